@@ -1,0 +1,81 @@
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+
+/// What kind of configuration a [`ConfigError`] complains of.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConfigErrorKind {
+    /// The expected issuer: empty, or none given.
+    Issuer,
+    /// The expected audience: empty, or none given.
+    Audience,
+    /// The allowed algorithms: none given, unknown, or not of the key's type.
+    Algorithm,
+    /// A key that cannot be used: unreadable, too weak, private, or of an unknown type.
+    Key,
+    /// A JWK set that cannot be used: unreadable, or without one usable key.
+    KeySet,
+    /// A leeway, age or lifetime out of its bounds.
+    Duration,
+    /// A text that cannot stand in a challenge, such as a realm with a line break.
+    Challenge,
+}
+
+/// A mistake in the configuration, for the developer, at build time.
+///
+/// Its text says what is wrong in one sentence and never contains key material. A mistake of the
+/// client's is a [`Rejection`](crate::Rejection) instead.
+///
+/// # Example: a key that is too short
+///
+/// ```
+/// use tower_jwt_auth::{Algorithm, ConfigErrorKind, VerificationKey};
+///
+/// let error = VerificationKey::from_secret(b"hunter2", Algorithm::HS256).unwrap_err();
+/// assert_eq!(error.kind(), ConfigErrorKind::Key);
+/// assert_eq!(error.to_string(), "an HS256 secret needs at least 32 octets, this one has 7");
+/// ```
+pub struct ConfigError {
+    kind: ConfigErrorKind,
+    message: Cow<'static, str>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl ConfigError {
+    pub(crate) fn new(kind: ConfigErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// What kind of configuration is wrong.
+    pub fn kind(&self) -> ConfigErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfigError")
+            .field("kind", &self.kind)
+            .field("message", &self.message)
+            .field("source", &self.source)
+            .finish()
+    }
+}
+
+impl Error for ConfigError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

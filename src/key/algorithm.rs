@@ -1,0 +1,154 @@
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{ConfigError, ConfigErrorKind};
+
+/// The one table: every algorithm, its name in a JOSE header, and the kind of key it wants.
+macro_rules! algorithms {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $key:ident;)+) => {
+        /// A signature algorithm, named as in the `alg` header parameter (RFC 7518 section 3.1,
+        /// RFC 8037 section 3.1, RFC 9864 section 2.2).
+        ///
+        /// There is no `none`, and nothing here is a default: an algorithm is bound to a key when
+        /// the key is loaded.
+        ///
+        /// # Example: names are compared exactly
+        ///
+        /// ```
+        /// use tower_jwt_auth::Algorithm;
+        ///
+        /// assert_eq!("ES256".parse::<Algorithm>()?, Algorithm::ES256);
+        /// assert!("es256".parse::<Algorithm>().is_err());
+        /// assert!("none".parse::<Algorithm>().is_err());
+        /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+        /// ```
+        #[non_exhaustive]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Algorithm { $($(#[$doc])* $variant,)+ }
+
+        impl Algorithm {
+            /// All of them, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The name, as it stands in a JOSE header.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            pub(crate) fn from_name(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$variant),)+ _ => None }
+            }
+
+            pub(crate) fn key_type(self) -> KeyType {
+                match self { $(Self::$variant => KeyType::$key,)+ }
+            }
+        }
+    };
+}
+
+algorithms! {
+    /// HMAC with SHA-256; the secret has at least 32 octets.
+    HS256 = "HS256", Secret;
+    /// HMAC with SHA-384; the secret has at least 48 octets.
+    HS384 = "HS384", Secret;
+    /// HMAC with SHA-512; the secret has at least 64 octets.
+    HS512 = "HS512", Secret;
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    RS256 = "RS256", Rsa;
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    RS384 = "RS384", Rsa;
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    RS512 = "RS512", Rsa;
+    /// RSASSA-PSS with SHA-256.
+    PS256 = "PS256", Rsa;
+    /// RSASSA-PSS with SHA-384.
+    PS384 = "PS384", Rsa;
+    /// RSASSA-PSS with SHA-512.
+    PS512 = "PS512", Rsa;
+    /// ECDSA on P-256 with SHA-256.
+    ES256 = "ES256", P256;
+    /// ECDSA on P-384 with SHA-384.
+    ES384 = "ES384", P384;
+    /// ECDSA on P-521 with SHA-512.
+    ES512 = "ES512", P521;
+    /// EdDSA; here always on Ed25519 (RFC 8037), as nearly every issuer still names it.
+    EdDSA = "EdDSA", Ed25519;
+    /// EdDSA on Ed25519 by its fully specified name (RFC 9864).
+    Ed25519 = "Ed25519", Ed25519;
+}
+
+/// The kind of key that an algorithm wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyType {
+    Secret,
+    Rsa,
+    P256,
+    P384,
+    P521,
+    Ed25519,
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = ConfigError;
+
+    /// # Errors
+    ///
+    /// When the name is not that of a supported signature algorithm.
+    fn from_str(name: &str) -> Result<Self, ConfigError> {
+        Self::from_name(name).ok_or_else(|| {
+            let names: Vec<&str> = Self::ALL.iter().map(|algorithm| algorithm.name()).collect();
+            ConfigError::new(
+                ConfigErrorKind::Algorithm,
+                format!("unknown algorithm, the known ones are {}", names.join(", ")),
+            )
+        })
+    }
+}
+
+/// A set of algorithms, a bit for each row of the table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AlgorithmSet(u16);
+
+impl AlgorithmSet {
+    pub(crate) const EMPTY: Self = Self(0);
+
+    pub(crate) fn of_key_type(key_type: KeyType) -> Self {
+        Algorithm::ALL.iter().copied().filter(|a| a.key_type() == key_type).collect()
+    }
+
+    pub(crate) fn contains(self, algorithm: Algorithm) -> bool {
+        self.0 & (1 << algorithm as u16) != 0
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self == Self::EMPTY
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = Algorithm> {
+        Algorithm::ALL.iter().copied().filter(move |algorithm| self.contains(*algorithm))
+    }
+}
+
+impl From<Algorithm> for AlgorithmSet {
+    fn from(algorithm: Algorithm) -> Self {
+        Self(1 << algorithm as u16)
+    }
+}
+
+impl FromIterator<Algorithm> for AlgorithmSet {
+    fn from_iter<I: IntoIterator<Item = Algorithm>>(algorithms: I) -> Self {
+        algorithms.into_iter().fold(Self::EMPTY, |set, a| Self(set.0 | Self::from(a).0))
+    }
+}
+
+impl fmt::Debug for AlgorithmSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
