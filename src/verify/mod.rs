@@ -1,0 +1,3 @@
+//! From a compact token to a verdict.
+
+pub(crate) mod signature;
