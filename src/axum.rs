@@ -12,9 +12,7 @@ use crate::authenticate::{BearerVerified, NoToken, PassedWithoutToken};
 use crate::rejection::challenge::Challenges;
 use crate::rejection::response;
 use crate::token::extract;
-use crate::{
-    BearerToken, MissingLayer, Rejection, RejectionKind, VerifiedToken,
-};
+use crate::{BearerToken, MissingLayer, Rejection, RejectionKind, VerifiedToken};
 
 /// Why an extractor has no token: there is no layer (500, with a hint to the developer), or the
 /// layer let a request pass that bears none (401, with the layer's challenge).
@@ -162,9 +160,7 @@ impl<S: Send + Sync> FromRequestParts<S> for BearerToken {
         <Self as OptionalFromRequestParts<S>>::from_request_parts(head, state)
             .await
             .map_err(ExtractorRejection::MissingLayer)?
-            .ok_or_else(|| {
-                ExtractorRejection::Rejection(RejectionKind::MissingCredentials.into())
-            })
+            .ok_or_else(|| ExtractorRejection::Rejection(RejectionKind::MissingCredentials.into()))
     }
 }
 

@@ -102,9 +102,8 @@ pub use crate::rejection::{
 pub use crate::service::JwtAuth;
 pub use crate::token::{BearerToken, TokenHeader};
 pub use crate::verify::{
-    Accepted, AnyBearer, ExpectedAudience, ExpectedIssuer, JwtVerifier, MissingLayer,
-    Verification, VerifiedToken, VerifyAsyncFn, VerifyFn, VerifyToken, any_bearer,
-    verify_async_fn, verify_fn,
+    Accepted, AnyBearer, ExpectedAudience, ExpectedIssuer, JwtVerifier, MissingLayer, Verification,
+    VerifiedToken, VerifyAsyncFn, VerifyFn, VerifyToken, any_bearer, verify_async_fn, verify_fn,
 };
 
 /// The README's Rust code, compiled.

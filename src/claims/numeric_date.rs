@@ -138,9 +138,8 @@ impl<'de> Visitor<'de> for NumericDateVisitor {
     /// With `serde_json/arbitrary_precision`, which any crate of the user's may turn on, a number
     /// comes as a map around its digits.
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<NumericDate, A::Error> {
-        let number = serde_json::Number::deserialize(
-            serde::de::value::MapAccessDeserializer::new(map),
-        )?;
+        let number =
+            serde_json::Number::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
         match (number.as_u64(), number.as_f64()) {
             (Some(seconds), _) => self.visit_u64(seconds),
             (None, Some(seconds)) => self.visit_f64(seconds),

@@ -8,8 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use self::error::KeySourceError;
-pub use self::lookup::{KeyLookup, KeyQuery};
 pub(crate) use self::lookup::LookupState;
+pub use self::lookup::{KeyLookup, KeyQuery};
 
 /// Where a verifier finds the keys that a token may have been signed with.
 ///

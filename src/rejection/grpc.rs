@@ -125,9 +125,17 @@ mod tests {
             assert!(matches!(family(text.as_bytes()), Some(Family::GrpcWeb)), "{text}");
         }
         for no in [
-            "", "application/grpcx", "application/grpc+", "application/grpc+a b",
-            "application/grpc-web-", "application/grpc-webtext", "application/grpc-",
-            "application/grpc/x", "text/grpc", "application/json+grpc", "application/grpc,",
+            "",
+            "application/grpcx",
+            "application/grpc+",
+            "application/grpc+a b",
+            "application/grpc-web-",
+            "application/grpc-webtext",
+            "application/grpc-",
+            "application/grpc/x",
+            "text/grpc",
+            "application/json+grpc",
+            "application/grpc,",
         ] {
             assert!(family(no.as_bytes()).is_none(), "{no}");
         }

@@ -76,10 +76,7 @@ impl<'a> CompactJws<'a> {
 }
 
 /// Base64url without padding; white space, the other alphabet and stray trailing bits are refused.
-fn decode<'a>(
-    segment: &[u8],
-    room: &'a mut [MaybeUninit<u8>],
-) -> Result<&'a [u8], RejectionKind> {
+fn decode<'a>(segment: &[u8], room: &'a mut [MaybeUninit<u8>]) -> Result<&'a [u8], RejectionKind> {
     match URL_SAFE_NO_PAD.decode(segment, Out::from_uninit_slice(room)) {
         Ok(octets) => Ok(octets),
         Err(_) => Err(RejectionKind::MalformedToken),

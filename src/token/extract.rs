@@ -51,9 +51,9 @@ pub(crate) fn is_token68(value: &[u8]) -> bool {
     let Some(value) = value.get(..length) else { return false };
     // No early exit within a chunk: so the compiler makes vector instructions of it.
     !value.is_empty()
-        && value.chunks(64).all(|chunk| {
-            chunk.iter().fold(true, |fits, &octet| fits & is_token68_char(octet))
-        })
+        && value
+            .chunks(64)
+            .all(|chunk| chunk.iter().fold(true, |fits, &octet| fits & is_token68_char(octet)))
 }
 
 #[inline]

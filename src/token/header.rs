@@ -97,8 +97,7 @@ impl<'a> JoseHeader<'a> {
             return Err(RejectionKind::MalformedToken);
         }
         let alg = alg.ok_or(RejectionKind::MalformedToken)?;
-        let algorithm =
-            Algorithm::from_name(&alg).ok_or(RejectionKind::UnsupportedAlgorithm)?;
+        let algorithm = Algorithm::from_name(&alg).ok_or(RejectionKind::UnsupportedAlgorithm)?;
         Ok(Self { algorithm, kid, typ })
     }
 }

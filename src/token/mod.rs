@@ -7,5 +7,5 @@ mod header;
 
 pub use self::bearer::BearerToken;
 pub(crate) use self::compact::{CompactJws, Scratch};
-pub(crate) use self::header::{JoseHeader, is_media_type};
 pub use self::header::TokenHeader;
+pub(crate) use self::header::{JoseHeader, is_media_type};

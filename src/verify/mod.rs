@@ -239,11 +239,7 @@ where
 
 impl<C> Clone for JwtVerifier<C> {
     fn clone(&self) -> Self {
-        Self {
-            keys: Arc::clone(&self.keys),
-            rules: Arc::clone(&self.rules),
-            claims: PhantomData,
-        }
+        Self { keys: Arc::clone(&self.keys), rules: Arc::clone(&self.rules), claims: PhantomData }
     }
 }
 
