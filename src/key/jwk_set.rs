@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -318,7 +319,7 @@ fn printable_kid(entry: &str) -> Option<String> {
     printable.then_some(kid)
 }
 
-fn unusable(message: impl Into<std::borrow::Cow<'static, str>>) -> ConfigError {
+fn unusable(message: impl Into<Cow<'static, str>>) -> ConfigError {
     ConfigError::new(ConfigErrorKind::KeySet, message)
 }
 
