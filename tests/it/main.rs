@@ -1,4 +1,12 @@
 //! The integration tests: one binary.
 
+#[cfg(feature = "jsonwebtoken-11")]
+mod jsonwebtoken_11;
+mod keys;
 mod support;
+#[allow(dead_code)] // The unit tests use more of it.
+#[path = "../../src/key/test_keys.rs"]
+mod test_keys;
 mod verifier;
+
+use tower_jwt_auth::Algorithm;
