@@ -117,8 +117,10 @@ fn v19_der_and_openssh_as_secret() {
         assert_refused(VerificationKey::from_base64_secret(&text, Algorithm::HS256), "DER");
         let wrapped = format!("{}\n{}\n", &text[..40], &text[40..]);
         assert_refused(VerificationKey::from_secret(wrapped.as_bytes(), Algorithm::HS256), "DER");
-        let line = [&der[..], b"\n"].concat();
-        assert_refused(VerificationKey::from_secret(&line, Algorithm::HS256), "DER");
+        for line_break in [&b"\n"[..], b"\r\n", b"\n\n"] {
+            let line = [&der[..], line_break].concat();
+            assert_refused(VerificationKey::from_secret(&line, Algorithm::HS256), "DER");
+        }
     }
     let SigningKey::Rsa(rsa) = SigningKey::new(Algorithm::RS256) else { panic!("not RSA") };
     let pkcs1 = rsa.public_key().as_ref();
