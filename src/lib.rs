@@ -1,7 +1,112 @@
-//! A Tower layer for bearer tokens.
+//! One Tower layer that turns `Authorization: Bearer` into typed, trusted claims in the request's
+//! extensions, or into a correct refusal: under axum, tonic, hyper and any other HTTP stack.
+//!
+//! # Example: an API with axum
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use tower_jwt_auth::{Algorithm, JwtAuthLayer, JwtVerifier, VerificationKey, VerifiedToken};
+//!
+//! # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+//! let key = VerificationKey::from_secret(b"an example of a secret: 32 octets", Algorithm::HS256)?;
+//! let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
+//! let app: Router = Router::new()
+//!     .route("/me", get(async |token: VerifiedToken| token.sub.clone().unwrap_or_default()))
+//!     .route_layer(JwtAuthLayer::new(verifier));
+//! # let _ = app;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it does
+//!
+//! A request's head goes through these stages, each a module of the source, in this order:
+//!
+//! | stage | question | type |
+//! |---|---|---|
+//! | extraction | where is the token? | [`BearerToken`] |
+//! | compact JWS | is it a signed token at all? | [`TokenHeader`] |
+//! | key look-up | which key? | [`KeySource`] |
+//! | signature | did the issuer sign it? | [`VerificationKey`] |
+//! | claim rules | is it for us, now? | [`JwtVerifier`] |
+//! | extensions | | [`VerifiedToken`] |
+//! | refusal | why not? | [`Rejection`] |
+//!
+//! Correct by default: whom a token must be from and for are arguments, and then required; every
+//! algorithm is bound to a key when the key is loaded; what weakens a check is called
+//! `dangerous_…`. The defaults stand at [`JwtVerifier`], the answers at [`RejectionKind`].
+//!
+//! # Guides
+//!
+//! - [`docs::layer_order`]: where the layer stands among others.
+//! - [`docs::design`]: the design record: what was decided, and why.
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `aws-lc-rs` | yes | the crypto backend: it needs a C compiler and nothing else |
+//! | `jsonwebtoken-11` | yes | conversions from the keys, algorithms and JWKs of `jsonwebtoken` 11 |
+//! | `axum` | | [extractors](crate::axum) and `IntoResponse for Rejection` |
+//! | `tracing` | | one `debug` event for each refused request |
+//!
+//! Features add, and change nothing of what is there.
 
-mod config_error;
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(not(feature = "axum"), allow(rustdoc::broken_intra_doc_links))]
+
+#[cfg(not(feature = "aws-lc-rs"))]
+compile_error!(
+    "tower-jwt-auth needs a crypto backend: leave its default features on, or add the feature \
+     `aws-lc-rs`"
+);
+
+mod authenticate;
+mod future;
+mod layer;
+mod service;
+
+mod token;
+
 mod key;
+mod key_source;
 
+mod verify;
+
+mod claims;
+
+mod rejection;
+
+mod clock;
+mod config_error;
+mod strict_json;
+mod trace;
+
+#[cfg(feature = "axum")]
+pub mod axum;
+#[cfg(feature = "jsonwebtoken-11")]
+mod jsonwebtoken_11;
+
+pub mod docs;
+
+pub use crate::claims::{AccessTokenClaims, Audience, NumericDate, RegisteredClaims, Scope};
+pub use crate::clock::{Clock, FixedClock, SystemClock};
 pub use crate::config_error::{ConfigError, ConfigErrorKind};
-pub use crate::key::Algorithm;
+pub use crate::future::ResponseFuture;
+pub use crate::key::{Algorithm, JwkSet, KeyCandidates, SkippedKey, VerificationKey};
+pub use crate::key_source::{KeyLookup, KeyQuery, KeySource, KeySourceError};
+pub use crate::layer::JwtAuthLayer;
+pub use crate::rejection::{
+    EmptyBody, ProblemJson, Rejection, RejectionFn, RejectionKind, ResponseForRejection,
+};
+pub use crate::service::JwtAuth;
+pub use crate::token::{BearerToken, TokenHeader};
+pub use crate::verify::{
+    Accepted, AnyBearer, ExpectedAudience, ExpectedIssuer, JwtVerifier, MissingLayer, Verification,
+    VerifiedToken, VerifyAsyncFn, VerifyFn, VerifyToken, any_bearer, verify_async_fn, verify_fn,
+};
+
+/// The README's Rust code, compiled.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

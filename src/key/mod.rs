@@ -1,6 +1,19 @@
 //! Keys: parsed once, checked when they are loaded, and bound to their algorithms.
 
 mod algorithm;
+mod candidates;
+mod der;
+mod jwk;
+mod jwk_set;
+mod material;
+mod pem;
+mod per_algorithm;
+mod secret_check;
+mod verification_key;
 
 pub use self::algorithm::Algorithm;
 pub(crate) use self::algorithm::{AlgorithmSet, KeyType};
+pub use self::candidates::KeyCandidates;
+pub use self::jwk_set::{JwkSet, SkippedKey};
+pub(crate) use self::material::KeyMaterial;
+pub use self::verification_key::VerificationKey;

@@ -1,0 +1,170 @@
+//! Who is it? The decision over a request's head: a plain function, which the service wires up.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
+use http::request::Parts;
+use http::{Method, Response};
+
+use crate::rejection::challenge::Challenges;
+use crate::rejection::{grpc, response};
+use crate::token::extract;
+use crate::verify::{PendingVerdict, VerificationState};
+use crate::{
+    ConfigError, Rejection, RejectionKind, ResponseForRejection, VerifiedToken, VerifyToken,
+};
+
+/// What a layer is told, shared by all its services.
+pub(crate) struct Policy<C> {
+    pub(crate) verifier: Arc<dyn VerifyToken<C>>,
+    pub(crate) challenges: Arc<Challenges>,
+    pub(crate) exempt: Option<Arc<Predicate>>,
+    pub(crate) optional: bool,
+    pub(crate) grpc: bool,
+    pub(crate) cors_preflight: bool,
+}
+
+pub(crate) type Predicate = dyn Fn(&Parts) -> bool + Send + Sync;
+
+/// What is to become of a request.
+pub(crate) enum Decision<C> {
+    /// It goes on, without a token.
+    Pass,
+    /// It goes on, with its token.
+    Verified(VerifiedToken<C>),
+    /// It does not.
+    Refused(Rejection),
+    /// It waits.
+    Pending(PendingVerdict<C>),
+}
+
+/// Left in the extensions of a request whose bearer token a layer verified. Of no size, so it costs
+/// no allocation.
+#[derive(Clone, Copy)]
+pub(crate) struct BearerVerified;
+
+/// Left in the extensions of a request that some layer let pass without a look at a token.
+#[derive(Clone, Copy)]
+pub(crate) struct PassedWithoutToken;
+
+/// The same, of a layer for these claims; so a missing layer can be told from a missing token.
+pub(crate) struct NoToken<C> {
+    pub(crate) challenges: Arc<Challenges>,
+    claims: std::marker::PhantomData<fn() -> C>,
+}
+
+impl<C> Clone for NoToken<C> {
+    fn clone(&self) -> Self {
+        Self { challenges: Arc::clone(&self.challenges), claims: self.claims }
+    }
+}
+
+impl<C: Send + Sync + 'static> Policy<C> {
+    pub(crate) fn new(verifier: Arc<dyn VerifyToken<C>>) -> Self {
+        Self {
+            verifier,
+            challenges: Challenges::default_realm(),
+            exempt: None,
+            optional: false,
+            grpc: true,
+            cors_preflight: false,
+        }
+    }
+
+    pub(crate) fn set_realm(&mut self, realm: &str) -> Result<(), ConfigError> {
+        self.challenges = Arc::new(Challenges::new(realm)?);
+        Ok(())
+    }
+
+    /// Decides over one request.
+    pub(crate) fn authenticate(&self, head: &mut Parts) -> Decision<C> {
+        if self.skips(head) {
+            return self.pass(head);
+        }
+        let token = match extract::extract(&head.headers) {
+            Ok(token) => token,
+            Err(RejectionKind::MissingCredentials | RejectionKind::UnsupportedScheme)
+                if self.optional =>
+            {
+                return self.pass(head);
+            }
+            Err(kind) => return Decision::Refused(kind.into()),
+        };
+        if let Some(value) = head.headers.get_mut(AUTHORIZATION) {
+            value.set_sensitive(true);
+        }
+        match self.verifier.verify_bearer(&token, head).0 {
+            VerificationState::Ready(Ok(token)) => Decision::Verified(token),
+            VerificationState::Ready(Err(rejection)) => Decision::Refused(rejection),
+            VerificationState::Pending(verdict) => Decision::Pending(verdict),
+        }
+    }
+
+    fn skips(&self, head: &Parts) -> bool {
+        (self.cors_preflight && is_cors_preflight(head))
+            || self.exempt.as_ref().is_some_and(|is_exempt| is_exempt(head))
+    }
+
+    fn pass(&self, head: &mut Parts) -> Decision<C> {
+        let challenges = Arc::clone(&self.challenges);
+        head.extensions.insert(NoToken::<C> { challenges, claims: std::marker::PhantomData });
+        head.extensions.insert(PassedWithoutToken);
+        Decision::Pass
+    }
+
+    /// Puts the proof where the inner service finds it.
+    pub(crate) fn admit(&self, head: &mut Parts, token: VerifiedToken<C>) {
+        head.extensions.insert(token);
+        head.extensions.insert(BearerVerified);
+    }
+
+    /// The answer to a refused request: gRPC to gRPC, and HTTP to all else.
+    pub(crate) fn refuse<B, R>(
+        &self,
+        rejection: Rejection,
+        head: &Parts,
+        responder: &R,
+    ) -> Response<B>
+    where
+        B: Default,
+        R: ResponseForRejection<B>,
+    {
+        crate::trace::refused(&rejection);
+        match self.grpc.then(|| grpc::media_type(head)).flatten() {
+            Some(media_type) => grpc::response(rejection, media_type, &self.challenges),
+            None => response::http_response(rejection, head, responder, &self.challenges),
+        }
+    }
+}
+
+/// A preflight as a browser sends it (Fetch, "CORS-preflight request"): without credentials.
+fn is_cors_preflight(head: &Parts) -> bool {
+    head.method == Method::OPTIONS
+        && head.headers.contains_key(ORIGIN)
+        && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+        && !head.headers.contains_key(AUTHORIZATION)
+}
+
+impl<C> Clone for Policy<C> {
+    fn clone(&self) -> Self {
+        Self {
+            verifier: Arc::clone(&self.verifier),
+            challenges: Arc::clone(&self.challenges),
+            exempt: self.exempt.clone(),
+            optional: self.optional,
+            grpc: self.grpc,
+            cors_preflight: self.cors_preflight,
+        }
+    }
+}
+
+impl<C> fmt::Debug for Policy<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy")
+            .field("optional", &self.optional)
+            .field("grpc", &self.grpc)
+            .field("cors_preflight", &self.cors_preflight)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,179 @@
+//! For axum: extractors of the verified token and of the bearer token, and refusals as responses.
+
+use std::fmt;
+
+use axum_core::body::Body;
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum_core::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::request::Parts;
+
+use crate::authenticate::{BearerVerified, NoToken, PassedWithoutToken};
+use crate::rejection::challenge::Challenges;
+use crate::rejection::response;
+use crate::token::extract;
+use crate::{BearerToken, MissingLayer, Rejection, RejectionKind, VerifiedToken};
+
+/// Why an extractor has no token: there is no layer (500, with a hint to the developer), or the
+/// layer let a request pass that bears none (401, with the layer's challenge).
+///
+/// # Example: it is a response
+///
+/// ```
+/// use axum::response::IntoResponse;
+/// use tower_jwt_auth::axum::ExtractorRejection;
+///
+/// fn answer(rejection: ExtractorRejection) -> axum::response::Response {
+///     rejection.into_response()
+/// }
+/// # let _ = answer;
+/// ```
+#[non_exhaustive]
+#[derive(Clone, Debug)]
+pub enum ExtractorRejection {
+    /// The layer is missing, or is for other claims.
+    MissingLayer(MissingLayer),
+    /// The request bears no token.
+    Rejection(Rejection),
+}
+
+impl fmt::Display for ExtractorRejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MissingLayer(missing) => missing.fmt(f),
+            Self::Rejection(rejection) => rejection.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ExtractorRejection {}
+
+impl IntoResponse for ExtractorRejection {
+    fn into_response(self) -> Response {
+        match self {
+            Self::MissingLayer(missing) => missing.into_response(),
+            Self::Rejection(rejection) => rejection.into_response(),
+        }
+    }
+}
+
+impl IntoResponse for MissingLayer {
+    /// 500, for the developer: it is no fault of the client's.
+    fn into_response(self) -> Response {
+        (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
+    }
+}
+
+impl IntoResponse for Rejection {
+    /// The status and the challenge, as the layer answers them over HTTP, with an empty body.
+    ///
+    /// The realm is that of the layer for a refusal that an extractor made, else the default.
+    fn into_response(self) -> Response {
+        let challenges = self.challenges().unwrap_or_else(Challenges::default_realm);
+        let mut response: Response<Body> = Response::default();
+        *response.status_mut() = self.status();
+        response::complete_headers(response.headers_mut(), &self, &challenges);
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// # Example: the claims in a handler
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use tower_jwt_auth::VerifiedToken;
+///
+/// async fn me(token: VerifiedToken) -> String {
+///     token.sub.clone().unwrap_or_default()
+/// }
+/// let app: Router = Router::new().route("/me", get(me));
+/// # let _ = app;
+/// ```
+impl<S, C> FromRequestParts<S> for VerifiedToken<C>
+where
+    S: Send + Sync,
+    C: Send + Sync + 'static,
+{
+    type Rejection = ExtractorRejection;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, ExtractorRejection> {
+        let missing = match Self::from_extensions(&head.extensions) {
+            Ok(token) => return Ok(token.clone()),
+            Err(missing) => missing,
+        };
+        Err(match head.extensions.get::<NoToken<C>>() {
+            Some(passed) => ExtractorRejection::Rejection(
+                Rejection::from(RejectionKind::MissingCredentials)
+                    .with_challenges(&passed.challenges),
+            ),
+            None => ExtractorRejection::MissingLayer(missing),
+        })
+    }
+}
+
+/// # Example: with a token or without
+///
+/// ```
+/// use tower_jwt_auth::VerifiedToken;
+///
+/// async fn greet(token: Option<VerifiedToken>) -> String {
+///     match token.as_ref().and_then(|token| token.sub.as_deref()) {
+///         Some(name) => format!("hello, {name}"),
+///         None => "hello, whoever you are".into(),
+///     }
+/// }
+/// # let _ = greet;
+/// ```
+impl<S, C> OptionalFromRequestParts<S> for VerifiedToken<C>
+where
+    S: Send + Sync,
+    C: Send + Sync + 'static,
+{
+    type Rejection = MissingLayer;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Option<Self>, MissingLayer> {
+        match Self::from_extensions(&head.extensions) {
+            Ok(token) => Ok(Some(token.clone())),
+            Err(_) if head.extensions.get::<NoToken<C>>().is_some() => Ok(None),
+            Err(missing) => Err(missing),
+        }
+    }
+}
+
+/// The token as it came, for handing it on. It is there only behind a layer, which verified it.
+///
+/// # Example: what came
+///
+/// ```
+/// use tower_jwt_auth::BearerToken;
+///
+/// async fn length(token: BearerToken) -> String {
+///     token.as_str().len().to_string()
+/// }
+/// # let _ = length;
+/// ```
+impl<S: Send + Sync> FromRequestParts<S> for BearerToken {
+    type Rejection = ExtractorRejection;
+
+    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, ExtractorRejection> {
+        <Self as OptionalFromRequestParts<S>>::from_request_parts(head, state)
+            .await
+            .map_err(ExtractorRejection::MissingLayer)?
+            .ok_or_else(|| ExtractorRejection::Rejection(RejectionKind::MissingCredentials.into()))
+    }
+}
+
+impl<S: Send + Sync> OptionalFromRequestParts<S> for BearerToken {
+    type Rejection = MissingLayer;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Option<Self>, MissingLayer> {
+        if head.extensions.get::<BearerVerified>().is_some() {
+            Ok(extract::extract(&head.headers).ok())
+        } else if head.extensions.get::<PassedWithoutToken>().is_some() {
+            Ok(None)
+        } else {
+            Err(MissingLayer::for_bearer_token())
+        }
+    }
+}

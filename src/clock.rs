@@ -1,0 +1,74 @@
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::NumericDate;
+
+/// Tells the time by which `exp`, `nbf` and `iat` are judged.
+///
+/// A verifier reads its clock once for each token, after the signature held; nothing else in the
+/// crate reads the time. The default is [`SystemClock`].
+///
+/// # Example: a clock that an application sets
+///
+/// ```
+/// use std::sync::atomic::{AtomicI64, Ordering};
+/// use std::sync::Arc;
+/// use tower_jwt_auth::{Algorithm, Clock, JwtVerifier, NumericDate, VerificationKey};
+///
+/// #[derive(Clone, Debug)]
+/// struct Simulated(Arc<AtomicI64>);
+///
+/// impl Clock for Simulated {
+///     fn now(&self) -> NumericDate {
+///         NumericDate::from_unix_seconds(self.0.load(Ordering::Relaxed))
+///     }
+/// }
+///
+/// let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256)?;
+/// let clock = Simulated(Arc::new(AtomicI64::new(1_700_000_000)));
+/// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?
+///     .with_clock(clock.clone());
+/// clock.0.store(1_800_000_000, Ordering::Relaxed);
+/// # let _ = verifier;
+/// # Ok::<(), tower_jwt_auth::ConfigError>(())
+/// ```
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// The time now.
+    fn now(&self) -> NumericDate;
+}
+
+/// The clock of the operating system: the default.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    /// The system's time; a time before 1970 counts as 1970.
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
+    fn now(&self) -> NumericDate {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(NumericDate::EPOCH, |since| {
+            let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+            NumericDate::new(seconds, since.subsec_nanos())
+        })
+    }
+}
+
+/// A clock that stands still, for tests and for looking at a token as of another time.
+///
+/// # Example: a token as of the year 2001
+///
+/// ```
+/// use tower_jwt_auth::{Clock, FixedClock, NumericDate};
+///
+/// let clock = FixedClock(NumericDate::from_unix_seconds(1_000_000_000));
+/// assert_eq!(clock.now().unix_seconds(), 1_000_000_000);
+/// ```
+#[allow(clippy::exhaustive_structs, reason = "a wrapper: it is the time that it tells")]
+#[derive(Clone, Copy, Debug)]
+pub struct FixedClock(pub NumericDate);
+
+impl Clock for FixedClock {
+    fn now(&self) -> NumericDate {
+        self.0
+    }
+}

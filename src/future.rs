@@ -1,0 +1,112 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::request::Parts;
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use crate::ResponseForRejection;
+use crate::authenticate::Policy;
+use crate::verify::PendingVerdict;
+
+pin_project! {
+    /// The response future of [`JwtAuth`](crate::JwtAuth): waits for the verdict where it takes
+    /// time, then forwards or refuses.
+    pub struct ResponseFuture<S, C, R, ReqB>
+    where
+        S: Service<Request<ReqB>>,
+    {
+        #[pin]
+        state: State<S, C, R, ReqB>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, C, R, ReqB>
+    where
+        S: Service<Request<ReqB>>,
+    {
+        Forward { #[pin] future: S::Future },
+        Reject { response: Option<S::Response> },
+        Wait { waiting: Option<Box<Waiting<S, C, R, ReqB>>> },
+    }
+}
+
+/// All that a request needs to go on once the verdict is there. Boxed, so that the future of those
+/// that need not wait stays small.
+pub(crate) struct Waiting<S, C, R, ReqB> {
+    pub(crate) verdict: PendingVerdict<C>,
+    /// The instance that was polled ready.
+    pub(crate) inner: S,
+    pub(crate) policy: Arc<Policy<C>>,
+    pub(crate) responder: R,
+    pub(crate) head: Parts,
+    pub(crate) body: ReqB,
+}
+
+impl<S: Service<Request<ReqB>>, C, R, ReqB> ResponseFuture<S, C, R, ReqB> {
+    pub(crate) fn forward(future: S::Future) -> Self {
+        Self { state: State::Forward { future } }
+    }
+
+    pub(crate) fn reject(response: S::Response) -> Self {
+        Self { state: State::Reject { response: Some(response) } }
+    }
+
+    pub(crate) fn wait(waiting: Waiting<S, C, R, ReqB>) -> Self {
+        Self { state: State::Wait { waiting: Some(Box::new(waiting)) } }
+    }
+}
+
+impl<S, C, R, ReqB, ResB> Future for ResponseFuture<S, C, R, ReqB>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>>,
+    C: Send + Sync + 'static,
+    R: ResponseForRejection<ResB>,
+    ResB: Default,
+{
+    type Output = Result<Response<ResB>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                StateProj::Forward { future } => return future.poll(cx),
+                StateProj::Reject { response } => match response.take() {
+                    Some(response) => return Poll::Ready(Ok(response)),
+                    // Polled again after it was ready.
+                    None => return Poll::Pending,
+                },
+                StateProj::Wait { waiting } => {
+                    let Some(pending) = waiting.as_mut() else { return Poll::Pending };
+                    let verdict = ready!(pending.verdict.as_mut().poll(cx));
+                    let Some(done) = waiting.take() else { return Poll::Pending };
+                    let Waiting { mut inner, policy, responder, mut head, body, .. } = *done;
+                    match verdict {
+                        Ok(token) => {
+                            policy.admit(&mut head, token);
+                            let future = inner.call(Request::from_parts(head, body));
+                            State::Forward { future }
+                        }
+                        Err(rejection) => {
+                            let response = policy.refuse(rejection, &head, &responder);
+                            State::Reject { response: Some(response) }
+                        }
+                    }
+                }
+            };
+            state.set(next);
+        }
+    }
+}
+
+impl<S: Service<Request<ReqB>>, C, R, ReqB> fmt::Debug for ResponseFuture<S, C, R, ReqB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,68 @@
+//! Refuses as HMAC secret what is no secret: a public key, in whatever form it is kept.
+//!
+//! Were it accepted, whoever knows the public key could sign tokens with it (CVE-2022-29217,
+//! CVE-2026-34950, CVE-2026-48526).
+
+use memchr::memmem;
+
+use crate::key::der::{self, DerKind};
+use crate::key::jwk;
+use crate::{ConfigError, ConfigErrorKind};
+
+/// Refuses a secret that is a key or a certificate: as text, in DER, or in the base64 of either.
+pub(crate) fn check(secret: &[u8]) -> Result<(), ConfigError> {
+    let nature = nature(secret).or_else(|| nature(&lenient_base64(secret)?));
+    match nature {
+        None => Ok(()),
+        Some(nature) => Err(ConfigError::new(
+            ConfigErrorKind::Key,
+            format!(
+                "this is {nature}, not a secret: if the issuer signs with a private key, load the \
+                 public key with `from_pem`, `from_der`, `from_jwk` or `JwkSet::from_json`"
+            ),
+        )),
+    }
+}
+
+fn nature(secret: &[u8]) -> Option<&'static str> {
+    let contains = |text: &[u8]| memmem::find(secret, text).is_some();
+
+    if contains(b"-----BEGIN") {
+        Some("a PEM text")
+    } else if contains(b"---- BEGIN SSH2")
+        || [&b"ssh-rsa"[..], b"ssh-dss", b"ssh-ed25519", b"ssh-ed448", b"ecdsa-sha2-"]
+            .into_iter()
+            .any(contains)
+    {
+        Some("a public key of SSH")
+    } else if jwk::looks_like_jwk(secret) {
+        Some("a JWK or a JWK set")
+    } else {
+        // A file of one line may end in a line break.
+        let kind = der::der_kind(secret).or_else(|| der::der_kind(secret.trim_ascii_end()))?;
+        Some(match kind {
+            DerKind::PublicKey | DerKind::RsaPublicKey => "a public key in DER",
+            DerKind::PrivateKey => "a private key in DER",
+            DerKind::Certificate => "a certificate in DER",
+        })
+    }
+}
+
+/// What the text decodes to, if it is base64 of either alphabet, with line breaks and padding or
+/// without.
+fn lenient_base64(text: &[u8]) -> Option<Vec<u8>> {
+    let mut digits = Vec::with_capacity(text.len());
+    for octet in text.strip_prefix(BOM).unwrap_or(text) {
+        match octet {
+            b'-' => digits.push(b'+'),
+            b'_' => digits.push(b'/'),
+            b'=' => {}
+            _ if octet.is_ascii_whitespace() => {}
+            _ => digits.push(*octet),
+        }
+    }
+    base64_simd::STANDARD_NO_PAD.decode_to_vec(&digits).ok()
+}
+
+/// The byte order mark, in UTF-8.
+pub(crate) const BOM: &[u8] = b"\xEF\xBB\xBF";

@@ -1,0 +1,301 @@
+use std::fmt;
+use std::sync::Arc;
+
+use crate::key::der;
+use crate::key::jwk;
+use crate::key::material::{self, KeyMaterial};
+use crate::key::pem::PublicKeyDer;
+use crate::key::per_algorithm::PerAlgorithm;
+use crate::key::{AlgorithmSet, KeyType, secret_check};
+use crate::verify::signature::ParsedKey;
+use crate::{Algorithm, ConfigError, ConfigErrorKind};
+
+/// A key that verifies tokens, bound to its algorithms.
+///
+/// It is parsed and checked once, when it is loaded: RSA keys have 2048 to 8192 bits, points lie on
+/// their curve, Ed25519 keys are not of small order, secrets are as long as their hash. There is no
+/// default algorithm (RFC 8725 section 3.1): a JWK may name its own, every other form of a key must
+/// be told. Cloning is cheap, the key itself is shared. `Debug` shows the algorithms and the key ID
+/// alone.
+///
+/// # Example: the public key of an issuer
+///
+/// ```
+/// use tower_jwt_auth::{Algorithm, VerificationKey};
+///
+/// let pem = b"-----BEGIN PUBLIC KEY-----
+/// MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+/// -----END PUBLIC KEY-----
+/// ";
+/// let key = VerificationKey::from_pem(pem, Algorithm::EdDSA)?;
+/// assert!(key.algorithms().eq([Algorithm::EdDSA]));
+/// assert_eq!(key.kid(), None);
+/// # Ok::<(), tower_jwt_auth::ConfigError>(())
+/// ```
+///
+/// # Example: text is not silently taken for a secret
+///
+/// ```compile_fail
+/// let key: tower_jwt_auth::VerificationKey = "correct horse battery staple".into();
+/// ```
+#[derive(Clone)]
+pub struct VerificationKey(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kid: Option<Arc<str>>,
+    parsed: PerAlgorithm<ParsedKey>,
+}
+
+impl VerificationKey {
+    /// Takes a secret that is shared with the issuer, for HS256, HS384 or HS512 (RFC 7518 section
+    /// 3.2).
+    ///
+    /// The octets are used as they are. A secret kept as base64 belongs to
+    /// [`from_base64_secret`](Self::from_base64_secret).
+    ///
+    /// # Errors
+    ///
+    /// When the secret is shorter than the hash (32, 48 or 64 octets), when the algorithm is not
+    /// one for secrets, or when the secret is in truth a public key, a private key or a certificate
+    /// (PEM, DER, base64 of either, JWK, OpenSSH): with a public key as its secret, anyone could
+    /// sign tokens.
+    ///
+    /// # Example: a password is no key
+    ///
+    /// ```
+    /// use tower_jwt_auth::{Algorithm, VerificationKey};
+    ///
+    /// assert!(VerificationKey::from_secret(&[7; 32], Algorithm::HS256).is_ok());
+    ///
+    /// let error = VerificationKey::from_secret(b"hunter2", Algorithm::HS256).unwrap_err();
+    /// assert_eq!(error.to_string(), "an HS256 secret needs at least 32 octets, this one has 7");
+    /// ```
+    pub fn from_secret(secret: &[u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
+        secret_check::check(secret)?;
+        Self::from_material(&KeyMaterial::secret(secret, algorithm)?, algorithm.into())
+    }
+
+    /// Takes a secret that is written in base64: the standard or the URL-safe alphabet, with
+    /// padding or without (RFC 4648 sections 4 and 5).
+    ///
+    /// # Errors
+    ///
+    /// When the text is not strict base64 (white space and line breaks count as errors), and in all
+    /// cases in which [`from_secret`](Self::from_secret) refuses the decoded octets.
+    ///
+    /// # Example: a secret from the environment
+    ///
+    /// ```
+    /// use tower_jwt_auth::{Algorithm, VerificationKey};
+    ///
+    /// let text = "qL8R4QIcQ_ZsRqOAbeRfcZhilN_MksRtDaErMA-RPVw"; // std::env::var("JWT_SECRET")?
+    /// let key = VerificationKey::from_base64_secret(text, Algorithm::HS256)?;
+    /// assert!(key.algorithms().eq([Algorithm::HS256]));
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn from_base64_secret(secret: &str, algorithm: Algorithm) -> Result<Self, ConfigError> {
+        secret_check::check(secret.as_bytes())?;
+        let decoded = decode_base64(secret).ok_or_else(|| {
+            ConfigError::new(
+                ConfigErrorKind::Key,
+                "the secret is not base64, of one alphabet and without white space",
+            )
+        })?;
+        Self::from_secret(&decoded, algorithm)
+    }
+
+    /// Takes a public key from a PEM text: a `PUBLIC KEY` (SubjectPublicKeyInfo, RFC 7468 section
+    /// 13) or an `RSA PUBLIC KEY` (PKCS#1).
+    ///
+    /// # Errors
+    ///
+    /// When there is not exactly one PEM block, when it is a private key or a certificate (the
+    /// error says which command prints the public key), when the key is of another type than the
+    /// algorithm wants, or too weak.
+    ///
+    /// # Example: a key of the wrong type
+    ///
+    /// ```
+    /// use tower_jwt_auth::{Algorithm, VerificationKey};
+    ///
+    /// let pem = b"-----BEGIN PUBLIC KEY-----
+    /// MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+    /// -----END PUBLIC KEY-----
+    /// ";
+    /// let error = VerificationKey::from_pem(pem, Algorithm::RS256).unwrap_err();
+    /// assert_eq!(error.to_string(), "RS256 wants an RSA key, this is an Ed25519 key");
+    /// ```
+    pub fn from_pem(pem: &[u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
+        asymmetric(algorithm)?;
+        Self::for_algorithm(&PublicKeyDer::from_pem(pem)?.key()?, algorithm)
+    }
+
+    /// Takes a public key in DER: a SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7) or, for RSA,
+    /// PKCS#1 too.
+    ///
+    /// # Errors
+    ///
+    /// When the octets are not such a key, when the key is of another type than the algorithm
+    /// wants, or too weak.
+    ///
+    /// # Example: what is inside of a PEM block
+    ///
+    /// ```
+    /// use tower_jwt_auth::{Algorithm, VerificationKey};
+    ///
+    /// let der = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00\
+    ///     \xd7\x5a\x98\x01\x82\xb1\x0a\xb7\xd5\x4b\xfe\xd3\xc9\x64\x07\x3a\
+    ///     \x0e\xe1\x72\xf3\xda\xa6\x23\x25\xaf\x02\x1a\x68\xf7\x07\x51\x1a";
+    /// let key = VerificationKey::from_der(der, Algorithm::Ed25519)?;
+    /// assert!(key.algorithms().eq([Algorithm::Ed25519]));
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn from_der(der: &[u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
+        asymmetric(algorithm)?;
+        Self::for_algorithm(&der::public_key(der)?, algorithm)
+    }
+
+    /// Takes one JWK (RFC 7517 section 4).
+    ///
+    /// Its `alg` is its one algorithm. Without `alg`, a key on a curve has the one of the curve
+    /// (Ed25519 has both its names, `EdDSA` and `Ed25519`), an RSA key RS256 to RS512 and PS256 to
+    /// PS512. Members that are not understood are ignored, whatever they hold.
+    ///
+    /// # Errors
+    ///
+    /// When the text is not one strict JSON object, when a member is missing, stands twice or has a
+    /// bad value, when `use`, `key_ops` or `alg` speak against verifying signatures, when a
+    /// symmetric key (`oct`) has no `alg`, when the key is a private one, or too weak.
+    ///
+    /// # Example: a key with its algorithm and its ID
+    ///
+    /// ```
+    /// use tower_jwt_auth::{Algorithm, VerificationKey};
+    ///
+    /// let key = VerificationKey::from_jwk(
+    ///     r#"{"kty": "OKP", "crv": "Ed25519", "kid": "2026-01", "use": "sig", "alg": "EdDSA",
+    ///         "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
+    /// )?;
+    /// assert!(key.algorithms().eq([Algorithm::EdDSA]));
+    /// assert_eq!(key.kid(), Some("2026-01"));
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    ///
+    /// # Example: private keys do not belong here
+    ///
+    /// ```
+    /// use tower_jwt_auth::VerificationKey;
+    ///
+    /// let private = r#"{"kty": "OKP", "crv": "Ed25519",
+    ///     "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    ///     "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}"#;
+    /// assert!(VerificationKey::from_jwk(private).is_err());
+    /// ```
+    pub fn from_jwk(json: &str) -> Result<Self, ConfigError> {
+        jwk::parse(json)
+    }
+
+    /// Replaces the key ID, by which a token's `kid` picks this key from several (RFC 7515 section
+    /// 4.1.4). By default a JWK has its own, and every other key none.
+    ///
+    /// # Example: telling two secrets apart
+    ///
+    /// ```
+    /// use tower_jwt_auth::{Algorithm, JwkSet, VerificationKey};
+    ///
+    /// let old = VerificationKey::from_secret(&[7; 32], Algorithm::HS256)?.with_kid("2025");
+    /// let new = VerificationKey::from_secret(&[8; 32], Algorithm::HS256)?.with_kid("2026");
+    /// assert_eq!(JwkSet::from_keys([old, new])?.len(), 2);
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn with_kid(mut self, kid: impl Into<String>) -> Self {
+        Arc::make_mut(&mut self.0).kid = Some(kid.into().into());
+        self
+    }
+
+    /// The key ID, if it has one.
+    pub fn kid(&self) -> Option<&str> {
+        self.0.kid.as_deref()
+    }
+
+    /// The algorithms that the key is bound to: at least one.
+    pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
+        self.0.parsed.algorithms()
+    }
+
+    pub(crate) fn kid_arc(&self) -> Option<&Arc<str>> {
+        self.0.kid.as_ref()
+    }
+
+    /// Whether the key is bound to this algorithm.
+    pub(crate) fn allows(&self, algorithm: Algorithm) -> bool {
+        self.0.parsed.get(algorithm).is_some()
+    }
+
+    /// Whether the key signed the message, by an algorithm that it is bound to.
+    pub(crate) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        self.0.parsed.get(algorithm).is_some_and(|key| key.verify(message, signature))
+    }
+
+    /// Makes a public key ready for the one algorithm that the user gave.
+    pub(crate) fn for_algorithm(
+        key: &KeyMaterial<'_>,
+        algorithm: Algorithm,
+    ) -> Result<Self, ConfigError> {
+        if key.key_type() != algorithm.key_type() {
+            return Err(material::mismatch(algorithm, key.key_type()));
+        }
+        Self::from_material(key, algorithm.into())
+    }
+
+    /// Makes a key ready for algorithms of its type.
+    pub(crate) fn from_material(
+        key: &KeyMaterial<'_>,
+        algorithms: AlgorithmSet,
+    ) -> Result<Self, ConfigError> {
+        let parsed = algorithms
+            .iter()
+            .map(|algorithm| Ok((algorithm, ParsedKey::parse(key, algorithm)?)))
+            .collect::<Result<_, ConfigError>>()?;
+        Ok(Self(Arc::new(Inner { kid: None, parsed })))
+    }
+}
+
+impl fmt::Debug for VerificationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerificationKey")
+            .field("kid", &self.kid())
+            .field("algorithms", &self.algorithms().collect::<AlgorithmSet>())
+            .finish_non_exhaustive()
+    }
+}
+
+/// An HMAC algorithm with a public key is a mistake, however the key is written.
+fn asymmetric(algorithm: Algorithm) -> Result<(), ConfigError> {
+    if algorithm.key_type() != KeyType::Secret {
+        return Ok(());
+    }
+    Err(ConfigError::new(
+        ConfigErrorKind::Algorithm,
+        format!(
+            "{algorithm} wants a secret, which is in no PEM or DER: use \
+             `VerificationKey::from_secret`, or name the algorithm of this key"
+        ),
+    ))
+}
+
+/// Strict base64 in one of its two alphabets. Padding is whole or not there.
+fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    let url_safe = text.contains(['-', '_']);
+    let padded = text.ends_with('=');
+    match (url_safe, padded) {
+        (false, false) => base64_simd::STANDARD_NO_PAD,
+        (false, true) => base64_simd::STANDARD,
+        (true, false) => base64_simd::URL_SAFE_NO_PAD,
+        (true, true) => base64_simd::URL_SAFE,
+    }
+    .decode_to_vec(text)
+    .ok()
+}

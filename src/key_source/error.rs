@@ -1,0 +1,72 @@
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+/// Why a source of keys cannot answer just now, for the operator.
+///
+/// It is never "there is no such key": the client gets 503 with `Retry-After`, not 401.
+///
+/// # Example: a vault that is sealed
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_jwt_auth::{KeyLookup, KeySourceError};
+///
+/// let sealed = KeySourceError::new("the vault is sealed").with_retry_after(Duration::from_secs(30));
+/// let lookup = KeyLookup::ready(Err(sealed));
+/// # let _ = lookup;
+/// ```
+pub struct KeySourceError {
+    message: Cow<'static, str>,
+    retry_after: Duration,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl KeySourceError {
+    /// With a message for the operator's log; clients never see it. They are asked to come again
+    /// in 5 seconds unless [`with_retry_after`](Self::with_retry_after) says otherwise.
+    pub fn new(message: impl Into<Cow<'static, str>>) -> Self {
+        Self { message: message.into(), retry_after: Duration::from_secs(5), source: None }
+    }
+
+    /// Replaces the time after which a client may come again: whole seconds, at least 1.
+    #[must_use]
+    pub fn with_retry_after(mut self, retry_after: Duration) -> Self {
+        self.retry_after = retry_after;
+        self
+    }
+
+    /// Replaces the cause; none by default.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn retry_after(&self) -> Duration {
+        self.retry_after
+    }
+}
+
+impl fmt::Display for KeySourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for KeySourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeySourceError")
+            .field("message", &self.message)
+            .field("retry_after", &self.retry_after)
+            .field("source", &self.source)
+            .finish()
+    }
+}
+
+impl Error for KeySourceError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

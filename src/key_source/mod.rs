@@ -1,0 +1,65 @@
+//! Which key? Where verification keys come from, and the look-up that is ready or waits.
+
+mod error;
+mod lookup;
+mod static_keys;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use self::error::KeySourceError;
+pub(crate) use self::lookup::LookupState;
+pub use self::lookup::{KeyLookup, KeyQuery};
+
+/// Where a verifier finds the keys that a token may have been signed with.
+///
+/// A [`VerificationKey`](crate::VerificationKey), a [`JwkSet`](crate::JwkSet), an array or a `Vec`
+/// of keys are sources already. Write your own for keys that come from elsewhere: answer at once
+/// with what is in memory ([`KeyLookup::ready`]), and only where something has to be fetched, later
+/// ([`KeyLookup::pending`]).
+///
+/// # Example: keys that an administrator replaces while the server runs
+///
+/// ```
+/// use std::sync::{Arc, RwLock};
+/// use tower_jwt_auth::{JwkSet, KeyLookup, KeyQuery, KeySource};
+///
+/// #[derive(Clone, Debug)]
+/// struct Replaceable(Arc<RwLock<JwkSet>>);
+///
+/// impl KeySource for Replaceable {
+///     fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup {
+///         match self.0.read() {
+///             Ok(keys) => keys.find_key(query),
+///             Err(poisoned) => poisoned.into_inner().find_key(query),
+///         }
+///     }
+/// }
+/// # let _ = |keys: Replaceable| keys;
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a source of verification keys",
+    label = "not a `KeySource`",
+    note = "give a `VerificationKey`, a `JwkSet`, or an array of `VerificationKey`s; a raw secret \
+            becomes a key by `VerificationKey::from_secret(secret, Algorithm::HS256)?`"
+)]
+pub trait KeySource: fmt::Debug + Send + Sync + 'static {
+    /// The keys that a token with this `kid` and algorithm may have been signed with.
+    fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup;
+
+    /// Counts the changes of the set: whoever remembers what a key verified can tell that it may
+    /// be gone. 0, and for ever so, by default: a source that never changes.
+    fn generation(&self) -> u64 {
+        0
+    }
+}
+
+impl<K: KeySource + ?Sized> KeySource for Arc<K> {
+    fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup {
+        (**self).find_key(query)
+    }
+
+    fn generation(&self) -> u64 {
+        (**self).generation()
+    }
+}

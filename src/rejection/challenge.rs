@@ -1,0 +1,165 @@
+//! The challenge: the value of `WWW-Authenticate` (RFC 6750 section 3, RFC 9110 section 11.6.1).
+
+use std::fmt::Write;
+use std::sync::{Arc, OnceLock};
+
+use http::HeaderValue;
+
+use crate::{ConfigError, ConfigErrorKind, Rejection, RejectionKind, Scope};
+
+/// The realm of a layer that is given none.
+pub(crate) const DEFAULT_REALM: &str = "api";
+
+/// The challenges of one layer, written once for each reason.
+pub(crate) struct Challenges {
+    /// `Bearer realm="…"`, the beginning of each.
+    opening: String,
+    written: Vec<Option<HeaderValue>>,
+}
+
+impl Challenges {
+    /// # Errors
+    ///
+    /// When the realm is empty or holds anything but printable ASCII.
+    pub(crate) fn new(realm: &str) -> Result<Self, ConfigError> {
+        if realm.is_empty() || !realm.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+            return Err(ConfigError::new(
+                ConfigErrorKind::Challenge,
+                "a realm is one or more printable ASCII characters",
+            ));
+        }
+        let escaped = realm.replace('\\', "\\\\").replace('"', "\\\"");
+        let opening = format!("Bearer realm=\"{escaped}\"");
+        let written = RejectionKind::ALL
+            .iter()
+            .map(|kind| write(&opening, &Rejection::from(*kind)))
+            .collect();
+        Ok(Self { opening, written })
+    }
+
+    /// Those of a layer that was given no realm.
+    pub(crate) fn default_realm() -> Arc<Self> {
+        static DEFAULT: OnceLock<Arc<Challenges>> = OnceLock::new();
+        Arc::clone(DEFAULT.get_or_init(|| {
+            Arc::new(Self::new(DEFAULT_REALM).unwrap_or_else(|_| Self {
+                opening: String::from("Bearer realm=\"\""),
+                written: Vec::new(),
+            }))
+        }))
+    }
+
+    /// The challenge for this refusal; none for one that is not the client's doing.
+    pub(crate) fn challenge(&self, rejection: &Rejection) -> Option<HeaderValue> {
+        match rejection.details() {
+            None => self.written.get(rejection.kind() as usize)?.clone(),
+            Some(_) => write(&self.opening, rejection),
+        }
+    }
+}
+
+fn write(opening: &str, rejection: &Rejection) -> Option<HeaderValue> {
+    if rejection.retry_after().is_some() {
+        return None;
+    }
+    let mut challenge = opening.to_owned();
+    let mut add = |name: &str, value: &dyn std::fmt::Display| {
+        // Writing into a `String` cannot fail.
+        let _ = write!(challenge, ", {name}=\"{value}\"");
+    };
+    let details = rejection.details();
+    if let Some(scope) = details.and_then(|details| details.scope.as_ref()).and_then(fit_scope) {
+        add("scope", &scope);
+    }
+    if let Some(error) = rejection.error_code() {
+        add("error", &error);
+        add("error_description", &rejection.description());
+    }
+    if let Some(acr_values) = details.and_then(|details| details.acr_values.as_deref()) {
+        add("acr_values", &fit_text(acr_values));
+    }
+    if let Some(max_age) = details.and_then(|details| details.max_age) {
+        add("max_age", &max_age);
+    }
+    HeaderValue::try_from(challenge).ok()
+}
+
+/// What may stand in a description: `%x20-21 / %x23-5B / %x5D-7E` (RFC 6750 section 3).
+pub(crate) fn is_text_char(octet: u8) -> bool {
+    matches!(octet, b' '..=b'~') && octet != b'"' && octet != b'\\'
+}
+
+/// A text in the characters of a description.
+pub(crate) fn fit_text(text: &str) -> String {
+    text.chars()
+        .map(|c| match u8::try_from(c) {
+            Ok(octet) if is_text_char(octet) => c,
+            Ok(b'"') => '\'',
+            _ => ' ',
+        })
+        .collect()
+}
+
+/// The values of a scope that a challenge can name; `None` when there is none.
+fn fit_scope(scope: &Scope) -> Option<Scope> {
+    let fit = |value: &&str| value.bytes().all(|octet| octet != b' ' && is_text_char(octet));
+    let scope: Scope = scope.iter().filter(fit).collect();
+    (!scope.as_str().is_empty()).then_some(scope)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn challenge(rejection: Rejection) -> String {
+        let challenges = Challenges::new("orders").unwrap();
+        challenges.challenge(&rejection).unwrap().to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn b12_no_credentials_no_error() {
+        for kind in [RejectionKind::MissingCredentials, RejectionKind::UnsupportedScheme] {
+            assert_eq!(challenge(kind.into()), r#"Bearer realm="orders""#);
+        }
+    }
+
+    #[test]
+    fn b9_a_failed_token_has_an_error() {
+        assert_eq!(
+            challenge(RejectionKind::ExpiredToken.into()),
+            r#"Bearer realm="orders", error="invalid_token", error_description="the token has expired""#
+        );
+    }
+
+    #[test]
+    fn b10_own_words_are_fitted_to_the_charset() {
+        let odd = Rejection::invalid_token().with_description("say \"no\" \\ to\r\nü\0");
+        assert!(challenge(odd).ends_with(r#"error_description="say 'no'   to    ""#));
+        let scope = Scope::from("read wr\"ite a\\b é ok");
+        assert!(challenge(Rejection::insufficient_scope(scope)).contains(r#", scope="read ok","#));
+    }
+
+    #[test]
+    fn h3_a_realm_is_a_quoted_string() {
+        let challenges = Challenges::new(r#"a "b" \c"#).unwrap();
+        let written = challenges.challenge(&RejectionKind::MissingCredentials.into()).unwrap();
+        assert_eq!(written.to_str().unwrap(), r#"Bearer realm="a \"b\" \\c""#);
+        for realm in ["", "a\r\nb", "é", "\u{7f}"] {
+            assert!(Challenges::new(realm).is_err(), "{realm:?}");
+        }
+    }
+
+    #[test]
+    fn step_up_names_what_is_asked_for() {
+        let age = Some(std::time::Duration::from_secs(300));
+        let rejection = Rejection::insufficient_user_authentication(&["gold", "silver"], age);
+        let written = challenge(rejection);
+        assert!(written.contains(r#"error="insufficient_user_authentication""#));
+        assert!(written.ends_with(r#", acr_values="gold silver", max_age="300""#));
+    }
+
+    #[test]
+    fn an_outage_of_ours_is_no_challenge() {
+        let challenges = Challenges::default_realm();
+        assert!(challenges.challenge(&RejectionKind::KeysUnavailable.into()).is_none());
+    }
+}

@@ -1,0 +1,143 @@
+//! The refusal over gRPC and gRPC-Web: HTTP 200 and a trailers-only answer, which is all in its
+//! headers (gRPC over HTTP/2, "Responses").
+
+use std::fmt::Write;
+
+use http::header::{CONTENT_TYPE, TE};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, Response};
+
+use crate::Rejection;
+use crate::rejection::challenge::Challenges;
+use crate::rejection::response::complete_headers;
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// The media type to answer with, when the request is gRPC or gRPC-Web.
+///
+/// The test is strict, since its answer is an HTTP 200: a POST, with one `content-type` that is
+/// exactly `application/grpc` or `application/grpc+X` and `te: trailers`, or that is
+/// `application/grpc-web`, `-web-text` or either of them with `+X`. The version of HTTP is no part
+/// of it: behind a translator of gRPC-Web it says 1.1.
+pub(crate) fn media_type(head: &Parts) -> Option<HeaderValue> {
+    if head.method != Method::POST {
+        return None;
+    }
+    let content_type = single(head, &CONTENT_TYPE)?;
+    let media_type = match content_type.iter().position(|&octet| octet == b';') {
+        Some(end) => content_type.get(..end)?.trim_ascii(),
+        None => content_type.trim_ascii(),
+    };
+    let is_grpc = match family(media_type)? {
+        Family::Grpc => single(head, &TE)?.eq_ignore_ascii_case(b"trailers"),
+        Family::GrpcWeb => true,
+    };
+    is_grpc.then(|| HeaderValue::from_bytes(media_type).ok()).flatten()
+}
+
+/// The value of a field that stands in the head once.
+fn single<'a>(head: &'a Parts, name: &HeaderName) -> Option<&'a [u8]> {
+    let mut values = head.headers.get_all(name).iter();
+    let value = values.next()?;
+    values.next().is_none().then(|| value.as_bytes())
+}
+
+enum Family {
+    Grpc,
+    GrpcWeb,
+}
+
+fn family(media_type: &[u8]) -> Option<Family> {
+    let base = match media_type.iter().position(|&octet| octet == b'+') {
+        Some(plus) => {
+            let (base, suffix) = media_type.split_at_checked(plus)?;
+            let name = suffix.get(1..)?;
+            let is_name = |o: &u8| o.is_ascii_alphanumeric() || b"-._".contains(o);
+            if name.is_empty() || !name.iter().all(is_name) {
+                return None;
+            }
+            base
+        }
+        None => media_type,
+    };
+    let is = |name: &str| base.eq_ignore_ascii_case(name.as_bytes());
+    if is("application/grpc") {
+        Some(Family::Grpc)
+    } else if is("application/grpc-web") || is("application/grpc-web-text") {
+        Some(Family::GrpcWeb)
+    } else {
+        None
+    }
+}
+
+/// The trailers-only answer.
+pub(crate) fn response<B: Default>(
+    rejection: Rejection,
+    media_type: HeaderValue,
+    challenges: &Challenges,
+) -> Response<B> {
+    let mut response = Response::new(B::default());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, media_type);
+    headers.insert(GRPC_STATUS, HeaderValue::from(rejection.grpc_status()));
+    if let Ok(message) = HeaderValue::try_from(percent_encode(rejection.description())) {
+        headers.insert(GRPC_MESSAGE, message);
+    }
+    complete_headers(headers, &rejection, challenges);
+    response.extensions_mut().insert(rejection);
+    response
+}
+
+/// The encoding of `grpc-message`: `%x20-24 / %x26-7E` stand for themselves.
+fn percent_encode(message: &str) -> String {
+    let mut encoded = String::with_capacity(message.len());
+    for octet in message.bytes() {
+        match octet {
+            b'%' | 0..=0x1f | 0x7f.. => {
+                // Writing into a `String` cannot fail.
+                let _ = write!(encoded, "%{octet:02X}");
+            }
+            octet => encoded.push(char::from(octet)),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g2_messages_are_percent_encoded() {
+        assert_eq!(percent_encode("the token has expired"), "the token has expired");
+        assert_eq!(percent_encode("100 % ü\n"), "100 %25 %C3%BC%0A");
+    }
+
+    #[test]
+    fn only_grpc_is_grpc() {
+        for yes in ["application/grpc", "application/grpc+proto", "APPLICATION/GRPC+json"] {
+            assert!(matches!(family(yes.as_bytes()), Some(Family::Grpc)), "{yes}");
+        }
+        for yes in ["application/grpc-web", "application/grpc-web+proto"] {
+            assert!(matches!(family(yes.as_bytes()), Some(Family::GrpcWeb)), "{yes}");
+            let text = yes.replace("-web", "-web-text");
+            assert!(matches!(family(text.as_bytes()), Some(Family::GrpcWeb)), "{text}");
+        }
+        for no in [
+            "",
+            "application/grpcx",
+            "application/grpc+",
+            "application/grpc+a b",
+            "application/grpc-web-",
+            "application/grpc-webtext",
+            "application/grpc-",
+            "application/grpc/x",
+            "text/grpc",
+            "application/json+grpc",
+            "application/grpc,",
+        ] {
+            assert!(family(no.as_bytes()).is_none(), "{no}");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Refusals: what went wrong, and the answers it gets, from one table.
+
+pub(crate) mod challenge;
+pub(crate) mod grpc;
+mod kind;
+pub(crate) mod response;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+
+pub use self::kind::RejectionKind;
+pub use self::response::{EmptyBody, ProblemJson, RejectionFn, ResponseForRejection};
+use crate::Scope;
+
+/// Why a request is refused, for the client: the reason, and the answer that follows from it.
+///
+/// A refusal's response carries it in its extensions, for outer layers to log. It never holds the
+/// token or anything that the client sent.
+///
+/// # Example: expired told from invalid
+///
+/// ```
+/// use tower_jwt_auth::{Rejection, RejectionKind};
+///
+/// fn advice(rejection: &Rejection) -> &'static str {
+///     match rejection.kind() {
+///         RejectionKind::ExpiredToken => "ask for a new token",
+///         _ if rejection.is_invalid_token() => "log in again",
+///         _ => "see the documentation",
+///     }
+/// }
+/// assert_eq!(advice(&Rejection::from(RejectionKind::ExpiredToken)), "ask for a new token");
+/// ```
+#[derive(Clone)]
+pub struct Rejection {
+    kind: RejectionKind,
+    details: Option<Arc<Details>>,
+}
+
+#[derive(Clone, Default)]
+struct Details {
+    description: Option<Cow<'static, str>>,
+    scope: Option<Scope>,
+    acr_values: Option<String>,
+    max_age: Option<u64>,
+    retry_after: Option<u64>,
+    expected: Option<Arc<str>>,
+    /// Those of the layer that an extractor speaks for.
+    #[cfg(feature = "axum")]
+    challenges: Option<Arc<challenge::Challenges>>,
+}
+
+impl Rejection {
+    /// How long a client is asked to wait when nothing else is said.
+    const RETRY_AFTER: u64 = 5;
+
+    /// The token is not accepted: 401 `invalid_token`. For rules of one's own
+    /// ([`verify_fn`](crate::verify_fn)).
+    pub fn invalid_token() -> Self {
+        RejectionKind::InvalidToken.into()
+    }
+
+    /// The token is good, but does not permit this: 403 `insufficient_scope`, naming the scope that
+    /// would (RFC 6750 section 3.1).
+    ///
+    /// # Example: an action of its own
+    ///
+    /// ```
+    /// use tower_jwt_auth::{Rejection, Scope};
+    ///
+    /// let rejection = Rejection::insufficient_scope(Scope::from("orders:write"));
+    /// assert_eq!(rejection.status(), 403);
+    /// ```
+    pub fn insufficient_scope(scope: Scope) -> Self {
+        Self::from(RejectionKind::InsufficientScope).with(|details| details.scope = Some(scope))
+    }
+
+    /// The user has to authenticate more strongly or anew: 401
+    /// `insufficient_user_authentication` (RFC 9470 section 3).
+    ///
+    /// `acr_values`, in the order of preference, and `max_age`, in whole seconds, say how; leave
+    /// out what does not matter.
+    ///
+    /// # Example: a login within the last five minutes
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_jwt_auth::Rejection;
+    ///
+    /// let five_minutes = Duration::from_secs(300);
+    /// let rejection = Rejection::insufficient_user_authentication(&[], Some(five_minutes));
+    /// assert_eq!(rejection.status(), 401);
+    /// ```
+    pub fn insufficient_user_authentication(
+        acr_values: &[&str],
+        max_age: Option<Duration>,
+    ) -> Self {
+        Self::from(RejectionKind::InsufficientUserAuthentication).with(|details| {
+            details.acr_values = (!acr_values.is_empty()).then(|| acr_values.join(" "));
+            details.max_age = max_age.map(|age| age.as_secs());
+        })
+    }
+
+    /// Whether the token is good cannot be told just now: 503 with `Retry-After`, in whole seconds
+    /// and at least 1. Never an answer to a bad token.
+    pub fn unavailable(retry_after: Duration) -> Self {
+        Self::from(RejectionKind::KeysUnavailable)
+            .with(|details| details.retry_after = Some(retry_after.as_secs().max(1)))
+    }
+
+    /// Says it in other words: for the `error_description` and the gRPC message.
+    ///
+    /// The text is the developer's, never the client's, and in plain ASCII: a character that may
+    /// not stand in a challenge (RFC 6750 section 3) becomes a space, or `'` for a quotation mark.
+    #[must_use]
+    pub fn with_description(self, description: &'static str) -> Self {
+        let fits = description.bytes().all(challenge::is_text_char);
+        let description = match fits {
+            true => Cow::Borrowed(description),
+            false => Cow::Owned(challenge::fit_text(description)),
+        };
+        self.with(|details| details.description = Some(description))
+    }
+
+    pub(crate) fn with_expected(self, expected: &Arc<str>) -> Self {
+        self.with(|details| details.expected = Some(Arc::clone(expected)))
+    }
+
+    #[cfg(feature = "axum")]
+    pub(crate) fn with_challenges(self, challenges: &Arc<challenge::Challenges>) -> Self {
+        self.with(|details| details.challenges = Some(Arc::clone(challenges)))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Details)) -> Self {
+        change(Arc::make_mut(self.details.get_or_insert_default()));
+        self
+    }
+
+    /// The reason.
+    pub fn kind(&self) -> RejectionKind {
+        self.kind
+    }
+
+    /// Whether it is the token that is bad, for whatever reason: `error="invalid_token"`.
+    pub fn is_invalid_token(&self) -> bool {
+        self.error_code() == Some("invalid_token")
+    }
+
+    /// The HTTP status: 400, 401, 403 or 503.
+    pub fn status(&self) -> StatusCode {
+        self.kind.status()
+    }
+
+    /// The OAuth error code (RFC 6750 section 3.1); `None` when no credentials were given.
+    pub fn error_code(&self) -> Option<&'static str> {
+        self.kind.error_code()
+    }
+
+    /// The gRPC status code: 7 (permission denied), 14 (unavailable) or 16 (unauthenticated).
+    ///
+    /// # Example: in a service of tonic's
+    ///
+    /// ```
+    /// use tower_jwt_auth::Rejection;
+    ///
+    /// fn status(rejection: &Rejection) -> tonic::Status {
+    ///     tonic::Status::new(rejection.grpc_status().into(), rejection.to_string())
+    /// }
+    /// assert_eq!(status(&Rejection::invalid_token()).code(), tonic::Code::Unauthenticated);
+    /// ```
+    pub fn grpc_status(&self) -> i32 {
+        self.kind.grpc_status()
+    }
+
+    /// The reason in a sentence, such as "the token has expired".
+    pub fn description(&self) -> &str {
+        self.details
+            .as_ref()
+            .and_then(|details| details.description.as_deref())
+            .unwrap_or_else(|| self.kind.description())
+    }
+
+    /// What was configured, where the token did not match it: an issuer, an audience. For the
+    /// operator's log, never sent to the client.
+    pub fn expected(&self) -> Option<&str> {
+        self.details.as_ref()?.expected.as_deref()
+    }
+
+    /// The seconds of `Retry-After`; only for a 503.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        let asked = self.details.as_ref().and_then(|details| details.retry_after);
+        (self.status() == StatusCode::SERVICE_UNAVAILABLE)
+            .then(|| asked.unwrap_or(Self::RETRY_AFTER))
+    }
+
+    #[cfg(feature = "axum")]
+    pub(crate) fn challenges(&self) -> Option<Arc<challenge::Challenges>> {
+        self.details.as_ref().and_then(|details| details.challenges.clone())
+    }
+
+    fn details(&self) -> Option<&Details> {
+        self.details.as_deref()
+    }
+}
+
+impl From<RejectionKind> for Rejection {
+    fn from(kind: RejectionKind) -> Self {
+        Self { kind, details: None }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.description())
+    }
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection")
+            .field("kind", &self.kind)
+            .field("description", &self.description())
+            .field("expected", &self.expected())
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for Rejection {}

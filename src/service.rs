@@ -1,0 +1,101 @@
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use crate::authenticate::{Decision, Policy};
+use crate::future::{ResponseFuture, Waiting};
+use crate::{EmptyBody, RegisteredClaims, ResponseForRejection};
+
+/// The service of a [`JwtAuthLayer`](crate::JwtAuthLayer).
+///
+/// A verdict that is known at once costs the inner service nothing: no clone, no box. When it takes
+/// time, the instance that was polled ready waits with the request, and a clone takes its place.
+/// After a refusal a clone takes its place too, so that what it had reserved, such as a permit of
+/// tower's `ConcurrencyLimit`, is free at once.
+///
+/// So the inner service must be `Clone`, and the clone must share its limits: true of all of
+/// tower's but `RateLimit`, which wants a `Buffer` around it. Its response body must have a
+/// `Default`, the empty one; map `hyper::body::Incoming`, which has none.
+pub struct JwtAuth<S, C = RegisteredClaims, R = EmptyBody> {
+    inner: S,
+    policy: Arc<Policy<C>>,
+    responder: R,
+}
+
+impl<S, C, R> JwtAuth<S, C, R> {
+    pub(crate) fn new(inner: S, policy: Arc<Policy<C>>, responder: R) -> Self {
+        Self { inner, policy, responder }
+    }
+}
+
+impl<S, C, R, ReqB, ResB> Service<Request<ReqB>> for JwtAuth<S, C, R>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>> + Clone,
+    C: Send + Sync + 'static,
+    R: ResponseForRejection<ResB> + Clone,
+    ResB: Default,
+{
+    type Response = Response<ResB>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, C, R, ReqB>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqB>) -> Self::Future {
+        let (mut head, body) = request.into_parts();
+        match self.policy.authenticate(&mut head) {
+            Decision::Pass => {
+                ResponseFuture::forward(self.inner.call(Request::from_parts(head, body)))
+            }
+            Decision::Verified(token) => {
+                self.policy.admit(&mut head, token);
+                ResponseFuture::forward(self.inner.call(Request::from_parts(head, body)))
+            }
+            Decision::Refused(rejection) => {
+                drop(self.take_ready());
+                ResponseFuture::reject(self.policy.refuse(rejection, &head, &self.responder))
+            }
+            Decision::Pending(verdict) => ResponseFuture::wait(Waiting {
+                verdict,
+                inner: self.take_ready(),
+                policy: Arc::clone(&self.policy),
+                responder: self.responder.clone(),
+                head,
+                body,
+            }),
+        }
+    }
+}
+
+impl<S: Clone, C, R> JwtAuth<S, C, R> {
+    /// The instance that was polled ready; the clone left behind has yet to be.
+    fn take_ready(&mut self) -> S {
+        let clone = self.inner.clone();
+        mem::replace(&mut self.inner, clone)
+    }
+}
+
+impl<S: Clone, C, R: Clone> Clone for JwtAuth<S, C, R> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            policy: Arc::clone(&self.policy),
+            responder: self.responder.clone(),
+        }
+    }
+}
+
+impl<S: fmt::Debug, C, R> fmt::Debug for JwtAuth<S, C, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwtAuth")
+            .field("inner", &self.inner)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,201 @@
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
+
+use crate::strict_json::{self, NameSeed, NameSet};
+use crate::{Algorithm, RejectionKind};
+
+/// The JOSE header of a verified token: the parameters that had a say (RFC 7515 section 4.1).
+///
+/// # Example: which key signed it
+///
+/// ```
+/// use tower_jwt_auth::VerifiedToken;
+///
+/// fn audit(token: &VerifiedToken) -> Option<&str> {
+///     token.header()?.kid()
+/// }
+/// # let _ = audit;
+/// ```
+#[derive(Clone, Debug)]
+pub struct TokenHeader {
+    algorithm: Algorithm,
+    kid: Option<Arc<str>>,
+    typ: Option<Cow<'static, str>>,
+}
+
+impl TokenHeader {
+    /// `kid` is the verified key's own where the token names it: shared, not copied.
+    pub(crate) fn new(header: &JoseHeader<'_>, key_kid: Option<&Arc<str>>) -> Self {
+        let kid = header.kid.as_deref().map(|kid| match key_kid {
+            Some(shared) if **shared == *kid => Arc::clone(shared),
+            _ => Arc::from(kid),
+        });
+        let typ = header.typ.as_deref().map(|typ| match typ {
+            "JWT" => Cow::Borrowed("JWT"),
+            "at+jwt" => Cow::Borrowed("at+jwt"),
+            typ => Cow::Owned(typ.to_owned()),
+        });
+        Self { algorithm: header.algorithm, kid, typ }
+    }
+
+    /// `alg`: the algorithm that the signature was checked with.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// `kid`: the name of the key, as the token gave it.
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// `typ`: the media type of the token, as the token gave it.
+    pub fn typ(&self) -> Option<&str> {
+        self.typ.as_deref()
+    }
+}
+
+impl Serialize for TokenHeader {
+    /// As the JSON object `{"alg": …, "typ": …, "kid": …}`, without what the token did not have.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("TokenHeader", 3)?;
+        object.serialize_field("alg", self.algorithm.name())?;
+        match self.typ() {
+            Some(typ) => object.serialize_field("typ", typ)?,
+            None => object.skip_field("typ")?,
+        }
+        match self.kid() {
+            Some(kid) => object.serialize_field("kid", kid)?,
+            None => object.skip_field("kid")?,
+        }
+        object.end()
+    }
+}
+
+/// The header of a token that nobody has verified yet.
+pub(crate) struct JoseHeader<'a> {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) kid: Option<Cow<'a, str>>,
+    pub(crate) typ: Option<Cow<'a, str>>,
+}
+
+impl<'a> JoseHeader<'a> {
+    /// Reads the decoded header: one JSON object, no name twice, and nothing in it that changes how
+    /// a JWS is to be processed (`crit`, `b64`, `zip`, a nested token).
+    pub(crate) fn parse(header: &'a [u8]) -> Result<Self, RejectionKind> {
+        let text = strict_json::text(header).ok_or(RejectionKind::MalformedToken)?;
+        let Ok(RawHeader { alg, kid, typ, cty, refused }) = serde_json::from_str(text) else {
+            return Err(RejectionKind::MalformedToken);
+        };
+        if let Some(kind) = refused {
+            return Err(kind);
+        }
+        if cty.is_some_and(|cty| is_media_type(&cty, "JWT")) {
+            return Err(RejectionKind::MalformedToken);
+        }
+        let alg = alg.ok_or(RejectionKind::MalformedToken)?;
+        let algorithm = Algorithm::from_name(&alg).ok_or(RejectionKind::UnsupportedAlgorithm)?;
+        Ok(Self { algorithm, kid, typ })
+    }
+}
+
+/// Whether a `typ` or `cty` is this media type: `application/` may be left out, and case does not
+/// count (RFC 7515 section 4.1.9).
+pub(crate) fn is_media_type(value: &str, expected: &str) -> bool {
+    const PREFIX: &str = "application/";
+    let subtype = match value.split_at_checked(PREFIX.len()) {
+        Some((prefix, subtype)) if prefix.eq_ignore_ascii_case(PREFIX) => subtype,
+        _ => value,
+    };
+    subtype.eq_ignore_ascii_case(expected)
+}
+
+#[derive(Default)]
+struct RawHeader<'a> {
+    alg: Option<Cow<'a, str>>,
+    kid: Option<Cow<'a, str>>,
+    typ: Option<Cow<'a, str>>,
+    cty: Option<Cow<'a, str>>,
+    /// A parameter that we must not ignore and do not understand.
+    refused: Option<RejectionKind>,
+}
+
+impl<'de> Deserialize<'de> for RawHeader<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(RawHeaderVisitor)
+    }
+}
+
+struct RawHeaderVisitor;
+
+impl<'de> Visitor<'de> for RawHeaderVisitor {
+    type Value = RawHeader<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JOSE header")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut header = RawHeader::default();
+        let mut others = NameSet::default();
+        while let Some(name) = map.next_key_seed(NameSeed)? {
+            let text = match &*name {
+                "alg" => &mut header.alg,
+                "kid" => &mut header.kid,
+                "typ" => &mut header.typ,
+                "cty" => &mut header.cty,
+                _ => {
+                    match &*name {
+                        // RFC 7515 section 4.1.11: what is critical must be understood.
+                        "crit" => header.refused = Some(RejectionKind::UnsupportedCriticalHeader),
+                        // A compressed payload belongs to a JWE.
+                        "zip" => header.refused = Some(RejectionKind::MalformedToken),
+                        _ => {}
+                    }
+                    if &*name == "b64" {
+                        // RFC 7797 section 7: a JWT's payload is always base64url.
+                        if !map.next_value::<bool>()? {
+                            header.refused = Some(RejectionKind::MalformedToken);
+                        }
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                    if !others.insert(name) {
+                        return Err(A::Error::custom("a name stands twice"));
+                    }
+                    continue;
+                }
+            };
+            if text.replace(map.next_value_seed(NameSeed)?).is_some() {
+                return Err(A::Error::custom("a name stands twice"));
+            }
+        }
+        Ok(header)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c14_media_types_are_compared_with_and_without_application() {
+        for typ in ["JWT", "jwt", "application/jwt", "APPLICATION/JWT"] {
+            assert!(is_media_type(typ, "JWT"), "{typ}");
+        }
+        for typ in ["", "JWT ", "application/", "text/jwt", "application/application/jwt", "é"] {
+            assert!(!is_media_type(typ, "JWT"), "{typ}");
+        }
+    }
+
+    #[test]
+    fn names_and_values_are_compared_after_their_escapes_are_undone() {
+        let header = JoseHeader::parse(br#" { "\u0061lg" : "\u0048S256" } "#).ok().unwrap();
+        assert_eq!(header.algorithm, Algorithm::HS256);
+        let twice = br#"{"alg":"HS256","\u0061lg":"HS256"}"#;
+        assert_eq!(JoseHeader::parse(twice).err(), Some(RejectionKind::MalformedToken));
+    }
+}

@@ -1,0 +1,11 @@
+//! The token on the wire: where it stands in a request, and whether it is a JWS at all.
+
+mod bearer;
+mod compact;
+pub(crate) mod extract;
+mod header;
+
+pub use self::bearer::BearerToken;
+pub(crate) use self::compact::{CompactJws, Scratch};
+pub use self::header::TokenHeader;
+pub(crate) use self::header::{JoseHeader, is_media_type};

@@ -1,0 +1,253 @@
+//! The verifier: the way of a token, from text to trusted claims.
+
+mod claim_rules;
+mod claims_pass;
+mod config;
+mod expected;
+pub(crate) mod signature;
+mod verified_token;
+mod verify_token;
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use self::claim_rules::Rules;
+pub use self::expected::{ExpectedAudience, ExpectedIssuer};
+pub use self::verified_token::{Accepted, MissingLayer, VerifiedToken};
+pub use self::verify_token::{
+    AnyBearer, Verification, VerifyAsyncFn, VerifyFn, VerifyToken, any_bearer, verify_async_fn,
+    verify_fn,
+};
+pub(crate) use self::verify_token::{PendingVerdict, VerificationState};
+use crate::key_source::LookupState;
+use crate::token::{BearerToken, CompactJws, Scratch, TokenHeader};
+use crate::{
+    ConfigError, KeyCandidates, KeyQuery, KeySource, KeySourceError, RegisteredClaims, Rejection,
+    RejectionKind, VerificationKey,
+};
+
+/// Verifies signed JSON Web Tokens of one issuer (RFC 7519, RFC 8725) and reads their claims
+/// into `C`.
+///
+/// Cheap to clone. Whom the tokens must be from and whom they must be for are arguments of
+/// [`new`](JwtVerifier::new): both claims are then required, and compared exactly. Every other rule
+/// has a safe default, and a setter.
+///
+/// | rule | default | setter |
+/// |---|---|---|
+/// | algorithms | those of the keys | [`with_algorithms`](Self::with_algorithms) narrows them |
+/// | `exp` | required | |
+/// | `nbf`, `iat` | must not lie in the future | |
+/// | leeway | 30 s | [`with_leeway`](Self::with_leeway) |
+/// | age by `iat` | any | [`with_max_age`](Self::with_max_age) |
+/// | `typ` | absent, `JWT` or `at+jwt` | [`require_rfc9068`](Self::require_rfc9068) |
+/// | further audiences | allowed | [`exclusive_audience`](Self::exclusive_audience) |
+/// | further claims | none required | [`add_required_claim`](Self::add_required_claim) |
+/// | tokens bound to their sender (`cnf`) | refused | [`dangerous_ignore_confirmation`](Self::dangerous_ignore_confirmation) |
+/// | ID tokens and events | refused | [`dangerous_accept_id_tokens`](Self::dangerous_accept_id_tokens) |
+/// | clock | the system's | [`with_clock`](Self::with_clock) |
+/// | token, header, nesting | at most 16 KiB, 4 KiB, 64 levels | |
+///
+/// # Example: without a request
+///
+/// ```
+/// use tower_jwt_auth::{Algorithm, JwtVerifier, RejectionKind, VerificationKey};
+///
+/// let key = VerificationKey::from_secret(b"an example of a secret: 32 octets", Algorithm::HS256)?;
+/// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
+///
+/// let message = match verifier.verify_now("ey.not-a-token.x") {
+///     Ok(token) => format!("hello, {:?}", token.sub),
+///     Err(rejection) if rejection.kind() == RejectionKind::ExpiredToken => "log in again".into(),
+///     Err(rejection) => rejection.to_string(),
+/// };
+/// assert_eq!(message, "the token is malformed");
+/// # Ok::<(), tower_jwt_auth::ConfigError>(())
+/// ```
+pub struct JwtVerifier<C = RegisteredClaims> {
+    keys: Arc<dyn KeySource>,
+    rules: Arc<Rules>,
+    claims: PhantomData<fn() -> C>,
+}
+
+impl JwtVerifier {
+    /// A verifier of tokens from `issuer`, for `audience`, signed by one of `keys`.
+    ///
+    /// Both may be one string, or several of which any will do; see [`ExpectedIssuer`] and
+    /// [`ExpectedAudience`].
+    ///
+    /// # Errors
+    ///
+    /// When the issuer or the audience is an empty string or an empty list.
+    ///
+    /// # Example: the keys of an issuer, from its JWK set
+    ///
+    /// ```
+    /// use tower_jwt_auth::{JwkSet, JwtVerifier};
+    ///
+    /// let keys = JwkSet::from_json(r#"{"keys": [{
+    ///     "kty": "OKP", "crv": "Ed25519", "kid": "1", "alg": "EdDSA",
+    ///     "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+    /// }]}"#)?;
+    /// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", keys)?;
+    /// # let _ = verifier;
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn new(
+        issuer: impl Into<ExpectedIssuer>,
+        audience: impl Into<ExpectedAudience>,
+        keys: impl KeySource,
+    ) -> Result<Self, ConfigError> {
+        let rules = Rules::new(issuer.into(), audience.into())?;
+        Ok(Self { keys: Arc::new(keys), rules: Arc::new(rules), claims: PhantomData })
+    }
+}
+
+/// What a first look at a token leads to: a verdict, or keys to wait for.
+enum Step<C> {
+    Done(Result<VerifiedToken<C>, Rejection>),
+    Wait(Pin<Box<dyn Future<Output = Result<KeyCandidates, KeySourceError>> + Send>>),
+}
+
+impl<C: DeserializeOwned> JwtVerifier<C> {
+    /// Verifies a token that did not come with a request: from a queue, a WebSocket, a test.
+    ///
+    /// Waits only where the source of keys does.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`] whose [`kind`](Rejection::kind) tells an expired token from an invalid one.
+    pub async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
+        match self.begin(token.as_bytes()) {
+            Step::Done(verdict) => verdict,
+            Step::Wait(keys) => {
+                let found = keys.await;
+                self.resume(token.as_bytes(), found)
+            }
+        }
+    }
+
+    /// Verifies a token with the keys that are in memory, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify); and [`RejectionKind::KeysUnavailable`] when the keys would have
+    /// to be waited for.
+    pub fn verify_now(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
+        match self.begin(token.as_bytes()) {
+            Step::Done(verdict) => verdict,
+            Step::Wait(_) => Err(RejectionKind::KeysUnavailable.into()),
+        }
+    }
+
+    /// The way of a token, as far as it goes without waiting.
+    fn begin(&self, token: &[u8]) -> Step<C> {
+        let mut scratch = Scratch::new();
+        let jws = match self.take_apart(token, &mut scratch) {
+            Ok(jws) => jws,
+            Err(rejection) => return Step::Done(Err(rejection)),
+        };
+        let query = KeyQuery::new(jws.header.kid.as_deref(), jws.header.algorithm);
+        match self.keys.find_key(&query).0 {
+            LookupState::Ready(found) => Step::Done(self.conclude(&jws, found)),
+            LookupState::Pending(keys) => Step::Wait(keys),
+        }
+    }
+
+    /// The rest of the way, once the keys are there.
+    fn resume(
+        &self,
+        token: &[u8],
+        found: Result<KeyCandidates, KeySourceError>,
+    ) -> Result<VerifiedToken<C>, Rejection> {
+        let mut scratch = Scratch::new();
+        let jws = self.take_apart(token, &mut scratch)?;
+        self.conclude(&jws, found)
+    }
+
+    /// Is it a JWS at all, and of an algorithm that is allowed here?
+    fn take_apart<'a>(
+        &self,
+        token: &'a [u8],
+        scratch: &'a mut Scratch,
+    ) -> Result<CompactJws<'a>, Rejection> {
+        let jws = CompactJws::parse(token, scratch)?;
+        match self.rules.allows(jws.header.algorithm) {
+            true => Ok(jws),
+            false => Err(RejectionKind::UnsupportedAlgorithm.into()),
+        }
+    }
+
+    /// Did the issuer sign it? Is it for us, now? Only then are its claims anybody's business.
+    fn conclude(
+        &self,
+        jws: &CompactJws<'_>,
+        found: Result<KeyCandidates, KeySourceError>,
+    ) -> Result<VerifiedToken<C>, Rejection> {
+        let candidates = found.map_err(|error| {
+            crate::trace::keys_unavailable(&error);
+            Rejection::unavailable(error.retry_after())
+        })?;
+        let key = signing_key(&candidates, jws)?;
+        let (registered, claims) = claims_pass::read::<C>(jws.payload, self.rules.is_rfc9068())?;
+        let expires_at = self.rules.check(&registered, jws.header.typ.as_deref())?;
+        let claims = claims.map_err(|_| RejectionKind::UnexpectedClaims)?;
+        let header = TokenHeader::new(&jws.header, key.kid_arc());
+        Ok(VerifiedToken::new(
+            Accepted::new(claims).with_header(header).with_expires_at(expires_at),
+        ))
+    }
+}
+
+/// The candidate whose signature it is.
+fn signing_key<'k>(
+    candidates: &'k KeyCandidates,
+    jws: &CompactJws<'_>,
+) -> Result<&'k VerificationKey, RejectionKind> {
+    if candidates.is_empty() {
+        return Err(RejectionKind::UnknownKey);
+    }
+    candidates
+        .iter()
+        .find(|key| key.verify(jws.header.algorithm, jws.message, jws.signature))
+        .ok_or(RejectionKind::InvalidSignature)
+}
+
+impl<C> VerifyToken<C> for JwtVerifier<C>
+where
+    C: DeserializeOwned + Send + Sync + 'static,
+{
+    fn verify_bearer(&self, token: &BearerToken, _: &Parts) -> Verification<C> {
+        match self.begin(token.as_bytes()) {
+            Step::Done(verdict) => Verification::finished(verdict),
+            Step::Wait(keys) => {
+                let (verifier, token) = (self.clone(), token.clone());
+                Verification::waiting(async move {
+                    let found = keys.await;
+                    verifier.resume(token.as_bytes(), found)
+                })
+            }
+        }
+    }
+}
+
+impl<C> Clone for JwtVerifier<C> {
+    fn clone(&self) -> Self {
+        Self { keys: Arc::clone(&self.keys), rules: Arc::clone(&self.rules), claims: PhantomData }
+    }
+}
+
+impl<C> fmt::Debug for JwtVerifier<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwtVerifier")
+            .field("keys", &self.keys)
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
+}

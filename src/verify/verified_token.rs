@@ -1,0 +1,176 @@
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use http::Extensions;
+
+use crate::{NumericDate, RegisteredClaims, TokenHeader};
+
+/// Proof that a token was verified, and the claims it holds.
+///
+/// The layer puts it into the request's extensions; only verification can build one. Cloning it
+/// clones one `Arc`. It dereferences to the claims.
+///
+/// # Example: in any stack
+///
+/// ```
+/// use http::Request;
+/// use tower_jwt_auth::{MissingLayer, VerifiedToken};
+///
+/// fn subject<B>(request: &Request<B>) -> Result<Option<&str>, MissingLayer> {
+///     let token: &VerifiedToken = VerifiedToken::from_extensions(request.extensions())?;
+///     Ok(token.sub.as_deref())
+/// }
+/// assert!(subject(&Request::new(())).is_err());
+/// ```
+pub struct VerifiedToken<C = RegisteredClaims>(Arc<Accepted<C>>);
+
+impl<C> VerifiedToken<C> {
+    pub(crate) fn new(accepted: Accepted<C>) -> Self {
+        Self(Arc::new(accepted))
+    }
+
+    /// The claims.
+    pub fn claims(&self) -> &C {
+        &self.0.claims
+    }
+
+    /// The token's header; `None` for a token that is no JWT.
+    pub fn header(&self) -> Option<&TokenHeader> {
+        self.0.header.as_ref()
+    }
+
+    /// When the token expires; `None` when nobody said so.
+    pub fn expires_at(&self) -> Option<NumericDate> {
+        self.0.expires_at
+    }
+}
+
+impl<C: Send + Sync + 'static> VerifiedToken<C> {
+    /// The token that the layer put into a request's extensions.
+    ///
+    /// # Errors
+    ///
+    /// When there is none with claims of this type: the layer is missing, reads other claims, or
+    /// let the request pass without a token.
+    pub fn from_extensions(extensions: &Extensions) -> Result<&Self, MissingLayer> {
+        extensions.get().ok_or_else(MissingLayer::for_claims::<C>)
+    }
+}
+
+impl<C> Deref for VerifiedToken<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        self.claims()
+    }
+}
+
+impl<C> Clone for VerifiedToken<C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<C> fmt::Debug for VerifiedToken<C> {
+    /// Without the claims, which tell of people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedToken")
+            .field("header", &self.0.header)
+            .field("expires_at", &self.0.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a [`VerifyToken`](crate::VerifyToken) answers of a token it accepts: its claims, and what
+/// else is known. The crate alone makes the proof of it, a [`VerifiedToken`].
+///
+/// # Example: an opaque token and its end
+///
+/// ```
+/// use tower_jwt_auth::{Accepted, NumericDate};
+///
+/// let accepted = Accepted::new("alice").with_expires_at(NumericDate::from_unix_seconds(4_102_444_800));
+/// # let _ = accepted;
+/// ```
+#[derive(Clone)]
+pub struct Accepted<C> {
+    claims: C,
+    header: Option<TokenHeader>,
+    expires_at: Option<NumericDate>,
+}
+
+impl<C> Accepted<C> {
+    /// The claims, and nothing else.
+    pub fn new(claims: C) -> Self {
+        Self { claims, header: None, expires_at: None }
+    }
+
+    /// Replaces the time at which the token expires; unknown by default.
+    #[must_use]
+    pub fn with_expires_at(mut self, expires_at: NumericDate) -> Self {
+        self.expires_at = Some(expires_at);
+        self
+    }
+
+    pub(crate) fn with_header(mut self, header: TokenHeader) -> Self {
+        self.header = Some(header);
+        self
+    }
+}
+
+impl<C> fmt::Debug for Accepted<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accepted")
+            .field("header", &self.header)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// There is no verified token in the request's extensions: a mistake of the developer's, not of the
+/// client's.
+///
+/// # Example: what it says
+///
+/// ```
+/// use tower_jwt_auth::VerifiedToken;
+///
+/// let missing = VerifiedToken::<u32>::from_extensions(&http::Extensions::new()).unwrap_err();
+/// assert!(missing.to_string().starts_with("no `VerifiedToken<u32>` in the request's extensions"));
+/// ```
+#[derive(Clone)]
+pub struct MissingLayer {
+    /// What was looked for, as the developer wrote it.
+    expected: String,
+}
+
+impl MissingLayer {
+    fn for_claims<C>() -> Self {
+        Self { expected: format!("VerifiedToken<{}>", std::any::type_name::<C>()) }
+    }
+
+    #[cfg(feature = "axum")]
+    pub(crate) fn for_bearer_token() -> Self {
+        Self { expected: String::from("BearerToken") }
+    }
+}
+
+impl fmt::Display for MissingLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "no `{}` in the request's extensions: is a `JwtAuthLayer` for these claims around this \
+             service?",
+            self.expected
+        )
+    }
+}
+
+impl fmt::Debug for MissingLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MissingLayer").field("expected", &self.expected).finish()
+    }
+}
+
+impl std::error::Error for MissingLayer {}
