@@ -51,7 +51,7 @@
 //!
 //! assert_eq!(refused(&issuer.token().expired().build()), RejectionKind::ExpiredToken);
 //! assert_eq!(refused(&issuer.token().forged().build()), RejectionKind::InvalidSignature);
-//! assert_eq!(refused(&issuer.token().without("aud").build()), RejectionKind::WrongAudience);
+//! assert_eq!(refused(&issuer.token().without("aud").build()), RejectionKind::MissingClaim);
 //! ```
 
 mod accepting_verifier;
