@@ -1,5 +1,7 @@
 //! The integration tests: one binary.
 
+#[cfg(feature = "axum")] // Once is enough, and it is slow.
+mod compile_fail;
 #[cfg(feature = "jsonwebtoken-11")]
 mod jsonwebtoken_11;
 mod keys;
