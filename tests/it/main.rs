@@ -1,4 +1,8 @@
 //! The integration tests: one binary.
 
+mod canary;
+mod extraction;
+mod readiness;
+mod refusals;
 mod support;
 mod verifier;
