@@ -63,15 +63,13 @@ impl When {
                 JwtAuthLayer::new(verify_fn(move |token: &BearerToken| judge(token.as_str())))
             }
             Self::ReadyKeys => JwtAuthLayer::new(key(Algorithm::HS256).verifier()),
-            Self::PendingRule => {
-                JwtAuthLayer::new(verify_async_fn(move |token: BearerToken| {
-                    let gate = gate.clone();
-                    async move {
-                        gate.pass().await;
-                        judge(token.as_str())
-                    }
-                }))
-            }
+            Self::PendingRule => JwtAuthLayer::new(verify_async_fn(move |token: BearerToken| {
+                let gate = gate.clone();
+                async move {
+                    gate.pass().await;
+                    judge(token.as_str())
+                }
+            })),
             Self::PendingKeys => {
                 let keys = GatedKeys { gate, key: key(Algorithm::HS256).verification_key() };
                 let verifier = JwtVerifier::new(ISSUER, AUDIENCE, keys).unwrap();
@@ -270,11 +268,9 @@ async fn requests_of_one_service_overlap_and_each_has_a_ready_instance() {
 #[tokio::test]
 async fn a_good_verdict_at_once_clones_nothing_and_others_clone_once() {
     for when in When::ALL {
-        for (token, expected, clones) in [
-            (good(), 200, usize::from(when.is_pending())),
-            (forged(), 401, 1),
-            ("no-jwt", 401, 1),
-        ] {
+        for (token, expected, clones) in
+            [(good(), 200, usize::from(when.is_pending())), (forged(), 401, 1), ("no-jwt", 401, 1)]
+        {
             let (inner, log) = Strict::new();
             let mut service = when.layer(&Gate::open()).layer(inner);
             assert_eq!(status(&mut service, token).await.unwrap(), expected, "{when:?}");
@@ -626,9 +622,10 @@ async fn through<Q, A>(layer: JwtAuthLayer, body: Q, answer: fn() -> A, token: &
 where
     A: Default,
 {
-    let inner = service_fn(move |_: Request<Q>| async move {
-        Ok::<_, Infallible>(Response::new(answer()))
-    });
+    let inner =
+        service_fn(
+            move |_: Request<Q>| async move { Ok::<_, Infallible>(Response::new(answer())) },
+        );
     let request = bearer(token).map(|()| body);
     let response = layer.layer(inner).oneshot(request).await.unwrap();
     (response.status().as_u16(), response.into_body())

@@ -167,8 +167,8 @@ fn b6_b7_b9_b11_b12_h3_h4_h7_h9_the_table_over_http() {
         for absent in ["content-type", "grpc-status", "grpc-message"] {
             assert_eq!(field(&response, absent), None, "{kind:?}");
         }
-        let expected = 2 + usize::from(row.retry_after.is_some())
-            - usize::from(row.challenge.is_none());
+        let expected =
+            2 + usize::from(row.retry_after.is_some()) - usize::from(row.challenge.is_none());
         assert_eq!(response.headers().len(), expected, "{kind:?}: nothing else");
         assert!(reached(&response).is_none());
         // B7, H4: never a bare `Bearer`, and never a 401 without one.
@@ -314,9 +314,7 @@ fn g2_a_message_of_ones_own_is_percent_encoded() {
     assert_eq!(field(&response, "grpc-message"), Some("100 %25 'sure'  ~ "));
     assert_eq!(
         challenge(&response),
-        Some(
-            r#"Bearer realm="api", error="invalid_token", error_description="100 % 'sure'  ~ ""#
-        )
+        Some(r#"Bearer realm="api", error="invalid_token", error_description="100 % 'sure'  ~ ""#)
     );
 }
 
@@ -441,12 +439,8 @@ fn h6_a_responders_own_fields_are_kept() {
     assert_eq!(field(&response, "retry-after"), Some("120"));
     assert_eq!(field(&response, "location"), Some("/login"));
 
-    let response = answering(
-        K::ExpiredToken,
-        401,
-        &[("www-authenticate", "Custom a=\"b\"")],
-        bearer("abc"),
-    );
+    let response =
+        answering(K::ExpiredToken, 401, &[("www-authenticate", "Custom a=\"b\"")], bearer("abc"));
     assert_eq!(challenge(&response), Some("Custom a=\"b\""));
     assert_eq!(field(&response, "cache-control"), Some("no-store"));
 }
