@@ -175,7 +175,7 @@ fn b13_no_debug_shows_a_key() {
         canaries.debug(key.verifier());
         let layer = JwtAuthLayer::new(key.verifier());
         canaries.debug(&layer);
-        canaries.debug(layer.clone().with_rejection_response(ProblemJson::default()));
+        canaries.debug(layer.clone().with_rejection_response(ProblemJson));
         canaries.debug(layer.layer("inner"));
     }
 }
@@ -329,10 +329,10 @@ fn b13_the_rest_of_the_public_types_has_nothing_to_hide() {
     let canaries = canaries_of(key(Algorithm::HS256)).octets(SECRET);
     canaries.debug(ExpectedIssuer::from(ISSUER));
     canaries.debug(ExpectedAudience::from([AUDIENCE, "other"]));
-    canaries.debug(EmptyBody::default());
-    canaries.debug(ProblemJson::default());
-    canaries.debug(SystemClock::default());
-    canaries.debug(SystemClock::default().now());
+    canaries.debug(EmptyBody);
+    canaries.debug(ProblemJson);
+    canaries.debug(SystemClock);
+    canaries.debug(SystemClock.now());
     canaries.debug(any_bearer());
     canaries.error(KeySourceError::new("down").with_source("the cause"));
     let inner = service_fn(async |_: Request<()>| Ok::<_, ()>(Response::new(())));
@@ -404,7 +404,7 @@ fn refused(key: &TestKey) -> Vec<(String, Request<()>)> {
 /// The same request as HTTP, gRPC and gRPC-Web, to a layer that answers with an empty body and to
 /// one that answers with problem details.
 fn answers(layer: &JwtAuthLayer<Claims>, request: &Request<()>) -> Vec<Response<Body>> {
-    let problem = layer.clone().with_rejection_response(ProblemJson::default());
+    let problem = layer.clone().with_rejection_response(ProblemJson);
     let forms = [None, Some("application/grpc"), Some("application/grpc-web+proto")];
     forms
         .into_iter()

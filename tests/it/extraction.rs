@@ -367,8 +367,8 @@ fn h10_a_real_preflight_passes_and_an_ordinary_options_never() {
     assert_eq!(send(&echo(), preflight.clone()).status(), 401, "off by default");
 
     assert_eq!(send(&layer, options(&[])).status(), 401);
-    assert_eq!(send(&layer, options(&[origin.clone()])).status(), 401);
-    assert_eq!(send(&layer, options(&[asks.clone()])).status(), 401);
+    assert_eq!(send(&layer, options(std::slice::from_ref(&origin))).status(), 401);
+    assert_eq!(send(&layer, options(std::slice::from_ref(&asks))).status(), 401);
     for method in ["GET", "POST", "DELETE", "HEAD", "options"] {
         let mut request = preflight.clone();
         *request.method_mut() = Method::from_bytes(method.as_bytes()).unwrap();
@@ -445,7 +445,7 @@ fn reference(values: &[Vec<u8>]) -> Result<String, RejectionKind> {
     // A byte for a character.
     let text: String = value.iter().map(|octet| char::from(*octet)).collect();
     let is_tchar = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    let is_bearer = |scheme: &str| scheme.to_ascii_lowercase() == "bearer";
+    let is_bearer = |scheme: &str| scheme.eq_ignore_ascii_case("bearer");
 
     let scheme: String = text.chars().take_while(|c| is_tchar(*c)).collect();
     if scheme.is_empty() {
@@ -639,7 +639,7 @@ proptest! {
             request.headers_mut().append(name, value);
         }
         for layer in [layer.clone(), layer.clone().optional(), layer.pass_cors_preflight()] {
-            let problem = layer.clone().with_rejection_response(ProblemJson::default());
+            let problem = layer.clone().with_rejection_response(ProblemJson);
             let answers = [send(&layer, request.clone()), send(&problem, request.clone())];
             for response in &answers {
                 prop_assert!(!response.status().is_server_error());

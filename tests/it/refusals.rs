@@ -353,7 +353,7 @@ fn g7_g12_without_grpc_everybody_gets_http() {
 #[test]
 fn problem_details_say_what_the_table_says() {
     for row in TABLE {
-        let layer = refusing(row.kind).with_rejection_response(ProblemJson::default());
+        let layer = refusing(row.kind).with_rejection_response(ProblemJson);
         let response = send(&layer, bearer("abc"));
         let title = match row.status {
             400 => "Bad Request",
@@ -464,10 +464,10 @@ fn responders_of_every_kind_fit_bodies_of_every_kind() {
     use tower_jwt_auth::ResponseForRejection;
 
     let (rejection, (head, ())) = (Rejection::invalid_token(), bearer("abc").into_parts());
-    let unit: Response<()> = EmptyBody::default().response_for_rejection(&rejection, &head);
+    let unit: Response<()> = EmptyBody.response_for_rejection(&rejection, &head);
     assert_eq!(unit.status(), 401);
-    let bytes: Response<Bytes> = ProblemJson::default().response_for_rejection(&rejection, &head);
-    let vec: Response<Vec<u8>> = ProblemJson::default().response_for_rejection(&rejection, &head);
+    let bytes: Response<Bytes> = ProblemJson.response_for_rejection(&rejection, &head);
+    let vec: Response<Vec<u8>> = ProblemJson.response_for_rejection(&rejection, &head);
     assert_eq!(bytes.body(), vec.body());
 }
 
