@@ -1,10 +1,14 @@
 //! The integration tests: one binary.
 
+mod canary;
 #[cfg(feature = "axum")] // Once is enough, and it is slow.
 mod compile_fail;
+mod extraction;
 #[cfg(feature = "jsonwebtoken-11")]
 mod jsonwebtoken_11;
 mod keys;
+mod readiness;
+mod refusals;
 mod support;
 #[allow(dead_code)] // The unit tests use more of it.
 #[path = "../../src/key/test_keys.rs"]
