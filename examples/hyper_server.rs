@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
     let service =
         ServiceBuilder::new().layer(JwtAuthLayer::new(verifier)).service_fn(async |request| {
-            Ok::<_, Infallible>(hello(&request).unwrap_or_else(server_error))
+            Ok::<_, Infallible>(hello(&request).unwrap_or_else(|missing| server_error(&missing)))
         });
 
     let listener = TcpListener::bind(env::var("LISTEN").unwrap_or("127.0.0.1:3000".into())).await?;
@@ -77,7 +77,7 @@ fn hello(request: &Request<Incoming>) -> Result<Response<Full<Bytes>>, MissingLa
 }
 
 /// Without the layer: a mistake of ours, so the hint goes to the log.
-fn server_error(missing: MissingLayer) -> Response<Full<Bytes>> {
+fn server_error(missing: &MissingLayer) -> Response<Full<Bytes>> {
     eprintln!("{missing}");
     let mut response = Response::default();
     *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;

@@ -132,10 +132,10 @@ pub(crate) fn complete_headers(
     rejection: &Rejection,
     challenges: &Challenges,
 ) {
-    if !headers.contains_key(WWW_AUTHENTICATE) {
-        if let Some(challenge) = challenges.challenge(rejection) {
-            headers.insert(WWW_AUTHENTICATE, challenge);
-        }
+    if !headers.contains_key(WWW_AUTHENTICATE)
+        && let Some(challenge) = challenges.challenge(rejection)
+    {
+        headers.insert(WWW_AUTHENTICATE, challenge);
     }
     headers.entry(CACHE_CONTROL).or_insert(const { HeaderValue::from_static("no-store") });
     if let Some(seconds) = rejection.retry_after() {
