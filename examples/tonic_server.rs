@@ -37,14 +37,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         // `.add_service(auth.named_layer(health))`, with `use tonic::service::LayerExt;`.
         .layer(auth)
         .add_service(health)
-        .serve_with_incoming_shutdown(TcpIncoming::from(listener), async {
-            // An open `Watch` goes on for as long as its client wants: a second Ctrl-C ends it.
-            let _ = tokio::signal::ctrl_c().await;
-            tokio::spawn(async {
-                let _ = tokio::signal::ctrl_c().await;
-                std::process::exit(0);
-            });
-        })
+        .serve_with_incoming(TcpIncoming::from(listener))
         .await?;
     Ok(())
 }

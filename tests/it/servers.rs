@@ -254,7 +254,6 @@ async fn a_stream_goes_on_behind_the_layer() {
 
 #[tokio::test]
 async fn a_tonic_interceptor_sees_the_credentials_and_the_token() {
-    #[expect(clippy::result_large_err, reason = "the signature is tonic's")]
     fn intercept(request: tonic::Request<()>) -> Result<tonic::Request<()>, Status> {
         let token: &VerifiedToken = VerifiedToken::from_extensions(request.extensions())
             .map_err(|missing| Status::internal(missing.to_string()))?;
