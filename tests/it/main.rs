@@ -9,6 +9,9 @@ mod jsonwebtoken_11;
 mod keys;
 mod readiness;
 mod refusals;
+#[cfg(feature = "axum")]
+mod extractors;
+mod servers;
 mod support;
 #[allow(dead_code)] // The unit tests use more of it.
 #[path = "../../src/key/test_keys.rs"]
