@@ -1,10 +1,20 @@
 //! The integration tests: one binary.
 
+mod canary;
+// With all features alone: the messages list what those add. It is slow, too.
+#[cfg(all(feature = "axum", feature = "test-util"))]
+mod compile_fail;
+mod extraction;
+#[cfg(feature = "axum")]
+mod extractors;
 #[cfg(feature = "issuer")]
 mod issuer;
 #[cfg(feature = "jsonwebtoken-11")]
 mod jsonwebtoken_11;
 mod keys;
+mod readiness;
+mod refusals;
+mod servers;
 mod support;
 #[allow(dead_code)] // The unit tests use more of it.
 #[path = "../../src/key/test_keys.rs"]

@@ -1,39 +1,14 @@
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
-use http_body_util::Empty;
 use serde_json::json;
-use tower::{Layer, ServiceExt, service_fn};
 use tower_jwt_auth::test_util::{
     ManualClock, TestIssuer, TokenBuilder, accept_all, verified_token,
 };
 use tower_jwt_auth::{
     Clock, JwkSet, JwtAuthLayer, JwtVerifier, NumericDate, RejectionKind, VerifiedToken,
-    VerifyToken,
 };
 
-type Body = Empty<&'static [u8]>;
-
-/// What the layer answers, and what the handler sees.
-async fn call<C: std::fmt::Debug + Clone + Send + Sync + 'static>(
-    verifier: impl VerifyToken<C>,
-    authorization: Option<String>,
-) -> (StatusCode, Option<C>) {
-    let service = JwtAuthLayer::new(verifier).layer(service_fn(async |request: Request<Body>| {
-        let token: &VerifiedToken<C> =
-            VerifiedToken::from_extensions(request.extensions()).unwrap();
-        let mut response = Response::new(Body::new());
-        response.extensions_mut().insert(token.clone());
-        Ok::<_, std::convert::Infallible>(response)
-    }));
-    let mut request = Request::builder();
-    if let Some(value) = authorization {
-        request = request.header("authorization", value);
-    }
-    let response = service.oneshot(request.body(Body::new()).unwrap()).await.unwrap();
-    let claims = response.extensions().get::<VerifiedToken<C>>().map(|t| t.claims().clone());
-    (response.status(), claims)
-}
+use crate::support::requests::{bearer, reached, refusal, request, send};
 
 #[track_caller]
 fn assert_refused(token: &TokenBuilder, kind: RejectionKind) {
@@ -48,25 +23,36 @@ fn a_forged_proof_holds_its_claims() {
     assert!(token.header().is_none() && token.expires_at().is_none());
 }
 
-#[tokio::test]
-async fn every_bearer_token_is_accepted_and_no_other_request() {
-    let verifier = accept_all(7_u32);
-    assert_eq!(call(verifier.clone(), Some("Bearer x".into())).await, (StatusCode::OK, Some(7)));
-    assert_eq!(call(verifier.clone(), None).await, (StatusCode::UNAUTHORIZED, None));
-    assert_eq!(call(verifier, Some("Bearer".into())).await.0, StatusCode::BAD_REQUEST);
+#[test]
+fn every_bearer_token_is_accepted_and_no_other_request() {
+    let layer = JwtAuthLayer::new(accept_all(7_u32));
+    let response = send(&layer, bearer("x"));
+    let seen: &VerifiedToken<u32> =
+        VerifiedToken::from_extensions(&reached(&response).unwrap().extensions).unwrap();
+    assert_eq!(*seen.claims(), 7);
+
+    for (authorization, kind) in [
+        (vec![], RejectionKind::MissingCredentials),
+        (vec!["Bearer"], RejectionKind::MalformedCredentials),
+    ] {
+        let response = send(&layer, request(authorization));
+        assert_eq!(refusal(&response), Some(kind));
+    }
 }
 
-#[tokio::test]
-async fn a_minted_token_passes_the_layer() {
+#[test]
+fn a_minted_token_passes_the_layer() {
     let issuer = TestIssuer::new();
+    let layer = JwtAuthLayer::new(issuer.verifier());
     let token = issuer.token().subject("bob").scope("read write");
-    let (status, claims) = call(issuer.verifier(), Some(token.bearer())).await;
-    assert_eq!(status, StatusCode::OK);
-    let claims = claims.unwrap();
-    assert_eq!(claims.sub.as_deref(), Some("bob"));
-    assert!(claims.scope.unwrap().contains("write"));
-    let forged = Some(token.forged().bearer());
-    assert_eq!(call(issuer.verifier(), forged).await.0, StatusCode::UNAUTHORIZED);
+    let response = send(&layer, request([token.bearer()]));
+    let seen: &VerifiedToken =
+        VerifiedToken::from_extensions(&reached(&response).unwrap().extensions).unwrap();
+    assert_eq!(seen.sub.as_deref(), Some("bob"));
+    assert!(seen.scope.as_ref().unwrap().contains("write"));
+
+    let response = send(&layer, request([token.forged().bearer()]));
+    assert_eq!(refusal(&response), Some(RejectionKind::InvalidSignature));
 }
 
 #[test]
