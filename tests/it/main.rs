@@ -4,13 +4,13 @@ mod canary;
 #[cfg(feature = "axum")] // Once is enough, and it is slow.
 mod compile_fail;
 mod extraction;
+#[cfg(feature = "axum")]
+mod extractors;
 #[cfg(feature = "jsonwebtoken-11")]
 mod jsonwebtoken_11;
 mod keys;
 mod readiness;
 mod refusals;
-#[cfg(feature = "axum")]
-mod extractors;
 mod servers;
 mod support;
 #[allow(dead_code)] // The unit tests use more of it.
