@@ -1,5 +1,7 @@
 //! What the tests share: a key of every kind, made once for each process, and tokens of any shape.
 
+pub(crate) mod challenge;
+
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
