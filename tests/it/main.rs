@@ -2,4 +2,5 @@
 
 mod conformance;
 mod support;
+mod tokens;
 mod verifier;
