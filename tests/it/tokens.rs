@@ -51,9 +51,9 @@ fn signature_of(key: &TestKey) -> Vec<u8> {
 
 fn status_of(token: &str) -> (StatusCode, allocation_counter::AllocationInfo) {
     let verifier = key(Algorithm::ES256).verifier();
-    let service = JwtAuthLayer::new(verifier).layer(service_fn(
-        async |_: Request<String>| Ok::<_, Infallible>(Response::new(String::new())),
-    ));
+    let service = JwtAuthLayer::new(verifier).layer(service_fn(async |_: Request<String>| {
+        Ok::<_, Infallible>(Response::new(String::new()))
+    }));
     let request = || {
         let builder = Request::builder().header(AUTHORIZATION, format!("Bearer {token}"));
         builder.body(String::new()).unwrap()
@@ -385,8 +385,7 @@ fn j10_c1_v20_v28_every_algorithm_by_every_key() {
                     if let Some(kid) = kid {
                         header["kid"] = kid.into();
                     }
-                    let token =
-                        key(*signing).token_of(header.to_string(), claims().to_string());
+                    let token = key(*signing).token_of(header.to_string(), claims().to_string());
                     let expected = match (said == verifying, signing == verifying) {
                         (true, true) => None,
                         (true, false) => Some(InvalidSignature),
@@ -468,11 +467,8 @@ fn v15_v19_v20_v21_public_keys_are_no_secrets_of_tokens() {
                     let verifier =
                         JwtVerifier::new(ISSUER, AUDIENCE, key.clone()).unwrap().with_clock(now());
                     let kind = verdict(&verifier, &token).err().unwrap();
-                    let expected = if name == algorithm.name() {
-                        InvalidSignature
-                    } else {
-                        UnknownKey
-                    };
+                    let expected =
+                        if name == algorithm.name() { InvalidSignature } else { UnknownKey };
                     assert_eq!(kind, expected, "{name} over a form of {algorithm}");
                 }
             }
