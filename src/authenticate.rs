@@ -82,7 +82,21 @@ impl<C: Send + Sync + 'static> Policy<C> {
         if self.skips(head) {
             return self.pass(head);
         }
-        let token = match extract::extract(&head.headers) {
+        let found = extract::extract(&head.headers);
+        // Good or bad, and of whatever scheme: others print the head too.
+        match found {
+            Err(RejectionKind::MultipleCredentials) => head
+                .headers
+                .iter_mut()
+                .filter(|(name, _)| **name == AUTHORIZATION)
+                .for_each(|(_, value)| value.set_sensitive(true)),
+            _ => {
+                if let Some(value) = head.headers.get_mut(AUTHORIZATION) {
+                    value.set_sensitive(true);
+                }
+            }
+        }
+        let token = match found {
             Ok(token) => token,
             Err(RejectionKind::MissingCredentials | RejectionKind::UnsupportedScheme)
                 if self.optional =>
@@ -91,9 +105,6 @@ impl<C: Send + Sync + 'static> Policy<C> {
             }
             Err(kind) => return Decision::Refused(kind.into()),
         };
-        if let Some(value) = head.headers.get_mut(AUTHORIZATION) {
-            value.set_sensitive(true);
-        }
         match self.verifier.verify_bearer(&token, head).0 {
             VerificationState::Ready(Ok(token)) => Decision::Verified(token),
             VerificationState::Ready(Err(rejection)) => Decision::Refused(rejection),

@@ -3,6 +3,7 @@
 //! All checks of a key's loading hold here as well. Nothing here asks the crypto provider of
 //! `jsonwebtoken`.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 
 use jsonwebtoken::jwk;
@@ -176,6 +177,6 @@ fn to_json(value: &impl serde::Serialize, kind: ConfigErrorKind) -> Result<Strin
     })
 }
 
-fn unknown(message: impl Into<std::borrow::Cow<'static, str>>) -> ConfigError {
+fn unknown(message: impl Into<Cow<'static, str>>) -> ConfigError {
     ConfigError::new(ConfigErrorKind::Algorithm, message)
 }

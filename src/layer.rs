@@ -62,7 +62,7 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// ```
     /// use tower_jwt_auth::{JwtAuthLayer, ProblemJson, any_bearer};
     ///
-    /// let layer = JwtAuthLayer::new(any_bearer()).with_rejection_response(ProblemJson::default());
+    /// let layer = JwtAuthLayer::new(any_bearer()).with_rejection_response(ProblemJson);
     /// # let _ = layer;
     /// ```
     #[must_use]

@@ -4,10 +4,11 @@
 //! # Example: an API with axum
 //!
 //! ```
+//! # #[cfg(feature = "axum")]
+//! # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
 //! use axum::{Router, routing::get};
 //! use tower_jwt_auth::{Algorithm, JwtAuthLayer, JwtVerifier, VerificationKey, VerifiedToken};
 //!
-//! # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
 //! let key = VerificationKey::from_secret(b"an example of a secret: 32 octets", Algorithm::HS256)?;
 //! let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
 //! let app: Router = Router::new()
@@ -16,6 +17,8 @@
 //! # let _ = app;
 //! # Ok(())
 //! # }
+//! # #[cfg(not(feature = "axum"))]
+//! # fn main() {}
 //! ```
 //!
 //! # What it does

@@ -1,5 +1,6 @@
 //! One JWK (RFC 7517 section 4), read member by member.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
@@ -9,7 +10,7 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::key::material::{self, KeyMaterial};
-use crate::key::secret_check::BOM;
+use crate::key::secret_check::{self, BOM};
 use crate::key::{AlgorithmSet, KeyType, VerificationKey};
 use crate::{Algorithm, ConfigError, ConfigErrorKind};
 
@@ -52,7 +53,7 @@ fn material_and_algorithms(
                 )
             })?;
             let secret = members.octets("k")?;
-            crate::key::secret_check::check(&secret)?;
+            secret_check::check(&secret)?;
             VerificationKey::from_material(
                 &KeyMaterial::secret(&secret, algorithm)?,
                 algorithm.into(),
@@ -238,6 +239,6 @@ pub(crate) fn looks_like_jwk(text: &[u8]) -> bool {
         .is_some_and(|members| members.has("kty") || members.has("keys"))
 }
 
-fn unusable(message: impl Into<std::borrow::Cow<'static, str>>) -> ConfigError {
+fn unusable(message: impl Into<Cow<'static, str>>) -> ConfigError {
     ConfigError::new(ConfigErrorKind::Key, message)
 }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -318,6 +319,140 @@ fn printable_kid(entry: &str) -> Option<String> {
     printable.then_some(kid)
 }
 
-fn unusable(message: impl Into<std::borrow::Cow<'static, str>>) -> ConfigError {
+fn unusable(message: impl Into<Cow<'static, str>>) -> ConfigError {
     ConfigError::new(ConfigErrorKind::KeySet, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::key::test_keys::SigningKey;
+
+    /// A secret that is told apart from others by its number.
+    fn secret(number: u8) -> VerificationKey {
+        VerificationKey::from_secret(&[number; 64], Algorithm::HS256).unwrap()
+    }
+
+    /// The numbers of the secrets among the candidates, in their order.
+    fn numbers(candidates: &KeyCandidates) -> Vec<u8> {
+        let signed = |key: &VerificationKey, number: u8| {
+            let signature = SigningKey::Secret(vec![number; 64]).sign(Algorithm::HS256, b"");
+            key.verify(Algorithm::HS256, b"", &signature)
+        };
+        candidates.iter().map(|key| (0..100).find(|n| signed(key, *n)).unwrap()).collect()
+    }
+
+    fn find(set: &JwkSet, kid: Option<&str>) -> Vec<u8> {
+        numbers(&set.candidates(kid, Algorithm::HS256))
+    }
+
+    fn set(keys: &[Value]) -> JwkSet {
+        JwkSet::from_json(&json!({ "keys": keys }).to_string()).unwrap()
+    }
+
+    #[test]
+    fn k6_a_kid_is_compared_exactly() {
+        let set = JwkSet::from_keys([secret(1).with_kid("a"), secret(2).with_kid(""), secret(3)])
+            .unwrap();
+        assert_eq!(find(&set, Some("a")), [1]);
+        assert_eq!(find(&set, Some("")), [2]);
+        for unknown in ["A", "a ", "b", "\0", "../a"] {
+            assert!(find(&set, Some(unknown)).is_empty(), "{unknown:?}");
+        }
+        assert!(set.candidates(Some("a"), Algorithm::HS384).is_empty());
+    }
+
+    #[test]
+    fn k6_an_unknown_kid_falls_back_to_nothing_in_a_set_from_json() {
+        let signer = SigningKey::new(Algorithm::Ed25519);
+        let set = set(&[signer.jwk()]);
+        assert!(set.candidates(Some("a"), Algorithm::Ed25519).is_empty());
+        assert!(set.candidates(Some(""), Algorithm::Ed25519).is_empty());
+        assert_eq!(set.candidates(None, Algorithm::Ed25519).iter().count(), 1);
+        assert_eq!(set.candidates(None, Algorithm::EdDSA).iter().count(), 1);
+        assert!(set.candidates(None, Algorithm::ES256).is_empty());
+    }
+
+    #[test]
+    fn k6_keys_given_by_themselves_ignore_the_kid() {
+        let set = JwkSet::from_keys([secret(2), secret(1)]).unwrap();
+        assert_eq!(find(&set, Some("whatever")), [2, 1]);
+        assert_eq!(find(&set, None), [2, 1]);
+    }
+
+    #[test]
+    fn k6_without_kid_only_one_key_may_fit() {
+        let one = JwkSet::from_keys([secret(1).with_kid("a")]).unwrap();
+        assert_eq!(find(&one, None), [1]);
+
+        let two = JwkSet::from_keys([secret(1).with_kid("a"), secret(2).with_kid("b")]).unwrap();
+        assert!(find(&two, None).is_empty());
+
+        let mixed = JwkSet::from_keys([secret(1), secret(2).with_kid("b")]).unwrap();
+        assert!(find(&mixed, None).is_empty());
+
+        let other = VerificationKey::from_secret(&[9; 64], Algorithm::HS512).unwrap();
+        let apart = JwkSet::from_keys([secret(1).with_kid("a"), other.with_kid("b")]).unwrap();
+        assert_eq!(find(&apart, None), [1]);
+    }
+
+    #[test]
+    fn k6_at_most_four_keys_are_tried() {
+        let four = JwkSet::from_keys((1..=4).map(secret)).unwrap();
+        assert_eq!(find(&four, None), [1, 2, 3, 4]);
+
+        let error = JwkSet::from_keys((1..=5).map(secret)).unwrap_err();
+        assert_eq!(error.to_string(), "more than 4 keys without kid for one algorithm");
+
+        let jwk = |n: u8| SigningKey::Secret(vec![n; 64]).jwk_with(&json!({"alg": "HS256"}));
+        let set = set(&(1..=6).map(jwk).collect::<Vec<_>>());
+        assert_eq!(find(&set, None), [1, 2, 3, 4]);
+        let skipped: Vec<usize> = set.skipped().iter().map(SkippedKey::index).collect();
+        assert_eq!(skipped, [4, 5]);
+        assert_eq!(set.skipped()[0].reason(), "more than 4 keys without kid for one algorithm");
+    }
+
+    #[test]
+    fn k5_one_kid_for_two_types_is_told_apart_by_the_algorithm() {
+        let rsa = SigningKey::new(Algorithm::RS256);
+        let ec = SigningKey::new(Algorithm::ES256);
+        let kid = json!({"kid": "same"});
+        let set = set(&[rsa.jwk_with(&kid), ec.jwk_with(&kid)]);
+        for (signer, algorithm) in [(&rsa, Algorithm::PS384), (&ec, Algorithm::ES256)] {
+            let candidates = set.candidates(Some("same"), algorithm);
+            let [key] = candidates.iter().collect::<Vec<_>>()[..] else { panic!("not one key") };
+            assert!(key.verify(algorithm, b"m", &signer.sign(algorithm, b"m")));
+        }
+        assert!(set.candidates(Some("same"), Algorithm::ES384).is_empty());
+    }
+
+    #[test]
+    fn k5_one_kid_for_two_keys_of_one_algorithm_is_ambiguous() {
+        let three = [1, 2, 3].map(|number| secret(number).with_kid("same"));
+        for count in 2..=3 {
+            let keys = three.iter().take(count).cloned().chain([secret(9).with_kid("other")]);
+            let set = JwkSet::from_keys(keys).unwrap();
+            assert!(find(&set, Some("same")).is_empty(), "{count}");
+            assert_eq!(find(&set, Some("other")), [9]);
+        }
+    }
+
+    #[test]
+    fn k5_a_skipped_key_is_no_candidate() {
+        let good = SigningKey::new(Algorithm::ES256);
+        let set = set(&[
+            SigningKey::new(Algorithm::ES256).jwk_with(&json!({"kid": "a", "use": "enc"})),
+            SigningKey::new(Algorithm::ES256).jwk_with(&json!({"kid": "a", "key_ops": ["sign"]})),
+            SigningKey::new(Algorithm::ES256).jwk_with(&json!({"kid": "a", "alg": "ECDH-ES"})),
+            good.jwk_with(&json!({"kid": "a"})),
+        ]);
+        assert_eq!(set.skipped().len(), 3);
+        for kid in [None, Some("a")] {
+            let candidates = set.candidates(kid, Algorithm::ES256);
+            let [key] = candidates.iter().collect::<Vec<_>>()[..] else { panic!("not one key") };
+            assert!(key.verify(Algorithm::ES256, b"m", &good.sign(Algorithm::ES256, b"m")));
+        }
+    }
 }

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use crate::key::KeyType;
 use crate::{Algorithm, ConfigError, ConfigErrorKind};
 
 /// The least and the most bits of an RSA modulus.
-const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
 
 /// Checked key material, still without an algorithm.
 ///
@@ -215,7 +216,10 @@ fn without_leading_zeros(mut number: &[u8]) -> &[u8] {
 /// The bits of a big-endian number without leading zero octets.
 fn bit_length(number: &[u8]) -> usize {
     match number.split_first() {
-        Some((first, rest)) => (8 - first.leading_zeros() as usize) + 8 * rest.len(),
+        Some((first, rest)) => {
+            let first = u8::BITS.saturating_sub(first.leading_zeros()) as usize;
+            rest.len().saturating_mul(8).saturating_add(first)
+        }
         None => 0,
     }
 }

@@ -9,6 +9,8 @@ mod material;
 mod pem;
 mod per_algorithm;
 mod secret_check;
+#[cfg(test)]
+mod test_keys;
 mod verification_key;
 
 pub use self::algorithm::Algorithm;

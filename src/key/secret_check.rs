@@ -38,14 +38,30 @@ fn nature(secret: &[u8]) -> Option<&'static str> {
     } else if jwk::looks_like_jwk(secret) {
         Some("a JWK or a JWK set")
     } else {
-        // A file of one line may end in a line break.
-        let kind = der::der_kind(secret).or_else(|| der::der_kind(secret.trim_ascii_end()))?;
-        Some(match kind {
+        Some(match der_kind(secret)? {
             DerKind::PublicKey | DerKind::RsaPublicKey => "a public key in DER",
             DerKind::PrivateKey => "a private key in DER",
             DerKind::Certificate => "a certificate in DER",
         })
     }
+}
+
+/// The kind of DER it is, also with a line break or two behind it, as at the end of a file. White
+/// space is taken off octet by octet, since the DER itself may end in what looks like some.
+fn der_kind(secret: &[u8]) -> Option<DerKind> {
+    const MOST_LINE_BREAKS: usize = 4;
+
+    let mut rest = secret;
+    for _ in 0..=MOST_LINE_BREAKS {
+        if let Some(kind) = der::der_kind(rest) {
+            return Some(kind);
+        }
+        match rest {
+            [shorter @ .., b'\r' | b'\n'] => rest = shorter,
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// What the text decodes to, if it is base64 of either alphabet, with line breaks and padding or

@@ -299,3 +299,151 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
     .decode_to_vec(text)
     .ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::key::test_keys::SigningKey;
+
+    const MESSAGE: &[u8] = b"header.payload";
+
+    fn load(key: &SigningKey, algorithm: Algorithm) -> VerificationKey {
+        match key {
+            SigningKey::Secret(secret) => VerificationKey::from_secret(secret, algorithm),
+            _ => VerificationKey::from_der(&key.spki(), algorithm),
+        }
+        .unwrap()
+    }
+
+    #[test]
+    fn v18_v20_v23_a_key_verifies_by_its_own_algorithm_alone() {
+        for &algorithm in Algorithm::ALL {
+            let signer = SigningKey::new(algorithm);
+            let signature = signer.sign(algorithm, MESSAGE);
+            let key = load(&signer, algorithm);
+
+            assert!(key.allows(algorithm));
+            assert!(key.verify(algorithm, MESSAGE, &signature), "{algorithm}");
+            assert!(!key.verify(algorithm, b"header.other", &signature), "{algorithm}");
+            assert!(!key.verify(algorithm, MESSAGE, b""), "{algorithm}");
+
+            for &other in Algorithm::ALL.iter().filter(|other| **other != algorithm) {
+                assert!(!key.allows(other));
+                assert!(!key.verify(other, MESSAGE, &signature), "{algorithm} as {other}");
+                if other.key_type() == algorithm.key_type()
+                    && signer.sign(other, MESSAGE) != signature
+                {
+                    let signature = signer.sign(other, MESSAGE);
+                    assert!(!key.verify(algorithm, MESSAGE, &signature), "{other} as {algorithm}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn k4_j15_a_jwk_without_alg_verifies_by_all_of_its_type() {
+        for &algorithm in Algorithm::ALL.iter().filter(|a| a.key_type() != KeyType::Secret) {
+            let signer = SigningKey::new(algorithm);
+            let key = VerificationKey::from_jwk(&signer.jwk().to_string()).unwrap();
+            assert!(key.verify(algorithm, MESSAGE, &signer.sign(algorithm, MESSAGE)));
+
+            let jwk = signer.jwk_with(&json!({"alg": algorithm.name()})).to_string();
+            let key = VerificationKey::from_jwk(&jwk).unwrap();
+            assert!(key.algorithms().eq([algorithm]));
+            assert!(key.verify(algorithm, MESSAGE, &signer.sign(algorithm, MESSAGE)));
+        }
+    }
+
+    #[test]
+    fn j13_j14_v12_signatures_of_a_wrong_length_are_wrong() {
+        for (algorithm, length) in [
+            (Algorithm::ES256, 64),
+            (Algorithm::ES384, 96),
+            (Algorithm::ES512, 132),
+            (Algorithm::Ed25519, 64),
+            (Algorithm::HS256, 32),
+            (Algorithm::RS256, 256),
+            (Algorithm::PS256, 256),
+        ] {
+            let signer = SigningKey::new(algorithm);
+            let key = load(&signer, algorithm);
+            let signature = signer.sign(algorithm, MESSAGE);
+            assert_eq!(signature.len(), length, "{algorithm}");
+
+            let padded_front = [&[0][..], &signature].concat();
+            let padded_back = [&signature[..], &[0]].concat();
+            let doubled = signature.repeat(2);
+            let huge = vec![1; 10_000];
+            for wrong in [
+                &signature[1..],
+                &signature[..length - 1],
+                &padded_front,
+                &padded_back,
+                &doubled,
+                &huge,
+            ] {
+                assert!(!key.verify(algorithm, MESSAGE, wrong), "{algorithm}, {}", wrong.len());
+            }
+        }
+    }
+
+    #[test]
+    fn j13_v25_psychic_signatures_are_wrong() {
+        // The order of P-256.
+        const N: [u8; 32] = [
+            0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+            0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2,
+            0xfc, 0x63, 0x25, 0x51,
+        ];
+        let signer = SigningKey::new(Algorithm::ES256);
+        let key = load(&signer, Algorithm::ES256);
+        let good = signer.sign(Algorithm::ES256, MESSAGE);
+        let (r, s) = good.split_at(32);
+        for (r, s) in [(&[0; 32][..], &[0; 32][..]), (&[0; 32], s), (r, &[0; 32]), (&N, s), (r, &N)]
+        {
+            assert!(!key.verify(Algorithm::ES256, MESSAGE, &[r, s].concat()));
+        }
+        assert!(!key.verify(Algorithm::ES256, MESSAGE, &[0x30, 6, 2, 1, 0, 2, 1, 0]));
+    }
+
+    #[test]
+    fn j14_a_non_canonical_s_is_wrong() {
+        // The order of the group, little-endian; s + order is the same number once more.
+        const ORDER: [u8; 32] = [
+            0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9,
+            0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+        ];
+        let signer = SigningKey::new(Algorithm::Ed25519);
+        let key = load(&signer, Algorithm::Ed25519);
+        let mut signature = signer.sign(Algorithm::Ed25519, MESSAGE);
+        let mut carry = 0;
+        for (digit, more) in signature[32..].iter_mut().zip(ORDER) {
+            let sum = u16::from(*digit) + u16::from(more) + carry;
+            *digit = sum as u8;
+            carry = sum >> 8;
+        }
+        assert!(!key.verify(Algorithm::Ed25519, MESSAGE, &signature));
+    }
+
+    #[test]
+    fn a_new_kid_does_not_reach_the_clones() {
+        let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256).unwrap();
+        let named = key.clone().with_kid("a");
+        assert_eq!((key.kid(), named.kid()), (None, Some("a")));
+        assert_eq!(named.kid_arc().map(|kid| &**kid), Some("a"));
+        let signature = SigningKey::Secret(vec![7; 32]).sign(Algorithm::HS256, MESSAGE);
+        assert!(named.verify(Algorithm::HS256, MESSAGE, &signature));
+    }
+
+    #[test]
+    fn base64_of_either_alphabet_is_read_strictly() {
+        for good in ["+/8=", "+/8", "-_8=", "-_8"] {
+            assert_eq!(decode_base64(good).unwrap(), [0xfb, 0xff], "{good}");
+        }
+        for bad in ["+_8=", "-/8", "+/9=", "+/8==", "+/8=\n", " +/8", "+/8==="] {
+            assert_eq!(decode_base64(bad), None, "{bad}");
+        }
+    }
+}

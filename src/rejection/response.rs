@@ -48,7 +48,7 @@ pub trait ResponseForRejection<B> {
 }
 
 /// Answers with the status and the challenge, and an empty body: the default.
-#[non_exhaustive]
+#[allow(clippy::exhaustive_structs, reason = "there is nothing to add")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EmptyBody;
 
@@ -68,10 +68,10 @@ impl<B: Default> ResponseForRejection<B> for EmptyBody {
 /// ```
 /// use tower_jwt_auth::{JwtAuthLayer, ProblemJson, any_bearer};
 ///
-/// let layer = JwtAuthLayer::new(any_bearer()).with_rejection_response(ProblemJson::default());
+/// let layer = JwtAuthLayer::new(any_bearer()).with_rejection_response(ProblemJson);
 /// # let _ = layer;
 /// ```
-#[non_exhaustive]
+#[allow(clippy::exhaustive_structs, reason = "there is nothing to add")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProblemJson;
 
@@ -132,10 +132,10 @@ pub(crate) fn complete_headers(
     rejection: &Rejection,
     challenges: &Challenges,
 ) {
-    if !headers.contains_key(WWW_AUTHENTICATE) {
-        if let Some(challenge) = challenges.challenge(rejection) {
-            headers.insert(WWW_AUTHENTICATE, challenge);
-        }
+    if !headers.contains_key(WWW_AUTHENTICATE)
+        && let Some(challenge) = challenges.challenge(rejection)
+    {
+        headers.insert(WWW_AUTHENTICATE, challenge);
     }
     headers.entry(CACHE_CONTROL).or_insert(const { HeaderValue::from_static("no-store") });
     if let Some(seconds) = rejection.retry_after() {

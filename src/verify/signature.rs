@@ -22,7 +22,7 @@ mod aws_lc {
     use crate::key::KeyMaterial;
     use crate::{Algorithm, ConfigError, ConfigErrorKind};
 
-    /// A key made ready for one algorithm. Cloning it copies no key material of a public key.
+    /// A key made ready for one algorithm.
     #[derive(Clone)]
     pub(crate) enum ParsedKey {
         Hmac(Box<hmac::Key>),

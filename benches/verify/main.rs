@@ -1,0 +1,171 @@
+//! The whole layer against a bare signature check with a parsed key, in one run.
+//!
+//!     cargo bench --bench verify
+//!
+//! Prints, for each algorithm, nanoseconds per request and the ratio to the bare check of aws-lc-rs:
+//! median and quartiles over rounds in which all contenders take turns, so that noise falls on all
+//! alike. Trust the ratios; run again when the quartiles lie far apart. An argument filters the
+//! algorithms by name; `--rounds N` sets the rounds (default 60).
+
+mod fixture;
+mod measure;
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::hint::black_box;
+use std::task::{Context, Poll};
+
+use futures_util::FutureExt;
+use http::{HeaderValue, Request, Response, header};
+use serde::Deserialize;
+use tower_jwt_auth::{Algorithm, JwtAuthLayer, JwtVerifier, RegisteredClaims, VerifiedToken};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use self::fixture::Fixture;
+use self::measure::{Contender, Series};
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let rounds = arguments
+        .iter()
+        .position(|argument| argument == "--rounds")
+        .and_then(|at| arguments.get(at + 1)?.parse().ok())
+        .unwrap_or(60);
+    let wanted = arguments.iter().find_map(|a| a.parse::<Algorithm>().ok());
+
+    println!("| algorithm | contender | ns | ratio | quartiles |");
+    println!("|---|---|---:|---:|---|");
+    let all = [Algorithm::HS256, Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
+    for algorithm in all.into_iter().filter(|one| wanted.is_none_or(|wanted| wanted == *one)) {
+        let fixture = Fixture::new(algorithm);
+        let series = measure::interleaved(contenders(&fixture), rounds);
+        for one in &series {
+            print(algorithm, one, &series[0]);
+        }
+    }
+}
+
+fn print(algorithm: Algorithm, one: &Series, bare: &Series) {
+    let [lower, median, upper] = one.ratios_to(bare);
+    let ns = one.median_ns();
+    println!("| {algorithm} | {} | {ns:.0} | {median:.3} | {lower:.3} to {upper:.3} |", one.name);
+}
+
+fn contenders(fixture: &Fixture) -> Vec<Contender> {
+    let (message, signature) = fixture.signed_parts();
+    let key = fixture.bare_key();
+    let bare = Contender::new("bare signature check", move |n| {
+        (0..n).all(|_| key.verify(black_box(&message), black_box(&signature)))
+    });
+
+    let verifier = fixture.verifier();
+    let (token, checked) = (fixture.token(), verifier.clone());
+    let verify = Contender::new("verify_now, RegisteredClaims", move |n| {
+        (0..n).all(|_| checked.verify_now(black_box(&token)).is_ok())
+    });
+
+    vec![
+        bare,
+        verify,
+        through_layer::<RegisteredClaims>(
+            "layer, RegisteredClaims",
+            verifier.clone(),
+            Some(fixture.token()),
+        ),
+        through_layer::<AllClaims>(
+            "layer, a type with all claims",
+            verifier.clone().with_claims(),
+            Some(fixture.token()),
+        ),
+        through_layer::<RegisteredClaims>(
+            "layer, forged signature",
+            verifier.clone(),
+            Some(fixture.forged_token()),
+        ),
+        through_layer::<RegisteredClaims>("layer, no token", verifier, None),
+    ]
+}
+
+/// What a service would declare for its access tokens.
+#[derive(Deserialize)]
+#[allow(dead_code, reason = "deserialized, not read")]
+struct AllClaims {
+    iss: String,
+    aud: String,
+    sub: String,
+    exp: u64,
+    nbf: u64,
+    iat: u64,
+    jti: String,
+    scope: String,
+    roles: Vec<String>,
+}
+
+fn through_layer<C>(
+    name: &'static str,
+    verifier: JwtVerifier<C>,
+    token: Option<String>,
+) -> Contender
+where
+    C: serde::de::DeserializeOwned + Send + Sync + 'static,
+{
+    let mut service = JwtAuthLayer::new(verifier).layer(Inner::<C>(std::marker::PhantomData));
+    let authorization =
+        token.as_ref().and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok());
+    let expected = match (name.contains("forged"), token) {
+        (false, Some(_)) => 200,
+        _ => 401,
+    };
+    Contender::with_input(
+        name,
+        move || request(authorization.as_ref()),
+        move |request| {
+            let _ = service.poll_ready(&mut Context::from_waker(std::task::Waker::noop()));
+            let response = service.call(request).now_or_never();
+            response.is_some_and(|response| response.is_ok_and(|r| r.status() == expected))
+        },
+    )
+}
+
+/// A GET as a small client sends it.
+fn request(authorization: Option<&HeaderValue>) -> Request<()> {
+    let mut request = Request::new(());
+    *request.uri_mut() = http::Uri::from_static("/v1/orders/4711?expand=lines");
+    let headers = request.headers_mut();
+    headers.insert(header::HOST, HeaderValue::from_static("api.example.com"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static("bench/1.0"));
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, br"));
+    if let Some(value) = authorization {
+        headers.insert(header::AUTHORIZATION, value.clone());
+    }
+    request
+}
+
+/// The protected service: does nothing but look its claims up.
+struct Inner<C>(std::marker::PhantomData<fn() -> C>);
+
+impl<C> Clone for Inner<C> {
+    fn clone(&self) -> Self {
+        Self(self.0)
+    }
+}
+
+impl<C: Send + Sync + 'static> Service<Request<()>> for Inner<C> {
+    type Response = Response<()>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<()>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<()>) -> Self::Future {
+        let mut response = Response::new(());
+        if VerifiedToken::<C>::from_extensions(black_box(request.extensions())).is_err() {
+            *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+        }
+        ready(Ok(response))
+    }
+}

@@ -1,0 +1,108 @@
+# shellcheck shell=bash
+# What the scripts of this folder share. Each of them begins with
+#     source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# and stands in the root of the repository from then on, with one target folder for all of them.
+
+set -euo pipefail
+
+# A relative target folder means the caller's folder, not ours.
+if [ -n "${CARGO_TARGET_DIR:-}" ]; then
+  CARGO_TARGET_DIR=$(realpath -m "$CARGO_TARGET_DIR")
+fi
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+
+# fail MESSAGE: says why on standard error and ends the script.
+fail() {
+  printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+  exit 1
+}
+
+# need_apt COMMAND[:PACKAGE]...: installs the Debian package of each command that is missing.
+need_apt() {
+  local pair packages=()
+  for pair in "$@"; do
+    command -v "${pair%%:*}" >/dev/null || packages+=("${pair##*:}")
+  done
+  [ ${#packages[@]} -gt 0 ] || return 0
+  command -v apt-get >/dev/null || fail "please install: ${packages[*]}"
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
+}
+
+# need_python: Python 3 that can make virtual environments (on Debian, `ensurepip` comes apart).
+need_python() {
+  need_apt python3
+  python3 -c 'import ensurepip, venv' 2>/dev/null && return 0
+  command -v apt-get >/dev/null || fail 'please install the venv module of Python 3'
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv
+}
+
+# python_venv NAME REQUIREMENTS: makes the virtual environment NAME from a file of requirements,
+# anew only when the file has changed, and prints its folder.
+python_venv() {
+  local venv=$CARGO_TARGET_DIR/tools/$1
+  if ! cmp -s "$2" "$venv/requirements.txt"; then
+    need_python >&2
+    rm -rf "$venv"
+    python3 -m venv "$venv" >&2
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$2" >&2
+    cp "$2" "$venv/requirements.txt"
+  fi
+  printf '%s\n' "$venv"
+}
+
+# tool NAME: the path of a program from the environment of scripts/tools.txt.
+tool() {
+  local venv
+  venv=$(python_venv tools scripts/tools.txt)
+  printf '%s\n' "$venv/bin/$1"
+}
+
+# wait_for_line FILE PATTERN SECONDS [PID]: waits until a line of FILE matches; fails after that
+# time, or as soon as the process has ended.
+wait_for_line() {
+  local end=$((SECONDS + $3))
+  until grep -qE -- "$2" "$1" 2>/dev/null; do
+    if [ -n "${4:-}" ] && ! kill -0 "$4" 2>/dev/null; then
+      cat "$1" >&2
+      fail "the process ended before it said '$2'"
+    fi
+    if [ "$SECONDS" -ge "$end" ]; then
+      cat "$1" >&2
+      fail "no line '$2' within $3 s"
+    fi
+    sleep 0.05
+  done
+}
+
+servers=()
+scratch=$(mktemp -d)
+
+# start_server COMMAND...: runs it in the background, waits until it says where it listens, and sets
+# `server` (its process) and `address` (http://HOST:PORT). It is stopped when the script ends.
+start_server() {
+  local log=$scratch/server-${#servers[@]}
+  "$@" >"$log" 2>&1 </dev/null &
+  server=$!
+  servers+=("$server")
+  wait_for_line "$log" '^listening on http' 30 "$server"
+  address=$(sed -n 's/^listening on //p' "$log" | head -n 1)
+}
+
+# stop_server: stops the one started last and waits for its end.
+stop_server() {
+  kill "$server" 2>/dev/null || true
+  wait "$server" 2>/dev/null || true
+}
+
+cleanup() {
+  local pid
+  for pid in "${servers[@]}"; do
+    kill "$pid" 2>/dev/null || true
+  done
+  wait 2>/dev/null || true
+  rm -rf "$scratch"
+}
+trap cleanup EXIT

@@ -1,0 +1,117 @@
+//! Signing keys for tests, of the unit tests and of `tests/it` alike.
+
+use std::sync::OnceLock;
+
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair};
+use aws_lc_rs::{hmac, rsa};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use super::Algorithm;
+
+pub(crate) enum SigningKey {
+    Secret(Vec<u8>),
+    Rsa(&'static RsaKeyPair),
+    Ec(&'static str, EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+}
+
+impl SigningKey {
+    /// A new key of the type that the algorithm wants; for RSA always the same one, as they are
+    /// slow to make.
+    pub(crate) fn new(algorithm: Algorithm) -> Self {
+        static RSA: OnceLock<RsaKeyPair> = OnceLock::new();
+        let ec = |curve, algorithm| Self::Ec(curve, EcdsaKeyPair::generate(algorithm).unwrap());
+
+        match algorithm.name() {
+            "HS256" | "HS384" | "HS512" => {
+                let mut secret = vec![0; 64];
+                aws_lc_rs::rand::fill(&mut secret).unwrap();
+                Self::Secret(secret)
+            }
+            "ES256" => ec("P-256", &signature::ECDSA_P256_SHA256_FIXED_SIGNING),
+            "ES384" => ec("P-384", &signature::ECDSA_P384_SHA384_FIXED_SIGNING),
+            "ES512" => ec("P-521", &signature::ECDSA_P521_SHA512_FIXED_SIGNING),
+            "EdDSA" | "Ed25519" => Self::Ed25519(Ed25519KeyPair::generate().unwrap()),
+            _ => Self::Rsa(RSA.get_or_init(|| rsa::KeyPair::generate(KeySize::Rsa2048).unwrap())),
+        }
+    }
+
+    pub(crate) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Vec<u8> {
+        let random = SystemRandom::new();
+        match self {
+            Self::Secret(secret) => {
+                let hmac = match algorithm.name() {
+                    "HS256" => hmac::HMAC_SHA256,
+                    "HS384" => hmac::HMAC_SHA384,
+                    _ => hmac::HMAC_SHA512,
+                };
+                hmac::sign(&hmac::Key::new(hmac, secret), message).as_ref().to_vec()
+            }
+            Self::Rsa(key) => {
+                let encoding = match algorithm.name() {
+                    "RS256" => &signature::RSA_PKCS1_SHA256,
+                    "RS384" => &signature::RSA_PKCS1_SHA384,
+                    "RS512" => &signature::RSA_PKCS1_SHA512,
+                    "PS256" => &signature::RSA_PSS_SHA256,
+                    "PS384" => &signature::RSA_PSS_SHA384,
+                    _ => &signature::RSA_PSS_SHA512,
+                };
+                let mut signature = vec![0; key.public_modulus_len()];
+                key.sign(encoding, &random, message, &mut signature).unwrap();
+                signature
+            }
+            Self::Ec(_, key) => key.sign(&random, message).unwrap().as_ref().to_vec(),
+            Self::Ed25519(key) => key.sign(message).as_ref().to_vec(),
+        }
+    }
+
+    /// The key as JWK, public if it has a public part, without `alg` and `kid`.
+    pub(crate) fn jwk(&self) -> Value {
+        match self {
+            Self::Secret(secret) => json!({"kty": "oct", "k": base64url(secret)}),
+            Self::Rsa(key) => {
+                let public = pkcs1::RsaPublicKeyRef::try_from(key.public_key().as_ref()).unwrap();
+                let (n, e) = (public.modulus.as_bytes(), public.public_exponent.as_bytes());
+                json!({"kty": "RSA", "n": base64url(n), "e": base64url(e)})
+            }
+            Self::Ec(curve, key) => {
+                let coordinates = &key.public_key().as_ref()[1..];
+                let (x, y) = coordinates.split_at(coordinates.len() / 2);
+                json!({"kty": "EC", "crv": curve, "x": base64url(x), "y": base64url(y)})
+            }
+            Self::Ed25519(key) => {
+                let x = base64url(key.public_key().as_ref());
+                json!({"kty": "OKP", "crv": "Ed25519", "x": x})
+            }
+        }
+    }
+
+    /// The JWK with further members.
+    pub(crate) fn jwk_with(&self, members: &Value) -> Value {
+        let mut jwk = self.jwk();
+        for (name, value) in members.as_object().unwrap() {
+            jwk[name] = value.clone();
+        }
+        jwk
+    }
+
+    /// The SubjectPublicKeyInfo of a public key.
+    pub(crate) fn spki(&self) -> Vec<u8> {
+        let der = match self {
+            Self::Secret(_) => panic!("a secret has no public key"),
+            Self::Rsa(key) => AsDer::<PublicKeyX509Der<'_>>::as_der(key.public_key()),
+            Self::Ec(_, key) => AsDer::<PublicKeyX509Der<'_>>::as_der(key.public_key()),
+            Self::Ed25519(key) => AsDer::<PublicKeyX509Der<'_>>::as_der(key.public_key()),
+        };
+        der.unwrap().as_ref().to_vec()
+    }
+}
+
+pub(crate) fn base64url(octets: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(octets)
+}

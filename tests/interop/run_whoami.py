@@ -1,0 +1,365 @@
+"""Asks examples/whoami with the tokens of mint.py and mint.mjs: run_whoami.py WHOAMI FOLDER
+
+Every answer is compared with what tokens.json expects of it, over HTTP/1.1, h2c and gRPC, and every flag
+of the program is tried, the bad ones too. The last part holds the same checks against servers that let
+everybody in, where they must fail.
+"""
+import base64
+import http.server
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import grpc_client
+from harness import HTTP_1, HTTP_2, Checks, Server, curl
+
+# Flags of features that are not built yet: rejected, never ignored. Whoever builds one takes it out here.
+NOT_BUILT = [
+    ["--token-cache", "10"],
+    ["--scope", "read"],
+    ["--cookie", "token"],
+    ["--header", "x-token"],
+    ["--websocket"],
+    ["--resource", "http://127.0.0.1:8000/mcp"],
+]
+SOURCES_NOT_BUILT = [["--discover"], ["--jwks-url", "http://127.0.0.1:9/jwks"]]
+
+REALM = "realm="
+
+
+def payload(token, part=1):
+    segment = token.split(".")[part]
+    return json.loads(base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4)))
+
+
+def accepted(checks, what, answer, token):
+    if not checks.equal(answer.status, 200, f"{what}: status"):
+        return
+    body = answer.json() or {}
+    checks.equal(body.get("claims"), payload(token), f"{what}: claims")
+    header = payload(token, 0)
+    seen = body.get("header") or {}
+    checks.equal(seen.get("alg"), header["alg"], f"{what}: header alg")
+    checks.equal(seen.get("kid"), header.get("kid"), f"{what}: header kid")
+
+
+def refused(checks, what, answer, status, error, token=None, expired=None):
+    """A refusal with its challenge; `error` is None where there must be none."""
+    if not checks.equal(answer.status, status, f"{what}: status"):
+        return
+    challenge = answer.one("www-authenticate") or ""
+    checks.that(challenge.startswith("Bearer ") and REALM in challenge, f"{what}: challenge", challenge)
+    if error:
+        checks.that(f'error="{error}"' in challenge, f"{what}: error {error}", challenge)
+    else:
+        checks.that("error" not in challenge, f"{what}: no error", challenge)
+    if expired is not None:
+        checks.equal("expired" in challenge, expired, f"{what}: says expired ({challenge})")
+    checks.equal(answer.one("cache-control"), "no-store", f"{what}: cache-control")
+    if token:
+        parts = [part for part in token.split(".") if len(part) > 8]
+        shown = f"{answer.headers} {answer.body}"
+        checks.that(not any(part in shown for part in parts), f"{what}: the token is not echoed", shown)
+
+
+def ask_with_every_token(checks, tokens, address, versions=(HTTP_1, HTTP_2)):
+    for version in versions:
+        for item in tokens:
+            what = f'{item["name"]} ({item["by"]}, {version})'
+            token = item["token"]
+            answer = curl(address, f"Authorization: Bearer {token}", version=version)
+            if item["expect"] == 200:
+                accepted(checks, what, answer, token)
+            else:
+                refused(checks, what, answer, 401, "invalid_token", token, item["expired"])
+            wanted = "HTTP/2" if version == HTTP_2 else "HTTP/1.1"
+            checks.equal(answer.version, wanted, f"{what}: version")
+
+
+def ask_without_a_good_token(checks, good, address):
+    """What needs no key to be refused, and the forms of a good request."""
+    for version in (HTTP_1, HTTP_2):
+        def ask(*headers, **more):
+            return curl(address, *headers, version=version, **more)
+
+        bearer = f"Authorization: Bearer {good}"
+        refused(checks, f"no token {version}", ask(), 401, None)
+        refused(checks, f"basic {version}", ask("Authorization: Basic Og=="), 401, None)
+        refused(checks, f"two {version}", ask(bearer, bearer), 400, "invalid_request")
+        refused(checks, f"two schemes {version}", ask(bearer, "Authorization: Basic Og=="), 400, "invalid_request")
+        refused(checks, f"empty {version}", ask("Authorization: Bearer"), 400, "invalid_request")
+        refused(checks, f"percent {version}", ask("Authorization: Bearer a%20b"), 400, "invalid_request")
+        refused(checks, f"in the query {version}", ask(path=f"/?access_token={good}"), 401, None)
+        preflight = ("Origin: https://app.example", "Access-Control-Request-Method: GET")
+        refused(checks, f"preflight {version}", ask(*preflight, options=["-X", "OPTIONS"]), 401, None)
+        for path in ("/", "/any/path?x=1"):
+            for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
+                answer = ask(bearer, path=path, options=["-X", method])
+                accepted(checks, f"{method} {path} {version}", answer, good)
+        accepted(checks, f"lower case {version}", ask(f"authorization: bearer {good}"), good)
+        accepted(checks, f"two spaces {version}", ask(f"Authorization: Bearer  {good}"), good)
+        checks.equal(ask(path="/readyz").status, 200, f"readyz {version}")
+
+
+class Runs:
+    def __init__(self, whoami, folder):
+        self.whoami, self.folder = whoami, folder
+        self.checks = Checks()
+        self.tokens = json.loads((folder / "tokens.json").read_text())
+        self.issuer, self.audience = self.tokens[0]["issuer"], self.tokens[0]["audience"]
+        self.hmac = [item for item in self.tokens if item["kid"] in ("HS256", "HS384", "HS512")]
+        self.public = [item for item in self.tokens if item not in self.hmac]
+        self.good = self.named("ES256 by ES256")
+
+    def named(self, name, by="pyjwt"):
+        return next(t["token"] for t in self.tokens if t["name"] == name and t["by"] == by)
+
+    def file(self, name):
+        return str(self.folder / name)
+
+    def start(self, *flags, issuer=True, grpc=False):
+        command = [self.whoami, "--listen", "127.0.0.1:0", *flags]
+        if issuer:
+            command += ["--issuer", self.issuer, "--audience", self.audience]
+        if not grpc:
+            return Server(command)
+        lines = ("listening on ", "grpc listening on ")
+        return Server([*command, "--grpc-listen", "127.0.0.1:0"], lines)
+
+    def expect(self, what, server, token, status, expired=None):
+        answer = curl(server.addresses[0], f"Authorization: Bearer {token}")
+        if status == 200:
+            accepted(self.checks, what, answer, token)
+        else:
+            refused(self.checks, what, answer, status, "invalid_token", token, expired)
+
+    # -- the runs
+
+    def every_token(self):
+        with self.start("--jwks", self.file("keys.jwks.json"), grpc=True) as server:
+            http, grpc = server.addresses
+            ask_with_every_token(self.checks, self.public, http)
+            ask_with_every_token(self.checks, self.public[:8], grpc)
+            ask_without_a_good_token(self.checks, self.good, http)
+            ask_without_a_good_token(self.checks, self.good, grpc)
+            grpc_client.check(self.checks, grpc, self.good, self.named("expired, ES256"))
+            self.checks.equal(server.stop(), 0, "SIGTERM: status")
+        with self.start("--jwks", self.file("hmac.jwks.json")) as server:
+            ask_with_every_token(self.checks, self.hmac, server.addresses[0])
+            self.checks.equal(server.stop(signal.SIGINT), 0, "Ctrl-C: status")
+
+    def secret_file(self):
+        for alg in ("HS256", "HS384", "HS512"):
+            with self.start("--secret-file", self.file("secret.bin"), "--algorithm", alg) as server:
+                for item in self.hmac:
+                    status = 200 if item["alg"] == alg else 401
+                    self.expect(f'secret for {alg}, {item["name"]} by {item["by"]}', server, item["token"], status)
+
+    def public_keys(self):
+        keys = sorted({(t["kid"], t["alg"]) for t in self.public if t["expect"] == 200})
+        for kid, alg in keys:
+            flags = ["--public-key", self.file(f"{kid}.pem"), "--algorithm", alg]
+            other = "RS256" if kid != "RS256" else "PS256"
+            with self.start(*flags) as server:
+                for item in self.public:
+                    if item["kid"] == kid and item["alg"] == alg:
+                        what = f'PEM {kid} for {alg}, {item["name"]} by {item["by"]}'
+                        self.expect(what, server, item["token"], item["expect"], item["expired"])
+                self.expect(f"PEM {kid} for {alg}, other key", server, self.named(f"{other} by {other}"), 401)
+        both = ["--algorithm", "RS256", "--algorithm", "PS256"]
+        with self.start("--public-key", self.file("rsa-any.pem"), *both) as server:
+            for alg, status in (("RS256", 200), ("PS256", 200), ("RS512", 401)):
+                self.expect(f"PEM for two, {alg}", server, self.named(f"{alg} by rsa-any"), status)
+
+    def narrowed(self):
+        with self.start("--jwks", self.file("keys.jwks.json"), "--algorithm", "ES256") as server:
+            self.expect("allowed", server, self.good, 200)
+            self.expect("not allowed", server, self.named("RS256 by RS256"), 401)
+            self.expect("not allowed of several", server, self.named("PS256 by rsa-any"), 401)
+        with self.start("--jwks", self.file("hmac.jwks.json"), "--algorithm", "RS256") as server:
+            self.expect("no key can", server, self.named("HS256 by HS256"), 401)
+
+    def any_issuer(self):
+        keys = ["--jwks", self.file("keys.jwks.json")]
+        for flag, name in (("issuer", "no issuer"), ("issuer", "wrong issuer"), ("audience", "no audience"), ("audience", "wrong audience")):
+            token = self.named(f"{name}, ES256")
+            given = ["--audience", self.audience] if flag == "issuer" else ["--issuer", self.issuer]
+            with self.start(*keys, f"--dangerous-any-{flag}", *given, issuer=False) as server:
+                self.expect(f"any {flag}, {name}", server, token, 200)
+                self.expect(f"any {flag}, expired", server, self.named("expired, ES256"), 401, True)
+        with self.start(*keys, "--audience", "https://more.example") as server:
+            self.expect("one of two audiences", server, self.good, 200)
+
+    def clock(self):
+        clock = json.loads((self.folder / "clock.json").read_text())
+        keys, start, token = ["--jwks", self.file("keys.jwks.json")], clock["start"], clock["plain"]
+        for leeway in (None, 0, 300):
+            flags = [] if leeway is None else ["--leeway", str(leeway)]
+            room = 30 if leeway is None else leeway
+            bounds = [(start - room - 1, 401), (start - room, 200), (start + 599 + room, 200), (start + 600 + room, 401)]
+            for now, status in bounds:
+                with self.start(*keys, *flags, "--clock", str(now)) as server:
+                    expired = now > start if status == 401 else None
+                    self.expect(f"leeway {leeway}, second {now - start}", server, token, status, expired)
+        with self.start(*keys, "--clock", str(start), "--typ", "at+jwt") as server:
+            for item in clock["rfc9068"]:
+                self.expect(f'at+jwt, {item["name"]}', server, item["token"], item["expect"])
+
+    def optional(self):
+        with self.start("--jwks", self.file("keys.jwks.json"), "--optional") as server:
+            address = server.addresses[0]
+            for what, headers in (("no token", ()), ("basic", ("Authorization: Basic Og==",))):
+                answer = curl(address, *headers)
+                self.checks.equal(answer.status, 200, f"optional, {what}")
+                body = answer.json() or {}
+                self.checks.that("claims" in body and body["claims"] is None, f"optional, {what}: claims", body)
+            self.expect("optional, good", server, self.good, 200)
+            self.expect("optional, expired", server, self.named("expired, ES256"), 401, True)
+            two = [f"Authorization: Bearer {self.good}"] * 2
+            refused(self.checks, "optional, two", curl(address, *two), 400, "invalid_request")
+
+    def bad_flags(self):
+        keys = ["--jwks", self.file("keys.jwks.json")]
+        both = ["--issuer", self.issuer, "--audience", self.audience]
+        pem = ["--public-key", self.file("RS256.pem")]
+        secret = ["--secret-file", self.file("secret.bin")]
+        cases = [
+            ["--audience", self.audience, *keys],
+            ["--issuer", self.issuer, *keys],
+            [*both, "--dangerous-any-issuer", *keys],
+            [*both, "--dangerous-any-audience", *keys],
+            both,
+            [*both, *keys, "--no-such-flag"],
+            [*both, *keys, "stray"],
+            [*both, *keys, "--algorithm", "XS256"],
+            [*both, *keys, "--algorithm", "none"],
+            [*both, *keys, "--algorithm", "rs256"],
+            [*both, *keys, "--leeway", "301"],
+            [*both, *keys, "--leeway", "-1"],
+            [*both, *keys, "--leeway", "soon"],
+            [*both, *keys, "--typ", "jwt"],
+            [*both, *keys, "--clock", "noon"],
+            [*both, *keys, "--listen", "nowhere"],
+            [*both, *keys, "--grpc-listen", "nowhere"],
+            [*both, "--jwks", self.file("missing.json")],
+            [*both, "--jwks", self.file("unusable.jwks.json")],
+            [*both, "--jwks", self.file("empty.jwks.json")],
+            [*both, "--jwks", self.file("broken.jwks.json")],
+            [*both, "--jwks", self.file("RS256.pem")],
+            [*both, *secret],
+            [*both, *secret, "--algorithm", "RS256"],
+            [*both, "--secret-file", self.file("missing.bin"), "--algorithm", "HS256"],
+            [*both, "--secret-file", self.file("short-secret.bin"), "--algorithm", "HS256"],
+            [*both, "--secret-file", self.file("RS256.pem"), "--algorithm", "HS256"],
+            [*both, "--secret-file", self.file("keys.jwks.json"), "--algorithm", "HS256"],
+            [*both, *pem],
+            [*both, *pem, "--algorithm", "ES256"],
+            [*both, *pem, "--algorithm", "HS256"],
+            [*both, "--public-key", self.file("ES256.pem"), "--algorithm", "ES384"],
+            [*both, "--public-key", self.file("missing.pem"), "--algorithm", "RS256"],
+            [*both, "--public-key", self.file("secret.bin"), "--algorithm", "RS256"],
+            [*both, "--public-key", self.file("RS256.private.pem"), "--algorithm", "RS256"],
+            [*both, "--public-key", self.file("certificate.pem"), "--algorithm", "ES256"],
+            *([*both, *keys, *flags] for flags in NOT_BUILT),
+            *([*both, *flags] for flags in SOURCES_NOT_BUILT),
+        ]
+        for flags in cases:
+            what = " ".join(flags).replace(str(self.folder) + "/", "")
+            listen = [] if "--listen" in flags else ["--listen", "127.0.0.1:0"]
+            try:
+                run = subprocess.run([self.whoami, *listen, *flags], stdin=subprocess.DEVNULL, capture_output=True, timeout=5)
+            except subprocess.TimeoutExpired:
+                self.checks.that(False, f"{what}: was not rejected")
+                continue
+            error = run.stderr.decode()
+            self.checks.equal(run.returncode, 2, f"{what}: exit status ({error})")
+            sentences = [line for line in error.splitlines() if line.strip()]
+            self.checks.that(len(sentences) == 1 and "panicked" not in error, f"{what}: one sentence", error)
+            self.checks.that(b"listening" not in run.stdout, f"{what}: does not listen", run.stdout)
+        # An address that is taken is no better than a wrong one.
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            listen = ["--listen", "127.0.0.1:%d" % taken.getsockname()[1]]
+            run = subprocess.run([self.whoami, *listen, *both, *keys], stdin=subprocess.DEVNULL, capture_output=True, timeout=5)
+            self.checks.that(run.returncode != 0 and b"panicked" not in run.stderr, "address taken", run.stderr)
+
+    def stops_while_busy(self):
+        """SIGTERM with an idle connection and an open gRPC stream."""
+        with self.start("--jwks", self.file("keys.jwks.json"), grpc=True) as server:
+            host, port = server.addresses[0].rsplit(":", 1)
+            with socket.create_connection((host, int(port))) as idle:
+                idle.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                self.checks.that(idle.recv(4096).startswith(b"HTTP/1.1 401"), "idle connection")
+                with grpc_client.open_watch(server.addresses[1], self.good):
+                    self.checks.equal(server.stop(), 0, "SIGTERM with connections open: status within 10 s")
+
+    def all(self):
+        runs = [self.every_token, self.secret_file, self.public_keys, self.narrowed, self.any_issuer]
+        runs += [self.clock, self.optional, self.bad_flags, self.stops_while_busy]
+        for run in runs:
+            before = self.checks.passed
+            try:
+                run()
+            except Exception as error:
+                self.checks.that(False, f"{run.__name__} could not go on", str(error))
+            print(f"{run.__name__}: {self.checks.passed - before} checks passed", flush=True)
+
+
+class LetsEverybodyIn(http.server.BaseHTTPRequestHandler):
+    """A server without the layer: 200 to all, with the claims of the token unverified."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        try:
+            token = self.headers["authorization"].split()[-1]
+            answer = {"claims": payload(token), "header": payload(token, 0)}
+        except Exception:
+            answer = {}
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def negative_control(runs):
+    """The same checks against servers that let everybody in: each refusal must be missed."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), LetsEverybodyIn) as open_server:
+        threading.Thread(target=open_server.serve_forever, daemon=True).start()
+        address = "127.0.0.1:%d" % open_server.server_port
+        blind = []
+        for item in runs.public:
+            checks = Checks()
+            ask_with_every_token(checks, [item], address, versions=(HTTP_1,))
+            if bool(checks.failures) != (item["expect"] != 200):
+                blind.append(item["name"])
+        checks = Checks()
+        ask_without_a_good_token(checks, runs.good, address)
+        open_server.shutdown()
+    runs.checks.equal(blind, [], "negative control, tokens")
+    for start in ("no token", "basic", "two", "empty", "percent"):
+        caught = any(failure.startswith(start) for failure in checks.failures)
+        runs.checks.that(caught, f"negative control, {start}")
+    caught = grpc_client.check_without_layer(runs.good, runs.named("expired, ES256"))
+    runs.checks.that(caught, "negative control, gRPC")
+
+
+def main():
+    runs = Runs(str(Path(sys.argv[1]).resolve()), Path(sys.argv[2]).resolve())
+    runs.all()
+    negative_control(runs)
+    for failure in runs.checks.failures:
+        print(f"FAILED {failure}"[:600])
+    print(f"{runs.checks.passed} passed, {len(runs.checks.failures)} failed")
+    sys.exit(1 if runs.checks.failures else 0)
+
+
+if __name__ == "__main__":
+    main()
