@@ -3,12 +3,14 @@
 mod canary;
 #[cfg(feature = "axum")] // Once is enough, and it is slow.
 mod compile_fail;
+mod conformance;
 mod extraction;
 #[cfg(feature = "axum")]
 mod extractors;
 #[cfg(feature = "jsonwebtoken-11")]
 mod jsonwebtoken_11;
 mod keys;
+mod properties;
 mod readiness;
 mod refusals;
 mod servers;
@@ -16,6 +18,8 @@ mod support;
 #[allow(dead_code)] // The unit tests use more of it.
 #[path = "../../src/key/test_keys.rs"]
 mod test_keys;
+mod tokens;
+mod vectors;
 mod verifier;
 
 use tower_jwt_auth::Algorithm;
