@@ -56,6 +56,19 @@
 //! Features add, and change nothing of what is there.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// Wire data is hostile, and a panic is a way to take a server down: none of these outside of tests.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 #![cfg_attr(not(feature = "axum"), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(not(feature = "aws-lc-rs"))]
