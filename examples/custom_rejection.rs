@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let api = Router::new()
         .route("/orders", get(orders))
-        .route_layer(auth.clone().with_rejection_response(ProblemJson::default()));
+        .route_layer(auth.clone().with_rejection_response(ProblemJson));
     let pages = Router::new()
         .route("/account", get(account))
         .route_layer(auth.with_rejection_fn(please_log_in));

@@ -58,6 +58,19 @@
 //! Features add, and change nothing of what is there.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// Wire data is hostile, and a panic is a way to take a server down: none of these outside of tests.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 #![cfg_attr(
     not(all(feature = "axum", feature = "issuer", feature = "test-util")),
     allow(rustdoc::broken_intra_doc_links)
@@ -98,6 +111,7 @@ pub mod axum;
 #[cfg(feature = "jsonwebtoken-11")]
 mod jsonwebtoken_11;
 #[cfg(feature = "test-util")]
+#[allow(clippy::expect_used, clippy::panic, reason = "a test that is mistaken should fail at once")]
 pub mod test_util;
 
 pub mod docs;

@@ -4,6 +4,7 @@ mod canary;
 // With all features alone: the messages list what those add. It is slow, too.
 #[cfg(all(feature = "axum", feature = "test-util"))]
 mod compile_fail;
+mod conformance;
 mod extraction;
 #[cfg(feature = "axum")]
 mod extractors;
@@ -12,6 +13,7 @@ mod issuer;
 #[cfg(feature = "jsonwebtoken-11")]
 mod jsonwebtoken_11;
 mod keys;
+mod properties;
 mod readiness;
 mod refusals;
 mod servers;
@@ -21,6 +23,8 @@ mod support;
 mod test_keys;
 #[cfg(feature = "test-util")]
 mod test_util;
+mod tokens;
+mod vectors;
 mod verifier;
 
 use tower_jwt_auth::Algorithm;
