@@ -45,8 +45,12 @@ pub(crate) enum Decision<C> {
 pub(crate) struct BearerVerified;
 
 /// Left in the extensions of a request that some layer let pass without a look at a token.
-#[derive(Clone, Copy)]
-pub(crate) struct PassedWithoutToken;
+#[derive(Clone)]
+pub(crate) struct PassedWithoutToken {
+    /// Those of that layer, for the extractor that asks for a token all the same.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) challenges: Arc<Challenges>,
+}
 
 /// The same, of a layer for these claims; so a missing layer can be told from a missing token.
 pub(crate) struct NoToken<C> {
@@ -119,8 +123,8 @@ impl<C: Send + Sync + 'static> Policy<C> {
 
     fn pass(&self, head: &mut Parts) -> Decision<C> {
         let challenges = Arc::clone(&self.challenges);
+        head.extensions.insert(PassedWithoutToken { challenges: Arc::clone(&challenges) });
         head.extensions.insert(NoToken::<C> { challenges, claims: std::marker::PhantomData });
-        head.extensions.insert(PassedWithoutToken);
         Decision::Pass
     }
 

@@ -51,12 +51,30 @@
 //! | `aws-lc-rs` | yes | the crypto backend: it needs a C compiler and nothing else |
 //! | `jsonwebtoken-11` | yes | conversions from the keys, algorithms and JWKs of `jsonwebtoken` 11 |
 //! | `axum` | | [extractors](crate::axum) and `IntoResponse for Rejection` |
+//! | `issuer` | | [`TokenIssuer`] and [`SigningKey`]: issues tokens, signed by aws-lc-rs |
+//! | `test-util` | | for dev-dependencies: [a kit](crate::test_util) that tests handlers and mints right and wrong tokens |
 //! | `tracing` | | one `debug` event for each refused request |
 //!
 //! Features add, and change nothing of what is there.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![cfg_attr(not(feature = "axum"), allow(rustdoc::broken_intra_doc_links))]
+// Wire data is hostile, and a panic is a way to take a server down: none of these outside of tests.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+#![cfg_attr(
+    not(all(feature = "axum", feature = "issuer", feature = "test-util")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 
 #[cfg(not(feature = "aws-lc-rs"))]
 compile_error!(
@@ -80,6 +98,9 @@ mod claims;
 
 mod rejection;
 
+#[cfg(feature = "issuer")]
+mod issuer;
+
 mod clock;
 mod config_error;
 mod strict_json;
@@ -89,6 +110,9 @@ mod trace;
 pub mod axum;
 #[cfg(feature = "jsonwebtoken-11")]
 mod jsonwebtoken_11;
+#[cfg(feature = "test-util")]
+#[allow(clippy::expect_used, clippy::panic, reason = "a test that is mistaken should fail at once")]
+pub mod test_util;
 
 pub mod docs;
 
@@ -96,6 +120,8 @@ pub use crate::claims::{AccessTokenClaims, Audience, NumericDate, RegisteredClai
 pub use crate::clock::{Clock, FixedClock, SystemClock};
 pub use crate::config_error::{ConfigError, ConfigErrorKind};
 pub use crate::future::ResponseFuture;
+#[cfg(feature = "issuer")]
+pub use crate::issuer::{IssueError, IssueErrorKind, SigningKey, TokenIssuer};
 pub use crate::key::{Algorithm, JwkSet, KeyCandidates, SkippedKey, VerificationKey};
 pub use crate::key_source::{KeyLookup, KeyQuery, KeySource, KeySourceError};
 pub use crate::layer::JwtAuthLayer;

@@ -10,6 +10,7 @@ use tower_jwt_auth::{
     VerifiedToken, any_bearer, verify_async_fn, verify_fn,
 };
 
+use crate::support::challenge::parts as challenge_parts;
 use crate::support::requests::{
     Body, bearer, challenge, field, reached, refusal, request, send, send_later,
 };
@@ -156,7 +157,7 @@ fn b7_b8_b9_b11_one_realm_one_error_and_never_a_bare_bearer() {
         let layer = JwtAuthLayer::new(key(Algorithm::HS256).verifier());
         let response = send(&layer, request([value]));
         assert_eq!(response.status(), status, "{value:?}");
-        let (scheme, params) = parse_challenge(challenge(&response).unwrap().as_bytes()).unwrap();
+        let (scheme, params) = challenge_parts(challenge(&response).unwrap().as_bytes()).unwrap();
         assert_eq!(scheme, "Bearer");
         let names: Vec<_> = params.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["realm", "error", "error_description"]);
@@ -490,56 +491,9 @@ fn reference(values: &[Vec<u8>]) -> Result<String, RejectionKind> {
     }
 }
 
-/// A challenge by the letter of RFC 9110 section 11.6.1: a scheme, a space, and one or more
-/// parameters, each a quoted string here, separated by a comma and a space. Nothing else.
-fn parse_challenge(value: &[u8]) -> Option<(String, Vec<(String, String)>)> {
-    fn token(text: &mut &[u8]) -> Option<String> {
-        let end = text.iter().position(|o| !(o.is_ascii_alphanumeric() || b"_-".contains(o)))?;
-        let (token, rest) = text.split_at(end);
-        *text = rest;
-        (!token.is_empty()).then(|| String::from_utf8(token.to_vec()).unwrap())
-    }
-    fn quoted(text: &mut &[u8]) -> Option<String> {
-        *text = text.strip_prefix(b"\"")?;
-        let mut content = String::new();
-        loop {
-            let (octet, rest) = text.split_first()?;
-            *text = rest;
-            match octet {
-                b'"' => return Some(content),
-                b'\\' => {
-                    let (octet, rest) = text.split_first()?;
-                    *text = rest;
-                    content.push(char::from(*octet));
-                }
-                b' '..=b'~' => content.push(char::from(*octet)),
-                _ => return None,
-            }
-        }
-    }
-    let mut text = value;
-    let scheme = token(&mut text)?;
-    text = text.strip_prefix(b" ")?;
-    let mut params: Vec<(String, String)> = Vec::new();
-    loop {
-        let name = token(&mut text)?;
-        text = text.strip_prefix(b"=")?;
-        let value = quoted(&mut text)?;
-        // B8: each at most once.
-        if params.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name)) {
-            return None;
-        }
-        params.push((name, value));
-        if text.is_empty() {
-            return Some((scheme, params));
-        }
-        text = text.strip_prefix(b", ")?;
-    }
-}
-
 /// B7, B8, B10 and H3 of whatever challenge this is.
 fn assert_challenge(value: &HeaderValue, realm: &str) {
-    let Some((scheme, params)) = parse_challenge(value.as_bytes()) else {
+    let Some((scheme, params)) = challenge_parts(value.as_bytes()) else {
         panic!("cannot be parsed: {value:?}");
     };
     assert_eq!(scheme, "Bearer");
@@ -692,7 +646,7 @@ proptest! {
 
 #[test]
 fn the_parser_of_challenges_is_strict() {
-    let parsed = parse_challenge(br#"Bearer realm="a \"b\"", error="c""#).unwrap();
+    let parsed = challenge_parts(br#"Bearer realm="a \"b\"", error="c""#).unwrap();
     assert_eq!(parsed.1, [("realm".into(), "a \"b\"".into()), ("error".into(), "c".into())]);
     for bad in [
         "",
@@ -712,6 +666,6 @@ fn the_parser_of_challenges_is_strict() {
         "Bearer realm=\"\t\"",
         "Bearer realm=\"\u{e9}\"",
     ] {
-        assert!(parse_challenge(bad.as_bytes()).is_none(), "{bad}");
+        assert!(challenge_parts(bad.as_bytes()).is_none(), "{bad}");
     }
 }

@@ -363,12 +363,11 @@ fn problem_details_say_what_the_table_says() {
         };
         assert_eq!(response.status().as_u16(), row.status);
         assert_eq!(field(&response, "content-type"), Some("application/problem+json"));
-        assert_eq!(
-            serde_json::from_slice::<Value>(response.body()).unwrap(),
-            json!({
-                "title": title, "status": row.status, "detail": row.words, "error": row.error,
-            }),
-        );
+        let mut expected = json!({"title": title, "status": row.status, "detail": row.words});
+        if let Some(error) = row.error {
+            expected["error"] = error.into();
+        }
+        assert_eq!(serde_json::from_slice::<Value>(response.body()).unwrap(), expected);
         assert_eq!(challenge(&response), row.challenge);
         assert_eq!(field(&response, "cache-control"), Some("no-store"));
         assert_eq!(field(&response, "retry-after"), row.retry_after);

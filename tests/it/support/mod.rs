@@ -1,5 +1,6 @@
 //! What the tests share: a key of every kind, made once for each process, and tokens of any shape.
 
+pub(crate) mod challenge;
 pub(crate) mod requests;
 
 use std::collections::HashMap;
