@@ -141,7 +141,8 @@ where
     }
 }
 
-/// The token as it came, for handing it on. It is there only behind a layer, which verified it.
+/// The token as it came, for handing it on. It is there only behind a layer, which verified it; it is
+/// read from the `Authorization` header, so nothing in between may change that header.
 ///
 /// # Example: what came
 ///

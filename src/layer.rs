@@ -72,6 +72,8 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
 
     /// Replaces what writes the responses of refused HTTP requests by a closure.
     ///
+    /// The body still needs a `Default`, for the refusals of gRPC requests, which have none.
+    ///
     /// # Example: a page of one's own
     ///
     /// ```

@@ -50,9 +50,9 @@
 //! |---|---|---|
 //! | `aws-lc-rs` | yes | the crypto backend: it needs a C compiler and nothing else |
 //! | `jsonwebtoken-11` | yes | conversions from the keys, algorithms and JWKs of `jsonwebtoken` 11 |
-//! | `axum` | | [extractors](crate::axum) and `IntoResponse for Rejection` |
-//! | `issuer` | | [`TokenIssuer`] and [`SigningKey`]: issues tokens, signed by aws-lc-rs |
-//! | `test-util` | | for dev-dependencies: [a kit](crate::test_util) that tests handlers and mints right and wrong tokens |
+//! | `axum` | | extractors (module `axum`) and `IntoResponse for Rejection` |
+//! | `issuer` | | `TokenIssuer` and `SigningKey`: issues tokens, signed by aws-lc-rs |
+//! | `test-util` | | for dev-dependencies: a kit (module `test_util`) that tests handlers and mints right and wrong tokens |
 //! | `tracing` | | one `debug` event for each refused request |
 //!
 //! Features add, and change nothing of what is there.
@@ -70,10 +70,6 @@
         clippy::unreachable,
         clippy::unwrap_used
     )
-)]
-#![cfg_attr(
-    not(all(feature = "axum", feature = "issuer", feature = "test-util")),
-    allow(rustdoc::broken_intra_doc_links)
 )]
 
 #[cfg(not(feature = "aws-lc-rs"))]

@@ -39,8 +39,8 @@ use crate::rejection::challenge::Challenges;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot answer a refusal with a body of type `{B}`",
     label = "cannot write a response with this body",
-    note = "`EmptyBody` wants `B: Default` and `ProblemJson` wants `B: From<Bytes>`; for another \
-            body write a responder of your own or use `with_rejection_fn`"
+    note = "`EmptyBody` wants `B: Default` and `ProblemJson` wants `B: From<Bytes>`; a closure is \
+            set by `with_rejection_fn`, and for another body write a responder of your own"
 )]
 pub trait ResponseForRejection<B> {
     /// The response to a request with this head.

@@ -223,10 +223,10 @@ where
 {
     fn verify_bearer(&self, token: &BearerToken, _: &Parts) -> Verification<C> {
         match self.begin(token.as_bytes()) {
-            Step::Done(verdict) => Verification::finished(verdict),
+            Step::Done(verdict) => Verification::verified(verdict),
             Step::Wait(keys) => {
                 let (verifier, token) = (self.clone(), token.clone());
-                Verification::waiting(async move {
+                Verification::verified_later(async move {
                     let found = keys.await;
                     verifier.resume(token.as_bytes(), found)
                 })

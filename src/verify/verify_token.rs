@@ -64,7 +64,7 @@ pub(crate) type PendingVerdict<C> =
 impl<C> Verification<C> {
     /// The verdict is known.
     pub fn ready(verdict: Result<Accepted<C>, Rejection>) -> Self {
-        Self::finished(verdict.map(VerifiedToken::new))
+        Self::verified(verdict.map(VerifiedToken::new))
     }
 
     /// The verdict takes time; the request waits for it. When the client goes away, the future is
@@ -72,14 +72,44 @@ impl<C> Verification<C> {
     pub fn pending(
         verdict: impl Future<Output = Result<Accepted<C>, Rejection>> + Send + 'static,
     ) -> Self {
-        Self::waiting(async move { verdict.await.map(VerifiedToken::new) })
+        Self::verified_later(async move { verdict.await.map(VerifiedToken::new) })
     }
 
-    pub(crate) fn finished(verdict: Result<VerifiedToken<C>, Rejection>) -> Self {
+    /// The verdict is known, and another verifier's proof goes with it: for rules that add to one.
+    pub fn verified(verdict: Result<VerifiedToken<C>, Rejection>) -> Self {
         Self(VerificationState::Ready(verdict))
     }
 
-    pub(crate) fn waiting(
+    /// As [`verified`](Self::verified), for a verdict that takes time.
+    ///
+    /// # Example: a token may have been revoked
+    ///
+    /// ```
+    /// use http::request::Parts;
+    /// use tower_jwt_auth::{BearerToken, JwtVerifier, Rejection, Verification, VerifyToken};
+    ///
+    /// # async fn is_revoked(_: &str) -> bool { false }
+    /// struct NotRevoked(JwtVerifier);
+    ///
+    /// impl VerifyToken<tower_jwt_auth::RegisteredClaims> for NotRevoked {
+    ///     fn verify_bearer(
+    ///         &self,
+    ///         token: &BearerToken,
+    ///         _: &Parts,
+    ///     ) -> Verification<tower_jwt_auth::RegisteredClaims> {
+    ///         let (verifier, token) = (self.0.clone(), token.clone());
+    ///         Verification::verified_later(async move {
+    ///             let verified = verifier.verify(token.as_str()).await?;
+    ///             match is_revoked(verified.jti.as_deref().unwrap_or_default()).await {
+    ///                 true => Err(Rejection::invalid_token()),
+    ///                 false => Ok(verified),
+    ///             }
+    ///         })
+    ///     }
+    /// }
+    /// # let _ = |verifier| NotRevoked(verifier);
+    /// ```
+    pub fn verified_later(
         verdict: impl Future<Output = Result<VerifiedToken<C>, Rejection>> + Send + 'static,
     ) -> Self {
         Self(VerificationState::Pending(Box::pin(verdict)))
