@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::NumericDate;
@@ -35,6 +36,12 @@ use crate::NumericDate;
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The time now.
     fn now(&self) -> NumericDate;
+}
+
+impl<K: Clock + ?Sized> Clock for Arc<K> {
+    fn now(&self) -> NumericDate {
+        (**self).now()
+    }
 }
 
 /// The clock of the operating system: the default.

@@ -6,9 +6,9 @@ use std::fmt;
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ConfigErrorKind {
-    /// The expected issuer: empty, or none given.
+    /// The issuer: empty, or none given.
     Issuer,
-    /// The expected audience: empty, or none given.
+    /// The audience: empty, or none given.
     Audience,
     /// The allowed algorithms: none given, unknown, or not of the key's type.
     Algorithm,
@@ -18,6 +18,8 @@ pub enum ConfigErrorKind {
     KeySet,
     /// A leeway, age or lifetime out of its bounds.
     Duration,
+    /// A token type, `typ`, that is no media type.
+    TokenType,
     /// A text that cannot stand in a challenge, such as a realm with a line break.
     Challenge,
 }

@@ -83,7 +83,7 @@ impl VerificationKey {
 /// The first octet of a SubjectPublicKeyInfo.
 const DER_SEQUENCE: u8 = 0x30;
 
-fn in_family(algorithm: Algorithm, family: AlgorithmFamily) -> bool {
+pub(crate) fn in_family(algorithm: Algorithm, family: AlgorithmFamily) -> bool {
     family
         == match algorithm.key_type() {
             KeyType::Secret => AlgorithmFamily::Hmac,

@@ -51,12 +51,13 @@
 //! | `aws-lc-rs` | yes | the crypto backend: it needs a C compiler and nothing else |
 //! | `jsonwebtoken-11` | yes | conversions from the keys, algorithms and JWKs of `jsonwebtoken` 11 |
 //! | `axum` | | [extractors](crate::axum) and `IntoResponse for Rejection` |
+//! | `issuer` | | [`TokenIssuer`] and [`SigningKey`]: issues tokens, signed by aws-lc-rs |
 //! | `tracing` | | one `debug` event for each refused request |
 //!
 //! Features add, and change nothing of what is there.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![cfg_attr(not(feature = "axum"), allow(rustdoc::broken_intra_doc_links))]
+#![cfg_attr(not(all(feature = "axum", feature = "issuer")), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(not(feature = "aws-lc-rs"))]
 compile_error!(
@@ -80,6 +81,9 @@ mod claims;
 
 mod rejection;
 
+#[cfg(feature = "issuer")]
+mod issuer;
+
 mod clock;
 mod config_error;
 mod strict_json;
@@ -96,6 +100,8 @@ pub use crate::claims::{AccessTokenClaims, Audience, NumericDate, RegisteredClai
 pub use crate::clock::{Clock, FixedClock, SystemClock};
 pub use crate::config_error::{ConfigError, ConfigErrorKind};
 pub use crate::future::ResponseFuture;
+#[cfg(feature = "issuer")]
+pub use crate::issuer::{IssueError, IssueErrorKind, SigningKey, TokenIssuer};
 pub use crate::key::{Algorithm, JwkSet, KeyCandidates, SkippedKey, VerificationKey};
 pub use crate::key_source::{KeyLookup, KeyQuery, KeySource, KeySourceError};
 pub use crate::layer::JwtAuthLayer;

@@ -41,3 +41,27 @@ impl Audience {
         .map(String::as_str)
     }
 }
+
+impl From<&str> for Audience {
+    fn from(audience: &str) -> Self {
+        Self::One(audience.to_owned())
+    }
+}
+
+impl From<String> for Audience {
+    fn from(audience: String) -> Self {
+        Self::One(audience)
+    }
+}
+
+impl<const N: usize> From<[&str; N]> for Audience {
+    fn from(audiences: [&str; N]) -> Self {
+        Self::Many(audiences.map(str::to_owned).into())
+    }
+}
+
+impl From<Vec<String>> for Audience {
+    fn from(audiences: Vec<String>) -> Self {
+        Self::Many(audiences)
+    }
+}

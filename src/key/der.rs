@@ -32,15 +32,7 @@ pub(crate) enum DerKind {
 
 /// What a DER document seems to be, if it is one of those that hold a key.
 pub(crate) fn der_kind(der: &[u8]) -> Option<DerKind> {
-    let document = AnyRef::from_der(der).ok()?;
-    if document.tag() != Tag::Sequence {
-        return None;
-    }
-    let mut reader = SliceReader::new(document.value()).ok()?;
-    let mut tags = Vec::new();
-    while !reader.is_finished() {
-        tags.push(AnyRef::decode(&mut reader).ok()?.tag());
-    }
+    let tags: Vec<Tag> = elements(der)?.iter().map(Tagged::tag).collect();
     match tags.as_slice() {
         [Tag::Sequence, Tag::BitString] => Some(DerKind::PublicKey),
         [Tag::Integer, Tag::Integer] => Some(DerKind::RsaPublicKey),
@@ -49,6 +41,20 @@ pub(crate) fn der_kind(der: &[u8]) -> Option<DerKind> {
         [Tag::Sequence, Tag::Sequence, Tag::BitString] => Some(DerKind::Certificate),
         _ => None,
     }
+}
+
+/// The elements of a document that is one sequence.
+pub(crate) fn elements(der: &[u8]) -> Option<Vec<AnyRef<'_>>> {
+    let document = AnyRef::from_der(der).ok()?;
+    if document.tag() != Tag::Sequence {
+        return None;
+    }
+    let mut reader = SliceReader::new(document.value()).ok()?;
+    let mut elements = Vec::new();
+    while !reader.is_finished() {
+        elements.push(AnyRef::decode(&mut reader).ok()?);
+    }
+    Some(elements)
 }
 
 /// Reads a public key in either form.
@@ -73,20 +79,31 @@ pub(crate) fn subject_public_key_info(der: &[u8]) -> Result<KeyMaterial<'_>, Con
     let key = info.subject_public_key.as_bytes().ok_or_else(|| {
         ConfigError::new(ConfigErrorKind::Key, "the public key is not a whole number of octets")
     })?;
-    let algorithm = info.algorithm;
+    match key_type(&info.algorithm)? {
+        KeyType::Ed25519 => KeyMaterial::ed25519(key),
+        curve @ (KeyType::P256 | KeyType::P384 | KeyType::P521) => {
+            KeyMaterial::ec_point(curve, key)
+        }
+        KeyType::Rsa | KeyType::Secret => rsa_public_key(key),
+    }
+}
 
+/// The type of a key, as the AlgorithmIdentifier beside it says (RFC 5280 section 4.1.1.2).
+pub(crate) fn key_type(
+    algorithm: &AlgorithmIdentifier<AnyRef<'_>>,
+) -> Result<KeyType, ConfigError> {
     if algorithm.oid == RSA_ENCRYPTION {
         if algorithm.parameters.is_some_and(|parameters| !parameters.is_null()) {
             return Err(unexpected_parameters());
         }
-        rsa_public_key(key)
+        Ok(KeyType::Rsa)
     } else if algorithm.oid == EC_PUBLIC_KEY {
-        KeyMaterial::ec_point(named_curve(&algorithm)?, key)
+        named_curve(algorithm)
     } else if algorithm.oid == ED25519 {
         if algorithm.parameters.is_some() {
             return Err(unexpected_parameters());
         }
-        KeyMaterial::ed25519(key)
+        Ok(KeyType::Ed25519)
     } else if algorithm.oid == RSASSA_PSS {
         Err(ConfigError::new(
             ConfigErrorKind::Key,
@@ -96,7 +113,7 @@ pub(crate) fn subject_public_key_info(der: &[u8]) -> Result<KeyMaterial<'_>, Con
     } else {
         Err(ConfigError::new(
             ConfigErrorKind::Key,
-            format!("a public key of the type with OID {} is not supported", algorithm.oid),
+            format!("a key of the type with OID {} is not supported", algorithm.oid),
         ))
     }
 }
@@ -142,5 +159,5 @@ fn named_curve(algorithm: &AlgorithmIdentifier<AnyRef<'_>>) -> Result<KeyType, C
 }
 
 fn unexpected_parameters() -> ConfigError {
-    ConfigError::new(ConfigErrorKind::Key, "the public key has parameters that its type forbids")
+    ConfigError::new(ConfigErrorKind::Key, "the key has parameters that its type forbids")
 }

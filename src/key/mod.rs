@@ -2,11 +2,11 @@
 
 mod algorithm;
 mod candidates;
-mod der;
+pub(crate) mod der;
 mod jwk;
 mod jwk_set;
-mod material;
-mod pem;
+pub(crate) mod material;
+pub(crate) mod pem;
 mod per_algorithm;
 mod secret_check;
 #[cfg(test)]

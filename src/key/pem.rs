@@ -66,7 +66,8 @@ fn no_block(text: &[u8]) -> ConfigError {
     ConfigError::new(ConfigErrorKind::Key, message)
 }
 
-fn decode(block: &[u8]) -> Result<Vec<u8>, ConfigError> {
+/// The octets inside of a block, which must end the text.
+pub(crate) fn decode(block: &[u8]) -> Result<Vec<u8>, ConfigError> {
     let mut der = Vec::new();
     pem::Decoder::new_detect_wrap(block.trim_ascii_end())
         .and_then(|mut decoder| decoder.decode_to_end(&mut der).map(|_| ()))
@@ -83,7 +84,7 @@ fn decode(block: &[u8]) -> Result<Vec<u8>, ConfigError> {
 }
 
 /// The label of a block that begins here.
-fn label(block: &[u8]) -> &[u8] {
+pub(crate) fn label(block: &[u8]) -> &[u8] {
     let rest = block.strip_prefix(BEGIN).unwrap_or_default();
     let end = find_all(rest, b"-----").first().copied().unwrap_or_default();
     rest.get(..end).unwrap_or_default()

@@ -1,0 +1,29 @@
+//! Putting a token together (RFC 7515 section 7.1).
+
+use serde_json::{Map, Value};
+
+use super::{IssueError, SigningKey};
+
+/// A JOSE header in base64url.
+pub(crate) fn encode_header(header: Map<String, Value>) -> String {
+    encode_object(header)
+}
+
+/// The header and the claims, signed.
+pub(crate) fn sign(
+    encoded_header: &str,
+    claims: Map<String, Value>,
+    key: &SigningKey,
+) -> Result<String, IssueError> {
+    let mut token = format!("{encoded_header}.{}", encode_object(claims));
+    let signature = key.sign(token.as_bytes())?;
+    token.push('.');
+    base64_simd::URL_SAFE_NO_PAD.encode_append(signature, &mut token);
+    Ok(token)
+}
+
+fn encode_object(object: Map<String, Value>) -> String {
+    // `Display` of a JSON value is its compact form, and cannot fail where a writer could.
+    let json = Value::Object(object).to_string();
+    base64_simd::URL_SAFE_NO_PAD.encode_to_string(json)
+}

@@ -1,0 +1,150 @@
+//! Signing itself: the only file of the issuing side that names a crypto crate.
+
+use std::fmt;
+
+use aws_lc_rs::error::{KeyRejected, Unspecified};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, RsaEncoding,
+    RsaKeyPair,
+};
+use aws_lc_rs::{hmac, rand};
+
+use super::private_key::PrivateKeyDer;
+use crate::key::{KeyMaterial, KeyType, der, material};
+use crate::{Algorithm, ConfigError, ConfigErrorKind};
+
+/// A private key or a secret, parsed.
+pub(super) enum KeyPair {
+    Hmac(Box<hmac::Key>),
+    Rsa(RsaKeyPair),
+    Ecdsa(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+}
+
+impl KeyPair {
+    /// Makes a secret ready whose length was checked already.
+    pub(super) fn from_secret(secret: &[u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
+        let hmac = match algorithm {
+            Algorithm::HS256 => hmac::HMAC_SHA256,
+            Algorithm::HS384 => hmac::HMAC_SHA384,
+            Algorithm::HS512 => hmac::HMAC_SHA512,
+            _ => return Err(material::mismatch(algorithm, KeyType::Secret)),
+        };
+        Ok(Self::Hmac(Box::new(hmac::Key::new(hmac, secret))))
+    }
+
+    /// Parses a private key of the type that the algorithm wants.
+    pub(super) fn from_private_key(
+        key: &PrivateKeyDer<'_>,
+        algorithm: Algorithm,
+    ) -> Result<Self, ConfigError> {
+        let pair = match (algorithm.key_type(), key) {
+            (KeyType::Rsa, PrivateKeyDer::Pkcs8 { whole, .. }) => {
+                RsaKeyPair::from_pkcs8(whole).map(Self::Rsa)
+            }
+            (KeyType::Rsa, PrivateKeyDer::Pkcs1(der)) => RsaKeyPair::from_der(der).map(Self::Rsa),
+            (KeyType::Ed25519, PrivateKeyDer::Pkcs8 { whole, .. }) => {
+                Ed25519KeyPair::from_pkcs8(whole).map(Self::Ed25519)
+            }
+            (_, PrivateKeyDer::Pkcs8 { whole, .. }) => {
+                EcdsaKeyPair::from_pkcs8(ecdsa(algorithm)?, whole).map(Self::Ecdsa)
+            }
+            (_, PrivateKeyDer::Sec1(der)) => {
+                EcdsaKeyPair::from_private_key_der(ecdsa(algorithm)?, der).map(Self::Ecdsa)
+            }
+            (_, PrivateKeyDer::Pkcs1(_)) => {
+                return Err(material::mismatch(algorithm, KeyType::Rsa));
+            }
+        };
+        pair.map_err(|error| rejected(algorithm, error))
+    }
+
+    pub(super) fn generate_es256() -> Result<Self, ConfigError> {
+        EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_FIXED_SIGNING)
+            .map(Self::Ecdsa)
+            .map_err(|error| {
+                ConfigError::new(ConfigErrorKind::Key, "no new key could be made")
+                    .with_source(error)
+            })
+    }
+
+    /// The public half, checked as every key that is loaded; a secret has none.
+    pub(super) fn public_key(
+        &self,
+        key_type: KeyType,
+    ) -> Result<Option<KeyMaterial<'_>>, ConfigError> {
+        match self {
+            Self::Hmac(_) => Ok(None),
+            Self::Rsa(pair) => der::rsa_public_key(pair.public_key().as_ref()).map(Some),
+            Self::Ecdsa(pair) => {
+                KeyMaterial::ec_point(key_type, pair.public_key().as_ref()).map(Some)
+            }
+            Self::Ed25519(pair) => KeyMaterial::ed25519(pair.public_key().as_ref()).map(Some),
+        }
+    }
+
+    /// Signs with the algorithm that the key was parsed for.
+    pub(super) fn sign(
+        &self,
+        algorithm: Algorithm,
+        message: &[u8],
+    ) -> Result<Vec<u8>, Unspecified> {
+        match self {
+            Self::Hmac(key) => Ok(hmac::sign(key, message).as_ref().to_vec()),
+            Self::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                let encoding = rsa_encoding(algorithm).ok_or(Unspecified)?;
+                pair.sign(encoding, &SystemRandom::new(), message, &mut signature)?;
+                Ok(signature)
+            }
+            Self::Ecdsa(pair) => Ok(pair.sign(&SystemRandom::new(), message)?.as_ref().to_vec()),
+            Self::Ed25519(pair) => Ok(pair.try_sign(message)?.as_ref().to_vec()),
+        }
+    }
+}
+
+impl fmt::Debug for KeyPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyPair").finish_non_exhaustive()
+    }
+}
+
+/// A name that nobody guesses and that no other thing has: 16 random octets in base64url.
+pub(super) fn random_name() -> Result<String, Unspecified> {
+    let mut octets = [0; 16];
+    rand::fill(&mut octets)?;
+    Ok(base64_simd::URL_SAFE_NO_PAD.encode_to_string(octets))
+}
+
+fn rsa_encoding(algorithm: Algorithm) -> Option<&'static dyn RsaEncoding> {
+    Some(match algorithm {
+        Algorithm::RS256 => &signature::RSA_PKCS1_SHA256,
+        Algorithm::RS384 => &signature::RSA_PKCS1_SHA384,
+        Algorithm::RS512 => &signature::RSA_PKCS1_SHA512,
+        Algorithm::PS256 => &signature::RSA_PSS_SHA256,
+        Algorithm::PS384 => &signature::RSA_PSS_SHA384,
+        Algorithm::PS512 => &signature::RSA_PSS_SHA512,
+        _ => return None,
+    })
+}
+
+fn ecdsa(algorithm: Algorithm) -> Result<&'static EcdsaSigningAlgorithm, ConfigError> {
+    match algorithm {
+        Algorithm::ES256 => Ok(&signature::ECDSA_P256_SHA256_FIXED_SIGNING),
+        Algorithm::ES384 => Ok(&signature::ECDSA_P384_SHA384_FIXED_SIGNING),
+        Algorithm::ES512 => Ok(&signature::ECDSA_P521_SHA512_FIXED_SIGNING),
+        _ => Err(ConfigError::new(
+            ConfigErrorKind::Algorithm,
+            format!("{algorithm} does not want an EC key, this is one"),
+        )),
+    }
+}
+
+fn rejected(algorithm: Algorithm, error: KeyRejected) -> ConfigError {
+    ConfigError::new(
+        ConfigErrorKind::Key,
+        format!("the private key is not a valid one for {algorithm}"),
+    )
+    .with_source(error)
+}

@@ -1,0 +1,16 @@
+//! Issuing tokens: signing keys, and the claims that every token gets.
+
+mod claims;
+mod compact;
+mod crypto;
+#[cfg(feature = "jsonwebtoken-11")]
+mod encoding_key;
+mod issue_error;
+mod private_key;
+mod public_jwk;
+mod signing_key;
+mod token_issuer;
+
+pub use self::issue_error::{IssueError, IssueErrorKind};
+pub use self::signing_key::SigningKey;
+pub use self::token_issuer::TokenIssuer;

@@ -1,0 +1,147 @@
+//! Private keys in DER and PEM: PKCS#8 (RFC 5958), PKCS#1 for RSA (RFC 8017 appendix A.1.2) and
+//! SEC 1 for curves (RFC 5915).
+
+use spki::AlgorithmIdentifier;
+use spki::der::{AnyRef, Tag, Tagged};
+
+use crate::key::der::{self, DerKind};
+use crate::key::material::{self, KeyMaterial};
+use crate::key::{KeyType, pem};
+use crate::{Algorithm, ConfigError, ConfigErrorKind};
+
+/// A private key, told apart by its form and not yet parsed.
+pub(super) enum PrivateKeyDer<'a> {
+    Pkcs8 { key_type: KeyType, key: &'a [u8], whole: &'a [u8] },
+    Pkcs1(&'a [u8]),
+    Sec1(&'a [u8]),
+}
+
+impl<'a> PrivateKeyDer<'a> {
+    pub(super) fn from_der(der: &'a [u8]) -> Result<Self, ConfigError> {
+        let elements = der::elements(der).unwrap_or_default();
+        let tags: Vec<Tag> = elements.iter().map(Tagged::tag).collect();
+        match (tags.as_slice(), elements.as_slice()) {
+            ([Tag::Integer, Tag::Sequence, Tag::OctetString, ..], [_, algorithm, key, ..]) => {
+                Ok(Self::Pkcs8 { key_type: key_type(algorithm)?, key: key.value(), whole: der })
+            }
+            ([Tag::Integer, Tag::Integer, Tag::Integer, ..], _) => Ok(Self::Pkcs1(der)),
+            ([Tag::Integer, Tag::OctetString, ..], _) => Ok(Self::Sec1(der)),
+            ([Tag::Sequence, Tag::OctetString], _) => Err(encrypted()),
+            _ => Err(match der::der_kind(der) {
+                Some(DerKind::PublicKey | DerKind::RsaPublicKey) => public_key(),
+                Some(DerKind::Certificate) => certificate(),
+                _ => ConfigError::new(
+                    ConfigErrorKind::Key,
+                    "this is not a private key in DER (PKCS#8, PKCS#1 for RSA, SEC 1 for curves)",
+                ),
+            }),
+        }
+    }
+
+    /// Checks what can be told without the crypto backend, whose errors say little.
+    pub(super) fn check(&self, algorithm: Algorithm) -> Result<(), ConfigError> {
+        let wanted = algorithm.key_type();
+        let found = match self {
+            Self::Pkcs8 { key_type, .. } => *key_type,
+            Self::Pkcs1(_) => KeyType::Rsa,
+            // Its curve is optional, and left to the backend.
+            Self::Sec1(_) => match wanted {
+                KeyType::P256 | KeyType::P384 | KeyType::P521 => wanted,
+                KeyType::Secret | KeyType::Rsa | KeyType::Ed25519 => {
+                    return Err(ConfigError::new(
+                        ConfigErrorKind::Algorithm,
+                        format!("{algorithm} does not want an EC key, this is one"),
+                    ));
+                }
+            },
+        };
+        if found != wanted {
+            return Err(material::mismatch(algorithm, found));
+        }
+        match self {
+            Self::Pkcs8 { key_type: KeyType::Rsa, key, .. } | Self::Pkcs1(key) => check_rsa(key),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The DER inside of a PEM text: that of its one private key. Text before the block is ignored, and
+/// so are the `EC PARAMETERS` that `openssl ecparam -genkey` writes before a key.
+pub(super) fn decode_pem(text: &[u8]) -> Result<Vec<u8>, ConfigError> {
+    let starts = pem::find_all(text, pem::BEGIN);
+    let blocks = starts.iter().filter_map(|start| text.get(*start..));
+    let blocks: Vec<(&[u8], &[u8])> = blocks
+        .map(|block| (pem::label(block), block))
+        .filter(|(label, _)| *label != b"EC PARAMETERS")
+        .collect();
+
+    match blocks.as_slice() {
+        [(b"PRIVATE KEY" | b"RSA PRIVATE KEY" | b"EC PRIVATE KEY", block)] => {
+            // RFC 1421 section 4.6.1.1, as OpenSSL once encrypted keys.
+            match pem::find_all(block, b"Proc-Type:").is_empty() {
+                true => pem::decode(block),
+                false => Err(encrypted()),
+            }
+        }
+        [(b"ENCRYPTED PRIVATE KEY", _)] => Err(encrypted()),
+        [(b"OPENSSH PRIVATE KEY", _)] => Err(ConfigError::new(
+            ConfigErrorKind::Key,
+            "this is a private key in the format of OpenSSH: \
+             `ssh-keygen -p -N '' -m PKCS8 -f FILE` writes it anew as PEM",
+        )),
+        [(label, _)] if label.ends_with(b"PUBLIC KEY") => Err(public_key()),
+        [(label, _)] if label.ends_with(b"CERTIFICATE") => Err(certificate()),
+        [_] => Err(ConfigError::new(
+            ConfigErrorKind::Key,
+            "this PEM block is none of `PRIVATE KEY`, `RSA PRIVATE KEY` and `EC PRIVATE KEY`",
+        )),
+        [] if der::der_kind(text).is_some() => Err(ConfigError::new(
+            ConfigErrorKind::Key,
+            "this is DER, not PEM: use `SigningKey::from_der`",
+        )),
+        [] => Err(ConfigError::new(ConfigErrorKind::Key, "there is no PEM block here")),
+        blocks => Err(ConfigError::new(
+            ConfigErrorKind::Key,
+            format!("there are {} PEM blocks here, give one key at a time", blocks.len()),
+        )),
+    }
+}
+
+fn key_type(algorithm: &AnyRef<'_>) -> Result<KeyType, ConfigError> {
+    let algorithm: AlgorithmIdentifier<AnyRef<'_>> = algorithm.decode_as().map_err(|error| {
+        ConfigError::new(ConfigErrorKind::Key, "the private key does not say of which type it is")
+            .with_source(error)
+    })?;
+    der::key_type(&algorithm)
+}
+
+/// The bounds of modulus and exponent.
+fn check_rsa(pkcs1: &[u8]) -> Result<(), ConfigError> {
+    let key = pkcs1::RsaPrivateKeyRef::try_from(pkcs1).map_err(|error| {
+        ConfigError::new(ConfigErrorKind::Key, "the RSA private key cannot be read")
+            .with_source(error)
+    })?;
+    KeyMaterial::rsa(key.modulus.as_bytes(), key.public_exponent.as_bytes()).map(|_| ())
+}
+
+fn public_key() -> ConfigError {
+    ConfigError::new(
+        ConfigErrorKind::Key,
+        "this is a public key, to sign tokens takes the private one",
+    )
+}
+
+fn certificate() -> ConfigError {
+    ConfigError::new(
+        ConfigErrorKind::Key,
+        "this is a certificate, to sign tokens takes the private key that belongs to it",
+    )
+}
+
+fn encrypted() -> ConfigError {
+    ConfigError::new(
+        ConfigErrorKind::Key,
+        "this private key is encrypted: `openssl pkey -in FILE` asks for its password and prints \
+         it without",
+    )
+}

@@ -1,0 +1,365 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::{IssueError, IssueErrorKind, SigningKey, claims, compact, crypto};
+use crate::{Audience, Clock, ConfigError, ConfigErrorKind, JwkSet, NumericDate, SystemClock};
+
+/// Issues signed tokens (RFC 7519) with the claims of your own type, and those that no token goes
+/// without.
+///
+/// | claim | value |
+/// |---|---|
+/// | `iss` | the issuer |
+/// | `aud` | [`with_audience`](Self::with_audience), unless the claims name their own |
+/// | `iat` | now, in whole seconds |
+/// | `exp` | `iat` and the lifetime: there is no token without end |
+/// | `jti` | 16 random octets in base64url, unless the claims name their own |
+///
+/// `iss`, `iat` and `exp` are the issuer's alone: claims that hold one of them are refused rather
+/// than one of the two values dropped in silence. An audience must come from one place or the other
+/// (RFC 8725 section 3.9). A claim of this table, `sub` or `nbf` that is `null` counts as absent.
+///
+/// Cheap to clone.
+///
+/// # Example: claims of a type of one's own
+///
+/// ```
+/// use serde::Serialize;
+/// use tower_jwt_auth::{JwtVerifier, SigningKey, TokenIssuer};
+///
+/// #[derive(Serialize)]
+/// struct Claims {
+///     sub: String,
+///     tenant: u32,
+/// }
+///
+/// let issuer = TokenIssuer::new("https://issuer.example", SigningKey::generate_es256()?)?
+///     .with_audience("https://api.example")?;
+/// let token = issuer.issue(&Claims { sub: "alice".into(), tenant: 7 }).unwrap();
+///
+/// let keys = issuer.verification_keys();
+/// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", keys)?;
+/// assert_eq!(verifier.verify_now(&token).unwrap().sub.as_deref(), Some("alice"));
+/// # Ok::<(), tower_jwt_auth::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct TokenIssuer(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    issuer: String,
+    audience: Option<Audience>,
+    lifetime: Duration,
+    typ: String,
+    key: SigningKey,
+    /// What verifies the tokens.
+    keys: JwkSet,
+    /// The header of every token, in base64url.
+    header: String,
+    clock: Arc<dyn Clock>,
+}
+
+impl TokenIssuer {
+    /// An issuer of this name, `iss`, whose tokens are signed by `key`.
+    ///
+    /// # Errors
+    ///
+    /// When the name is empty.
+    ///
+    /// # Example: a name is needed
+    ///
+    /// ```
+    /// use tower_jwt_auth::{ConfigErrorKind, SigningKey, TokenIssuer};
+    ///
+    /// let error = TokenIssuer::new("", SigningKey::generate_es256()?).unwrap_err();
+    /// assert_eq!(error.kind(), ConfigErrorKind::Issuer);
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn new(issuer: impl Into<String>, key: SigningKey) -> Result<Self, ConfigError> {
+        const LIFETIME: Duration = Duration::from_secs(30 * 60);
+        const TYPE: &str = "JWT";
+
+        let issuer = issuer.into();
+        if issuer.is_empty() {
+            return Err(ConfigError::new(
+                ConfigErrorKind::Issuer,
+                "the name of an issuer must not be empty",
+            ));
+        }
+        Ok(Self(Arc::new(Inner {
+            issuer,
+            audience: None,
+            lifetime: LIFETIME,
+            typ: TYPE.to_owned(),
+            header: encode_header(&key, TYPE),
+            keys: JwkSet::from_keys([key.verification_key()])?,
+            key,
+            clock: Arc::new(SystemClock),
+        })))
+    }
+
+    /// Replaces whom tokens are for, where their claims do not say so themselves: one audience, or
+    /// several (RFC 7519 section 4.1.3). None by default.
+    ///
+    /// # Errors
+    ///
+    /// When it is an empty string or an empty list.
+    ///
+    /// # Example: one audience, and another for one token
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use tower_jwt_auth::{SigningKey, TokenIssuer};
+    ///
+    /// let issuer = TokenIssuer::new("https://issuer.example", SigningKey::generate_es256()?)?
+    ///     .with_audience("https://api.example")?;
+    /// let usual = issuer.issue(&json!({"sub": "alice"}));
+    /// let other = issuer.issue(&json!({"sub": "alice", "aud": "https://other.example"}));
+    /// # assert!(usual.is_ok() && other.is_ok());
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn with_audience(mut self, audience: impl Into<Audience>) -> Result<Self, ConfigError> {
+        let audience = audience.into();
+        if !claims::names_somebody(&audience) {
+            return Err(ConfigError::new(
+                ConfigErrorKind::Audience,
+                "an audience must not be empty: name at least one",
+            ));
+        }
+        self.inner_mut().audience = Some(audience);
+        Ok(self)
+    }
+
+    /// Replaces how long tokens are good for, in whole seconds; 30 minutes by default.
+    ///
+    /// # Errors
+    ///
+    /// When it is less than a second.
+    ///
+    /// # Example: five minutes
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_jwt_auth::{SigningKey, TokenIssuer};
+    ///
+    /// let issuer = TokenIssuer::new("https://issuer.example", SigningKey::generate_es256()?)?
+    ///     .with_lifetime(Duration::from_secs(300))?;
+    /// assert_eq!(issuer.lifetime(), Duration::from_secs(300));
+    /// assert!(issuer.with_lifetime(Duration::ZERO).is_err());
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn with_lifetime(mut self, lifetime: Duration) -> Result<Self, ConfigError> {
+        let lifetime = whole_seconds(lifetime)
+            .ok_or_else(|| ConfigError::new(ConfigErrorKind::Duration, SHORT_LIFETIME))?;
+        self.inner_mut().lifetime = lifetime;
+        Ok(self)
+    }
+
+    /// Replaces the type of the tokens, `typ` of their header (RFC 7515 section 4.1.9); `JWT` by
+    /// default.
+    ///
+    /// With `at+jwt`, an access token by RFC 9068 is not mistaken for another kind of token; its
+    /// section 2.2 then asks for `sub` and `client_id` among the claims.
+    ///
+    /// # Errors
+    ///
+    /// When it is no media type, such as the empty string.
+    ///
+    /// # Example: access tokens
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use tower_jwt_auth::{JwtVerifier, SigningKey, TokenIssuer};
+    ///
+    /// let issuer = TokenIssuer::new("https://issuer.example", SigningKey::generate_es256()?)?
+    ///     .with_audience("https://api.example")?
+    ///     .with_type("at+jwt")?;
+    /// let token = issuer.issue(&json!({"sub": "alice", "client_id": "app"})).unwrap();
+    ///
+    /// let keys = issuer.verification_keys();
+    /// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", keys)?
+    ///     .require_rfc9068();
+    /// assert!(verifier.verify_now(&token).is_ok());
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn with_type(mut self, typ: impl Into<String>) -> Result<Self, ConfigError> {
+        let typ = typ.into();
+        // RFC 6838 section 4.2, and the slash of a full media type.
+        let allowed = |octet: u8| octet.is_ascii_alphanumeric() || b"/!#$&-^_.+".contains(&octet);
+        if typ.is_empty() || !typ.bytes().all(allowed) {
+            return Err(ConfigError::new(
+                ConfigErrorKind::TokenType,
+                "the type of a token is a media type such as `JWT` or `at+jwt`",
+            ));
+        }
+        let inner = self.inner_mut();
+        inner.header = encode_header(&inner.key, &typ);
+        inner.typ = typ;
+        Ok(self)
+    }
+
+    /// Replaces the clock that `iat` and `exp` are told by; [`SystemClock`] by default.
+    ///
+    /// # Example: a token of the year 2001
+    ///
+    /// ```
+    /// use tower_jwt_auth::{FixedClock, NumericDate, SigningKey, TokenIssuer};
+    ///
+    /// let issuer = TokenIssuer::new("https://issuer.example", SigningKey::generate_es256()?)?
+    ///     .with_clock(FixedClock(NumericDate::from_unix_seconds(1_000_000_000)));
+    /// # let _ = issuer;
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.inner_mut().clock = Arc::new(clock);
+        self
+    }
+
+    /// Issues a token with the default lifetime.
+    ///
+    /// # Errors
+    ///
+    /// When the claims are no JSON object, hold `iss`, `iat` or `exp`, or have `sub`, `jti`, `nbf`
+    /// or `aud` in a form that RFC 7519 section 4.1 does not allow; when there is no audience; when
+    /// the backend cannot sign.
+    ///
+    /// # Example: an end of one's own is given as a lifetime
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use std::time::Duration;
+    /// use tower_jwt_auth::{IssueErrorKind, SigningKey, TokenIssuer};
+    ///
+    /// let issuer = TokenIssuer::new("https://issuer.example", SigningKey::generate_es256()?)?
+    ///     .with_audience("https://api.example")?;
+    /// let error = issuer.issue(&json!({"sub": "alice", "exp": 4_102_444_800_u32})).unwrap_err();
+    /// assert_eq!(error.kind(), IssueErrorKind::Claims);
+    ///
+    /// let token = issuer.issue_for(&json!({"sub": "alice"}), Duration::from_secs(60));
+    /// assert!(token.is_ok());
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn issue<C: Serialize + ?Sized>(&self, claims: &C) -> Result<String, IssueError> {
+        self.issue_for(claims, self.lifetime())
+    }
+
+    /// Issues a token with a lifetime of its own, in whole seconds.
+    ///
+    /// # Errors
+    ///
+    /// As [`issue`](Self::issue), and when the lifetime is less than a second.
+    pub fn issue_for<C: Serialize + ?Sized>(
+        &self,
+        claims: &C,
+        lifetime: Duration,
+    ) -> Result<String, IssueError> {
+        let lifetime = whole_seconds(lifetime)
+            .ok_or_else(|| IssueError::new(IssueErrorKind::Lifetime, SHORT_LIFETIME))?;
+        let mut claims = claims::read(claims)?;
+        self.complete(&mut claims, lifetime)?;
+        compact::sign(&self.0.header, claims, &self.0.key)
+    }
+
+    /// Adds the claims that no token goes without.
+    fn complete(
+        &self,
+        claims: &mut Map<String, Value>,
+        lifetime: Duration,
+    ) -> Result<(), IssueError> {
+        let issued_at = NumericDate::from_unix_seconds(self.0.clock.now().unix_seconds());
+        let expires_at = issued_at.saturating_add(lifetime.as_secs());
+
+        if !claims.contains_key("aud") {
+            let audience = self.0.audience.as_ref().ok_or_else(|| {
+                IssueError::new(
+                    IssueErrorKind::Audience,
+                    "the token has no audience: give `aud` among the claims, or `with_audience`",
+                )
+            })?;
+            claims.insert("aud".to_owned(), json!(audience));
+        }
+        if !claims.contains_key("jti") {
+            let jti = crypto::random_name().map_err(|error| {
+                IssueError::new(IssueErrorKind::Signing, "there are no random octets for `jti`")
+                    .with_source(error)
+            })?;
+            claims.insert("jti".to_owned(), jti.into());
+        }
+        claims.insert("iss".to_owned(), self.issuer().into());
+        claims.insert("iat".to_owned(), issued_at.unix_seconds().into());
+        claims.insert("exp".to_owned(), expires_at.unix_seconds().into());
+        Ok(())
+    }
+
+    /// The name of the issuer.
+    pub fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+
+    /// How long tokens are good for, unless they are told otherwise.
+    pub fn lifetime(&self) -> Duration {
+        self.0.lifetime
+    }
+
+    /// The public keys as JWK set (RFC 7517 section 5), to be served as `application/jwk-set+json`.
+    /// A secret is left out: with nothing but a secret, the set is empty.
+    ///
+    /// # Example: what another service reads
+    ///
+    /// ```
+    /// use tower_jwt_auth::{JwkSet, SigningKey, TokenIssuer};
+    ///
+    /// let issuer = TokenIssuer::new("https://issuer.example", SigningKey::generate_es256()?)?;
+    /// assert_eq!(JwkSet::from_json(&issuer.jwk_set())?.len(), 1);
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn jwk_set(&self) -> String {
+        let keys: Vec<Value> = self.0.key.jwk_value().into_iter().collect();
+        json!({ "keys": keys }).to_string()
+    }
+
+    /// What verifies the tokens of this issuer in the same process, secrets too.
+    pub fn verification_keys(&self) -> JwkSet {
+        self.0.keys.clone()
+    }
+
+    fn inner_mut(&mut self) -> &mut Inner {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl fmt::Debug for TokenIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenIssuer")
+            .field("issuer", &self.0.issuer)
+            .field("audience", &self.0.audience)
+            .field("lifetime", &self.0.lifetime)
+            .field("typ", &self.0.typ)
+            .field("key", &self.0.key)
+            .field("clock", &self.0.clock)
+            .finish_non_exhaustive()
+    }
+}
+
+const SHORT_LIFETIME: &str = "the lifetime of a token is at least one second";
+
+/// `None` when there is not even one.
+fn whole_seconds(lifetime: Duration) -> Option<Duration> {
+    match lifetime.as_secs() {
+        0 => None,
+        seconds => Some(Duration::from_secs(seconds)),
+    }
+}
+
+fn encode_header(key: &SigningKey, typ: &str) -> String {
+    let mut header = Map::new();
+    header.insert("alg".to_owned(), key.algorithm().name().into());
+    header.insert("kid".to_owned(), key.kid().into());
+    header.insert("typ".to_owned(), typ.into());
+    compact::encode_header(header)
+}
