@@ -12,8 +12,16 @@
 //! forbids it: it hands a person's password to the client. For a client of your own choosing use the
 //! authorization code grant with PKCE, and between machines client credentials.
 
+pub mod api;
 pub mod client;
+pub mod docs;
 pub mod form;
 pub mod limits;
 pub mod login;
+pub mod metadata;
+pub mod token;
 pub mod users;
+
+mod service;
+
+pub use service::{Service, Settings};

@@ -38,7 +38,7 @@ impl Default for Limits {
     }
 }
 
-impl<C: Clock> Limits<C> {
+impl<C: Clock + Clone> Limits<C> {
     pub fn new(clock: &C) -> Self {
         Self {
             users: Budget::new(PER_USER, clock.clone()),
