@@ -45,8 +45,12 @@ pub(crate) enum Decision<C> {
 pub(crate) struct BearerVerified;
 
 /// Left in the extensions of a request that some layer let pass without a look at a token.
-#[derive(Clone, Copy)]
-pub(crate) struct PassedWithoutToken;
+#[derive(Clone)]
+pub(crate) struct PassedWithoutToken {
+    /// Those of that layer, for the extractor that asks for a token all the same.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    pub(crate) challenges: Arc<Challenges>,
+}
 
 /// The same, of a layer for these claims; so a missing layer can be told from a missing token.
 pub(crate) struct NoToken<C> {
@@ -82,7 +86,21 @@ impl<C: Send + Sync + 'static> Policy<C> {
         if self.skips(head) {
             return self.pass(head);
         }
-        let token = match extract::extract(&head.headers) {
+        let found = extract::extract(&head.headers);
+        // Good or bad, and of whatever scheme: others print the head too.
+        match found {
+            Err(RejectionKind::MultipleCredentials) => head
+                .headers
+                .iter_mut()
+                .filter(|(name, _)| **name == AUTHORIZATION)
+                .for_each(|(_, value)| value.set_sensitive(true)),
+            _ => {
+                if let Some(value) = head.headers.get_mut(AUTHORIZATION) {
+                    value.set_sensitive(true);
+                }
+            }
+        }
+        let token = match found {
             Ok(token) => token,
             Err(RejectionKind::MissingCredentials | RejectionKind::UnsupportedScheme)
                 if self.optional =>
@@ -91,9 +109,6 @@ impl<C: Send + Sync + 'static> Policy<C> {
             }
             Err(kind) => return Decision::Refused(kind.into()),
         };
-        if let Some(value) = head.headers.get_mut(AUTHORIZATION) {
-            value.set_sensitive(true);
-        }
         match self.verifier.verify_bearer(&token, head).0 {
             VerificationState::Ready(Ok(token)) => Decision::Verified(token),
             VerificationState::Ready(Err(rejection)) => Decision::Refused(rejection),
@@ -108,8 +123,8 @@ impl<C: Send + Sync + 'static> Policy<C> {
 
     fn pass(&self, head: &mut Parts) -> Decision<C> {
         let challenges = Arc::clone(&self.challenges);
+        head.extensions.insert(PassedWithoutToken { challenges: Arc::clone(&challenges) });
         head.extensions.insert(NoToken::<C> { challenges, claims: std::marker::PhantomData });
-        head.extensions.insert(PassedWithoutToken);
         Decision::Pass
     }
 

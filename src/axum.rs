@@ -157,10 +157,15 @@ impl<S: Send + Sync> FromRequestParts<S> for BearerToken {
     type Rejection = ExtractorRejection;
 
     async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, ExtractorRejection> {
-        <Self as OptionalFromRequestParts<S>>::from_request_parts(head, state)
-            .await
-            .map_err(ExtractorRejection::MissingLayer)?
-            .ok_or_else(|| ExtractorRejection::Rejection(RejectionKind::MissingCredentials.into()))
+        let found = <Self as OptionalFromRequestParts<S>>::from_request_parts(head, state).await;
+        found.map_err(ExtractorRejection::MissingLayer)?.ok_or_else(|| {
+            let passed = head.extensions.get::<PassedWithoutToken>();
+            let missing = Rejection::from(RejectionKind::MissingCredentials);
+            ExtractorRejection::Rejection(match passed {
+                Some(passed) => missing.with_challenges(&passed.challenges),
+                None => missing,
+            })
+        })
     }
 }
 

@@ -34,6 +34,7 @@ pin_project! {
         Forward { #[pin] future: S::Future },
         Reject { response: Option<S::Response> },
         Wait { waiting: Option<Box<Waiting<S, C, R, ReqB>>> },
+        Done,
     }
 }
 
@@ -76,12 +77,18 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProj::Forward { future } => return future.poll(cx),
+                StateProj::Forward { future } => {
+                    let response = ready!(future.poll(cx));
+                    // What the inner future held, such as a permit, is free with its response.
+                    state.set(State::Done);
+                    return Poll::Ready(response);
+                }
                 StateProj::Reject { response } => match response.take() {
                     Some(response) => return Poll::Ready(Ok(response)),
-                    // Polled again after it was ready.
                     None => return Poll::Pending,
                 },
+                // Polled again after it was ready.
+                StateProj::Done => return Poll::Pending,
                 StateProj::Wait { waiting } => {
                     let Some(pending) = waiting.as_mut() else { return Poll::Pending };
                     let verdict = ready!(pending.verdict.as_mut().poll(cx));

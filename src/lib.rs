@@ -52,12 +52,29 @@
 //! | `jsonwebtoken-11` | yes | conversions from the keys, algorithms and JWKs of `jsonwebtoken` 11 |
 //! | `axum` | | [extractors](crate::axum) and `IntoResponse for Rejection` |
 //! | `issuer` | | [`TokenIssuer`] and [`SigningKey`]: issues tokens, signed by aws-lc-rs |
+//! | `test-util` | | for dev-dependencies: [a kit](crate::test_util) that tests handlers and mints right and wrong tokens |
 //! | `tracing` | | one `debug` event for each refused request |
 //!
 //! Features add, and change nothing of what is there.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![cfg_attr(not(all(feature = "axum", feature = "issuer")), allow(rustdoc::broken_intra_doc_links))]
+// Wire data is hostile, and a panic is a way to take a server down: none of these outside of tests.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+#![cfg_attr(
+    not(all(feature = "axum", feature = "issuer", feature = "test-util")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 
 #[cfg(not(feature = "aws-lc-rs"))]
 compile_error!(
@@ -93,6 +110,9 @@ mod trace;
 pub mod axum;
 #[cfg(feature = "jsonwebtoken-11")]
 mod jsonwebtoken_11;
+#[cfg(feature = "test-util")]
+#[allow(clippy::expect_used, clippy::panic, reason = "a test that is mistaken should fail at once")]
+pub mod test_util;
 
 pub mod docs;
 

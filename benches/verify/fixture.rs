@@ -17,7 +17,7 @@ const KID: &str = "2026-11-primary";
 const SECRET: &[u8] = b"0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0";
 
 enum Signer {
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
     Rsa(RsaKeyPair),
     Ec(EcdsaKeyPair),
     Ed(Ed25519KeyPair),
@@ -25,7 +25,7 @@ enum Signer {
 
 /// A key as the crypto library alone would have it.
 pub(crate) enum BareKey {
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
     Public(ParsedPublicKey),
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Fixture {
 impl Fixture {
     pub(crate) fn new(algorithm: Algorithm) -> Self {
         let signer = match algorithm {
-            Algorithm::HS256 => Signer::Hmac(hmac::Key::new(hmac::HMAC_SHA256, SECRET)),
+            Algorithm::HS256 => Signer::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, SECRET))),
             Algorithm::RS256 => Signer::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()),
             Algorithm::ES256 => Signer::Ec(
                 EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_FIXED_SIGNING).unwrap(),
@@ -116,7 +116,9 @@ impl Fixture {
 
     pub(crate) fn bare_key(&self) -> BareKey {
         let algorithm: &'static dyn signature::VerificationAlgorithm = match &self.signer {
-            Signer::Hmac(_) => return BareKey::Hmac(hmac::Key::new(hmac::HMAC_SHA256, SECRET)),
+            Signer::Hmac(_) => {
+                return BareKey::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, SECRET)));
+            }
             Signer::Rsa(_) => &signature::RSA_PKCS1_2048_8192_SHA256,
             Signer::Ec(_) => &signature::ECDSA_P256_SHA256_FIXED,
             Signer::Ed(_) => &signature::ED25519,

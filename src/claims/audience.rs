@@ -1,4 +1,7 @@
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
 /// The `aud` claim: whom a token is meant for (RFC 7519 section 4.1.3).
 ///
@@ -16,7 +19,7 @@ use serde::{Deserialize, Serialize};
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[allow(clippy::exhaustive_enums, reason = "the two forms of the RFC")]
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(untagged)]
 pub enum Audience {
     /// A single string.
@@ -63,5 +66,56 @@ impl<const N: usize> From<[&str; N]> for Audience {
 impl From<Vec<String>> for Audience {
     fn from(audiences: Vec<String>) -> Self {
         Self::Many(audiences)
+    }
+}
+
+impl<'de> Deserialize<'de> for Audience {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AudienceVisitor)
+    }
+}
+
+/// By hand: a derived `untagged` would keep a copy of the value first.
+struct AudienceVisitor;
+
+impl<'de> Visitor<'de> for AudienceVisitor {
+    type Value = Audience;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or an array of strings")
+    }
+
+    fn visit_str<E: Error>(self, one: &str) -> Result<Audience, E> {
+        Ok(Audience::One(one.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, one: String) -> Result<Audience, E> {
+        Ok(Audience::One(one))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Audience, A::Error> {
+        // What an input claims to hold is not taken at its word.
+        let mut many = Vec::with_capacity(seq.size_hint().unwrap_or_default().min(16));
+        while let Some(one) = seq.next_element()? {
+            many.push(one);
+        }
+        Ok(Audience::Many(many))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t5_one_string_or_an_array_of_strings() {
+        for json in [r#""a""#, r#"["a","b"]"#, "[]", r#"["\u0061"]"#] {
+            let audience: Audience = serde_json::from_str(json).unwrap();
+            let again = serde_json::to_string(&audience).unwrap();
+            assert_eq!(again, json.replace("\\u0061", "a"));
+        }
+        for json in ["1", "null", "true", "{}", "[1]", r#"["a",null]"#, r#"[["a"]]"#] {
+            assert!(serde_json::from_str::<Audience>(json).is_err(), "{json}");
+        }
     }
 }

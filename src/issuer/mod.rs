@@ -1,7 +1,7 @@
 //! Issuing tokens: signing keys, and the claims that every token gets.
 
 mod claims;
-mod compact;
+pub(crate) mod compact;
 mod crypto;
 #[cfg(feature = "jsonwebtoken-11")]
 mod encoding_key;

@@ -100,7 +100,7 @@ impl<'a> KeyMaterial<'a> {
     pub(crate) fn ec_point(key_type: KeyType, point: &'a [u8]) -> Result<Self, ConfigError> {
         let wanted = field_length(key_type)?;
         match point.split_first() {
-            Some((&UNCOMPRESSED, coordinates)) if coordinates.len() == 2 * wanted => {
+            Some((&UNCOMPRESSED, coordinates)) if coordinates.len() == wanted.saturating_mul(2) => {
                 Ok(Self::Ec { key_type, point: Cow::Borrowed(point) })
             }
             Some((2 | 3, _)) => Err(ConfigError::new(
@@ -113,7 +113,7 @@ impl<'a> KeyMaterial<'a> {
                 format!(
                     "an uncompressed point of {key_type} has {} octets and begins with 4, \
                      this one does not",
-                    2 * wanted + 1
+                    wanted.saturating_mul(2).saturating_add(1)
                 ),
             )),
         }

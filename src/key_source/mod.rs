@@ -13,9 +13,9 @@ pub use self::lookup::{KeyLookup, KeyQuery};
 
 /// Where a verifier finds the keys that a token may have been signed with.
 ///
-/// A [`VerificationKey`](crate::VerificationKey), a [`JwkSet`](crate::JwkSet), an array or a `Vec`
-/// of keys are sources already. Write your own for keys that come from elsewhere: answer at once
-/// with what is in memory ([`KeyLookup::ready`]), and only where something has to be fetched, later
+/// A [`VerificationKey`](crate::VerificationKey) by itself and a [`JwkSet`](crate::JwkSet) are
+/// sources already. Write your own for keys that come from elsewhere: answer at once with what is in
+/// memory ([`KeyLookup::ready`]), and only where something has to be fetched, later
 /// ([`KeyLookup::pending`]).
 ///
 /// # Example: keys that an administrator replaces while the server runs
@@ -40,8 +40,9 @@ pub use self::lookup::{KeyLookup, KeyQuery};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a source of verification keys",
     label = "not a `KeySource`",
-    note = "give a `VerificationKey`, a `JwkSet`, or an array of `VerificationKey`s; a raw secret \
-            becomes a key by `VerificationKey::from_secret(secret, Algorithm::HS256)?`"
+    note = "give a `VerificationKey` or a `JwkSet`; several keys become a set by \
+            `JwkSet::from_keys(keys)?`, and a raw secret becomes a key by \
+            `VerificationKey::from_secret(secret, Algorithm::HS256)?`"
 )]
 pub trait KeySource: fmt::Debug + Send + Sync + 'static {
     /// The keys that a token with this `kid` and algorithm may have been signed with.

@@ -110,22 +110,22 @@ fn fit_scope(scope: &Scope) -> Option<Scope> {
 mod tests {
     use super::*;
 
-    fn challenge(rejection: Rejection) -> String {
+    fn challenge(rejection: &Rejection) -> String {
         let challenges = Challenges::new("orders").unwrap();
-        challenges.challenge(&rejection).unwrap().to_str().unwrap().to_owned()
+        challenges.challenge(rejection).unwrap().to_str().unwrap().to_owned()
     }
 
     #[test]
     fn b12_no_credentials_no_error() {
         for kind in [RejectionKind::MissingCredentials, RejectionKind::UnsupportedScheme] {
-            assert_eq!(challenge(kind.into()), r#"Bearer realm="orders""#);
+            assert_eq!(challenge(&kind.into()), r#"Bearer realm="orders""#);
         }
     }
 
     #[test]
     fn b9_a_failed_token_has_an_error() {
         assert_eq!(
-            challenge(RejectionKind::ExpiredToken.into()),
+            challenge(&RejectionKind::ExpiredToken.into()),
             r#"Bearer realm="orders", error="invalid_token", error_description="the token has expired""#
         );
     }
@@ -133,9 +133,9 @@ mod tests {
     #[test]
     fn b10_own_words_are_fitted_to_the_charset() {
         let odd = Rejection::invalid_token().with_description("say \"no\" \\ to\r\nü\0");
-        assert!(challenge(odd).ends_with(r#"error_description="say 'no'   to    ""#));
+        assert!(challenge(&odd).ends_with(r#"error_description="say 'no'   to    ""#));
         let scope = Scope::from("read wr\"ite a\\b é ok");
-        assert!(challenge(Rejection::insufficient_scope(scope)).contains(r#", scope="read ok","#));
+        assert!(challenge(&Rejection::insufficient_scope(scope)).contains(r#", scope="read ok","#));
     }
 
     #[test]
@@ -152,7 +152,7 @@ mod tests {
     fn step_up_names_what_is_asked_for() {
         let age = Some(std::time::Duration::from_secs(300));
         let rejection = Rejection::insufficient_user_authentication(&["gold", "silver"], age);
-        let written = challenge(rejection);
+        let written = challenge(&rejection);
         assert!(written.contains(r#"error="insufficient_user_authentication""#));
         assert!(written.ends_with(r#", acr_values="gold silver", max_age="300""#));
     }

@@ -14,7 +14,7 @@ use http::StatusCode;
 
 pub use self::kind::RejectionKind;
 pub use self::response::{EmptyBody, ProblemJson, RejectionFn, ResponseForRejection};
-use crate::Scope;
+use crate::{KeySourceError, Scope};
 
 /// Why a request is refused, for the client: the reason, and the answer that follows from it.
 ///
@@ -49,6 +49,7 @@ struct Details {
     max_age: Option<u64>,
     retry_after: Option<u64>,
     expected: Option<Arc<str>>,
+    cause: Option<Arc<KeySourceError>>,
     /// Those of the layer that an extractor speaks for.
     #[cfg(feature = "axum")]
     challenges: Option<Arc<challenge::Challenges>>,
@@ -128,6 +129,11 @@ impl Rejection {
 
     pub(crate) fn with_expected(self, expected: &Arc<str>) -> Self {
         self.with(|details| details.expected = Some(Arc::clone(expected)))
+    }
+
+    /// No keys could be had: the refusal, and its cause for the operator.
+    pub(crate) fn without_keys(error: KeySourceError) -> Self {
+        Self::unavailable(error.retry_after()).with(|details| details.cause = Some(Arc::new(error)))
     }
 
     #[cfg(feature = "axum")]
@@ -229,4 +235,9 @@ impl fmt::Debug for Rejection {
     }
 }
 
-impl std::error::Error for Rejection {}
+impl std::error::Error for Rejection {
+    /// Why no keys could be had, for the operator: the [`KeySourceError`].
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.details.as_ref()?.cause.as_deref().map(|cause| cause as _)
+    }
+}

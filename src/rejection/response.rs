@@ -61,7 +61,7 @@ impl<B: Default> ResponseForRejection<B> for EmptyBody {
 }
 
 /// Answers with problem details (RFC 9457): `application/problem+json` with `title`, `status`,
-/// `detail`, and the OAuth code as `error`.
+/// `detail`, and, where there is one, the OAuth code as `error`.
 ///
 /// # Example: on a layer
 ///
@@ -78,12 +78,14 @@ pub struct ProblemJson;
 impl<B: From<Bytes>> ResponseForRejection<B> for ProblemJson {
     fn response_for_rejection(&self, rejection: &Rejection, _: &Parts) -> Response<B> {
         let status = rejection.status();
-        let problem = serde_json::json!({
+        let mut problem = serde_json::json!({
             "title": status.canonical_reason(),
             "status": status.as_u16(),
             "detail": rejection.description(),
-            "error": rejection.error_code(),
         });
+        if let (Some(error), Some(members)) = (rejection.error_code(), problem.as_object_mut()) {
+            members.insert("error".into(), error.into());
+        }
         let mut response = Response::new(B::from(Bytes::from(problem.to_string())));
         *response.status_mut() = status;
         let json = HeaderValue::from_static("application/problem+json");

@@ -15,7 +15,7 @@ const MAX_HEADER: usize = 4 * 1024;
 const MAX_SIGNATURE: usize = 1_366;
 
 const fn decoded(encoded: usize) -> usize {
-    encoded / 4 * 3 + 3
+    encoded.div_ceil(4).saturating_mul(3)
 }
 
 /// Room for the decoded segments of one token, on the stack and not even zeroed.

@@ -50,18 +50,17 @@ pub(crate) fn is_token68(value: &[u8]) -> bool {
     let length = value.len().saturating_sub(padding);
     let Some(value) = value.get(..length) else { return false };
     // No early exit within a chunk: so the compiler makes vector instructions of it.
-    !value.is_empty()
-        && value
-            .chunks(64)
-            .all(|chunk| chunk.iter().fold(true, |fits, &octet| fits & is_token68_char(octet)))
+    let strays = |chunk: &[u8]| chunk.iter().fold(0, |strays, octet| strays | stray(*octet));
+    !value.is_empty() && value.chunks(64).all(|chunk| strays(chunk) == 0)
 }
 
+/// Not 0 for an octet outside the alphabet of `token68`.
 #[inline]
-fn is_token68_char(octet: u8) -> bool {
+fn stray(octet: u8) -> u8 {
     // `-`, `.`, `/` and the digits stand side by side; setting one bit folds the letters' case.
     let digit_or_mark = octet.wrapping_sub(b'-') <= b'9' - b'-';
     let letter = (octet | 0x20).wrapping_sub(b'a') <= b'z' - b'a';
-    digit_or_mark | letter | (octet == b'_') | (octet == b'+') | (octet == b'~')
+    u8::from(!(digit_or_mark | letter | (octet == b'_') | (octet == b'+') | (octet == b'~')))
 }
 
 /// `tchar` of RFC 9110 section 5.6.2: what the name of a scheme is made of.

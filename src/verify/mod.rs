@@ -190,10 +190,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         jws: &CompactJws<'_>,
         found: Result<KeyCandidates, KeySourceError>,
     ) -> Result<VerifiedToken<C>, Rejection> {
-        let candidates = found.map_err(|error| {
-            crate::trace::keys_unavailable(&error);
-            Rejection::unavailable(error.retry_after())
-        })?;
+        let candidates = found.map_err(Rejection::without_keys)?;
         let key = signing_key(&candidates, jws)?;
         let (registered, claims) = claims_pass::read::<C>(jws.payload, self.rules.is_rfc9068())?;
         let expires_at = self.rules.check(&registered, jws.header.typ.as_deref())?;

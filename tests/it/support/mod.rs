@@ -1,17 +1,17 @@
 //! What the tests share: a key of every kind, made once for each process, and tokens of any shape.
 
+pub(crate) mod challenge;
+pub(crate) mod requests;
+
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair};
-use aws_lc_rs::{hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tower_jwt_auth::{Algorithm, FixedClock, JwtVerifier, NumericDate, VerificationKey};
+
+use crate::test_keys::SigningKey;
 
 pub(crate) const ISSUER: &str = "https://issuer.example";
 pub(crate) const AUDIENCE: &str = "https://api.example";
@@ -22,21 +22,13 @@ pub(crate) fn b64(octets: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(octets)
 }
 
-enum Signer {
-    Hmac(Vec<u8>),
-    Rsa(RsaKeyPair),
-    Ec(EcdsaKeyPair),
-    Ed(Ed25519KeyPair),
-}
-
 /// A key pair or a secret that signs with one algorithm; its `kid` is the algorithm's name.
 pub(crate) struct TestKey {
     pub(crate) algorithm: Algorithm,
-    signer: Signer,
+    signing: SigningKey,
 }
 
-/// The key of this algorithm: always the same within a process. RS and PS share one RSA key for
-/// each hash.
+/// The key of this algorithm: always the same within a process.
 pub(crate) fn key(algorithm: Algorithm) -> &'static TestKey {
     static KEYS: LazyLock<HashMap<Algorithm, TestKey>> =
         LazyLock::new(|| Algorithm::ALL.iter().map(|a| (*a, TestKey::generate(*a))).collect());
@@ -45,25 +37,7 @@ pub(crate) fn key(algorithm: Algorithm) -> &'static TestKey {
 
 impl TestKey {
     pub(crate) fn generate(algorithm: Algorithm) -> Self {
-        let secret = |length: usize| {
-            let mut octets = vec![0; length];
-            rand::fill(&mut octets).unwrap();
-            Signer::Hmac(octets)
-        };
-        let ec = |alg| Signer::Ec(EcdsaKeyPair::generate(alg).unwrap());
-        let signer = match algorithm {
-            Algorithm::HS256 => secret(32),
-            Algorithm::HS384 => secret(48),
-            Algorithm::HS512 => secret(64),
-            Algorithm::ES256 => ec(&signature::ECDSA_P256_SHA256_FIXED_SIGNING),
-            Algorithm::ES384 => ec(&signature::ECDSA_P384_SHA384_FIXED_SIGNING),
-            Algorithm::ES512 => ec(&signature::ECDSA_P521_SHA512_FIXED_SIGNING),
-            Algorithm::EdDSA | Algorithm::Ed25519 => {
-                Signer::Ed(Ed25519KeyPair::generate().unwrap())
-            }
-            _ => Signer::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()),
-        };
-        Self { algorithm, signer }
+        Self { algorithm, signing: SigningKey::new(algorithm) }
     }
 
     /// Signs with the algorithm of the key.
@@ -73,31 +47,7 @@ impl TestKey {
 
     /// Signs with another algorithm of the same kind of key.
     pub(crate) fn sign_as(&self, algorithm: Algorithm, message: &[u8]) -> Vec<u8> {
-        match &self.signer {
-            Signer::Hmac(secret) => {
-                let algorithm = match algorithm {
-                    Algorithm::HS256 => hmac::HMAC_SHA256,
-                    Algorithm::HS384 => hmac::HMAC_SHA384,
-                    _ => hmac::HMAC_SHA512,
-                };
-                hmac::sign(&hmac::Key::new(algorithm, secret), message).as_ref().to_vec()
-            }
-            Signer::Rsa(pair) => {
-                let encoding: &'static dyn signature::RsaEncoding = match algorithm {
-                    Algorithm::RS256 => &signature::RSA_PKCS1_SHA256,
-                    Algorithm::RS384 => &signature::RSA_PKCS1_SHA384,
-                    Algorithm::RS512 => &signature::RSA_PKCS1_SHA512,
-                    Algorithm::PS256 => &signature::RSA_PSS_SHA256,
-                    Algorithm::PS384 => &signature::RSA_PSS_SHA384,
-                    _ => &signature::RSA_PSS_SHA512,
-                };
-                let mut octets = vec![0; pair.public_modulus_len()];
-                pair.sign(encoding, &SystemRandom::new(), message, &mut octets).unwrap();
-                octets
-            }
-            Signer::Ec(pair) => pair.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec(),
-            Signer::Ed(pair) => pair.sign(message).as_ref().to_vec(),
-        }
+        self.signing.sign(algorithm, message)
     }
 
     pub(crate) fn kid(&self) -> &'static str {
@@ -106,21 +56,15 @@ impl TestKey {
 
     /// The secret of an HMAC key.
     pub(crate) fn secret(&self) -> &[u8] {
-        match &self.signer {
-            Signer::Hmac(secret) => secret,
+        match &self.signing {
+            SigningKey::Secret(secret) => secret,
             _ => panic!("{} has no secret", self.algorithm),
         }
     }
 
     /// The `SubjectPublicKeyInfo` of a key pair.
     pub(crate) fn spki(&self) -> Vec<u8> {
-        let der = match &self.signer {
-            Signer::Hmac(_) => panic!("a secret has no public half"),
-            Signer::Rsa(pair) => AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key()),
-            Signer::Ec(pair) => AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key()),
-            Signer::Ed(pair) => AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key()),
-        };
-        der.unwrap().as_ref().to_vec()
+        self.signing.spki()
     }
 
     /// The public half in PEM.
@@ -130,31 +74,8 @@ impl TestKey {
 
     /// The key as a JWK with `kid`, `use` and `alg`; a secret is in it too.
     pub(crate) fn jwk(&self) -> Value {
-        let mut jwk = match &self.signer {
-            Signer::Hmac(secret) => json!({"kty": "oct", "k": b64(secret)}),
-            Signer::Rsa(pair) => {
-                let public = pkcs1::RsaPublicKeyRef::try_from(pair.public_key().as_ref()).unwrap();
-                let (n, e) = (public.modulus.as_bytes(), public.public_exponent.as_bytes());
-                json!({"kty": "RSA", "n": b64(n), "e": b64(e)})
-            }
-            Signer::Ec(pair) => {
-                let point = &pair.public_key().as_ref()[1..];
-                let (x, y) = point.split_at(point.len() / 2);
-                let curve = match self.algorithm {
-                    Algorithm::ES256 => "P-256",
-                    Algorithm::ES384 => "P-384",
-                    _ => "P-521",
-                };
-                json!({"kty": "EC", "crv": curve, "x": b64(x), "y": b64(y)})
-            }
-            Signer::Ed(pair) => {
-                json!({"kty": "OKP", "crv": "Ed25519", "x": b64(pair.public_key())})
-            }
-        };
-        jwk["kid"] = self.kid().into();
-        jwk["use"] = "sig".into();
-        jwk["alg"] = self.algorithm.name().into();
-        jwk
+        let alg = self.algorithm.name();
+        self.signing.jwk_with(&json!({"kid": self.kid(), "use": "sig", "alg": alg}))
     }
 
     /// The key as the crate loads it, from its JWK.

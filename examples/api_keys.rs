@@ -1,0 +1,87 @@
+//! API keys instead of JWTs: a rule of one's own behind the same layer, with the same refusals. The
+//! server knows the SHA-256 hashes of its keys, and not the keys.
+//!
+//!     cargo run --example api_keys --features axum
+//!     curl -i -H 'Authorization: Bearer demo-key-alice' http://127.0.0.1:3000/me
+//!     curl -i -H 'Authorization: Bearer demo-key-alice' http://127.0.0.1:3000/slow/me
+
+use std::collections::HashMap;
+use std::env;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{self, SHA256};
+use axum::Router;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tower_jwt_auth::{
+    BearerToken, JwtAuthLayer, Rejection, VerifiedToken, verify_async_fn, verify_fn,
+};
+
+/// What the handlers learn of the caller: the claims, as it were.
+#[derive(Clone)]
+struct User {
+    name: &'static str,
+}
+
+/// Whose keys they are, by `printf %s KEY | sha256sum`. Real keys are random, so that nobody finds
+/// them by trying: `openssl rand -hex 32`.
+const USERS: [(&str, User); 2] = [
+    ("f80024220afd493b4d9592af870de7afe98061992d28fdb75480c9b717783fa2", User { name: "alice" }),
+    ("586e2671e66b0c67ca4a057786411bcdd3d1c2904f041f6b78a754835a5bbcfe", User { name: "bob" }),
+];
+
+type Users = Arc<HashMap<&'static str, User>>;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let users: Users = Arc::new(HashMap::from(USERS));
+    let database = Arc::clone(&users);
+
+    let in_memory = JwtAuthLayer::new(verify_fn(move |key: &BearerToken| {
+        users.get(&*sha256_hex(key)).cloned().ok_or_else(unknown_key)
+    }));
+    let in_database = JwtAuthLayer::new(verify_async_fn(move |key| {
+        let database = Arc::clone(&database);
+        async move {
+            match find_user(&database, &sha256_hex(&key)).await {
+                Ok(user) => user.ok_or_else(unknown_key),
+                // An outage of ours is no fault of the key's: 503, and not 401.
+                Err(DatabaseDown) => Err(Rejection::unavailable(Duration::from_secs(5))),
+            }
+        }
+    }));
+
+    let app = Router::new()
+        .merge(Router::new().route("/me", get(me)).route_layer(in_memory))
+        .merge(Router::new().route("/slow/me", get(me)).route_layer(in_database));
+    let listener = TcpListener::bind(env::var("LISTEN").unwrap_or("127.0.0.1:3000".into())).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    axum::serve(listener, app).await?;
+    Ok(())
+}
+
+async fn me(user: VerifiedToken<User>) -> &'static str {
+    user.name
+}
+
+/// Stands for a look-up that waits.
+async fn find_user(database: &Users, hash: &str) -> Result<Option<User>, DatabaseDown> {
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    Ok(database.get(hash).cloned())
+}
+
+/// Why a look-up can fail; this one never does.
+#[derive(Debug)]
+struct DatabaseDown;
+
+fn unknown_key() -> Rejection {
+    Rejection::invalid_token().with_description("the API key is not known")
+}
+
+/// Looking up a hash takes a time that tells nothing of the key.
+fn sha256_hex(key: &BearerToken) -> String {
+    let hash = digest::digest(&SHA256, key.as_str().as_bytes());
+    hash.as_ref().iter().map(|octet| format!("{octet:02x}")).collect()
+}

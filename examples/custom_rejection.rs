@@ -1,0 +1,64 @@
+//! Refusals in one's own words: problem details for the programs that call an API, a page for the
+//! people who open it in a browser. The status and the challenge stay those of the layer.
+//!
+//!     cargo run --example custom_rejection --features axum
+//!     curl -i http://127.0.0.1:3000/orders
+//!     curl -i http://127.0.0.1:3000/account
+//!     curl -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:3000/orders   # $TOKEN: see the README
+
+use std::env;
+use std::error::Error;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tower_jwt_auth::{
+    Algorithm, JwtAuthLayer, JwtVerifier, ProblemJson, Rejection, RejectionKind, VerificationKey,
+    VerifiedToken,
+};
+
+/// In an application, read it from a file or the environment.
+const DEMO_SECRET: &[u8] = b"tower-jwt-auth demo secret: never use it for real";
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let key = VerificationKey::from_secret(DEMO_SECRET, Algorithm::HS256)?;
+    let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
+    let auth = JwtAuthLayer::new(verifier);
+
+    let api = Router::new()
+        .route("/orders", get(orders))
+        .route_layer(auth.clone().with_rejection_response(ProblemJson));
+    let pages = Router::new()
+        .route("/account", get(account))
+        .route_layer(auth.with_rejection_fn(please_log_in));
+
+    let listener = TcpListener::bind(env::var("LISTEN").unwrap_or("127.0.0.1:3000".into())).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    axum::serve(listener, api.merge(pages)).await?;
+    Ok(())
+}
+
+/// A page instead of an empty answer. The layer adds `WWW-Authenticate` and `Cache-Control`.
+fn please_log_in(rejection: &Rejection, _head: &Parts) -> Response<Body> {
+    let advice = match rejection.kind() {
+        RejectionKind::ExpiredToken => "Your session is over: please log in again.",
+        RejectionKind::KeysUnavailable => "We cannot tell who you are: please try again later.",
+        _ => "Please log in.",
+    };
+    let page = format!("<!doctype html><title>Not for everybody</title><p>{advice}\n");
+    (rejection.status(), Html(page)).into_response()
+}
+
+async fn orders(_: VerifiedToken) -> &'static str {
+    "[]\n"
+}
+
+async fn account(token: VerifiedToken) -> Html<String> {
+    // Claims are text of somebody else's: nothing of them goes into a page as it is.
+    let known = if token.sub.is_some() { "a name" } else { "no name" };
+    Html(format!("<!doctype html><title>Your account</title><p>You have {known}.\n"))
+}

@@ -1,0 +1,85 @@
+//! No framework: hyper's connections (HTTP/1.1 and h2c), one service behind the layer, and a stop on
+//! Ctrl-C that lets running requests end.
+//!
+//!     cargo run --example hyper_server
+//!     curl -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:3000/   # $TOKEN: see the README
+
+use std::convert::Infallible;
+use std::env;
+use std::error::Error;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tower::ServiceBuilder;
+use tower_jwt_auth::{
+    Algorithm, JwtAuthLayer, JwtVerifier, MissingLayer, VerificationKey, VerifiedToken,
+};
+
+/// In an application, read it from a file or the environment.
+const DEMO_SECRET: &[u8] = b"tower-jwt-auth demo secret: never use it for real";
+
+/// How long running requests may take to end.
+const GRACE: Duration = Duration::from_secs(5);
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let key = VerificationKey::from_secret(DEMO_SECRET, Algorithm::HS256)?;
+    let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
+    let service =
+        ServiceBuilder::new().layer(JwtAuthLayer::new(verifier)).service_fn(async |request| {
+            Ok::<_, Infallible>(hello(&request).unwrap_or_else(|missing| server_error(&missing)))
+        });
+
+    let listener = TcpListener::bind(env::var("LISTEN").unwrap_or("127.0.0.1:3000".into())).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    let server = auto::Builder::new(TokioExecutor::new());
+    let connections = GracefulShutdown::new();
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    eprintln!("cannot accept a connection: {error}");
+                    // Out of file descriptors, most likely: asking again at once does not help.
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+            _ = tokio::signal::ctrl_c() => break,
+        };
+        let service = TowerToHyperService::new(service.clone());
+        let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = connections.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                eprintln!("a connection broke: {error}");
+            }
+        });
+    }
+    // Whoever takes longer is cut off.
+    let _ = tokio::time::timeout(GRACE, connections.shutdown()).await;
+    Ok(())
+}
+
+/// The handler: behind the layer there is always a token.
+fn hello(request: &Request<Incoming>) -> Result<Response<Full<Bytes>>, MissingLayer> {
+    let token: &VerifiedToken = VerifiedToken::from_extensions(request.extensions())?;
+    let name = token.sub.as_deref().unwrap_or("whoever you are");
+    Ok(Response::new(format!("hello, {name}\n").into()))
+}
+
+/// Without the layer: a mistake of ours, so the hint goes to the log.
+fn server_error(missing: &MissingLayer) -> Response<Full<Bytes>> {
+    eprintln!("{missing}");
+    let mut response = Response::default();
+    *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+    response
+}

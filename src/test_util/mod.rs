@@ -1,0 +1,65 @@
+//! For tests of one's own handlers and services: **a dev-dependency only**.
+//!
+//! What is here makes a [`VerifiedToken`](crate::VerifiedToken) without a token, lets any bearer
+//! token in, and signs tokens at will. That is what a test needs, and what no server may hold: the
+//! proof that a token was verified is worth something because nothing but verification builds it.
+//! So the feature `test-util` belongs to the dev-dependencies, beside the crate itself among the
+//! dependencies. `cargo build` and `cargo install` then leave it out:
+//!
+//! ```sh
+//! cargo add --dev tower-jwt-auth --features test-util
+//! ```
+//!
+//! From fast to thorough:
+//!
+//! | to test | take |
+//! |---|---|
+//! | a handler, called as a function | [`verified_token`] |
+//! | a router, whoever asks | [`accept_all`] |
+//! | a router with its real verifier: right and wrong tokens | [`TestIssuer`] |
+//! | what happens as time goes by | [`ManualClock`] |
+//!
+//! Unlike the rest of the crate, its functions panic where a test is mistaken.
+//!
+//! # Example: a handler without HTTP
+//!
+//! ```
+//! use serde::Deserialize;
+//! use tower_jwt_auth::VerifiedToken;
+//! use tower_jwt_auth::test_util::verified_token;
+//!
+//! #[derive(Deserialize)]
+//! struct Claims {
+//!     tenant: u32,
+//! }
+//!
+//! fn handler(token: VerifiedToken<Claims>) -> String {
+//!     format!("tenant {}", token.tenant)
+//! }
+//!
+//! assert_eq!(handler(verified_token(Claims { tenant: 7 })), "tenant 7");
+//! ```
+//!
+//! # Example: one line for each wrong token
+//!
+//! ```
+//! use tower_jwt_auth::RejectionKind;
+//! use tower_jwt_auth::test_util::TestIssuer;
+//!
+//! let issuer = TestIssuer::new();
+//! let refused = |token: &str| issuer.verifier().verify_now(token).unwrap_err().kind();
+//!
+//! assert_eq!(refused(&issuer.token().expired().build()), RejectionKind::ExpiredToken);
+//! assert_eq!(refused(&issuer.token().forged().build()), RejectionKind::InvalidSignature);
+//! assert_eq!(refused(&issuer.token().without("aud").build()), RejectionKind::MissingClaim);
+//! ```
+
+mod accepting_verifier;
+mod manual_clock;
+mod test_issuer;
+mod token_builder;
+
+pub use self::accepting_verifier::{AcceptingVerifier, accept_all, verified_token};
+pub use self::manual_clock::ManualClock;
+pub use self::test_issuer::TestIssuer;
+pub use self::token_builder::TokenBuilder;

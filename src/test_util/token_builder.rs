@@ -1,0 +1,253 @@
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::issuer::compact;
+use crate::{Audience, NumericDate, SigningKey};
+
+/// A token in the making, from [`TestIssuer::token`](super::TestIssuer::token).
+///
+/// Without a further word it is one that every verifier for the issuer and the audience accepts, an
+/// access token by RFC 9068: `iss`, `aud`, `sub` (`alice`), `client_id` (`test-client`), `iat`
+/// (now), `exp` (in 30 minutes) and `jti`; its header has `alg`, `kid` and `typ` (`at+jwt`). What
+/// is said of it later counts.
+///
+/// # Example: right and wrong
+///
+/// ```
+/// use tower_jwt_auth::RejectionKind;
+/// use tower_jwt_auth::test_util::TestIssuer;
+///
+/// let issuer = TestIssuer::new();
+/// let verifier = issuer.verifier();
+///
+/// let right = issuer.token().subject("bob").scope("read").claim("tenant", 7).build();
+/// assert_eq!(verifier.verify_now(&right).unwrap().sub.as_deref(), Some("bob"));
+///
+/// let wrong = issuer.token().issuer("https://other.test").build();
+/// assert_eq!(verifier.verify_now(&wrong).unwrap_err().kind(), RejectionKind::WrongIssuer);
+/// ```
+#[must_use]
+#[derive(Clone)]
+pub struct TokenBuilder {
+    header: Map<String, Value>,
+    claims: Map<String, Value>,
+    key: SigningKey,
+    now: NumericDate,
+    forged: bool,
+}
+
+impl TokenBuilder {
+    pub(super) fn new(issuer: &str, audience: &str, key: SigningKey, now: NumericDate) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+
+        let token = Self { header: Map::new(), claims: Map::new(), key, now, forged: false };
+        let (algorithm, kid) = (token.key.algorithm().name(), token.key.kid().to_owned());
+        token
+            .header("alg", algorithm)
+            .header("kid", kid)
+            .header("typ", "at+jwt")
+            .issuer(issuer)
+            .audience(audience)
+            .subject("alice")
+            .claim("client_id", "test-client")
+            .claim("iat", now.unix_seconds())
+            .claim("exp", seconds_from(now, 30 * 60))
+            .claim("jti", format!("test-{}", NUMBER.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// Replaces `sub`; `alice` by default.
+    pub fn subject(self, subject: impl Into<String>) -> Self {
+        self.claim("sub", subject.into())
+    }
+
+    /// Replaces `scope`, the values separated by spaces; none by default.
+    pub fn scope(self, scope: impl Into<String>) -> Self {
+        self.claim("scope", scope.into())
+    }
+
+    /// Replaces `iss`: by another name than the issuer's, the token is wrong.
+    pub fn issuer(self, issuer: impl Into<String>) -> Self {
+        self.claim("iss", issuer.into())
+    }
+
+    /// Replaces `aud`, one or several: without the issuer's own audience, the token is wrong.
+    pub fn audience(self, audience: impl Into<Audience>) -> Self {
+        self.claim("aud", audience.into())
+    }
+
+    /// Replaces a claim by any value that is JSON, right or wrong.
+    ///
+    /// # Panics
+    ///
+    /// When the value cannot be written as JSON.
+    ///
+    /// # Example: a time that is none
+    ///
+    /// ```
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let token = issuer.token().claim("exp", "tomorrow").build();
+    /// assert!(issuer.verifier().verify_now(&token).is_err());
+    /// ```
+    pub fn claim(mut self, name: &str, value: impl Serialize) -> Self {
+        let value = serde_json::to_value(value).expect("a claim that can be written as JSON");
+        self.claims.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Replaces each claim that the value has, such as one of the claims type of the handlers.
+    ///
+    /// # Panics
+    ///
+    /// When the value cannot be written as a JSON object.
+    ///
+    /// # Example: with the type that the handlers read
+    ///
+    /// ```
+    /// use serde::{Deserialize, Serialize};
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Claims {
+    ///     tenant: u32,
+    /// }
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let verifier = issuer.verifier().with_claims::<Claims>();
+    /// let token = issuer.token().claims(&Claims { tenant: 7 }).build();
+    /// assert_eq!(verifier.verify_now(&token).unwrap().tenant, 7);
+    /// ```
+    pub fn claims(mut self, claims: &impl Serialize) -> Self {
+        match serde_json::to_value(claims) {
+            Ok(Value::Object(claims)) => self.claims.extend(claims),
+            _ => panic!("the claims cannot be written as a JSON object"),
+        }
+        self
+    }
+
+    /// Leaves a claim out.
+    ///
+    /// # Example: no end
+    ///
+    /// ```
+    /// use tower_jwt_auth::RejectionKind;
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let token = issuer.token().without("exp").build();
+    /// let rejection = issuer.verifier().verify_now(&token).unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::MissingClaim);
+    /// ```
+    pub fn without(mut self, name: &str) -> Self {
+        self.claims.remove(name);
+        self
+    }
+
+    /// Replaces a header parameter by any value that is JSON, right or wrong.
+    ///
+    /// # Panics
+    ///
+    /// When the value cannot be written as JSON.
+    ///
+    /// # Example: not an access token
+    ///
+    /// ```
+    /// use tower_jwt_auth::RejectionKind;
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let token = issuer.token().header("typ", "dpop+jwt").build();
+    /// let rejection = issuer.verifier().verify_now(&token).unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::WrongTokenType);
+    /// ```
+    pub fn header(mut self, name: &str, value: impl Serialize) -> Self {
+        let value = serde_json::to_value(value).expect("a parameter that can be written as JSON");
+        self.header.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Leaves a header parameter out.
+    pub fn without_header(mut self, name: &str) -> Self {
+        self.header.remove(name);
+        self
+    }
+
+    /// Makes it a token that expired an hour ago: `iat` and `exp`.
+    pub fn expired(self) -> Self {
+        let (issued_at, expires_at) =
+            (seconds_from(self.now, -7200), seconds_from(self.now, -3600));
+        self.claim("iat", issued_at).claim("exp", expires_at)
+    }
+
+    /// Makes it a token that becomes good in an hour: `nbf`, and an `exp` an hour later.
+    pub fn not_yet_valid(self) -> Self {
+        let (not_before, expires_at) = (seconds_from(self.now, 3600), seconds_from(self.now, 7200));
+        self.claim("nbf", not_before).claim("exp", expires_at)
+    }
+
+    /// Gives it a signature that is wrong.
+    pub fn forged(mut self) -> Self {
+        self.forged = true;
+        self
+    }
+
+    /// The token.
+    ///
+    /// # Panics
+    ///
+    /// When the crypto backend cannot sign.
+    pub fn build(&self) -> String {
+        let header = compact::encode_header(self.header.clone());
+        let mut claims = self.claims.clone();
+        let token = compact::sign(&header, claims.clone(), &self.key).expect("a signature");
+        if !self.forged {
+            return token;
+        }
+        // The signature of other claims: right in its form, and by the very key.
+        claims.insert("forged".to_owned(), token.as_str().into());
+        let other = compact::sign(&header, claims, &self.key).expect("a signature");
+        let message = token.rsplit_once('.').map_or("", |(message, _)| message);
+        let signature = other.rsplit_once('.').map_or("", |(_, signature)| signature);
+        format!("{message}.{signature}")
+    }
+
+    /// The value of an `Authorization` header with the token (RFC 6750 section 2.1).
+    ///
+    /// # Panics
+    ///
+    /// As [`build`](Self::build).
+    pub fn bearer(&self) -> String {
+        format!("Bearer {}", self.build())
+    }
+}
+
+impl fmt::Display for TokenBuilder {
+    /// The token, as [`build`](TokenBuilder::build) makes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.build())
+    }
+}
+
+impl From<TokenBuilder> for String {
+    fn from(token: TokenBuilder) -> Self {
+        token.build()
+    }
+}
+
+impl fmt::Debug for TokenBuilder {
+    /// Without the claims, as everywhere.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenBuilder")
+            .field("header", &self.header)
+            .field("forged", &self.forged)
+            .finish_non_exhaustive()
+    }
+}
+
+fn seconds_from(now: NumericDate, seconds: i64) -> i64 {
+    now.unix_seconds().saturating_add(seconds).max(0)
+}

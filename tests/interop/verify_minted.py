@@ -1,0 +1,102 @@
+"""Verifies with PyJWT and joserfc what the crate minted: verify_minted.py MINTED.JSON
+
+The file is written by the test `issuer::tokens_for_other_libraries`. Each token must hold in both
+libraries, claims and all, and must not hold any more once it is changed, or under another's key.
+"""
+import base64
+import json
+import sys
+import warnings
+
+import jwt as pyjwt
+from cryptography.hazmat.primitives.asymmetric import ec
+from harness import Checks
+from joserfc import jwt as joserfc_jwt
+from joserfc.errors import JoseError, SecurityWarning
+from joserfc.jwk import KeySet, OctKey
+from jwt.algorithms import ECAlgorithm
+
+# joserfc warns of `EdDSA`, which RFC 9864 deprecates.
+warnings.simplefilter("ignore", SecurityWarning)
+
+REQUIRED = ["iss", "sub", "aud", "exp", "iat", "jti"]
+# PyJWT has no such name.
+NOT_IN_PYJWT = {"Ed25519"}
+ALGORITHMS = 14
+
+
+class Minted:
+    def __init__(self, path):
+        with open(path, encoding="utf-8") as file:
+            minted = json.load(file)
+        self.issuer, self.audience = minted["issuer"], minted["audience"]
+        self.tokens = minted["tokens"]
+        self.jwks = {jwk["kid"]: jwk for jwk in minted["jwks"]["keys"]}
+        self.set = KeySet.import_key_set(minted["jwks"])
+        padded = minted["secret"] + "=" * (-len(minted["secret"]) % 4)
+        self.secret = base64.urlsafe_b64decode(padded)
+
+    def pyjwt(self, token, alg, kid):
+        key = pyjwt.PyJWK(self.jwks[kid]).key if kid in self.jwks else self.secret
+        return pyjwt.decode(
+            token, key, [alg], audience=self.audience, issuer=self.issuer, options={"require": REQUIRED}
+        )
+
+    def joserfc(self, token, alg, kid):
+        # joserfc finds the key in the set by the `kid` of the token.
+        key = self.set if kid in self.jwks else OctKey.import_key(self.secret)
+        decoded = joserfc_jwt.decode(token, key, algorithms=[alg])
+        claims = {name: {"essential": True} for name in REQUIRED}
+        claims["iss"]["value"], claims["aud"]["value"] = self.issuer, self.audience
+        joserfc_jwt.JWTClaimsRegistry(**claims).validate(decoded.claims)
+        return decoded.claims
+
+
+def holds(verify, *arguments):
+    try:
+        return verify(*arguments)
+    except (pyjwt.PyJWTError, JoseError, ValueError):
+        return None
+
+
+def changed(token):
+    """The same token for another user, under the same signature."""
+    header, payload, signature = token.split(".")
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    other = json.dumps(claims | {"sub": "mallory"}).encode()
+    return f"{header}.{base64.urlsafe_b64encode(other).rstrip(b'=').decode()}.{signature}"
+
+
+def main():
+    minted, checks = Minted(sys.argv[1]), Checks()
+    checks.equal(len(minted.tokens), ALGORITHMS, "algorithms")
+    of_another = {"sub": "mallory"}
+    for item in minted.tokens:
+        alg, kid, token = item["alg"], item["kid"], item["token"]
+        libraries = {"joserfc": minted.joserfc}
+        if alg not in NOT_IN_PYJWT:
+            libraries["PyJWT"] = minted.pyjwt
+        for name, verify in libraries.items():
+            claims = holds(verify, token, alg, kid) or of_another
+            seen = (claims["sub"], claims.get("name"), claims.get("exp", 0) - claims.get("iat", 0))
+            checks.equal(seen, ("alice", "Zoë \U0001f980", 1800), f"{alg} by {name}")
+            checks.equal(holds(verify, changed(token), alg, kid), None, f"{alg} changed, by {name}")
+        header = pyjwt.get_unverified_header(token)
+        checks.equal(header, {"alg": alg, "kid": kid, "typ": "JWT"}, f"header of {alg}")
+    stranger = Minted(sys.argv[1])
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    stranger.jwks["ES256"] = json.loads(ECAlgorithm.to_jwk(public)) | {"alg": "ES256"}
+    (token,) = (item["token"] for item in minted.tokens if item["kid"] == "ES256")
+    checks.equal(holds(stranger.pyjwt, token, "ES256", "ES256"), None, "the key of a stranger")
+    for kid, jwk in minted.jwks.items():
+        private = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"} & jwk.keys()
+        checks.equal(private, set(), f"private members of {kid}")
+
+    for failure in checks.failures:
+        print(f"FAILED {failure}"[:600])
+    print(f"{checks.passed} passed, {len(checks.failures)} failed: tokens minted by the crate")
+    sys.exit(1 if checks.failures else 0)
+
+
+if __name__ == "__main__":
+    main()
