@@ -20,7 +20,7 @@ pub const DEMO_PASSWORD: &str = "wonderland";
 #[derive(Clone, Debug)]
 pub struct User {
     pub name: String,
-    /// What the user may ask for.
+    /// What the user may ask for, the least first.
     pub scopes: Vec<String>,
 }
 

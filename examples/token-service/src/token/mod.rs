@@ -49,8 +49,8 @@ pub(crate) struct TokenRequest {
     username: String,
     #[schema(min_length = 1, max_length = 256, format = Password, example = "wonderland")]
     password: String,
-    /// What the token shall be good for, separated by spaces: `read`, `write`. All that the user
-    /// may have, when it is missing.
+    /// What the token shall be good for, separated by spaces: `read`, `write`. The least, `read`,
+    /// when it is missing.
     #[schema(pattern = "^(read|write)( (read|write))*$", example = "read write")]
     scope: Option<String>,
 }
@@ -162,9 +162,11 @@ fn credentials(form: &Form) -> Result<(&str, &str), TokenError> {
 }
 
 /// The scopes that are asked for, each once, if the user may have all of them; without a question,
-/// all of the user's.
+/// the least.
 fn granted(user: &User, asked: Option<&str>) -> Result<String, TokenError> {
-    let Some(asked) = asked else { return Ok(user.scopes.join(" ")) };
+    let Some(asked) = asked else {
+        return Ok(user.scopes.first().cloned().unwrap_or_default());
+    };
     let mut scopes: Vec<&str> = Vec::new();
     for scope in asked.split(' ').filter(|scope| !scope.is_empty()) {
         if !user.scopes.iter().any(|allowed| allowed == scope) {

@@ -17,7 +17,7 @@ async fn e1_e2_a_token_for_a_name_and_a_password() {
     let body = answer.json();
     assert_eq!(body["token_type"], "bearer");
     assert_eq!(body["expires_in"], 1800);
-    assert_eq!(body["scope"], "read write");
+    assert_eq!(body["scope"], "read");
     assert_eq!(body["access_token"].as_str().unwrap().split('.').count(), 3);
 }
 
@@ -142,7 +142,7 @@ async fn e7_the_user_may_have_read_and_write() {
         ("write", "write"),
         ("write+read", "write read"),
         ("read+read++write", "read write"),
-        ("", "read write"),
+        ("", "read"),
     ] {
         let answer = client.post(&format!("{GOOD}&scope={asked}")).await;
         assert_eq!(answer.status, 200);
