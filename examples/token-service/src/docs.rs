@@ -30,8 +30,8 @@ pub(crate) struct Problem {
     status: u16,
     #[schema(example = "the token has expired")]
     detail: String,
-    /// The error of RFC 6750; null when no credentials were given.
-    #[schema(required, example = "invalid_token")]
+    /// The error of RFC 6750; absent when no credentials were given.
+    #[schema(nullable = false, example = "invalid_token")]
     error: Option<String>,
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn routes() -> Router<Arc<Service>> {
 #[allow(dead_code, reason = "only its schema is used")]
 pub(crate) struct TokenRequest {
     /// Taken for `password` when it is missing, as FastAPI's form has it.
-    #[schema(pattern = "^password$", example = "password")]
+    #[schema(nullable = false, pattern = "^(password)?$", example = "password")]
     grant_type: Option<String>,
     #[schema(min_length = 1, max_length = 256, example = "alice")]
     username: String,
@@ -51,7 +51,11 @@ pub(crate) struct TokenRequest {
     password: String,
     /// What the token shall be good for, separated by spaces: `read`, `write`. The least, `read`,
     /// when it is missing.
-    #[schema(pattern = "^(read|write)( (read|write))*$", example = "read write")]
+    #[schema(
+        nullable = false,
+        pattern = "^((read|write)( (read|write))*)?$",
+        example = "read write"
+    )]
     scope: Option<String>,
 }
 
@@ -168,7 +172,7 @@ fn granted(user: &User, asked: Option<&str>) -> Result<String, TokenError> {
         return Ok(user.scopes.first().cloned().unwrap_or_default());
     };
     let mut scopes: Vec<&str> = Vec::new();
-    for scope in asked.split(' ').filter(|scope| !scope.is_empty()) {
+    for scope in asked.split(' ') {
         if !user.scopes.iter().any(|allowed| allowed == scope) {
             return Err(TokenError::InvalidScope);
         }
@@ -176,7 +180,7 @@ fn granted(user: &User, asked: Option<&str>) -> Result<String, TokenError> {
             scopes.push(scope);
         }
     }
-    if scopes.is_empty() { Err(TokenError::InvalidScope) } else { Ok(scopes.join(" ")) }
+    Ok(scopes.join(" "))
 }
 
 /// Whether a wrong password is answered by a challenge for Basic: to a client that sent Basic, unless
