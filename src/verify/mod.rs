@@ -1,5 +1,6 @@
 //! The verifier: the way of a token, from text to trusted claims.
 
+mod captured;
 mod claim_rules;
 mod claims_pass;
 mod config;
