@@ -41,6 +41,7 @@
 //!
 //! # Guides
 //!
+//! - [`docs::from_fastapi`]: from FastAPI's security tutorial to here, step by step.
 //! - [`docs::layer_order`]: where the layer stands among others.
 //! - [`docs::design`]: the design record: what was decided, and why.
 //!

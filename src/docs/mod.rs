@@ -1,5 +1,8 @@
 //! Guides, and the design record.
 
+#[doc = include_str!("from_fastapi.md")]
+pub mod from_fastapi {}
+
 #[doc = include_str!("layer_order.md")]
 pub mod layer_order {}
 
