@@ -35,6 +35,15 @@ macro_rules! rejection_kinds {
 
         impl RejectionKind {
             /// All of them, in the order of the table.
+            ///
+            /// # Example: what they have in common
+            ///
+            /// ```
+            /// use tower_jwt_auth::{Rejection, RejectionKind};
+            ///
+            /// let refuses = |kind| Rejection::from(kind).status().as_u16() >= 400;
+            /// assert!(RejectionKind::ALL.iter().copied().all(refuses));
+            /// ```
             pub const ALL: &'static [Self] = &[$(Self::$kind,)+];
 
             pub(crate) fn status(self) -> StatusCode {

@@ -42,6 +42,15 @@ pub fn accept_all<C>(claims: C) -> AcceptingVerifier<C> {
 }
 
 /// The rule of [`accept_all`].
+///
+/// # Example: its name
+///
+/// ```
+/// use tower_jwt_auth::test_util::{AcceptingVerifier, accept_all};
+///
+/// let rule: AcceptingVerifier<u32> = accept_all(7);
+/// # let _ = rule;
+/// ```
 pub struct AcceptingVerifier<C> {
     token: VerifiedToken<C>,
 }

@@ -51,6 +51,21 @@ impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
 }
 
 /// The verdict on a token: now, or later.
+///
+/// # Example: known at once, or asked elsewhere
+///
+/// ```
+/// use tower_jwt_auth::{Accepted, BearerToken, Rejection, Verification};
+///
+/// # async fn ask(_: BearerToken) -> Result<Accepted<String>, Rejection> { Err(Rejection::invalid_token()) }
+/// fn verify(token: &BearerToken) -> Verification<String> {
+///     match token.as_str() {
+///         "demo-key" => Verification::ready(Ok(Accepted::new("alice".into()))),
+///         _ => Verification::pending(ask(token.clone())),
+///     }
+/// }
+/// # let _ = verify;
+/// ```
 pub struct Verification<C>(pub(crate) VerificationState<C>);
 
 pub(crate) enum VerificationState<C> {
@@ -63,12 +78,41 @@ pub(crate) type PendingVerdict<C> =
 
 impl<C> Verification<C> {
     /// The verdict is known.
+    ///
+    /// # Example: a token without claims
+    ///
+    /// ```
+    /// use tower_jwt_auth::{Accepted, BearerToken, Rejection, Verification};
+    ///
+    /// fn verify(token: &BearerToken) -> Verification<()> {
+    ///     let known = token.as_str() == "demo-key";
+    ///     Verification::ready(known.then(|| Accepted::new(())).ok_or_else(Rejection::invalid_token))
+    /// }
+    /// # let _ = verify;
+    /// ```
     pub fn ready(verdict: Result<Accepted<C>, Rejection>) -> Self {
         Self::verified(verdict.map(VerifiedToken::new))
     }
 
     /// The verdict takes time; the request waits for it. When the client goes away, the future is
     /// dropped.
+    ///
+    /// # Example: introspection, with an end (RFC 7662)
+    ///
+    /// ```
+    /// use tower_jwt_auth::{Accepted, BearerToken, NumericDate, Rejection, Verification};
+    ///
+    /// # async fn introspect(_: &str) -> Option<(String, i64)> { None }
+    /// fn verify(token: &BearerToken) -> Verification<String> {
+    ///     let token = token.clone();
+    ///     Verification::pending(async move {
+    ///         let active = introspect(token.as_str()).await;
+    ///         let (subject, exp) = active.ok_or_else(Rejection::invalid_token)?;
+    ///         Ok(Accepted::new(subject).with_expires_at(NumericDate::from_unix_seconds(exp)))
+    ///     })
+    /// }
+    /// # let _ = verify;
+    /// ```
     pub fn pending(
         verdict: impl Future<Output = Result<Accepted<C>, Rejection>> + Send + 'static,
     ) -> Self {
@@ -76,6 +120,28 @@ impl<C> Verification<C> {
     }
 
     /// The verdict is known, and another verifier's proof goes with it: for rules that add to one.
+    ///
+    /// # Example: not everybody's token
+    ///
+    /// ```
+    /// use http::request::Parts;
+    /// use tower_jwt_auth::{
+    ///     BearerToken, JwtVerifier, RegisteredClaims, Rejection, Verification, VerifyToken,
+    /// };
+    ///
+    /// struct OnlyAlice(JwtVerifier);
+    ///
+    /// impl VerifyToken<RegisteredClaims> for OnlyAlice {
+    ///     fn verify_bearer(&self, token: &BearerToken, _: &Parts) -> Verification<RegisteredClaims> {
+    ///         let verified = self.0.verify_now(token.as_str());
+    ///         Verification::verified(verified.and_then(|token| match token.sub.as_deref() {
+    ///             Some("alice") => Ok(token),
+    ///             _ => Err(Rejection::invalid_token()),
+    ///         }))
+    ///     }
+    /// }
+    /// # let _ = |verifier| OnlyAlice(verifier);
+    /// ```
     pub fn verified(verdict: Result<VerifiedToken<C>, Rejection>) -> Self {
         Self(VerificationState::Ready(verdict))
     }
@@ -199,6 +265,18 @@ pub fn any_bearer() -> AnyBearer {
 }
 
 /// The rule of [`verify_fn`].
+///
+/// # Example: its name, for a function
+///
+/// ```
+/// use tower_jwt_auth::{BearerToken, Rejection, VerifyFn, verify_fn};
+///
+/// fn nobody(_: &BearerToken) -> Result<String, Rejection> {
+///     Err(Rejection::invalid_token())
+/// }
+/// let rule: VerifyFn<fn(&BearerToken) -> Result<String, Rejection>> = verify_fn(nobody as fn(&_) -> _);
+/// # let _ = rule;
+/// ```
 #[derive(Clone)]
 pub struct VerifyFn<F>(F);
 
@@ -218,6 +296,21 @@ impl<F> fmt::Debug for VerifyFn<F> {
 }
 
 /// The rule of [`verify_async_fn`].
+///
+/// # Example: its name, for a function
+///
+/// ```
+/// use std::future::{Ready, ready};
+/// use tower_jwt_auth::{BearerToken, Rejection, VerifyAsyncFn, verify_async_fn};
+///
+/// type Verdict = Ready<Result<String, Rejection>>;
+///
+/// fn nobody(_: BearerToken) -> Verdict {
+///     ready(Err(Rejection::invalid_token()))
+/// }
+/// let rule: VerifyAsyncFn<fn(BearerToken) -> Verdict> = verify_async_fn(nobody as fn(_) -> _);
+/// # let _ = rule;
+/// ```
 #[derive(Clone)]
 pub struct VerifyAsyncFn<F>(F);
 
@@ -239,6 +332,16 @@ impl<F> fmt::Debug for VerifyAsyncFn<F> {
 }
 
 /// The rule of [`any_bearer`].
+///
+/// # Example: a layer by its full name
+///
+/// ```
+/// use tower_jwt_auth::{AnyBearer, JwtAuthLayer, any_bearer};
+///
+/// let rule: AnyBearer = any_bearer();
+/// let layer: JwtAuthLayer<()> = JwtAuthLayer::new(rule);
+/// # let _ = layer;
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug)]
 pub struct AnyBearer;
