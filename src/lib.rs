@@ -43,6 +43,7 @@
 //!
 //! - [`docs::from_fastapi`]: from FastAPI's security tutorial to here, step by step.
 //! - [`docs::layer_order`]: where the layer stands among others.
+//! - [`docs::security`]: the threat model: what is defended, and by which test.
 //! - [`docs::design`]: the design record: what was decided, and why.
 //!
 //! # Features

@@ -8,3 +8,6 @@ pub mod layer_order {}
 
 #[doc = include_str!("design.md")]
 pub mod design {}
+
+#[doc = include_str!("security.md")]
+pub mod security {}
