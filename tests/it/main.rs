@@ -13,6 +13,7 @@ mod keys;
 mod properties;
 mod readiness;
 mod refusals;
+mod rfc7520;
 mod servers;
 mod support;
 #[allow(dead_code)] // The unit tests use more of it.
