@@ -4,6 +4,8 @@ mod canary;
 #[cfg(feature = "axum")] // Once is enough, and it is slow.
 mod compile_fail;
 mod conformance;
+mod corpus;
+mod differential;
 mod extraction;
 #[cfg(feature = "axum")]
 mod extractors;
