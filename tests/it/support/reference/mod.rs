@@ -235,7 +235,7 @@ fn check_claims(payload: &[u8], typ: Option<&str>, config: &Config) -> Result<()
 fn nanoseconds(digits: &str) -> Option<i128> {
     const SECOND: f64 = 1e9;
     if let Ok(seconds) = digits.parse::<i128>() {
-        return (0..=i128::from(i64::MAX)).contains(&seconds).then_some(seconds * 1_000_000_000);
+        return (0..=i128::from(i64::MAX)).contains(&seconds).then(|| seconds * 1_000_000_000);
     }
     let seconds = digits.parse::<f64>().ok()?;
     if !(0.0..2_f64.powi(63)).contains(&seconds) {
