@@ -316,7 +316,7 @@ impl Token {
             if let Some(key) = POOL.iter().find(|key| material(&key.jwk()) == material(jwk)) {
                 signer = key;
                 // Mostly with the name of its key.
-                if self.signer % 8 != 0 {
+                if !self.signer.is_multiple_of(8) {
                     kid = jwk.get("kid").and_then(Value::as_str).map(str::to_owned);
                 }
             }

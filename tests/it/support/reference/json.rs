@@ -9,8 +9,8 @@ pub(crate) enum Json {
     Number(String),
     /// `None` where an escape names half of a surrogate pair: such a string is no Unicode text.
     Text(Option<String>),
-    Array(Vec<Json>),
-    Object(Vec<(Option<String>, Json)>),
+    Array(Vec<Self>),
+    Object(Vec<(Option<String>, Self)>),
 }
 
 impl Json {
