@@ -34,8 +34,7 @@ enum Material {
     P256(p256::ecdsa::VerifyingKey),
     P384(p384::ecdsa::VerifyingKey),
     P521(p521::EncodedPoint),
-    /// `None` where the octets are no point of the curve: nothing verifies.
-    Ed25519(Option<ed25519_dalek::VerifyingKey>),
+    Ed25519(ed25519_dalek::VerifyingKey),
 }
 
 /// The keys to choose from.
@@ -209,17 +208,14 @@ impl Key {
                 p521::ecdsa::Signature::from_slice(signature)
                     .is_ok_and(|signature| key.verify(message, &signature).is_ok())
             }
-            Material::Ed25519(key) => key.as_ref().is_some_and(|key| {
-                ed25519_dalek::Signature::from_slice(signature)
-                    .is_ok_and(|signature| key.verify(message, &signature).is_ok())
-            }),
+            Material::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
         }
     }
 }
 
-/// The point, if it is one; nothing for one that is written otherwise than RFC 8032 says, or that is
-/// of small order.
-fn curve_point(x: &[u8; 32]) -> Option<Option<ed25519_dalek::VerifyingKey>> {
+/// The point, if it is one on the curve, written as RFC 8032 says and not of small order.
+fn curve_point(x: &[u8; 32]) -> Option<ed25519_dalek::VerifyingKey> {
     let mut y = *x;
     y[31] &= 0x7f;
     let y = BigUint::from_bytes_le(&y);
@@ -231,11 +227,7 @@ fn curve_point(x: &[u8; 32]) -> Option<Option<ed25519_dalek::VerifyingKey>> {
     if y <= BigUint::from(1_u8) || y == &p - BigUint::from(1_u8) {
         return None;
     }
-    match ed25519_dalek::VerifyingKey::from_bytes(x) {
-        Ok(key) if key.is_weak() => None,
-        Ok(key) => Some(Some(key)),
-        Err(_) => Some(None),
-    }
+    ed25519_dalek::VerifyingKey::from_bytes(x).ok().filter(|key| !key.is_weak())
 }
 
 fn mac<M: Mac + hmac::digest::KeyInit>(secret: &[u8], message: &[u8], tag: &[u8]) -> bool {

@@ -153,6 +153,10 @@ fn check_claims(payload: &[u8], typ: Option<&str>, config: &Config) -> Result<()
     if texts.iter().any(|name| claim(name).is_some_and(|value| value.text().is_none())) {
         return Err(MalformedClaims);
     }
+    let is_scope = |value: &Json| value.text().is_some() || value.texts().is_some();
+    if config.rfc9068 && claim("scope").is_some_and(|scope| !is_scope(scope)) {
+        return Err(MalformedClaims);
+    }
     let audience: Option<Vec<&str>> = match claim("aud") {
         None => None,
         Some(Json::Text(_)) => {
@@ -174,7 +178,7 @@ fn check_claims(payload: &[u8], typ: Option<&str>, config: &Config) -> Result<()
         }
     }
     if let Some(audiences) = &config.audiences {
-        let audience = audience.ok_or(MissingClaim)?;
+        let audience = audience.as_ref().ok_or(MissingClaim)?;
         let ours = |one: &&str| audiences.iter().any(|audience| audience == one);
         if !audience.iter().any(ours) || (config.exclusive_audience && !audience.iter().all(ours)) {
             return Err(WrongAudience);
@@ -216,7 +220,8 @@ fn check_claims(payload: &[u8], typ: Option<&str>, config: &Config) -> Result<()
     if config.rfc9068 {
         required.extend(["iss", "exp", "aud", "sub", "client_id", "iat", "jti"]);
     }
-    if required.iter().any(|name| claim(name).is_none()) {
+    let for_nobody = audience.as_ref().is_none_or(Vec::is_empty);
+    if required.iter().any(|name| claim(name).is_none()) || (config.rfc9068 && for_nobody) {
         return Err(MissingClaim);
     }
 
