@@ -76,10 +76,10 @@
     allow(rustdoc::broken_intra_doc_links)
 )]
 
-#[cfg(not(feature = "aws-lc-rs"))]
+#[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 compile_error!(
-    "tower-jwt-auth needs a crypto backend: leave its default features on, or add the feature \
-     `aws-lc-rs`"
+    "tower-jwt-auth needs a crypto backend: leave its default features on, or add one of the \
+     features `aws-lc-rs` and `rust-crypto`"
 );
 
 mod authenticate;

@@ -305,7 +305,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::key::test_keys::SigningKey;
+    use crate::key::test_keys::{SigningKey, backend_supports, supported};
 
     const MESSAGE: &[u8] = b"header.payload";
 
@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn v18_v20_v23_a_key_verifies_by_its_own_algorithm_alone() {
-        for &algorithm in Algorithm::ALL {
+        for algorithm in supported() {
             let signer = SigningKey::new(algorithm);
             let signature = signer.sign(algorithm, MESSAGE);
             let key = load(&signer, algorithm);
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn k4_j15_a_jwk_without_alg_verifies_by_all_of_its_type() {
-        for &algorithm in Algorithm::ALL.iter().filter(|a| a.key_type() != KeyType::Secret) {
+        for algorithm in supported().filter(|a| a.key_type() != KeyType::Secret) {
             let signer = SigningKey::new(algorithm);
             let key = VerificationKey::from_jwk(&signer.jwk().to_string()).unwrap();
             assert!(key.verify(algorithm, MESSAGE, &signer.sign(algorithm, MESSAGE)));
@@ -367,6 +367,9 @@ mod tests {
             (Algorithm::RS256, 256),
             (Algorithm::PS256, 256),
         ] {
+            if !backend_supports(algorithm) {
+                continue;
+            }
             let signer = SigningKey::new(algorithm);
             let key = load(&signer, algorithm);
             let signature = signer.sign(algorithm, MESSAGE);

@@ -27,4 +27,4 @@ mod tokens;
 mod vectors;
 mod verifier;
 
-use tower_jwt_auth::Algorithm;
+use tower_jwt_auth::{Algorithm, VerificationKey};
