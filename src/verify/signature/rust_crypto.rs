@@ -1,29 +1,24 @@
-//! The backend `rust-crypto`: that of `jsonwebtoken`, asked by its own name and never as the
-//! process-wide provider. It has neither P-521 nor RSA moduli above 4096 bits, and parses the key
-//! once more for each token.
+//! The backend `rust-crypto`: the crates of RustCrypto, with keys parsed once. It has neither P-521
+//! nor RSA moduli above 4096 bits.
 
 use std::fmt;
+use std::sync::Arc;
 
-use jsonwebtoken::DecodingKey;
-use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER;
-use pkcs1::der::Encode;
-use pkcs1::{RsaPublicKeyRef, UintRef};
+use hmac::digest::KeyInit;
+use hmac::{Hmac, Mac};
+use rsa::signature::Verifier;
+use rsa::{BigUint, RsaPublicKey, pkcs1v15, pss};
+use sha2::{Sha256, Sha384, Sha512};
 
 use super::wrong_kind;
 use crate::key::{KeyMaterial, KeyType, material};
 use crate::{Algorithm, ConfigError, ConfigErrorKind};
 
-/// What the `rsa` crate takes; it would say so at the first token only.
-const MOST_RSA_BITS: usize = 4096;
-
-/// A key that was parsed once, to know that it can be, for one algorithm.
+/// A key made ready for one algorithm: whether it signed the message.
 #[derive(Clone)]
-pub(crate) struct ParsedKey {
-    key: DecodingKey,
-    algorithm: jsonwebtoken::Algorithm,
-    /// The modulus of an RSA key.
-    modulus: Option<Box<[u8]>>,
-}
+pub(crate) struct ParsedKey(Arc<Signed>);
+
+type Signed = dyn Fn(&[u8], &[u8]) -> bool + Send + Sync;
 
 impl ParsedKey {
     /// Makes a key ready for one algorithm.
@@ -39,45 +34,80 @@ impl ParsedKey {
         if material.key_type() != algorithm.key_type() {
             return Err(wrong_kind(algorithm));
         }
-        let theirs = their_algorithm(algorithm)?;
-        let parsed = match material {
-            KeyMaterial::Secret(secret) => Self::new(DecodingKey::from_secret(secret), theirs),
-            KeyMaterial::Rsa { modulus, exponent } => Self {
-                modulus: Some((*modulus).into()),
-                ..Self::new(rsa_key(modulus, exponent)?, theirs)
+        match material {
+            KeyMaterial::Secret(secret) => match algorithm {
+                Algorithm::HS256 => Self::mac::<Hmac<Sha256>>(secret),
+                Algorithm::HS384 => Self::mac::<Hmac<Sha384>>(secret),
+                Algorithm::HS512 => Self::mac::<Hmac<Sha512>>(secret),
+                _ => Err(wrong_kind(algorithm)),
             },
-            KeyMaterial::Ec { point, .. } => Self::new(DecodingKey::from_ec_der(point), theirs),
-            KeyMaterial::Ed25519(key) => Self::new(DecodingKey::from_ed_der(key), theirs),
-        };
-        // Secrets, EC and Ed25519 keys are parsed in here, RSA keys were above.
-        match (DEFAULT_PROVIDER.verifier_factory)(&parsed.algorithm, &parsed.key) {
-            Ok(_) => Ok(parsed),
-            Err(error) => Err(ConfigError::new(
-                ConfigErrorKind::Key,
-                match algorithm.key_type() {
-                    KeyType::Ed25519 => "the Ed25519 key is not a valid one",
-                    _ => "the EC point is not on its curve",
-                },
-            )
-            .with_source(error)),
+            KeyMaterial::Rsa { modulus, exponent } => {
+                let key = rsa_key(modulus, exponent)?;
+                Ok(match algorithm {
+                    Algorithm::RS256 => Self::pkcs1(pkcs1v15::VerifyingKey::<Sha256>::new(key)),
+                    Algorithm::RS384 => Self::pkcs1(pkcs1v15::VerifyingKey::<Sha384>::new(key)),
+                    Algorithm::RS512 => Self::pkcs1(pkcs1v15::VerifyingKey::<Sha512>::new(key)),
+                    Algorithm::PS256 => Self::pss(pss::VerifyingKey::<Sha256>::new(key)),
+                    Algorithm::PS384 => Self::pss(pss::VerifyingKey::<Sha384>::new(key)),
+                    Algorithm::PS512 => Self::pss(pss::VerifyingKey::<Sha512>::new(key)),
+                    _ => return Err(wrong_kind(algorithm)),
+                })
+            }
+            KeyMaterial::Ec { key_type: KeyType::P256, point } => {
+                p256::ecdsa::VerifyingKey::from_sec1_bytes(point)
+                    .map(Self::public::<_, p256::ecdsa::Signature>)
+                    .map_err(|error| refused("the EC point is not on its curve", error))
+            }
+            KeyMaterial::Ec { key_type: KeyType::P384, point } => {
+                p384::ecdsa::VerifyingKey::from_sec1_bytes(point)
+                    .map(Self::public::<_, p384::ecdsa::Signature>)
+                    .map_err(|error| refused("the EC point is not on its curve", error))
+            }
+            KeyMaterial::Ec { .. } => Err(ConfigError::new(
+                ConfigErrorKind::Algorithm,
+                format!(
+                    "{algorithm} is not available with the backend `rust-crypto`: turn on the \
+                     feature `aws-lc-rs`"
+                ),
+            )),
+            KeyMaterial::Ed25519(key) => ed25519_dalek::VerifyingKey::from_bytes(key)
+                .map(Self::public::<_, ed25519_dalek::Signature>)
+                .map_err(|error| refused("the Ed25519 key is not a valid one", error)),
         }
     }
 
-    fn new(key: DecodingKey, algorithm: jsonwebtoken::Algorithm) -> Self {
-        Self { key, algorithm, modulus: None }
+    fn mac<M: Mac + KeyInit + Clone + Send + Sync + 'static>(
+        secret: &[u8],
+    ) -> Result<Self, ConfigError> {
+        let keyed = <M as Mac>::new_from_slice(secret)
+            .map_err(|error| refused("the secret is not a valid one", error))?;
+        Ok(Self(Arc::new(move |message, signature| {
+            // In constant time.
+            keyed.clone().chain_update(message).verify_slice(signature).is_ok()
+        })))
+    }
+
+    fn pkcs1<K: Verifier<pkcs1v15::Signature> + Send + Sync + 'static>(key: K) -> Self {
+        Self::public::<K, pkcs1v15::Signature>(key)
+    }
+
+    fn pss<K: Verifier<pss::Signature> + Send + Sync + 'static>(key: K) -> Self {
+        Self::public::<K, pss::Signature>(key)
+    }
+
+    fn public<K, S>(key: K) -> Self
+    where
+        K: Verifier<S> + Send + Sync + 'static,
+        S: for<'a> TryFrom<&'a [u8]>,
+    {
+        Self(Arc::new(move |message, signature| {
+            S::try_from(signature).is_ok_and(|signature| key.verify(message, &signature).is_ok())
+        }))
     }
 
     /// Whether this key signed the message. A signature of the wrong length is a wrong one.
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        // RFC 8017 sections 8.1.2 and 8.2.2: as long as the modulus, and below it. For PSS the
-        // backend does not ask for the latter.
-        if let Some(modulus) = &self.modulus {
-            if signature.len() != modulus.len() || *signature >= **modulus {
-                return false;
-            }
-        }
-        (DEFAULT_PROVIDER.verifier_factory)(&self.algorithm, &self.key)
-            .is_ok_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok())
+        (self.0)(message, signature)
     }
 }
 
@@ -87,50 +117,27 @@ impl fmt::Debug for ParsedKey {
     }
 }
 
-/// The RSA key in PKCS#1: the form in which the backend is able to parse it here and now.
-fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Result<DecodingKey, ConfigError> {
+fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Result<RsaPublicKey, ConfigError> {
     let bits = material::bit_length(modulus);
-    if bits > MOST_RSA_BITS {
+    if bits > RsaPublicKey::MAX_SIZE {
         return Err(ConfigError::new(
             ConfigErrorKind::Key,
             format!(
-                "an RSA modulus has at most {MOST_RSA_BITS} bits with the backend `rust-crypto`, \
-                 this one has {bits}"
+                "an RSA modulus has at most {} bits with the backend `rust-crypto`, this one has \
+                 {bits}",
+                RsaPublicKey::MAX_SIZE
             ),
         ));
     }
-    let invalid = || ConfigError::new(ConfigErrorKind::Key, "the RSA key is not a valid one");
-    let number = |octets| UintRef::new(octets).map_err(|error| invalid().with_source(error));
-    let der = RsaPublicKeyRef { modulus: number(modulus)?, public_exponent: number(exponent)? }
-        .to_der()
-        .map_err(|error| invalid().with_source(error))?;
-    (DEFAULT_PROVIDER.key_utils.rsa_pub_components_from_public_key)(&der)
-        .map_err(|error| invalid().with_source(error))?;
-    Ok(DecodingKey::from_rsa_der(&der))
+    RsaPublicKey::new(BigUint::from_bytes_be(modulus), BigUint::from_bytes_be(exponent))
+        .map_err(|error| refused("the RSA key is not a valid one", error))
 }
 
-fn their_algorithm(algorithm: Algorithm) -> Result<jsonwebtoken::Algorithm, ConfigError> {
-    Ok(match algorithm {
-        Algorithm::HS256 => jsonwebtoken::Algorithm::HS256,
-        Algorithm::HS384 => jsonwebtoken::Algorithm::HS384,
-        Algorithm::HS512 => jsonwebtoken::Algorithm::HS512,
-        Algorithm::RS256 => jsonwebtoken::Algorithm::RS256,
-        Algorithm::RS384 => jsonwebtoken::Algorithm::RS384,
-        Algorithm::RS512 => jsonwebtoken::Algorithm::RS512,
-        Algorithm::PS256 => jsonwebtoken::Algorithm::PS256,
-        Algorithm::PS384 => jsonwebtoken::Algorithm::PS384,
-        Algorithm::PS512 => jsonwebtoken::Algorithm::PS512,
-        Algorithm::ES256 => jsonwebtoken::Algorithm::ES256,
-        Algorithm::ES384 => jsonwebtoken::Algorithm::ES384,
-        Algorithm::EdDSA | Algorithm::Ed25519 => jsonwebtoken::Algorithm::EdDSA,
-        Algorithm::ES512 => {
-            return Err(ConfigError::new(
-                ConfigErrorKind::Algorithm,
-                "ES512 is not available with the backend `rust-crypto`: turn on the feature \
-                 `aws-lc-rs`",
-            ));
-        }
-    })
+fn refused(
+    message: &'static str,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> ConfigError {
+    ConfigError::new(ConfigErrorKind::Key, message).with_source(error)
 }
 
 #[cfg(test)]
