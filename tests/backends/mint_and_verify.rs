@@ -87,7 +87,8 @@ fn forged(token: &str) -> String {
 fn untouched(keys: &Keys) {
     for algorithm in ALGORITHMS {
         let header = json!({"alg": format!("{algorithm:?}")}).to_string();
-        let message = format!("{}.{}", b64(header.as_bytes()), b64(claims().to_string().as_bytes()));
+        let message =
+            format!("{}.{}", b64(header.as_bytes()), b64(claims().to_string().as_bytes()));
         // The user's backend, asked by its name.
         let signer = (PROVIDER.signer_factory)(&algorithm, &keys.encoding(algorithm)).unwrap();
         let token = format!("{message}.{}", b64(&signer.try_sign(message.as_bytes()).unwrap()));
