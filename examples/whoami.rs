@@ -6,7 +6,7 @@
 //!     curl -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8000/
 //!     cargo run --example whoami --all-features -- --help
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fs;
 use std::io::{self, Write};
@@ -16,21 +16,23 @@ use std::time::Duration;
 
 use axum::http::Method;
 use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use clap::{Args, Parser, ValueEnum};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::value::RawValue;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic::service::Routes;
 use tower_jwt_auth::{
     Algorithm, ConfigError, ExpectedAudience, ExpectedIssuer, FixedClock, JwkSet, JwtAuthLayer,
-    JwtVerifier, NumericDate, VerificationKey, VerifiedToken,
+    JwtVerifier, NumericDate, TokenHeader, VerificationKey, VerifiedToken,
 };
 
-/// The claims as they are, whatever they are.
-type Claims = Map<String, Value>;
+/// The claims as they are, whatever they are: not even a number is written anew.
+type Claims = BTreeMap<String, Box<RawValue>>;
 
 /// How long open connections may take to end after SIGTERM or Ctrl-C.
 const GRACE: Duration = Duration::from_secs(5);
@@ -61,7 +63,7 @@ struct Flags {
     #[arg(long, value_name = "TYPE")]
     typ: Option<Typ>,
     /// Judge tokens as of this second
-    #[arg(long, value_name = "EPOCH", allow_negative_numbers = true)]
+    #[arg(long, value_name = "EPOCH", value_parser = clap::value_parser!(i64).range(0..))]
     clock: Option<i64>,
     /// Let requests without a token pass
     #[arg(long)]
@@ -238,11 +240,19 @@ fn is_readiness_probe(head: &Parts) -> bool {
     head.uri.path() == "/readyz" && matches!(head.method, Method::GET | Method::HEAD)
 }
 
-async fn claims(token: Option<VerifiedToken<Claims>>) -> Json<Value> {
-    Json(json!({
-        "claims": token.as_ref().map(VerifiedToken::claims),
-        "header": token.as_ref().and_then(VerifiedToken::header),
-    }))
+#[derive(Serialize)]
+struct Answer<'a> {
+    claims: Option<&'a Claims>,
+    header: Option<&'a TokenHeader>,
+}
+
+async fn claims(token: Option<VerifiedToken<Claims>>) -> Response {
+    let token = token.as_ref();
+    Json(Answer {
+        claims: token.map(VerifiedToken::claims),
+        header: token.and_then(VerifiedToken::header),
+    })
+    .into_response()
 }
 
 /// Adds `grpc.health.v1.Health` and reflection.

@@ -48,7 +48,7 @@ pub(crate) struct BearerVerified;
 #[derive(Clone)]
 pub(crate) struct PassedWithoutToken {
     /// Those of that layer, for the extractor that asks for a token all the same.
-    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
+    #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "the extractor is axum's"))]
     pub(crate) challenges: Arc<Challenges>,
 }
 

@@ -22,11 +22,13 @@ use crate::{BearerToken, MissingLayer, Rejection, RejectionKind, VerifiedToken};
 /// ```
 /// use axum::response::IntoResponse;
 /// use tower_jwt_auth::axum::ExtractorRejection;
+/// use tower_jwt_auth::{RejectionKind, VerifiedToken};
 ///
-/// fn answer(rejection: ExtractorRejection) -> axum::response::Response {
-///     rejection.into_response()
-/// }
-/// # let _ = answer;
+/// let rejection = ExtractorRejection::Rejection(RejectionKind::MissingCredentials.into());
+/// assert_eq!(rejection.into_response().status(), 401);
+///
+/// let missing = <VerifiedToken>::from_extensions(&http::Extensions::new()).unwrap_err();
+/// assert_eq!(ExtractorRejection::MissingLayer(missing).into_response().status(), 500);
 /// ```
 #[non_exhaustive]
 #[derive(Clone, Debug)]
@@ -59,6 +61,16 @@ impl IntoResponse for ExtractorRejection {
 
 impl IntoResponse for MissingLayer {
     /// 500, for the developer: it is no fault of the client's.
+    ///
+    /// # Example: no layer
+    ///
+    /// ```
+    /// use axum::response::IntoResponse;
+    /// use tower_jwt_auth::VerifiedToken;
+    ///
+    /// let missing = <VerifiedToken>::from_extensions(&http::Extensions::new()).unwrap_err();
+    /// assert_eq!(missing.into_response().status(), 500);
+    /// ```
     fn into_response(self) -> Response {
         (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
     }
@@ -68,6 +80,18 @@ impl IntoResponse for Rejection {
     /// The status and the challenge, as the layer answers them over HTTP, with an empty body.
     ///
     /// The realm is that of the layer for a refusal that an extractor made, else the default.
+    ///
+    /// # Example: an action that the token does not permit
+    ///
+    /// ```
+    /// use axum::response::IntoResponse;
+    /// use tower_jwt_auth::{Rejection, Scope};
+    ///
+    /// let response = Rejection::insufficient_scope(Scope::from("orders:write")).into_response();
+    /// assert_eq!(response.status(), 403);
+    /// assert!(response.headers()["www-authenticate"].to_str()?.contains("insufficient_scope"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn into_response(self) -> Response {
         let challenges = self.challenges().unwrap_or_else(Challenges::default_realm);
         let mut response: Response<Body> = Response::default();
@@ -141,7 +165,8 @@ where
     }
 }
 
-/// The token as it came, for handing it on. It is there only behind a layer, which verified it.
+/// The token as it came, for handing it on. It is there only behind a layer, which verified it; it is
+/// read from the `Authorization` header, so nothing in between may change that header.
 ///
 /// # Example: what came
 ///
@@ -169,6 +194,18 @@ impl<S: Send + Sync> FromRequestParts<S> for BearerToken {
     }
 }
 
+/// The token as it came, or `None` where a layer let the request pass without one.
+///
+/// # Example: handed on where there is one
+///
+/// ```
+/// use tower_jwt_auth::BearerToken;
+///
+/// async fn authorization(token: Option<BearerToken>) -> String {
+///     token.map(|token| format!("Bearer {}", token.as_str())).unwrap_or_default()
+/// }
+/// # let _ = authorization;
+/// ```
 impl<S: Send + Sync> OptionalFromRequestParts<S> for BearerToken {
     type Rejection = MissingLayer;
 

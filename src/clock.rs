@@ -45,6 +45,16 @@ impl<K: Clock + ?Sized> Clock for Arc<K> {
 }
 
 /// The clock of the operating system: the default.
+///
+/// Its times count from 1970 in UTC, as those of a token do (RFC 7519 section 2).
+///
+/// # Example: now
+///
+/// ```
+/// use tower_jwt_auth::{Clock, SystemClock};
+///
+/// assert!(SystemClock.now().unix_seconds() > 1_700_000_000);
+/// ```
 #[allow(clippy::exhaustive_structs, reason = "there is nothing to add")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;

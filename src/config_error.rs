@@ -3,6 +3,20 @@ use std::error::Error;
 use std::fmt;
 
 /// What kind of configuration a [`ConfigError`] complains of.
+///
+/// # Example: which of the settings it was
+///
+/// ```
+/// use tower_jwt_auth::{Algorithm, ConfigErrorKind, JwtVerifier, VerificationKey};
+///
+/// let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256)?;
+/// let error = JwtVerifier::new("https://issuer.example", "", key).unwrap_err();
+/// assert_eq!(error.kind(), ConfigErrorKind::Audience);
+///
+/// let error = "HS1".parse::<Algorithm>().unwrap_err();
+/// assert_eq!(error.kind(), ConfigErrorKind::Algorithm);
+/// # Ok::<(), tower_jwt_auth::ConfigError>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ConfigErrorKind {

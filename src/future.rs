@@ -16,6 +16,25 @@ use crate::verify::PendingVerdict;
 pin_project! {
     /// The response future of [`JwtAuth`](crate::JwtAuth): waits for the verdict where it takes
     /// time, then forwards or refuses.
+    ///
+    /// # Example: in the signature of one's own service, without a box
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use tower::Service;
+    /// use tower_jwt_auth::{EmptyBody, JwtAuth, RegisteredClaims, ResponseFuture};
+    ///
+    /// fn call<S>(
+    ///     service: &mut JwtAuth<S>,
+    ///     request: Request<String>,
+    /// ) -> ResponseFuture<S, RegisteredClaims, EmptyBody, String>
+    /// where
+    ///     S: Service<Request<String>, Response = Response<String>> + Clone,
+    /// {
+    ///     service.call(request)
+    /// }
+    /// # let _ = call::<tower::util::BoxCloneService<Request<String>, Response<String>, ()>>;
+    /// ```
     pub struct ResponseFuture<S, C, R, ReqB>
     where
         S: Service<Request<ReqB>>,

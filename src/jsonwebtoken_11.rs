@@ -112,9 +112,20 @@ const PAIRS: [(Algorithm, jsonwebtoken::Algorithm); 12] = [
 impl TryFrom<jsonwebtoken::Algorithm> for Algorithm {
     type Error = ConfigError;
 
+    /// The algorithm of this name (RFC 7518 section 3.1).
+    ///
     /// # Errors
     ///
     /// When the algorithm came to `jsonwebtoken` later and is not known here: today, never.
+    ///
+    /// # Example: of one name
+    ///
+    /// ```
+    /// use tower_jwt_auth::Algorithm;
+    ///
+    /// assert_eq!(Algorithm::try_from(jsonwebtoken::Algorithm::ES256)?, Algorithm::ES256);
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
     fn try_from(algorithm: jsonwebtoken::Algorithm) -> Result<Self, ConfigError> {
         PAIRS
             .iter()
@@ -126,9 +137,20 @@ impl TryFrom<jsonwebtoken::Algorithm> for Algorithm {
 impl TryFrom<Algorithm> for jsonwebtoken::Algorithm {
     type Error = ConfigError;
 
+    /// The algorithm of this name (RFC 7518 section 3.1).
+    ///
     /// # Errors
     ///
     /// For `ES512` and `Ed25519`, which `jsonwebtoken` 11 does not know.
+    ///
+    /// # Example: known there or not
+    ///
+    /// ```
+    /// use tower_jwt_auth::Algorithm;
+    ///
+    /// assert!(jsonwebtoken::Algorithm::try_from(Algorithm::ES384).is_ok());
+    /// assert!(jsonwebtoken::Algorithm::try_from(Algorithm::ES512).is_err());
+    /// ```
     fn try_from(algorithm: Algorithm) -> Result<Self, ConfigError> {
         PAIRS
             .iter()
@@ -153,6 +175,20 @@ impl TryFrom<&jwk::Jwk> for VerificationKey {
     /// # Errors
     ///
     /// As [`VerificationKey::from_jwk`].
+    ///
+    /// # Example: a key that was read already
+    ///
+    /// ```
+    /// use jsonwebtoken::jwk::Jwk;
+    /// use tower_jwt_auth::VerificationKey;
+    ///
+    /// let jwk: Jwk = serde_json::from_str(
+    ///     r#"{"kty": "OKP", "crv": "Ed25519", "kid": "2026-01", "alg": "EdDSA",
+    ///         "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
+    /// )?;
+    /// assert_eq!(VerificationKey::try_from(&jwk)?.kid(), Some("2026-01"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn try_from(jwk: &jwk::Jwk) -> Result<Self, ConfigError> {
         Self::from_jwk(&to_json(jwk, ConfigErrorKind::Key)?)
     }
@@ -166,6 +202,19 @@ impl TryFrom<&jwk::JwkSet> for JwkSet {
     /// # Errors
     ///
     /// As [`JwkSet::from_json`].
+    ///
+    /// # Example: a set that was read already
+    ///
+    /// ```
+    /// use tower_jwt_auth::JwkSet;
+    ///
+    /// let set: jsonwebtoken::jwk::JwkSet = serde_json::from_str(
+    ///     r#"{"keys": [{"kty": "OKP", "crv": "Ed25519",
+    ///         "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
+    /// )?;
+    /// assert_eq!(JwkSet::try_from(&set)?.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn try_from(set: &jwk::JwkSet) -> Result<Self, ConfigError> {
         Self::from_json(&to_json(set, ConfigErrorKind::KeySet)?)
     }

@@ -46,7 +46,32 @@ pub struct JwtAuthLayer<C = RegisteredClaims, R = EmptyBody> {
 }
 
 impl<C: Send + Sync + 'static> JwtAuthLayer<C> {
-    /// A layer that asks this verifier, and answers refusals with an empty body.
+    /// A layer that asks this verifier: a [`JwtVerifier`](crate::JwtVerifier), or another rule
+    /// ([`VerifyToken`]).
+    ///
+    /// By default every request needs a token, the realm is `api`, HTTP refusals have an empty body,
+    /// and requests that are gRPC get a gRPC answer.
+    ///
+    /// # Example: with a token and without
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use tower::{ServiceBuilder, ServiceExt, service_fn};
+    /// use tower_jwt_auth::{JwtAuthLayer, any_bearer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let service = ServiceBuilder::new()
+    ///     .layer(JwtAuthLayer::new(any_bearer()))
+    ///     .service(service_fn(async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new()))));
+    ///
+    /// let with = Request::builder().header("authorization", "Bearer demo-token").body(String::new())?;
+    /// let without = Request::new(String::new());
+    /// assert_eq!(service.clone().oneshot(with).await?.status(), 200);
+    /// assert_eq!(service.oneshot(without).await?.status(), 401);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(verifier: impl VerifyToken<C>) -> Self {
         Self { policy: Arc::new(Policy::new(Arc::new(verifier))), responder: EmptyBody }
     }
@@ -60,10 +85,22 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// # Example: problem details
     ///
     /// ```
+    /// use bytes::Bytes;
+    /// use http::{Request, Response};
+    /// use tower::{ServiceBuilder, ServiceExt, service_fn};
     /// use tower_jwt_auth::{JwtAuthLayer, ProblemJson, any_bearer};
     ///
-    /// let layer = JwtAuthLayer::new(any_bearer()).with_rejection_response(ProblemJson);
-    /// # let _ = layer;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let service = ServiceBuilder::new()
+    ///     .layer(JwtAuthLayer::new(any_bearer()).with_rejection_response(ProblemJson))
+    ///     .service(service_fn(async |_: Request<Bytes>| Ok::<_, std::io::Error>(Response::new(Bytes::new()))));
+    ///
+    /// let response = service.oneshot(Request::new(Bytes::new())).await?;
+    /// assert_eq!(response.status(), 401);
+    /// assert_eq!(response.headers()["content-type"], "application/problem+json");
+    /// # Ok(())
+    /// # }
     /// ```
     #[must_use]
     pub fn with_rejection_response<Q>(self, responder: Q) -> JwtAuthLayer<C, Q> {
@@ -72,19 +109,31 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
 
     /// Replaces what writes the responses of refused HTTP requests by a closure.
     ///
+    /// The body still needs a `Default`, for the refusals of gRPC requests, which have none.
+    ///
     /// # Example: a page of one's own
     ///
     /// ```
-    /// use http::Response;
+    /// use http::{Request, Response};
+    /// use tower::{ServiceBuilder, ServiceExt, service_fn};
     /// use tower_jwt_auth::{JwtAuthLayer, any_bearer};
     ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let layer = JwtAuthLayer::new(any_bearer()).with_rejection_fn(|rejection, head| {
     ///     let page = format!("{} is not for everybody: {rejection}", head.uri.path());
     ///     let mut response = Response::new(page);
     ///     *response.status_mut() = rejection.status();
     ///     response
     /// });
-    /// # let _ = layer;
+    /// let service = ServiceBuilder::new()
+    ///     .layer(layer)
+    ///     .service(service_fn(async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new()))));
+    ///
+    /// let response = service.oneshot(Request::get("/orders").body(String::new())?).await?;
+    /// assert_eq!(response.body(), "/orders is not for everybody: no bearer token was given");
+    /// # Ok(())
+    /// # }
     /// ```
     #[must_use]
     pub fn with_rejection_fn<B, F>(self, respond: F) -> JwtAuthLayer<C, RejectionFn<F>>
@@ -100,34 +149,96 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// # Errors
     ///
     /// When it is empty or holds anything but printable ASCII.
+    ///
+    /// # Example: the orders
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use tower::{ServiceBuilder, ServiceExt, service_fn};
+    /// use tower_jwt_auth::{JwtAuthLayer, any_bearer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let layer = JwtAuthLayer::new(any_bearer());
+    /// assert!(layer.clone().with_realm("").is_err());
+    /// let service = ServiceBuilder::new()
+    ///     .layer(layer.with_realm("orders")?)
+    ///     .service(service_fn(async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new()))));
+    ///
+    /// let response = service.oneshot(Request::new(String::new())).await?;
+    /// assert_eq!(response.headers()["www-authenticate"], "Bearer realm=\"orders\"");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_realm(mut self, realm: &str) -> Result<Self, ConfigError> {
         self.policy_mut().set_realm(realm)?;
         Ok(self)
     }
 
-    /// Lets requests pass that bear no credentials, or those of another scheme only; without it they
-    /// are refused. A bad token does not pass either way.
+    /// Lets requests pass that bear no credentials, or those of another scheme only: the two that
+    /// are challenged without an error code (RFC 6750 section 3.1). Off by default, when they are
+    /// refused. A bad token does not pass either way.
     ///
     /// Handlers then see whether there is a token: `Option<VerifiedToken<C>>` with axum, the
     /// extensions elsewhere.
+    ///
+    /// # Example: a greeting for everybody
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use tower::{ServiceBuilder, ServiceExt, service_fn};
+    /// use tower_jwt_auth::{JwtAuthLayer, VerifiedToken, any_bearer};
+    ///
+    /// async fn greet(request: Request<String>) -> Result<Response<String>, std::io::Error> {
+    ///     let known = VerifiedToken::<()>::from_extensions(request.extensions()).is_ok();
+    ///     Ok(Response::new(if known { "welcome back" } else { "welcome" }.into()))
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let service =
+    ///     ServiceBuilder::new().layer(JwtAuthLayer::new(any_bearer()).optional()).service(service_fn(greet));
+    ///
+    /// let response = service.clone().oneshot(Request::new(String::new())).await?;
+    /// assert_eq!(response.body(), "welcome");
+    ///
+    /// let bad = Request::builder().header("authorization", "Bearer").body(String::new())?;
+    /// assert_eq!(service.oneshot(bad).await?.status(), 400);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn optional(mut self) -> Self {
         self.policy_mut().optional = true;
         self
     }
 
-    /// Skips the layer for requests whose head the predicate accepts, such as health checks; none
-    /// by default. A further call replaces the predicate.
+    /// Skips the layer for requests whose head the predicate accepts, such as health checks, or
+    /// metadata that clients read before they have a token (RFC 9728 section 3); none by default. A
+    /// further call replaces the predicate.
     ///
-    /// Compare whole paths: a prefix opens more than it says.
+    /// Compare whole paths: a prefix opens more than it says. The path is as the client wrote it,
+    /// not normalized (RFC 3986 section 6.2.2).
     ///
     /// # Example: one path
     ///
     /// ```
+    /// use http::{Request, Response};
+    /// use tower::{ServiceBuilder, ServiceExt, service_fn};
     /// use tower_jwt_auth::{JwtAuthLayer, any_bearer};
     ///
-    /// let layer = JwtAuthLayer::new(any_bearer()).exempt(|head| head.uri.path() == "/health");
-    /// # let _ = layer;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let service = ServiceBuilder::new()
+    ///     .layer(JwtAuthLayer::new(any_bearer()).exempt(|head| head.uri.path() == "/health"))
+    ///     .service(service_fn(async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new()))));
+    ///
+    /// for (path, status) in [("/health", 200), ("/health/", 401), ("/orders", 401)] {
+    ///     let request = Request::builder().uri(path).body(String::new())?;
+    ///     assert_eq!(service.clone().oneshot(request).await?.status(), status);
+    /// }
+    /// # Ok(())
+    /// # }
     /// ```
     #[must_use]
     pub fn exempt(mut self, is_exempt: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
@@ -135,11 +246,37 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
         self
     }
 
-    /// Lets CORS preflights pass: an `OPTIONS` request with `Origin` and
-    /// `Access-Control-Request-Method`, and without credentials. Off by default; any other `OPTIONS`
-    /// request is never let through.
+    /// Lets CORS preflights pass, as browsers send them (Fetch standard, "CORS-preflight request"):
+    /// an `OPTIONS` request with `Origin` and `Access-Control-Request-Method`, and without
+    /// credentials. Off by default; any other `OPTIONS` request is never let through.
     ///
     /// A CORS layer outside of this one answers them itself and makes this needless.
+    ///
+    /// # Example: a preflight, and another `OPTIONS` request
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use tower::{ServiceBuilder, ServiceExt, service_fn};
+    /// use tower_jwt_auth::{JwtAuthLayer, any_bearer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let service = ServiceBuilder::new()
+    ///     .layer(JwtAuthLayer::new(any_bearer()).pass_cors_preflight())
+    ///     .service(service_fn(async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new()))));
+    ///
+    /// let preflight = Request::builder()
+    ///     .method("OPTIONS")
+    ///     .header("origin", "https://app.example")
+    ///     .header("access-control-request-method", "POST")
+    ///     .body(String::new())?;
+    /// assert_eq!(service.clone().oneshot(preflight).await?.status(), 200);
+    ///
+    /// let other = Request::builder().method("OPTIONS").body(String::new())?;
+    /// assert_eq!(service.oneshot(other).await?.status(), 401);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn pass_cors_preflight(mut self) -> Self {
         self.policy_mut().cors_preflight = true;
@@ -147,7 +284,34 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     }
 
     /// Answers gRPC requests as any others, by an HTTP status. By default a request that is gRPC or
-    /// gRPC-Web beyond doubt gets a gRPC answer.
+    /// gRPC-Web beyond doubt gets a gRPC answer (gRPC over HTTP/2, "Responses").
+    ///
+    /// # Example: either answer
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tower_jwt_auth::{JwtAuthLayer, any_bearer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let inner = service_fn(async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new())));
+    /// let request = || {
+    ///     Request::post("/orders.Orders/List")
+    ///         .header("content-type", "application/grpc")
+    ///         .header("te", "trailers")
+    ///         .body(String::new())
+    /// };
+    /// let layer = JwtAuthLayer::new(any_bearer());
+    ///
+    /// let grpc = layer.layer(inner).oneshot(request()?).await?;
+    /// assert_eq!(grpc.headers()["grpc-status"], "16");
+    ///
+    /// let http = layer.without_grpc().layer(inner).oneshot(request()?).await?;
+    /// assert_eq!(http.status(), 401);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn without_grpc(mut self) -> Self {
         self.policy_mut().grpc = false;

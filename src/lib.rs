@@ -41,7 +41,9 @@
 //!
 //! # Guides
 //!
+//! - [`docs::from_fastapi`]: from FastAPI's security tutorial to here, step by step.
 //! - [`docs::layer_order`]: where the layer stands among others.
+//! - [`docs::security`]: the threat model: what is defended, and by which test.
 //! - [`docs::design`]: the design record: what was decided, and why.
 //!
 //! # Features
@@ -51,9 +53,9 @@
 //! | `aws-lc-rs` | yes | the crypto backend: it needs a C compiler and nothing else |
 //! | `rust-crypto` | | the other backend, in Rust alone: no ES512, RSA up to 4096 bits; with both on, aws-lc-rs is used |
 //! | `jsonwebtoken-11` | yes | conversions from the keys, algorithms and JWKs of `jsonwebtoken` 11 |
-//! | `axum` | | [extractors](crate::axum) and `IntoResponse for Rejection` |
-//! | `issuer` | | [`TokenIssuer`] and [`SigningKey`]: issues tokens, signed by aws-lc-rs |
-//! | `test-util` | | for dev-dependencies: [a kit](crate::test_util) that tests handlers and mints right and wrong tokens |
+//! | `axum` | | extractors (module `axum`) and `IntoResponse for Rejection` |
+//! | `issuer` | | `TokenIssuer` and `SigningKey`: issues tokens, signed by aws-lc-rs |
+//! | `test-util` | | for dev-dependencies: a kit (module `test_util`) that tests handlers and mints right and wrong tokens |
 //! | `tracing` | | one `debug` event for each refused request |
 //!
 //! Features add, and change nothing of what is there. One of the two backends must be on. Neither
@@ -72,10 +74,6 @@
         clippy::unreachable,
         clippy::unwrap_used
     )
-)]
-#![cfg_attr(
-    not(all(feature = "axum", feature = "issuer", feature = "test-util")),
-    allow(rustdoc::broken_intra_doc_links)
 )]
 
 #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]

@@ -17,6 +17,10 @@ use crate::{Audience, NumericDate, Scope};
 /// fn may_close_orders(token: &VerifiedToken<AccessTokenClaims>) -> bool {
 ///     token.roles.iter().any(|role| role == "clerk")
 /// }
+///
+/// // `jti`, which the RFC requires, is missing.
+/// let claims = r#"{"iss": "a", "sub": "b", "aud": "c", "exp": 2, "iat": 1, "client_id": "d"}"#;
+/// assert!(serde_json::from_str::<AccessTokenClaims>(claims).is_err());
 /// # let _ = may_close_orders;
 /// ```
 #[non_exhaustive]

@@ -25,6 +25,17 @@ const NANOS_PER_SECOND: u32 = 1_000_000_000;
 /// assert!(serde_json::from_str::<NumericDate>("-1").is_err());
 /// # Ok::<(), serde_json::Error>(())
 /// ```
+///
+/// # Example: for the standard library
+///
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use tower_jwt_auth::NumericDate;
+///
+/// let date = NumericDate::from_unix_seconds(1_700_000_000);
+/// assert_eq!(date.unix_seconds(), 1_700_000_000);
+/// assert_eq!(date.to_system_time(), UNIX_EPOCH.checked_add(Duration::from_secs(1_700_000_000)));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NumericDate {
     seconds: i64,

@@ -13,34 +13,38 @@ use crate::{Audience, NumericDate, Scope};
 /// ```
 /// use tower_jwt_auth::{RegisteredClaims, VerifiedToken};
 ///
-/// fn greet(token: &VerifiedToken<RegisteredClaims>) -> String {
+/// fn greet(token: &VerifiedToken) -> String {
 ///     format!("hello, {}", token.sub.as_deref().unwrap_or("stranger"))
 /// }
+///
+/// let claims: RegisteredClaims = serde_json::from_str(r#"{"sub": "alice", "scope": "read"}"#)?;
+/// assert!(claims.scope.is_some_and(|scope| scope.contains("read")));
 /// # let _ = greet;
+/// # Ok::<(), serde_json::Error>(())
 /// ```
 #[non_exhaustive]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RegisteredClaims {
-    /// Who issued the token.
+    /// Who issued the token (section 4.1.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
-    /// Whom the token speaks of: the user, or the client itself.
+    /// Whom the token speaks of: the user, or the client itself (section 4.1.2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sub: Option<String>,
-    /// Whom the token is meant for.
+    /// Whom the token is meant for (section 4.1.3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aud: Option<Audience>,
-    /// The time from which on the token must not be accepted.
+    /// The time from which on the token must not be accepted (section 4.1.4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exp: Option<NumericDate>,
-    /// The time before which the token must not be accepted.
+    /// The time before which the token must not be accepted (section 4.1.5).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nbf: Option<NumericDate>,
-    /// The time at which the token was issued.
+    /// The time at which the token was issued (section 4.1.6).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iat: Option<NumericDate>,
-    /// The token's own name.
+    /// The token's own name (section 4.1.7).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jti: Option<String>,
     /// The client that the token was issued to (RFC 8693 section 4.3).

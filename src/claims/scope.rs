@@ -17,6 +17,10 @@ use serde::{Serialize, Serializer};
 /// let scope: Scope = serde_json::from_str(r#""orders:read orders:write""#)?;
 /// assert!(scope.contains("orders:read"));
 /// assert!(!scope.contains("orders"));
+/// assert_eq!(scope.iter().collect::<Vec<_>>(), ["orders:read", "orders:write"]);
+///
+/// let scope: Scope = ["orders:read", "orders:write"].into_iter().collect();
+/// assert_eq!(scope.as_str(), "orders:read orders:write");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -3,6 +3,17 @@ use std::error::Error;
 use std::fmt;
 
 /// What kind of mistake an [`IssueError`] complains of.
+///
+/// # Example: claims that are none
+///
+/// ```
+/// use tower_jwt_auth::{IssueErrorKind, SigningKey, TokenIssuer};
+///
+/// let issuer = TokenIssuer::new("https://issuer.example", SigningKey::generate_es256()?)?;
+/// let error = issuer.issue("alice").unwrap_err();
+/// assert_eq!(error.kind(), IssueErrorKind::Claims);
+/// # Ok::<(), tower_jwt_auth::ConfigError>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IssueErrorKind {

@@ -184,12 +184,12 @@ impl SigningKey {
         self
     }
 
-    /// The key ID.
+    /// The key ID: `kid` of the tokens it signs, and of its JWK (RFC 7515 section 4.1.4).
     pub fn kid(&self) -> &str {
         &self.0.kid
     }
 
-    /// The one algorithm that the key signs with.
+    /// The one algorithm that the key signs with: `alg` of its tokens (RFC 7515 section 4.1.1).
     pub fn algorithm(&self) -> Algorithm {
         self.0.algorithm
     }

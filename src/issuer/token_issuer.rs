@@ -64,7 +64,8 @@ struct Inner {
 }
 
 impl TokenIssuer {
-    /// An issuer of this name, `iss`, whose tokens are signed by `key`.
+    /// An issuer of this name, `iss` (RFC 7519 section 4.1.1), whose tokens are signed by `key`. By
+    /// default they have no audience, a lifetime of 30 minutes and the type `JWT`.
     ///
     /// # Errors
     ///
@@ -74,6 +75,9 @@ impl TokenIssuer {
     ///
     /// ```
     /// use tower_jwt_auth::{ConfigErrorKind, SigningKey, TokenIssuer};
+    ///
+    /// let issuer = TokenIssuer::new("https://issuer.example", SigningKey::generate_es256()?)?;
+    /// assert_eq!(issuer.issuer(), "https://issuer.example");
     ///
     /// let error = TokenIssuer::new("", SigningKey::generate_es256()?).unwrap_err();
     /// assert_eq!(error.kind(), ConfigErrorKind::Issuer);
@@ -210,8 +214,9 @@ impl TokenIssuer {
     /// use tower_jwt_auth::{FixedClock, NumericDate, SigningKey, TokenIssuer};
     ///
     /// let issuer = TokenIssuer::new("https://issuer.example", SigningKey::generate_es256()?)?
+    ///     .with_audience("https://api.example")?
     ///     .with_clock(FixedClock(NumericDate::from_unix_seconds(1_000_000_000)));
-    /// # let _ = issuer;
+    /// assert!(issuer.issue(&serde_json::json!({"sub": "alice"})).is_ok());
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     #[must_use]
@@ -253,6 +258,22 @@ impl TokenIssuer {
     /// # Errors
     ///
     /// As [`issue`](Self::issue), and when the lifetime is less than a second.
+    ///
+    /// # Example: a minute
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use std::time::Duration;
+    /// use tower_jwt_auth::{IssueErrorKind, SigningKey, TokenIssuer};
+    ///
+    /// let issuer = TokenIssuer::new("https://issuer.example", SigningKey::generate_es256()?)?
+    ///     .with_audience("https://api.example")?;
+    /// assert!(issuer.issue_for(&json!({"sub": "alice"}), Duration::from_secs(60)).is_ok());
+    ///
+    /// let error = issuer.issue_for(&json!({"sub": "alice"}), Duration::ZERO).unwrap_err();
+    /// assert_eq!(error.kind(), IssueErrorKind::Lifetime);
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
     pub fn issue_for<C: Serialize + ?Sized>(
         &self,
         claims: &C,
@@ -296,12 +317,12 @@ impl TokenIssuer {
         Ok(())
     }
 
-    /// The name of the issuer.
+    /// The name of the issuer: `iss` of its tokens (RFC 7519 section 4.1.1).
     pub fn issuer(&self) -> &str {
         &self.0.issuer
     }
 
-    /// How long tokens are good for, unless they are told otherwise.
+    /// How long tokens are good for, in whole seconds, unless they are told otherwise.
     pub fn lifetime(&self) -> Duration {
         self.0.lifetime
     }

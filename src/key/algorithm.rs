@@ -28,6 +28,14 @@ macro_rules! algorithms {
 
         impl Algorithm {
             /// All of them, in the order of the table.
+            ///
+            /// # Example: each has its name
+            ///
+            /// ```
+            /// use tower_jwt_auth::Algorithm;
+            ///
+            /// assert!(Algorithm::ALL.iter().all(|one| one.name().parse().ok() == Some(*one)));
+            /// ```
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
             /// The name, as it stands in a JOSE header.

@@ -14,6 +14,7 @@ use crate::VerificationKey;
 /// let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256)?;
 /// let candidates: KeyCandidates = std::iter::repeat_n(key, 10).collect();
 /// assert_eq!(candidates.iter().count(), KeyCandidates::MAX);
+/// assert!(KeyCandidates::default().is_empty());
 /// # Ok::<(), tower_jwt_auth::ConfigError>(())
 /// ```
 #[derive(Clone, Default)]

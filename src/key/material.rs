@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use crate::key::KeyType;
+use crate::key::{KeyType, ed25519};
 use crate::{Algorithm, ConfigError, ConfigErrorKind};
 
 /// The least and the most bits of an RSA modulus.
@@ -119,8 +119,8 @@ impl<'a> KeyMaterial<'a> {
         }
     }
 
-    /// RFC 8032 section 5.1.3: 32 octets, a canonical y; and no point of small order, under which
-    /// one signature fits many messages.
+    /// RFC 8032 section 5.1.3: 32 octets, a canonical y of a point on the curve; and no point of small
+    /// order, under which one signature fits many messages.
     pub(crate) fn ed25519(key: &[u8]) -> Result<Self, ConfigError> {
         let key = <[u8; 32]>::try_from(key).map_err(|_| {
             ConfigError::new(
@@ -133,6 +133,12 @@ impl<'a> KeyMaterial<'a> {
             return Err(ConfigError::new(
                 ConfigErrorKind::Key,
                 "the Ed25519 key is not canonically encoded",
+            ));
+        }
+        if !ed25519::is_on_curve(&y) {
+            return Err(ConfigError::new(
+                ConfigErrorKind::Key,
+                "the Ed25519 key is not a point on the curve",
             ));
         }
         if SMALL_ORDER.contains(&y) {
@@ -322,7 +328,7 @@ mod tests {
             }
         }
         let mut below = P;
-        below[0] = 0xeb;
+        below[0] = 0xea; // −3, which is on the curve as 3 is.
         assert!(KeyMaterial::ed25519(&below).is_ok());
     }
 

@@ -3,6 +3,7 @@
 mod algorithm;
 mod candidates;
 pub(crate) mod der;
+mod ed25519;
 mod jwk;
 mod jwk_set;
 pub(crate) mod material;

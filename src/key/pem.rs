@@ -9,6 +9,9 @@ use crate::{ConfigError, ConfigErrorKind};
 /// How each PEM block begins.
 pub(crate) const BEGIN: &[u8] = b"-----BEGIN ";
 
+/// How each PEM block ends.
+const END: &[u8] = b"-----END ";
+
 /// The DER inside of a PEM file, with what its label says it is.
 pub(crate) enum PublicKeyDer {
     SubjectPublicKeyInfo(Vec<u8>),
@@ -16,7 +19,7 @@ pub(crate) enum PublicKeyDer {
 }
 
 impl PublicKeyDer {
-    /// Takes the one public key out of a PEM file. Text before the block is ignored, as RFC 7468
+    /// Takes the one public key out of a PEM file. Text around the block is ignored, as RFC 7468
     /// section 2 asks for.
     pub(crate) fn from_pem(text: &[u8]) -> Result<Self, ConfigError> {
         let starts = find_all(text, BEGIN);
@@ -66,10 +69,21 @@ fn no_block(text: &[u8]) -> ConfigError {
     ConfigError::new(ConfigErrorKind::Key, message)
 }
 
-/// The octets inside of a block, which must end the text.
+/// The octets inside of a block. White space around its lines and text behind it are tolerated
+/// (RFC 7468 section 2).
 pub(crate) fn decode(block: &[u8]) -> Result<Vec<u8>, ConfigError> {
+    let mut lines = Vec::with_capacity(block.len());
+    for line in block.split(|octet| *octet == b'\n').map(<[u8]>::trim_ascii) {
+        if !line.is_empty() {
+            lines.extend_from_slice(line);
+            lines.push(b'\n');
+        }
+        if line.starts_with(END) {
+            break;
+        }
+    }
     let mut der = Vec::new();
-    pem::Decoder::new_detect_wrap(block.trim_ascii_end())
+    pem::Decoder::new_detect_wrap(&lines)
         .and_then(|mut decoder| decoder.decode_to_end(&mut der).map(|_| ()))
         .map_err(|error| {
             // A key from an environment variable often has its line breaks spelled out.

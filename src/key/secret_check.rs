@@ -11,7 +11,9 @@ use crate::{ConfigError, ConfigErrorKind};
 
 /// Refuses a secret that is a key or a certificate: as text, in DER, or in the base64 of either.
 pub(crate) fn check(secret: &[u8]) -> Result<(), ConfigError> {
-    let nature = nature(secret).or_else(|| nature(&lenient_base64(secret)?));
+    let nature = nature(secret)
+        .or_else(|| nature(&lenient_base64(secret)?))
+        .or_else(|| nature(&without_nuls(secret)?));
     match nature {
         None => Ok(()),
         Some(nature) => Err(ConfigError::new(
@@ -46,8 +48,8 @@ fn nature(secret: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// The kind of DER it is, also with a line break or two behind it, as at the end of a file. White
-/// space is taken off octet by octet, since the DER itself may end in what looks like some.
+/// The kind of DER it is, also with a line break or two behind it, as at the end of a file. They are
+/// taken off octet by octet, since the DER itself may end in what looks like some.
 fn der_kind(secret: &[u8]) -> Option<DerKind> {
     const MOST_LINE_BREAKS: usize = 4;
 
@@ -57,11 +59,17 @@ fn der_kind(secret: &[u8]) -> Option<DerKind> {
             return Some(kind);
         }
         match rest {
-            [shorter @ .., b'\r' | b'\n'] => rest = shorter,
+            [shorter @ .., b'\r' | b'\n' | b'\t' | b' ' | 0] => rest = shorter,
             _ => return None,
         }
     }
     None
+}
+
+/// A text in UTF-16, as some shells write their files, in UTF-8: good enough for what is looked for.
+fn without_nuls(text: &[u8]) -> Option<Vec<u8>> {
+    let text = text.strip_prefix(b"\xFF\xFE").or(text.strip_prefix(b"\xFE\xFF")).unwrap_or(text);
+    text.contains(&0).then(|| text.iter().copied().filter(|octet| *octet != 0).collect())
 }
 
 /// What the text decodes to, if it is base64 of either alphabet, with line breaks and padding or

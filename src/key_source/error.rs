@@ -14,8 +14,9 @@ use std::time::Duration;
 /// use tower_jwt_auth::{KeyLookup, KeySourceError};
 ///
 /// let sealed = KeySourceError::new("the vault is sealed").with_retry_after(Duration::from_secs(30));
+/// assert_eq!(sealed.to_string(), "the vault is sealed");
 /// let lookup = KeyLookup::ready(Err(sealed));
-/// # let _ = lookup;
+/// assert!(lookup.is_ready());
 /// ```
 pub struct KeySourceError {
     message: Cow<'static, str>,
@@ -30,7 +31,8 @@ impl KeySourceError {
         Self { message: message.into(), retry_after: Duration::from_secs(5), source: None }
     }
 
-    /// Replaces the time after which a client may come again: whole seconds, at least 1.
+    /// Replaces the time after which a client may come again, `Retry-After` (RFC 9110 section
+    /// 10.2.3): whole seconds, at least 1; 5 by default.
     #[must_use]
     pub fn with_retry_after(mut self, retry_after: Duration) -> Self {
         self.retry_after = retry_after;
@@ -38,6 +40,17 @@ impl KeySourceError {
     }
 
     /// Replaces the cause; none by default.
+    ///
+    /// # Example: what the file system said
+    ///
+    /// ```
+    /// use std::error::Error;
+    /// use tower_jwt_auth::KeySourceError;
+    ///
+    /// let cause = std::io::Error::other("the disk is gone");
+    /// let error = KeySourceError::new("the keys cannot be read").with_source(cause);
+    /// assert_eq!(error.source().unwrap().to_string(), "the disk is gone");
+    /// ```
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());

@@ -9,6 +9,31 @@ use crate::{Algorithm, KeyCandidates, KeySourceError};
 ///
 /// The `kid` is data from a stranger, up to 3 KiB of any text: compare it, and neither log it nor
 /// put it into a path or a URL.
+///
+/// # Example: keys by their names
+///
+/// ```
+/// use std::collections::HashMap;
+/// use tower_jwt_auth::{
+///     Algorithm, KeyCandidates, KeyLookup, KeyQuery, KeySource, VerificationKey,
+/// };
+///
+/// #[derive(Debug)]
+/// struct Named(HashMap<String, VerificationKey>);
+///
+/// impl KeySource for Named {
+///     fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup {
+///         let named = query.kid().and_then(|kid| self.0.get(kid));
+///         let fitting = named.filter(|key| key.algorithms().any(|a| a == query.algorithm()));
+///         KeyLookup::ready(Ok(fitting.cloned().map(KeyCandidates::from).unwrap_or_default()))
+///     }
+/// }
+///
+/// let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256)?;
+/// let keys = Named(HashMap::from([("2026-01".into(), key)]));
+/// # let _ = keys;
+/// # Ok::<(), tower_jwt_auth::ConfigError>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct KeyQuery<'a> {
     kid: Option<&'a str>,
@@ -20,12 +45,13 @@ impl<'a> KeyQuery<'a> {
         Self { kid, algorithm }
     }
 
-    /// The token's `kid`, if it has one.
+    /// The token's `kid`, if it has one (RFC 7515 section 4.1.4).
     pub fn kid(&self) -> Option<&'a str> {
         self.kid
     }
 
-    /// The token's `alg`. A key that is not bound to it is never used, whatever the source answers.
+    /// The token's `alg` (RFC 7515 section 4.1.1). A key that is not bound to it is never used,
+    /// whatever the source answers.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
@@ -43,6 +69,22 @@ type Found = Result<KeyCandidates, KeySourceError>;
 ///
 /// No candidates means that there is no such key (the client gets 401); an error means that it
 /// cannot be told (503).
+///
+/// # Example: from memory, or from afar
+///
+/// ```
+/// use tower_jwt_auth::{KeyCandidates, KeyLookup, KeySourceError};
+///
+/// # async fn fetch() -> Result<KeyCandidates, KeySourceError> { Ok(KeyCandidates::default()) }
+/// fn find(known: Option<KeyCandidates>) -> KeyLookup {
+///     match known {
+///         Some(keys) => KeyLookup::ready(Ok(keys)),
+///         None => KeyLookup::pending(fetch()),
+///     }
+/// }
+/// assert!(find(Some(KeyCandidates::default())).is_ready());
+/// assert!(!find(None).is_ready());
+/// ```
 pub struct KeyLookup(pub(crate) LookupState);
 
 pub(crate) enum LookupState {
@@ -52,12 +94,38 @@ pub(crate) enum LookupState {
 
 impl KeyLookup {
     /// The answer is known.
+    ///
+    /// # Example: no such key
+    ///
+    /// ```
+    /// use tower_jwt_auth::{KeyCandidates, KeyLookup};
+    ///
+    /// assert!(KeyLookup::ready(Ok(KeyCandidates::default())).is_ready());
+    /// ```
     pub fn ready(found: Result<KeyCandidates, KeySourceError>) -> Self {
         Self(LookupState::Ready(found))
     }
 
     /// The answer takes time. The request waits for it; when the client goes away, the future is
     /// dropped, so work that others wait for belongs into a task of its own.
+    ///
+    /// # Example: a refresh that others wait for too
+    ///
+    /// ```
+    /// use tower_jwt_auth::{KeyCandidates, KeyLookup, KeySourceError};
+    ///
+    /// # async fn fetch() -> Result<KeyCandidates, KeySourceError> { Ok(KeyCandidates::default()) }
+    /// fn refresh() -> KeyLookup {
+    ///     KeyLookup::pending(async {
+    ///         // It goes on, whoever stops waiting.
+    ///         match tokio::spawn(fetch()).await {
+    ///             Ok(found) => found,
+    ///             Err(error) => Err(KeySourceError::new("the refresh failed").with_source(error)),
+    ///         }
+    ///     })
+    /// }
+    /// assert!(!refresh().is_ready());
+    /// ```
     pub fn pending(
         found: impl Future<Output = Result<KeyCandidates, KeySourceError>> + Send + 'static,
     ) -> Self {

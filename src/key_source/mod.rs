@@ -22,7 +22,9 @@ pub use self::lookup::{KeyLookup, KeyQuery};
 ///
 /// ```
 /// use std::sync::{Arc, RwLock};
-/// use tower_jwt_auth::{JwkSet, KeyLookup, KeyQuery, KeySource};
+/// use tower_jwt_auth::{
+///     Algorithm, JwkSet, JwtVerifier, KeyLookup, KeyQuery, KeySource, VerificationKey,
+/// };
 ///
 /// #[derive(Clone, Debug)]
 /// struct Replaceable(Arc<RwLock<JwkSet>>);
@@ -35,7 +37,14 @@ pub use self::lookup::{KeyLookup, KeyQuery};
 ///         }
 ///     }
 /// }
-/// # let _ = |keys: Replaceable| keys;
+///
+/// let old = VerificationKey::from_secret(&[7; 32], Algorithm::HS256)?;
+/// let new = VerificationKey::from_secret(&[8; 32], Algorithm::HS256)?;
+/// let keys = Replaceable(Arc::new(RwLock::new(JwkSet::from_keys([old])?)));
+/// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", keys.clone())?;
+/// *keys.0.write().unwrap() = JwkSet::from_keys([new])?; // The verifier sees it at once.
+/// # let _ = verifier;
+/// # Ok::<(), tower_jwt_auth::ConfigError>(())
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a source of verification keys",
@@ -50,6 +59,16 @@ pub trait KeySource: fmt::Debug + Send + Sync + 'static {
 
     /// Counts the changes of the set: whoever remembers what a key verified can tell that it may
     /// be gone. 0, and for ever so, by default: a source that never changes.
+    ///
+    /// # Example: keys in memory never change
+    ///
+    /// ```
+    /// use tower_jwt_auth::{Algorithm, KeySource, VerificationKey};
+    ///
+    /// let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256)?;
+    /// assert_eq!(key.generation(), 0);
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
     fn generation(&self) -> u64 {
         0
     }

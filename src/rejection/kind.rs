@@ -7,7 +7,7 @@ const UNAUTHENTICATED: i32 = 16;
 
 /// The one table: reason, HTTP status, OAuth error code, gRPC status, and the reason in words.
 macro_rules! rejection_kinds {
-    ($($(#[$doc:meta])* $kind:ident: $status:ident, $error:expr, $grpc:ident, $words:literal;)+) => {
+    ($($(#[$doc:meta])* $kind:ident: $status:ident, $error:literal, $grpc:ident, $words:literal;)+) => {
         /// The reason of a [`Rejection`](crate::Rejection).
         ///
         /// The reasons and their answers are one table (RFC 6750 section 3.1):
@@ -15,8 +15,8 @@ macro_rules! rejection_kinds {
         #[doc = "| reason | HTTP | `error` | gRPC | in words |"]
         #[doc = "|---|---|---|---|---|"]
         $(#[doc = concat!(
-            "| `", stringify!($kind), "` | ", stringify!($status), " | `", stringify!($error),
-            "` | ", stringify!($grpc), " | ", $words, " |"
+            "| `", stringify!($kind), "` | ", stringify!($status), " | ", $error, " | ",
+            stringify!($grpc), " | ", $words, " |"
         )])+
         ///
         /// # Example: from a reason to the answers
@@ -35,6 +35,15 @@ macro_rules! rejection_kinds {
 
         impl RejectionKind {
             /// All of them, in the order of the table.
+            ///
+            /// # Example: what they have in common
+            ///
+            /// ```
+            /// use tower_jwt_auth::{Rejection, RejectionKind};
+            ///
+            /// let refuses = |kind| Rejection::from(kind).status().as_u16() >= 400;
+            /// assert!(RejectionKind::ALL.iter().copied().all(refuses));
+            /// ```
             pub const ALL: &'static [Self] = &[$(Self::$kind,)+];
 
             pub(crate) fn status(self) -> StatusCode {
@@ -42,7 +51,8 @@ macro_rules! rejection_kinds {
             }
 
             pub(crate) fn error_code(self) -> Option<&'static str> {
-                match self { $(Self::$kind => $error,)+ }
+                let code = match self { $(Self::$kind => $error,)+ };
+                (!code.is_empty()).then_some(code)
             }
 
             pub(crate) fn grpc_status(self) -> i32 {
@@ -58,76 +68,76 @@ macro_rules! rejection_kinds {
 
 rejection_kinds! {
     /// No credentials in the request.
-    MissingCredentials: UNAUTHORIZED, None, UNAUTHENTICATED,
+    MissingCredentials: UNAUTHORIZED, "", UNAUTHENTICATED,
         "no bearer token was given";
     /// Credentials of another scheme only, such as `Basic`.
-    UnsupportedScheme: UNAUTHORIZED, None, UNAUTHENTICATED,
+    UnsupportedScheme: UNAUTHORIZED, "", UNAUTHENTICATED,
         "the credentials are not a bearer token";
     /// More than one set of credentials (RFC 9110 section 5.3).
-    MultipleCredentials: BAD_REQUEST, Some("invalid_request"), UNAUTHENTICATED,
+    MultipleCredentials: BAD_REQUEST, "invalid_request", UNAUTHENTICATED,
         "more than one set of credentials was given";
     /// An empty value, or one that is no `token68` (RFC 9110 section 11.2).
-    MalformedCredentials: BAD_REQUEST, Some("invalid_request"), UNAUTHENTICATED,
+    MalformedCredentials: BAD_REQUEST, "invalid_request", UNAUTHENTICATED,
         "the bearer token is empty or holds characters that it must not";
     /// Not a signed token in the compact serialization, or one that asks for what a JWT must not.
-    MalformedToken: UNAUTHORIZED, Some("invalid_token"), UNAUTHENTICATED,
+    MalformedToken: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the token is malformed";
     /// A critical header parameter that is not understood (RFC 7515 section 4.1.11).
-    UnsupportedCriticalHeader: UNAUTHORIZED, Some("invalid_token"), UNAUTHENTICATED,
+    UnsupportedCriticalHeader: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the token has a critical header parameter that is not supported";
     /// An algorithm that is unknown or not allowed here, `none` among them.
-    UnsupportedAlgorithm: UNAUTHORIZED, Some("invalid_token"), UNAUTHENTICATED,
+    UnsupportedAlgorithm: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the algorithm of the token is not accepted";
     /// No key, or more than one, for the token's `kid` and algorithm.
-    UnknownKey: UNAUTHORIZED, Some("invalid_token"), UNAUTHENTICATED,
+    UnknownKey: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the key of the token is not known";
     /// The signature does not hold.
-    InvalidSignature: UNAUTHORIZED, Some("invalid_token"), UNAUTHENTICATED,
+    InvalidSignature: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the signature of the token is invalid";
     /// The claims are not a JSON object, a name stands in it twice, or a registered claim has the
     /// wrong type.
-    MalformedClaims: UNAUTHORIZED, Some("invalid_token"), UNAUTHENTICATED,
+    MalformedClaims: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the claims of the token are malformed";
     /// A required claim is absent.
-    MissingClaim: UNAUTHORIZED, Some("invalid_token"), UNAUTHENTICATED,
+    MissingClaim: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the token lacks a required claim";
     /// Issued by somebody else.
-    WrongIssuer: UNAUTHORIZED, Some("invalid_token"), UNAUTHENTICATED,
+    WrongIssuer: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the token is from another issuer";
     /// Meant for somebody else.
-    WrongAudience: UNAUTHORIZED, Some("invalid_token"), UNAUTHENTICATED,
+    WrongAudience: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the token is for another audience";
     /// Past its `exp`.
-    ExpiredToken: UNAUTHORIZED, Some("invalid_token"), UNAUTHENTICATED,
+    ExpiredToken: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the token has expired";
     /// Before its `nbf`.
-    ImmatureToken: UNAUTHORIZED, Some("invalid_token"), UNAUTHENTICATED,
+    ImmatureToken: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the token is not valid yet";
     /// Its `iat` lies in the future.
-    IssuedInFuture: UNAUTHORIZED, Some("invalid_token"), UNAUTHENTICATED,
+    IssuedInFuture: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the token was issued in the future";
     /// Issued longer ago than the maximum age allows.
-    TooOld: UNAUTHORIZED, Some("invalid_token"), UNAUTHENTICATED,
+    TooOld: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the token is too old";
     /// Not an access token: another `typ`, an ID token, an event.
-    WrongTokenType: UNAUTHORIZED, Some("invalid_token"), UNAUTHENTICATED,
+    WrongTokenType: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the token is not an access token";
     /// Bound to its sender (`cnf`), whom nothing here checks.
-    UnconfirmedSender: UNAUTHORIZED, Some("invalid_token"), UNAUTHENTICATED,
+    UnconfirmedSender: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the token is bound to its sender and cannot be used as a bearer token";
     /// The claims do not fit the type that the application reads them into.
-    UnexpectedClaims: UNAUTHORIZED, Some("invalid_token"), UNAUTHENTICATED,
+    UnexpectedClaims: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the claims of the token are not those expected";
     /// A rule of the application's refuses the token.
-    InvalidToken: UNAUTHORIZED, Some("invalid_token"), UNAUTHENTICATED,
+    InvalidToken: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the token is invalid";
     /// The token is good but does not permit this.
-    InsufficientScope: FORBIDDEN, Some("insufficient_scope"), PERMISSION_DENIED,
+    InsufficientScope: FORBIDDEN, "insufficient_scope", PERMISSION_DENIED,
         "the token does not permit this";
     /// The user has to authenticate more strongly or anew (RFC 9470).
-    InsufficientUserAuthentication: UNAUTHORIZED, Some("insufficient_user_authentication"),
+    InsufficientUserAuthentication: UNAUTHORIZED, "insufficient_user_authentication",
         UNAUTHENTICATED, "the user has to authenticate more strongly or anew";
     /// Whether the token is good cannot be told just now.
-    KeysUnavailable: SERVICE_UNAVAILABLE, None, UNAVAILABLE,
+    KeysUnavailable: SERVICE_UNAVAILABLE, "", UNAVAILABLE,
         "the token cannot be checked at the moment";
 }

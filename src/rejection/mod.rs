@@ -35,6 +35,18 @@ use crate::{KeySourceError, Scope};
 /// }
 /// assert_eq!(advice(&Rejection::from(RejectionKind::ExpiredToken)), "ask for a new token");
 /// ```
+///
+/// # Example: the answers that follow
+///
+/// ```
+/// use tower_jwt_auth::{Rejection, RejectionKind};
+///
+/// let rejection = Rejection::from(RejectionKind::ExpiredToken);
+/// assert_eq!(rejection.status(), 401);
+/// assert_eq!(rejection.error_code(), Some("invalid_token"));
+/// assert_eq!(rejection.description(), "the token has expired");
+/// assert_eq!(rejection.to_string(), rejection.description());
+/// ```
 #[derive(Clone)]
 pub struct Rejection {
     kind: RejectionKind,
@@ -59,8 +71,24 @@ impl Rejection {
     /// How long a client is asked to wait when nothing else is said.
     const RETRY_AFTER: u64 = 5;
 
-    /// The token is not accepted: 401 `invalid_token`. For rules of one's own
+    /// The token is not accepted: 401 `invalid_token` (RFC 6750 section 3.1). For rules of one's own
     /// ([`verify_fn`](crate::verify_fn)).
+    ///
+    /// # Example: no such API key
+    ///
+    /// ```
+    /// use tower_jwt_auth::{Rejection, RejectionKind};
+    ///
+    /// fn user(key: &str) -> Result<&'static str, Rejection> {
+    ///     match key {
+    ///         "demo-key-alice" => Ok("alice"),
+    ///         _ => Err(Rejection::invalid_token()),
+    ///     }
+    /// }
+    /// let rejection = user("another").unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::InvalidToken);
+    /// assert_eq!(rejection.status(), 401);
+    /// ```
     pub fn invalid_token() -> Self {
         RejectionKind::InvalidToken.into()
     }
@@ -107,16 +135,40 @@ impl Rejection {
     }
 
     /// Whether the token is good cannot be told just now: 503 with `Retry-After`, in whole seconds
-    /// and at least 1. Never an answer to a bad token.
+    /// and at least 1 (RFC 9110 sections 15.6.4 and 10.2.3). Never an answer to a bad token.
+    ///
+    /// # Example: the database is away
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_jwt_auth::Rejection;
+    ///
+    /// let rejection = Rejection::unavailable(Duration::from_secs(5));
+    /// assert_eq!(rejection.status(), 503);
+    /// assert!(!rejection.is_invalid_token());
+    /// ```
     pub fn unavailable(retry_after: Duration) -> Self {
         Self::from(RejectionKind::KeysUnavailable)
             .with(|details| details.retry_after = Some(retry_after.as_secs().max(1)))
     }
 
-    /// Says it in other words: for the `error_description` and the gRPC message.
+    /// Says it in other words: for the `error_description` and the gRPC message. By default they are
+    /// those of the table at [`RejectionKind`].
     ///
     /// The text is the developer's, never the client's, and in plain ASCII: a character that may
     /// not stand in a challenge (RFC 6750 section 3) becomes a space, or `'` for a quotation mark.
+    ///
+    /// # Example: what the client should do
+    ///
+    /// ```
+    /// use tower_jwt_auth::Rejection;
+    ///
+    /// let rejection = Rejection::invalid_token().with_description("the key was revoked: ask for a new one");
+    /// assert_eq!(rejection.description(), "the key was revoked: ask for a new one");
+    ///
+    /// let rejection = Rejection::invalid_token().with_description("the \"old\" key");
+    /// assert_eq!(rejection.description(), "the 'old' key");
+    /// ```
     #[must_use]
     pub fn with_description(self, description: &'static str) -> Self {
         let fits = description.bytes().all(challenge::is_text_char);
@@ -156,7 +208,7 @@ impl Rejection {
         self.error_code() == Some("invalid_token")
     }
 
-    /// The HTTP status: 400, 401, 403 or 503.
+    /// The HTTP status: 400, 401, 403 or 503 (RFC 6750 section 3.1, RFC 9110 section 15).
     pub fn status(&self) -> StatusCode {
         self.kind.status()
     }
@@ -192,6 +244,20 @@ impl Rejection {
 
     /// What was configured, where the token did not match it: an issuer, an audience. For the
     /// operator's log, never sent to the client.
+    ///
+    /// # Example: a token for another service
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let token = issuer.token().audience("https://other.test").build();
+    /// let rejection = issuer.verifier().verify_now(&token).unwrap_err();
+    /// assert_eq!(rejection.expected(), Some("https://api.test"));
+    /// assert_eq!(rejection.to_string(), "the token is for another audience");
+    /// # }
+    /// ```
     pub fn expected(&self) -> Option<&str> {
         self.details.as_ref()?.expected.as_deref()
     }

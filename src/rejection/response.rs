@@ -39,8 +39,8 @@ use crate::rejection::challenge::Challenges;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot answer a refusal with a body of type `{B}`",
     label = "cannot write a response with this body",
-    note = "`EmptyBody` wants `B: Default` and `ProblemJson` wants `B: From<Bytes>`; for another \
-            body write a responder of your own or use `with_rejection_fn`"
+    note = "`EmptyBody` wants `B: Default` and `ProblemJson` wants `B: From<Bytes>`; a closure is \
+            set by `with_rejection_fn`, and for another body write a responder of your own"
 )]
 pub trait ResponseForRejection<B> {
     /// The response to a request with this head.
@@ -48,6 +48,29 @@ pub trait ResponseForRejection<B> {
 }
 
 /// Answers with the status and the challenge, and an empty body: the default.
+///
+/// # Example: from one's own responder, for all but one path
+///
+/// ```
+/// use http::{Response, request::Parts};
+/// use tower_jwt_auth::{EmptyBody, Rejection, ResponseForRejection};
+///
+/// struct LoginPage;
+///
+/// impl ResponseForRejection<String> for LoginPage {
+///     fn response_for_rejection(&self, rejection: &Rejection, head: &Parts) -> Response<String> {
+///         match head.uri.path() {
+///             "/" => Response::builder().status(401).body("log in".into()).unwrap_or_default(),
+///             _ => EmptyBody.response_for_rejection(rejection, head),
+///         }
+///     }
+/// }
+///
+/// let (head, ()) = http::Request::get("/orders").body(()).unwrap().into_parts();
+/// let response = LoginPage.response_for_rejection(&Rejection::invalid_token(), &head);
+/// assert_eq!(response.status(), 401);
+/// assert_eq!(response.body(), "");
+/// ```
 #[allow(clippy::exhaustive_structs, reason = "there is nothing to add")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EmptyBody;
@@ -70,6 +93,22 @@ impl<B: Default> ResponseForRejection<B> for EmptyBody {
 ///
 /// let layer = JwtAuthLayer::new(any_bearer()).with_rejection_response(ProblemJson);
 /// # let _ = layer;
+/// ```
+///
+/// # Example: what it writes
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::Response;
+/// use tower_jwt_auth::{ProblemJson, Rejection, ResponseForRejection};
+///
+/// let (head, ()) = http::Request::new(()).into_parts();
+/// let response: Response<Bytes> =
+///     ProblemJson.response_for_rejection(&Rejection::invalid_token(), &head);
+/// let problem: serde_json::Value = serde_json::from_slice(response.body())?;
+/// assert_eq!(problem["status"], 401);
+/// assert_eq!(problem["error"], "invalid_token");
+/// # Ok::<(), serde_json::Error>(())
 /// ```
 #[allow(clippy::exhaustive_structs, reason = "there is nothing to add")]
 #[derive(Clone, Copy, Debug, Default)]
@@ -96,6 +135,22 @@ impl<B: From<Bytes>> ResponseForRejection<B> for ProblemJson {
 
 /// A closure as responder; made by
 /// [`JwtAuthLayer::with_rejection_fn`](crate::JwtAuthLayer::with_rejection_fn).
+///
+/// # Example: its name, for a function
+///
+/// ```
+/// use http::{Response, request::Parts};
+/// use tower_jwt_auth::{JwtAuthLayer, Rejection, RejectionFn, any_bearer};
+///
+/// type Respond = fn(&Rejection, &Parts) -> Response<String>;
+///
+/// fn respond(rejection: &Rejection, _: &Parts) -> Response<String> {
+///     Response::new(rejection.to_string())
+/// }
+/// let layer: JwtAuthLayer<(), RejectionFn<Respond>> =
+///     JwtAuthLayer::new(any_bearer()).with_rejection_fn(respond as Respond);
+/// # let _ = layer;
+/// ```
 #[derive(Clone)]
 pub struct RejectionFn<F>(pub(crate) F);
 

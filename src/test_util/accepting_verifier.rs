@@ -42,13 +42,22 @@ pub fn accept_all<C>(claims: C) -> AcceptingVerifier<C> {
 }
 
 /// The rule of [`accept_all`].
+///
+/// # Example: its name
+///
+/// ```
+/// use tower_jwt_auth::test_util::{AcceptingVerifier, accept_all};
+///
+/// let rule: AcceptingVerifier<u32> = accept_all(7);
+/// # let _ = rule;
+/// ```
 pub struct AcceptingVerifier<C> {
     token: VerifiedToken<C>,
 }
 
 impl<C: Send + Sync + 'static> VerifyToken<C> for AcceptingVerifier<C> {
     fn verify_bearer(&self, _: &BearerToken, _: &Parts) -> Verification<C> {
-        Verification::finished(Ok(self.token.clone()))
+        Verification::verified(Ok(self.token.clone()))
     }
 }
 

@@ -36,6 +36,17 @@ impl ManualClock {
     }
 
     /// Turns the clock to this time, forward or back.
+    ///
+    /// # Example: back
+    ///
+    /// ```
+    /// use tower_jwt_auth::test_util::ManualClock;
+    /// use tower_jwt_auth::{Clock, NumericDate};
+    ///
+    /// let clock = ManualClock::new(NumericDate::from_unix_seconds(1_700_000_000));
+    /// clock.set(NumericDate::from_unix_seconds(1_000_000_000));
+    /// assert_eq!(clock.now().unix_seconds(), 1_000_000_000);
+    /// ```
     pub fn set(&self, now: NumericDate) {
         self.turn(|_| now);
     }

@@ -49,6 +49,16 @@ impl TestIssuer {
     }
 
     /// Replaces the name of the issuer, `iss`; `https://issuer.test` by default.
+    ///
+    /// # Example: the name that a service expects
+    ///
+    /// ```
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// let issuer = TestIssuer::new().with_issuer("https://login.example");
+    /// let token = issuer.verifier().verify_now(&issuer.token().build()).unwrap();
+    /// assert_eq!(token.iss.as_deref(), Some("https://login.example"));
+    /// ```
     #[must_use]
     pub fn with_issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = issuer.into();
@@ -56,6 +66,20 @@ impl TestIssuer {
     }
 
     /// Replaces whom tokens are for, `aud`; `https://api.test` by default.
+    ///
+    /// # Example: the name that a service has
+    ///
+    /// ```
+    /// use tower_jwt_auth::RejectionKind;
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// let issuer = TestIssuer::new().with_audience("https://orders.example");
+    /// let token = issuer.token().build();
+    /// assert!(issuer.verifier().verify_now(&token).is_ok());
+    ///
+    /// let rejection = TestIssuer::new().verifier().verify_now(&token).unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::WrongAudience);
+    /// ```
     #[must_use]
     pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = audience.into();
@@ -82,6 +106,18 @@ impl TestIssuer {
     }
 
     /// Replaces the clock of its tokens and verifiers; [`SystemClock`] by default.
+    ///
+    /// # Example: the year 2001
+    ///
+    /// ```
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    /// use tower_jwt_auth::{FixedClock, NumericDate};
+    ///
+    /// let now = NumericDate::from_unix_seconds(1_000_000_000);
+    /// let issuer = TestIssuer::new().with_clock(FixedClock(now));
+    /// let token = issuer.verifier().verify_now(&issuer.token().build()).unwrap();
+    /// assert_eq!(token.iat, Some(now));
+    /// ```
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -93,6 +129,16 @@ impl TestIssuer {
     /// # Panics
     ///
     /// When the issuer or the audience was replaced by an empty string.
+    ///
+    /// # Example: with one more rule
+    ///
+    /// ```
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let verifier = issuer.verifier().add_required_claim("tenant");
+    /// assert!(verifier.verify_now(&issuer.token().build()).is_err());
+    /// ```
     pub fn verifier(&self) -> JwtVerifier {
         JwtVerifier::new(self.issuer.as_str(), self.audience.as_str(), self.key.verification_key())
             .expect("an issuer and an audience that are not empty")
@@ -100,6 +146,16 @@ impl TestIssuer {
     }
 
     /// Begins a token, which is right as long as nothing else is said: see [`TokenBuilder`].
+    ///
+    /// # Example: for a subject
+    ///
+    /// ```
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let token = issuer.verifier().verify_now(&issuer.token().subject("bob").build()).unwrap();
+    /// assert_eq!(token.sub.as_deref(), Some("bob"));
+    /// ```
     pub fn token(&self) -> TokenBuilder {
         TokenBuilder::new(&self.issuer, &self.audience, self.key.clone(), self.clock.now())
     }
@@ -109,6 +165,19 @@ impl TestIssuer {
     /// # Panics
     ///
     /// When the issuer was replaced by an empty string.
+    ///
+    /// # Example: for a verifier of one's own
+    ///
+    /// ```
+    /// use tower_jwt_auth::JwtVerifier;
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let keys = issuer.verification_keys();
+    /// let verifier = JwtVerifier::new("https://issuer.test", "https://api.test", keys)?;
+    /// assert!(verifier.verify_now(&issuer.token().build()).is_ok());
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
     pub fn verification_keys(&self) -> JwkSet {
         self.token_issuer().verification_keys()
     }
@@ -118,6 +187,16 @@ impl TestIssuer {
     /// # Panics
     ///
     /// When the issuer was replaced by an empty string.
+    ///
+    /// # Example: as it would be fetched
+    ///
+    /// ```
+    /// use tower_jwt_auth::JwkSet;
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// assert_eq!(JwkSet::from_json(&TestIssuer::new().jwk_set())?.len(), 1);
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
     pub fn jwk_set(&self) -> String {
         self.token_issuer().jwk_set()
     }

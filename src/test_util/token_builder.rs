@@ -58,12 +58,12 @@ impl TokenBuilder {
             .claim("jti", format!("test-{}", NUMBER.fetch_add(1, Ordering::Relaxed)))
     }
 
-    /// Replaces `sub`; `alice` by default.
+    /// Replaces `sub` (RFC 7519 section 4.1.2); `alice` by default.
     pub fn subject(self, subject: impl Into<String>) -> Self {
         self.claim("sub", subject.into())
     }
 
-    /// Replaces `scope`, the values separated by spaces; none by default.
+    /// Replaces `scope`, the values separated by spaces (RFC 8693 section 4.2); none by default.
     pub fn scope(self, scope: impl Into<String>) -> Self {
         self.claim("scope", scope.into())
     }
@@ -74,6 +74,18 @@ impl TokenBuilder {
     }
 
     /// Replaces `aud`, one or several: without the issuer's own audience, the token is wrong.
+    ///
+    /// # Example: for two others
+    ///
+    /// ```
+    /// use tower_jwt_auth::RejectionKind;
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let token = issuer.token().audience(["https://one.test", "https://two.test"]).build();
+    /// let rejection = issuer.verifier().verify_now(&token).unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::WrongAudience);
+    /// ```
     pub fn audience(self, audience: impl Into<Audience>) -> Self {
         self.claim("aud", audience.into())
     }
@@ -171,12 +183,35 @@ impl TokenBuilder {
     }
 
     /// Leaves a header parameter out.
+    ///
+    /// # Example: no `typ`, as many issuers write it
+    ///
+    /// ```
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let token = issuer.token().without_header("typ").build();
+    /// assert!(issuer.verifier().verify_now(&token).is_ok());
+    /// assert!(issuer.verifier().require_rfc9068().verify_now(&token).is_err());
+    /// ```
     pub fn without_header(mut self, name: &str) -> Self {
         self.header.remove(name);
         self
     }
 
     /// Makes it a token that expired an hour ago: `iat` and `exp`.
+    ///
+    /// # Example: an hour late
+    ///
+    /// ```
+    /// use tower_jwt_auth::RejectionKind;
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let token = issuer.token().expired().build();
+    /// let rejection = issuer.verifier().verify_now(&token).unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::ExpiredToken);
+    /// ```
     pub fn expired(self) -> Self {
         let (issued_at, expires_at) =
             (seconds_from(self.now, -7200), seconds_from(self.now, -3600));
@@ -184,22 +219,54 @@ impl TokenBuilder {
     }
 
     /// Makes it a token that becomes good in an hour: `nbf`, and an `exp` an hour later.
+    ///
+    /// # Example: an hour early
+    ///
+    /// ```
+    /// use tower_jwt_auth::RejectionKind;
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let token = issuer.token().not_yet_valid().build();
+    /// let rejection = issuer.verifier().verify_now(&token).unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::ImmatureToken);
+    /// ```
     pub fn not_yet_valid(self) -> Self {
         let (not_before, expires_at) = (seconds_from(self.now, 3600), seconds_from(self.now, 7200));
         self.claim("nbf", not_before).claim("exp", expires_at)
     }
 
     /// Gives it a signature that is wrong.
+    ///
+    /// # Example: the signature of another token
+    ///
+    /// ```
+    /// use tower_jwt_auth::RejectionKind;
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let token = issuer.token().forged().build();
+    /// let rejection = issuer.verifier().verify_now(&token).unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::InvalidSignature);
+    /// ```
     pub fn forged(mut self) -> Self {
         self.forged = true;
         self
     }
 
-    /// The token.
+    /// The token, in the compact serialization (RFC 7515 section 7.1).
     ///
     /// # Panics
     ///
     /// When the crypto backend cannot sign.
+    ///
+    /// # Example: three parts
+    ///
+    /// ```
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// assert_eq!(TestIssuer::new().token().build().split('.').count(), 3);
+    /// ```
     pub fn build(&self) -> String {
         let header = compact::encode_header(self.header.clone());
         let mut claims = self.claims.clone();
@@ -220,6 +287,18 @@ impl TokenBuilder {
     /// # Panics
     ///
     /// As [`build`](Self::build).
+    ///
+    /// # Example: on a request
+    ///
+    /// ```
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// let request = http::Request::builder()
+    ///     .header("authorization", TestIssuer::new().token().bearer())
+    ///     .body(())?;
+    /// assert!(request.headers()["authorization"].to_str()?.starts_with("Bearer ey"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn bearer(&self) -> String {
         format!("Bearer {}", self.build())
     }

@@ -29,9 +29,9 @@ impl Scratch {
     #[inline]
     pub(crate) fn new() -> Self {
         Self {
-            header: [const { MaybeUninit::uninit() }; _],
-            payload: [const { MaybeUninit::uninit() }; _],
-            signature: [const { MaybeUninit::uninit() }; _],
+            header: [const { MaybeUninit::uninit() }; decoded(MAX_HEADER)],
+            payload: [const { MaybeUninit::uninit() }; decoded(MAX_TOKEN)],
+            signature: [const { MaybeUninit::uninit() }; decoded(MAX_SIGNATURE)],
         }
     }
 }

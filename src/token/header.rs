@@ -13,12 +13,22 @@ use crate::{Algorithm, RejectionKind};
 /// # Example: which key signed it
 ///
 /// ```
-/// use tower_jwt_auth::VerifiedToken;
+/// # #[cfg(feature = "test-util")] {
+/// use tower_jwt_auth::test_util::TestIssuer;
+/// use tower_jwt_auth::{Algorithm, VerifiedToken};
 ///
 /// fn audit(token: &VerifiedToken) -> Option<&str> {
 ///     token.header()?.kid()
 /// }
-/// # let _ = audit;
+///
+/// let issuer = TestIssuer::new();
+/// let token = issuer.verifier().verify_now(&issuer.token().build()).unwrap();
+/// assert_eq!(audit(&token), Some("test"));
+///
+/// let header = token.header().unwrap();
+/// assert_eq!(header.algorithm(), Algorithm::ES256);
+/// assert_eq!(header.typ(), Some("at+jwt"));
+/// # }
 /// ```
 #[derive(Clone, Debug)]
 pub struct TokenHeader {
@@ -42,17 +52,17 @@ impl TokenHeader {
         Self { algorithm: header.algorithm, kid, typ }
     }
 
-    /// `alg`: the algorithm that the signature was checked with.
+    /// `alg`: the algorithm that the signature was checked with (RFC 7515 section 4.1.1).
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// `kid`: the name of the key, as the token gave it.
+    /// `kid`: the name of the key, as the token gave it (RFC 7515 section 4.1.4).
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
-    /// `typ`: the media type of the token, as the token gave it.
+    /// `typ`: the media type of the token, as the token gave it (RFC 7515 section 4.1.9).
     pub fn typ(&self) -> Option<&str> {
         self.typ.as_deref()
     }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::claims_pass::{Captured, Registered};
+use super::claims_pass::Registered;
 use super::expected::Expected;
 use super::{ExpectedAudience, ExpectedIssuer};
 use crate::key::AlgorithmSet;
@@ -65,26 +65,38 @@ impl Rules {
         claims: &Registered<'_>,
         typ: Option<&str>,
     ) -> Result<NumericDate, Rejection> {
-        check_one_of(&self.issuer, claims.issuer.as_ref(), RejectionKind::WrongIssuer)?;
-        check_one_of(&self.audience, claims.audience.as_ref(), RejectionKind::WrongAudience)?;
-        if self.exclusive_audience {
-            self.check_exclusive_audience(claims.audience.as_ref())?;
-        }
+        self.check_issuer(claims)?;
+        self.check_audience(claims)?;
         let expires_at = self.check_times(claims, self.clock.now())?;
         self.check_type(claims, typ)?;
         self.check_presence(claims)?;
         Ok(expires_at)
     }
 
-    fn check_exclusive_audience(&self, audience: Option<&Captured<'_>>) -> Result<(), Rejection> {
-        match (&self.audience, audience) {
-            (Expected::OneOf { values, display }, Some(audience))
-                if !audience.texts().all(|text| values.iter().any(|value| value == text)) =>
+    fn check_issuer(&self, claims: &Registered<'_>) -> Result<(), Rejection> {
+        let Expected::OneOf { values, display } = &self.issuer else { return Ok(()) };
+        let kind = match &claims.issuer {
+            Some(issuer) if values.iter().any(|value| value == issuer) => return Ok(()),
+            Some(_) => RejectionKind::WrongIssuer,
+            None => RejectionKind::MissingClaim,
+        };
+        Err(Rejection::from(kind).with_expected(display))
+    }
+
+    fn check_audience(&self, claims: &Registered<'_>) -> Result<(), Rejection> {
+        let Expected::OneOf { values, display } = &self.audience else { return Ok(()) };
+        let is_ours = |audience: &str| values.iter().any(|value| value == audience);
+        let kind = match &claims.audience {
+            Some(audience)
+                if audience.texts().any(is_ours)
+                    && (!self.exclusive_audience || audience.texts().all(is_ours)) =>
             {
-                Err(Rejection::from(RejectionKind::WrongAudience).with_expected(display))
+                return Ok(());
             }
-            _ => Ok(()),
-        }
+            Some(_) => RejectionKind::WrongAudience,
+            None => RejectionKind::MissingClaim,
+        };
+        Err(Rejection::from(kind).with_expected(display))
     }
 
     fn check_times(
@@ -133,31 +145,16 @@ impl Rules {
         if claims.has("cnf") && !self.ignore_confirmation {
             return Err(RejectionKind::UnconfirmedSender);
         }
-        let profile: &[&str] = if self.rfc9068 { &RFC_9068 } else { &[] };
-        let complete = profile.iter().all(|name| claims.has(name))
-            && self.required.iter().all(|name| claims.has(name));
+        let is_for_somebody =
+            claims.audience.as_ref().is_some_and(|audience| audience.texts().next().is_some());
+        let fits_profile =
+            !self.rfc9068 || (RFC_9068.iter().all(|name| claims.has(name)) && is_for_somebody);
+        let complete = fits_profile && self.required.iter().all(|name| claims.has(name));
         match complete {
             true => Ok(()),
             false => Err(RejectionKind::MissingClaim),
         }
     }
-}
-
-/// Whether a claim is there and one of its strings is one of those expected.
-fn check_one_of(
-    expected: &Expected,
-    claim: Option<&Captured<'_>>,
-    otherwise: RejectionKind,
-) -> Result<(), Rejection> {
-    let Expected::OneOf { values, display } = expected else { return Ok(()) };
-    let kind = match claim {
-        Some(claim) if claim.texts().any(|text| values.iter().any(|value| value == text)) => {
-            return Ok(());
-        }
-        Some(_) => otherwise,
-        None => RejectionKind::MissingClaim,
-    };
-    Err(Rejection::from(kind).with_expected(display))
 }
 
 impl fmt::Debug for Rules {

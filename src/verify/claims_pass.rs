@@ -4,25 +4,29 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
 use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, Error, IgnoredAny, IntoDeserializer,
-    MapAccess, SeqAccess, Visitor,
+    Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess,
+    Visitor,
 };
 use serde::forward_to_deserialize_any;
+use serde_json::value::RawValue;
 
+use super::captured::{CaptureSeed, Captured, Replay};
 use crate::strict_json::{self, NameSeed, NameSet};
 use crate::{NumericDate, RejectionKind};
 
 /// The claims that the rules are about, of their right types.
 #[derive(Debug, Default)]
 pub(super) struct Registered<'de> {
-    pub(super) issuer: Option<Captured<'de>>,
+    pub(super) issuer: Option<Cow<'de, str>>,
     pub(super) audience: Option<Captured<'de>>,
     pub(super) expires_at: Option<NumericDate>,
     pub(super) not_before: Option<NumericDate>,
     pub(super) issued_at: Option<NumericDate>,
     names: NameSet<'de>,
+    /// A name stood twice, or a value had the wrong type. Kept apart from the error that says so,
+    /// since a user's `Deserialize` may swallow errors.
+    faulty: bool,
 }
 
 impl Registered<'_> {
@@ -54,16 +58,13 @@ pub(super) fn read<C: DeserializeOwned>(
     }
 }
 
-fn pass<'de, C: serde::Deserialize<'de>>(
-    text: &'de str,
-    rfc9068: bool,
-) -> Option<(Registered<'de>, C)> {
+fn pass<'de, C: Deserialize<'de>>(text: &'de str, rfc9068: bool) -> Option<(Registered<'de>, C)> {
     let mut registered = Registered::default();
     let mut json = serde_json::Deserializer::from_str(text);
     let tee = Tee { json: &mut json, registered: &mut registered, rfc9068 };
     let claims = C::deserialize(tee).ok()?;
     json.end().ok()?;
-    Some((registered, claims))
+    (!registered.faulty).then_some((registered, claims))
 }
 
 /// Stands between the JSON and the user's type, at the top level only.
@@ -123,6 +124,8 @@ enum Claim {
     IssuedAt,
     /// A string by its definition, and nothing more is asked of it.
     Text,
+    /// A string by its definition, an array of strings with some issuers, likewise.
+    Scope,
 }
 
 impl Claim {
@@ -135,6 +138,7 @@ impl Claim {
             "iat" => Self::IssuedAt,
             "sub" => Self::Text,
             "jti" | "client_id" if rfc9068 => Self::Text,
+            "scope" if rfc9068 => Self::Scope,
             _ => return None,
         })
     }
@@ -158,18 +162,20 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for TeeMap<'_, 'de, A> {
         let Some(name) = self.map.next_key_seed(NameSeed)? else { return Ok(None) };
         self.claim = Claim::of(&name, self.rfc9068);
         let key = seed.deserialize(Replay::text(&name))?;
-        match self.registered.names.insert(name) {
-            true => Ok(Some(key)),
-            false => Err(A::Error::custom("a name stands twice")),
+        if !self.registered.names.insert(name) {
+            return Err(self.registered.fault("a name stands twice"));
         }
+        Ok(Some(key))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
-        let Some(claim) = self.claim.take() else { return self.map.next_value_seed(seed) };
-        let captured = self.map.next_value_seed(CaptureSeed)?;
-        let value = seed.deserialize(Replay::new(&captured))?;
-        self.registered.write_down(claim, captured).map_err(A::Error::custom)?;
-        Ok(value)
+        match self.claim.take() {
+            Some(claim) => {
+                let registered = &mut *self.registered;
+                self.map.next_value_seed(ValueTee { inner: seed, claim, registered })
+            }
+            None => self.map.next_value_seed(seed),
+        }
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -177,185 +183,67 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for TeeMap<'_, 'de, A> {
     }
 }
 
-impl<'de> Registered<'de> {
-    fn write_down(&mut self, claim: Claim, value: Captured<'de>) -> Result<(), &'static str> {
-        const NOT_A_TEXT: &str = "not a string";
-        match claim {
-            Claim::Issuer if value.is_text() => self.issuer = Some(value),
-            Claim::Audience => {
-                if let Captured::Number(_) = value {
-                    return Err("neither a string nor an array of strings");
-                }
-                self.audience = Some(value);
-            }
-            Claim::ExpiresAt => self.expires_at = Some(value.date()?),
-            Claim::NotBefore => self.not_before = Some(value.date()?),
-            Claim::IssuedAt => self.issued_at = Some(value.date()?),
-            Claim::Text if value.is_text() => {}
-            Claim::Issuer | Claim::Text => return Err(NOT_A_TEXT),
-        }
-        Ok(())
+/// Stands between the JSON and the user's type, at the value of a registered claim.
+struct ValueTee<'a, 'de, D> {
+    inner: D,
+    claim: Claim,
+    registered: &'a mut Registered<'de>,
+}
+
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for ValueTee<'_, 'de, S> {
+    type Value = S::Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<S::Value, D::Error> {
+        let Self { inner: seed, claim, registered } = self;
+        seed.deserialize(ValueTee { inner: json, claim, registered })
     }
 }
 
-/// The value of a registered claim: nothing else is the right type for any of them.
-#[derive(Debug)]
-pub(super) enum Captured<'de> {
-    Text(Cow<'de, str>),
-    Texts(Vec<Cow<'de, str>>),
-    Number(Number),
-}
-
-/// A number, as the JSON wrote it.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Number {
-    Unsigned(u64),
-    Signed(i64),
-    Float(f64),
-}
-
-impl Captured<'_> {
-    /// Its strings: one, several, or none.
-    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
-        match self {
-            Self::Text(text) => std::slice::from_ref(text),
-            Self::Texts(texts) => texts.as_slice(),
-            Self::Number(_) => &[],
-        }
-        .iter()
-        .map(AsRef::as_ref)
-    }
-
-    fn is_text(&self) -> bool {
-        matches!(self, Self::Text(_))
-    }
-
-    fn date(&self) -> Result<NumericDate, &'static str> {
-        match *self {
-            Self::Number(Number::Unsigned(seconds)) => NumericDate::from_u64(seconds),
-            Self::Number(Number::Float(seconds)) => NumericDate::from_f64(seconds),
-            _ => None,
-        }
-        .ok_or("not a time")
-    }
-}
-
-/// Captures a value: a string, a number, or an array of strings; refuses all else.
-struct CaptureSeed;
-
-impl<'de> DeserializeSeed<'de> for CaptureSeed {
-    type Value = Captured<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Captured<'de>, D::Error> {
-        json.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for CaptureSeed {
-    type Value = Captured<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string, a number or an array of strings")
-    }
-
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Captured::Text(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Captured::Text(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(Captured::Number(Number::Unsigned(number)))
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(Captured::Number(Number::Signed(number)))
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-        Ok(Captured::Number(Number::Float(number)))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut texts = Vec::new();
-        while let Some(text) = seq.next_element_seed(NameSeed)? {
-            texts.push(text);
-        }
-        Ok(Captured::Texts(texts))
-    }
-
-    /// With `serde_json/arbitrary_precision`, which any crate of the user's may turn on, a number
-    /// comes as a map around its digits; a real object does not pass for one.
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        use serde::Deserialize;
-        let map = serde::de::value::MapAccessDeserializer::new(map);
-        let number = serde_json::Number::deserialize(map)?;
-        let number = match (number.as_u64(), number.as_i64(), number.as_f64()) {
-            (Some(number), ..) => Number::Unsigned(number),
-            (_, Some(number), _) => Number::Signed(number),
-            (.., Some(number)) => Number::Float(number),
-            _ => return Err(A::Error::custom("a number out of range")),
+impl<'de, D: Deserializer<'de>> ValueTee<'_, 'de, D> {
+    /// Captures the value, hands it on, and writes it down.
+    fn replay<T>(
+        self,
+        hand_on: impl FnOnce(Replay<'_, 'de, D::Error>) -> Result<T, D::Error>,
+    ) -> Result<T, D::Error> {
+        let Ok(captured) = CaptureSeed.deserialize(self.inner) else {
+            return Err(self.registered.fault("a registered claim of the wrong type"));
         };
-        Ok(Captured::Number(number))
-    }
-}
-
-/// Hands a captured value on to the user's type, as the JSON would have.
-struct Replay<'a, 'de, E> {
-    value: ReplayValue<'a, 'de>,
-    error: std::marker::PhantomData<E>,
-}
-
-enum ReplayValue<'a, 'de> {
-    Text(&'a Cow<'de, str>),
-    Texts(&'a [Cow<'de, str>]),
-    Number(Number),
-}
-
-impl<'a, 'de, E> Replay<'a, 'de, E> {
-    fn text(text: &'a Cow<'de, str>) -> Self {
-        Self { value: ReplayValue::Text(text), error: std::marker::PhantomData }
-    }
-
-    fn new(captured: &'a Captured<'de>) -> Self {
-        let value = match captured {
-            Captured::Text(text) => ReplayValue::Text(text),
-            Captured::Texts(texts) => ReplayValue::Texts(texts),
-            Captured::Number(number) => ReplayValue::Number(*number),
-        };
-        Self { value, error: std::marker::PhantomData }
-    }
-}
-
-impl<'de, E: Error> Deserializer<'de> for Replay<'_, 'de, E> {
-    type Error = E;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
-        match self.value {
-            ReplayValue::Text(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
-            ReplayValue::Text(Cow::Owned(text)) => visitor.visit_str(text),
-            ReplayValue::Texts(texts) => {
-                let texts = texts.iter().map(Self::text);
-                visitor.visit_seq(serde::de::value::SeqDeserializer::new(texts))
-            }
-            ReplayValue::Number(Number::Unsigned(number)) => visitor.visit_u64(number),
-            ReplayValue::Number(Number::Signed(number)) => visitor.visit_i64(number),
-            ReplayValue::Number(Number::Float(number)) => visitor.visit_f64(number),
+        let handed_on = hand_on(Replay::new(&captured));
+        match self.registered.write_down(self.claim, captured) {
+            Some(()) => handed_on,
+            None => Err(self.registered.fault("a registered claim of the wrong type")),
         }
     }
+}
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
-        visitor.visit_some(self)
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for ValueTee<'_, 'de, D> {
+    type Error = D::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.replay(|value| value.deserialize_any(visitor))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.replay(|value| value.deserialize_option(visitor))
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         visitor: V,
-    ) -> Result<V::Value, E> {
-        visitor.visit_newtype_struct(self)
+    ) -> Result<V::Value, D::Error> {
+        if !name.starts_with(SERDE_JSON_PRIVATE) {
+            return self.replay(|value| value.deserialize_newtype_struct(name, visitor));
+        }
+        // A type of `serde_json`'s that wants the text itself.
+        let text = <&RawValue>::deserialize(self.inner)?.get();
+        let captured = CaptureSeed.deserialize(&mut serde_json::Deserializer::from_str(text)).ok();
+        if captured.and_then(|value| self.registered.write_down(self.claim, value)).is_none() {
+            return Err(self.registered.fault("a registered claim of the wrong type"));
+        }
+        serde_json::Deserializer::from_str(text)
+            .deserialize_newtype_struct(name, visitor)
+            .map_err(D::Error::custom)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -363,17 +251,8 @@ impl<'de, E: Error> Deserializer<'de> for Replay<'_, 'de, E> {
         name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, E> {
-        match self.value {
-            ReplayValue::Text(Cow::Borrowed(text)) => {
-                BorrowedStrDeserializer::new(text).deserialize_enum(name, variants, visitor)
-            }
-            ReplayValue::Text(Cow::Owned(text)) => {
-                let text: StrDeserializer<'_, E> = text.as_str().into_deserializer();
-                text.deserialize_enum(name, variants, visitor)
-            }
-            _ => self.deserialize_any(visitor),
-        }
+    ) -> Result<V::Value, D::Error> {
+        self.replay(|value| value.deserialize_enum(name, variants, visitor))
     }
 
     forward_to_deserialize_any! {
@@ -382,10 +261,28 @@ impl<'de, E: Error> Deserializer<'de> for Replay<'_, 'de, E> {
     }
 }
 
-impl<'de, E: Error> IntoDeserializer<'de, E> for Replay<'_, 'de, E> {
-    type Deserializer = Self;
+/// How the names of `serde_json`'s own types begin, such as that of `RawValue`.
+const SERDE_JSON_PRIVATE: &str = "$serde_json::private::";
 
-    fn into_deserializer(self) -> Self {
-        self
+impl<'de> Registered<'de> {
+    /// Writes a claim down; `None` when its value has the wrong type.
+    fn write_down(&mut self, claim: Claim, value: Captured<'de>) -> Option<()> {
+        let is_number = matches!(value, Captured::Number(_));
+        match claim {
+            Claim::Issuer => self.issuer = Some(value.into_text()?),
+            Claim::Audience if !is_number => self.audience = Some(value),
+            Claim::ExpiresAt => self.expires_at = Some(value.date()?),
+            Claim::NotBefore => self.not_before = Some(value.date()?),
+            Claim::IssuedAt => self.issued_at = Some(value.date()?),
+            Claim::Text => drop(value.into_text()?),
+            Claim::Scope if !is_number => {}
+            Claim::Audience | Claim::Scope => return None,
+        }
+        Some(())
+    }
+
+    fn fault<E: Error>(&mut self, what: &'static str) -> E {
+        self.faulty = true;
+        E::custom(what)
     }
 }

@@ -42,11 +42,29 @@ impl<C> JwtVerifier<C> {
         JwtVerifier { keys: self.keys, rules: self.rules, claims: PhantomData }
     }
 
-    /// Narrows the algorithms; those of the keys by default, and never more than those.
+    /// Narrows the algorithms; those of the keys by default, and never more than those (RFC 8725
+    /// section 3.1). A further call replaces them.
     ///
     /// # Errors
     ///
     /// When none is given.
+    ///
+    /// # Example: RSA alone
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    /// use tower_jwt_auth::{Algorithm, RejectionKind};
+    ///
+    /// let issuer = TestIssuer::new(); // It signs with ES256.
+    /// assert!(issuer.verifier().with_algorithms([]).is_err());
+    ///
+    /// let verifier = issuer.verifier().with_algorithms([Algorithm::RS256, Algorithm::PS256])?;
+    /// let rejection = verifier.verify_now(&issuer.token().build()).unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::UnsupportedAlgorithm);
+    /// # }
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
     pub fn with_algorithms(
         mut self,
         algorithms: impl IntoIterator<Item = Algorithm>,
@@ -78,8 +96,7 @@ impl<C> JwtVerifier<C> {
     /// let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256)?;
     /// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
     /// assert!(verifier.clone().with_leeway(Duration::from_secs(301)).is_err());
-    /// let exact = verifier.with_leeway(Duration::ZERO)?;
-    /// # let _ = exact;
+    /// assert!(verifier.with_leeway(Duration::ZERO).is_ok());
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     pub fn with_leeway(mut self, leeway: Duration) -> Result<Self, ConfigError> {
@@ -93,12 +110,33 @@ impl<C> JwtVerifier<C> {
         Ok(self)
     }
 
-    /// Refuses tokens that were issued, by their `iat`, longer ago than this, in whole seconds; any
-    /// age by default. The claim is then required.
+    /// Refuses tokens that were issued, by their `iat` (RFC 7519 section 4.1.6), longer ago than
+    /// this, in whole seconds; any age by default. The claim is then required. The leeway is added.
     ///
     /// # Errors
     ///
     /// When it is less than a second.
+    ///
+    /// # Example: ten minutes
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use std::time::Duration;
+    /// use tower_jwt_auth::test_util::{ManualClock, TestIssuer};
+    /// use tower_jwt_auth::{NumericDate, RejectionKind};
+    ///
+    /// let clock = ManualClock::new(NumericDate::from_unix_seconds(1_700_000_000));
+    /// let issuer = TestIssuer::new().with_clock(clock.clone());
+    /// let verifier = issuer.verifier().with_max_age(Duration::from_secs(600))?;
+    /// let token = issuer.token().build();
+    /// assert!(verifier.verify_now(&token).is_ok());
+    ///
+    /// clock.advance(Duration::from_secs(600 + 30)); // The leeway is 30 s.
+    /// let rejection = verifier.verify_now(&token).unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::TooOld);
+    /// # }
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
     pub fn with_max_age(mut self, max_age: Duration) -> Result<Self, ConfigError> {
         if max_age < Duration::from_secs(1) {
             return Err(ConfigError::new(
@@ -110,7 +148,23 @@ impl<C> JwtVerifier<C> {
         Ok(self)
     }
 
-    /// Replaces the clock; [`SystemClock`](crate::SystemClock) by default.
+    /// Replaces the clock by which `exp`, `nbf`, `iat` and the maximum age are judged (RFC 7519
+    /// section 4.1); [`SystemClock`](crate::SystemClock) by default.
+    ///
+    /// # Example: as of the year 2100
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    /// use tower_jwt_auth::{FixedClock, NumericDate, RejectionKind};
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let in_2100 = FixedClock(NumericDate::from_unix_seconds(4_102_444_800));
+    /// let verifier = issuer.verifier().with_clock(in_2100);
+    /// let rejection = verifier.verify_now(&issuer.token().build()).unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::ExpiredToken);
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.rules_mut().clock = Arc::new(clock);
@@ -122,6 +176,24 @@ impl<C> JwtVerifier<C> {
     /// without a `typ`, or with `JWT`, are accepted too.
     ///
     /// Goes with [`AccessTokenClaims`](crate::AccessTokenClaims).
+    ///
+    /// # Example: a JWT that is no access token by the RFC
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    /// use tower_jwt_auth::{AccessTokenClaims, RejectionKind};
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let verifier = issuer.verifier().require_rfc9068().with_claims::<AccessTokenClaims>();
+    /// assert_eq!(verifier.verify_now(&issuer.token().build()).unwrap().client_id, "test-client");
+    ///
+    /// let rejection = verifier.verify_now(&issuer.token().header("typ", "JWT").build()).unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::WrongTokenType);
+    /// let rejection = verifier.verify_now(&issuer.token().without("jti").build()).unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::MissingClaim);
+    /// # }
+    /// ```
     #[must_use]
     pub fn require_rfc9068(mut self) -> Self {
         self.rules_mut().rfc9068 = true;
@@ -129,7 +201,25 @@ impl<C> JwtVerifier<C> {
     }
 
     /// Refuses a token that is for others as well; by default it is enough to be among its
-    /// audiences.
+    /// audiences (`aud`, RFC 7519 section 4.1.3).
+    ///
+    /// Nothing changes where [any audience](crate::ExpectedAudience::dangerous_any) will do.
+    ///
+    /// # Example: a token for two
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use tower_jwt_auth::RejectionKind;
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let token = issuer.token().audience(["https://api.test", "https://other.test"]).build();
+    /// assert!(issuer.verifier().verify_now(&token).is_ok());
+    ///
+    /// let rejection = issuer.verifier().exclusive_audience().verify_now(&token).unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::WrongAudience);
+    /// # }
+    /// ```
     #[must_use]
     pub fn exclusive_audience(mut self) -> Self {
         self.rules_mut().exclusive_audience = true;
@@ -137,7 +227,23 @@ impl<C> JwtVerifier<C> {
     }
 
     /// Asks for one more claim, of any value; by default `exp`, `iss` and `aud` are all that a token
-    /// must have.
+    /// must have. Which claims must be there is left to the application (RFC 7519 section 4).
+    ///
+    /// # Example: a tenant
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use tower_jwt_auth::RejectionKind;
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let verifier = issuer.verifier().add_required_claim("tenant");
+    /// assert!(verifier.verify_now(&issuer.token().claim("tenant", 7).build()).is_ok());
+    ///
+    /// let rejection = verifier.verify_now(&issuer.token().build()).unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::MissingClaim);
+    /// # }
+    /// ```
     #[must_use]
     pub fn add_required_claim(mut self, name: impl Into<String>) -> Self {
         self.rules_mut().required.push(name.into());
@@ -147,18 +253,54 @@ impl<C> JwtVerifier<C> {
     /// Accepts tokens that are bound to their sender (`cnf`, RFC 7800) as if they were not.
     ///
     /// Whoever steals such a token can then use it. They are refused by default, since nothing here
-    /// checks the binding (RFC 9449 section 7.1).
+    /// checks the binding: to a key (DPoP, RFC 9449 section 7.1) or to a client's certificate
+    /// (mutual TLS, RFC 8705 section 3).
+    ///
+    /// # Example: bound to a certificate
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use serde_json::json;
+    /// use tower_jwt_auth::RejectionKind;
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let thumbprint = json!({"x5t#S256": "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA"});
+    /// let token = issuer.token().claim("cnf", thumbprint).build();
+    /// let rejection = issuer.verifier().verify_now(&token).unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::UnconfirmedSender);
+    ///
+    /// // Behind a proxy that compares the certificate itself:
+    /// assert!(issuer.verifier().dangerous_ignore_confirmation().verify_now(&token).is_ok());
+    /// # }
+    /// ```
     #[must_use]
     pub fn dangerous_ignore_confirmation(mut self) -> Self {
         self.rules_mut().ignore_confirmation = true;
         self
     }
 
-    /// Accepts ID tokens (known by `at_hash` and `c_hash`) and security events (`events`) as if they
-    /// were access tokens.
+    /// Accepts ID tokens (known by `at_hash` and `c_hash`, OpenID Connect Core 1.0 section 3.3.2.11)
+    /// and security events (`events`, RFC 8417 section 2.2) as if they were access tokens.
     ///
     /// They tell a client who logged in, and were never meant to open an API. Refused by default
     /// (RFC 8725 section 3.12).
+    ///
+    /// # Example: known by its hash
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use tower_jwt_auth::RejectionKind;
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let id_token = issuer.token().header("typ", "JWT").claim("at_hash", "77QmUPtjPfzWtF2AnpK9RQ").build();
+    /// let rejection = issuer.verifier().verify_now(&id_token).unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::WrongTokenType);
+    ///
+    /// assert!(issuer.verifier().dangerous_accept_id_tokens().verify_now(&id_token).is_ok());
+    /// # }
+    /// ```
     #[must_use]
     pub fn dangerous_accept_id_tokens(mut self) -> Self {
         self.rules_mut().accept_id_tokens = true;

@@ -84,8 +84,23 @@ expected! {
     ExpectedIssuer, Issuer, "issuer",
     /// Any issuer, or none at all.
     ///
-    /// Then the key alone says whose token it is: whoever shares it can issue tokens that are
-    /// accepted here.
+    /// Then the key alone says whose token it is (RFC 8725 section 3.8): whoever shares it can
+    /// issue tokens that are accepted here. Without it, `iss` is required.
+    ///
+    /// # Example: tokens that do not name their issuer
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    /// use tower_jwt_auth::{ExpectedIssuer, JwtVerifier};
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let keys = issuer.verification_keys();
+    /// let verifier = JwtVerifier::new(ExpectedIssuer::dangerous_any(), "https://api.test", keys)?;
+    /// assert!(verifier.verify_now(&issuer.token().without("iss").build()).is_ok());
+    /// # }
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
 }
 
 expected! {
@@ -106,7 +121,22 @@ expected! {
     /// Any audience, or none at all.
     ///
     /// Then a token that the issuer made for another service opens this one too, and that service
-    /// can use it here.
+    /// can use it here (RFC 8725 section 3.9). Without it, `aud` is required.
+    ///
+    /// # Example: tokens that do not name their audience
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    /// use tower_jwt_auth::{ExpectedAudience, JwtVerifier};
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let keys = issuer.verification_keys();
+    /// let verifier = JwtVerifier::new("https://issuer.test", ExpectedAudience::dangerous_any(), keys)?;
+    /// assert!(verifier.verify_now(&issuer.token().without("aud").build()).is_ok());
+    /// # }
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
 }
 
 #[derive(Clone, Debug)]

@@ -1,5 +1,6 @@
 //! The verifier: the way of a token, from text to trusted claims.
 
+mod captured;
 mod claim_rules;
 mod claims_pass;
 mod config;
@@ -123,6 +124,26 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     /// # Errors
     ///
     /// A [`Rejection`] whose [`kind`](Rejection::kind) tells an expired token from an invalid one.
+    ///
+    /// # Example: from a queue
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    /// use tower_jwt_auth::{JwtVerifier, Rejection};
+    ///
+    /// async fn subject(verifier: &JwtVerifier, message: &str) -> Result<Option<String>, Rejection> {
+    ///     Ok(verifier.verify(message).await?.sub.clone())
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let issuer = TestIssuer::new();
+    /// let (good, expired) = (issuer.token().build(), issuer.token().expired().build());
+    /// assert_eq!(subject(&issuer.verifier(), &good).await.unwrap().as_deref(), Some("alice"));
+    /// assert!(subject(&issuer.verifier(), &expired).await.is_err());
+    /// # });
+    /// # }
+    /// ```
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
         match self.begin(token.as_bytes()) {
             Step::Done(verdict) => verdict,
@@ -139,6 +160,25 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     ///
     /// As [`verify`](Self::verify); and [`RejectionKind::KeysUnavailable`] when the keys would have
     /// to be waited for.
+    ///
+    /// # Example: with claims of a type of one's own
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use serde::Deserialize;
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Claims {
+    ///     tenant: u32,
+    /// }
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let verifier = issuer.verifier().with_claims::<Claims>();
+    /// let token = issuer.token().claim("tenant", 7).build();
+    /// assert_eq!(verifier.verify_now(&token).unwrap().tenant, 7);
+    /// # }
+    /// ```
     pub fn verify_now(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
         match self.begin(token.as_bytes()) {
             Step::Done(verdict) => verdict,
@@ -222,10 +262,10 @@ where
 {
     fn verify_bearer(&self, token: &BearerToken, _: &Parts) -> Verification<C> {
         match self.begin(token.as_bytes()) {
-            Step::Done(verdict) => Verification::finished(verdict),
+            Step::Done(verdict) => Verification::verified(verdict),
             Step::Wait(keys) => {
                 let (verifier, token) = (self.clone(), token.clone());
-                Verification::waiting(async move {
+                Verification::verified_later(async move {
                     let found = keys.await;
                     verifier.resume(token.as_bytes(), found)
                 })

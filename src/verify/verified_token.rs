@@ -23,6 +23,22 @@ use crate::{NumericDate, RegisteredClaims, TokenHeader};
 /// }
 /// assert!(subject(&Request::new(())).is_err());
 /// ```
+///
+/// # Example: what is known of a token
+///
+/// ```
+/// # #[cfg(feature = "test-util")] {
+/// use tower_jwt_auth::test_util::TestIssuer;
+/// use tower_jwt_auth::{Algorithm, VerifiedToken};
+///
+/// let issuer = TestIssuer::new();
+/// let token: VerifiedToken = issuer.verifier().verify_now(&issuer.token().build()).unwrap();
+/// assert_eq!(token.sub.as_deref(), Some("alice"));
+/// assert_eq!(token.claims().iss.as_deref(), Some("https://issuer.test"));
+/// assert_eq!(token.expires_at(), token.exp);
+/// assert_eq!(token.header().unwrap().algorithm(), Algorithm::ES256);
+/// # }
+/// ```
 pub struct VerifiedToken<C = RegisteredClaims>(Arc<Accepted<C>>);
 
 impl<C> VerifiedToken<C> {
@@ -35,12 +51,13 @@ impl<C> VerifiedToken<C> {
         &self.0.claims
     }
 
-    /// The token's header; `None` for a token that is no JWT.
+    /// The token's header (RFC 7515 section 4); `None` for a token that is no JWT.
     pub fn header(&self) -> Option<&TokenHeader> {
         self.0.header.as_ref()
     }
 
-    /// When the token expires; `None` when nobody said so.
+    /// When the token expires: the `exp` of a JWT (RFC 7519 section 4.1.4), without the leeway;
+    /// `None` when nobody said so.
     pub fn expires_at(&self) -> Option<NumericDate> {
         self.0.expires_at
     }
@@ -53,6 +70,24 @@ impl<C: Send + Sync + 'static> VerifiedToken<C> {
     ///
     /// When there is none with claims of this type: the layer is missing, reads other claims, or
     /// let the request pass without a token.
+    ///
+    /// # Example: claims of a type of one's own
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use http::Extensions;
+    /// use tower_jwt_auth::VerifiedToken;
+    /// use tower_jwt_auth::test_util::verified_token;
+    ///
+    /// struct Tenant(u32);
+    ///
+    /// let mut extensions = Extensions::new();
+    /// extensions.insert(verified_token(Tenant(7))); // As the layer does, for a token that is good.
+    ///
+    /// assert_eq!(VerifiedToken::<Tenant>::from_extensions(&extensions).unwrap().0, 7);
+    /// assert!(<VerifiedToken>::from_extensions(&extensions).is_err()); // Other claims.
+    /// # }
+    /// ```
     pub fn from_extensions(extensions: &Extensions) -> Result<&Self, MissingLayer> {
         extensions.get().ok_or_else(MissingLayer::for_claims::<C>)
     }

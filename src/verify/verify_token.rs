@@ -51,6 +51,21 @@ impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
 }
 
 /// The verdict on a token: now, or later.
+///
+/// # Example: known at once, or asked elsewhere
+///
+/// ```
+/// use tower_jwt_auth::{Accepted, BearerToken, Rejection, Verification};
+///
+/// # async fn ask(_: BearerToken) -> Result<Accepted<String>, Rejection> { Err(Rejection::invalid_token()) }
+/// fn verify(token: &BearerToken) -> Verification<String> {
+///     match token.as_str() {
+///         "demo-key" => Verification::ready(Ok(Accepted::new("alice".into()))),
+///         _ => Verification::pending(ask(token.clone())),
+///     }
+/// }
+/// # let _ = verify;
+/// ```
 pub struct Verification<C>(pub(crate) VerificationState<C>);
 
 pub(crate) enum VerificationState<C> {
@@ -63,23 +78,104 @@ pub(crate) type PendingVerdict<C> =
 
 impl<C> Verification<C> {
     /// The verdict is known.
+    ///
+    /// # Example: a token without claims
+    ///
+    /// ```
+    /// use tower_jwt_auth::{Accepted, BearerToken, Rejection, Verification};
+    ///
+    /// fn verify(token: &BearerToken) -> Verification<()> {
+    ///     let known = token.as_str() == "demo-key";
+    ///     Verification::ready(known.then(|| Accepted::new(())).ok_or_else(Rejection::invalid_token))
+    /// }
+    /// # let _ = verify;
+    /// ```
     pub fn ready(verdict: Result<Accepted<C>, Rejection>) -> Self {
-        Self::finished(verdict.map(VerifiedToken::new))
+        Self::verified(verdict.map(VerifiedToken::new))
     }
 
     /// The verdict takes time; the request waits for it. When the client goes away, the future is
     /// dropped.
+    ///
+    /// # Example: introspection, with an end (RFC 7662)
+    ///
+    /// ```
+    /// use tower_jwt_auth::{Accepted, BearerToken, NumericDate, Rejection, Verification};
+    ///
+    /// # async fn introspect(_: &str) -> Option<(String, i64)> { None }
+    /// fn verify(token: &BearerToken) -> Verification<String> {
+    ///     let token = token.clone();
+    ///     Verification::pending(async move {
+    ///         let active = introspect(token.as_str()).await;
+    ///         let (subject, exp) = active.ok_or_else(Rejection::invalid_token)?;
+    ///         Ok(Accepted::new(subject).with_expires_at(NumericDate::from_unix_seconds(exp)))
+    ///     })
+    /// }
+    /// # let _ = verify;
+    /// ```
     pub fn pending(
         verdict: impl Future<Output = Result<Accepted<C>, Rejection>> + Send + 'static,
     ) -> Self {
-        Self::waiting(async move { verdict.await.map(VerifiedToken::new) })
+        Self::verified_later(async move { verdict.await.map(VerifiedToken::new) })
     }
 
-    pub(crate) fn finished(verdict: Result<VerifiedToken<C>, Rejection>) -> Self {
+    /// The verdict is known, and another verifier's proof goes with it: for rules that add to one.
+    ///
+    /// # Example: not everybody's token
+    ///
+    /// ```
+    /// use http::request::Parts;
+    /// use tower_jwt_auth::{
+    ///     BearerToken, JwtVerifier, RegisteredClaims, Rejection, Verification, VerifyToken,
+    /// };
+    ///
+    /// struct OnlyAlice(JwtVerifier);
+    ///
+    /// impl VerifyToken<RegisteredClaims> for OnlyAlice {
+    ///     fn verify_bearer(&self, token: &BearerToken, _: &Parts) -> Verification<RegisteredClaims> {
+    ///         let verified = self.0.verify_now(token.as_str());
+    ///         Verification::verified(verified.and_then(|token| match token.sub.as_deref() {
+    ///             Some("alice") => Ok(token),
+    ///             _ => Err(Rejection::invalid_token()),
+    ///         }))
+    ///     }
+    /// }
+    /// # let _ = |verifier| OnlyAlice(verifier);
+    /// ```
+    pub fn verified(verdict: Result<VerifiedToken<C>, Rejection>) -> Self {
         Self(VerificationState::Ready(verdict))
     }
 
-    pub(crate) fn waiting(
+    /// As [`verified`](Self::verified), for a verdict that takes time.
+    ///
+    /// # Example: a token may have been revoked
+    ///
+    /// ```
+    /// use http::request::Parts;
+    /// use tower_jwt_auth::{BearerToken, JwtVerifier, Rejection, Verification, VerifyToken};
+    ///
+    /// # async fn is_revoked(_: &str) -> bool { false }
+    /// struct NotRevoked(JwtVerifier);
+    ///
+    /// impl VerifyToken<tower_jwt_auth::RegisteredClaims> for NotRevoked {
+    ///     fn verify_bearer(
+    ///         &self,
+    ///         token: &BearerToken,
+    ///         _: &Parts,
+    ///     ) -> Verification<tower_jwt_auth::RegisteredClaims> {
+    ///         let (verifier, token) = (self.0.clone(), token.clone());
+    ///         Verification::verified_later(async move {
+    ///             let verified = verifier.verify(token.as_str()).await?;
+    ///             match is_revoked(verified.jti.as_deref().unwrap_or_default()).await {
+    ///                 true => Err(Rejection::invalid_token()),
+    ///                 false => Ok(verified),
+    ///             }
+    ///         })
+    ///     }
+    /// }
+    /// # let _ = |verifier| NotRevoked(verifier);
+    /// ```
+    pub fn verified_later(
         verdict: impl Future<Output = Result<VerifiedToken<C>, Rejection>> + Send + 'static,
     ) -> Self {
         Self(VerificationState::Pending(Box::pin(verdict)))
@@ -169,6 +265,18 @@ pub fn any_bearer() -> AnyBearer {
 }
 
 /// The rule of [`verify_fn`].
+///
+/// # Example: its name, for a function
+///
+/// ```
+/// use tower_jwt_auth::{BearerToken, Rejection, VerifyFn, verify_fn};
+///
+/// fn nobody(_: &BearerToken) -> Result<String, Rejection> {
+///     Err(Rejection::invalid_token())
+/// }
+/// let rule: VerifyFn<fn(&BearerToken) -> Result<String, Rejection>> = verify_fn(nobody as fn(&_) -> _);
+/// # let _ = rule;
+/// ```
 #[derive(Clone)]
 pub struct VerifyFn<F>(F);
 
@@ -188,6 +296,21 @@ impl<F> fmt::Debug for VerifyFn<F> {
 }
 
 /// The rule of [`verify_async_fn`].
+///
+/// # Example: its name, for a function
+///
+/// ```
+/// use std::future::{Ready, ready};
+/// use tower_jwt_auth::{BearerToken, Rejection, VerifyAsyncFn, verify_async_fn};
+///
+/// type Verdict = Ready<Result<String, Rejection>>;
+///
+/// fn nobody(_: BearerToken) -> Verdict {
+///     ready(Err(Rejection::invalid_token()))
+/// }
+/// let rule: VerifyAsyncFn<fn(BearerToken) -> Verdict> = verify_async_fn(nobody as fn(_) -> _);
+/// # let _ = rule;
+/// ```
 #[derive(Clone)]
 pub struct VerifyAsyncFn<F>(F);
 
@@ -209,6 +332,16 @@ impl<F> fmt::Debug for VerifyAsyncFn<F> {
 }
 
 /// The rule of [`any_bearer`].
+///
+/// # Example: a layer by its full name
+///
+/// ```
+/// use tower_jwt_auth::{AnyBearer, JwtAuthLayer, any_bearer};
+///
+/// let rule: AnyBearer = any_bearer();
+/// let layer: JwtAuthLayer<()> = JwtAuthLayer::new(rule);
+/// # let _ = layer;
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug)]
 pub struct AnyBearer;

@@ -82,14 +82,10 @@ fn j12_j14_v16_v29_what_jsonwebtoken_loads_is_checked_here() {
 
 #[test]
 fn a_raw_ed25519_key_may_begin_as_der_does() {
-    // About every second of them is on the curve.
-    let fits = (0..32).filter(|last| {
-        let mut key = [0x30; 32];
-        key[31] = *last;
-        let key = DecodingKey::from_ed_der(&key);
-        VerificationKey::from_decoding_key(&key, Algorithm::EdDSA).is_ok()
-    });
-    assert!(fits.count() > 8);
+    let mut octets = [0x30; 32];
+    octets[31] = 1; // A point on the curve.
+    let key = DecodingKey::from_ed_der(&octets);
+    assert!(VerificationKey::from_decoding_key(&key, Algorithm::EdDSA).is_ok());
 }
 
 #[test]

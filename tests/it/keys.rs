@@ -120,11 +120,17 @@ fn v19_der_and_openssh_as_secret() {
         assert_refused(VerificationKey::from_base64_secret(&text, Algorithm::HS256), "DER");
         let wrapped = format!("{}\n{}\n", &text[..40], &text[40..]);
         assert_refused(VerificationKey::from_secret(wrapped.as_bytes(), Algorithm::HS256), "DER");
-        for line_break in [&b"\n"[..], b"\r\n", b"\n\n"] {
+        for line_break in [&b"\n"[..], b"\r\n", b"\n\n", b" ", b"\0"] {
             let line = [&der[..], line_break].concat();
             assert_refused(VerificationKey::from_secret(&line, Algorithm::HS256), "DER");
         }
     }
+    let utf16: Vec<u8> = "\u{feff}-----BEGIN PUBLIC KEY-----\r\nMIIB"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    assert_refused(VerificationKey::from_secret(&utf16, Algorithm::HS256), "PEM");
+
     let SigningKey::Rsa(rsa) = SigningKey::new(Algorithm::RS256) else { panic!("not RSA") };
     let pkcs1 = rsa.public_key().as_ref();
     assert_refused(VerificationKey::from_secret(pkcs1, Algorithm::HS256), "public key in DER");
@@ -253,6 +259,8 @@ fn pem_is_read_with_other_line_breaks_and_text_around() {
         text.trim_end().to_owned(),
         format!("\u{feff}{text}"),
         format!("The key of our issuer:\n\n{text}\n\n"),
+        format!("{text}\nThat was it."),
+        text.replace('\n', " \n  "),
     ] {
         VerificationKey::from_pem(good.as_bytes(), Algorithm::RS256).unwrap();
     }

@@ -16,6 +16,7 @@ mod keys;
 mod properties;
 mod readiness;
 mod refusals;
+mod security_page;
 mod servers;
 mod support;
 #[allow(dead_code)] // The unit tests use more of it.

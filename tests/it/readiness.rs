@@ -207,7 +207,12 @@ impl<B> Service<Request<B>> for Strict {
 }
 
 async fn ready<S: Service<Request<()>, Error: std::fmt::Debug>>(service: &mut S) -> &mut S {
-    service.ready().await.unwrap()
+    in_time(service.ready()).await.unwrap()
+}
+
+/// A fault of readiness is a request that waits for ever: let it fail.
+async fn in_time<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("waits for ever")
 }
 
 /// Whether the service is ready by one poll.
@@ -222,7 +227,8 @@ async fn status<S, E>(service: &mut S, token: &str) -> Result<StatusCode, E>
 where
     S: Service<Request<()>, Response = Response<Vec<u8>>, Error = E>,
 {
-    Ok(service.ready().await?.call(bearer(token)).await?.status())
+    let answer = async { service.ready().await?.call(bearer(token)).await };
+    Ok(in_time(answer).await?.status())
 }
 
 #[tokio::test]
@@ -538,7 +544,7 @@ async fn readiness_and_its_errors_are_those_of_the_inner_service() {
 
         // The mock panics when it is called without being polled ready.
         let response = tokio::spawn(service.call(bearer(good())));
-        let (seen, respond) = handle.next_request().await.unwrap();
+        let (seen, respond) = in_time(handle.next_request()).await.unwrap();
         let token = VerifiedToken::<RegisteredClaims>::from_extensions(seen.extensions());
         assert!(token.is_ok(), "{when:?}");
         respond.send_response(Response::new(b"mock".to_vec()));
@@ -563,7 +569,7 @@ async fn an_error_of_the_inner_service_passes() {
         handle.allow(1);
         assert!(service.poll_ready().is_ready());
         let response = tokio::spawn(service.call(bearer(good())));
-        let (_, respond) = handle.next_request().await.unwrap();
+        let (_, respond) = in_time(handle.next_request()).await.unwrap();
         respond.send_error("boom");
         assert_eq!(response.await.unwrap().unwrap_err().to_string(), "boom", "{when:?}");
     }

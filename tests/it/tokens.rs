@@ -827,3 +827,86 @@ async fn h7_b11_403_is_for_good_tokens_that_do_not_suffice() {
         }
     }
 }
+
+/// A type whose `Deserialize` swallows the error of every value.
+#[derive(Debug)]
+struct Careless;
+
+impl<'de> Deserialize<'de> for Careless {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Careless;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("claims")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<Careless, A::Error> {
+                while let Ok(Some(_)) = map.next_key::<String>() {
+                    let _ = map.next_value::<Value>();
+                }
+                Ok(Careless)
+            }
+        }
+
+        deserializer.deserialize_map(Visitor)
+    }
+}
+
+#[test]
+fn t2_t6_t7_v37_no_type_of_claims_swallows_a_fault() {
+    assert!(typed::<Careless>(&claims().to_string()).is_ok());
+    for (name, values) in [
+        ("nbf", &[json!("x"), json!(null), json!({}), json!(-5), json!(true), json!([1])][..]),
+        ("iat", &[json!("x"), json!([])]),
+        ("sub", &[json!(5), json!(null), json!(["a"])]),
+        ("aud", &[json!([AUDIENCE, 5]), json!({})]),
+    ] {
+        for value in values {
+            let faulty = claims_with(name, value.clone()).to_string();
+            assert_eq!(typed::<Careless>(&faulty).unwrap_err(), MalformedClaims, "{faulty}");
+        }
+    }
+    let twice = format!(r#"{{"nbf":1,"nbf":{},{}"#, NOW + 9999, &claims().to_string()[1..]);
+    assert_eq!(typed::<Careless>(&twice).unwrap_err(), MalformedClaims);
+}
+
+#[test]
+fn t8_claims_can_be_had_as_the_text_that_they_are() {
+    use serde_json::value::RawValue;
+    use std::collections::BTreeMap;
+
+    let text = format!(
+        r#"{{"iss":"{ISSUER}", "aud":[ "{AUDIENCE}" ],"exp":{}.50,"big":1e400,"odd":"\ud800"}}"#,
+        NOW + 9
+    );
+    let raw = typed::<BTreeMap<String, Box<RawValue>>>(&text).unwrap();
+    assert_eq!(raw["aud"].get(), format!(r#"[ "{AUDIENCE}" ]"#));
+    assert_eq!(raw["exp"].get(), format!("{}.50", NOW + 9));
+    assert_eq!(raw["big"].get(), "1e400");
+    assert_eq!(raw["odd"].get(), r#""\ud800""#);
+
+    let expired = claims_with("exp", NOW - 99).to_string();
+    let verdict = typed::<BTreeMap<String, Box<RawValue>>>(&expired);
+    assert_eq!(verdict.unwrap_err(), ExpiredToken);
+    let faulty = claims_with("nbf", "x").to_string();
+    let verdict = typed::<BTreeMap<String, Box<RawValue>>>(&faulty);
+    assert_eq!(verdict.unwrap_err(), MalformedClaims);
+}
+
+#[test]
+fn t5_an_array_of_fixed_length_has_that_length() {
+    #[derive(Debug, Deserialize)]
+    struct One {
+        aud: [String; 1],
+    }
+    let one = claims_with("aud", json!([AUDIENCE])).to_string();
+    assert_eq!(typed::<One>(&one).unwrap().aud, [AUDIENCE]);
+    let two = claims_with("aud", json!([AUDIENCE, "b"])).to_string();
+    assert_eq!(typed::<One>(&two).unwrap_err(), UnexpectedClaims);
+}

@@ -1,0 +1,95 @@
+//! The body of a token request: `application/x-www-form-urlencoded`, read strictly.
+
+use std::collections::HashMap;
+
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use percent_encoding::percent_decode;
+
+/// The parameters of a form, each at most once.
+#[derive(Debug)]
+pub struct Form(HashMap<String, String>);
+
+impl Form {
+    /// Reads the body, or says in a sentence what is wrong with it.
+    pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, &'static str> {
+        if !is_form(headers) {
+            return Err("the body must be application/x-www-form-urlencoded");
+        }
+        let mut parameters = HashMap::new();
+        for pair in body.split(|octet| *octet == b'&').filter(|pair| !pair.is_empty()) {
+            let mut halves = pair.splitn(2, |octet| *octet == b'=');
+            let name = decode(halves.next().unwrap_or_default())?;
+            let value = decode(halves.next().unwrap_or_default())?;
+            if parameters.insert(name, value).is_some() {
+                return Err("a parameter is given twice");
+            }
+        }
+        Ok(Self(parameters))
+    }
+
+    /// A parameter; one without a value counts as left out (RFC 6749 section 3.2).
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(content_type), None) = (types.next(), types.next()) else { return false };
+    let content_type = content_type.to_str().unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+fn decode(text: &[u8]) -> Result<String, &'static str> {
+    let spaced: Vec<u8> = text.iter().map(|o| if *o == b'+' { b' ' } else { *o }).collect();
+    let decoded = percent_decode(&spaced).decode_utf8();
+    decoded.map(String::from).map_err(|_| "the body must be UTF-8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(content_type: &'static str, body: &[u8]) -> Result<Form, &'static str> {
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type.parse().unwrap())]);
+        Form::read(&headers, body)
+    }
+
+    fn form(body: &[u8]) -> Result<Form, &'static str> {
+        read("application/x-www-form-urlencoded", body)
+    }
+
+    #[test]
+    fn values_are_decoded() {
+        let form = form(b"&a=1%2B1+%3d+2&=x&b&c==&%64=%C3%A9&e=100%").unwrap();
+        assert_eq!(form.get("a"), Some("1+1 = 2"));
+        assert_eq!(form.get("b"), None);
+        assert_eq!(form.get("c"), Some("="));
+        assert_eq!(form.get("d"), Some("\u{e9}"));
+        assert_eq!(form.get("e"), Some("100%"));
+    }
+
+    #[test]
+    fn e1_any_other_media_type_is_refused() {
+        assert!(read("Application/X-WWW-Form-URLEncoded; charset=utf-8", b"a=b").is_ok());
+        for other in ["application/json", "", "text/plain", "multipart/form-data; boundary=x"] {
+            assert!(read(other, b"a=b").is_err(), "{other}");
+        }
+        assert!(Form::read(&HeaderMap::new(), b"a=b").is_err());
+    }
+
+    #[test]
+    fn e6_a_repeated_parameter_is_refused() {
+        for body in ["a=1&a=1", "a=1&b=2&a=", "x&x", "a=1&%61=2", "=1&=2"] {
+            assert!(form(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn no_utf8_is_refused() {
+        assert!(form(b"a=%FF").is_err());
+        assert!(form(b"a=\xff").is_err());
+    }
+}

@@ -1,0 +1,120 @@
+//! One login: the limits on guessing, a place among the few that hash at a time, the password.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::limits::Limits;
+use crate::users::{User, Users};
+
+/// How long a login waits for its place.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who may log in, and how often one may try.
+#[derive(Debug)]
+pub struct Login {
+    users: Users,
+    limits: Limits,
+    /// Each holder takes up a processor and 19 MiB.
+    places: Arc<Semaphore>,
+}
+
+/// Why there is no user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginError {
+    /// No such user, or another password: which one is not told.
+    Wrong,
+    /// Too many wrong guesses; wait as long as this.
+    TooMany(Duration),
+    /// Too many logins at once.
+    Busy,
+}
+
+impl Login {
+    pub fn new(users: Users, places: usize) -> Self {
+        Self { users, limits: Limits::default(), places: Arc::new(Semaphore::new(places)) }
+    }
+
+    /// The user of this name and password, asked for from this address.
+    pub async fn check(
+        self: Arc<Self>,
+        name: String,
+        password: String,
+        address: IpAddr,
+    ) -> Result<User, LoginError> {
+        // Who has no guess left shall not stand in the queue.
+        self.limits.check(&name, address).map_err(LoginError::TooMany)?;
+        let place = timeout(PATIENCE, Arc::clone(&self.places).acquire_owned()).await;
+        let Ok(Ok(place)) = place else { return Err(LoginError::Busy) };
+        self.limits.take(&name, address).map_err(LoginError::TooMany)?;
+
+        // What is taken up here is held to the end of the work, also when the client goes away.
+        let checked = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            let user = self.users.verify(&name, &password).cloned();
+            if user.is_some() {
+                self.limits.give_back(&name, address);
+            }
+            user.ok_or(LoginError::Wrong)
+        });
+        checked.await.unwrap_or(Err(LoginError::Busy))
+    }
+
+    /// How many password hashes were verified so far.
+    pub fn verifications(&self) -> u64 {
+        self.users.verifications()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    async fn check(login: &Arc<Login>, name: &str, password: &str) -> Result<String, LoginError> {
+        let checked = Arc::clone(login).check(name.into(), password.into(), HERE).await;
+        checked.map(|user| user.name)
+    }
+
+    #[tokio::test]
+    async fn e8_a_hundred_guesses_at_once_get_no_further_than_ten() {
+        let login = Arc::new(Login::new(Users::demo().unwrap(), 2));
+        let guesses: Vec<_> = (0..100)
+            .map(|guess| {
+                let login = Arc::clone(&login);
+                tokio::spawn(async move { check(&login, "alice", &guess.to_string()).await })
+            })
+            .collect();
+        for guess in guesses {
+            guess.await.unwrap().unwrap_err();
+        }
+        assert_eq!(login.verifications(), 10);
+    }
+
+    #[tokio::test]
+    async fn e8_right_passwords_do_not_count_also_at_once() {
+        let login = Arc::new(Login::new(Users::demo().unwrap(), 2));
+        let logins: Vec<_> = (0..60)
+            .map(|_| {
+                let login = Arc::clone(&login);
+                tokio::spawn(async move { check(&login, "alice", "wonderland").await })
+            })
+            .collect();
+        for login in logins {
+            assert_eq!(login.await.unwrap().as_deref(), Ok("alice"));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_place_it_is_busy_and_counts_nothing() {
+        let login = Arc::new(Login::new(Users::demo().unwrap(), 0));
+        for _ in 0..20 {
+            assert_eq!(check(&login, "alice", "wrong").await, Err(LoginError::Busy));
+        }
+        assert_eq!(login.verifications(), 0);
+    }
+}

@@ -1,0 +1,149 @@
+//! A token service to try out. Users and keys live in memory and are gone when it ends.
+//!
+//!     cargo run -p token-service -- --demo
+//!     cargo run -p token-service -- --help
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use token_service::users::{DEMO_PASSWORD, DEMO_USER};
+use token_service::{Service, Settings};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
+
+/// How long open connections may take to end after SIGTERM or Ctrl-C.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Issues tokens for a name and a password, and serves some routes that they open.
+#[derive(Parser)]
+struct Flags {
+    /// Where to serve; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
+    listen: String,
+    /// Keep everything in memory, with one user
+    #[arg(long)]
+    demo: bool,
+    /// The issuer's URL, as others reach it [default: http://ADDR]
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+    /// How long an access token is good for
+    #[arg(
+        long, value_name = "SECONDS", default_value_t = 1800,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    lifetime: u32,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let flags = match Flags::try_parse() {
+        Ok(flags) => flags,
+        Err(help) if !help.use_stderr() => help.exit(),
+        Err(error) => return refuse(&one_sentence(&error)),
+    };
+    log_to_standard_error();
+    match serve(flags).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(&error),
+    }
+}
+
+fn refuse(error: &str) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::from(2)
+}
+
+/// What clap has to say, without its advice.
+fn one_sentence(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let complaint = text.split("\n\n").next().unwrap_or_default();
+    let complaint = complaint.strip_prefix("error: ").unwrap_or(complaint);
+    complaint.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn with_causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Warnings, or what `RUST_LOG` says, such as `tower_jwt_auth=debug` to see why tokens are refused.
+fn log_to_standard_error() {
+    let default = Targets::new().with_default(LevelFilter::WARN);
+    let targets = std::env::var("RUST_LOG").ok().and_then(|targets| targets.parse().ok());
+    tracing_subscriber::registry()
+        .with(tracing_subscriber::fmt::layer().with_writer(io::stderr))
+        .with(targets.unwrap_or(default))
+        .init();
+}
+
+/// Serves until SIGTERM or Ctrl-C.
+async fn serve(flags: Flags) -> Result<(), String> {
+    if !flags.demo {
+        return Err("only --demo is there yet: users and keys are kept in memory".into());
+    }
+    let listener = TcpListener::bind(&flags.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {}", flags.listen, with_causes(&error)))?;
+    let address = listener.local_addr().map_err(|error| with_causes(&error))?;
+
+    let mut settings = Settings::new(flags.issuer.unwrap_or_else(|| format!("http://{address}")));
+    settings.lifetime = Duration::from_secs(flags.lifetime.into());
+    let service = Service::demo(&settings).map_err(|error| with_causes(&*error))?;
+    let router = Arc::new(service).router().map_err(|error| with_causes(&error))?;
+
+    tracing::warn!(
+        "the password grant is on: RFC 9700 section 2.4 forbids it, as it hands passwords to \
+         clients; use the authorization code grant with PKCE, or client credentials"
+    );
+    let termination = termination().map_err(|error| with_causes(&error))?;
+    announce(address).map_err(|error| with_causes(&error))?;
+
+    let (stop, stopped) = oneshot::channel::<()>();
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, router).with_graceful_shutdown(async {
+        let _ = stopped.await;
+    });
+    let server = tokio::spawn(server.into_future());
+    termination.await;
+    drop(stop);
+    // Whoever takes longer is cut off.
+    let _ = tokio::time::timeout(GRACE, server).await;
+    Ok(())
+}
+
+fn announce(address: SocketAddr) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "demo user: {DEMO_USER}, password: {DEMO_PASSWORD}")?;
+    writeln!(out, "listening on http://{address}")?;
+    out.flush()
+}
+
+/// SIGTERM or Ctrl-C, caught from now on.
+#[cfg(unix)]
+fn termination() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Ctrl-C.
+#[cfg(not(unix))]
+fn termination() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}

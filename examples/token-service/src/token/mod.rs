@@ -1,0 +1,191 @@
+//! `POST /token`: the password grant of OAuth 2.0 (RFC 6749 section 4.3), with every answer in the
+//! form of its section 5.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
+use axum::http::header::{CACHE_CONTROL, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::Service;
+use crate::api::Claims;
+use crate::client::{self, ClientError, Shown};
+use crate::form::Form;
+use crate::login::LoginError;
+use crate::users::User;
+
+mod error;
+
+pub use error::{TokenError, TokenErrorBody};
+
+/// A request with a larger body is refused unread.
+const MAX_BODY: usize = 16 * 1024;
+/// Longer names and passwords are refused without a look at them.
+const MAX_CREDENTIAL: usize = 1024;
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+
+pub(crate) fn routes() -> Router<Arc<Service>> {
+    Router::new().route("/token", post(token)).layer(DefaultBodyLimit::max(MAX_BODY))
+}
+
+/// The form of a token request: written here for the document alone, `Form` is what reads it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[allow(dead_code, reason = "only its schema is used")]
+pub(crate) struct TokenRequest {
+    /// Taken for `password` when it is missing, as FastAPI's form has it.
+    #[schema(nullable = false, pattern = "^(password)?$", example = "password")]
+    grant_type: Option<String>,
+    #[schema(min_length = 1, max_length = 256, example = "alice")]
+    username: String,
+    #[schema(min_length = 1, max_length = 256, format = Password, example = "wonderland")]
+    password: String,
+    /// What the token shall be good for, separated by spaces: `read`, `write`. The least, `read`,
+    /// when it is missing.
+    #[schema(
+        nullable = false,
+        pattern = "^((read|write)( (read|write))*)?$",
+        example = "read write"
+    )]
+    scope: Option<String>,
+}
+
+/// A token, and what it is good for (RFC 6749 section 5.1).
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TokenResponse {
+    access_token: String,
+    #[schema(example = "bearer")]
+    token_type: &'static str,
+    /// How long it is good for, in seconds.
+    #[schema(example = 1800)]
+    expires_in: u64,
+    #[schema(example = "read write")]
+    scope: String,
+}
+
+/// A token for a name and a password
+///
+/// The password grant hands a person's password to the client; RFC 9700 section 2.4 forbids it. It
+/// is here to be tried out and compared. For clients of your own, use the authorization code grant
+/// with PKCE; between machines, client credentials.
+#[utoipa::path(
+    post, path = "/token", tag = "token", security(()),
+    request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "A token", body = TokenResponse,
+            headers(("Cache-Control" = String, description = "`no-store`"))),
+        (status = 400, description = "The request is malformed, or asks for another grant or scope",
+            body = TokenErrorBody),
+        (status = 401, description = "The name or the password is wrong, or the client is unknown",
+            body = TokenErrorBody,
+            headers(("WWW-Authenticate" = String, description = "The challenge"))),
+        (status = 413, description = "The body is too large", body = TokenErrorBody),
+        (status = 429, description = "Too many wrong guesses", body = TokenErrorBody,
+            headers(("Retry-After" = u64, description = "Seconds until the next guess"))),
+        (status = 503, description = "Too many logins at once", body = TokenErrorBody,
+            headers(("Retry-After" = u64, description = "Seconds"))),
+    ),
+)]
+pub(crate) async fn token(
+    State(service): State<Arc<Service>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    match answer(&service, address, &headers, body).await {
+        Ok(response) => {
+            ([(CACHE_CONTROL, NO_STORE), (PRAGMA, NO_CACHE)], Json(response)).into_response()
+        }
+        Err(error) => {
+            tracing::debug!(error = error.code(), "no token issued");
+            error.into_response()
+        }
+    }
+}
+
+async fn answer(
+    service: &Service,
+    address: SocketAddr,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<TokenResponse, TokenError> {
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => TokenError::TooLarge,
+        _ => TokenError::InvalidRequest("the body cannot be read"),
+    })?;
+    let form = Form::read(headers, &body).map_err(TokenError::InvalidRequest)?;
+    let shown = client::shown(headers, &form).map_err(|error| match error {
+        ClientError::Unknown => TokenError::InvalidClient,
+        ClientError::Twice => TokenError::InvalidRequest("the client has several credentials"),
+    })?;
+    let (name, password) = credentials(&form)?;
+
+    let login = Arc::clone(&service.login);
+    let user = login.check(name.to_owned(), password.to_owned(), address.ip()).await;
+    let user = user.map_err(|error| match error {
+        LoginError::Wrong => TokenError::InvalidGrant { basic: answers_basic(shown, headers) },
+        LoginError::TooMany(wait) => TokenError::TooManyGuesses(wait),
+        LoginError::Busy => TokenError::Unavailable,
+    })?;
+
+    let scope = granted(&user, form.get("scope"))?;
+    let claims = Claims { sub: user.name, scope };
+    let access_token = service.tokens.issue(&claims).map_err(|error| {
+        tracing::error!(%error, "a token could not be issued");
+        TokenError::Unavailable
+    })?;
+    let expires_in = service.tokens.lifetime().as_secs();
+    Ok(TokenResponse { access_token, token_type: "bearer", expires_in, scope: claims.scope })
+}
+
+/// The name and the password, once it is clear that the request is for this grant.
+fn credentials(form: &Form) -> Result<(&str, &str), TokenError> {
+    let (name, password) = (form.get("username"), form.get("password"));
+    match form.get("grant_type") {
+        Some("password") => {}
+        Some(_) => return Err(TokenError::UnsupportedGrantType),
+        // FastAPI's form takes it for `password`, so its clients may leave it out.
+        None if name.is_some() && password.is_some() => {}
+        None => return Err(TokenError::InvalidRequest("grant_type is missing")),
+    }
+    let name = name.ok_or(TokenError::InvalidRequest("username is missing"))?;
+    let password = password.ok_or(TokenError::InvalidRequest("password is missing"))?;
+    if name.len().max(password.len()) > MAX_CREDENTIAL {
+        return Err(TokenError::InvalidRequest("username or password is too long"));
+    }
+    Ok((name, password))
+}
+
+/// The scopes that are asked for, each once, if the user may have all of them; without a question,
+/// the least.
+fn granted(user: &User, asked: Option<&str>) -> Result<String, TokenError> {
+    let Some(asked) = asked else {
+        return Ok(user.scopes.first().cloned().unwrap_or_default());
+    };
+    let mut scopes: Vec<&str> = Vec::new();
+    for scope in asked.split(' ') {
+        if !user.scopes.iter().any(|allowed| allowed == scope) {
+            return Err(TokenError::InvalidScope);
+        }
+        if !scopes.contains(&scope) {
+            scopes.push(scope);
+        }
+    }
+    Ok(scopes.join(" "))
+}
+
+/// Whether a wrong password is answered by a challenge for Basic: to a client that sent Basic, unless
+/// it is a page in a browser, which would then ask for a password in a window of its own.
+fn answers_basic(shown: Shown, headers: &HeaderMap) -> bool {
+    let script = headers.get("x-requested-with").map(HeaderValue::as_bytes);
+    shown == Shown::EmptyBasic && script != Some(b"XMLHttpRequest".as_slice())
+}

@@ -1,0 +1,113 @@
+//! The users, in memory, and their passwords, as Argon2id hashes.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{Error, PasswordHasher, PasswordVerifier};
+
+/// Every scope there is, with what it stands for.
+pub const SCOPES: [(&str, &str); 2] = [("read", "see what is there"), ("write", "change it")];
+
+/// The user of `--demo`.
+pub const DEMO_USER: &str = "alice";
+/// The demo user's password.
+pub const DEMO_PASSWORD: &str = "wonderland";
+
+/// A user whose password was right.
+#[derive(Clone, Debug)]
+pub struct User {
+    pub name: String,
+    /// What the user may ask for, the least first.
+    pub scopes: Vec<String>,
+}
+
+/// All users.
+pub struct Users {
+    by_name: HashMap<String, (User, PasswordHash)>,
+    /// What the password of a user that does not exist is compared with.
+    nobody: PasswordHash,
+    verifications: AtomicU64,
+}
+
+impl Users {
+    /// The demo user alone.
+    pub fn demo() -> Result<Self, Error> {
+        let mut users =
+            Self { by_name: HashMap::new(), nobody: hash("")?, verifications: AtomicU64::new(0) };
+        users.add(DEMO_USER, DEMO_PASSWORD, &SCOPES.map(|(scope, _)| scope))?;
+        Ok(users)
+    }
+
+    fn add(&mut self, name: &str, password: &str, scopes: &[&str]) -> Result<(), Error> {
+        let scopes = scopes.iter().map(ToString::to_string).collect();
+        let user = User { name: name.to_owned(), scopes };
+        self.by_name.insert(name.to_owned(), (user, hash(password)?));
+        Ok(())
+    }
+
+    /// The user, if the password is right. Slow on purpose, and equally slow whether there is such a
+    /// user or not: it verifies one hash either way.
+    pub fn verify(&self, name: &str, password: &str) -> Option<&User> {
+        let found = self.by_name.get(name);
+        let hash = found.map_or(&self.nobody, |(_, hash)| hash);
+        self.verifications.fetch_add(1, Ordering::Relaxed);
+        let is_right = Argon2::default().verify_password(password.as_bytes(), hash).is_ok();
+        found.filter(|_| is_right).map(|(user, _)| user)
+    }
+
+    /// How many hashes were verified so far.
+    pub fn verifications(&self) -> u64 {
+        self.verifications.load(Ordering::Relaxed)
+    }
+}
+
+/// The crate's defaults: Argon2id with 19 MiB and two passes, and a random salt.
+fn hash(password: &str) -> Result<PasswordHash, Error> {
+    Argon2::default().hash_password(password.as_bytes())
+}
+
+impl fmt::Debug for Users {
+    /// Without the hashes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Users").field("number", &self.by_name.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e9_every_guess_verifies_one_hash() {
+        let users = Users::demo().unwrap();
+        assert_eq!(users.verify("alice", "wonderland").unwrap().name, "alice");
+        assert_eq!(users.verifications(), 1);
+        assert!(users.verify("alice", "looking-glass").is_none());
+        assert_eq!(users.verifications(), 2);
+        assert!(users.verify("bob", "wonderland").is_none());
+        assert_eq!(users.verifications(), 3);
+        // The password behind the hash of nobody opens nothing.
+        assert!(users.verify("bob", "").is_none());
+        assert_eq!(users.verifications(), 4);
+    }
+
+    #[test]
+    fn e9_the_hash_of_nobody_costs_what_a_real_one_costs() {
+        let users = Users::demo().unwrap();
+        let (_, alice) = &users.by_name["alice"];
+        assert_eq!(alice.algorithm.as_str(), "argon2id");
+        assert_eq!(alice.algorithm, users.nobody.algorithm);
+        assert_eq!(alice.version, users.nobody.version);
+        assert_eq!(alice.params.to_string(), users.nobody.params.to_string());
+        assert_ne!(alice.salt, users.nobody.salt);
+    }
+
+    #[test]
+    fn no_hash_in_debug() {
+        let users = Users::demo().unwrap();
+        assert!(!format!("{users:?}").contains("argon2"));
+    }
+}

@@ -1,0 +1,74 @@
+//! The metadata, and what another process makes of it.
+
+use serde_json::json;
+use token_service::Settings;
+use tower_jwt_auth::{Algorithm, JwkSet, JwtVerifier};
+
+use crate::support::{Client, ISSUER};
+
+const DOCUMENTS: [&str; 2] =
+    ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
+
+#[tokio::test]
+async fn both_documents_name_the_issuer_and_endpoints_that_exist() {
+    for issuer in [ISSUER, "https://issuer.example/", "https://issuer.example/realms/one"] {
+        let client = Client::with(&Settings::new(issuer));
+        let base = issuer.trim_end_matches('/');
+        let host = base.split('/').take(3).collect::<Vec<_>>().join("/");
+        for document in DOCUMENTS {
+            let metadata = client.get(document).await.json();
+            assert_eq!(metadata["issuer"], issuer);
+            assert_eq!(metadata["token_endpoint"], format!("{base}/token"));
+            assert_eq!(metadata["jwks_uri"], format!("{base}/jwks.json"));
+            assert_eq!(metadata["grant_types_supported"], json!(["password"]));
+            assert_eq!(metadata["token_endpoint_auth_methods_supported"], json!(["none"]));
+            assert_eq!(metadata["scopes_supported"], json!(["read", "write"]));
+            for (name, value) in metadata.as_object().unwrap() {
+                let Some(path) = value.as_str().and_then(|url| url.strip_prefix(&host)) else {
+                    continue;
+                };
+                if name != "issuer" {
+                    let status = client.get(path).await.status.as_u16();
+                    assert!([200, 303, 405].contains(&status), "{name}: {path}: {status}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_with_a_path_is_found_in_every_place() {
+    let client = Client::with(&Settings::new("https://issuer.example/realms/one"));
+    for path in [
+        // OpenID Connect Discovery, RFC 8414, and with a proxy that cuts the path off.
+        "/realms/one/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server/realms/one",
+        "/.well-known/openid-configuration",
+    ] {
+        let answer = client.get(path).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert_eq!(answer.json()["issuer"], "https://issuer.example/realms/one");
+    }
+}
+
+#[tokio::test]
+async fn the_key_set_verifies_the_tokens_and_holds_no_private_part() {
+    let client = Client::new();
+    let answer = client.get("/jwks.json").await;
+    assert_eq!(answer.header("content-type"), "application/jwk-set+json");
+    assert!(answer.json()["keys"][0]["d"].is_null());
+
+    let keys = JwkSet::from_json(&answer.body).unwrap();
+    assert!(keys.skipped().is_empty());
+    let verifier = JwtVerifier::new(ISSUER, ISSUER, keys).unwrap();
+    let token = verifier.verify_now(&client.token().await).unwrap();
+    assert_eq!(token.sub.as_deref(), Some("alice"));
+    assert!(token.exp.is_some() && token.iat.is_some() && token.jti.is_some());
+    assert_eq!(token.header().unwrap().algorithm(), Algorithm::ES256);
+}
+
+#[tokio::test]
+async fn no_two_tokens_are_alike() {
+    let client = Client::new();
+    assert_ne!(client.token().await, client.token().await);
+}

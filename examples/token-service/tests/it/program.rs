@@ -1,0 +1,83 @@
+//! The program: its flags, its lines, its end.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output, Stdio};
+
+fn program(flags: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_token-service"));
+    command.args(flags).stdin(Stdio::null()).env_remove("RUST_LOG");
+    command
+}
+
+/// One sentence on standard error, nothing on standard output, and status 2.
+fn assert_refused(flags: &[&str]) -> String {
+    let Output { status, stdout, stderr } = program(flags).output().unwrap();
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(2), "{flags:?}: {stderr}");
+    assert!(stdout.is_empty(), "{flags:?}");
+    assert_eq!(stderr.lines().count(), 1, "{flags:?}: {stderr}");
+    stderr
+}
+
+#[test]
+fn bad_flags_are_one_sentence_and_status_2() {
+    assert!(assert_refused(&[]).contains("--demo"));
+    for flags in [
+        ["--demo", "--unknown"],
+        ["--demo", "--listen"],
+        ["--demo", "--database"],
+        ["--demo", "--listen=nowhere"],
+        ["--demo", "--lifetime=0"],
+        ["--demo", "--lifetime=-1"],
+        ["--demo", "--lifetime=soon"],
+        ["--demo", "--issuer=issuer.example"],
+        ["--demo", "--issuer=ftp://issuer.example"],
+        ["--demo", "--issuer=https://issuer.example?x=y"],
+    ] {
+        // Where a flag is let through by mistake, the port is a free one.
+        let listen =
+            if flags[1].starts_with("--listen") { &[][..] } else { &["--listen=127.0.0.1:0"] };
+        assert_refused(&[listen, &flags].concat());
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    assert!(assert_refused(&["--demo", "--listen", &address]).contains(&address));
+}
+
+#[cfg(unix)]
+#[test]
+fn o5_it_says_what_it_does_warns_of_the_grant_and_ends_with_0() {
+    for (signal, idle) in [("TERM", false), ("INT", true)] {
+        let mut process = program(&["--demo", "--listen", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        assert_eq!(lines.next().unwrap().unwrap(), "demo user: alice, password: wonderland");
+        let line = lines.next().unwrap().unwrap();
+        let address = line.strip_prefix("listening on http://").unwrap().to_owned();
+
+        // Without --issuer it is the address that is really bound.
+        let mut stream = TcpStream::connect(&address).unwrap();
+        let request = "GET /.well-known/openid-configuration HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains(&format!(r#""issuer":"http://{address}""#)), "{answer}");
+
+        // A connection that only lies there does not keep it.
+        let _idle = idle.then(|| TcpStream::connect(&address).unwrap());
+        let sent = Command::new("kill").args(["-s", signal, &process.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+        assert_eq!(process.wait().unwrap().code(), Some(0), "{signal}");
+        let mut log = String::new();
+        process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        assert!(log.contains("WARN") && log.contains("RFC 9700"), "{log}");
+    }
+}

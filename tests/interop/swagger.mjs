@@ -1,0 +1,139 @@
+// A person on the docs page, as headless Chromium: swagger.mjs URL SHOTS
+//
+// Before login a try is refused; a wrong password shows an error and leaves one logged out; with the
+// right one "Try it out" answers 200; a pasted token opens the other scheme's route. All of it without
+// asking another host. Exits with 1 and says what failed; the last screenshot stays in the folder SHOTS.
+import { execSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { chromium } from 'playwright-core'
+
+const [base, shots] = process.argv.slice(2)
+mkdirSync(shots, { recursive: true })
+
+const failures = []
+let passed = 0
+const check = (holds, what, seen) => {
+  if (holds) passed += 1
+  else failures.push(`${what}: ${JSON.stringify(seen)}`)
+}
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? execSync('command -v chromium').toString().trim(),
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync'],
+})
+const page = await browser.newPage({ viewport: { width: 1280, height: 1000 } })
+page.setDefaultTimeout(10_000)
+
+// What the page asks for, and whatever is wrong on it.
+const hosts = new Set()
+let tokenRequest
+page.on('request', request => {
+  const url = new URL(request.url())
+  // data: and blob: are of the page itself.
+  if (url.protocol !== 'data:' && url.protocol !== 'blob:') hosts.add(url.origin)
+  if (url.pathname === '/token') tokenRequest = request
+})
+const errors = []
+page.on('pageerror', error => errors.push(String(error)))
+// A refusal that is wanted is an error to the console too.
+page.on('console', message => {
+  if (message.type() === 'error' && !message.text().includes('status of 4')) errors.push(message.text())
+})
+
+const dialog = page.locator('.modal-ux')
+// One part of the dialog for each scheme; by its title, as its fields go away at login.
+const login = dialog.locator('.auth-container', { hasText: 'OAuth2PasswordBearer' })
+const paste = dialog.locator('.auth-container', { hasText: 'HTTPBearer' })
+const open = () => page.locator('.auth-wrapper > .authorize').first().click()
+const close = () => dialog.locator('.btn-done').first().click()
+
+// Executes GET `path` on the page and returns the status and the body that the page shows.
+async function tryItOut(path) {
+  const operation = page.locator('.opblock-get', { has: page.locator(`[data-path="${path}"]`) })
+  if (await operation.locator('.opblock-body').count() === 0) {
+    await operation.locator('.opblock-summary-control').click()
+    await operation.locator('.try-out__btn').click()
+  } else {
+    await operation.locator('.btn-clear').click()
+  }
+  await operation.locator('.execute').click()
+  const live = operation.locator('.live-responses-table tbody .response')
+  await live.waitFor()
+  const status = parseInt(await live.locator('.response-col_status').innerText())
+  return { status, body: await live.locator('.response-col_description').innerText() }
+}
+
+async function run() {
+  await page.goto(`${base}/docs`)
+  await page.locator('.opblock').first().waitFor()
+
+  // Before login.
+  for (const path of ['/protected', '/user', '/secure']) {
+    const { status } = await tryItOut(path)
+    check(status === 401, `before login, ${path}`, status)
+  }
+
+  // A wrong password.
+  await open()
+  check(await login.locator('#oauth_username').isVisible(), 'the login form', await dialog.innerText())
+  check(await paste.locator('input').isVisible(), 'the field for a token', await dialog.innerText())
+  await page.fill('#oauth_username', 'alice')
+  await page.fill('#oauth_password', 'looking-glass')
+  await login.locator('button.authorize').click()
+  await login.locator('.errors').first().waitFor()
+  const shown = await login.locator('.errors').first().innerText()
+  check(shown.includes('the password is wrong'), 'a wrong password shows an error', shown)
+  check(await login.getByText('Logout').count() === 0, 'a wrong password leaves one logged out', shown)
+  await close()
+  check((await tryItOut('/protected')).status === 401, 'after a wrong password, /protected', shown)
+
+  // The right one.
+  await open()
+  await page.fill('#oauth_username', 'alice')
+  await page.fill('#oauth_password', 'wonderland')
+  await login.locator('button.authorize').click()
+  await login.locator('button:has-text("Logout")').waitFor()
+  const answer = await (await tokenRequest.response()).json()
+  check(tokenRequest.method() === 'POST', 'the token is asked for by POST', tokenRequest.method())
+  check(answer.token_type === 'bearer', 'a token came', answer.token_type)
+  await close()
+
+  const granted = await tryItOut('/protected')
+  check(granted.status === 200, 'after login, /protected', granted)
+  check(granted.body.includes('Access granted') && granted.body.includes('alice'), 'its body', granted.body)
+  const user = await tryItOut('/user')
+  check(user.status === 200 && user.body.includes('alice'), 'after login, /user', user)
+  // The login is for the one scheme alone.
+  check((await tryItOut('/secure')).status === 401, 'after login, /secure', '')
+
+  // The other scheme.
+  await open()
+  await paste.locator('input').fill('any-token-at-all')
+  await paste.locator('button.authorize').click()
+  await paste.locator('button:has-text("Logout")').waitFor()
+  await close()
+  const secure = await tryItOut('/secure')
+  check(secure.status === 200 && secure.body.includes('any-token-at-all'), 'with a token, /secure', secure)
+
+  // Logged out again.
+  await open()
+  await login.locator('button:has-text("Logout")').click()
+  await close()
+  check((await tryItOut('/protected')).status === 401, 'after logout, /protected', '')
+}
+
+try {
+  await run()
+} catch (error) {
+  failures.push(String(error))
+}
+await page.screenshot({ path: join(shots, 'docs-page.png'), fullPage: true })
+check(hosts.size === 1 && hosts.has(base), 'only the service is asked', [...hosts])
+check(errors.length === 0, 'the page has no errors', errors)
+await browser.close()
+
+for (const failure of failures) console.log(`failed: ${failure}`)
+console.log(`the docs page: ${passed} passed, ${failures.length} failed`)
+process.exit(failures.length > 0 ? 1 : 0)
