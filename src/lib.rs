@@ -51,13 +51,15 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `aws-lc-rs` | yes | the crypto backend: it needs a C compiler and nothing else |
+//! | `rust-crypto` | | the other backend, in Rust alone: no ES512, RSA up to 4096 bits; with both on, aws-lc-rs is used |
 //! | `jsonwebtoken-11` | yes | conversions from the keys, algorithms and JWKs of `jsonwebtoken` 11 |
 //! | `axum` | | extractors (module `axum`) and `IntoResponse for Rejection` |
 //! | `issuer` | | `TokenIssuer` and `SigningKey`: issues tokens, signed by aws-lc-rs |
 //! | `test-util` | | for dev-dependencies: a kit (module `test_util`) that tests handlers and mints right and wrong tokens |
 //! | `tracing` | | one `debug` event for each refused request |
 //!
-//! Features add, and change nothing of what is there.
+//! Features add, and change nothing of what is there. One of the two backends must be on. Neither
+//! touches the process-wide provider of `jsonwebtoken`, or turns on a backend of it.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Wire data is hostile, and a panic is a way to take a server down: none of these outside of tests.
@@ -74,10 +76,10 @@
     )
 )]
 
-#[cfg(not(feature = "aws-lc-rs"))]
+#[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 compile_error!(
-    "tower-jwt-auth needs a crypto backend: leave its default features on, or add the feature \
-     `aws-lc-rs`"
+    "tower-jwt-auth needs a crypto backend: leave its default features on, or add one of the \
+     features `aws-lc-rs` and `rust-crypto`"
 );
 
 mod authenticate;

@@ -220,7 +220,7 @@ fn without_leading_zeros(mut number: &[u8]) -> &[u8] {
 }
 
 /// The bits of a big-endian number without leading zero octets.
-fn bit_length(number: &[u8]) -> usize {
+pub(crate) fn bit_length(number: &[u8]) -> usize {
     match number.split_first() {
         Some((first, rest)) => {
             let first = u8::BITS.saturating_sub(first.leading_zeros()) as usize;

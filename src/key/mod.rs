@@ -11,7 +11,7 @@ pub(crate) mod pem;
 mod per_algorithm;
 mod secret_check;
 #[cfg(test)]
-mod test_keys;
+pub(crate) mod test_keys;
 mod verification_key;
 
 pub use self::algorithm::Algorithm;

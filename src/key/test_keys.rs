@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::Algorithm;
+use super::{Algorithm, VerificationKey};
 
 pub(crate) enum SigningKey {
     Secret(Vec<u8>),
@@ -110,6 +110,30 @@ impl SigningKey {
         };
         der.unwrap().as_ref().to_vec()
     }
+}
+
+/// Whether the backend has the algorithm. Where it has not, this is where the test that asks asserts
+/// that its keys are errors when they are loaded, in every form.
+pub(crate) fn backend_supports(algorithm: Algorithm) -> bool {
+    let supports = cfg!(feature = "aws-lc-rs") || algorithm.name() != "ES512";
+    if !supports {
+        let key = SigningKey::new(algorithm);
+        let with_alg = key.jwk_with(&json!({"alg": algorithm.name()}));
+        for result in [
+            VerificationKey::from_der(&key.spki(), algorithm),
+            VerificationKey::from_jwk(&key.jwk().to_string()),
+            VerificationKey::from_jwk(&with_alg.to_string()),
+        ] {
+            let error = result.unwrap_err().to_string();
+            assert!(error.contains("not available with the backend"), "{error}");
+        }
+    }
+    supports
+}
+
+/// The algorithms that the backend has; see [`backend_supports`].
+pub(crate) fn supported() -> impl Iterator<Item = Algorithm> {
+    Algorithm::ALL.iter().copied().filter(|algorithm| backend_supports(*algorithm))
 }
 
 pub(crate) fn base64url(octets: &[u8]) -> String {

@@ -12,8 +12,8 @@ use crate::{Algorithm, ConfigError, ConfigErrorKind};
 
 /// A key that verifies tokens, bound to its algorithms.
 ///
-/// It is parsed and checked once, when it is loaded: RSA keys have 2048 to 8192 bits, points lie on
-/// their curve, Ed25519 keys are not of small order, secrets are as long as their hash. There is no
+/// It is parsed and checked once, when it is loaded: RSA keys have 2048 to 8192 bits (4096 with
+/// the backend `rust-crypto` alone, which has no ES512 either), points lie on their curve, Ed25519 keys are not of small order, secrets are as long as their hash. There is no
 /// default algorithm (RFC 8725 section 3.1): a JWK may name its own, every other form of a key must
 /// be told. Cloning is cheap, the key itself is shared. `Debug` shows the algorithms and the key ID
 /// alone.
@@ -305,7 +305,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::key::test_keys::SigningKey;
+    use crate::key::test_keys::{SigningKey, backend_supports, supported};
 
     const MESSAGE: &[u8] = b"header.payload";
 
@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn v18_v20_v23_a_key_verifies_by_its_own_algorithm_alone() {
-        for &algorithm in Algorithm::ALL {
+        for algorithm in supported() {
             let signer = SigningKey::new(algorithm);
             let signature = signer.sign(algorithm, MESSAGE);
             let key = load(&signer, algorithm);
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn k4_j15_a_jwk_without_alg_verifies_by_all_of_its_type() {
-        for &algorithm in Algorithm::ALL.iter().filter(|a| a.key_type() != KeyType::Secret) {
+        for algorithm in supported().filter(|a| a.key_type() != KeyType::Secret) {
             let signer = SigningKey::new(algorithm);
             let key = VerificationKey::from_jwk(&signer.jwk().to_string()).unwrap();
             assert!(key.verify(algorithm, MESSAGE, &signer.sign(algorithm, MESSAGE)));
@@ -367,6 +367,9 @@ mod tests {
             (Algorithm::RS256, 256),
             (Algorithm::PS256, 256),
         ] {
+            if !backend_supports(algorithm) {
+                continue;
+            }
             let signer = SigningKey::new(algorithm);
             let key = load(&signer, algorithm);
             let signature = signer.sign(algorithm, MESSAGE);

@@ -14,7 +14,9 @@ use tower_jwt_auth::{
 };
 
 use crate::support::requests::{Body, bearer, reached, refusal, request, send};
-use crate::support::{AUDIENCE, ISSUER, TestKey, b64, claims, claims_with, key, now, pem};
+use crate::support::{
+    AUDIENCE, ISSUER, TestKey, b64, claims, claims_with, key, now, pem, supported,
+};
 
 /// A secret that is text, to be found in any text.
 const SECRET: &[u8] = b"canary-secret-canary-secret-canary-secret";
@@ -157,8 +159,8 @@ fn canaries_of(key: &TestKey) -> Canaries {
 
 #[test]
 fn b13_no_debug_shows_a_key() {
-    for algorithm in Algorithm::ALL {
-        let key = key(*algorithm);
+    for algorithm in supported() {
+        let key = key(algorithm);
         let canaries = canaries_of(key);
         let loaded = key.verification_key();
         canaries.debug(&loaded);
@@ -169,8 +171,8 @@ fn b13_no_debug_shows_a_key() {
         let set = json!({"keys": [key.jwk()]}).to_string();
         canaries.debug(JwkSet::from_json(&set).unwrap());
         if !algorithm.name().starts_with("HS") {
-            canaries.debug(VerificationKey::from_pem(key.pem().as_bytes(), *algorithm).unwrap());
-            canaries.debug(VerificationKey::from_der(&key.spki(), *algorithm).unwrap());
+            canaries.debug(VerificationKey::from_pem(key.pem().as_bytes(), algorithm).unwrap());
+            canaries.debug(VerificationKey::from_der(&key.spki(), algorithm).unwrap());
         }
         canaries.debug(key.verifier());
         let layer = JwtAuthLayer::new(key.verifier());

@@ -3,7 +3,7 @@ use jsonwebtoken::{Algorithm as Theirs, DecodingKey};
 use serde_json::json;
 use tower_jwt_auth::{Algorithm, ConfigErrorKind, JwkSet, VerificationKey};
 
-use crate::test_keys::SigningKey;
+use crate::test_keys::{SigningKey, backend_supports};
 
 #[test]
 fn algorithms_of_both_crates_are_converted() {
@@ -39,8 +39,10 @@ fn every_kind_of_decoding_key_is_taken() {
         (jwk(Algorithm::EdDSA), Algorithm::EdDSA),
         (DecodingKey::from_ed_der(&spki(Algorithm::Ed25519)), Algorithm::Ed25519),
     ] {
-        let key = VerificationKey::from_decoding_key(&key, algorithm).unwrap();
-        assert!(key.algorithms().eq([algorithm]));
+        match VerificationKey::from_decoding_key(&key, algorithm) {
+            Ok(key) => assert!(key.algorithms().eq([algorithm])),
+            Err(error) => assert!(!backend_supports(algorithm), "{error}"),
+        }
     }
 }
 

@@ -31,4 +31,4 @@ mod tokens;
 mod vectors;
 mod verifier;
 
-use tower_jwt_auth::Algorithm;
+use tower_jwt_auth::{Algorithm, VerificationKey};

@@ -15,7 +15,7 @@ use tower_jwt_auth::{
     RejectionKind,
 };
 
-use crate::support::{AUDIENCE, ISSUER, NOW, b64, challenge, claims, claims_with, key};
+use crate::support::{AUDIENCE, ISSUER, NOW, b64, challenge, claims, claims_with, key, supported};
 
 /// The answer to any token is one of 200, 400 and 401, with a challenge where it is a refusal;
 /// each type of claims is asked.
@@ -278,7 +278,7 @@ proptest! {
 
     #[test]
     fn v13_a_changed_token_is_refused(
-        algorithm in select(Algorithm::ALL.to_vec()),
+        algorithm in select(supported().collect::<Vec<_>>()),
         changes in vec(Change::any(), 1..4),
     ) {
         let key = key(algorithm);

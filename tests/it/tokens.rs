@@ -16,7 +16,8 @@ use tower_jwt_auth::{
 };
 
 use crate::support::{
-    AUDIENCE, ISSUER, NOW, TestKey, b64, claims, claims_with, claims_without, key, now,
+    AUDIENCE, ISSUER, NOW, TestKey, b64, backend_supports, claims, claims_with, claims_without,
+    key, now, supported,
 };
 
 use RejectionKind::*;
@@ -267,6 +268,9 @@ fn v12_v25_j13_signatures_of_ecdsa_are_two_numbers_of_exact_length() {
     for (algorithm, length) in
         [(Algorithm::ES256, 32), (Algorithm::ES384, 48), (Algorithm::ES512, 66)]
     {
+        if !backend_supports(algorithm) {
+            continue;
+        }
         let key = key(algorithm);
         let verifier = key.verifier();
         let good = signature_of(key);
@@ -399,9 +403,10 @@ fn v24_a_mac_is_compared_whole() {
 
 #[test]
 fn j10_c1_v20_v28_every_algorithm_by_every_key() {
-    for signing in Algorithm::ALL {
-        for verifying in Algorithm::ALL {
-            let verifier = key(*verifying).verifier();
+    let verifiers: Vec<_> = supported().map(|algorithm| (algorithm, key(algorithm))).collect();
+    for &signing in Algorithm::ALL {
+        for &(verifying, verifying_key) in &verifiers {
+            let verifier = verifying_key.verifier();
             // The header says either of them; both `kid` and signature are by the signer.
             for said in [signing, verifying] {
                 for kid in [Some(said.name()), None] {
@@ -409,7 +414,7 @@ fn j10_c1_v20_v28_every_algorithm_by_every_key() {
                     if let Some(kid) = kid {
                         header["kid"] = kid.into();
                     }
-                    let token = key(*signing).token_of(header.to_string(), claims().to_string());
+                    let token = key(signing).token_of(header.to_string(), claims().to_string());
                     let expected = match (said == verifying, signing == verifying) {
                         (true, true) => None,
                         (true, false) => Some(InvalidSignature),
@@ -503,6 +508,9 @@ fn v15_v19_v20_v21_public_keys_are_no_secrets_of_tokens() {
 #[test]
 fn j9_v27_v51_a_key_in_the_header_is_no_key() {
     for algorithm in [Algorithm::ES256, Algorithm::ES512, Algorithm::EdDSA] {
+        if !backend_supports(algorithm) {
+            continue;
+        }
         let (ours, theirs) = (key(algorithm), TestKey::generate(algorithm));
         let token = |signer: &TestKey, kid: &str| {
             let header = json!({

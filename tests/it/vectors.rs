@@ -6,11 +6,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_jwt_auth::{
-    ExpectedAudience, ExpectedIssuer, FixedClock, JwkSet, JwtVerifier, NumericDate, RejectionKind,
-    VerificationKey,
+    Algorithm, ExpectedAudience, ExpectedIssuer, FixedClock, JwkSet, JwtVerifier, NumericDate,
+    RejectionKind, VerificationKey,
 };
 
-use crate::support::b64;
+use crate::support::{b64, backend_supports};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,7 +46,19 @@ fn at(seconds: i64) -> FixedClock {
     FixedClock(NumericDate::from_unix_seconds(seconds))
 }
 
+/// Those of algorithms that the backend has. The keys of the others are errors when they are loaded.
 fn vectors() -> Vec<Vector> {
+    let mut vectors = published();
+    vectors.retain(|vector| {
+        let header: Value = serde_json::from_slice(&vector.parts()[0]).unwrap();
+        let supported = backend_supports(header["alg"].as_str().unwrap().parse().unwrap());
+        assert!(supported || VerificationKey::from_jwk(&vector.jwk.to_string()).is_err());
+        supported
+    });
+    vectors
+}
+
+fn published() -> Vec<Vector> {
     let vectors: Vec<Vector> =
         serde_json::from_str(include_str!("../conformance/vectors/jws.json")).unwrap();
     assert_eq!(vectors.len(), 9);
@@ -108,7 +120,7 @@ fn c1_v20_no_vector_holds_by_the_key_of_another() {
 /// All keys of the vectors as one set: found by `kid` and algorithm.
 #[test]
 fn k5_k6_the_keys_of_rfc_7520_as_one_set() {
-    let keys: Vec<Value> = vectors()
+    let keys: Vec<Value> = published()
         .into_iter()
         .filter(|vector| vector.name.starts_with("RFC 7520"))
         // The RSA key stands in two examples, the EC key has the same `kid`.
@@ -116,7 +128,9 @@ fn k5_k6_the_keys_of_rfc_7520_as_one_set() {
         .map(|vector| vector.jwk)
         .collect();
     let set = JwkSet::from_json(&json!({"keys": keys}).to_string()).unwrap();
-    assert_eq!((set.len(), set.skipped().len()), (3, 0));
+    // RSA, P-521 and a secret. What the backend lacks is skipped, and said.
+    let lacking = usize::from(!backend_supports(Algorithm::ES512));
+    assert_eq!((set.len(), set.skipped().len()), (3 - lacking, lacking));
     let any = (ExpectedIssuer::dangerous_any(), ExpectedAudience::dangerous_any());
     let verifier = JwtVerifier::new(any.0, any.1, set).unwrap().with_claims();
     for vector in vectors() {

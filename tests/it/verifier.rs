@@ -2,14 +2,15 @@
 
 use tower_jwt_auth::{Algorithm, RejectionKind};
 
-use crate::support::{NOW, claims, claims_with, key};
+use crate::support::{NOW, claims, claims_with, key, supported};
 
 #[test]
 fn every_algorithm_verifies_by_its_own_key_and_no_other() {
-    for signing in Algorithm::ALL {
-        let token = key(*signing).token(&claims());
-        for verifying in Algorithm::ALL {
-            let verdict = key(*verifying).verifier().verify_now(&token);
+    let verifiers: Vec<_> = supported().map(|algorithm| (algorithm, key(algorithm))).collect();
+    for &signing in Algorithm::ALL {
+        let token = key(signing).token(&claims());
+        for &(verifying, key) in &verifiers {
+            let verdict = key.verifier().verify_now(&token);
             assert_eq!(verdict.is_ok(), signing == verifying, "{signing} by {verifying}");
         }
     }

@@ -158,6 +158,11 @@ pub(super) struct Case<'a> {
 }
 
 impl Row {
+    /// That of its key.
+    pub(super) fn algorithm(&self) -> Algorithm {
+        base_name(&self.key).parse().unwrap()
+    }
+
     pub(super) fn cases(&self) -> Vec<Case<'_>> {
         match self.each.as_slice() {
             [] => vec![Case { row: self, each: None }],
@@ -179,7 +184,7 @@ impl Case<'_> {
     pub(super) fn token(&self) -> (String, Vec<u8>) {
         let row = self.row;
         let key = named_key(row.signed_by.as_deref().unwrap_or(&row.key));
-        let verifying: Algorithm = base_name(&row.key).parse().unwrap();
+        let verifying = row.algorithm();
         let algorithm: Algorithm =
             row.sign_as.as_deref().unwrap_or(key.algorithm.name()).parse().unwrap();
 

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tower_jwt_auth::{Algorithm, FixedClock, JwtVerifier, NumericDate, VerificationKey};
 
 use crate::test_keys::SigningKey;
+pub(crate) use crate::test_keys::{backend_supports, supported};
 
 pub(crate) const ISSUER: &str = "https://issuer.example";
 pub(crate) const AUDIENCE: &str = "https://api.example";

@@ -1,0 +1,149 @@
+//! The signature itself: the only part of the verifying side that names a crypto crate.
+//!
+//! A backend is a module with one type, `ParsedKey`: `parse` is called when a key is loaded, with
+//! material that was checked already, and `verify` for each token. What a backend cannot do is an
+//! error of `parse`, never a surprise at the first token. With both backends on, `aws_lc` is used.
+
+#[cfg(feature = "aws-lc-rs")]
+mod aws_lc;
+// Beside the other one it is there for the tests alone, which compare the two.
+#[cfg(all(feature = "rust-crypto", any(test, not(feature = "aws-lc-rs"))))]
+mod rust_crypto;
+
+#[cfg(feature = "aws-lc-rs")]
+pub(crate) use self::aws_lc::ParsedKey;
+#[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
+pub(crate) use self::rust_crypto::ParsedKey;
+
+use crate::{Algorithm, ConfigError, ConfigErrorKind};
+
+fn wrong_kind(algorithm: Algorithm) -> ConfigError {
+    ConfigError::new(
+        ConfigErrorKind::Algorithm,
+        format!("{algorithm} is not an algorithm of this kind of key"),
+    )
+}
+
+/// Both backends side by side, on the same keys and signatures.
+#[cfg(all(test, feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod tests {
+    use super::{aws_lc, rust_crypto};
+    use crate::Algorithm;
+    use crate::key::test_keys::SigningKey;
+    use crate::key::{KeyMaterial, KeyType, der};
+
+    const MESSAGE: &[u8] = b"header.payload";
+
+    /// The verdict of both, which must be the same.
+    fn verdict(keys: &Keys, message: &[u8], signature: &[u8]) -> bool {
+        let verdict = keys.0.verify(message, signature);
+        assert_eq!(keys.1.verify(message, signature), verdict, "{signature:02x?}");
+        verdict
+    }
+
+    type Keys = (aws_lc::ParsedKey, rust_crypto::ParsedKey);
+
+    fn parse(material: &KeyMaterial<'_>, algorithm: Algorithm) -> Keys {
+        (
+            aws_lc::ParsedKey::parse(material, algorithm).unwrap(),
+            rust_crypto::ParsedKey::parse(material, algorithm).unwrap(),
+        )
+    }
+
+    /// Every algorithm but the one that one of them has not, with a key and its signer.
+    fn each(mut run: impl FnMut(Algorithm, &SigningKey, &KeyMaterial<'_>)) {
+        for &algorithm in Algorithm::ALL.iter().filter(|a| **a != Algorithm::ES512) {
+            let signer = SigningKey::new(algorithm);
+            match &signer {
+                SigningKey::Secret(secret) => {
+                    run(algorithm, &signer, &KeyMaterial::secret(secret, algorithm).unwrap());
+                }
+                _ => run(algorithm, &signer, &der::public_key(&signer.spki()).unwrap()),
+            }
+        }
+    }
+
+    #[test]
+    fn v18_v33_both_backends_agree_on_signatures() {
+        each(|algorithm, signer, material| {
+            let keys = parse(material, algorithm);
+            let good = signer.sign(algorithm, MESSAGE);
+            assert!(verdict(&keys, MESSAGE, &good), "{algorithm}");
+            assert!(!verdict(&keys, b"header.other", &good), "{algorithm}");
+            // A few of them: this is slow without optimization.
+            let step = if good.len() < 256 { 7 } else { 61 };
+            for bit in (0..8 * good.len()).step_by(step) {
+                let mut changed = good.clone();
+                changed[bit / 8] ^= 1 << (bit % 8);
+                assert!(!verdict(&keys, MESSAGE, &changed), "{algorithm}, bit {bit}");
+            }
+            for octet in [0, 1, 0xff] {
+                for length in [0, 1, 31, 32, 33, 64, 65, 96, 256, 257, 10_000] {
+                    assert!(!verdict(&keys, MESSAGE, &vec![octet; length]), "{algorithm}");
+                }
+            }
+            for wrong in [&good[1..], &good[..good.len() - 1], &[&[0], &good[..]].concat()] {
+                assert!(!verdict(&keys, MESSAGE, wrong), "{algorithm}");
+            }
+        });
+    }
+
+    #[test]
+    fn v20_both_backends_refuse_an_algorithm_of_another_key() {
+        each(|loaded, _, material| {
+            for &algorithm in Algorithm::ALL.iter().filter(|a| a.key_type() != loaded.key_type()) {
+                assert!(aws_lc::ParsedKey::parse(material, algorithm).is_err());
+                assert!(rust_crypto::ParsedKey::parse(material, algorithm).is_err());
+            }
+        });
+    }
+
+    /// RFC 8017 sections 8.1.2 and 8.2.2: the number `s + n` is another writing of `s`.
+    #[test]
+    fn j12_both_backends_refuse_rsa_signatures_above_the_modulus() {
+        each(|algorithm, signer, material| {
+            let KeyMaterial::Rsa { modulus, .. } = material else { return };
+            let keys = parse(material, algorithm);
+            assert!(!verdict(&keys, MESSAGE, modulus));
+            // Another message until there is room for the sum.
+            let found = (0..1000_u32).find_map(|nonce| {
+                let message = nonce.to_be_bytes();
+                let good = signer.sign(algorithm, &message);
+                sum(&good, modulus).map(|sum| (message, good, sum))
+            });
+            let (message, good, sum) = found.unwrap();
+            assert!(verdict(&keys, &message, &good));
+            assert!(!verdict(&keys, &message, &sum), "{algorithm}");
+        });
+    }
+
+    /// The sum of two big-endian numbers of one length, if it has the same.
+    fn sum(a: &[u8], b: &[u8]) -> Option<Vec<u8>> {
+        let mut carry = 0;
+        let mut sum = Vec::new();
+        for (a, b) in a.iter().zip(b).rev() {
+            let digit: u16 = u16::from(*a) + u16::from(*b) + carry;
+            sum.push(digit as u8);
+            carry = digit >> 8;
+        }
+        sum.reverse();
+        (carry == 0).then_some(sum)
+    }
+
+    #[test]
+    fn c6_both_backends_refuse_points_off_the_curve() {
+        for (key_type, algorithm, length) in
+            [(KeyType::P256, Algorithm::ES256, 32), (KeyType::P384, Algorithm::ES384, 48)]
+        {
+            for coordinate in [vec![0; length], vec![1; length], vec![0xff; length]] {
+                let material = KeyMaterial::ec(key_type, &coordinate, &coordinate).unwrap();
+                for error in [
+                    aws_lc::ParsedKey::parse(&material, algorithm).unwrap_err(),
+                    rust_crypto::ParsedKey::parse(&material, algorithm).unwrap_err(),
+                ] {
+                    assert_eq!(error.to_string(), "the EC point is not on its curve");
+                }
+            }
+        }
+    }
+}
