@@ -36,13 +36,10 @@ pub(crate) fn keys_changed(source: &str, generation: u64, set: &JwkSet) {
 #[cfg(all(not(feature = "tracing"), feature = "jwks-url"))]
 pub(crate) fn keys_changed(_: &str, _: u64, _: &JwkSet) {}
 
-/// A fetch failed. The first in a row is told, and then every tenth: unknown `kid`s, which ask for
-/// fetches, can then make one line in a hundred seconds at most.
+/// So many fetches failed in a row: told once a minute at most.
 #[cfg(all(feature = "tracing", feature = "jwks-url"))]
 pub(crate) fn refresh_failed(source: &str, failures: u32, error: &str) {
-    if failures % 10 == 1 {
-        tracing::warn!(target: "tower_jwt_auth", source, failures, error, "the keys cannot be fetched");
-    }
+    tracing::warn!(target: "tower_jwt_auth", source, failures, error, "the keys cannot be fetched");
 }
 
 #[cfg(all(not(feature = "tracing"), feature = "jwks-url"))]

@@ -127,6 +127,7 @@ pub(super) struct Document {
 /// Why there is no document.
 #[derive(Debug)]
 pub(super) struct Fault {
+    #[cfg_attr(not(feature = "oidc-discovery"), allow(dead_code))]
     pub(super) kind: FaultKind,
     pub(super) error: KeySourceError,
 }

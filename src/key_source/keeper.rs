@@ -89,9 +89,8 @@ fn accept(shared: &Shared, new: Held, before: Option<&Held>) {
 
 fn refuse(shared: &Shared, error: &KeySourceError) {
     let text: Arc<str> = error.chain().into();
-    let mut schedule = shared.schedule();
-    schedule.fail(Instant::now(), Arc::clone(&text));
-    let failures = schedule.failures_in_a_row();
-    drop(schedule);
-    trace::refresh_failed(shared.loader.name(), failures, &text);
+    let failures = shared.schedule().fail(Instant::now(), Arc::clone(&text));
+    if let Some(failures) = failures {
+        trace::refresh_failed(shared.loader.name(), failures, &text);
+    }
 }

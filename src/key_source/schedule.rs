@@ -11,6 +11,8 @@ pub(super) const COOL_DOWN: Duration = Duration::from_secs(10);
 /// The wait after a first failure; it doubles with each one more.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(15);
+/// How long one warning of failed fetches stands for the next ones too.
+const WARNING: Duration = Duration::from_secs(60);
 
 /// The state of one issuer's fetches.
 #[derive(Debug, Default)]
@@ -24,6 +26,7 @@ pub(super) struct Schedule {
     in_flight: bool,
     started: u64,
     failures_in_a_row: u32,
+    warned_at: Option<Instant>,
     pub(super) ok: u64,
     pub(super) failed: u64,
     /// Of the last fetch; `None` when it succeeded.
@@ -94,7 +97,9 @@ impl Schedule {
         self.next_at = Some(after(now, jittered(fresh.mul_f64(0.8), 0.1)));
     }
 
-    pub(super) fn fail(&mut self, now: Instant, error: Arc<str>) {
+    /// The fetch failed. Answers how many have in a row, when the operator should be told; strangers,
+    /// who can make fetches happen, cannot make more lines of a log.
+    pub(super) fn fail(&mut self, now: Instant, error: Arc<str>) -> Option<u32> {
         self.in_flight = false;
         let doubled = 1_u32.checked_shl(self.failures_in_a_row).unwrap_or(u32::MAX);
         let retry = FIRST_RETRY.saturating_mul(doubled).min(LAST_RETRY);
@@ -102,6 +107,11 @@ impl Schedule {
         self.last_error = Some(error);
         self.failed = self.failed.saturating_add(1);
         self.next_at = Some(after(now, jittered(retry, 0.5)));
+        let is_quiet = self.warned_at.is_none_or(|at| now >= after(at, WARNING));
+        is_quiet.then(|| {
+            self.warned_at = Some(now);
+            self.failures_in_a_row
+        })
     }
 
     /// What fetches is gone: with its runtime, or by a panic.
@@ -114,12 +124,6 @@ impl Schedule {
     /// How many fetches have ended.
     pub(super) fn ended(&self) -> u64 {
         self.started.saturating_sub(u64::from(self.in_flight))
-    }
-
-    /// How many fetches have failed since the last one that did not.
-    #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
-    pub(super) fn failures_in_a_row(&self) -> u32 {
-        self.failures_in_a_row
     }
 
     /// In how long the next fetch begins by itself.
@@ -194,7 +198,7 @@ mod tests {
         }
         schedule.begin();
         schedule.succeed(now, secs(600));
-        assert_eq!(schedule.failures_in_a_row(), 0);
+        assert_eq!(schedule.failures_in_a_row, 0);
     }
 
     #[test]
@@ -230,6 +234,16 @@ mod tests {
         schedule.begin();
         schedule.succeed(now, secs(600));
         assert_eq!(schedule.ask(now), Ask::NotNow);
+    }
+
+    #[test]
+    fn the_operator_is_told_once_a_minute() {
+        let start = Instant::now();
+        let mut schedule = Schedule::default();
+        let told: Vec<_> = (0..180)
+            .filter(|second| schedule.fail(after(start, secs(*second)), "no".into()).is_some())
+            .collect();
+        assert_eq!(told, [0, 60, 120]);
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn v52_one_fetch_at_a_time_in_any_order_of_events() {
                         }
                     }
                 });
-                if choice == 9 && random.next_u32() % 2 == 0 {
+                if choice == 9 && random.next_u32().is_multiple_of(2) {
                     task.abort();
                 }
                 tasks.push(task);
@@ -117,12 +117,17 @@ async fn v49_a_flood_while_the_issuer_hangs_harms_nobody() {
         })
         .collect();
     tokio::task::yield_now().await;
+    let start = tokio::time::Instant::now();
     for _ in 0..100 {
         assert!(verifier.verify_now(&issuer.token().build()).is_ok());
     }
+    assert_eq!(start.elapsed(), secs(0));
     for refused in flood {
         assert!(refused.await.unwrap().is_some());
     }
     let fetches = issuer.key_fetches();
     assert!(fetches <= 3, "{fetches}");
+    println!(
+        "10000 unknown kids while the issuer hangs: 100 good requests at once, {fetches} fetches"
+    );
 }

@@ -3,6 +3,8 @@
 mod faults;
 mod life_cycle;
 mod load;
+#[cfg(feature = "tracing")]
+mod log;
 mod model;
 mod rotation;
 mod schedule;

@@ -95,6 +95,8 @@ async fn v49_ten_thousand_random_kids_make_two_fetches_in_ten_seconds() {
     let allowed = if start.elapsed() < secs(10) { 2 } else { 3 };
     assert!((2..=allowed).contains(&fetches), "{fetches} in {:?}", start.elapsed());
 
+    println!("10000 unknown kids in {:?}: {fetches} fetches", start.elapsed());
+
     for n in 0..100 {
         kind(&verifier, &unknown(&issuer, &format!("later-{n}"))).await;
         pass(1).await;
