@@ -148,6 +148,6 @@ pub use crate::verify::{
 };
 
 /// The README's Rust code, compiled.
-#[cfg(all(doctest, feature = "axum"))]
+#[cfg(all(doctest, feature = "axum", feature = "oidc-discovery"))]
 #[doc = include_str!("../README.md")]
 struct ReadmeDoctests;

@@ -64,7 +64,6 @@ impl FetchUrl {
         &self.name
     }
 
-    #[cfg(feature = "oidc-discovery")]
     pub(super) fn is_https(&self) -> bool {
         self.url.scheme() == "https"
     }

@@ -27,12 +27,12 @@ impl HttpFetch {
         Self(Mutex::new(Some(client)))
     }
 
-    fn client(&self, refuses_private_addresses: bool) -> Result<Client, KeySourceError> {
+    fn client(&self, request: &FetchRequest) -> Result<Client, KeySourceError> {
         let mut client = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = &*client {
             return Ok(client.clone());
         }
-        let made = new_client(refuses_private_addresses).map_err(|error| {
+        let made = new_client(request).map_err(|error| {
             KeySourceError::new("the HTTP client cannot be made").with_source(error)
         })?;
         *client = Some(made.clone());
@@ -40,24 +40,29 @@ impl HttpFetch {
     }
 }
 
-fn new_client(refuses_private_addresses: bool) -> reqwest::Result<Client> {
-    let client = Client::builder()
+/// All requests of one source have the same needs: the first one will do.
+fn new_client(request: &FetchRequest) -> reqwest::Result<Client> {
+    let mut client = Client::builder()
         .user_agent(concat!("tower-jwt-auth/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .connect_timeout(CONNECT_TIMEOUT)
         // The metadata and the set come over one connection; minutes later nobody needs it.
         .pool_idle_timeout(CONNECT_TIMEOUT);
-    match refuses_private_addresses {
-        // A proxy would resolve the name, and not tell.
-        true => client.no_proxy().dns_resolver(PublicOnly).build(),
-        false => client.build(),
+    if !request.checked_url().is_https() {
+        // Plain http is good because it does not leave this machine.
+        client = client.no_proxy();
     }
+    if request.refuses_private_addresses() {
+        // A proxy would resolve the name, and not tell.
+        client = client.no_proxy().dns_resolver(PublicOnly);
+    }
+    client.build()
 }
 
 impl Fetch for HttpFetch {
     fn fetch(&self, request: FetchRequest) -> FetchFuture {
-        let client = self.client(request.refuses_private_addresses());
+        let client = self.client(&request);
         Box::pin(async move { fetch(&client?, &request).await })
     }
 }
