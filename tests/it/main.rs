@@ -2,7 +2,7 @@
 
 mod canary;
 // With all features alone: the messages list what those add. It is slow, too.
-#[cfg(all(feature = "axum", feature = "test-util"))]
+#[cfg(all(feature = "axum", feature = "oidc-discovery", feature = "test-util"))]
 mod compile_fail;
 mod conformance;
 #[cfg(all(feature = "oidc-discovery", feature = "test-util"))]
