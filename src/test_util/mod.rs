@@ -18,7 +18,7 @@
 //! | a router, whoever asks | [`accept_all`] |
 //! | a router with its real verifier: right and wrong tokens | [`TestIssuer`] |
 //! | what happens as time goes by | [`ManualClock`] |
-//! | keys from the network: rotations, outages, faults (feature `jwks-url`) | [`MockIssuer`](crate::test_util::MockIssuer) |
+//! | keys from the network: rotations, outages, faults (feature `jwks-url`) | [`MockIssuer`] |
 //!
 //! Unlike the rest of the crate, its functions panic where a test is mistaken.
 //!

@@ -1,3 +1,4 @@
+mod memory;
 mod server;
 
 use std::fmt;
@@ -10,7 +11,7 @@ use serde_json::json;
 use tokio::task::AbortHandle;
 
 use super::{TestIssuer, TokenBuilder};
-use crate::{Fetch, FetchFuture, FetchRequest, JwtVerifier, KeySourceError, SigningKey};
+use crate::{JwtVerifier, SigningKey};
 
 /// An issuer with a JWK set and metadata, whose keys and whose faults a test controls.
 ///
@@ -306,50 +307,6 @@ impl Inner {
             _ => {}
         }
         Reply { answer, response }
-    }
-}
-
-impl Fetch for MockIssuer {
-    fn fetch(&self, request: FetchRequest) -> FetchFuture {
-        let issuer = self.clone();
-        Box::pin(async move {
-            let _counted = Counted::new(&issuer);
-            let path = path_of(request.url());
-            let Reply { answer, response } = issuer.0.reply(path, request.etag());
-            // So that others have their turn while a fetch is under way.
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            match answer {
-                MockAnswer::Refuse => Err(KeySourceError::new("connection refused")),
-                MockAnswer::Hang => std::future::pending().await,
-                MockAnswer::HalfBody => Err(KeySourceError::new("the body ended too early")),
-                MockAnswer::Drip(pause) => {
-                    let octets = u32::try_from(response.body().len()).unwrap_or(u32::MAX);
-                    tokio::time::sleep(pause.saturating_mul(octets)).await;
-                    Ok(response)
-                }
-                _ => Ok(response),
-            }
-        })
-    }
-}
-
-/// A request that is being answered.
-struct Counted<'a>(&'a MockIssuer);
-
-impl<'a> Counted<'a> {
-    fn new(issuer: &'a MockIssuer) -> Self {
-        let mut state = issuer.state();
-        state.at_once = state.at_once.saturating_add(1);
-        state.most_at_once = state.most_at_once.max(state.at_once);
-        drop(state);
-        Self(issuer)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        let mut state = self.0.state();
-        state.at_once = state.at_once.saturating_sub(1);
     }
 }
 
