@@ -34,6 +34,8 @@ pub enum ConfigErrorKind {
     Duration,
     /// A token type, `typ`, that is no media type.
     TokenType,
+    /// A URL that is not fetched: no https, or one with a password in it.
+    Url,
     /// A text that cannot stand in a challenge, such as a realm with a line break.
     Challenge,
 }

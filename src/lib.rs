@@ -55,8 +55,10 @@
 //! | `jsonwebtoken-11` | yes | conversions from the keys, algorithms and JWKs of `jsonwebtoken` 11 |
 //! | `axum` | | extractors (module `axum`) and `IntoResponse for Rejection` |
 //! | `issuer` | | `TokenIssuer` and `SigningKey`: issues tokens, signed by aws-lc-rs |
+//! | `jwks-url` | | `JwksUrl`: keys from a URL, fetched and refreshed in the background; brings tokio and reqwest |
+//! | `oidc-discovery` | | `OidcDiscovery` and `JwtVerifier::discover`: the keys' URL from the issuer's metadata |
 //! | `test-util` | | for dev-dependencies: a kit (module `test_util`) that tests handlers and mints right and wrong tokens |
-//! | `tracing` | | one `debug` event for each refused request |
+//! | `tracing` | | one `debug` event for each refused request; `info` and `warn` where fetched keys change or cannot be had |
 //!
 //! Features add, and change nothing of what is there. One of the two backends must be on. Neither
 //! touches the process-wide provider of `jsonwebtoken`, or turns on a backend of it.
@@ -123,7 +125,11 @@ pub use crate::future::ResponseFuture;
 #[cfg(feature = "issuer")]
 pub use crate::issuer::{IssueError, IssueErrorKind, SigningKey, TokenIssuer};
 pub use crate::key::{Algorithm, JwkSet, KeyCandidates, SkippedKey, VerificationKey};
-pub use crate::key_source::{KeyLookup, KeyQuery, KeySource, KeySourceError};
+#[cfg(feature = "oidc-discovery")]
+pub use crate::key_source::OidcDiscovery;
+#[cfg(feature = "jwks-url")]
+pub use crate::key_source::{Fetch, FetchFuture, FetchRequest, JwksUrl};
+pub use crate::key_source::{KeyLookup, KeyQuery, KeySource, KeySourceError, KeyStatus, KeyTask};
 pub use crate::layer::JwtAuthLayer;
 pub use crate::rejection::{
     EmptyBody, ProblemJson, Rejection, RejectionFn, RejectionKind, ResponseForRejection,
@@ -131,11 +137,12 @@ pub use crate::rejection::{
 pub use crate::service::JwtAuth;
 pub use crate::token::{BearerToken, TokenHeader};
 pub use crate::verify::{
-    Accepted, AnyBearer, ExpectedAudience, ExpectedIssuer, JwtVerifier, MissingLayer, Verification,
-    VerifiedToken, VerifyAsyncFn, VerifyFn, VerifyToken, any_bearer, verify_async_fn, verify_fn,
+    Accepted, AnyBearer, ExpectedAudience, ExpectedIssuer, IssuerSet, IssuerTemplate, JwtVerifier,
+    MissingLayer, Verification, VerifiedToken, VerifyAsyncFn, VerifyFn, VerifyToken, any_bearer,
+    verify_async_fn, verify_fn,
 };
 
 /// The README's Rust code, compiled.
-#[cfg(all(doctest, feature = "axum"))]
+#[cfg(all(doctest, feature = "axum", feature = "oidc-discovery"))]
 #[doc = include_str!("../README.md")]
 struct ReadmeDoctests;

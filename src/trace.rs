@@ -1,5 +1,7 @@
 //! What the log gets, with feature `tracing`: the reason and what was expected, never what came.
 
+#[cfg(feature = "jwks-url")]
+use crate::JwkSet;
 use crate::Rejection;
 
 /// The one event of a refused request.
@@ -17,3 +19,28 @@ pub(crate) fn refused(rejection: &Rejection) {
 
 #[cfg(not(feature = "tracing"))]
 pub(crate) fn refused(_: &Rejection) {}
+
+/// A source holds another set than before: what it holds, and what it does not use. No stranger can
+/// make this happen.
+#[cfg(all(feature = "tracing", feature = "jwks-url"))]
+pub(crate) fn keys_changed(source: &str, generation: u64, set: &JwkSet) {
+    const SHOWN: usize = 8;
+
+    let (keys, skipped) = (set.len(), set.skipped().len());
+    tracing::info!(target: "tower_jwt_auth", source, generation, keys, skipped, "the keys changed");
+    for key in set.skipped().iter().take(SHOWN) {
+        tracing::warn!(target: "tower_jwt_auth", source, %key, "a key is not used");
+    }
+}
+
+#[cfg(all(not(feature = "tracing"), feature = "jwks-url"))]
+pub(crate) fn keys_changed(_: &str, _: u64, _: &JwkSet) {}
+
+/// So many fetches failed in a row: told once a minute at most.
+#[cfg(all(feature = "tracing", feature = "jwks-url"))]
+pub(crate) fn refresh_failed(source: &str, failures: u32, error: &str) {
+    tracing::warn!(target: "tower_jwt_auth", source, failures, error, "the keys cannot be fetched");
+}
+
+#[cfg(all(not(feature = "tracing"), feature = "jwks-url"))]
+pub(crate) fn refresh_failed(_: &str, _: u32, _: &str) {}

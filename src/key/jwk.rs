@@ -39,6 +39,18 @@ pub(crate) fn parse(json: &str) -> Result<VerificationKey, ConfigError> {
     Ok(key)
 }
 
+/// Reads a JWK that everybody can fetch, which is no place for a secret.
+#[cfg(feature = "jwks-url")]
+pub(crate) fn parse_public(json: &str) -> Result<VerificationKey, ConfigError> {
+    if Members::parse(json, "JWK")?.required("kty")? == "oct" {
+        return Err(unusable(
+            "the JWK is a symmetric key, which is not taken from a URL: whoever can fetch it can \
+             sign with it",
+        ));
+    }
+    parse(json)
+}
+
 fn material_and_algorithms(
     members: &Members<'_>,
     kty: &str,

@@ -7,7 +7,11 @@ use serde_json::value::RawValue;
 
 use crate::key::jwk::{self, Members};
 use crate::key::per_algorithm::PerAlgorithm;
-use crate::{Algorithm, ConfigError, ConfigErrorKind, KeyCandidates, VerificationKey};
+use crate::{Algorithm, ConfigError, ConfigErrorKind, KeyCandidates, KeyStatus, VerificationKey};
+
+/// The most entries of a set from a URL.
+#[cfg(feature = "jwks-url")]
+const MAX_FETCHED: usize = 100;
 
 /// Several keys of one issuer: a JWK set (RFC 7517 section 5), or keys given together.
 ///
@@ -80,6 +84,30 @@ impl JwkSet {
     /// assert_eq!(error.kind(), ConfigErrorKind::KeySet);
     /// ```
     pub fn from_json(json: &str) -> Result<Self, ConfigError> {
+        Self::read(json, jwk::parse)
+    }
+
+    /// Reads a set that came from a URL: at most 100 entries, and no symmetric key is used, since
+    /// everybody can fetch it.
+    #[cfg(feature = "jwks-url")]
+    pub(crate) fn from_fetched(json: &[u8]) -> Result<Self, ConfigError> {
+        let json = crate::strict_json::text(json)
+            .ok_or_else(|| unusable("the JWK set is not UTF-8, or nested too deeply"))?;
+        let mut entries = 0_usize;
+        let set = Self::read(json, |entry| {
+            entries = entries.saturating_add(1);
+            jwk::parse_public(entry)
+        });
+        match entries {
+            0..=MAX_FETCHED => set,
+            _ => Err(unusable("the JWK set has more than 100 keys")),
+        }
+    }
+
+    fn read(
+        json: &str,
+        mut parse: impl FnMut(&str) -> Result<VerificationKey, ConfigError>,
+    ) -> Result<Self, ConfigError> {
         let members = Members::parse(json, "JWK set").map_err(|error| {
             // The same fault, of a set instead of a key.
             ConfigError::new(ConfigErrorKind::KeySet, error.to_string())
@@ -90,7 +118,7 @@ impl JwkSet {
 
         let mut set = Builder::default();
         for (index, entry) in entries.into_iter().map(RawValue::get).enumerate() {
-            if let Err(error) = jwk::parse(entry).and_then(|key| set.add(key)) {
+            if let Err(error) = parse(entry).and_then(|key| set.add(key)) {
                 let (kid, reason) = (printable_kid(entry), error.to_string());
                 set.skipped.push(SkippedKey { index, kid, reason });
             }
@@ -166,6 +194,24 @@ impl JwkSet {
                 .unwrap_or_default(),
             _ => self.0.without_kid.get(algorithm).cloned().unwrap_or_default(),
         }
+    }
+
+    /// Whether the set has a say on a token with this header, be it that no key may verify it: the
+    /// `kid` is there, or, without one, a key of the algorithm. Else a newer set may know more.
+    #[cfg(feature = "jwks-url")]
+    pub(crate) fn settles(&self, kid: Option<&str>, algorithm: Algorithm) -> bool {
+        match kid {
+            Some(kid) => self.0.by_kid.contains_key(kid),
+            None => self.0.without_kid.get(algorithm).is_some(),
+        }
+    }
+
+    /// What a source that holds this set can say of it.
+    pub(crate) fn describe(&self, status: &mut KeyStatus) {
+        let kids = self.keys().filter_map(VerificationKey::kid);
+        status.keys = self.len();
+        status.kids = kids.filter(|kid| is_printable(kid)).map(str::to_owned).collect();
+        status.skipped = self.skipped().to_vec();
     }
 }
 
@@ -320,8 +366,11 @@ fn none_usable(skipped: &[SkippedKey]) -> ConfigError {
 /// The `kid` of an entry, if it may stand in a log.
 fn printable_kid(entry: &str) -> Option<String> {
     let kid = Members::parse(entry, "JWK").ok()?.text("kid").ok()??;
-    let printable = kid.len() <= 128 && kid.bytes().all(|b| (b' '..=b'~').contains(&b));
-    printable.then_some(kid)
+    is_printable(&kid).then_some(kid)
+}
+
+fn is_printable(kid: &str) -> bool {
+    kid.len() <= 128 && kid.bytes().all(|b| (b' '..=b'~').contains(&b))
 }
 
 fn unusable(message: impl Into<Cow<'static, str>>) -> ConfigError {

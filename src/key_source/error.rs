@@ -57,6 +57,19 @@ impl KeySourceError {
         self
     }
 
+    /// The message and its causes, for a log.
+    #[cfg(feature = "jwks-url")]
+    pub(crate) fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+
     pub(crate) fn retry_after(&self) -> Duration {
         self.retry_after
     }

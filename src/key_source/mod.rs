@@ -3,20 +3,50 @@
 mod error;
 mod lookup;
 mod static_keys;
+mod status;
+
+#[cfg(feature = "jwks-url")]
+mod cache_headers;
+#[cfg(feature = "jwks-url")]
+mod fetch;
+#[cfg(feature = "jwks-url")]
+mod fetch_url;
+#[cfg(feature = "jwks-url")]
+mod http_fetch;
+#[cfg(feature = "jwks-url")]
+mod jwks_url;
+#[cfg(feature = "jwks-url")]
+mod keeper;
+#[cfg(feature = "jwks-url")]
+mod key_cache;
+#[cfg(feature = "oidc-discovery")]
+mod oidc_discovery;
+#[cfg(feature = "jwks-url")]
+mod schedule;
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 pub use self::error::KeySourceError;
+#[cfg(feature = "jwks-url")]
+pub use self::fetch::{Fetch, FetchFuture, FetchRequest};
+#[cfg(feature = "jwks-url")]
+pub use self::jwks_url::JwksUrl;
 pub(crate) use self::lookup::LookupState;
 pub use self::lookup::{KeyLookup, KeyQuery};
+#[cfg(feature = "oidc-discovery")]
+pub use self::oidc_discovery::OidcDiscovery;
+pub use self::status::KeyStatus;
 
 /// Where a verifier finds the keys that a token may have been signed with.
 ///
 /// A [`VerificationKey`](crate::VerificationKey) by itself and a [`JwkSet`](crate::JwkSet) are
-/// sources already. Write your own for keys that come from elsewhere: answer at once with what is in
-/// memory ([`KeyLookup::ready`]), and only where something has to be fetched, later
-/// ([`KeyLookup::pending`]).
+/// sources already, and so are, with their features, [`JwksUrl`](crate::JwksUrl) and
+/// [`OidcDiscovery`](crate::OidcDiscovery). Write your own for keys that come from elsewhere: answer
+/// at once with what is in memory ([`KeyLookup::ready`]), and only where something has to be fetched,
+/// later ([`KeyLookup::pending`]).
 ///
 /// # Example: keys that an administrator replaces while the server runs
 ///
@@ -72,7 +102,27 @@ pub trait KeySource: fmt::Debug + Send + Sync + 'static {
     fn generation(&self) -> u64 {
         0
     }
+
+    /// What the source knows of itself. By default it is ready, and says no more: keys in memory.
+    fn status(&self) -> KeyStatus {
+        KeyStatus::new(true)
+    }
+
+    /// Fetches the keys anew, now, for an operator who asks for it; the future ends with that
+    /// fetch. By default there is nothing to fetch.
+    fn refresh(&self) -> KeyTask {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Waits, for as long as it takes, until there are keys to answer with. By default there are
+    /// some.
+    fn until_ready(&self) -> KeyTask {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
+
+/// What [`KeySource::refresh`] and [`KeySource::until_ready`] answer.
+pub type KeyTask = Pin<Box<dyn Future<Output = Result<(), KeySourceError>> + Send>>;
 
 impl<K: KeySource + ?Sized> KeySource for Arc<K> {
     fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup {
@@ -81,5 +131,17 @@ impl<K: KeySource + ?Sized> KeySource for Arc<K> {
 
     fn generation(&self) -> u64 {
         (**self).generation()
+    }
+
+    fn status(&self) -> KeyStatus {
+        (**self).status()
+    }
+
+    fn refresh(&self) -> KeyTask {
+        (**self).refresh()
+    }
+
+    fn until_ready(&self) -> KeyTask {
+        (**self).until_ready()
     }
 }

@@ -1,6 +1,6 @@
 //! Keys that are in memory: a key, a set, several keys.
 
-use crate::{JwkSet, KeyCandidates, KeyLookup, KeyQuery, KeySource, VerificationKey};
+use crate::{JwkSet, KeyCandidates, KeyLookup, KeyQuery, KeySource, KeyStatus, VerificationKey};
 
 impl KeySource for VerificationKey {
     /// The key by itself. A token's `kid` matters only when the key has one too.
@@ -22,5 +22,10 @@ impl KeySource for JwkSet {
     /// without a name, which are tried in order.
     fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup {
         KeyLookup::ready(Ok(self.candidates(query.kid(), query.algorithm())))
+    }
+    fn status(&self) -> KeyStatus {
+        let mut status = KeyStatus::new(true);
+        self.describe(&mut status);
+        status
     }
 }

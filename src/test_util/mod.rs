@@ -18,6 +18,7 @@
 //! | a router, whoever asks | [`accept_all`] |
 //! | a router with its real verifier: right and wrong tokens | [`TestIssuer`] |
 //! | what happens as time goes by | [`ManualClock`] |
+//! | keys from the network: rotations, outages, faults (feature `jwks-url`) | [`MockIssuer`] |
 //!
 //! Unlike the rest of the crate, its functions panic where a test is mistaken.
 //!
@@ -56,10 +57,14 @@
 
 mod accepting_verifier;
 mod manual_clock;
+#[cfg(feature = "jwks-url")]
+mod mock_issuer;
 mod test_issuer;
 mod token_builder;
 
 pub use self::accepting_verifier::{AcceptingVerifier, accept_all, verified_token};
 pub use self::manual_clock::ManualClock;
+#[cfg(feature = "jwks-url")]
+pub use self::mock_issuer::{MockAnswer, MockIssuer};
 pub use self::test_issuer::TestIssuer;
 pub use self::token_builder::TokenBuilder;

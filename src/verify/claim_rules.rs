@@ -55,6 +55,10 @@ impl Rules {
         self.algorithms.is_none_or(|allowed| allowed.contains(algorithm))
     }
 
+    pub(super) fn issuer(&self) -> &Expected {
+        &self.issuer
+    }
+
     pub(super) fn is_rfc9068(&self) -> bool {
         self.rfc9068
     }

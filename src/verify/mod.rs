@@ -5,6 +5,8 @@ mod claim_rules;
 mod claims_pass;
 mod config;
 mod expected;
+mod issuer_set;
+mod keys;
 pub(crate) mod signature;
 #[cfg(test)]
 mod signature_vectors;
@@ -22,6 +24,7 @@ use serde::de::DeserializeOwned;
 
 use self::claim_rules::Rules;
 pub use self::expected::{ExpectedAudience, ExpectedIssuer};
+pub use self::issuer_set::{IssuerSet, IssuerTemplate};
 pub use self::verified_token::{Accepted, MissingLayer, VerifiedToken};
 pub use self::verify_token::{
     AnyBearer, Verification, VerifyAsyncFn, VerifyFn, VerifyToken, any_bearer, verify_async_fn,

@@ -2,18 +2,24 @@
 
 mod canary;
 // With all features alone: the messages list what those add. It is slow, too.
-#[cfg(all(feature = "axum", feature = "test-util"))]
+#[cfg(all(feature = "axum", feature = "oidc-discovery", feature = "test-util"))]
 mod compile_fail;
 mod conformance;
 mod corpus;
 mod differential;
+#[cfg(all(feature = "oidc-discovery", feature = "test-util"))]
+mod discovery;
 mod extraction;
 #[cfg(feature = "axum")]
 mod extractors;
 #[cfg(feature = "issuer")]
 mod issuer;
+#[cfg(all(feature = "oidc-discovery", feature = "test-util"))]
+mod issuers;
 #[cfg(feature = "jsonwebtoken-11")]
 mod jsonwebtoken_11;
+#[cfg(all(feature = "jwks-url", feature = "test-util"))]
+mod key_engine;
 mod keys;
 mod properties;
 mod readiness;

@@ -286,7 +286,7 @@ async fn a_good_verdict_at_once_clones_nothing_and_others_clone_once() {
 }
 
 #[tokio::test]
-async fn the_instance_that_was_polled_ready_is_the_one_that_is_called() {
+async fn v53_the_instance_that_was_polled_ready_is_the_one_that_is_called() {
     for when in When::ALL {
         let gate = Gate::closed();
         let (inner, log) = Strict::new();
@@ -675,6 +675,17 @@ fn public_types_are_send_sync_and_clone() {
     shared::<ConfigError>();
     shared::<KeySourceError>();
     shared::<Box<dyn KeySource>>();
+    cloned::<tower_jwt_auth::KeyStatus>();
+    sent::<tower_jwt_auth::KeyTask>();
+    cloned::<tower_jwt_auth::IssuerSet<NoBody>>();
+    cloned::<tower_jwt_auth::IssuerTemplate<NoBody>>();
+    #[cfg(feature = "oidc-discovery")]
+    {
+        cloned::<tower_jwt_auth::JwksUrl>();
+        cloned::<tower_jwt_auth::OidcDiscovery>();
+        cloned::<tower_jwt_auth::FetchRequest>();
+        shared::<Box<dyn tower_jwt_auth::Fetch>>();
+    }
     sent::<KeyLookup>();
     sent::<ResponseFuture<Strict, RegisteredClaims, EmptyBody, String>>();
     sent::<ResponseFuture<Buffer<Request<()>, Ready>, NoBody, EmptyBody, ()>>();

@@ -1,0 +1,237 @@
+//! Which URLs are fetched at all.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use reqwest::Url;
+
+use crate::{ConfigError, ConfigErrorKind};
+
+/// The longest URL that is fetched.
+const MAX_URL: usize = 2048;
+
+/// A URL that may be fetched: https, or http to this very machine; no user, password or fragment.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct FetchUrl {
+    url: Url,
+    /// Without its query, for logs.
+    name: Arc<str>,
+}
+
+impl FetchUrl {
+    pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
+        if text.len() > MAX_URL {
+            return Err(unusable("the URL is longer than 2048 octets"));
+        }
+        let url = Url::parse(text)
+            .map_err(|error| unusable("this is not an absolute URL").with_source(error))?;
+        match url.scheme() {
+            "https" => {}
+            "http" if is_loopback(&url) => {}
+            "http" => {
+                return Err(unusable(
+                    "keys are fetched by https only: whoever stands on the way of plain http could \
+                     put his own in their place (http is for 127.0.0.1, [::1] and localhost)",
+                ));
+            }
+            _ => return Err(unusable("keys are fetched by https only")),
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(unusable("the URL names no host"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(unusable("a URL with a user name or a password is not fetched"));
+        }
+        if url.fragment().is_some() {
+            return Err(unusable("a URL with a fragment is not fetched"));
+        }
+        let mut name = url.clone();
+        name.set_query(None);
+        Ok(Self { name: name.as_str().into(), url })
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        self.url.as_str()
+    }
+
+    pub(super) fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The URL without its query, for logs.
+    pub(super) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    pub(super) fn is_https(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+
+    /// Whether the host is an address, or the name `localhost`, that is not of the public internet.
+    pub(super) fn names_private_address(&self) -> bool {
+        is_loopback(&self.url) || ip_of(&self.url).is_some_and(is_private)
+    }
+
+    pub(super) fn check_public(&self) -> Result<(), ConfigError> {
+        match self.names_private_address() {
+            false => Ok(()),
+            true => Err(unusable("the URL leads to a private address, which is refused here")),
+        }
+    }
+}
+
+impl fmt::Debug for FetchUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match ip_of(url) {
+        Some(ip) => ip.is_loopback(),
+        None => url.host_str().is_some_and(|host| host.trim_end_matches('.') == "localhost"),
+    }
+}
+
+fn ip_of(url: &Url) -> Option<IpAddr> {
+    let host = url.host_str()?;
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+/// Whether this is an address of no host on the public internet (the registries of RFC 6890).
+pub(super) fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => is_private_v4(ip),
+        IpAddr::V6(ip) => is_private_v6(ip),
+    }
+}
+
+fn is_private_v4(ip: Ipv4Addr) -> bool {
+    let [a, b, c, _] = ip.octets();
+    ip.is_private()
+        || ip.is_loopback()
+        || ip.is_link_local()
+        || ip.is_multicast()
+        || ip.is_documentation()
+        || a == 0
+        || (a == 100 && (64..128).contains(&b))
+        || (a == 192 && b == 0 && c == 0)
+        || (a == 198 && (b == 18 || b == 19))
+        || a >= 240
+}
+
+fn is_private_v6(ip: Ipv6Addr) -> bool {
+    if let Some(ip) = ip.to_ipv4_mapped() {
+        return is_private_v4(ip);
+    }
+    match ip.segments() {
+        // Unspecified, loopback, and addresses of the first version in their old notation.
+        [0, 0, 0, 0, 0, 0, _, _] => true,
+        // Translated to, or carrying, one of the first version.
+        [0x64, 0xff9b, 0, 0, 0, 0, a, b] | [0x2002, a, b, ..] => {
+            let [a0, a1] = a.to_be_bytes();
+            let [b0, b1] = b.to_be_bytes();
+            is_private_v4(Ipv4Addr::new(a0, a1, b0, b1))
+        }
+        [0x64, 0xff9b, 1, ..] | [0x100, 0, 0, 0, ..] | [0x2001, 0 | 0xdb8, ..] => true,
+        [first, ..] => {
+            first & 0xfe00 == 0xfc00
+                || first & 0xffc0 == 0xfe80
+                || first & 0xffc0 == 0xfec0
+                || first & 0xff00 == 0xff00
+        }
+    }
+}
+
+fn unusable(message: &'static str) -> ConfigError {
+    ConfigError::new(ConfigErrorKind::Url, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c13_v46_https_alone_is_fetched_and_http_from_this_machine() {
+        for url in [
+            "https://issuer.example/jwks",
+            "https://issuer.example:8443/keys?p=policy",
+            "http://127.0.0.1:7100/jwks",
+            "http://127.8.9.1/jwks",
+            "http://[::1]:7100/jwks",
+            "http://localhost:7100/jwks",
+        ] {
+            assert!(FetchUrl::parse(url).is_ok(), "{url}");
+        }
+        for url in [
+            "",
+            "/jwks",
+            "issuer.example/jwks",
+            "http://issuer.example/jwks",
+            "http://127.0.0.1.example/jwks",
+            "http://localhost.example/jwks",
+            "http://10.0.0.1/jwks",
+            "file:///etc/passwd",
+            "ftp://issuer.example/jwks",
+            "gopher://issuer.example/jwks",
+            "data:application/json,{}",
+            "javascript:alert(1)",
+            "https://",
+            "https://user@issuer.example/jwks",
+            "https://user:password@issuer.example/jwks",
+            "https://issuer.example/jwks#keys",
+            &format!("https://issuer.example/{}", "a".repeat(3000)),
+        ] {
+            let error = FetchUrl::parse(url).unwrap_err();
+            assert_eq!(error.kind(), ConfigErrorKind::Url, "{url}");
+            assert!(!error.to_string().contains("password@"), "{url}");
+        }
+    }
+
+    #[test]
+    fn c13_private_addresses_are_known() {
+        for ip in [
+            "0.0.0.0",
+            "10.1.2.3",
+            "100.64.0.1",
+            "127.0.0.1",
+            "169.254.169.254",
+            "172.16.0.1",
+            "192.0.0.1",
+            "192.168.1.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::127.0.0.1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::10.0.0.1",
+            "2002:a00:1::",
+            "fc00::1",
+            "fd12::1",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+            "2001:db8::1",
+        ] {
+            assert!(is_private(ip.parse().unwrap()), "{ip}");
+        }
+        for ip in ["1.1.1.1", "100.128.0.1", "172.32.0.1", "2606:4700::1111", "64:ff9b::1.1.1.1"] {
+            assert!(!is_private(ip.parse().unwrap()), "{ip}");
+        }
+        let private = |url| FetchUrl::parse(url).unwrap().names_private_address();
+        assert!(private("https://localhost/") && private("https://[fd12::1]/"));
+        // The parser has undone what such spellings hide.
+        assert!(private("https://0x7f000001/") && private("https://2130706433/"));
+        assert!(!private("https://issuer.example/"));
+    }
+
+    #[test]
+    fn debug_leaves_the_query_out() {
+        let url = FetchUrl::parse("https://issuer.example/jwks?key=canary").unwrap();
+        assert_eq!(format!("{url:?}"), "https://issuer.example/jwks");
+        assert!(url.as_str().contains("canary"));
+    }
+}

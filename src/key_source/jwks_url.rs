@@ -1,0 +1,163 @@
+use std::fmt;
+use std::sync::Arc;
+
+use reqwest::Client;
+
+use super::fetch::Fetcher;
+use super::fetch_url::FetchUrl;
+use super::http_fetch::HttpFetch;
+use super::key_cache::{KeyCache, LoadKeys, Loading};
+use super::{Fetch, KeyStatus, KeyTask};
+use crate::{ConfigError, KeyLookup, KeyQuery, KeySource};
+
+/// The keys of an issuer, from the URL of its JWK set (RFC 7517 section 5).
+///
+/// Nothing is fetched before the first look-up, [`status`](KeySource::status) or
+/// [`refresh`](KeySource::refresh). From then on a task of its own, on the runtime of whoever came
+/// first, keeps the set fresh, and ends when the last clone is dropped.
+///
+/// | rule | |
+/// |---|---|
+/// | a key that is held | is answered at once, also while a fetch runs |
+/// | a set is fresh | as long as `Cache-Control` says, less `Age`, within 1 minute and 24 hours; without it 10 minutes; with `no-store` or `no-cache` 1 minute |
+/// | it is refreshed | at 80 % of that or a little earlier, in the background; retries begin after 1 second and come at most 15 seconds apart |
+/// | an unknown `kid` | is asked for at once, then once in 10 seconds at most; meanwhile it is unknown (401), or, if the last fetch failed, unavailable (503) |
+/// | the issuer cannot be reached | keys serve on for 1 hour after they were fresh, or for what `stale-if-error` says within 1 minute and 24 hours; then 503 |
+/// | a key that left the set | is gone with the fetch that shows it |
+/// | an answer that is empty, longer than 256 KiB, of more than 100 keys, redirected, of another type, unreadable, later than 5 seconds | is a failed fetch: the old set stays |
+/// | symmetric and private keys | are not used, and are [reported](KeyStatus::skipped) |
+///
+/// Of a request, nothing is ever sent to the issuer: neither the `kid` nor anything else.
+///
+/// # Example: a verifier
+///
+/// ```
+/// use tower_jwt_auth::{JwksUrl, JwtVerifier};
+///
+/// let keys = JwksUrl::new("https://issuer.example/.well-known/jwks.json")?;
+/// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", keys)?;
+/// # let _ = verifier;
+/// # Ok::<(), tower_jwt_auth::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct JwksUrl {
+    url: FetchUrl,
+    fetcher: Fetcher,
+    cache: KeyCache,
+}
+
+impl JwksUrl {
+    /// The set at this URL, which is https, or http to this very machine.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is of another scheme, has a user name, a password or a fragment, or is none.
+    ///
+    /// # Example: what is not fetched
+    ///
+    /// ```
+    /// use tower_jwt_auth::{ConfigErrorKind, JwksUrl};
+    ///
+    /// for url in ["http://issuer.example/jwks", "file:///etc/keys.json", "issuer.example/jwks"] {
+    ///     assert_eq!(JwksUrl::new(url).unwrap_err().kind(), ConfigErrorKind::Url);
+    /// }
+    /// ```
+    pub fn new(url: &str) -> Result<Self, ConfigError> {
+        let fetch = Arc::new(HttpFetch::default());
+        let fetcher = Fetcher { fetch, refuses_private_addresses: false };
+        Ok(Self::with(FetchUrl::parse(url)?, fetcher))
+    }
+
+    /// Replaces the HTTP client, for proxies, certificates or headers of one's own.
+    ///
+    /// By default it is one with rustls, the platform's root certificates, 2 seconds to connect, and
+    /// neither redirects nor cookies. Build yours with `redirect(Policy::none())`: an answer from
+    /// another URL is refused all the same, but only once it is there.
+    ///
+    /// As every setter it makes a source of its own, without the keys that this one holds.
+    #[must_use]
+    pub fn with_client(self, client: Client) -> Self {
+        self.with_fetcher(HttpFetch::with_client(client))
+    }
+
+    /// Replaces what fetches; the HTTP client by default.
+    #[must_use]
+    pub fn with_fetcher(self, fetch: impl Fetch) -> Self {
+        Self::with(self.url, Fetcher { fetch: Arc::new(fetch), ..self.fetcher })
+    }
+
+    /// Refuses addresses of private networks, of the link and of this machine; by default they are
+    /// good.
+    ///
+    /// For URLs that somebody else may choose. The client that comes with the crate then connects to
+    /// no such address, whatever its name, and uses no proxy. A client of yours is not asked what it
+    /// connects to: an answer from such an address is refused when it is there.
+    ///
+    /// # Errors
+    ///
+    /// When the URL itself names such an address.
+    ///
+    /// # Example: the metadata service of a cloud
+    ///
+    /// ```
+    /// use tower_jwt_auth::JwksUrl;
+    ///
+    /// assert!(JwksUrl::new("https://169.254.169.254/keys")?.refuse_private_addresses().is_err());
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn refuse_private_addresses(self) -> Result<Self, ConfigError> {
+        self.url.check_public()?;
+        Ok(Self::with(self.url, Fetcher { refuses_private_addresses: true, ..self.fetcher }))
+    }
+
+    fn with(url: FetchUrl, fetcher: Fetcher) -> Self {
+        let cache = KeyCache::new(Loader { url: url.clone(), fetcher: fetcher.clone() });
+        Self { url, fetcher, cache }
+    }
+}
+
+impl KeySource for JwksUrl {
+    fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup {
+        self.cache.find_key(query)
+    }
+
+    fn generation(&self) -> u64 {
+        self.cache.generation()
+    }
+
+    fn status(&self) -> KeyStatus {
+        self.cache.status()
+    }
+
+    fn refresh(&self) -> KeyTask {
+        self.cache.refresh()
+    }
+
+    fn until_ready(&self) -> KeyTask {
+        self.cache.until_ready()
+    }
+}
+
+impl fmt::Debug for JwksUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwksUrl").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Loader {
+    url: FetchUrl,
+    fetcher: Fetcher,
+}
+
+impl LoadKeys for Loader {
+    fn load(&self, etag: Option<Arc<str>>) -> Loading<'_> {
+        Box::pin(
+            async move { self.fetcher.get(&self.url, etag).await.map_err(|fault| fault.error) },
+        )
+    }
+
+    fn name(&self) -> &str {
+        self.url.name()
+    }
+}

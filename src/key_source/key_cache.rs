@@ -1,0 +1,294 @@
+//! The key engine: answers from the set that is held, at once; and where that does not do, from the
+//! fetch that somebody asks for.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout};
+
+use super::fetch::Document;
+use super::keeper::{self, Guard};
+use super::schedule::{Ask, Schedule};
+use super::{KeyStatus, KeyTask};
+use crate::{Algorithm, JwkSet, KeyCandidates, KeyLookup, KeyQuery, KeySourceError};
+
+/// How long a request waits for keys, whatever happens.
+const MAX_WAIT: Duration = Duration::from_secs(7);
+
+/// Where the engine gets a set from.
+pub(super) trait LoadKeys: fmt::Debug + Send + Sync + 'static {
+    /// Makes one attempt. `etag` is that of the set that is held.
+    fn load(&self, etag: Option<Arc<str>>) -> Loading<'_>;
+
+    /// For logs: a URL or an issuer.
+    fn name(&self) -> &str;
+}
+
+pub(super) type Loading<'a> =
+    Pin<Box<dyn Future<Output = Result<Document, KeySourceError>> + Send + 'a>>;
+
+/// The engine. Clones are one; when the last one is dropped, its task ends.
+#[derive(Clone)]
+pub(super) struct KeyCache(Arc<Owner>);
+
+/// Ends the task. The task itself holds only what is shared.
+struct Owner(Arc<Shared>);
+
+pub(super) struct Shared {
+    pub(super) loader: Box<dyn LoadKeys>,
+    /// The one thing that a look-up of a known key reads.
+    pub(super) held: ArcSwapOption<Held>,
+    /// Whether there is a task.
+    pub(super) running: AtomicBool,
+    task: Mutex<Option<AbortHandle>>,
+    schedule: Mutex<Schedule>,
+    /// Wakes the task.
+    pub(super) wake: Notify,
+    /// How many fetches have ended: wakes those who wait for one.
+    ended: watch::Sender<u64>,
+}
+
+/// A set, and how long it is good for.
+pub(super) struct Held {
+    pub(super) set: JwkSet,
+    pub(super) body: Bytes,
+    pub(super) etag: Option<Arc<str>>,
+    pub(super) generation: u64,
+    pub(super) confirmed_at: Instant,
+    pub(super) fresh_until: Instant,
+    /// Until then it serves on, whether its issuer can be reached or not.
+    pub(super) usable_until: Instant,
+}
+
+impl Held {
+    /// The answer that the set has for a token; `None` when a newer set may have another one.
+    fn find(&self, kid: Option<&str>, algorithm: Algorithm, now: Instant) -> Option<KeyCandidates> {
+        if now >= self.usable_until {
+            return None;
+        }
+        let candidates = self.set.candidates(kid, algorithm);
+        (!candidates.is_empty() || self.set.settles(kid, algorithm)).then_some(candidates)
+    }
+}
+
+impl KeyCache {
+    pub(super) fn new(loader: impl LoadKeys) -> Self {
+        Self(Arc::new(Owner(Arc::new(Shared {
+            loader: Box::new(loader),
+            held: ArcSwapOption::empty(),
+            running: AtomicBool::new(false),
+            task: Mutex::new(None),
+            schedule: Mutex::new(Schedule::default()),
+            wake: Notify::new(),
+            ended: watch::Sender::new(0),
+        }))))
+    }
+
+    pub(super) fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup {
+        let shared = &self.0.0;
+        let can_fetch = Shared::ensure_running(shared);
+        if let Some(found) = shared.find(query.kid(), query.algorithm()) {
+            return KeyLookup::ready(Ok(found));
+        }
+        let ask = match can_fetch {
+            true => shared.ask(),
+            // The future will be polled by some runtime.
+            false => Ask::Wait { fetch: 0, had_begun: true },
+        };
+        match ask {
+            Ask::NotNow => KeyLookup::ready(shared.give_up()),
+            Ask::Wait { .. } => {
+                let (cache, algorithm) = (self.clone(), query.algorithm());
+                let kid = query.kid().map(str::to_owned);
+                KeyLookup::pending(async move {
+                    let waiting = cache.wait_for_key(kid.as_deref(), algorithm, ask);
+                    timeout(MAX_WAIT, waiting).await.unwrap_or_else(|_| {
+                        Err(KeySourceError::new("the keys take too long to be fetched"))
+                    })
+                })
+            }
+        }
+    }
+
+    async fn wait_for_key(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+        mut ask: Ask,
+    ) -> Result<KeyCandidates, KeySourceError> {
+        let shared = &self.0.0;
+        loop {
+            let Ask::Wait { fetch, had_begun } = ask else { return shared.give_up() };
+            self.wait_for_fetch(fetch).await?;
+            if let Some(found) = shared.find(kid, algorithm) {
+                return Ok(found);
+            }
+            // An answer that was under way before may be older than the key.
+            if !had_begun || shared.schedule().last_error.is_some() {
+                return shared.give_up();
+            }
+            ask = match shared.ask() {
+                Ask::Wait { fetch, .. } => Ask::Wait { fetch, had_begun: false },
+                Ask::NotNow => Ask::NotNow,
+            };
+        }
+    }
+
+    /// Waits for the end of a fetch; one more begins if it must.
+    async fn wait_for_fetch(&self, fetch: u64) -> Result<(), KeySourceError> {
+        let shared = &self.0.0;
+        let mut ended = shared.ended.subscribe();
+        if !Shared::ensure_running(shared) {
+            return Err(KeySourceError::new("keys are fetched on a tokio runtime: there is none"));
+        }
+        // Its sender lives as long as this cache.
+        let _ = ended.wait_for(|ended| *ended >= fetch).await;
+        Ok(())
+    }
+
+    pub(super) fn refresh(&self) -> KeyTask {
+        let cache = self.clone();
+        Box::pin(async move {
+            let shared = &cache.0.0;
+            let fetch = shared.schedule().demand();
+            shared.wake.notify_one();
+            cache.wait_for_fetch(fetch).await?;
+            let last_error = shared.schedule().last_error.clone();
+            last_error.map_or(Ok(()), |error| Err(shared.unavailable(&error)))
+        })
+    }
+
+    pub(super) fn until_ready(&self) -> KeyTask {
+        let cache = self.clone();
+        Box::pin(async move {
+            let shared = &cache.0.0;
+            while !shared.is_usable() {
+                let next = shared.schedule().ended().saturating_add(1);
+                // Between the look and the wait a fetch may have ended: then the next one is
+                // waited for, or there are keys already.
+                if shared.is_usable() {
+                    break;
+                }
+                cache.wait_for_fetch(next).await?;
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        match &*self.0.0.held.load() {
+            None => 0,
+            Some(held) if Instant::now() < held.usable_until => held.generation,
+            // Nothing that is remembered of the set may be used any longer than the set.
+            Some(_) => u64::MAX,
+        }
+    }
+
+    pub(super) fn status(&self) -> KeyStatus {
+        let shared = &self.0.0;
+        Shared::ensure_running(shared);
+        let now = Instant::now();
+        let held = shared.held.load_full();
+        let schedule = shared.schedule();
+        let mut status = KeyStatus {
+            fetches_ok: schedule.ok,
+            fetches_failed: schedule.failed,
+            next_refresh: schedule.next_refresh(now),
+            last_error: schedule.last_error.clone(),
+            ..KeyStatus::default()
+        };
+        drop(schedule);
+        if let Some(held) = held {
+            status.ready = now < held.usable_until;
+            status.age = Some(now.saturating_duration_since(held.confirmed_at));
+            status.stale = now >= held.fresh_until;
+            status.generation = held.generation;
+            held.set.describe(&mut status);
+        }
+        status
+    }
+}
+
+impl Shared {
+    /// Starts the task unless there is one; `false` when there is no runtime to start it on.
+    fn ensure_running(shared: &Arc<Self>) -> bool {
+        if shared.running.load(Ordering::Acquire) {
+            return true;
+        }
+        let Ok(runtime) = Handle::try_current() else { return false };
+        if shared.running.swap(true, Ordering::AcqRel) {
+            return true;
+        }
+        // Made here, so that a runtime that is going down, and never polls the task, undoes it.
+        let guard = Guard(Arc::clone(shared));
+        let task = runtime.spawn(keeper::keep(guard));
+        *shared.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
+        true
+    }
+
+    pub(super) fn schedule(&self) -> MutexGuard<'_, Schedule> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells those who wait how many fetches have ended.
+    pub(super) fn announce(&self) {
+        let ended = self.schedule().ended();
+        self.ended.send_replace(ended);
+    }
+
+    fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<KeyCandidates> {
+        self.held.load().as_ref()?.find(kid, algorithm, Instant::now())
+    }
+
+    fn is_usable(&self) -> bool {
+        self.held.load().as_ref().is_some_and(|held| Instant::now() < held.usable_until)
+    }
+
+    fn ask(&self) -> Ask {
+        let ask = self.schedule().ask(Instant::now());
+        if let Ask::Wait { had_begun: false, .. } = ask {
+            self.wake.notify_one();
+        }
+        ask
+    }
+
+    /// The key is not there: unknown, unless the last fetch failed. Then nobody can tell.
+    fn give_up(&self) -> Result<KeyCandidates, KeySourceError> {
+        let last_error = self.schedule().last_error.clone();
+        match last_error {
+            Some(error) => Err(self.unavailable(&error)),
+            None if self.is_usable() => Ok(KeyCandidates::default()),
+            None => Err(self.unavailable("the keys are too old")),
+        }
+    }
+
+    fn unavailable(&self, error: &str) -> KeySourceError {
+        let retry_after = self.schedule().retry_after(Instant::now());
+        let name = self.loader.name();
+        KeySourceError::new(format!("no keys of {name}: {error}")).with_retry_after(retry_after)
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let task = self.0.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task {
+            task.abort();
+        }
+    }
+}
+
+impl fmt::Debug for KeyCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyCache").field("loader", &self.0.0.loader).finish_non_exhaustive()
+    }
+}

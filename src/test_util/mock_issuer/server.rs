@@ -1,0 +1,77 @@
+//! The same issuer over a port: as much of HTTP/1.1 as a client needs to be answered, rightly or not.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Weak};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{Inner, MockAnswer, MockIssuer, Reply};
+
+impl MockIssuer {
+    /// An issuer on a free port of 127.0.0.1, by HTTP; its name is `http://127.0.0.1:PORT` and this
+    /// path. The port is free again when the last clone is dropped.
+    ///
+    /// # Panics
+    ///
+    /// When there is no port, or no runtime of tokio with its I/O.
+    pub async fn listen(path: &str) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("the port that was bound");
+        let issuer = Self::with_issuer(format!("http://{address}{path}"));
+        let server = tokio::spawn(serve(listener, Arc::downgrade(&issuer.0)));
+        issuer.state().server = Some(server.abort_handle());
+        issuer
+    }
+}
+
+async fn serve(listener: TcpListener, issuer: Weak<Inner>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(answer(stream, Weak::clone(&issuer)));
+    }
+}
+
+/// Answers one request; whatever goes wrong is the client's to see.
+async fn answer(mut stream: TcpStream, issuer: Weak<Inner>) -> Option<()> {
+    let head = read_head(&mut stream).await?;
+    let path = head.split(' ').nth(1)?;
+    let etag = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("if-none-match").then(|| value.trim())
+    });
+    let Reply { answer, response } = issuer.upgrade()?.reply(path, etag);
+
+    let mut octets = format!("HTTP/1.1 {}\r\n", response.status());
+    for (name, value) in response.headers() {
+        let _ = write!(octets, "{name}: {}\r\n", value.to_str().unwrap_or_default());
+    }
+    let length = response.body().len();
+    let _ = write!(octets, "content-length: {length}\r\nconnection: close\r\n\r\n");
+    let mut octets = octets.into_bytes();
+    octets.extend_from_slice(response.body());
+    match answer {
+        MockAnswer::Refuse => {}
+        // Until the client goes away.
+        MockAnswer::Hang => drop(stream.read(&mut [0]).await.ok()?),
+        MockAnswer::HalfBody => {
+            let half = octets.len().saturating_sub(length / 2);
+            stream.write_all(octets.get(..half)?).await.ok()?;
+        }
+        MockAnswer::Drip(pause) => {
+            for octet in octets {
+                stream.write_all(&[octet]).await.ok()?;
+                tokio::time::sleep(pause).await;
+            }
+        }
+        _ => stream.write_all(&octets).await.ok()?,
+    }
+    stream.shutdown().await.ok()
+}
+
+async fn read_head(stream: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") && head.len() < 16 * 1024 {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    String::from_utf8(head).ok()
+}

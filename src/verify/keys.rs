@@ -1,0 +1,110 @@
+//! The keys of a verifier, for whoever operates it.
+
+#[cfg(feature = "jwks-url")]
+use std::time::Duration;
+
+#[cfg(feature = "oidc-discovery")]
+use crate::{ConfigError, ExpectedAudience, OidcDiscovery};
+use crate::{JwtVerifier, KeySourceError, KeyStatus};
+
+#[cfg(feature = "oidc-discovery")]
+impl JwtVerifier {
+    /// A verifier of tokens from `issuer`, for `audience`, with the keys that the issuer's metadata
+    /// lead to: see [`OidcDiscovery`]. The issuer is written once.
+    ///
+    /// Nothing is fetched yet, and a server can start while its issuer is away. The three ways to
+    /// start:
+    ///
+    /// | | |
+    /// |---|---|
+    /// | lazily | just this: the first request waits for the keys |
+    /// | wait, so long at most | [`ready`](Self::ready) |
+    /// | fail fast | [`refresh`](Self::refresh) |
+    ///
+    /// # Errors
+    ///
+    /// When the issuer is not an https URL (or http to this very machine), or the audience is an
+    /// empty string or list.
+    ///
+    /// # Example: whoever the token is from
+    ///
+    /// ```
+    /// use tower_jwt_auth::{JwtAuthLayer, JwtVerifier};
+    ///
+    /// let verifier = JwtVerifier::discover("https://issuer.example", "https://api.example")?;
+    /// let layer = JwtAuthLayer::new(verifier);
+    /// # let _ = layer;
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn discover(
+        issuer: &str,
+        audience: impl Into<ExpectedAudience>,
+    ) -> Result<Self, ConfigError> {
+        Self::new(issuer, audience, OidcDiscovery::new(issuer)?)
+    }
+}
+
+impl<C> JwtVerifier<C> {
+    /// Waits until there are keys to verify with, so long at most. Keys in memory are there.
+    ///
+    /// # Errors
+    ///
+    /// When the time is over; the message is that of the last fetch.
+    ///
+    /// # Example: half a minute, and then serve all the same
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_jwt_auth::{JwtVerifier, KeySourceError};
+    ///
+    /// async fn start(verifier: &JwtVerifier) {
+    ///     if let Err(error) = verifier.ready(Duration::from_secs(30)).await {
+    ///         eprintln!("no keys yet, requests get 503 until then: {error}");
+    ///     }
+    /// }
+    /// # let _ = start;
+    /// ```
+    #[cfg(feature = "jwks-url")]
+    pub async fn ready(&self, at_most: Duration) -> Result<(), KeySourceError> {
+        tokio::time::timeout(at_most, self.keys.until_ready()).await.unwrap_or_else(|_| {
+            Err(KeySourceError::new(match self.key_status().last_error() {
+                Some(error) => format!("no keys in time: {error}"),
+                None => "no keys in time".to_owned(),
+            }))
+        })
+    }
+
+    /// Fetches the keys anew, now, and waits for the end of that fetch. Keys in memory are left as
+    /// they are.
+    ///
+    /// For the start of a server that should fail without its issuer, and for an operator who knows
+    /// that keys have changed; a rotation needs no help.
+    ///
+    /// # Errors
+    ///
+    /// When the fetch failed; keys that were there stay.
+    pub async fn refresh(&self) -> Result<(), KeySourceError> {
+        self.keys.refresh().await
+    }
+
+    /// What is known of the keys: for a readiness probe. It starts to fetch them, where nothing has
+    /// yet, so that a server that gets no requests before it is ready becomes so.
+    ///
+    /// # Example: a probe
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// use tower_jwt_auth::JwtVerifier;
+    ///
+    /// fn readyz(verifier: &JwtVerifier) -> StatusCode {
+    ///     match verifier.key_status().is_ready() {
+    ///         true => StatusCode::OK,
+    ///         false => StatusCode::SERVICE_UNAVAILABLE,
+    ///     }
+    /// }
+    /// # let _ = readyz;
+    /// ```
+    pub fn key_status(&self) -> KeyStatus {
+        self.keys.status()
+    }
+}

@@ -1,0 +1,277 @@
+//! Several issuers: a token's `iss` chooses only among those allowed, and never another's key.
+
+use serde_json::json;
+use tower_jwt_auth::test_util::{MockAnswer, MockIssuer};
+use tower_jwt_auth::{
+    Algorithm, IssuerSet, IssuerTemplate, JwtAuthLayer, JwtVerifier, OidcDiscovery, RejectionKind,
+    VerifiedToken,
+};
+
+use crate::key_engine::{pass, unknown};
+use crate::support::requests::{reached, refusal, request, send};
+use crate::support::{self, b64};
+
+const WRONG_ISSUER: Option<RejectionKind> = Some(RejectionKind::WrongIssuer);
+
+fn verifier(issuer: &MockIssuer, audience: &str) -> JwtVerifier {
+    let keys = OidcDiscovery::new(issuer.issuer()).unwrap().with_fetcher(issuer.clone());
+    JwtVerifier::new(issuer.issuer(), audience, keys).unwrap()
+}
+
+async fn kind(issuers: &IssuerSet, token: &str) -> Option<RejectionKind> {
+    issuers.verify(token).await.err().map(|rejection| rejection.kind())
+}
+
+fn two() -> (MockIssuer, MockIssuer, IssuerSet) {
+    let (a, b) =
+        (MockIssuer::with_issuer("https://a.test"), MockIssuer::with_issuer("https://b.test"));
+    let issuers = IssuerSet::new();
+    issuers.add(verifier(&a, "https://api.test")).unwrap();
+    issuers.add(verifier(&b, "https://api.test")).unwrap();
+    (a, b, issuers)
+}
+
+#[tokio::test(start_paused = true)]
+async fn c9_v42_v43_one_issuers_key_never_verifies_anothers_token() {
+    let (a, b, issuers) = two();
+    assert_eq!(kind(&issuers, &a.token().build()).await, None);
+    assert_eq!(kind(&issuers, &b.token().build()).await, None);
+    assert_eq!((a.key_fetches(), b.key_fetches()), (1, 1));
+
+    // Signed by A in the name of B, with A's `kid`.
+    let forged = a.token().issuer(b.issuer()).build();
+    assert_eq!(kind(&issuers, &forged).await, Some(RejectionKind::UnknownKey));
+    assert_eq!(a.key_fetches(), 1);
+    // With the `kid` of B.
+    let kid = issuers.key_status()[1].1.kids()[0].clone();
+    let forged = a.token().issuer(b.issuer()).header("kid", kid).build();
+    assert_eq!(kind(&issuers, &forged).await, Some(RejectionKind::InvalidSignature));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c9_v43_two_issuers_with_one_kid_are_told_apart() {
+    let keys = [1, 2].map(|_| support::TestKey::generate(Algorithm::ES256));
+    let issuers = IssuerSet::new();
+    for (name, key) in ["https://a.test", "https://b.test"].iter().zip(&keys) {
+        let verifier = JwtVerifier::new(*name, support::AUDIENCE, key.verification_key()).unwrap();
+        issuers.add(verifier.with_clock(support::now())).unwrap();
+    }
+    let [a, b] = &keys;
+    assert_eq!(a.kid(), b.kid());
+    for (key, name, expected) in [
+        (a, "https://a.test", None),
+        (b, "https://b.test", None),
+        (a, "https://b.test", Some(RejectionKind::InvalidSignature)),
+        (b, "https://a.test", Some(RejectionKind::InvalidSignature)),
+    ] {
+        let token = key.token(&support::claims_with("iss", name));
+        assert_eq!(kind(&issuers, &token).await, expected, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn v42_an_issuer_that_is_not_here_makes_no_request() {
+    let (a, b, issuers) = two();
+    for name in ["https://c.test", "https://a.test/", "https://A.test", "https://a.test\u{0}", ""] {
+        let token = a.token().issuer(name).build();
+        assert_eq!(kind(&issuers, &token).await, WRONG_ISSUER, "{name}");
+    }
+    for claims in [
+        json!({"iss": ["https://a.test"]}).to_string(),
+        json!({"iss": 5}).to_string(),
+        json!([]).to_string(),
+        r#"{"iss": "https://a.test", "iss": "https://b.test"}"#.to_owned(),
+        r#"{"iss": "https://a.test", "\u0069ss": "https://b.test"}"#.to_owned(),
+        "no JSON".to_owned(),
+    ] {
+        let token = format!("{}.{}.{}", b64(r#"{"alg":"ES256"}"#), b64(&claims), b64("x"));
+        assert_eq!(kind(&issuers, &token).await, Some(RejectionKind::MalformedClaims), "{claims}");
+    }
+    let token = a.token().without("iss").build();
+    assert_eq!(kind(&issuers, &token).await, Some(RejectionKind::MissingClaim));
+    assert_eq!(kind(&issuers, "x").await, Some(RejectionKind::MalformedToken));
+    assert_eq!((a.requests().len(), b.requests().len()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c2_each_issuer_has_its_own_audience_and_algorithms() {
+    let (a, b) =
+        (MockIssuer::with_issuer("https://a.test"), MockIssuer::with_issuer("https://b.test"));
+    let issuers = IssuerSet::new();
+    issuers.add(verifier(&a, "orders")).unwrap();
+    let narrow = verifier(&b, "https://api.test").with_algorithms([Algorithm::RS256]).unwrap();
+    issuers.add(narrow).unwrap();
+    assert_eq!(kind(&issuers, &a.token().audience("orders").build()).await, None);
+    assert_eq!(kind(&issuers, &a.token().build()).await, Some(RejectionKind::WrongAudience));
+    let refused = kind(&issuers, &b.token().build()).await;
+    assert_eq!(refused, Some(RejectionKind::UnsupportedAlgorithm));
+}
+
+#[tokio::test(start_paused = true)]
+async fn issuers_are_added_and_removed_while_the_layer_serves() {
+    let (a, b, issuers) = two();
+    let layer: JwtAuthLayer = JwtAuthLayer::new(issuers.clone());
+    for issuer in [&a, &b] {
+        assert_eq!(kind(&issuers, &issuer.token().build()).await, None);
+        let response = send(&layer, request([issuer.token().bearer()]));
+        let _: &VerifiedToken =
+            VerifiedToken::from_extensions(&reached(&response).unwrap().extensions).unwrap();
+    }
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    assert_eq!(tasks(), 2);
+    assert!(issuers.remove("https://a.test") && !issuers.remove("https://a.test"));
+    pass(1).await;
+    assert_eq!(tasks(), 1);
+    let response = send(&layer, request([a.token().bearer()]));
+    assert_eq!(refusal(&response), WRONG_ISSUER);
+    let response = send(&layer, request([b.token().bearer()]));
+    assert!(reached(&response).is_some());
+
+    issuers.add(verifier(&a, "https://api.test")).unwrap();
+    assert!(issuers.add(verifier(&a, "https://api.test")).is_err());
+    assert_eq!(kind(&issuers, &a.token().build()).await, None);
+    let names: Vec<_> = issuers.key_status().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["https://a.test", "https://b.test"]);
+    assert!(format!("{issuers:?}").contains("https://b.test"));
+}
+
+#[test]
+fn issuers_without_a_name_and_without_room_are_errors() {
+    let key = || support::key(Algorithm::ES256).verification_key();
+    let any = tower_jwt_auth::ExpectedIssuer::dangerous_any();
+    let issuers: IssuerSet = IssuerSet::default().with_capacity(2).unwrap();
+    assert!(issuers.add(JwtVerifier::new(any, "a", key()).unwrap()).is_err());
+    issuers.add(JwtVerifier::new(["x", "x/"], "a", key()).unwrap()).unwrap();
+    assert!(issuers.add(JwtVerifier::new("x/", "a", key()).unwrap()).is_err());
+    assert!(issuers.add(JwtVerifier::new("y", "a", key()).unwrap()).is_err());
+    assert!(issuers.clone().with_capacity(0).is_err() && issuers.clone().with_capacity(1).is_err());
+    assert!(issuers.remove("x"));
+    assert!(!issuers.remove("x/"));
+    issuers.add(JwtVerifier::new("y", "a", key()).unwrap()).unwrap();
+}
+
+/// Issuers of tenants, which are served by one mock each.
+fn entra(tenants: &[&str]) -> (Vec<MockIssuer>, IssuerTemplate) {
+    let name = |tenant: &&str| format!("https://login.test/{tenant}/v2.0");
+    let mocks: Vec<_> =
+        tenants.iter().map(|tenant| MockIssuer::with_issuer(name(tenant))).collect();
+    let known = mocks.clone();
+    let template =
+        IssuerTemplate::new("https://login.test/{tenantid}/v2.0", move |issuer, tenant| {
+            assert_eq!(issuer, name(&tenant));
+            let mock =
+                known.iter().find(|mock| mock.issuer() == issuer).cloned().unwrap_or_default();
+            let keys = OidcDiscovery::new(issuer)?.with_fetcher(mock);
+            JwtVerifier::new(issuer, "https://api.test", keys)
+        });
+    (mocks, template.unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn c9_v42_a_template_serves_the_tenants_that_are_allowed() {
+    let (mocks, template) = entra(&["one", "two", "three"]);
+    let nobody = IssuerSet::new();
+    nobody.add_template(template.clone());
+    assert_eq!(kind(&nobody, &mocks[0].token().build()).await, WRONG_ISSUER);
+
+    let issuers = IssuerSet::new();
+    issuers.add_template(template.clone().allow_tenants(["one", "two"]));
+    for mock in &mocks[..2] {
+        assert_eq!(kind(&issuers, &mock.token().build()).await, None);
+        assert_eq!(kind(&issuers, &mock.token().build()).await, None);
+        assert_eq!(mock.key_fetches(), 1);
+    }
+    assert_eq!(kind(&issuers, &mocks[2].token().build()).await, WRONG_ISSUER);
+    assert!(mocks[2].requests().is_empty());
+    let crossed = mocks[0].token().issuer(mocks[1].issuer()).build();
+    assert_eq!(kind(&issuers, &crossed).await, Some(RejectionKind::UnknownKey));
+
+    let issuers = IssuerSet::new();
+    issuers.add_template(template.allow_if(|tenant| tenant.starts_with('t')));
+    assert_eq!(kind(&issuers, &mocks[2].token().build()).await, None);
+    assert_eq!(kind(&issuers, &mocks[0].token().build()).await, WRONG_ISSUER);
+}
+
+#[tokio::test(start_paused = true)]
+async fn c12_a_tenant_is_a_plain_name() {
+    let (mocks, template) = entra(&["one"]);
+    let issuers = IssuerSet::new();
+    issuers.add_template(template.allow_if(|_| true));
+    for tenant in [
+        "",
+        ".",
+        "..",
+        "a/b",
+        "../one",
+        "a%2fb",
+        "a b",
+        "é",
+        "{tenantid}",
+        "a?b",
+        "a#b",
+        &"a".repeat(65),
+    ] {
+        let token = mocks[0].token().issuer(format!("https://login.test/{tenant}/v2.0")).build();
+        assert_eq!(kind(&issuers, &token).await, WRONG_ISSUER, "{tenant}");
+    }
+    for issuer in
+        ["https://login.test/one/v2.0/", "https://login.test/one", "https://login.test//v2.0"]
+    {
+        assert_eq!(kind(&issuers, &mocks[0].token().issuer(issuer).build()).await, WRONG_ISSUER);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn v42_the_issuers_that_are_held_are_bounded() {
+    let tenants: Vec<_> = (0..20).map(|n| format!("t{n}")).collect();
+    let (mocks, template) = entra(&tenants.iter().map(String::as_str).collect::<Vec<_>>());
+    let issuers = IssuerSet::new().with_capacity(10).unwrap();
+    issuers.add_template(template.allow_if(|_| true));
+    let unavailable = Some(RejectionKind::KeysUnavailable);
+    for (n, mock) in mocks.iter().enumerate() {
+        let expected = if n < 10 { None } else { unavailable };
+        assert_eq!(kind(&issuers, &mock.token().build()).await, expected, "{n}");
+    }
+    assert_eq!(issuers.key_status().len(), 10);
+    assert!(mocks[10..].iter().all(|mock| mock.requests().is_empty()));
+    // Those that are held are not harmed; one that is removed makes room.
+    assert!(issuers.remove(mocks[0].issuer()));
+    assert_eq!(kind(&issuers, &mocks[10].token().build()).await, None);
+
+    // Those that never had a key give way.
+    let (mocks, template) = entra(&["a", "b", "c"]);
+    let issuers = IssuerSet::new().with_capacity(2).unwrap();
+    issuers.add_template(template.allow_if(|_| true));
+    mocks[1].set_answer(MockAnswer::Status(500));
+    assert_eq!(kind(&issuers, &mocks[0].token().build()).await, None);
+    assert_eq!(kind(&issuers, &mocks[1].token().build()).await, unavailable);
+    assert_eq!(kind(&issuers, &mocks[2].token().build()).await, None);
+    assert_eq!(kind(&issuers, &unknown(&mocks[0], "x")).await, Some(RejectionKind::UnknownKey));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_template_that_makes_a_verifier_of_another_issuer_is_503() {
+    let mock = MockIssuer::with_issuer("https://login.test/one/v2.0");
+    let key = support::key(Algorithm::ES256).verification_key();
+    let template = IssuerTemplate::new("https://login.test/{t}/v2.0", move |_, _| {
+        JwtVerifier::new("https://login.test", "https://api.test", key.clone())
+    });
+    let issuers = IssuerSet::new();
+    issuers.add_template(template.unwrap().allow_tenants(["one"]));
+    let rejection = issuers.verify(&mock.token().build()).await.unwrap_err();
+    assert_eq!(rejection.kind(), RejectionKind::KeysUnavailable);
+    let cause = std::error::Error::source(&rejection).unwrap().to_string();
+    assert!(cause.contains("another issuer"), "{cause}");
+
+    for template in [
+        "https://a.test",
+        "https://a.test/{t",
+        "https://a.test/t}",
+        "https://{t}.test/",
+        "https://a.test/{a}/{b}",
+        "https://a.test/{{a}}",
+    ] {
+        let made = IssuerTemplate::new(template, |issuer, _| JwtVerifier::discover(issuer, "a"));
+        assert!(made.is_err(), "{template}");
+    }
+}
