@@ -6,6 +6,8 @@ mod claims_pass;
 mod config;
 mod expected;
 pub(crate) mod signature;
+#[cfg(test)]
+mod signature_vectors;
 mod verified_token;
 mod verify_token;
 

@@ -5,6 +5,8 @@ mod canary;
 #[cfg(all(feature = "axum", feature = "test-util"))]
 mod compile_fail;
 mod conformance;
+mod corpus;
+mod differential;
 mod extraction;
 #[cfg(feature = "axum")]
 mod extractors;
@@ -16,6 +18,7 @@ mod keys;
 mod properties;
 mod readiness;
 mod refusals;
+mod rfc7520;
 mod security_page;
 mod servers;
 mod support;

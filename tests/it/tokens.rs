@@ -172,6 +172,30 @@ fn v4_the_longest_token_of_all() {
 }
 
 #[test]
+fn v4_the_longest_header_of_all() {
+    let hs256 = key(Algorithm::HS256);
+    let token = |length: usize| {
+        let header = r#"{"alg":"HS256"}"#;
+        hs256.token_of(format!("{header:<length$}"), claims().to_string())
+    };
+    // 4096 characters are 3072 octets.
+    assert!(verdict(&hs256.verifier(), &token(3072)).is_ok());
+    refused(&hs256.verifier(), &token(3073), MalformedToken);
+}
+
+/// The longest one is that of RSA with 8192 bits: it is looked at, and what is longer is not.
+#[test]
+fn v12_the_longest_signature_of_all() {
+    let hs256 = key(Algorithm::HS256);
+    let token = hs256.token(&claims());
+    let (message, _) = token.rsplit_once('.').unwrap();
+    let with = |signature: String| format!("{message}.{signature}");
+    refused(&hs256.verifier(), &with("+".repeat(1366)), MalformedToken);
+    refused(&hs256.verifier(), &with("+".repeat(1367)), InvalidSignature);
+    refused(&hs256.verifier(), &with(b64([1; 1024])), InvalidSignature);
+}
+
+#[test]
 fn v8_the_same_answer_each_time() {
     let es256 = key(Algorithm::ES256);
     let verifier = es256.verifier();

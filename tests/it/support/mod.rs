@@ -1,6 +1,7 @@
 //! What the tests share: a key of every kind, made once for each process, and tokens of any shape.
 
 pub(crate) mod challenge;
+pub(crate) mod reference;
 pub(crate) mod requests;
 
 use std::collections::HashMap;

@@ -1,0 +1,6 @@
+//! What the tests share.
+
+#[path = "../../tests/it/support/challenge.rs"]
+pub(crate) mod challenge;
+#[path = "../../tests/it/support/reference/mod.rs"]
+pub(crate) mod reference;

