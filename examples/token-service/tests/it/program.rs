@@ -34,6 +34,8 @@ fn bad_flags_are_one_sentence_and_status_2() {
         ["--demo", "--issuer=issuer.example"],
         ["--demo", "--issuer=ftp://issuer.example"],
         ["--demo", "--issuer=https://issuer.example?x=y"],
+        ["--demo", "--issuer=http://e/:x"],
+        ["--demo", "--issuer=http://e/.well-known/oauth-authorization-server"],
     ] {
         // Where a flag is let through by mistake, the port is a free one.
         let listen =
