@@ -20,7 +20,8 @@ use crate::{Audience, Clock, ConfigError, ConfigErrorKind, JwkSet, NumericDate, 
 /// | `jti` | 16 random octets in base64url, unless the claims name their own |
 ///
 /// `iss`, `iat` and `exp` are the issuer's alone: claims that hold one of them are refused rather
-/// than one of the two values dropped in silence. An audience must come from one place or the other
+/// than one of the two values dropped in silence, and so are claims with a name that stands twice,
+/// as `serde(flatten)` may write it. An audience must come from one place or the other
 /// (RFC 8725 section 3.9). A claim of this table, `sub` or `nbf` that is `null` counts as absent.
 ///
 /// Cheap to clone.

@@ -401,9 +401,24 @@ fn a_name_stands_once_in_a_token() {
     }
     let twice = Twice { tenant: 1, more: [("tenant", 2)].into() };
     let issuer = issuer(es256());
-    let token = issuer.issue(&twice).unwrap();
-    let octets = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
-    assert_eq!(String::from_utf8(octets).unwrap().matches("tenant").count(), 1);
+    let error = issuer.issue(&twice).unwrap_err();
+    assert_eq!(error.kind(), IssueErrorKind::Claims);
+    assert!(error.to_string().contains("`tenant`"), "{error}");
+
+    // A claim of the issuer's cannot hide behind a `null`.
+    #[derive(serde::Serialize)]
+    struct Hidden {
+        sub: Option<String>,
+        #[serde(flatten)]
+        more: std::collections::BTreeMap<&'static str, &'static str>,
+    }
+    let hidden = Hidden { sub: None, more: [("sub", "root")].into() };
+    assert_eq!(issuer.issue(&hidden).unwrap_err().kind(), IssueErrorKind::Claims);
+
+    // Nor is there a token that every verifier refuses.
+    let deep = (0..70).fold(json!(1), |inner, _| json!([inner]));
+    let error = issuer.issue(&json!({"deep": deep})).unwrap_err();
+    assert_eq!(error.kind(), IssueErrorKind::Claims);
 }
 
 #[test]
