@@ -10,14 +10,14 @@ use tokio::time::timeout;
 use crate::limits::Limits;
 use crate::users::{User, Users};
 
-/// How long a login waits for its place.
+/// How long a login waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who may log in, and how often one may try.
 #[derive(Debug)]
 pub struct Login {
     users: Users,
-    limits: Limits,
+    limits: Arc<Limits>,
     /// Each holder takes up a processor and 19 MiB.
     places: Arc<Semaphore>,
 }
@@ -35,7 +35,7 @@ pub enum LoginError {
 
 impl Login {
     pub fn new(users: Users, places: usize) -> Self {
-        Self { users, limits: Limits::default(), places: Arc::new(Semaphore::new(places)) }
+        Self { users, limits: Arc::default(), places: Arc::new(Semaphore::new(places)) }
     }
 
     /// The user of this name and password, asked for from this address.
@@ -45,18 +45,19 @@ impl Login {
         password: String,
         address: IpAddr,
     ) -> Result<User, LoginError> {
-        // Who has no guess left shall not stand in the queue.
-        self.limits.check(&name, address).map_err(LoginError::TooMany)?;
-        let place = timeout(PATIENCE, Arc::clone(&self.places).acquire_owned()).await;
-        let Ok(Ok(place)) = place else { return Err(LoginError::Busy) };
-        self.limits.take(&name, address).map_err(LoginError::TooMany)?;
+        let turn = timeout(PATIENCE, async {
+            let guess = self.limits.guess(&name, address).await.map_err(LoginError::TooMany)?;
+            let place = Arc::clone(&self.places).acquire_owned().await;
+            Ok((guess, place.map_err(|_| LoginError::Busy)?))
+        });
+        let (guess, place) = turn.await.unwrap_or(Err(LoginError::Busy))?;
 
         // What is taken up here is held to the end of the work, also when the client goes away.
         let checked = tokio::task::spawn_blocking(move || {
             let _place = place;
             let user = self.users.verify(&name, &password).cloned();
-            if user.is_some() {
-                self.limits.give_back(&name, address);
+            if user.is_none() {
+                guess.was_wrong();
             }
             user.ok_or(LoginError::Wrong)
         });
@@ -99,6 +100,23 @@ mod tests {
     #[tokio::test]
     async fn e8_right_passwords_do_not_count_also_at_once() {
         let login = Arc::new(Login::new(Users::demo().unwrap(), 2));
+        let logins: Vec<_> = (0..20)
+            .map(|_| {
+                let login = Arc::clone(&login);
+                tokio::spawn(async move { check(&login, "alice", "wonderland").await })
+            })
+            .collect();
+        for login in logins {
+            assert_eq!(login.await.unwrap().as_deref(), Ok("alice"));
+        }
+    }
+
+    #[tokio::test]
+    async fn e8_the_last_guess_is_enough_for_twenty_right_passwords_at_once() {
+        let login = Arc::new(Login::new(Users::demo().unwrap(), 2));
+        for _ in 0..9 {
+            assert_eq!(check(&login, "alice", "wrong").await, Err(LoginError::Wrong));
+        }
         let logins: Vec<_> = (0..20)
             .map(|_| {
                 let login = Arc::clone(&login);
