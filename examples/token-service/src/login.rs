@@ -1,25 +1,28 @@
 //! One login: the limits on guessing, a place among the few that hash at a time, the password.
 
+use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::limits::Limits;
-use crate::users::{User, Users};
+use crate::users::{Memory, User, Users};
 
 /// How long a login waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who may log in, and how often one may try.
-#[derive(Debug)]
 pub struct Login {
     users: Users,
     limits: Arc<Limits>,
-    /// Each holder takes up a processor and 19 MiB.
+    /// Each holder takes up a processor, and the memory of one place.
     places: Arc<Semaphore>,
+    /// The memory of the places that are free: taken up once and kept, so that there is never more
+    /// than 19 MiB for each place.
+    memories: Mutex<Vec<Memory>>,
 }
 
 /// Why there is no user.
@@ -35,7 +38,8 @@ pub enum LoginError {
 
 impl Login {
     pub fn new(users: Users, places: usize) -> Self {
-        Self { users, limits: Arc::default(), places: Arc::new(Semaphore::new(places)) }
+        let places = Arc::new(Semaphore::new(places));
+        Self { users, limits: Arc::default(), places, memories: Mutex::default() }
     }
 
     /// The user of this name and password, asked for from this address.
@@ -55,7 +59,9 @@ impl Login {
         // What is taken up here is held to the end of the work, also when the client goes away.
         let checked = tokio::task::spawn_blocking(move || {
             let _place = place;
-            let user = self.users.verify(&name, &password).cloned();
+            let mut memory = self.memories().pop().unwrap_or_default();
+            let user = self.users.verify(&name, &password, &mut memory).cloned();
+            self.memories().push(memory);
             if user.is_none() {
                 guess.was_wrong();
             }
@@ -64,9 +70,24 @@ impl Login {
         checked.await.unwrap_or(Err(LoginError::Busy))
     }
 
+    fn memories(&self) -> MutexGuard<'_, Vec<Memory>> {
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// How many password hashes were verified so far.
     pub fn verifications(&self) -> u64 {
         self.users.verifications()
+    }
+}
+
+impl fmt::Debug for Login {
+    /// Without what the memories hold.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login")
+            .field("users", &self.users)
+            .field("limits", &self.limits)
+            .field("places", &self.places)
+            .finish_non_exhaustive()
     }
 }
 
@@ -109,6 +130,9 @@ mod tests {
         for login in logins {
             assert_eq!(login.await.unwrap().as_deref(), Ok("alice"));
         }
+        // Nor do they take more memory than there are places.
+        assert!((1..=2).contains(&login.memories().len()));
+        assert!(login.memories().iter().all(|memory| memory.len() == 19 * 1024));
     }
 
     #[tokio::test]
