@@ -126,6 +126,9 @@ async fn answer(
     let form = Form::read(headers, &body).map_err(TokenError::InvalidRequest)?;
     let shown = client::shown(headers, &form).map_err(|error| match error {
         ClientError::Unknown => TokenError::InvalidClient,
+        ClientError::Malformed => {
+            TokenError::InvalidRequest("the Authorization header is malformed")
+        }
         ClientError::Twice => TokenError::InvalidRequest("the client has several credentials"),
     })?;
     let (name, password) = credentials(&form)?;
