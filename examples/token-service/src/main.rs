@@ -36,7 +36,7 @@ struct Flags {
     /// How long an access token is good for
     #[arg(
         long, value_name = "SECONDS", default_value_t = 1800,
-        value_parser = clap::value_parser!(u32).range(1..)
+        allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..)
     )]
     lifetime: u32,
 }
@@ -101,7 +101,7 @@ async fn serve(flags: Flags) -> Result<(), String> {
     }
     let listener = TcpListener::bind(&flags.listen)
         .await
-        .map_err(|error| format!("cannot listen on {}: {}", flags.listen, with_causes(&error)))?;
+        .map_err(|error| format!("cannot listen on {:?}: {}", flags.listen, with_causes(&error)))?;
     let address = listener.local_addr().map_err(|error| with_causes(&error))?;
 
     let mut settings = Settings::new(flags.issuer.unwrap_or_else(|| format!("http://{address}")));

@@ -49,6 +49,13 @@ fn bad_flags_are_one_sentence_and_status_2() {
 }
 
 #[test]
+fn a_bad_value_is_quoted() {
+    let said = assert_refused(&["--demo", "--lifetime", "-5"]);
+    assert!(said.contains("'-5'") && said.contains("--lifetime"), "{said}");
+    assert!(assert_refused(&["--demo", "--listen", ""]).contains("\"\""));
+}
+
+#[test]
 fn a_port_that_is_taken_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
