@@ -73,7 +73,8 @@ impl Service {
     }
 
     /// All routes. An issuer whose URL has a path is served below it too, so that the URLs in its
-    /// metadata work with a proxy that cuts the path off and with none.
+    /// metadata work with a proxy that cuts the path off and with none. The page at `/docs` asks for its
+    /// document and for tokens at the root, so it works where the root is served.
     pub fn router(self: Arc<Self>) -> Result<Router, ConfigError> {
         let routes = token::routes()
             .merge(api::routes(&self.jwt_layer()?, &any_bearer_layer()?))
