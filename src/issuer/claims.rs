@@ -1,21 +1,37 @@
 //! The user's claims, before the issuer adds its own.
 
+use std::fmt;
+
 use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::{IssueError, IssueErrorKind};
-use crate::Audience;
+use crate::strict_json::{self, NameSeed, NameSet};
+use crate::{Audience, NumericDate};
 
 /// The claims that the issuer alone sets.
 const OF_THE_ISSUER: [&str; 3] = ["iss", "iat", "exp"];
 
-/// Reads claims into an object, in which each name stands once, and checks the registered ones.
+/// Reads claims into an object and checks the registered ones.
+///
+/// Each name may stand once: `serde(flatten)` writes a name of both sides twice, and whichever value
+/// were dropped, it might be the one that was meant.
 pub(super) fn read<C: Serialize + ?Sized>(claims: &C) -> Result<Map<String, Value>, IssueError> {
-    let claims = serde_json::to_value(claims)
-        .map_err(|error| unusable("the claims cannot be written as JSON").with_source(error))?;
-    let Value::Object(mut claims) = claims else {
+    let unwritable = |error: serde_json::Error| {
+        unusable("the claims cannot be written as JSON").with_source(error)
+    };
+    // A value of JSON has no place for the second of two names, a text has.
+    let text = serde_json::to_string(claims).map_err(unwritable)?;
+    let Value::Object(mut claims) = serde_json::to_value(claims).map_err(unwritable)? else {
         return Err(unusable("the claims are not a JSON object"));
     };
+    let text = strict_json::text(text.as_bytes())
+        .ok_or_else(|| unusable("the claims are nested more deeply than a verifier reads"))?;
+    let Repeated(name) = serde_json::from_str(text).map_err(unwritable)?;
+    if let Some(name) = name {
+        return Err(unusable(format!("`{name}` stands twice among the claims")));
+    }
 
     // `Option::None`, where the type does not skip it.
     for name in OF_THE_ISSUER.into_iter().chain(["aud", "jti", "nbf", "sub"]) {
@@ -37,11 +53,11 @@ pub(super) fn read<C: Serialize + ?Sized>(claims: &C) -> Result<Map<String, Valu
             return Err(unusable(format!("`{name}` among the claims is not a string")));
         }
     }
-    if claims.get("nbf").is_some_and(|value| !value.is_number()) {
-        return Err(unusable("`nbf` among the claims is not a number"));
+    if claims.get("nbf").is_some_and(|value| NumericDate::deserialize(value).is_err()) {
+        return Err(unusable("`nbf` among the claims is not a number of seconds from 0 on"));
     }
     if let Some(audience) = claims.get("aud") {
-        let audience: Audience = serde::Deserialize::deserialize(audience)
+        let audience = Audience::deserialize(audience)
             .map_err(|_| unusable("`aud` among the claims is neither a string nor strings"))?;
         if !names_somebody(&audience) {
             return Err(IssueError::new(
@@ -56,6 +72,37 @@ pub(super) fn read<C: Serialize + ?Sized>(claims: &C) -> Result<Map<String, Valu
 /// Whether there is an audience, and none of them is empty.
 pub(super) fn names_somebody(audience: &Audience) -> bool {
     audience.iter().next().is_some() && audience.iter().all(|one| !one.is_empty())
+}
+
+/// The last name of an object that stood there before.
+struct Repeated(Option<String>);
+
+impl<'de> Deserialize<'de> for Repeated {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(RepeatedVisitor)
+    }
+}
+
+struct RepeatedVisitor;
+
+impl<'de> Visitor<'de> for RepeatedVisitor {
+    type Value = Repeated;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Repeated, A::Error> {
+        let mut names = NameSet::default();
+        let mut repeated = None;
+        while let Some(name) = members.next_key_seed(NameSeed)? {
+            if !names.insert(name.clone()) {
+                repeated = Some(name.into_owned());
+            }
+            members.next_value::<IgnoredAny>()?;
+        }
+        Ok(Repeated(repeated))
+    }
 }
 
 fn unusable(message: impl Into<std::borrow::Cow<'static, str>>) -> IssueError {

@@ -17,12 +17,12 @@ use std::fmt;
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IssueErrorKind {
-    /// Claims that do not make a token: no JSON object, one that the issuer sets itself, a
-    /// registered one of the wrong type.
+    /// Claims that do not make a token: no JSON object, one that the issuer sets itself or that stands
+    /// twice, a registered one of the wrong type, too many to be read by a verifier.
     Claims,
     /// No audience, neither from the issuer nor among the claims.
     Audience,
-    /// A lifetime of less than a second.
+    /// A lifetime of less than a second, or of more than a hundred years.
     Lifetime,
     /// The crypto backend could not sign, or had no random octets.
     Signing,

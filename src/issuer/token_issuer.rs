@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{IssueError, IssueErrorKind, SigningKey, claims, compact, crypto};
+use crate::token::MAX_TOKEN;
 use crate::{Audience, Clock, ConfigError, ConfigErrorKind, JwkSet, NumericDate, SystemClock};
 
 /// Issues signed tokens (RFC 7519) with the claims of your own type, and those that no token goes
@@ -20,7 +21,8 @@ use crate::{Audience, Clock, ConfigError, ConfigErrorKind, JwkSet, NumericDate, 
 /// | `jti` | 16 random octets in base64url, unless the claims name their own |
 ///
 /// `iss`, `iat` and `exp` are the issuer's alone: claims that hold one of them are refused rather
-/// than one of the two values dropped in silence. An audience must come from one place or the other
+/// than one of the two values dropped in silence, and so are claims with a name that stands twice,
+/// as `serde(flatten)` may write it. An audience must come from one place or the other
 /// (RFC 8725 section 3.9). A claim of this table, `sub` or `nbf` that is `null` counts as absent.
 ///
 /// Cheap to clone.
@@ -69,7 +71,8 @@ impl TokenIssuer {
     ///
     /// # Errors
     ///
-    /// When the name is empty.
+    /// When the name is empty; when the `kid` of the key is empty, longer than 1,024 octets or holds
+    /// control characters.
     ///
     /// # Example: a name is needed
     ///
@@ -86,12 +89,21 @@ impl TokenIssuer {
     pub fn new(issuer: impl Into<String>, key: SigningKey) -> Result<Self, ConfigError> {
         const LIFETIME: Duration = Duration::from_secs(30 * 60);
         const TYPE: &str = "JWT";
+        /// With the rest of the header it stays within what a verifier reads.
+        const MAX_KID: usize = 1024;
 
         let issuer = issuer.into();
         if issuer.is_empty() {
             return Err(ConfigError::new(
                 ConfigErrorKind::Issuer,
                 "the name of an issuer must not be empty",
+            ));
+        }
+        if key.kid().is_empty() || key.kid().len() > MAX_KID || key.kid().contains(char::is_control)
+        {
+            return Err(ConfigError::new(
+                ConfigErrorKind::Key,
+                "the `kid` of a signing key has 1 to 1024 octets and no control characters",
             ));
         }
         Ok(Self(Arc::new(Inner {
@@ -142,7 +154,7 @@ impl TokenIssuer {
     ///
     /// # Errors
     ///
-    /// When it is less than a second.
+    /// When it is less than a second, or more than a hundred years.
     ///
     /// # Example: five minutes
     ///
@@ -158,7 +170,7 @@ impl TokenIssuer {
     /// ```
     pub fn with_lifetime(mut self, lifetime: Duration) -> Result<Self, ConfigError> {
         let lifetime = whole_seconds(lifetime)
-            .ok_or_else(|| ConfigError::new(ConfigErrorKind::Duration, SHORT_LIFETIME))?;
+            .map_err(|why| ConfigError::new(ConfigErrorKind::Duration, why))?;
         self.inner_mut().lifetime = lifetime;
         Ok(self)
     }
@@ -171,7 +183,7 @@ impl TokenIssuer {
     ///
     /// # Errors
     ///
-    /// When it is no media type, such as the empty string.
+    /// When it is no media type, such as the empty string, or longer than 127 octets.
     ///
     /// # Example: access tokens
     ///
@@ -192,9 +204,11 @@ impl TokenIssuer {
     /// ```
     pub fn with_type(mut self, typ: impl Into<String>) -> Result<Self, ConfigError> {
         let typ = typ.into();
-        // RFC 6838 section 4.2, and the slash of a full media type.
-        let allowed = |octet: u8| octet.is_ascii_alphanumeric() || b"/!#$&-^_.+".contains(&octet);
-        if typ.is_empty() || !typ.bytes().all(allowed) {
+        // RFC 6838 section 4.2: a name, or the two of a full media type.
+        let allowed = |octet: u8| octet.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&octet);
+        let is_name = |name: &str| !name.is_empty() && name.bytes().all(allowed);
+        let (name, subtype) = typ.split_once('/').unwrap_or((&typ, &typ));
+        if typ.len() > 127 || !is_name(name) || !is_name(subtype) {
             return Err(ConfigError::new(
                 ConfigErrorKind::TokenType,
                 "the type of a token is a media type such as `JWT` or `at+jwt`",
@@ -230,8 +244,9 @@ impl TokenIssuer {
     /// # Errors
     ///
     /// When the claims are no JSON object, hold `iss`, `iat` or `exp`, or have `sub`, `jti`, `nbf`
-    /// or `aud` in a form that RFC 7519 section 4.1 does not allow; when there is no audience; when
-    /// the backend cannot sign.
+    /// or `aud` in a form that RFC 7519 section 4.1 does not allow; when a name stands twice among
+    /// them; when they make a token of more than 16 KiB, which no verifier of this crate reads; when
+    /// there is no audience; when the backend cannot sign.
     ///
     /// # Example: an end of one's own is given as a lifetime
     ///
@@ -257,7 +272,8 @@ impl TokenIssuer {
     ///
     /// # Errors
     ///
-    /// As [`issue`](Self::issue), and when the lifetime is less than a second.
+    /// As [`issue`](Self::issue), and when the lifetime is less than a second or more than a hundred
+    /// years.
     ///
     /// # Example: a minute
     ///
@@ -280,10 +296,17 @@ impl TokenIssuer {
         lifetime: Duration,
     ) -> Result<String, IssueError> {
         let lifetime = whole_seconds(lifetime)
-            .ok_or_else(|| IssueError::new(IssueErrorKind::Lifetime, SHORT_LIFETIME))?;
+            .map_err(|why| IssueError::new(IssueErrorKind::Lifetime, why))?;
         let mut claims = claims::read(claims)?;
         self.complete(&mut claims, lifetime)?;
-        compact::sign(&self.0.header, claims, &self.0.key)
+        let token = compact::sign(&self.0.header, claims, &self.0.key)?;
+        if token.len() > MAX_TOKEN {
+            return Err(IssueError::new(
+                IssueErrorKind::Claims,
+                "the claims make a token of more than 16 KiB, which no verifier reads",
+            ));
+        }
+        Ok(token)
     }
 
     /// Adds the claims that no token goes without.
@@ -367,13 +390,17 @@ impl fmt::Debug for TokenIssuer {
     }
 }
 
-const SHORT_LIFETIME: &str = "the lifetime of a token is at least one second";
+/// Without the fraction, or why it is no lifetime.
+fn whole_seconds(lifetime: Duration) -> Result<Duration, &'static str> {
+    const HUNDRED_YEARS: u64 = 100 * 366 * 24 * 60 * 60;
 
-/// `None` when there is not even one.
-fn whole_seconds(lifetime: Duration) -> Option<Duration> {
     match lifetime.as_secs() {
-        0 => None,
-        seconds => Some(Duration::from_secs(seconds)),
+        0 => Err("the lifetime of a token is at least one second"),
+        // As good as without end, and out of reach of many a library's calendar.
+        seconds if seconds > HUNDRED_YEARS => {
+            Err("the lifetime of a token is at most a hundred years")
+        }
+        seconds => Ok(Duration::from_secs(seconds)),
     }
 }
 

@@ -54,7 +54,7 @@ impl TokenBuilder {
             .subject("alice")
             .claim("client_id", "test-client")
             .claim("iat", now.unix_seconds())
-            .claim("exp", seconds_from(now, 30 * 60))
+            .claim("exp", now.saturating_add(30 * 60).unix_seconds())
             .claim("jti", format!("test-{}", NUMBER.fetch_add(1, Ordering::Relaxed)))
     }
 
@@ -201,6 +201,10 @@ impl TokenBuilder {
 
     /// Makes it a token that expired an hour ago: `iat` and `exp`.
     ///
+    /// # Panics
+    ///
+    /// When the issuer's clock stands less than two hours after 1970 began.
+    ///
     /// # Example: an hour late
     ///
     /// ```
@@ -212,13 +216,17 @@ impl TokenBuilder {
     /// let rejection = issuer.verifier().verify_now(&token).unwrap_err();
     /// assert_eq!(rejection.kind(), RejectionKind::ExpiredToken);
     /// ```
+    #[track_caller]
     pub fn expired(self) -> Self {
-        let (issued_at, expires_at) =
-            (seconds_from(self.now, -7200), seconds_from(self.now, -3600));
+        let (issued_at, expires_at) = (hours_from(self.now, -2), hours_from(self.now, -1));
         self.claim("iat", issued_at).claim("exp", expires_at)
     }
 
     /// Makes it a token that becomes good in an hour: `nbf`, and an `exp` an hour later.
+    ///
+    /// # Panics
+    ///
+    /// When the issuer's clock stands less than two hours before the last time there is.
     ///
     /// # Example: an hour early
     ///
@@ -231,8 +239,9 @@ impl TokenBuilder {
     /// let rejection = issuer.verifier().verify_now(&token).unwrap_err();
     /// assert_eq!(rejection.kind(), RejectionKind::ImmatureToken);
     /// ```
+    #[track_caller]
     pub fn not_yet_valid(self) -> Self {
-        let (not_before, expires_at) = (seconds_from(self.now, 3600), seconds_from(self.now, 7200));
+        let (not_before, expires_at) = (hours_from(self.now, 1), hours_from(self.now, 2));
         self.claim("nbf", not_before).claim("exp", expires_at)
     }
 
@@ -327,6 +336,11 @@ impl fmt::Debug for TokenBuilder {
     }
 }
 
-fn seconds_from(now: NumericDate, seconds: i64) -> i64 {
-    now.unix_seconds().saturating_add(seconds).max(0)
+/// Whole hours later or earlier.
+#[track_caller]
+fn hours_from(now: NumericDate, hours: i64) -> i64 {
+    let seconds = now.unix_seconds().checked_add(hours.saturating_mul(3600));
+    seconds.filter(|seconds| *seconds >= 0).unwrap_or_else(|| {
+        panic!("the clock of the issuer stands at {now}: there is no time {hours} hours from there")
+    })
 }

@@ -8,7 +8,7 @@ use crate::RejectionKind;
 use crate::token::JoseHeader;
 
 /// The longest token that is looked at.
-const MAX_TOKEN: usize = 16 * 1024;
+pub(crate) const MAX_TOKEN: usize = 16 * 1024;
 /// The longest header segment that is decoded.
 const MAX_HEADER: usize = 4 * 1024;
 /// The longest signature there is: RSA with 8192 bits, in base64url.

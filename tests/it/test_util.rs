@@ -147,3 +147,23 @@ fn debug_shows_no_claims() {
     let text = format!("{token:?} {:?} {:?}", accept_all("canary"), TestIssuer::new());
     assert!(!text.contains("canary"), "{text}");
 }
+
+fn at(seconds: i64) -> TokenBuilder {
+    let now = NumericDate::from_unix_seconds(seconds);
+    TestIssuer::new().with_clock(ManualClock::new(now)).token()
+}
+
+/// Rather than a token that is good after all.
+#[test]
+#[should_panic(expected = "the clock of the issuer stands at 3600")]
+fn a_clock_without_room_before_it_makes_no_expired_token() {
+    let _ = at(7200).expired();
+    let _ = at(3600).expired();
+}
+
+#[test]
+#[should_panic(expected = "the clock of the issuer stands at 9223372036854775807")]
+fn a_clock_without_room_after_it_makes_no_token_for_later() {
+    let _ = at(i64::MAX - 7200).not_yet_valid();
+    let _ = at(i64::MAX).not_yet_valid();
+}

@@ -23,6 +23,8 @@ pub enum Shown {
 pub enum ClientError {
     /// There is no such client.
     Unknown,
+    /// The `Authorization` header is no credentials at all.
+    Malformed,
     /// The request shows credentials in more than one way (RFC 6749 section 2.3).
     Twice,
 }
@@ -37,7 +39,7 @@ pub fn shown(headers: &HeaderMap, form: &Form) -> Result<Shown, ClientError> {
     if authorizations.next().is_some() {
         return Err(ClientError::Twice);
     }
-    let basic = authorization.and_then(|value| basic(value.as_bytes()));
+    let basic = authorization.map_or(Ok(None), |value| basic(value.as_bytes()))?;
     let has_secret = form.get("client_secret").is_some();
     match basic {
         None if has_secret => Err(ClientError::Unknown),
@@ -55,12 +57,19 @@ pub fn shown(headers: &HeaderMap, form: &Form) -> Result<Shown, ClientError> {
 }
 
 /// `NAME:SECRET` of HTTP Basic: outer `None` for another scheme, inner for what is no base64.
-fn basic(value: &[u8]) -> Option<Option<Vec<u8>>> {
-    let (scheme, credentials) = value.split_at_checked(5)?;
-    if !scheme.eq_ignore_ascii_case(b"basic") || credentials.first().is_some_and(|o| *o != b' ') {
-        return None;
+fn basic(value: &[u8]) -> Result<Option<Option<Vec<u8>>>, ClientError> {
+    let Some((scheme, credentials)) = value.split_at_checked(5) else { return Ok(None) };
+    if !scheme.eq_ignore_ascii_case(b"basic") {
+        return Ok(None);
     }
-    Some(STANDARD.decode(credentials.trim_ascii()).ok())
+    match credentials.first() {
+        None | Some(b' ') => Ok(Some(STANDARD.decode(credentials.trim_ascii()).ok())),
+        // Only a space ends the scheme (RFC 9110 section 11.4); what reads on past a tab would see
+        // credentials here.
+        Some(b'\t') => Err(ClientError::Malformed),
+        // The scheme's name goes on.
+        Some(_) => Ok(None),
+    }
 }
 
 #[cfg(test)]
@@ -96,6 +105,13 @@ mod tests {
         }
         assert_eq!(shown(&["Basic"], ""), Err(ClientError::Unknown));
         assert_eq!(shown(&[], "client_id=x&client_secret=y"), Err(ClientError::Unknown));
+    }
+
+    #[test]
+    fn e5_a_tab_does_not_hide_credentials() {
+        assert_eq!(shown(&["Basic\tOg=="], ""), Err(ClientError::Malformed));
+        assert_eq!(shown(&["basic\teDp5"], ""), Err(ClientError::Malformed));
+        assert_eq!(shown(&["Basically eDp5"], ""), Ok(Shown::Nothing));
     }
 
     #[test]

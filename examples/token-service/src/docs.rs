@@ -4,6 +4,10 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::HeaderValue;
+use axum::http::header::{CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use axum::middleware::map_response;
+use axum::response::Response;
 use serde::Serialize;
 use utoipa::openapi::security::{
     Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes, SecurityScheme,
@@ -17,7 +21,18 @@ use crate::{Service, api, metadata, token};
 pub(crate) fn routes() -> Router<Arc<Service>> {
     // No badge of a validator: the page asks nobody but this service.
     let config = Config::default().validator_url("none").try_it_out_enabled(false);
-    SwaggerUi::new("/docs").url("/openapi.json", Document::openapi()).config(config).into()
+    let page = SwaggerUi::new("/docs").url("/openapi.json", Document::openapi()).config(config);
+    Router::from(page).layer(map_response(guard))
+}
+
+/// A person types a password into the page: no other site may show it in a frame of its own.
+async fn guard(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let nobody = HeaderValue::from_static("frame-ancestors 'none'");
+    headers.insert(CONTENT_SECURITY_POLICY, nobody);
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    response
 }
 
 /// Why the layer refused a request (RFC 9457).

@@ -14,7 +14,7 @@ impl Form {
     /// Reads the body, or says in a sentence what is wrong with it.
     pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, &'static str> {
         if !is_form(headers) {
-            return Err("the body must be application/x-www-form-urlencoded");
+            return Err("the body must be application/x-www-form-urlencoded, in UTF-8");
         }
         let mut parameters = HashMap::new();
         for pair in body.split(|octet| *octet == b'&').filter(|pair| !pair.is_empty()) {
@@ -38,8 +38,15 @@ fn is_form(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(content_type), None) = (types.next(), types.next()) else { return false };
     let content_type = content_type.to_str().unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let mut parts = content_type.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default();
+    // The type has no parameters; this one is often given, and then it is right or the text is not.
+    let mut charsets = parts.filter_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+    });
     essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        && charsets.all(|charset| charset.eq_ignore_ascii_case("utf-8"))
 }
 
 fn decode(text: &[u8]) -> Result<String, &'static str> {
@@ -55,6 +62,11 @@ mod tests {
     fn read(content_type: &'static str, body: &[u8]) -> Result<Form, &'static str> {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type.parse().unwrap())]);
         Form::read(&headers, body)
+    }
+
+    fn read_as(content_type: &str) -> Result<Form, &'static str> {
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type.parse().unwrap())]);
+        Form::read(&headers, b"a=b")
     }
 
     fn form(body: &[u8]) -> Result<Form, &'static str> {
@@ -74,6 +86,11 @@ mod tests {
     #[test]
     fn e1_any_other_media_type_is_refused() {
         assert!(read("Application/X-WWW-Form-URLEncoded; charset=utf-8", b"a=b").is_ok());
+        let form = "application/x-www-form-urlencoded;charset=";
+        assert!(read_as(&format!("{form}\"UTF-8\"; x=y")).is_ok());
+        for charset in ["latin1", "utf-16", "", "UTF-8; charset=iso-8859-1"] {
+            assert!(read_as(&format!("{form}{charset}")).is_err(), "{charset}");
+        }
         for other in ["application/json", "", "text/plain", "multipart/form-data; boundary=x"] {
             assert!(read(other, b"a=b").is_err(), "{other}");
         }

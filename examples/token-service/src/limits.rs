@@ -1,10 +1,13 @@
 //! How often a password may be guessed wrong: per user, and per address.
 //!
-//! The counting is governor's (GCRA): a budget of N that fills up again over a minute. A guess takes
-//! one from both budgets before the password is checked, so that a thousand requests at once get no
-//! further than the same in a row; a right password gives it back.
+//! The counting is governor's (GCRA): a budget of N that fills up again over a minute, out of which
+//! wrong guesses are taken. A guess whose password is being checked may yet turn out wrong, so as many
+//! are let through at a time as there is budget left for; the others wait until one of them ends. So a
+//! thousand requests at once get no further than the same in a row, and right passwords cost nothing.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -16,6 +19,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::StateStore;
 use governor::{Quota, RateLimiter};
+use tokio::sync::Notify;
 
 /// Wrong guesses of one user's password in a minute.
 pub const PER_USER: NonZeroU32 = NonZeroU32::new(10).unwrap();
@@ -28,8 +32,23 @@ const CAPACITY: usize = 10_000;
 
 /// Both budgets.
 pub struct Limits<C: Clock = DefaultClock> {
+    budgets: Mutex<Budgets<C>>,
+    /// Told whenever a guess ends.
+    ended: Notify,
+}
+
+struct Budgets<C: Clock> {
     users: Budget<String, C>,
     addresses: Budget<IpAddr, C>,
+}
+
+/// Why a guess is not let through.
+#[derive(Debug, PartialEq, Eq)]
+enum Refusal {
+    /// Wrong guesses took all of the budget; there is one more after this.
+    Exhausted(Duration),
+    /// What is left may go to the guesses that are on the way.
+    Full,
 }
 
 impl Default for Limits {
@@ -40,36 +59,78 @@ impl Default for Limits {
 
 impl<C: Clock + Clone> Limits<C> {
     pub fn new(clock: &C) -> Self {
-        Self {
+        let budgets = Budgets {
             users: Budget::new(PER_USER, clock.clone()),
             addresses: Budget::new(PER_ADDRESS, clock.clone()),
-        }
-    }
-
-    /// Takes a guess out of both budgets, or says how long there is none.
-    pub fn take(&self, user: &str, address: IpAddr) -> Result<(), Duration> {
-        let (user, address) = (user.to_owned(), network(address));
-        self.users.take(&user)?;
-        self.addresses.take(&address).inspect_err(|_| self.users.give_back(&user))
-    }
-
-    /// Undoes [`take`](Self::take): the password was right.
-    pub fn give_back(&self, user: &str, address: IpAddr) {
-        self.users.give_back(&user.to_owned());
-        self.addresses.give_back(&network(address));
-    }
-
-    /// Whether a guess is left, without taking it.
-    pub fn check(&self, user: &str, address: IpAddr) -> Result<(), Duration> {
-        self.take(user, address)?;
-        self.give_back(user, address);
-        Ok(())
+        };
+        Self { budgets: Mutex::new(budgets), ended: Notify::new() }
     }
 }
 
-impl<C: Clock> std::fmt::Debug for Limits<C> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<C: Clock> Limits<C> {
+    /// Lets a guess through, or says how long there is none. Waits while it depends on how those on
+    /// the way end.
+    pub async fn guess(
+        self: &Arc<Self>,
+        user: &str,
+        address: IpAddr,
+    ) -> Result<Guess<C>, Duration> {
+        loop {
+            // Listened to before the question, so that no end between it and the waiting is missed.
+            let ended = self.ended.notified();
+            match self.try_guess(user, address) {
+                Ok(guess) => return Ok(guess),
+                Err(Refusal::Exhausted(wait)) => return Err(wait),
+                Err(Refusal::Full) => ended.await,
+            }
+        }
+    }
+
+    fn try_guess(self: &Arc<Self>, user: &str, address: IpAddr) -> Result<Guess<C>, Refusal> {
+        let (user, address) = (user.to_owned(), network(address));
+        let mut budgets = self.budgets();
+        budgets.addresses.ask(&address)?;
+        budgets.users.ask(&user)?;
+        budgets.addresses.begin(&address);
+        budgets.users.begin(&user);
+        Ok(Guess { limits: Arc::clone(self), user, address, is_wrong: false })
+    }
+
+    fn budgets(&self) -> MutexGuard<'_, Budgets<C>> {
+        // Nothing in between panics.
+        self.budgets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<C: Clock> fmt::Debug for Limits<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Limits").finish_non_exhaustive()
+    }
+}
+
+/// A guess on the way. It ends when this is dropped, and costs nothing unless it was wrong.
+#[derive(Debug)]
+pub struct Guess<C: Clock = DefaultClock> {
+    limits: Arc<Limits<C>>,
+    user: String,
+    address: IpAddr,
+    is_wrong: bool,
+}
+
+impl<C: Clock> Guess<C> {
+    /// Takes it out of both budgets.
+    pub fn was_wrong(mut self) {
+        self.is_wrong = true;
+    }
+}
+
+impl<C: Clock> Drop for Guess<C> {
+    fn drop(&mut self) {
+        let mut budgets = self.limits.budgets();
+        budgets.addresses.end(&self.address, self.is_wrong);
+        budgets.users.end(&self.user, self.is_wrong);
+        drop(budgets);
+        self.limits.ended.notify_waiters();
     }
 }
 
@@ -81,63 +142,90 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-struct Budget<K: Eq + Hash + Clone, C: Clock> {
-    limiter: RateLimiter<K, Store<K>, C, NoOpMiddleware<C::Instant>>,
-    store: Store<K>,
-    /// What one guess costs: the time in which it comes back.
-    cost: u64,
+struct Budget<K: Key, C: Clock> {
+    /// Counts the wrong guesses.
+    limiter: RateLimiter<Question<K>, Store<K>, C, NoOpMiddleware<C::Instant>>,
+    /// How many guesses are on the way; at most as many as are left.
+    on_the_way: HashMap<K, u32>,
 }
 
-impl<K: Eq + Hash + Clone, C: Clock> Budget<K, C> {
+trait Key: Eq + Hash + Clone {}
+
+impl<K: Eq + Hash + Clone> Key for K {}
+
+impl<K: Key, C: Clock> Budget<K, C> {
     fn new(per_minute: NonZeroU32, clock: C) -> Self {
-        let quota = Quota::per_minute(per_minute);
-        let store = Store::default();
         Self {
-            limiter: RateLimiter::new(quota, store.clone(), clock),
-            store,
-            cost: Nanos::from(quota.replenish_interval()).as_u64(),
+            limiter: RateLimiter::new(Quota::per_minute(per_minute), Store::default(), clock),
+            on_the_way: HashMap::new(),
         }
     }
 
-    fn take(&self, key: &K) -> Result<(), Duration> {
+    /// Whether there is a guess left if all those on the way turn out wrong; changes nothing.
+    fn ask(&self, key: &K) -> Result<(), Refusal> {
         let now = self.limiter.clock().now();
-        self.limiter.check_key(key).map_err(|not_until| not_until.wait_time_from(now))
-    }
+        let question = Question { key: key.clone(), is_counted: false };
+        self.limiter
+            .check_key(&question)
+            .map_err(|not_until| Refusal::Exhausted(not_until.wait_time_from(now)))?;
 
-    fn give_back(&self, key: &K) {
-        if let Some(spent_until) = self.store.lock().get_mut(key) {
-            *spent_until = Nanos::new(spent_until.as_u64().saturating_sub(self.cost));
+        let on_the_way = self.on_the_way.get(key).copied().unwrap_or(0);
+        let one_more = NonZeroU32::MIN.saturating_add(on_the_way);
+        let has_room = on_the_way > 0 || self.on_the_way.len() < CAPACITY;
+        match self.limiter.check_key_n(&question, one_more) {
+            Ok(Ok(())) if has_room => Ok(()),
+            _ => Err(Refusal::Full),
         }
     }
+
+    fn begin(&mut self, key: &K) {
+        *self.on_the_way.entry(key.clone()).or_default() += 1;
+    }
+
+    fn end(&mut self, key: &K, is_wrong: bool) {
+        if let Some(number) = self.on_the_way.get_mut(key) {
+            *number -= 1;
+            if *number == 0 {
+                self.on_the_way.remove(key);
+            }
+        }
+        if is_wrong {
+            // It was asked for when it began, and since then time has only added to what is left.
+            let _ = self.limiter.check_key(&Question { key: key.clone(), is_counted: true });
+        }
+    }
+}
+
+/// What the limiter is asked, of which its memory keeps only what counts.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Question<K> {
+    key: K,
+    is_counted: bool,
 }
 
 /// The limiter's memory: for each key the time at which its budget is full again. Bounded: the key
 /// whose budget is fullest gives way, so that nobody is forgotten by making others up.
-#[derive(Clone)]
-struct Store<K>(Arc<Mutex<HashMap<K, Nanos>>>);
+struct Store<K>(RefCell<HashMap<K, Nanos>>);
 
 impl<K> Default for Store<K> {
     fn default() -> Self {
-        Self(Arc::default())
+        Self(RefCell::default())
     }
 }
 
-impl<K> Store<K> {
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, Nanos>> {
-        // Whole after a panic too: each change is one insertion.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+impl<K: Key> StateStore for Store<K> {
+    type Key = Question<K>;
 
-impl<K: Eq + Hash + Clone> StateStore for Store<K> {
-    type Key = K;
-
-    fn measure_and_replace<T, F, E>(&self, key: &K, measure: F) -> Result<T, E>
+    fn measure_and_replace<T, F, E>(&self, question: &Question<K>, measure: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let mut full_again = self.lock();
+        let key = &question.key;
+        let mut full_again = self.0.borrow_mut();
         let (answer, next) = measure(full_again.get(key).copied())?;
+        if !question.is_counted {
+            return Ok(answer);
+        }
         if full_again.len() >= CAPACITY && !full_again.contains_key(key) {
             let fullest = full_again.iter().min_by_key(|(_, time)| **time);
             if let Some(fullest) = fullest.map(|(key, _)| key.clone()) {
@@ -157,55 +245,85 @@ mod tests {
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-    fn limits() -> (Limits<FakeRelativeClock>, FakeRelativeClock) {
+    fn limits() -> (Arc<Limits<FakeRelativeClock>>, FakeRelativeClock) {
         let clock = FakeRelativeClock::default();
-        (Limits::new(&clock), clock)
+        (Arc::new(Limits::new(&clock)), clock)
+    }
+
+    type TestLimits = Arc<Limits<FakeRelativeClock>>;
+
+    #[track_caller]
+    fn guess_wrong(limits: &TestLimits, user: &str, address: IpAddr) {
+        limits.try_guess(user, address).unwrap().was_wrong();
     }
 
     #[test]
     fn e8_ten_guesses_per_user_and_then_one_every_six_seconds() {
         let (limits, clock) = limits();
         for _ in 0..10 {
-            limits.take("alice", HERE).unwrap();
+            guess_wrong(&limits, "alice", HERE);
         }
-        assert_eq!(limits.take("alice", HERE), Err(Duration::from_secs(6)));
-        limits.take("bob", HERE).unwrap();
+        let refusal = limits.try_guess("alice", HERE).unwrap_err();
+        assert_eq!(refusal, Refusal::Exhausted(Duration::from_secs(6)));
+        guess_wrong(&limits, "bob", HERE);
 
         clock.advance(Duration::from_secs(6));
-        limits.take("alice", HERE).unwrap();
-        limits.take("alice", HERE).unwrap_err();
+        guess_wrong(&limits, "alice", HERE);
+        limits.try_guess("alice", HERE).unwrap_err();
 
         clock.advance(Duration::from_secs(60));
         for _ in 0..10 {
-            limits.take("alice", HERE).unwrap();
+            guess_wrong(&limits, "alice", HERE);
         }
-        limits.take("alice", HERE).unwrap_err();
+        limits.try_guess("alice", HERE).unwrap_err();
     }
 
     #[test]
     fn e8_fifty_guesses_per_address_whomever_they_are_about() {
         let (limits, _) = limits();
         for guess in 0..50 {
-            limits.take(&format!("user {guess}"), HERE).unwrap();
+            guess_wrong(&limits, &format!("user {guess}"), HERE);
         }
-        limits.take("alice", HERE).unwrap_err();
+        limits.try_guess("alice", HERE).unwrap_err();
         // Refused for the address, it was not taken from alice.
         for _ in 0..10 {
-            limits.take("alice", IpAddr::from([127, 0, 0, 2])).unwrap();
+            guess_wrong(&limits, "alice", IpAddr::from([127, 0, 0, 2]));
         }
     }
 
     #[test]
-    fn e8_what_is_given_back_does_not_count() {
+    fn e8_right_guesses_do_not_count() {
         let (limits, _) = limits();
         for _ in 0..9 {
-            limits.take("alice", HERE).unwrap();
+            guess_wrong(&limits, "alice", HERE);
         }
         for _ in 0..1000 {
-            limits.check("alice", HERE).unwrap();
+            drop(limits.try_guess("alice", HERE).unwrap());
         }
-        limits.take("alice", HERE).unwrap();
-        limits.check("alice", HERE).unwrap_err();
+        guess_wrong(&limits, "alice", HERE);
+        limits.try_guess("alice", HERE).unwrap_err();
+    }
+
+    #[test]
+    fn e8_as_many_are_on_the_way_as_are_left() {
+        let (limits, clock) = limits();
+        for _ in 0..7 {
+            guess_wrong(&limits, "alice", HERE);
+        }
+        let mut on_the_way: Vec<_> =
+            (0..3).map(|_| limits.try_guess("alice", HERE).unwrap()).collect();
+        assert_eq!(limits.try_guess("alice", HERE).unwrap_err(), Refusal::Full);
+        clock.advance(Duration::from_secs(6));
+        on_the_way.push(limits.try_guess("alice", HERE).unwrap());
+        assert_eq!(limits.try_guess("alice", HERE).unwrap_err(), Refusal::Full);
+
+        on_the_way.pop();
+        on_the_way.push(limits.try_guess("alice", HERE).unwrap());
+        on_the_way.into_iter().for_each(Guess::was_wrong);
+        let refusal = limits.try_guess("alice", HERE).unwrap_err();
+        assert_eq!(refusal, Refusal::Exhausted(Duration::from_secs(6)));
+        assert!(limits.budgets().users.on_the_way.is_empty());
+        assert!(limits.budgets().addresses.on_the_way.is_empty());
     }
 
     #[test]
@@ -225,13 +343,18 @@ mod tests {
     fn e8_the_memory_is_bounded_and_forgets_no_attacked_user() {
         let (limits, _) = limits();
         for _ in 0..10 {
-            limits.take("alice", HERE).unwrap();
+            guess_wrong(&limits, "alice", HERE);
         }
         for number in 0..CAPACITY as u32 + 100 {
-            limits.take(&number.to_string(), IpAddr::from(number.to_be_bytes())).unwrap();
+            guess_wrong(&limits, &number.to_string(), IpAddr::from(number.to_be_bytes()));
         }
-        assert_eq!(limits.users.store.lock().len(), CAPACITY);
-        assert_eq!(limits.addresses.store.lock().len(), CAPACITY);
-        limits.take("alice", IpAddr::from([192, 0, 2, 1])).unwrap_err();
+        limits.try_guess("alice", IpAddr::from([192, 0, 2, 1])).unwrap_err();
+
+        let store = Store::default();
+        for key in 0..CAPACITY + 100 {
+            let question = Question { key, is_counted: true };
+            store.measure_and_replace(&question, |_| Ok::<_, ()>(((), Nanos::new(1)))).unwrap();
+        }
+        assert_eq!(store.0.borrow().len(), CAPACITY);
     }
 }

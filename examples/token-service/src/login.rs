@@ -1,25 +1,28 @@
 //! One login: the limits on guessing, a place among the few that hash at a time, the password.
 
+use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::limits::Limits;
-use crate::users::{User, Users};
+use crate::users::{Memory, User, Users};
 
-/// How long a login waits for its place.
+/// How long a login waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who may log in, and how often one may try.
-#[derive(Debug)]
 pub struct Login {
     users: Users,
-    limits: Limits,
-    /// Each holder takes up a processor and 19 MiB.
+    limits: Arc<Limits>,
+    /// Each holder takes up a processor, and the memory of one place.
     places: Arc<Semaphore>,
+    /// The memory of the places that are free: taken up once and kept, so that there is never more
+    /// than 19 MiB for each place.
+    memories: Mutex<Vec<Memory>>,
 }
 
 /// Why there is no user.
@@ -35,7 +38,8 @@ pub enum LoginError {
 
 impl Login {
     pub fn new(users: Users, places: usize) -> Self {
-        Self { users, limits: Limits::default(), places: Arc::new(Semaphore::new(places)) }
+        let places = Arc::new(Semaphore::new(places));
+        Self { users, limits: Arc::default(), places, memories: Mutex::default() }
     }
 
     /// The user of this name and password, asked for from this address.
@@ -45,27 +49,45 @@ impl Login {
         password: String,
         address: IpAddr,
     ) -> Result<User, LoginError> {
-        // Who has no guess left shall not stand in the queue.
-        self.limits.check(&name, address).map_err(LoginError::TooMany)?;
-        let place = timeout(PATIENCE, Arc::clone(&self.places).acquire_owned()).await;
-        let Ok(Ok(place)) = place else { return Err(LoginError::Busy) };
-        self.limits.take(&name, address).map_err(LoginError::TooMany)?;
+        let turn = timeout(PATIENCE, async {
+            let guess = self.limits.guess(&name, address).await.map_err(LoginError::TooMany)?;
+            let place = Arc::clone(&self.places).acquire_owned().await;
+            Ok((guess, place.map_err(|_| LoginError::Busy)?))
+        });
+        let (guess, place) = turn.await.unwrap_or(Err(LoginError::Busy))?;
 
         // What is taken up here is held to the end of the work, also when the client goes away.
         let checked = tokio::task::spawn_blocking(move || {
             let _place = place;
-            let user = self.users.verify(&name, &password).cloned();
-            if user.is_some() {
-                self.limits.give_back(&name, address);
+            let mut memory = self.memories().pop().unwrap_or_default();
+            let user = self.users.verify(&name, &password, &mut memory).cloned();
+            self.memories().push(memory);
+            if user.is_none() {
+                guess.was_wrong();
             }
             user.ok_or(LoginError::Wrong)
         });
         checked.await.unwrap_or(Err(LoginError::Busy))
     }
 
+    fn memories(&self) -> MutexGuard<'_, Vec<Memory>> {
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// How many password hashes were verified so far.
     pub fn verifications(&self) -> u64 {
         self.users.verifications()
+    }
+}
+
+impl fmt::Debug for Login {
+    /// Without what the memories hold.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login")
+            .field("users", &self.users)
+            .field("limits", &self.limits)
+            .field("places", &self.places)
+            .finish_non_exhaustive()
     }
 }
 
@@ -99,6 +121,26 @@ mod tests {
     #[tokio::test]
     async fn e8_right_passwords_do_not_count_also_at_once() {
         let login = Arc::new(Login::new(Users::demo().unwrap(), 2));
+        let logins: Vec<_> = (0..20)
+            .map(|_| {
+                let login = Arc::clone(&login);
+                tokio::spawn(async move { check(&login, "alice", "wonderland").await })
+            })
+            .collect();
+        for login in logins {
+            assert_eq!(login.await.unwrap().as_deref(), Ok("alice"));
+        }
+        // Nor do they take more memory than there are places.
+        assert!((1..=2).contains(&login.memories().len()));
+        assert!(login.memories().iter().all(|memory| memory.len() == 19 * 1024));
+    }
+
+    #[tokio::test]
+    async fn e8_the_last_guess_is_enough_for_twenty_right_passwords_at_once() {
+        let login = Arc::new(Login::new(Users::demo().unwrap(), 2));
+        for _ in 0..9 {
+            assert_eq!(check(&login, "alice", "wrong").await, Err(LoginError::Wrong));
+        }
         let logins: Vec<_> = (0..20)
             .map(|_| {
                 let login = Arc::clone(&login);

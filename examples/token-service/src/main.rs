@@ -36,7 +36,7 @@ struct Flags {
     /// How long an access token is good for
     #[arg(
         long, value_name = "SECONDS", default_value_t = 1800,
-        value_parser = clap::value_parser!(u32).range(1..)
+        allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..)
     )]
     lifetime: u32,
 }
@@ -48,11 +48,11 @@ async fn main() -> ExitCode {
         Err(help) if !help.use_stderr() => help.exit(),
         Err(error) => return refuse(&one_sentence(&error)),
     };
-    log_to_standard_error();
-    match serve(flags).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => refuse(&error),
-    }
+    let result = match log_to_standard_error() {
+        Ok(()) => serve(flags).await,
+        Err(error) => Err(error),
+    };
+    result.map_or_else(|error| refuse(&error), |()| ExitCode::SUCCESS)
 }
 
 fn refuse(error: &str) -> ExitCode {
@@ -74,13 +74,24 @@ fn with_causes(error: &dyn Error) -> String {
 }
 
 /// Warnings, or what `RUST_LOG` says, such as `tower_jwt_auth=debug` to see why tokens are refused.
-fn log_to_standard_error() {
-    let default = Targets::new().with_default(LevelFilter::WARN);
-    let targets = std::env::var("RUST_LOG").ok().and_then(|targets| targets.parse().ok());
+/// Warnings of what it does not name are logged all the same.
+fn log_to_standard_error() -> Result<(), String> {
+    let targets = std::env::var_os("RUST_LOG").unwrap_or_default();
+    let targets: Targets = match targets.to_str() {
+        Some("") => Ok(Targets::new()),
+        Some(targets) => targets.parse().map_err(|error| with_causes(&error)),
+        None => Err("it is not UTF-8".to_owned()),
+    }
+    .map_err(|error: String| format!("RUST_LOG cannot be read: {error}"))?;
+    let targets = match targets.default_level() {
+        None => targets.with_default(LevelFilter::WARN),
+        Some(_) => targets,
+    };
     tracing_subscriber::registry()
         .with(tracing_subscriber::fmt::layer().with_writer(io::stderr))
-        .with(targets.unwrap_or(default))
+        .with(targets)
         .init();
+    Ok(())
 }
 
 /// Serves until SIGTERM or Ctrl-C.
@@ -90,7 +101,7 @@ async fn serve(flags: Flags) -> Result<(), String> {
     }
     let listener = TcpListener::bind(&flags.listen)
         .await
-        .map_err(|error| format!("cannot listen on {}: {}", flags.listen, with_causes(&error)))?;
+        .map_err(|error| format!("cannot listen on {:?}: {}", flags.listen, with_causes(&error)))?;
     let address = listener.local_addr().map_err(|error| with_causes(&error))?;
 
     let mut settings = Settings::new(flags.issuer.unwrap_or_else(|| format!("http://{address}")));

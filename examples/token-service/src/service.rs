@@ -73,7 +73,8 @@ impl Service {
     }
 
     /// All routes. An issuer whose URL has a path is served below it too, so that the URLs in its
-    /// metadata work with a proxy that cuts the path off and with none.
+    /// metadata work with a proxy that cuts the path off and with none. The page at `/docs` asks for its
+    /// document and for tokens at the root, so it works where the root is served.
     pub fn router(self: Arc<Self>) -> Result<Router, ConfigError> {
         let routes = token::routes()
             .merge(api::routes(&self.jwt_layer()?, &any_bearer_layer()?))
@@ -122,6 +123,23 @@ fn check_issuer(issuer: &str) -> Result<(), String> {
     if issuer.trim_end_matches('/') != url.as_str().trim_end_matches('/') {
         return bad(&format!("must be written {:?}", url.as_str()));
     }
+    check_path(url.path()).or_else(bad)
+}
+
+/// Whether all routes can be served below the path as well.
+fn check_path(path: &str) -> Result<(), &'static str> {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    if segments.contains(&"") {
+        return Err("must have no empty segment in its path");
+    }
+    // The router's signs of a parameter, in this version and in earlier ones.
+    if segments.iter().any(|s| s.starts_with([':', '*']) || s.contains(['{', '}'])) {
+        return Err("must have no segment that begins with : or *, and no braces");
+    }
+    if segments.first() == Some(&".well-known") {
+        return Err("must not have a path below /.well-known, where its metadata is");
+    }
     Ok(())
 }
 
@@ -137,8 +155,16 @@ mod tests {
             "https://issuer.example",
             "https://issuer.example/realms/one",
             "http://[::1]:8000",
+            "http://e/docs",
+            "http://e/token/",
+            "http://e/a:b/c*d",
+            "http://e/%7Bx%7D",
+            "http://e/realms/.well-known",
+            "http://e/.well-known-not",
         ] {
-            check_issuer(issuer).unwrap();
+            let service = Service::demo(&Settings::new(issuer)).unwrap();
+            // It panics when two routes are in each other's way.
+            let _ = Arc::new(service).router().unwrap();
         }
     }
 
@@ -158,6 +184,17 @@ mod tests {
             "https://issuer.example:443",
             "https://issuer.example/a/../b",
             " https://issuer.example",
+            "http://e//",
+            "http://e/a//b",
+            "http://e/a//",
+            "http://e/:x",
+            "http://e/a/:x",
+            "http://e/*x",
+            "http://e/{x}",
+            "http://e/a/x{y",
+            "http://e/.well-known",
+            "http://e/.well-known/oauth-authorization-server",
+            "http://e/.well-known/openid-configuration/",
         ] {
             let error = check_issuer(issuer).unwrap_err();
             assert!(!error.contains('\n'), "{error}");

@@ -20,6 +20,8 @@ pub enum TokenError {
     UnsupportedGrantType,
     /// A scope that the user may not have.
     InvalidScope,
+    /// A resource that the token would not be for (RFC 8707).
+    InvalidTarget,
     /// Too many wrong guesses; the next one is possible after this.
     TooManyGuesses(Duration),
     /// Too many logins at once.
@@ -49,6 +51,11 @@ impl TokenError {
                 StatusCode::BAD_REQUEST,
                 "invalid_scope",
                 "the user may not have every scope that is asked for",
+            ),
+            Self::InvalidTarget => (
+                StatusCode::BAD_REQUEST,
+                "invalid_target",
+                "the only resource here is the issuer's URL",
             ),
             Self::TooManyGuesses(_) => (
                 StatusCode::TOO_MANY_REQUESTS,

@@ -83,7 +83,8 @@ pub(crate) struct TokenResponse {
     responses(
         (status = 200, description = "A token", body = TokenResponse,
             headers(("Cache-Control" = String, description = "`no-store`"))),
-        (status = 400, description = "The request is malformed, or asks for another grant or scope",
+        (status = 400, description = "The request is malformed, or asks for another grant, scope or \
+            resource",
             body = TokenErrorBody),
         (status = 401, description = "The name or the password is wrong, or the client is unknown",
             body = TokenErrorBody,
@@ -125,9 +126,16 @@ async fn answer(
     let form = Form::read(headers, &body).map_err(TokenError::InvalidRequest)?;
     let shown = client::shown(headers, &form).map_err(|error| match error {
         ClientError::Unknown => TokenError::InvalidClient,
+        ClientError::Malformed => {
+            TokenError::InvalidRequest("the Authorization header is malformed")
+        }
         ClientError::Twice => TokenError::InvalidRequest("the client has several credentials"),
     })?;
     let (name, password) = credentials(&form)?;
+    // RFC 8707 section 2: the token is for the issuer itself, and says nothing of another.
+    if form.get("resource").is_some_and(|resource| resource != service.issuer()) {
+        return Err(TokenError::InvalidTarget);
+    }
 
     let login = Arc::clone(&service.login);
     let user = login.check(name.to_owned(), password.to_owned(), address.ip()).await;

@@ -58,6 +58,9 @@ async fn the_page_and_all_of_its_files_come_from_here() {
     let page = client.get("/docs/").await;
     assert_eq!(page.status, 200);
     assert!(page.header("content-type").starts_with("text/html"));
+    assert_eq!(page.header("x-content-type-options"), "nosniff");
+    assert_eq!(page.header("content-security-policy"), "frame-ancestors 'none'");
+    assert_eq!(page.header("x-frame-options"), "DENY");
 
     let files = page.body.split('"').filter(|text| text.ends_with(".js") || text.ends_with(".css"));
     let mut number = 0;
@@ -65,6 +68,10 @@ async fn the_page_and_all_of_its_files_come_from_here() {
         assert!(!file.contains("//"), "{file}");
         let answer = client.get(&format!("/docs/{}", file.trim_start_matches("./"))).await;
         assert_eq!(answer.status, 200, "{file}");
+        // A browser that is told not to guess runs it by its type alone.
+        let expected = if file.ends_with(".css") { "text/css" } else { "javascript" };
+        assert!(answer.header("content-type").contains(expected), "{file}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
         number += 1;
     }
     assert!(number >= 4, "{number}");

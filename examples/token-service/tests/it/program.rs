@@ -12,7 +12,11 @@ fn program(flags: &[&str]) -> Command {
 
 /// One sentence on standard error, nothing on standard output, and status 2.
 fn assert_refused(flags: &[&str]) -> String {
-    let Output { status, stdout, stderr } = program(flags).output().unwrap();
+    assert_command_refused(&mut program(flags), flags)
+}
+
+fn assert_command_refused(command: &mut Command, flags: &[&str]) -> String {
+    let Output { status, stdout, stderr } = command.output().unwrap();
     let stderr = String::from_utf8(stderr).unwrap();
     assert_eq!(status.code(), Some(2), "{flags:?}: {stderr}");
     assert!(stdout.is_empty(), "{flags:?}");
@@ -34,6 +38,8 @@ fn bad_flags_are_one_sentence_and_status_2() {
         ["--demo", "--issuer=issuer.example"],
         ["--demo", "--issuer=ftp://issuer.example"],
         ["--demo", "--issuer=https://issuer.example?x=y"],
+        ["--demo", "--issuer=http://e/:x"],
+        ["--demo", "--issuer=http://e/.well-known/oauth-authorization-server"],
     ] {
         // Where a flag is let through by mistake, the port is a free one.
         let listen =
@@ -43,17 +49,36 @@ fn bad_flags_are_one_sentence_and_status_2() {
 }
 
 #[test]
+fn a_bad_value_is_quoted() {
+    let said = assert_refused(&["--demo", "--lifetime", "-5"]);
+    assert!(said.contains("'-5'") && said.contains("--lifetime"), "{said}");
+    assert!(assert_refused(&["--demo", "--listen", ""]).contains("\"\""));
+}
+
+#[test]
 fn a_port_that_is_taken_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     assert!(assert_refused(&["--demo", "--listen", &address]).contains(&address));
 }
 
+#[test]
+fn a_log_filter_that_cannot_be_read_is_refused() {
+    for filter in ["tower_jwt_auth=loud", "a=b=c"] {
+        let flags = ["--demo", "--listen=127.0.0.1:0"];
+        let said = assert_command_refused(program(&flags).env("RUST_LOG", filter), &flags);
+        assert!(said.contains("RUST_LOG"), "{said}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn o5_it_says_what_it_does_warns_of_the_grant_and_ends_with_0() {
     for (signal, idle) in [("TERM", false), ("INT", true)] {
+        // A filter that names other things turns no warning off.
+        let filter = if idle { "tower_jwt_auth=debug" } else { "" };
         let mut process = program(&["--demo", "--listen", "127.0.0.1:0"])
+            .env("RUST_LOG", filter)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

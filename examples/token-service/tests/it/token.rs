@@ -167,6 +167,22 @@ async fn e7_the_user_may_have_read_and_write() {
 }
 
 #[tokio::test]
+async fn the_only_resource_is_the_issuer() {
+    let client = Client::new();
+    for resource in ["", ISSUER] {
+        assert_eq!(client.post(&format!("{GOOD}&resource={resource}")).await.status, 200);
+    }
+    let before = client.service.verifications();
+    for resource in ["https://api.example", "http://127.0.0.1:8000/", "x"] {
+        let answer = client.post(&format!("{GOOD}&resource={resource}")).await;
+        answer.assert_error(400, "invalid_target");
+    }
+    assert_eq!(client.service.verifications(), before);
+    let twice = format!("{GOOD}&resource={ISSUER}&resource={ISSUER}");
+    client.post(&twice).await.assert_error(400, "invalid_request");
+}
+
+#[tokio::test]
 async fn e8_ten_wrong_guesses_per_user_and_the_right_ones_do_not_count() {
     let client = Client::new();
     let wrong = "username=alice&password=wrong";
