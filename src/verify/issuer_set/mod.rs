@@ -230,7 +230,7 @@ where
     fn verify_bearer(&self, token: &BearerToken, head: &Parts) -> Verification<C> {
         match self.pick(token.as_bytes()) {
             Ok(verifier) => verifier.verify_bearer(token, head),
-            Err(rejection) => Verification::finished(Err(rejection)),
+            Err(rejection) => Verification::verified(Err(rejection)),
         }
     }
 }
