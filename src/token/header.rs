@@ -196,7 +196,15 @@ mod tests {
         for typ in ["JWT", "jwt", "application/jwt", "APPLICATION/JWT"] {
             assert!(is_media_type(typ, "JWT"), "{typ}");
         }
-        for typ in ["", "JWT ", "application/", "text/jwt", "application/application/jwt", "é"] {
+        for typ in [
+            "",
+            "JWT ",
+            "application/",
+            "text/jwt",
+            "application/application/jwt",
+            "applicationsjwt",
+            "é",
+        ] {
             assert!(!is_media_type(typ, "JWT"), "{typ}");
         }
     }

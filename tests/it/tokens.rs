@@ -172,6 +172,22 @@ fn v4_the_longest_token_of_all() {
 }
 
 #[test]
+fn the_header_of_a_verified_token_is_that_of_the_token() {
+    let es256 = key(Algorithm::ES256);
+    for (header, kid, typ) in [
+        (json!({"alg": "ES256"}), None, None),
+        (json!({"alg": "ES256", "kid": "ES256", "typ": "JWT"}), Some("ES256"), Some("JWT")),
+        (json!({"alg": "ES256", "typ": "Application/at+jwt"}), None, Some("Application/at+jwt")),
+    ] {
+        let token = es256.token_of(header.to_string(), claims().to_string());
+        let verified = verdict(&es256.verifier(), &token).unwrap();
+        let read = verified.header().unwrap();
+        assert_eq!((read.algorithm(), read.kid(), read.typ()), (Algorithm::ES256, kid, typ));
+        assert_eq!(serde_json::to_value(read).unwrap(), header);
+    }
+}
+
+#[test]
 fn v4_the_longest_header_of_all() {
     let hs256 = key(Algorithm::HS256);
     let token = |length: usize| {
