@@ -21,7 +21,7 @@ use tower_jwt_auth::{
 use crate::support::reference::json::{self, Json};
 use crate::support::reference::keys::{Key, Keys};
 use crate::support::reference::{self, ClaimsType, Config};
-use crate::support::{AUDIENCE, ISSUER, NOW, TestKey, b64};
+use crate::support::{AUDIENCE, ISSUER, NOW, TestKey, b64, backend_supports};
 
 /// Two keys of each algorithm; those of RSA are one key, which is slow to make.
 static POOL: LazyLock<Vec<TestKey>> = LazyLock::new(|| {
@@ -534,7 +534,11 @@ fn a5_the_reference_knows_the_published_vectors() {
     let vectors: Vec<Value> =
         serde_json::from_str(include_str!("../conformance/vectors/jws.json")).unwrap();
     for vector in &vectors {
-        let keys = Keys::from_json(&json!({"keys": [vector["jwk"]]}).to_string()).unwrap();
+        let Some(keys) = Keys::from_json(&json!({"keys": [vector["jwk"]]}).to_string()) else {
+            let lacking = vector["jwk"]["crv"] == "P-521" && !backend_supports(Algorithm::ES512);
+            assert!(lacking, "{vector}");
+            continue;
+        };
         let mut config = Config::new("joe", "us", 1_300_819_379);
         config.issuers = None;
         config.audiences = None;

@@ -9,6 +9,11 @@ use sha2::{Sha256, Sha384, Sha512};
 
 use super::json::{self, Json};
 
+/// Whether the crate has that backend alone, which has no P-521 and less of RSA: a listed choice.
+const RUST_CRYPTO: bool = cfg!(all(feature = "rust-crypto", not(feature = "aws-lc-rs")));
+
+const MOST_RSA_BITS: usize = if RUST_CRYPTO { 4096 } else { 8192 };
+
 pub(crate) const SECRETS: [(&str, usize); 3] = [("HS256", 32), ("HS384", 48), ("HS512", 64)];
 const RSA: [&str; 6] = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
 const EDWARDS: [&str; 2] = ["EdDSA", "Ed25519"];
@@ -142,7 +147,8 @@ impl Key {
                 let e = BigUint::from_bytes_be(&octets("e")?);
                 let odd = |number: &BigUint| number.to_bytes_le()[0] & 1 == 1;
                 let three = BigUint::from(3_u8);
-                if !(2048..=8192).contains(&n.bits()) || !odd(&n) || e < three || !odd(&e) {
+                if !(2048..=MOST_RSA_BITS).contains(&n.bits()) || !odd(&n) || e < three || !odd(&e)
+                {
                     return None;
                 }
                 let key = RsaPublicKey::new_with_max_size(n, e, 8192).ok()?;
@@ -163,7 +169,7 @@ impl Key {
                         let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(&point).ok()?;
                         (vec!["ES384"], Material::P384(key))
                     }
-                    "P-521" => {
+                    "P-521" if !RUST_CRYPTO => {
                         length(66)?;
                         p521::ecdsa::VerifyingKey::from_sec1_bytes(&point).ok()?;
                         let point = p521::EncodedPoint::from_bytes(&point).ok()?;
