@@ -6,6 +6,7 @@ mod crypto;
 #[cfg(feature = "jsonwebtoken-11")]
 mod encoding_key;
 mod issue_error;
+mod lifetime;
 mod private_key;
 mod public_jwk;
 mod signing_key;

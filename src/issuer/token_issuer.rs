@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::lifetime::whole_seconds;
 use super::{IssueError, IssueErrorKind, SigningKey, claims, compact, crypto};
 use crate::token::MAX_TOKEN;
 use crate::{Audience, Clock, ConfigError, ConfigErrorKind, JwkSet, NumericDate, SystemClock};
@@ -387,20 +388,6 @@ impl fmt::Debug for TokenIssuer {
             .field("key", &self.0.key)
             .field("clock", &self.0.clock)
             .finish_non_exhaustive()
-    }
-}
-
-/// Without the fraction, or why it is no lifetime.
-fn whole_seconds(lifetime: Duration) -> Result<Duration, &'static str> {
-    const HUNDRED_YEARS: u64 = 100 * 366 * 24 * 60 * 60;
-
-    match lifetime.as_secs() {
-        0 => Err("the lifetime of a token is at least one second"),
-        // As good as without end, and out of reach of many a library's calendar.
-        seconds if seconds > HUNDRED_YEARS => {
-            Err("the lifetime of a token is at most a hundred years")
-        }
-        seconds => Ok(Duration::from_secs(seconds)),
     }
 }
 
