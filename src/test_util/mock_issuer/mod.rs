@@ -15,7 +15,7 @@ use crate::{JwtVerifier, SigningKey};
 
 /// An issuer with a JWK set and metadata, whose keys and whose faults a test controls.
 ///
-/// It is a [`Fetch`], without a network: with `tokio::time` paused, hours of it pass in milliseconds.
+/// It is a [`Fetch`](crate::Fetch), without a network: with `tokio::time` paused, hours of it pass in milliseconds.
 /// Or it [listens](Self::listen) on a port of this machine. Clones are one issuer.
 ///
 /// | | by default |
