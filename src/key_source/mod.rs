@@ -43,8 +43,8 @@ pub use self::status::KeyStatus;
 /// Where a verifier finds the keys that a token may have been signed with.
 ///
 /// A [`VerificationKey`](crate::VerificationKey) by itself and a [`JwkSet`](crate::JwkSet) are
-/// sources already, and so are, with their features, [`JwksUrl`](crate::JwksUrl) and
-/// [`OidcDiscovery`](crate::OidcDiscovery). Write your own for keys that come from elsewhere: answer
+/// sources already, and so are, with their features, `JwksUrl` and
+/// `OidcDiscovery`. Write your own for keys that come from elsewhere: answer
 /// at once with what is in memory ([`KeyLookup::ready`]), and only where something has to be fetched,
 /// later ([`KeyLookup::pending`]).
 ///
