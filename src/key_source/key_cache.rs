@@ -105,7 +105,7 @@ impl KeyCache {
             false => Ask::Wait { fetch: 0, had_begun: true },
         };
         match ask {
-            Ask::NotNow => KeyLookup::ready(shared.give_up()),
+            Ask::NotNow => KeyLookup::ready(shared.last_word(query.kid(), query.algorithm())),
             Ask::Wait { .. } => {
                 let (cache, algorithm) = (self.clone(), query.algorithm());
                 let kid = query.kid().map(str::to_owned);
@@ -127,14 +127,16 @@ impl KeyCache {
     ) -> Result<KeyCandidates, KeySourceError> {
         let shared = &self.0.0;
         loop {
-            let Ask::Wait { fetch, had_begun } = ask else { return shared.give_up() };
+            let Ask::Wait { fetch, had_begun } = ask else {
+                return shared.last_word(kid, algorithm);
+            };
             self.wait_for_fetch(fetch).await?;
             if let Some(found) = shared.find(kid, algorithm) {
                 return Ok(found);
             }
             // An answer that was under way before may be older than the key.
             if !had_begun || shared.schedule().last_error.is_some() {
-                return shared.give_up();
+                return shared.last_word(kid, algorithm);
             }
             ask = match shared.ask() {
                 Ask::Wait { fetch, .. } => Ask::Wait { fetch, had_begun: false },
@@ -261,9 +263,20 @@ impl Shared {
         ask
     }
 
-    /// The key is not there: unknown, unless the last fetch failed. Then nobody can tell.
-    fn give_up(&self) -> Result<KeyCandidates, KeySourceError> {
+    /// No fetch will be waited for: the key is there after all, or it is unknown, unless the last
+    /// fetch failed. Then nobody can tell.
+    ///
+    /// It looks once more, since between the look that found nothing and the schedule's "not now" a
+    /// fetch may have brought the key.
+    fn last_word(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<KeyCandidates, KeySourceError> {
         let last_error = self.schedule().last_error.clone();
+        if let Some(found) = self.find(kid, algorithm) {
+            return Ok(found);
+        }
         match last_error {
             Some(error) => Err(self.unavailable(&error)),
             None if self.is_usable() => Ok(KeyCandidates::default()),
@@ -290,5 +303,61 @@ impl Drop for Owner {
 impl fmt::Debug for KeyCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyCache").field("loader", &self.0.0.loader).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schedule::after;
+    use super::*;
+    use crate::VerificationKey;
+
+    #[derive(Debug)]
+    struct Never;
+
+    impl LoadKeys for Never {
+        fn load(&self, _: Option<Arc<str>>) -> Loading<'_> {
+            Box::pin(std::future::pending())
+        }
+
+        fn name(&self) -> &'static str {
+            "nobody"
+        }
+    }
+
+    /// One thread looks and finds nothing; another one brings the key and lets a stranger use up the
+    /// cool-down; then the first one is told "not now". Its key is there all the same.
+    #[test]
+    fn v49_a_key_that_came_between_the_look_and_the_ask_is_found() {
+        let cache = KeyCache::new(Never);
+        let shared = &cache.0.0;
+        let now = Instant::now();
+        let known = || shared.last_word(Some("here"), Algorithm::HS256);
+        assert!(known().is_err());
+
+        let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256).unwrap();
+        shared.schedule().begin();
+        shared.held.store(Some(Arc::new(Held {
+            set: JwkSet::from_keys([key.with_kid("here")]).unwrap(),
+            body: Bytes::new(),
+            etag: None,
+            generation: 1,
+            confirmed_at: now,
+            fresh_until: after(now, MAX_WAIT),
+            usable_until: after(now, MAX_WAIT),
+        })));
+        shared.schedule().succeed(now, MAX_WAIT);
+        assert!(matches!(shared.ask(), Ask::Wait { .. }));
+        shared.schedule().begin();
+        shared.schedule().succeed(now, MAX_WAIT);
+
+        assert_eq!(shared.ask(), Ask::NotNow);
+        assert!(!known().unwrap().is_empty());
+        assert!(shared.last_word(Some("stranger"), Algorithm::HS256).unwrap().is_empty());
+        // Also where a later fetch has failed.
+        shared.schedule().begin();
+        shared.schedule().fail(now, "no".into());
+        assert!(!known().unwrap().is_empty());
+        assert!(shared.last_word(Some("stranger"), Algorithm::HS256).is_err());
     }
 }
