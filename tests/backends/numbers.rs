@@ -36,6 +36,8 @@ fn main() {
         ("1600000000", Some(ExpiredToken)),
         ("1.6e9", Some(ExpiredToken)),
         ("0", Some(ExpiredToken)),
+        ("-0", Some(ExpiredToken)),
+        ("-0.0", Some(ExpiredToken)),
         ("1e-400", Some(ExpiredToken)),
         ("-1", Some(MalformedClaims)),
         ("-1.5", Some(MalformedClaims)),

@@ -35,6 +35,13 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
+/// The outermost of an X.509 certificate: what is signed, the algorithm, the signature.
+fn certificate() -> Vec<u8> {
+    let element = |tag: u8, inside: &[u8]| [&[tag, inside.len() as u8], inside].concat();
+    let parts = [element(0x30, &[2, 1, 7]), element(0x30, &[5, 0]), element(3, &[0; 65])];
+    element(0x30, &parts.concat())
+}
+
 fn from_jwk(jwk: &Value) -> Result<VerificationKey, ConfigError> {
     VerificationKey::from_jwk(&jwk.to_string())
 }
@@ -138,6 +145,8 @@ fn v19_der_and_openssh_as_secret() {
     let SigningKey::Ec(_, ec) = SigningKey::new(Algorithm::ES256) else { panic!("not EC") };
     let private = ec.to_pkcs8v1().unwrap();
     assert_refused(VerificationKey::from_secret(private.as_ref(), Algorithm::HS256), "private key");
+
+    assert_refused(VerificationKey::from_secret(&certificate(), Algorithm::HS256), "certificate");
 
     for text in [
         "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQ me@here",
@@ -307,6 +316,7 @@ fn pem_of_another_kind_is_refused_with_advice() {
     let SigningKey::Ec(_, ec) = SigningKey::new(Algorithm::ES256) else { panic!("not EC") };
     let private = ec.to_pkcs8v1().unwrap();
     assert_refused(VerificationKey::from_der(private.as_ref(), Algorithm::ES256), "private key");
+    assert_refused(VerificationKey::from_der(&certificate(), Algorithm::ES256), "openssl x509");
     assert_refused(VerificationKey::from_der(b"", Algorithm::ES256), "not a public key in DER");
     let trailing = [&der[..], &[0]].concat();
     assert_refused(VerificationKey::from_der(&trailing, Algorithm::ES256), "not a public key");
@@ -571,6 +581,10 @@ fn k2_malformed_jwks_are_refused() {
     ] {
         assert!(VerificationKey::from_jwk(&text).is_err(), "{text}");
     }
+    let twice = jwk.replacen('{', r#"{"a": 1, "\u0061": 2,"#, 1);
+    assert_refused(VerificationKey::from_jwk(&twice), "has two members of one name");
+    assert_refused(VerificationKey::from_jwk("[]"), "is not a JSON object");
+    assert_refused(VerificationKey::from_jwk("{"), "is not well-formed JSON");
     for members in [
         json!({"kty": "ec"}),
         json!({"kty": 1}),
@@ -749,6 +763,21 @@ fn debug_and_errors_never_show_key_material() {
     assert_clean(format!("{set:?} {set:#?}"));
     for skipped in set.skipped() {
         assert_clean(format!("{skipped} {skipped:?}"));
+    }
+}
+
+#[test]
+fn the_first_four_candidates_are_kept_in_their_order() {
+    let key = |n: usize| {
+        let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256).unwrap();
+        key.with_kid(n.to_string())
+    };
+    for (count, kids) in
+        [(0, &[][..]), (1, &["0"]), (4, &["0", "1", "2", "3"]), (9, &["0", "1", "2", "3"])]
+    {
+        let candidates: KeyCandidates = (0..count).map(key).collect();
+        assert!(candidates.iter().filter_map(VerificationKey::kid).eq(kids.iter().copied()));
+        assert_eq!(candidates.is_empty(), count == 0);
     }
 }
 
