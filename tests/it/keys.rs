@@ -38,7 +38,11 @@ fn pem(label: &str, der: &[u8]) -> String {
 /// The outermost of an X.509 certificate: what is signed, the algorithm, the signature.
 fn certificate() -> Vec<u8> {
     let element = |tag: u8, inside: &[u8]| [&[tag, inside.len() as u8], inside].concat();
-    let parts = [element(0x30, &[2, 1, 7]), element(0x30, &[5, 0]), element(3, &[0; 65])];
+    let parts = [
+        element(0x30, &[2, 1, 7]),
+        element(0x30, &[5, 0]),
+        element(3, &[&[0][..], &[0xfb; 64]].concat()),
+    ];
     element(0x30, &parts.concat())
 }
 
@@ -147,6 +151,9 @@ fn v19_der_and_openssh_as_secret() {
     assert_refused(VerificationKey::from_secret(private.as_ref(), Algorithm::HS256), "private key");
 
     assert_refused(VerificationKey::from_secret(&certificate(), Algorithm::HS256), "certificate");
+    let text = base64url(&certificate());
+    assert!(text.contains('-') && text.contains('_'), "{text}");
+    assert_refused(VerificationKey::from_secret(text.as_bytes(), Algorithm::HS256), "certificate");
 
     for text in [
         "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQ me@here",
@@ -390,7 +397,10 @@ fn c6_points_off_the_curve_are_refused() {
 
         let padded = [&[0], x].concat();
         for (x, y) in [(&x[1..], y), (x, &y[..length - 1]), (&padded[..], y)] {
-            assert_refused(with(x, y), &format!("has exactly {length} octets"));
+            assert_refused(
+                with(x, y),
+                &format!("a coordinate of {} has exactly {length} octets", family(algorithm)),
+            );
         }
 
         let mut der = good.spki();
@@ -422,7 +432,7 @@ fn c6_compressed_points_are_refused() {
     compressed[start] = 2;
     compressed[start - 2] -= 32;
     compressed[1] -= 32;
-    assert_refused(VerificationKey::from_der(&compressed, Algorithm::ES256), "compressed");
+    assert_refused(VerificationKey::from_der(&compressed, Algorithm::ES256), "point is compressed");
 }
 
 #[test]
