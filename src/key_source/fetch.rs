@@ -12,6 +12,7 @@ use http::{Response, StatusCode};
 
 use super::cache_headers::Lifetime;
 use super::fetch_url::FetchUrl;
+use super::http_fetch::HttpFetch;
 use crate::KeySourceError;
 
 /// How long a set, and the metadata that leads to it, may take together.
@@ -113,6 +114,12 @@ impl fmt::Debug for FetchRequest {
 pub(super) struct Fetcher {
     pub(super) fetch: Arc<dyn Fetch>,
     pub(super) refuses_private_addresses: bool,
+}
+
+impl Default for Fetcher {
+    fn default() -> Self {
+        Self { fetch: Arc::new(HttpFetch::default()), refuses_private_addresses: false }
+    }
 }
 
 /// A document that passed all checks but those of its contents.

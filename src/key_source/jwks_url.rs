@@ -63,9 +63,7 @@ impl JwksUrl {
     /// }
     /// ```
     pub fn new(url: &str) -> Result<Self, ConfigError> {
-        let fetch = Arc::new(HttpFetch::default());
-        let fetcher = Fetcher { fetch, refuses_private_addresses: false };
-        Ok(Self::with(FetchUrl::parse(url)?, fetcher))
+        Ok(Self::with(FetchUrl::parse(url)?, Fetcher::default()))
     }
 
     /// Replaces the HTTP client, for proxies, certificates or headers of one's own.

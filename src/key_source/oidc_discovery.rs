@@ -78,9 +78,7 @@ impl OidcDiscovery {
     /// assert_eq!(error.kind(), ConfigErrorKind::Url);
     /// ```
     pub fn new(issuer: &str) -> Result<Self, ConfigError> {
-        let fetch = Arc::new(HttpFetch::default());
-        let fetcher = Fetcher { fetch, refuses_private_addresses: false };
-        Ok(Self::with(Issuer::parse(issuer)?, fetcher))
+        Ok(Self::with(Issuer::parse(issuer)?, Fetcher::default()))
     }
 
     /// Replaces the HTTP client: see [`JwksUrl::with_client`](crate::JwksUrl::with_client).
