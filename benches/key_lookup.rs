@@ -36,7 +36,8 @@ async fn main() {
     // This thread measures; the worker thread has all else.
     let (mut quiet, mut hung) = tokio::task::spawn_blocking(move || {
         for turn in 0..samples {
-            let both = if turn % 2 == 0 { [&mut quiet, &mut hung] } else { [&mut hung, &mut quiet] };
+            let both =
+                if turn % 2 == 0 { [&mut quiet, &mut hung] } else { [&mut hung, &mut quiet] };
             both.into_iter().for_each(Measured::sample);
         }
         (quiet, hung)

@@ -16,7 +16,7 @@ pub(super) struct Guard(pub(super) Arc<Shared>);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.0.schedule().lose(Instant::now());
+        self.0.schedule().lose(Instant::now(), std::thread::panicking());
         self.0.running.store(false, Ordering::Release);
         self.0.announce();
     }
@@ -38,7 +38,10 @@ pub(super) async fn keep(guard: Guard) {
         let loaded = loaded
             .unwrap_or_else(|_| Err(KeySourceError::new("no complete answer within 5 seconds")));
         match loaded.and_then(|document| held_from(document, held.as_deref())) {
-            Ok(new) => accept(shared, new, held.as_deref()),
+            Ok(new) => {
+                shared.loader.accepted();
+                accept(shared, new, held.as_deref());
+            }
             Err(error) => refuse(shared, &error),
         }
         shared.announce();

@@ -29,6 +29,9 @@ pub(super) trait LoadKeys: fmt::Debug + Send + Sync + 'static {
     /// Makes one attempt. `etag` is that of the set that is held.
     fn load(&self, etag: Option<Arc<str>>) -> Loading<'_>;
 
+    /// The last document was a set, and is held.
+    fn accepted(&self) {}
+
     /// For logs: a URL or an issuer.
     fn name(&self) -> &str;
 }
@@ -100,7 +103,10 @@ impl KeyCache {
             return KeyLookup::ready(Ok(found));
         }
         let ask = match can_fetch {
-            true => shared.ask(),
+            true => match shared.find_or_ask(query.kid(), query.algorithm()) {
+                Ok(found) => return KeyLookup::ready(Ok(found)),
+                Err(ask) => ask,
+            },
             // The future will be polled by some runtime.
             false => Ask::Wait { fetch: 0, had_begun: true },
         };
@@ -138,9 +144,10 @@ impl KeyCache {
             if !had_begun || shared.schedule().last_error.is_some() {
                 return shared.last_word(kid, algorithm);
             }
-            ask = match shared.ask() {
-                Ask::Wait { fetch, .. } => Ask::Wait { fetch, had_begun: false },
-                Ask::NotNow => Ask::NotNow,
+            ask = match shared.find_or_ask(kid, algorithm) {
+                Ok(found) => return Ok(found),
+                Err(Ask::Wait { fetch, .. }) => Ask::Wait { fetch, had_begun: false },
+                Err(Ask::NotNow) => Ask::NotNow,
             };
         }
     }
@@ -149,12 +156,19 @@ impl KeyCache {
     async fn wait_for_fetch(&self, fetch: u64) -> Result<(), KeySourceError> {
         let shared = &self.0.0;
         let mut ended = shared.ended.subscribe();
-        if !Shared::ensure_running(shared) {
-            return Err(KeySourceError::new("keys are fetched on a tokio runtime: there is none"));
+        loop {
+            // Each time: the task may have gone with its runtime, or by a panic.
+            if !Shared::ensure_running(shared) {
+                return Err(KeySourceError::new(
+                    "keys are fetched on a tokio runtime: there is none",
+                ));
+            }
+            if *ended.borrow_and_update() >= fetch {
+                return Ok(());
+            }
+            // Its sender lives as long as this cache.
+            let _ = ended.changed().await;
         }
-        // Its sender lives as long as this cache.
-        let _ = ended.wait_for(|ended| *ended >= fetch).await;
-        Ok(())
     }
 
     pub(super) fn refresh(&self) -> KeyTask {
@@ -255,12 +269,19 @@ impl Shared {
         self.held.load().as_ref().is_some_and(|held| Instant::now() < held.usable_until)
     }
 
-    fn ask(&self) -> Ask {
-        let ask = self.schedule().ask(Instant::now());
+    /// Looks once more and, if there is nothing, asks for a fetch, in one step: a set is held before
+    /// its fetch counts as ended, so whoever finds nothing here needs a fetch that has yet to end.
+    fn find_or_ask(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<KeyCandidates, Ask> {
+        let mut schedule = self.schedule();
+        if let Some(found) = self.find(kid, algorithm) {
+            return Ok(found);
+        }
+        let ask = schedule.ask(Instant::now());
+        drop(schedule);
         if let Ask::Wait { had_begun: false, .. } = ask {
             self.wake.notify_one();
         }
-        ask
+        Err(ask)
     }
 
     /// No fetch will be waited for: the key is there after all, or it is unknown, unless the last
@@ -325,16 +346,9 @@ mod tests {
         }
     }
 
-    /// One thread looks and finds nothing; another one brings the key and lets a stranger use up the
-    /// cool-down; then the first one is told "not now". Its key is there all the same.
-    #[test]
-    fn v49_a_key_that_came_between_the_look_and_the_ask_is_found() {
-        let cache = KeyCache::new(Never);
-        let shared = &cache.0.0;
+    /// A fetch begins, brings a key named "here", and ends.
+    fn fetch(shared: &Shared) {
         let now = Instant::now();
-        let known = || shared.last_word(Some("here"), Algorithm::HS256);
-        assert!(known().is_err());
-
         let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256).unwrap();
         shared.schedule().begin();
         shared.held.store(Some(Arc::new(Held {
@@ -347,17 +361,41 @@ mod tests {
             usable_until: after(now, MAX_WAIT),
         })));
         shared.schedule().succeed(now, MAX_WAIT);
-        assert!(matches!(shared.ask(), Ask::Wait { .. }));
-        shared.schedule().begin();
-        shared.schedule().succeed(now, MAX_WAIT);
+    }
 
-        assert_eq!(shared.ask(), Ask::NotNow);
+    /// One thread looks and finds nothing; the fetch that was under way brings its key; then it asks.
+    #[test]
+    fn v49_a_key_that_came_between_the_look_and_the_ask_uses_up_no_cool_down() {
+        let cache = KeyCache::new(Never);
+        let shared = &cache.0.0;
+        assert!(shared.find(Some("here"), Algorithm::HS256).is_none());
+        fetch(shared);
+        assert!(shared.find_or_ask(Some("here"), Algorithm::HS256).is_ok());
+        let ask = shared.find_or_ask(Some("stranger"), Algorithm::HS256).unwrap_err();
+        assert_eq!(ask, Ask::Wait { fetch: 2, had_begun: false });
+    }
+
+    /// One thread looks and finds nothing; another one brings the key and lets a stranger use up the
+    /// cool-down; then the first one is told "not now". Its key is there all the same.
+    #[test]
+    fn v49_a_key_that_came_before_the_last_word_is_found() {
+        let cache = KeyCache::new(Never);
+        let shared = &cache.0.0;
+        let known = || shared.last_word(Some("here"), Algorithm::HS256);
+        let stranger = || shared.last_word(Some("stranger"), Algorithm::HS256);
+        assert!(known().is_err());
+
+        fetch(shared);
+        assert!(shared.find_or_ask(Some("stranger"), Algorithm::HS256).is_err());
+        fetch(shared);
+        let ask = shared.find_or_ask(Some("stranger"), Algorithm::HS256).unwrap_err();
+        assert_eq!(ask, Ask::NotNow);
         assert!(!known().unwrap().is_empty());
-        assert!(shared.last_word(Some("stranger"), Algorithm::HS256).unwrap().is_empty());
+        assert!(stranger().unwrap().is_empty());
         // Also where a later fetch has failed.
         shared.schedule().begin();
-        shared.schedule().fail(now, "no".into());
+        shared.schedule().fail(Instant::now(), "no".into());
         assert!(!known().unwrap().is_empty());
-        assert!(shared.last_word(Some("stranger"), Algorithm::HS256).is_err());
+        assert!(stranger().is_err());
     }
 }

@@ -109,6 +109,7 @@ impl OidcDiscovery {
             issuer: issuer.clone(),
             fetcher: fetcher.clone(),
             known: Mutex::new(None),
+            unjudged: Mutex::new(None),
         });
         Self { issuer, fetcher, cache }
     }
@@ -177,6 +178,8 @@ struct Loader {
     fetcher: Fetcher,
     /// Locked for a moment only, and by the one task that fetches.
     known: Mutex<Option<Known>>,
+    /// What becomes known when the document that it led to is a set.
+    unjudged: Mutex<Option<Known>>,
 }
 
 /// What the metadata said.
@@ -199,6 +202,13 @@ impl LoadKeys for Loader {
     fn name(&self) -> &str {
         &self.issuer.name
     }
+
+    fn accepted(&self) {
+        let good = self.unjudged.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(good) = good {
+            self.remember(good);
+        }
+    }
 }
 
 impl Loader {
@@ -210,30 +220,41 @@ impl Loader {
         let document =
             self.fetcher.get(&known.jwks_uri, etag).await.map_err(|fault| fault.error)?;
         known.is_of_held_set = true;
-        self.remember(known);
+        *self.unjudged.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
         Ok(document)
     }
 
     /// What is known, or what the issuer says when that is no longer fresh.
     async fn metadata(&self) -> Result<Known, KeySourceError> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(known) = known else { return self.look_everywhere(None).await };
         let now = Instant::now();
-        if now < known.fresh_until {
-            return Ok(known);
-        }
-        let again = timeout(METADATA_TIMEOUT, self.look_again(&known)).await;
-        match again {
+        let known = match known {
+            Some(known) if now < known.fresh_until => return Ok(known),
+            Some(known) if now < known.usable_until => known,
+            // Nothing to fall back to: it may take all the time there is.
+            old => return self.look_anew(old.as_ref()).await.map_err(|fault| fault.error),
+        };
+        match timeout(METADATA_TIMEOUT, self.look_anew(Some(&known))).await {
+            Ok(Err(fault)) if fault.kind == FaultKind::Wrong => Err(fault.error),
             Ok(Ok(renewed)) => Ok(renewed),
-            Ok(Err(fault)) => match fault.kind {
-                FaultKind::Absent => self.look_everywhere(Some(&known)).await,
-                // The set may be reached all the same.
-                FaultKind::Unreachable if now < known.usable_until => Ok(known),
-                FaultKind::Unreachable | FaultKind::Wrong => Err(fault.error),
-            },
-            Err(_) if now < known.usable_until => Ok(known),
-            Err(_) => Err(KeySourceError::new("no complete metadata within 2 seconds")),
+            // The set may be reached all the same.
+            Ok(Err(_)) | Err(_) => Ok(known),
         }
+    }
+
+    /// Where they were found before, else at each place.
+    async fn look_anew(&self, known: Option<&Known>) -> Result<Known, Fault> {
+        if let Some(known) = known {
+            match self.look_again(known).await {
+                Err(fault) if fault.kind == FaultKind::Absent => {}
+                // They may have moved.
+                Err(fault)
+                    if fault.kind == FaultKind::Unreachable
+                        && Instant::now() >= known.usable_until => {}
+                found => return found,
+            }
+        }
+        self.look_everywhere(known).await
     }
 
     async fn look_again(&self, known: &Known) -> Result<Known, Fault> {
@@ -243,7 +264,7 @@ impl Loader {
 
     /// Asks at each place for the metadata, until one has them. Whoever does not answer at all is
     /// not asked again.
-    async fn look_everywhere(&self, known: Option<&Known>) -> Result<Known, KeySourceError> {
+    async fn look_everywhere(&self, known: Option<&Known>) -> Result<Known, Fault> {
         let mut first_error = None;
         for place in &*self.issuer.places {
             let found = match self.fetcher.get(place, None).await {
@@ -255,14 +276,15 @@ impl Loader {
                 Err(fault) if fault.kind == FaultKind::Absent => {
                     first_error.get_or_insert(fault.error)
                 }
-                Err(fault) => return Err(fault.error),
+                Err(fault) => return Err(fault),
             };
         }
         let error = KeySourceError::new("the issuer has no metadata");
-        Err(match first_error {
+        let error = match first_error {
             Some(first) => error.with_source(first),
             None => error,
-        })
+        };
+        Err(Fault { kind: FaultKind::Absent, error })
     }
 
     fn read(

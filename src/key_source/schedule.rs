@@ -21,8 +21,8 @@ pub(super) struct Schedule {
     next_at: Option<Instant>,
     /// When an unknown `kid` last asked for a fetch.
     asked_at: Option<Instant>,
-    /// Somebody asked for a fetch that has not begun.
-    wanted: bool,
+    /// The number of the last fetch that somebody asked for.
+    wanted: u64,
     in_flight: bool,
     started: u64,
     failures_in_a_row: u32,
@@ -56,33 +56,32 @@ impl Schedule {
         if self.in_flight {
             return Ask::Wait { fetch: self.started, had_begun: true };
         }
-        if !self.wanted && !self.is_due(now) {
+        if !self.is_wanted() && !self.is_due(now) {
             let may_ask = self.asked_at.is_none_or(|at| now >= after(at, COOL_DOWN));
             if !may_ask {
                 return Ask::NotNow;
             }
             self.asked_at = Some(now);
-            self.wanted = true;
+            self.wanted = next;
         }
         Ask::Wait { fetch: next, had_begun: false }
     }
 
     /// The operator asks for a fetch that begins after now: its number.
     pub(super) fn demand(&mut self) -> u64 {
-        self.wanted = true;
-        self.started.saturating_add(1)
+        self.wanted = self.started.saturating_add(1);
+        self.wanted
     }
 
     /// `None` when a fetch should begin now, else when to look again.
     pub(super) fn wait_until(&self, now: Instant) -> Option<Instant> {
         match self.next_at {
-            Some(next_at) if !self.wanted && next_at > now => Some(next_at),
+            Some(next_at) if !self.is_wanted() && next_at > now => Some(next_at),
             _ => None,
         }
     }
 
     pub(super) fn begin(&mut self) {
-        self.wanted = false;
         self.in_flight = true;
         self.started = self.started.saturating_add(1);
     }
@@ -114,10 +113,15 @@ impl Schedule {
         })
     }
 
-    /// What fetches is gone: with its runtime, or by a panic.
-    pub(super) fn lose(&mut self, now: Instant) {
-        if self.in_flight {
+    /// What fetches is gone. By a panic, that fetch has failed; with its runtime, the issuer is not to
+    /// blame: whoever waits for it gets another one of the same number, on his own runtime.
+    pub(super) fn lose(&mut self, now: Instant, by_panic: bool) {
+        if self.in_flight && by_panic {
             self.fail(now, "the fetch was broken off".into());
+        } else if self.in_flight {
+            self.in_flight = false;
+            self.wanted = self.wanted.max(self.started);
+            self.started = self.started.saturating_sub(1);
         }
     }
 
@@ -140,6 +144,10 @@ impl Schedule {
         // Whole seconds, rounded up: `Retry-After` has no others.
         let wait = by_itself.min(by_asking);
         Duration::from_secs(wait.as_secs().saturating_add(1))
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.wanted > self.started
     }
 
     fn is_due(&self, now: Instant) -> bool {
