@@ -14,9 +14,15 @@ pub(super) struct Lifetime {
     pub(super) stale: Duration,
 }
 
+impl Default for Lifetime {
+    /// When an answer does not say.
+    fn default() -> Self {
+        Self { fresh: DEFAULT_FRESH, stale: DEFAULT_STALE }
+    }
+}
+
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// When the answer does not say.
 const DEFAULT_FRESH: Duration = Duration::from_secs(10 * 60);
 const DEFAULT_STALE: Duration = Duration::from_secs(60 * 60);
 

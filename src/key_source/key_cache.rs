@@ -4,25 +4,25 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
-use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
+use super::cache_headers::Lifetime;
 use super::fetch::Document;
-use super::keeper::{self, Guard};
+use super::keeper::{self, Keeper};
 use super::schedule::{Ask, Schedule};
 use super::{KeyStatus, KeyTask};
 use crate::{Algorithm, JwkSet, KeyCandidates, KeyLookup, KeyQuery, KeySourceError};
 
 /// How long a request waits for keys, whatever happens.
 const MAX_WAIT: Duration = Duration::from_secs(7);
+/// How often whoever waits looks after the task that is to fetch.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Where the engine gets a set from.
 pub(super) trait LoadKeys: fmt::Debug + Send + Sync + 'static {
@@ -50,12 +50,10 @@ pub(super) struct Shared {
     pub(super) loader: Box<dyn LoadKeys>,
     /// The one thing that a look-up of a known key reads.
     pub(super) held: ArcSwapOption<Held>,
-    /// Whether there is a task.
-    pub(super) running: AtomicBool,
-    task: Mutex<Option<AbortHandle>>,
+    pub(super) keeper: Keeper,
     schedule: Mutex<Schedule>,
     /// Wakes the task.
-    pub(super) wake: Notify,
+    wake: Notify,
     /// How many fetches have ended: wakes those who wait for one.
     ended: watch::Sender<u64>,
 }
@@ -65,6 +63,7 @@ pub(super) struct Held {
     pub(super) set: JwkSet,
     pub(super) body: Bytes,
     pub(super) etag: Option<Arc<str>>,
+    pub(super) lifetime: Lifetime,
     pub(super) generation: u64,
     pub(super) confirmed_at: Instant,
     pub(super) fresh_until: Instant,
@@ -88,8 +87,7 @@ impl KeyCache {
         Self(Arc::new(Owner(Arc::new(Shared {
             loader: Box::new(loader),
             held: ArcSwapOption::empty(),
-            running: AtomicBool::new(false),
-            task: Mutex::new(None),
+            keeper: Keeper::default(),
             schedule: Mutex::new(Schedule::default()),
             wake: Notify::new(),
             ended: watch::Sender::new(0),
@@ -98,7 +96,7 @@ impl KeyCache {
 
     pub(super) fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup {
         let shared = &self.0.0;
-        let can_fetch = Shared::ensure_running(shared);
+        let can_fetch = keeper::ensure_running(shared);
         if let Some(found) = shared.find(query.kid(), query.algorithm()) {
             return KeyLookup::ready(Ok(found));
         }
@@ -158,7 +156,7 @@ impl KeyCache {
         let mut ended = shared.ended.subscribe();
         loop {
             // Each time: the task may have gone with its runtime, or by a panic.
-            if !Shared::ensure_running(shared) {
+            if !keeper::ensure_running(shared) {
                 return Err(KeySourceError::new(
                     "keys are fetched on a tokio runtime: there is none",
                 ));
@@ -167,7 +165,9 @@ impl KeyCache {
                 return Ok(());
             }
             // Its sender lives as long as this cache.
-            let _ = ended.changed().await;
+            if timeout(LOOK, ended.changed()).await.is_err() {
+                keeper::replace_if_stuck(shared);
+            }
         }
     }
 
@@ -175,10 +175,14 @@ impl KeyCache {
         let cache = self.clone();
         Box::pin(async move {
             let shared = &cache.0.0;
-            let fetch = shared.schedule().demand();
-            shared.wake.notify_one();
+            let fetch = shared.schedule().demand(Instant::now());
+            shared.wake();
             cache.wait_for_fetch(fetch).await?;
-            let last_error = shared.schedule().last_error.clone();
+            let last_error = {
+                let schedule = shared.schedule();
+                // A later one may have ended since, and failed: this one did not.
+                schedule.last_error.clone().filter(|_| schedule.succeeded < fetch)
+            };
             last_error.map_or(Ok(()), |error| Err(shared.unavailable(&error)))
         })
     }
@@ -211,10 +215,11 @@ impl KeyCache {
 
     pub(super) fn status(&self) -> KeyStatus {
         let shared = &self.0.0;
-        Shared::ensure_running(shared);
+        keeper::ensure_running(shared);
         let now = Instant::now();
-        let held = shared.held.load_full();
         let schedule = shared.schedule();
+        // With the schedule locked they belong together.
+        let held = shared.held.load_full();
         let mut status = KeyStatus {
             fetches_ok: schedule.ok,
             fetches_failed: schedule.failed,
@@ -235,24 +240,19 @@ impl KeyCache {
 }
 
 impl Shared {
-    /// Starts the task unless there is one; `false` when there is no runtime to start it on.
-    fn ensure_running(shared: &Arc<Self>) -> bool {
-        if shared.running.load(Ordering::Acquire) {
-            return true;
-        }
-        let Ok(runtime) = Handle::try_current() else { return false };
-        if shared.running.swap(true, Ordering::AcqRel) {
-            return true;
-        }
-        // Made here, so that a runtime that is going down, and never polls the task, undoes it.
-        let guard = Guard(Arc::clone(shared));
-        let task = runtime.spawn(keeper::keep(guard));
-        *shared.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
-        true
-    }
-
     pub(super) fn schedule(&self) -> MutexGuard<'_, Schedule> {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self) {
+        // Whoever waits, also a task that was replaced and takes notice of nothing; and the one that
+        // is about to wait.
+        self.wake.notify_waiters();
+        self.wake.notify_one();
+    }
+
+    pub(super) async fn woken(&self) {
+        self.wake.notified().await;
     }
 
     /// Tells those who wait how many fetches have ended.
@@ -279,7 +279,7 @@ impl Shared {
         let ask = schedule.ask(Instant::now());
         drop(schedule);
         if let Ask::Wait { had_begun: false, .. } = ask {
-            self.wake.notify_one();
+            self.wake();
         }
         Err(ask)
     }
@@ -314,10 +314,7 @@ impl Shared {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        let task = self.0.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(task) = task {
-            task.abort();
-        }
+        self.0.keeper.stop();
     }
 }
 
@@ -350,11 +347,12 @@ mod tests {
     fn fetch(shared: &Shared) {
         let now = Instant::now();
         let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256).unwrap();
-        shared.schedule().begin();
+        shared.schedule().begin(now);
         shared.held.store(Some(Arc::new(Held {
             set: JwkSet::from_keys([key.with_kid("here")]).unwrap(),
             body: Bytes::new(),
             etag: None,
+            lifetime: Lifetime::default(),
             generation: 1,
             confirmed_at: now,
             fresh_until: after(now, MAX_WAIT),
@@ -393,7 +391,7 @@ mod tests {
         assert!(!known().unwrap().is_empty());
         assert!(stranger().unwrap().is_empty());
         // Also where a later fetch has failed.
-        shared.schedule().begin();
+        shared.schedule().begin(Instant::now());
         shared.schedule().fail(Instant::now(), "no".into());
         assert!(!known().unwrap().is_empty());
         assert!(stranger().is_err());

@@ -8,6 +8,7 @@ use reqwest::Client;
 use serde::Deserialize;
 use tokio::time::{Instant, timeout};
 
+use super::cache_headers::Lifetime;
 use super::fetch::{Document, Fault, FaultKind, Fetcher};
 use super::fetch_url::FetchUrl;
 use super::http_fetch::HttpFetch;
@@ -90,7 +91,7 @@ impl OidcDiscovery {
     /// Replaces what fetches; the HTTP client by default.
     #[must_use]
     pub fn with_fetcher(self, fetch: impl Fetch) -> Self {
-        Self::with(self.issuer, Fetcher { fetch: Arc::new(fetch), ..self.fetcher })
+        Self::with(self.issuer, self.fetcher.with(fetch))
     }
 
     /// Refuses addresses of private networks, of the metadata and of the set; by default they are
@@ -101,7 +102,7 @@ impl OidcDiscovery {
     /// When the issuer itself names such an address.
     pub fn refuse_private_addresses(self) -> Result<Self, ConfigError> {
         self.issuer.url.check_public()?;
-        Ok(Self::with(self.issuer, Fetcher { refuses_private_addresses: true, ..self.fetcher }))
+        Ok(Self::with(self.issuer, self.fetcher.refusing_private_addresses()))
     }
 
     fn with(issuer: Issuer, fetcher: Fetcher) -> Self {
@@ -188,6 +189,7 @@ struct Known {
     place: FetchUrl,
     etag: Option<Arc<str>>,
     jwks_uri: FetchUrl,
+    lifetime: Lifetime,
     fresh_until: Instant,
     usable_until: Instant,
     /// Whether the set that is held came from there: its `ETag` is of use only then.
@@ -298,15 +300,21 @@ impl Loader {
             (None, Some(known)) => known.jwks_uri.clone(),
             (None, None) => return Err(wrong(format!("{} is not modified", place.name()))),
         };
-        let fresh_until = after(Instant::now(), document.lifetime.fresh);
+        let before = known.map(|known| known.lifetime);
+        let lifetime = document.lifetime.or(before).unwrap_or_default();
+        let fresh_until = after(Instant::now(), lifetime.fresh);
         Ok(Known {
             place: place.clone(),
-            etag: document.etag,
+            etag: match document.body {
+                Some(_) => document.etag,
+                None => document.etag.or(known.and_then(|known| known.etag.clone())),
+            },
             is_of_held_set: known
                 .is_some_and(|known| known.is_of_held_set && known.jwks_uri == jwks_uri),
             jwks_uri,
             fresh_until,
-            usable_until: after(fresh_until, document.lifetime.stale),
+            usable_until: after(fresh_until, lifetime.stale),
+            lifetime,
         })
     }
 

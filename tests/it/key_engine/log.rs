@@ -31,7 +31,7 @@ async fn c12_an_outage_is_told_once_a_minute_however_many_strangers_ask() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = crate::support::subscribe(subscriber);
 
     let issuer = MockIssuer::new();
     let verifier = issuer.verifier();
