@@ -17,21 +17,26 @@ import { exportJWK, generateKeyPair } from 'jose'
 const ALGORITHMS = { rs: 'RS256', ps: 'PS256', es: 'ES256', ed: 'EdDSA' }
 const started = Date.now().toString(36) // after a restart, keys have other names
 let generation = 0
-let keys = []
 let retired = []
 let mode = 'ok'
 let answer
 const requests = []
+let keys = await newKeys()
 
 async function newKey(alg, crv) {
   const { privateKey } = await generateKeyPair(alg, { extractable: true, crv, modulusLength: 2048 })
   return { ...(await exportJWK(privateKey)), use: 'sig', kid: `${alg.toLowerCase()}-${generation}-${started}` }
 }
 
-async function rotate(drop) {
+async function newKeys() {
   generation += 1
+  return Promise.all([newKey('RS256'), newKey('ES256'), newKey('EdDSA', 'Ed25519')])
+}
+
+async function rotate(drop) {
+  const fresh = await newKeys()
   retired = drop ? [] : [...keys, ...retired]
-  keys = await Promise.all([newKey('RS256'), newKey('ES256'), newKey('EdDSA', 'Ed25519')])
+  keys = fresh
   answer = provider().callback()
 }
 
@@ -86,5 +91,5 @@ server.listen(Number(process.env.PORT ?? 0), '127.0.0.1')
 await once(server, 'listening')
 const address = `http://127.0.0.1:${server.address().port}`
 const issuer = process.env.ISSUER ?? address
-await rotate(true)
+answer = provider().callback() // no request is read before the next turn of the loop
 console.log(`listening on ${address}`)
