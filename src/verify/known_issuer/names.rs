@@ -43,7 +43,8 @@ pub(super) fn check_segment(segment: &str, what: &str) -> Result<(), ConfigError
 
 /// A GUID as tokens spell it.
 pub(super) fn check_guid(guid: &str) -> Result<(), ConfigError> {
-    let is_group = |group: &str| group.bytes().all(|octet| matches!(octet, b'0'..=b'9' | b'a'..=b'f'));
+    let is_group =
+        |group: &str| group.bytes().all(|octet| matches!(octet, b'0'..=b'9' | b'a'..=b'f'));
     let groups: Vec<&str> = guid.split('-').collect();
     let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
     match lengths == [8, 4, 4, 4, 12] && groups.iter().all(|group| is_group(group)) {
@@ -72,9 +73,9 @@ pub(super) fn region_of_pool(user_pool: &str) -> Result<&str, ConfigError> {
         (1..=45).contains(&name.len()) && name.bytes().all(|octet| octet.is_ascii_alphanumeric())
     };
     match user_pool.split_once('_') {
-        Some((region, _)) if region.starts_with("cn-") => {
-            Err(issuer("pools in China have another host: name their issuer to JwtVerifier::discover"))
-        }
+        Some((region, _)) if region.starts_with("cn-") => Err(issuer(
+            "pools in China have another host: name their issuer to JwtVerifier::discover",
+        )),
         Some((region, name)) if is_region(region) && is_name(name) => Ok(region),
         _ => Err(issuer("this is no ID of a user pool, such as eu-west-1_AbCdEfGhI")),
     }
