@@ -348,12 +348,11 @@ async fn c9_v38_entra_id() {
     }
     // A token for Microsoft Graph: what is signed holds the hash of the nonce, not the nonce.
     let token = entra_token(json!({}));
-    let (header, rest) = token.split_once('.').unwrap();
+    let (_, rest) = token.split_once('.').unwrap();
     let of = |nonce: &str| {
         let header = json!({"alg": "RS256", "kid": "kg2LYs2T0CTjIfj4rt6JIynen38", "nonce": nonce});
         support::b64(header.to_string())
     };
-    assert!(!header.is_empty());
     let graph = format!("{}.{rest}", of("Hp6mAbc"));
     assert_eq!(kind(&verifier, &graph).await, Some(RejectionKind::InvalidSignature));
 }
@@ -788,8 +787,7 @@ fn names_that_look_right_and_are_not_are_errors() {
             ("okta server", KnownIssuer::okta("acme.okta.com", part, "api://default")),
             ("firebase", KnownIssuer::firebase(&format!("acme{part}app"))),
         ] {
-            let good = (name, part) == ("firebase", "")
-                || (name.starts_with("firebase") && part.is_empty());
+            let good = name == "firebase" && part.is_empty();
             assert_eq!(made.is_ok(), good, "{name}: {part:?}");
             assert!(made.err().is_none_or(|error| error.kind() == Issuer), "{name}: {part:?}");
         }

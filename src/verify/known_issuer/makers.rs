@@ -82,9 +82,9 @@ impl KnownIssuer {
     /// One tenant of Microsoft Entra ID, by its ID, for an API by its client ID: tokens of version 2.0.
     ///
     /// The issuer is `https://login.microsoftonline.com/TENANT/v2.0`. The version is that of the *API*
-    /// (`requestedAccessTokenVersion` in its manifest, 2), not of the endpoint that the client asked;
-    /// for version 1.0, the default of older registrations, see [`entra_id_v1`](Self::entra_id_v1). For
-    /// several tenants, see [`IssuerTemplate`](crate::IssuerTemplate).
+    /// (`requestedAccessTokenVersion` in its manifest is 2), not of the endpoint that the client asked;
+    /// where it is 1 or null, see [`entra_id_v1`](Self::entra_id_v1). For several tenants, see
+    /// [`IssuerTemplate`](crate::IssuerTemplate) (Microsoft, *Access token claims reference*).
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ impl KnownIssuer {
     ///
     /// The issuer is `https://sts.windows.net/TENANT/`, with the slash. The audience is the
     /// Application ID URI (`api://…`) or the client ID, as the client asked for it: give those that
-    /// yours do.
+    /// yours do (Microsoft, *Access token claims reference*).
     ///
     /// # Errors
     ///
@@ -146,7 +146,7 @@ impl KnownIssuer {
     ///
     /// The issuer is `https://cognito-idp.REGION.amazonaws.com/POOL`; the region stands in the ID of the
     /// pool. Access tokens of Cognito have no `aud`: `token_use` and `client_id` stand in its place, see
-    /// [`ExpectedAudience::cognito_clients`].
+    /// [`ExpectedAudience::cognito_clients`] (Amazon, *Understanding the access token*).
     ///
     /// # Errors
     ///
@@ -292,7 +292,8 @@ impl KnownIssuer {
     /// The issuer is what the API server was started with (`--service-account-issuer`), and stands in
     /// each token and at `/.well-known/openid-configuration` of the API server. The claim
     /// `kubernetes.io`, which says whose token it is, is required. Inside of a cluster the API server
-    /// wants a certificate authority of its own and a token: see the guide `docs::providers`.
+    /// wants a certificate authority of its own and a token: see the guide `docs::providers`
+    /// (Kubernetes, *Managing Service Accounts*).
     ///
     /// # Errors
     ///
