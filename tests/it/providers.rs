@@ -1,5 +1,7 @@
 //! Issuers of the trade: metadata and tokens of their shapes, under their real URLs, without a network.
 
+#![allow(clippy::needless_pass_by_value, reason = "JSON that is written where it is passed")]
+
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
