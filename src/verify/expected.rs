@@ -107,7 +107,8 @@ impl ExpectedAudience {
     /// which the usual audience is right.
     ///
     /// A client says who asked for a token, and not for which API. Where several APIs serve one
-    /// client, tell them apart by `scope`.
+    /// client, tell them apart by `scope`. Of no client, and of one without a name, no verifier can be
+    /// made (Amazon, *Understanding the access token*).
     ///
     /// # Example: an access token of a user pool
     ///

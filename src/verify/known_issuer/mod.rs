@@ -96,7 +96,7 @@ impl KnownIssuer {
     ///
     /// As [`JwksUrl::new`].
     ///
-    /// # Example: Keycloak inside of a cluster, behind TLS of a mesh
+    /// # Example: Keycloak by its name inside of a cluster
     ///
     /// ```
     /// use tower_jwt_auth::KnownIssuer;
@@ -112,11 +112,41 @@ impl KnownIssuer {
     }
 
     /// Replaces the HTTP client; by default the one of the crate. See [`JwksUrl::with_client`].
+    ///
+    /// # Example: a proxy
+    ///
+    /// ```
+    /// use tower_jwt_auth::{JwtVerifier, KnownIssuer};
+    ///
+    /// fn build(proxied: reqwest::Client) -> Result<JwtVerifier, tower_jwt_auth::ConfigError> {
+    ///     Ok(KnownIssuer::firebase("acme-app-4711")?.with_client(proxied).verifier())
+    /// }
+    /// # let _ = build;
+    /// ```
     pub fn with_client(self, client: Client) -> Self {
         self.with_fetcher(HttpFetch::with_client(client))
     }
 
     /// Replaces what fetches; by default the HTTP client of the crate. See [`Fetch`].
+    ///
+    /// # Example: a provider in a test, without a network
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use tower_jwt_auth::KnownIssuer;
+    /// use tower_jwt_auth::test_util::MockIssuer;
+    ///
+    /// let known = KnownIssuer::okta("acme.okta.com", "default", "api://default")?;
+    /// let mock = MockIssuer::with_issuer(known.issuer());
+    /// let verifier = known.with_fetcher(mock.clone()).verifier();
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let token = mock.token().audience("api://default").claim("scp", ["orders.read"]).build();
+    /// assert!(verifier.verify(&token).await.is_ok());
+    /// # });
+    /// # }
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
     pub fn with_fetcher(self, fetch: impl Fetch) -> Self {
         Self { fetch: Some(Arc::new(fetch)), ..self }
     }
