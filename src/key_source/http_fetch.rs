@@ -20,10 +20,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Fetches with a client of `reqwest`: its own, made when it is first needed, or the user's.
 #[derive(Default)]
-pub(super) struct HttpFetch(Mutex<Option<Client>>);
+pub(crate) struct HttpFetch(Mutex<Option<Client>>);
 
 impl HttpFetch {
-    pub(super) fn with_client(client: Client) -> Self {
+    pub(crate) fn with_client(client: Client) -> Self {
         Self(Mutex::new(Some(client)))
     }
 

@@ -32,6 +32,8 @@ use std::sync::Arc;
 pub use self::error::KeySourceError;
 #[cfg(feature = "jwks-url")]
 pub use self::fetch::{Fetch, FetchFuture, FetchRequest};
+#[cfg(feature = "oidc-discovery")]
+pub(crate) use self::http_fetch::HttpFetch;
 #[cfg(feature = "jwks-url")]
 pub use self::jwks_url::JwksUrl;
 pub(crate) use self::lookup::LookupState;
