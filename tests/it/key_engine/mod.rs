@@ -9,6 +9,7 @@ mod model;
 mod rotation;
 mod runtimes;
 mod schedule;
+mod texts;
 mod wire;
 
 use std::sync::Arc;
