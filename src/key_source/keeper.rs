@@ -93,7 +93,12 @@ fn accept(shared: &Shared, new: Held, before: Option<&Held>) {
 fn refuse(shared: &Shared, error: &KeySourceError) {
     let text: Arc<str> = error.chain().into();
     let failures = shared.schedule().fail(Instant::now(), Arc::clone(&text));
-    if let Some(failures) = failures {
-        trace::refresh_failed(shared.loader.name(), failures, &text);
+    let is_unproven = shared.is_for_a_stranger && shared.held.load().is_none();
+    match failures {
+        Some(failures) if !is_unproven => {
+            trace::refresh_failed(shared.loader.name(), failures, &text);
+        }
+        Some(failures) => trace::first_fetch_failed(shared.loader.name(), failures, &text),
+        None => {}
     }
 }

@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout};
 use super::fetch::Document;
 use super::keeper::{self, Guard};
 use super::schedule::{Ask, Schedule};
+use super::stranger::is_for_a_stranger;
 use super::{KeyStatus, KeyTask};
 use crate::{Algorithm, JwkSet, KeyCandidates, KeyLookup, KeyQuery, KeySourceError};
 
@@ -48,6 +49,8 @@ struct Owner(Arc<Shared>);
 
 pub(super) struct Shared {
     pub(super) loader: Box<dyn LoadKeys>,
+    /// Its name is not for the log until it has had keys.
+    pub(super) is_for_a_stranger: bool,
     /// The one thing that a look-up of a known key reads.
     pub(super) held: ArcSwapOption<Held>,
     /// Whether there is a task.
@@ -87,6 +90,7 @@ impl KeyCache {
     pub(super) fn new(loader: impl LoadKeys) -> Self {
         Self(Arc::new(Owner(Arc::new(Shared {
             loader: Box::new(loader),
+            is_for_a_stranger: is_for_a_stranger(),
             held: ArcSwapOption::empty(),
             running: AtomicBool::new(false),
             task: Mutex::new(None),
