@@ -194,10 +194,16 @@ fn accept(guard: &Guard, new: Held, before: Option<&Held>) {
 
 fn refuse(guard: &Guard, error: &KeySourceError) {
     let text: Arc<str> = error.chain().into();
+    let shared = &guard.shared;
     let Some(mut schedule) = guard.schedule() else { return };
     let failures = schedule.fail(Instant::now(), Arc::clone(&text));
     drop(schedule);
-    if let Some(failures) = failures {
-        trace::refresh_failed(guard.shared.loader.name(), failures, &text);
+    let is_unproven = shared.is_for_a_stranger && shared.held.load().is_none();
+    match failures {
+        Some(failures) if !is_unproven => {
+            trace::refresh_failed(shared.loader.name(), failures, &text);
+        }
+        Some(failures) => trace::first_fetch_failed(shared.loader.name(), failures, &text),
+        None => {}
     }
 }

@@ -16,6 +16,7 @@ use super::cache_headers::Lifetime;
 use super::fetch::Document;
 use super::keeper::{self, Keeper};
 use super::schedule::{Ask, Schedule};
+use super::stranger::is_for_a_stranger;
 use super::{KeyStatus, KeyTask};
 use crate::{Algorithm, JwkSet, KeyCandidates, KeyLookup, KeyQuery, KeySourceError};
 
@@ -48,6 +49,8 @@ struct Owner(Arc<Shared>);
 
 pub(super) struct Shared {
     pub(super) loader: Box<dyn LoadKeys>,
+    /// Its name is not for the log until it has had keys.
+    pub(super) is_for_a_stranger: bool,
     /// The one thing that a look-up of a known key reads.
     pub(super) held: ArcSwapOption<Held>,
     pub(super) keeper: Keeper,
@@ -86,6 +89,7 @@ impl KeyCache {
     pub(super) fn new(loader: impl LoadKeys) -> Self {
         Self(Arc::new(Owner(Arc::new(Shared {
             loader: Box::new(loader),
+            is_for_a_stranger: is_for_a_stranger(),
             held: ArcSwapOption::empty(),
             keeper: Keeper::default(),
             schedule: Mutex::new(Schedule::default()),

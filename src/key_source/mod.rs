@@ -4,6 +4,7 @@ mod error;
 mod lookup;
 mod static_keys;
 mod status;
+mod stranger;
 
 #[cfg(feature = "jwks-url")]
 mod cache_headers;
@@ -41,6 +42,7 @@ pub use self::lookup::{KeyLookup, KeyQuery};
 #[cfg(feature = "oidc-discovery")]
 pub use self::oidc_discovery::OidcDiscovery;
 pub use self::status::KeyStatus;
+pub(crate) use self::stranger::for_a_stranger;
 
 /// Where a verifier finds the keys that a token may have been signed with.
 ///

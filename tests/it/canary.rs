@@ -521,7 +521,7 @@ mod log {
     fn logged<T>(run: impl FnOnce() -> T) -> (T, Vec<Line>) {
         let capture = Capture::default();
         let subscriber = tracing_subscriber::registry().with(capture.clone());
-        let guard = crate::support::subscribe(subscriber);
+        let guard = crate::support::log::subscribe(subscriber);
         let result = run();
         drop(guard);
         let lines = std::mem::take(&mut *capture.0.lock().unwrap());
@@ -635,7 +635,7 @@ mod log {
         let layer = JwtAuthLayer::new(verify_async_fn(verify));
         let capture = Capture::default();
         let subscriber = tracing_subscriber::registry().with(capture.clone());
-        let guard = crate::support::subscribe(subscriber);
+        let guard = crate::support::log::subscribe(subscriber);
         let response = crate::support::requests::send_later(&layer, bearer(CLAIM)).await;
         drop(guard);
         assert_eq!(refusal(&response), Some(RejectionKind::InvalidToken));

@@ -1,6 +1,8 @@
 //! What the tests share: a key of every kind, made once for each process, and tokens of any shape.
 
 pub(crate) mod challenge;
+#[cfg(feature = "tracing")]
+pub(crate) mod log;
 pub(crate) mod reference;
 pub(crate) mod requests;
 
@@ -14,19 +16,6 @@ use tower_jwt_auth::{Algorithm, FixedClock, JwtVerifier, NumericDate, Verificati
 
 use crate::test_keys::SigningKey;
 pub(crate) use crate::test_keys::{backend_supports, supported};
-
-/// Makes this the subscriber of the thread, until the guard is dropped.
-#[cfg(feature = "tracing")]
-pub(crate) fn subscribe(
-    subscriber: impl Into<tracing::Dispatch>,
-) -> tracing::dispatcher::DefaultGuard {
-    // With one dispatcher alone, `tracing` decides once and for all by the thread that comes first
-    // whether an event is of interest; so there are two.
-    static OTHER: LazyLock<tracing::Dispatch> =
-        LazyLock::new(|| tracing::Dispatch::new(tracing_subscriber::registry()));
-    LazyLock::force(&OTHER);
-    tracing::dispatcher::set_default(&subscriber.into())
-}
 
 pub(crate) const ISSUER: &str = "https://issuer.example";
 pub(crate) const AUDIENCE: &str = "https://api.example";
