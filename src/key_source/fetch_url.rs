@@ -190,7 +190,7 @@ mod tests {
             "https://issuer.example/jwks#keys",
             " https://issuer.example/jwks",
             "https://issuer.example/jwks\n",
-            "https://issu\ter.example/jwks",
+            "https://is\tsuer.example/jwks",
             &format!("https://issuer.example/{}", "a".repeat(3000)),
         ] {
             let error = FetchUrl::parse(url).unwrap_err();

@@ -377,7 +377,7 @@ async fn too_many_requests_is_not_asked_elsewhere() {
 
 #[test]
 fn a3_an_issuer_with_white_space_is_an_error_at_build_time() {
-    for issuer in ["https://issuer.test\n", " https://issuer.test", "https://issu\ter.test"] {
+    for issuer in ["https://issuer.test\n", " https://issuer.test", "https://is\tsuer.test"] {
         assert!(OidcDiscovery::new(issuer).is_err(), "{issuer:?}");
     }
 }

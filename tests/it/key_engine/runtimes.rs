@@ -79,7 +79,7 @@ fn v52_while_runtimes_come_and_go_nobody_is_forgotten() {
                 .map(|m| {
                     let (verifier, token) = (verifier.clone(), issuer.token().build());
                     runtime.spawn(async move {
-                        let start = std::time::Instant::now();
+                        let start = tokio::time::Instant::now();
                         match m % 3 {
                             0 => drop(
                                 tokio::time::timeout(secs(9), verifier.refresh()).await.unwrap(),
