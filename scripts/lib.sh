@@ -18,25 +18,34 @@ fail() {
   exit 1
 }
 
+# apt_install [OPTION...] PACKAGE...: installs Debian packages; a server among them is not started.
+apt_install() {
+  command -v apt-get >/dev/null || fail "please install: $*"
+  apt-get update -qq
+  (
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+      trap 'rm -f "$policy"' EXIT
+      printf '#!/bin/sh\nexit 101\n' >"$policy"
+      chmod +x "$policy"
+    fi
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+  )
+}
+
 # need_apt COMMAND[:PACKAGE]...: installs the Debian package of each command that is missing.
 need_apt() {
   local pair packages=()
   for pair in "$@"; do
     command -v "${pair%%:*}" >/dev/null || packages+=("${pair##*:}")
   done
-  [ ${#packages[@]} -gt 0 ] || return 0
-  command -v apt-get >/dev/null || fail "please install: ${packages[*]}"
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
+  [ ${#packages[@]} -eq 0 ] || apt_install "${packages[@]}"
 }
 
 # need_python: Python 3 that can make virtual environments (on Debian, `ensurepip` comes apart).
 need_python() {
   need_apt python3
-  python3 -c 'import ensurepip, venv' 2>/dev/null && return 0
-  command -v apt-get >/dev/null || fail 'please install the venv module of Python 3'
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv
+  python3 -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv
 }
 
 # python_venv NAME REQUIREMENTS: makes the virtual environment NAME from a file of requirements,

@@ -7,7 +7,7 @@ use crate::NumericDate;
 /// Tells the time by which `exp`, `nbf` and `iat` are judged.
 ///
 /// A verifier reads its clock once for each token, after the signature held; nothing else in the
-/// crate reads the time. The default is [`SystemClock`].
+/// crate reads the time of the day. The default is [`SystemClock`].
 ///
 /// # Example: a clock that an application sets
 ///

@@ -20,9 +20,9 @@ use std::fmt;
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ConfigErrorKind {
-    /// The issuer: empty, or none given.
+    /// The issuer: empty, none given, or a name that no token can have.
     Issuer,
-    /// The audience: empty, or none given.
+    /// The audience: empty, none given, or one that stands in everybody's tokens.
     Audience,
     /// The allowed algorithms: none given, unknown, or not of the key's type.
     Algorithm,

@@ -42,6 +42,7 @@
 //! # Guides
 //!
 //! - [`docs::from_fastapi`]: from FastAPI's security tutorial to here, step by step.
+//! - [`docs::providers`]: Auth0, Keycloak, Entra ID, Cognito, Google, Okta, Firebase, Kubernetes.
 //! - [`docs::layer_order`]: where the layer stands among others.
 //! - [`docs::security`]: the threat model: what is defended, and by which test.
 //! - [`docs::design`]: the design record: what was decided, and why.
@@ -56,7 +57,7 @@
 //! | `axum` | | extractors (module `axum`) and `IntoResponse for Rejection` |
 //! | `issuer` | | `TokenIssuer` and `SigningKey`: issues tokens, signed by aws-lc-rs |
 //! | `jwks-url` | | `JwksUrl`: keys from a URL, fetched and refreshed in the background; brings tokio and reqwest |
-//! | `oidc-discovery` | | `OidcDiscovery` and `JwtVerifier::discover`: the keys' URL from the issuer's metadata |
+//! | `oidc-discovery` | | `OidcDiscovery` and `JwtVerifier::discover`: the keys' URL from the issuer's metadata; `KnownIssuer`: the issuers of the trade |
 //! | `test-util` | | for dev-dependencies: a kit (module `test_util`) that tests handlers and mints right and wrong tokens |
 //! | `tracing` | | one `debug` event for each refused request; `info` and `warn` where fetched keys change or cannot be had |
 //!
@@ -136,6 +137,8 @@ pub use crate::rejection::{
 };
 pub use crate::service::JwtAuth;
 pub use crate::token::{BearerToken, TokenHeader};
+#[cfg(feature = "oidc-discovery")]
+pub use crate::verify::KnownIssuer;
 pub use crate::verify::{
     Accepted, AnyBearer, ExpectedAudience, ExpectedIssuer, IssuerSet, IssuerTemplate, JwtVerifier,
     MissingLayer, Verification, VerifiedToken, VerifyAsyncFn, VerifyFn, VerifyToken, any_bearer,

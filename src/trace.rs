@@ -20,8 +20,9 @@ pub(crate) fn refused(rejection: &Rejection) {
 #[cfg(not(feature = "tracing"))]
 pub(crate) fn refused(_: &Rejection) {}
 
-/// A source holds another set than before: what it holds, and what it does not use. No stranger can
-/// make this happen.
+/// A source holds another set than before: what it holds, and what it does not use. A stranger can
+/// make this happen for an issuer that a template allows and that has keys, where the application did
+/// not name its tenant; for none that is made up.
 #[cfg(all(feature = "tracing", feature = "jwks-url"))]
 pub(crate) fn keys_changed(source: &str, generation: u64, set: &JwkSet) {
     const SHOWN: usize = 8;
@@ -44,3 +45,22 @@ pub(crate) fn refresh_failed(source: &str, failures: u32, error: &str) {
 
 #[cfg(all(not(feature = "tracing"), feature = "jwks-url"))]
 pub(crate) fn refresh_failed(_: &str, _: u32, _: &str) {}
+
+/// As `refresh_failed`, of a source whose name may be made up by a stranger.
+#[cfg(all(feature = "tracing", feature = "jwks-url"))]
+pub(crate) fn first_fetch_failed(source: &str, failures: u32, error: &str) {
+    tracing::debug!(target: "tower_jwt_auth", source, failures, error, "the keys cannot be fetched");
+}
+
+#[cfg(all(not(feature = "tracing"), feature = "jwks-url"))]
+pub(crate) fn first_fetch_failed(_: &str, _: u32, _: &str) {}
+
+/// Tokens of an issuer that a template allows are refused: told once a minute at most, and without
+/// a name, since a stranger may have made it up.
+#[cfg(feature = "tracing")]
+pub(crate) fn no_room_for_an_issuer() {
+    tracing::warn!(target: "tower_jwt_auth", "there is no room for a further issuer of a template");
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn no_room_for_an_issuer() {}

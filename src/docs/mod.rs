@@ -3,6 +3,9 @@
 #[doc = include_str!("from_fastapi.md")]
 pub mod from_fastapi {}
 
+#[doc = include_str!("providers.md")]
+pub mod providers {}
+
 #[doc = include_str!("layer_order.md")]
 pub mod layer_order {}
 

@@ -14,9 +14,15 @@ pub(super) struct Lifetime {
     pub(super) stale: Duration,
 }
 
+impl Default for Lifetime {
+    /// When an answer does not say.
+    fn default() -> Self {
+        Self { fresh: DEFAULT_FRESH, stale: DEFAULT_STALE }
+    }
+}
+
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// When the answer does not say.
 const DEFAULT_FRESH: Duration = Duration::from_secs(10 * 60);
 const DEFAULT_STALE: Duration = Duration::from_secs(60 * 60);
 
@@ -35,7 +41,7 @@ impl Lifetime {
             let values = directives.iter().filter(|(other, _)| other == name);
             values.filter_map(|(_, seconds)| *seconds).min()
         };
-        let age = headers.get(AGE).and_then(|age| age.to_str().ok()?.trim().parse().ok());
+        let age = headers.get(AGE).and_then(|age| delta_seconds(age.to_str().ok()?.trim()));
         let fresh = match seconds("max-age") {
             _ if has("no-store") || has("no-cache") => Duration::ZERO,
             Some(max_age) => Duration::from_secs(max_age.saturating_sub(age.unwrap_or(0))),
@@ -46,16 +52,20 @@ impl Lifetime {
     }
 }
 
-/// A directive's name in lower case, and its argument if that is a number of seconds. More than an
-/// integer can hold is as much as it can hold.
+/// A directive's name in lower case, and its argument if that is a number of seconds.
 fn directive(text: &str) -> (String, Option<u64>) {
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (name, value.trim().trim_matches('"')),
         None => (text, ""),
     };
-    let is_number = !value.is_empty() && value.bytes().all(|octet| octet.is_ascii_digit());
-    let seconds = is_number.then(|| value.parse().unwrap_or(u64::MAX));
-    (name.trim().to_ascii_lowercase(), seconds)
+    (name.trim().to_ascii_lowercase(), delta_seconds(value))
+}
+
+/// A number of seconds (RFC 9111 section 1.2.2): more than an integer can hold is as much as it can
+/// hold.
+fn delta_seconds(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -100,7 +110,14 @@ mod tests {
     #[test]
     fn the_time_in_other_caches_counts() {
         let fresh = |age| of(&[("cache-control", "max-age=300"), ("age", age)]).0;
-        for (age, seconds) in [("100", 200), ("299", 60), ("400", 60), ("-1", 300), ("x", 300)] {
+        for (age, seconds) in [
+            ("100", 200),
+            ("299", 60),
+            ("400", 60),
+            ("-1", 300),
+            ("x", 300),
+            ("99999999999999999999999", 60),
+        ] {
             assert_eq!(fresh(age), seconds, "{age}");
         }
         assert_eq!(of(&[("age", "100")]).0, 600);

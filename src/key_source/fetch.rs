@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, ETAG};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use http::{Response, StatusCode};
 
 use super::cache_headers::Lifetime;
 use super::fetch_url::FetchUrl;
+use super::http_fetch::HttpFetch;
 use crate::KeySourceError;
 
 /// How long a set, and the metadata that leads to it, may take together.
@@ -111,8 +112,20 @@ impl fmt::Debug for FetchRequest {
 /// How documents are fetched, for one source.
 #[derive(Clone, Debug)]
 pub(super) struct Fetcher {
-    pub(super) fetch: Arc<dyn Fetch>,
-    pub(super) refuses_private_addresses: bool,
+    fetch: Arc<dyn Fetch>,
+    /// The application's own; else the client that comes with the crate.
+    is_own: bool,
+    refuses_private_addresses: bool,
+}
+
+impl Default for Fetcher {
+    fn default() -> Self {
+        Self {
+            fetch: Arc::new(HttpFetch::default()),
+            is_own: false,
+            refuses_private_addresses: false,
+        }
+    }
 }
 
 /// A document that passed all checks but those of its contents.
@@ -121,7 +134,8 @@ pub(super) struct Document {
     /// `None` when it has not changed.
     pub(super) body: Option<Bytes>,
     pub(super) etag: Option<Arc<str>>,
-    pub(super) lifetime: Lifetime,
+    /// `None` when it has not changed, and how long it is good for has not either.
+    pub(super) lifetime: Option<Lifetime>,
 }
 
 /// Why there is no document.
@@ -149,6 +163,19 @@ impl Fault {
 }
 
 impl Fetcher {
+    pub(super) fn with(self, fetch: impl Fetch) -> Self {
+        Self { fetch: Arc::new(fetch), is_own: true, ..self }
+    }
+
+    /// With a client that nobody else has: one that was made already follows other rules.
+    pub(super) fn refusing_private_addresses(self) -> Self {
+        let fetch = match self.is_own {
+            true => self.fetch,
+            false => Self::default().fetch,
+        };
+        Self { fetch, refuses_private_addresses: true, ..self }
+    }
+
     pub(super) async fn get(
         &self,
         url: &FetchUrl,
@@ -177,7 +204,14 @@ impl Fetcher {
             StatusCode::OK => Some(response.body().clone()),
             StatusCode::NOT_MODIFIED if asked_with_etag => None,
             _ => {
-                let kind = if status.is_client_error() { Absent } else { Unreachable };
+                let kind = match status {
+                    // Not now, which says nothing of elsewhere.
+                    StatusCode::REQUEST_TIMEOUT
+                    | StatusCode::TOO_EARLY
+                    | StatusCode::TOO_MANY_REQUESTS => Unreachable,
+                    _ if status.is_client_error() => Absent,
+                    _ => Unreachable,
+                };
                 return Err(Fault::new(kind, format!("{at} answers {status}")));
             }
         };
@@ -193,7 +227,9 @@ impl Fetcher {
         }
         let etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok());
         let etag = etag.filter(|etag| etag.len() <= 1024).map(Arc::from);
-        Ok(Document { body, etag, lifetime: Lifetime::of(response.headers()) })
+        let says = body.is_some() || response.headers().contains_key(CACHE_CONTROL);
+        let lifetime = says.then(|| Lifetime::of(response.headers()));
+        Ok(Document { body, etag, lifetime })
     }
 }
 
@@ -209,6 +245,16 @@ fn is_json(response: &Response<Bytes>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn c13_a_strict_source_shares_no_client_with_a_lax_one() {
+        let lax = Fetcher::default();
+        let strict = lax.clone().refusing_private_addresses();
+        assert!(!Arc::ptr_eq(&lax.fetch, &strict.fetch));
+        // The application's own knows by the request what is asked of it.
+        let own = lax.with(HttpFetch::default());
+        assert!(Arc::ptr_eq(&own.fetch, &own.clone().refusing_private_addresses().fetch));
+    }
 
     #[test]
     fn a_set_is_of_a_json_type_or_of_none() {

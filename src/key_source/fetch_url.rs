@@ -24,6 +24,10 @@ impl FetchUrl {
         if text.len() > MAX_URL {
             return Err(unusable("the URL is longer than 2048 octets"));
         }
+        // The parser would drop them, and the name would be another one.
+        if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(unusable("a URL has neither white space nor control characters"));
+        }
         let url = Url::parse(text)
             .map_err(|error| unusable("this is not an absolute URL").with_source(error))?;
         match url.scheme() {
@@ -119,6 +123,8 @@ fn is_private_v4(ip: Ipv4Addr) -> bool {
         || (a == 192 && b == 0 && c == 0)
         || (a == 198 && (b == 18 || b == 19))
         || a >= 240
+        // The platform of Azure, as seen from its virtual machines.
+        || ip == Ipv4Addr::new(168, 63, 129, 16)
 }
 
 fn is_private_v6(ip: Ipv6Addr) -> bool {
@@ -126,8 +132,8 @@ fn is_private_v6(ip: Ipv6Addr) -> bool {
         return is_private_v4(ip);
     }
     match ip.segments() {
-        // Unspecified, loopback, and addresses of the first version in their old notation.
-        [0, 0, 0, 0, 0, 0, _, _] => true,
+        // Unspecified, loopback, and addresses of version 4 in their old notation or translated.
+        [0, 0, 0, 0, 0 | 0xffff, 0, _, _] => true,
         // Translated to, or carrying, one of the first version.
         [0x64, 0xff9b, 0, 0, 0, 0, a, b] | [0x2002, a, b, ..] => {
             let [a0, a1] = a.to_be_bytes();
@@ -135,6 +141,7 @@ fn is_private_v6(ip: Ipv6Addr) -> bool {
             is_private_v4(Ipv4Addr::new(a0, a1, b0, b1))
         }
         [0x64, 0xff9b, 1, ..] | [0x100, 0, 0, 0, ..] | [0x2001, 0 | 0xdb8, ..] => true,
+        [0x3fff, 0..0x1000, ..] => true,
         [first, ..] => {
             first & 0xfe00 == 0xfc00
                 || first & 0xffc0 == 0xfe80
@@ -181,6 +188,9 @@ mod tests {
             "https://user@issuer.example/jwks",
             "https://user:password@issuer.example/jwks",
             "https://issuer.example/jwks#keys",
+            " https://issuer.example/jwks",
+            "https://issuer.example/jwks\n",
+            "https://is\tsuer.example/jwks",
             &format!("https://issuer.example/{}", "a".repeat(3000)),
         ] {
             let error = FetchUrl::parse(url).unwrap_err();
@@ -196,6 +206,7 @@ mod tests {
             "10.1.2.3",
             "100.64.0.1",
             "127.0.0.1",
+            "168.63.129.16",
             "169.254.169.254",
             "172.16.0.1",
             "192.0.0.1",
@@ -207,6 +218,7 @@ mod tests {
             "::1",
             "::127.0.0.1",
             "::ffff:10.0.0.1",
+            "::ffff:0:10.0.0.1",
             "64:ff9b::10.0.0.1",
             "2002:a00:1::",
             "fc00::1",
@@ -215,6 +227,7 @@ mod tests {
             "fec0::1",
             "ff02::1",
             "2001:db8::1",
+            "3fff::1",
         ] {
             assert!(is_private(ip.parse().unwrap()), "{ip}");
         }

@@ -20,10 +20,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Fetches with a client of `reqwest`: its own, made when it is first needed, or the user's.
 #[derive(Default)]
-pub(super) struct HttpFetch(Mutex<Option<Client>>);
+pub(crate) struct HttpFetch(Mutex<Option<Client>>);
 
 impl HttpFetch {
-    pub(super) fn with_client(client: Client) -> Self {
+    pub(crate) fn with_client(client: Client) -> Self {
         Self(Mutex::new(Some(client)))
     }
 
@@ -46,6 +46,11 @@ fn new_client(request: &FetchRequest) -> reqwest::Result<Client> {
         .user_agent(concat!("tower-jwt-auth/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
+        // Whatever features of it another crate turns on: what comes is what was sent.
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
         .connect_timeout(CONNECT_TIMEOUT)
         // The metadata and the set come over one connection; minutes later nobody needs it.
         .pool_idle_timeout(CONNECT_TIMEOUT);

@@ -63,9 +63,7 @@ impl JwksUrl {
     /// }
     /// ```
     pub fn new(url: &str) -> Result<Self, ConfigError> {
-        let fetch = Arc::new(HttpFetch::default());
-        let fetcher = Fetcher { fetch, refuses_private_addresses: false };
-        Ok(Self::with(FetchUrl::parse(url)?, fetcher))
+        Ok(Self::with(FetchUrl::parse(url)?, Fetcher::default()))
     }
 
     /// Replaces the HTTP client, for proxies, certificates or headers of one's own.
@@ -83,7 +81,7 @@ impl JwksUrl {
     /// Replaces what fetches; the HTTP client by default.
     #[must_use]
     pub fn with_fetcher(self, fetch: impl Fetch) -> Self {
-        Self::with(self.url, Fetcher { fetch: Arc::new(fetch), ..self.fetcher })
+        Self::with(self.url, self.fetcher.with(fetch))
     }
 
     /// Refuses addresses of private networks, of the link and of this machine; by default they are
@@ -107,7 +105,7 @@ impl JwksUrl {
     /// ```
     pub fn refuse_private_addresses(self) -> Result<Self, ConfigError> {
         self.url.check_public()?;
-        Ok(Self::with(self.url, Fetcher { refuses_private_addresses: true, ..self.fetcher }))
+        Ok(Self::with(self.url, self.fetcher.refusing_private_addresses()))
     }
 
     fn with(url: FetchUrl, fetcher: Fetcher) -> Self {

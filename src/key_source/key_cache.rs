@@ -4,30 +4,34 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
-use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
+use super::cache_headers::Lifetime;
 use super::fetch::Document;
-use super::keeper::{self, Guard};
+use super::keeper::{self, Keeper};
 use super::schedule::{Ask, Schedule};
+use super::stranger::is_for_a_stranger;
 use super::{KeyStatus, KeyTask};
 use crate::{Algorithm, JwkSet, KeyCandidates, KeyLookup, KeyQuery, KeySourceError};
 
 /// How long a request waits for keys, whatever happens.
 const MAX_WAIT: Duration = Duration::from_secs(7);
+/// How often whoever waits looks after the task that is to fetch.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Where the engine gets a set from.
 pub(super) trait LoadKeys: fmt::Debug + Send + Sync + 'static {
     /// Makes one attempt. `etag` is that of the set that is held.
     fn load(&self, etag: Option<Arc<str>>) -> Loading<'_>;
+
+    /// The last document was a set, and is held.
+    fn accepted(&self) {}
 
     /// For logs: a URL or an issuer.
     fn name(&self) -> &str;
@@ -45,14 +49,14 @@ struct Owner(Arc<Shared>);
 
 pub(super) struct Shared {
     pub(super) loader: Box<dyn LoadKeys>,
+    /// Its name is not for the log until it has had keys.
+    pub(super) is_for_a_stranger: bool,
     /// The one thing that a look-up of a known key reads.
     pub(super) held: ArcSwapOption<Held>,
-    /// Whether there is a task.
-    pub(super) running: AtomicBool,
-    task: Mutex<Option<AbortHandle>>,
+    pub(super) keeper: Keeper,
     schedule: Mutex<Schedule>,
     /// Wakes the task.
-    pub(super) wake: Notify,
+    wake: Notify,
     /// How many fetches have ended: wakes those who wait for one.
     ended: watch::Sender<u64>,
 }
@@ -62,6 +66,7 @@ pub(super) struct Held {
     pub(super) set: JwkSet,
     pub(super) body: Bytes,
     pub(super) etag: Option<Arc<str>>,
+    pub(super) lifetime: Lifetime,
     pub(super) generation: u64,
     pub(super) confirmed_at: Instant,
     pub(super) fresh_until: Instant,
@@ -84,9 +89,9 @@ impl KeyCache {
     pub(super) fn new(loader: impl LoadKeys) -> Self {
         Self(Arc::new(Owner(Arc::new(Shared {
             loader: Box::new(loader),
+            is_for_a_stranger: is_for_a_stranger(),
             held: ArcSwapOption::empty(),
-            running: AtomicBool::new(false),
-            task: Mutex::new(None),
+            keeper: Keeper::default(),
             schedule: Mutex::new(Schedule::default()),
             wake: Notify::new(),
             ended: watch::Sender::new(0),
@@ -95,12 +100,15 @@ impl KeyCache {
 
     pub(super) fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup {
         let shared = &self.0.0;
-        let can_fetch = Shared::ensure_running(shared);
+        let can_fetch = keeper::ensure_running(shared);
         if let Some(found) = shared.find(query.kid(), query.algorithm()) {
             return KeyLookup::ready(Ok(found));
         }
         let ask = match can_fetch {
-            true => shared.ask(),
+            true => match shared.find_or_ask(query.kid(), query.algorithm()) {
+                Ok(found) => return KeyLookup::ready(Ok(found)),
+                Err(ask) => ask,
+            },
             // The future will be polled by some runtime.
             false => Ask::Wait { fetch: 0, had_begun: true },
         };
@@ -138,9 +146,10 @@ impl KeyCache {
             if !had_begun || shared.schedule().last_error.is_some() {
                 return shared.last_word(kid, algorithm);
             }
-            ask = match shared.ask() {
-                Ask::Wait { fetch, .. } => Ask::Wait { fetch, had_begun: false },
-                Ask::NotNow => Ask::NotNow,
+            ask = match shared.find_or_ask(kid, algorithm) {
+                Ok(found) => return Ok(found),
+                Err(Ask::Wait { fetch, .. }) => Ask::Wait { fetch, had_begun: false },
+                Err(Ask::NotNow) => Ask::NotNow,
             };
         }
     }
@@ -149,22 +158,35 @@ impl KeyCache {
     async fn wait_for_fetch(&self, fetch: u64) -> Result<(), KeySourceError> {
         let shared = &self.0.0;
         let mut ended = shared.ended.subscribe();
-        if !Shared::ensure_running(shared) {
-            return Err(KeySourceError::new("keys are fetched on a tokio runtime: there is none"));
+        loop {
+            // Each time: the task may have gone with its runtime, or by a panic.
+            if !keeper::ensure_running(shared) {
+                return Err(KeySourceError::new(
+                    "keys are fetched on a tokio runtime: there is none",
+                ));
+            }
+            if *ended.borrow_and_update() >= fetch {
+                return Ok(());
+            }
+            // Its sender lives as long as this cache.
+            if timeout(LOOK, ended.changed()).await.is_err() {
+                keeper::replace_if_stuck(shared);
+            }
         }
-        // Its sender lives as long as this cache.
-        let _ = ended.wait_for(|ended| *ended >= fetch).await;
-        Ok(())
     }
 
     pub(super) fn refresh(&self) -> KeyTask {
         let cache = self.clone();
         Box::pin(async move {
             let shared = &cache.0.0;
-            let fetch = shared.schedule().demand();
-            shared.wake.notify_one();
+            let fetch = shared.schedule().demand(Instant::now());
+            shared.wake();
             cache.wait_for_fetch(fetch).await?;
-            let last_error = shared.schedule().last_error.clone();
+            let last_error = {
+                let schedule = shared.schedule();
+                // A later one may have ended since, and failed: this one did not.
+                schedule.last_error.clone().filter(|_| schedule.succeeded < fetch)
+            };
             last_error.map_or(Ok(()), |error| Err(shared.unavailable(&error)))
         })
     }
@@ -197,10 +219,11 @@ impl KeyCache {
 
     pub(super) fn status(&self) -> KeyStatus {
         let shared = &self.0.0;
-        Shared::ensure_running(shared);
+        keeper::ensure_running(shared);
         let now = Instant::now();
-        let held = shared.held.load_full();
         let schedule = shared.schedule();
+        // With the schedule locked they belong together.
+        let held = shared.held.load_full();
         let mut status = KeyStatus {
             fetches_ok: schedule.ok,
             fetches_failed: schedule.failed,
@@ -221,24 +244,19 @@ impl KeyCache {
 }
 
 impl Shared {
-    /// Starts the task unless there is one; `false` when there is no runtime to start it on.
-    fn ensure_running(shared: &Arc<Self>) -> bool {
-        if shared.running.load(Ordering::Acquire) {
-            return true;
-        }
-        let Ok(runtime) = Handle::try_current() else { return false };
-        if shared.running.swap(true, Ordering::AcqRel) {
-            return true;
-        }
-        // Made here, so that a runtime that is going down, and never polls the task, undoes it.
-        let guard = Guard(Arc::clone(shared));
-        let task = runtime.spawn(keeper::keep(guard));
-        *shared.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
-        true
-    }
-
     pub(super) fn schedule(&self) -> MutexGuard<'_, Schedule> {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self) {
+        // Whoever waits, also a task that was replaced and takes notice of nothing; and the one that
+        // is about to wait.
+        self.wake.notify_waiters();
+        self.wake.notify_one();
+    }
+
+    pub(super) async fn woken(&self) {
+        self.wake.notified().await;
     }
 
     /// Tells those who wait how many fetches have ended.
@@ -255,12 +273,19 @@ impl Shared {
         self.held.load().as_ref().is_some_and(|held| Instant::now() < held.usable_until)
     }
 
-    fn ask(&self) -> Ask {
-        let ask = self.schedule().ask(Instant::now());
-        if let Ask::Wait { had_begun: false, .. } = ask {
-            self.wake.notify_one();
+    /// Looks once more and, if there is nothing, asks for a fetch, in one step: a set is held before
+    /// its fetch counts as ended, so whoever finds nothing here needs a fetch that has yet to end.
+    fn find_or_ask(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<KeyCandidates, Ask> {
+        let mut schedule = self.schedule();
+        if let Some(found) = self.find(kid, algorithm) {
+            return Ok(found);
         }
-        ask
+        let ask = schedule.ask(Instant::now());
+        drop(schedule);
+        if let Ask::Wait { had_begun: false, .. } = ask {
+            self.wake();
+        }
+        Err(ask)
     }
 
     /// No fetch will be waited for: the key is there after all, or it is unknown, unless the last
@@ -293,10 +318,7 @@ impl Shared {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        let task = self.0.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(task) = task {
-            task.abort();
-        }
+        self.0.keeper.stop();
     }
 }
 
@@ -325,39 +347,57 @@ mod tests {
         }
     }
 
-    /// One thread looks and finds nothing; another one brings the key and lets a stranger use up the
-    /// cool-down; then the first one is told "not now". Its key is there all the same.
-    #[test]
-    fn v49_a_key_that_came_between_the_look_and_the_ask_is_found() {
-        let cache = KeyCache::new(Never);
-        let shared = &cache.0.0;
+    /// A fetch begins, brings a key named "here", and ends.
+    fn fetch(shared: &Shared) {
         let now = Instant::now();
-        let known = || shared.last_word(Some("here"), Algorithm::HS256);
-        assert!(known().is_err());
-
         let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256).unwrap();
-        shared.schedule().begin();
+        shared.schedule().begin(now);
         shared.held.store(Some(Arc::new(Held {
             set: JwkSet::from_keys([key.with_kid("here")]).unwrap(),
             body: Bytes::new(),
             etag: None,
+            lifetime: Lifetime::default(),
             generation: 1,
             confirmed_at: now,
             fresh_until: after(now, MAX_WAIT),
             usable_until: after(now, MAX_WAIT),
         })));
         shared.schedule().succeed(now, MAX_WAIT);
-        assert!(matches!(shared.ask(), Ask::Wait { .. }));
-        shared.schedule().begin();
-        shared.schedule().succeed(now, MAX_WAIT);
+    }
 
-        assert_eq!(shared.ask(), Ask::NotNow);
+    /// One thread looks and finds nothing; the fetch that was under way brings its key; then it asks.
+    #[test]
+    fn v49_a_key_that_came_between_the_look_and_the_ask_uses_up_no_cool_down() {
+        let cache = KeyCache::new(Never);
+        let shared = &cache.0.0;
+        assert!(shared.find(Some("here"), Algorithm::HS256).is_none());
+        fetch(shared);
+        assert!(shared.find_or_ask(Some("here"), Algorithm::HS256).is_ok());
+        let ask = shared.find_or_ask(Some("stranger"), Algorithm::HS256).unwrap_err();
+        assert_eq!(ask, Ask::Wait { fetch: 2, had_begun: false });
+    }
+
+    /// One thread looks and finds nothing; another one brings the key and lets a stranger use up the
+    /// cool-down; then the first one is told "not now". Its key is there all the same.
+    #[test]
+    fn v49_a_key_that_came_before_the_last_word_is_found() {
+        let cache = KeyCache::new(Never);
+        let shared = &cache.0.0;
+        let known = || shared.last_word(Some("here"), Algorithm::HS256);
+        let stranger = || shared.last_word(Some("stranger"), Algorithm::HS256);
+        assert!(known().is_err());
+
+        fetch(shared);
+        assert!(shared.find_or_ask(Some("stranger"), Algorithm::HS256).is_err());
+        fetch(shared);
+        let ask = shared.find_or_ask(Some("stranger"), Algorithm::HS256).unwrap_err();
+        assert_eq!(ask, Ask::NotNow);
         assert!(!known().unwrap().is_empty());
-        assert!(shared.last_word(Some("stranger"), Algorithm::HS256).unwrap().is_empty());
+        assert!(stranger().unwrap().is_empty());
         // Also where a later fetch has failed.
-        shared.schedule().begin();
-        shared.schedule().fail(now, "no".into());
+        shared.schedule().begin(Instant::now());
+        shared.schedule().fail(Instant::now(), "no".into());
         assert!(!known().unwrap().is_empty());
-        assert!(shared.last_word(Some("stranger"), Algorithm::HS256).is_err());
+        assert!(stranger().is_err());
     }
 }

@@ -4,6 +4,7 @@ mod error;
 mod lookup;
 mod static_keys;
 mod status;
+mod stranger;
 
 #[cfg(feature = "jwks-url")]
 mod cache_headers;
@@ -32,6 +33,8 @@ use std::sync::Arc;
 pub use self::error::KeySourceError;
 #[cfg(feature = "jwks-url")]
 pub use self::fetch::{Fetch, FetchFuture, FetchRequest};
+#[cfg(feature = "oidc-discovery")]
+pub(crate) use self::http_fetch::HttpFetch;
 #[cfg(feature = "jwks-url")]
 pub use self::jwks_url::JwksUrl;
 pub(crate) use self::lookup::LookupState;
@@ -39,6 +42,7 @@ pub use self::lookup::{KeyLookup, KeyQuery};
 #[cfg(feature = "oidc-discovery")]
 pub use self::oidc_discovery::OidcDiscovery;
 pub use self::status::KeyStatus;
+pub(crate) use self::stranger::for_a_stranger;
 
 /// Where a verifier finds the keys that a token may have been signed with.
 ///

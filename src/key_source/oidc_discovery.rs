@@ -8,6 +8,7 @@ use reqwest::Client;
 use serde::Deserialize;
 use tokio::time::{Instant, timeout};
 
+use super::cache_headers::Lifetime;
 use super::fetch::{Document, Fault, FaultKind, Fetcher};
 use super::fetch_url::FetchUrl;
 use super::http_fetch::HttpFetch;
@@ -78,9 +79,7 @@ impl OidcDiscovery {
     /// assert_eq!(error.kind(), ConfigErrorKind::Url);
     /// ```
     pub fn new(issuer: &str) -> Result<Self, ConfigError> {
-        let fetch = Arc::new(HttpFetch::default());
-        let fetcher = Fetcher { fetch, refuses_private_addresses: false };
-        Ok(Self::with(Issuer::parse(issuer)?, fetcher))
+        Ok(Self::with(Issuer::parse(issuer)?, Fetcher::default()))
     }
 
     /// Replaces the HTTP client: see [`JwksUrl::with_client`](crate::JwksUrl::with_client).
@@ -92,7 +91,7 @@ impl OidcDiscovery {
     /// Replaces what fetches; the HTTP client by default.
     #[must_use]
     pub fn with_fetcher(self, fetch: impl Fetch) -> Self {
-        Self::with(self.issuer, Fetcher { fetch: Arc::new(fetch), ..self.fetcher })
+        Self::with(self.issuer, self.fetcher.with(fetch))
     }
 
     /// Refuses addresses of private networks, of the metadata and of the set; by default they are
@@ -103,7 +102,7 @@ impl OidcDiscovery {
     /// When the issuer itself names such an address.
     pub fn refuse_private_addresses(self) -> Result<Self, ConfigError> {
         self.issuer.url.check_public()?;
-        Ok(Self::with(self.issuer, Fetcher { refuses_private_addresses: true, ..self.fetcher }))
+        Ok(Self::with(self.issuer, self.fetcher.refusing_private_addresses()))
     }
 
     fn with(issuer: Issuer, fetcher: Fetcher) -> Self {
@@ -111,6 +110,7 @@ impl OidcDiscovery {
             issuer: issuer.clone(),
             fetcher: fetcher.clone(),
             known: Mutex::new(None),
+            unjudged: Mutex::new(None),
         });
         Self { issuer, fetcher, cache }
     }
@@ -179,6 +179,8 @@ struct Loader {
     fetcher: Fetcher,
     /// Locked for a moment only, and by the one task that fetches.
     known: Mutex<Option<Known>>,
+    /// What becomes known when the document that it led to is a set.
+    unjudged: Mutex<Option<Known>>,
 }
 
 /// What the metadata said.
@@ -187,6 +189,7 @@ struct Known {
     place: FetchUrl,
     etag: Option<Arc<str>>,
     jwks_uri: FetchUrl,
+    lifetime: Lifetime,
     fresh_until: Instant,
     usable_until: Instant,
     /// Whether the set that is held came from there: its `ETag` is of use only then.
@@ -201,6 +204,13 @@ impl LoadKeys for Loader {
     fn name(&self) -> &str {
         &self.issuer.name
     }
+
+    fn accepted(&self) {
+        let good = self.unjudged.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(good) = good {
+            self.remember(good);
+        }
+    }
 }
 
 impl Loader {
@@ -212,30 +222,41 @@ impl Loader {
         let document =
             self.fetcher.get(&known.jwks_uri, etag).await.map_err(|fault| fault.error)?;
         known.is_of_held_set = true;
-        self.remember(known);
+        *self.unjudged.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
         Ok(document)
     }
 
     /// What is known, or what the issuer says when that is no longer fresh.
     async fn metadata(&self) -> Result<Known, KeySourceError> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(known) = known else { return self.look_everywhere(None).await };
         let now = Instant::now();
-        if now < known.fresh_until {
-            return Ok(known);
-        }
-        let again = timeout(METADATA_TIMEOUT, self.look_again(&known)).await;
-        match again {
+        let known = match known {
+            Some(known) if now < known.fresh_until => return Ok(known),
+            Some(known) if now < known.usable_until => known,
+            // Nothing to fall back to: it may take all the time there is.
+            old => return self.look_anew(old.as_ref()).await.map_err(|fault| fault.error),
+        };
+        match timeout(METADATA_TIMEOUT, self.look_anew(Some(&known))).await {
+            Ok(Err(fault)) if fault.kind == FaultKind::Wrong => Err(fault.error),
             Ok(Ok(renewed)) => Ok(renewed),
-            Ok(Err(fault)) => match fault.kind {
-                FaultKind::Absent => self.look_everywhere(Some(&known)).await,
-                // The set may be reached all the same.
-                FaultKind::Unreachable if now < known.usable_until => Ok(known),
-                FaultKind::Unreachable | FaultKind::Wrong => Err(fault.error),
-            },
-            Err(_) if now < known.usable_until => Ok(known),
-            Err(_) => Err(KeySourceError::new("no complete metadata within 2 seconds")),
+            // The set may be reached all the same.
+            Ok(Err(_)) | Err(_) => Ok(known),
         }
+    }
+
+    /// Where they were found before, else at each place.
+    async fn look_anew(&self, known: Option<&Known>) -> Result<Known, Fault> {
+        if let Some(known) = known {
+            match self.look_again(known).await {
+                Err(fault) if fault.kind == FaultKind::Absent => {}
+                // They may have moved.
+                Err(fault)
+                    if fault.kind == FaultKind::Unreachable
+                        && Instant::now() >= known.usable_until => {}
+                found => return found,
+            }
+        }
+        self.look_everywhere(known).await
     }
 
     async fn look_again(&self, known: &Known) -> Result<Known, Fault> {
@@ -245,7 +266,7 @@ impl Loader {
 
     /// Asks at each place for the metadata, until one has them. Whoever does not answer at all is
     /// not asked again.
-    async fn look_everywhere(&self, known: Option<&Known>) -> Result<Known, KeySourceError> {
+    async fn look_everywhere(&self, known: Option<&Known>) -> Result<Known, Fault> {
         let mut first_error = None;
         for place in &*self.issuer.places {
             let found = match self.fetcher.get(place, None).await {
@@ -257,14 +278,15 @@ impl Loader {
                 Err(fault) if fault.kind == FaultKind::Absent => {
                     first_error.get_or_insert(fault.error)
                 }
-                Err(fault) => return Err(fault.error),
+                Err(fault) => return Err(fault),
             };
         }
         let error = KeySourceError::new("the issuer has no metadata");
-        Err(match first_error {
+        let error = match first_error {
             Some(first) => error.with_source(first),
             None => error,
-        })
+        };
+        Err(Fault { kind: FaultKind::Absent, error })
     }
 
     fn read(
@@ -278,15 +300,21 @@ impl Loader {
             (None, Some(known)) => known.jwks_uri.clone(),
             (None, None) => return Err(wrong(format!("{} is not modified", place.name()))),
         };
-        let fresh_until = after(Instant::now(), document.lifetime.fresh);
+        let before = known.map(|known| known.lifetime);
+        let lifetime = document.lifetime.or(before).unwrap_or_default();
+        let fresh_until = after(Instant::now(), lifetime.fresh);
         Ok(Known {
             place: place.clone(),
-            etag: document.etag,
+            etag: match document.body {
+                Some(_) => document.etag,
+                None => document.etag.or(known.and_then(|known| known.etag.clone())),
+            },
             is_of_held_set: known
                 .is_some_and(|known| known.is_of_held_set && known.jwks_uri == jwks_uri),
             jwks_uri,
             fresh_until,
-            usable_until: after(fresh_until, document.lifetime.stale),
+            usable_until: after(fresh_until, lifetime.stale),
+            lifetime,
         })
     }
 

@@ -6,25 +6,34 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::fetch::FETCH_TIMEOUT;
+
 /// How long after one unknown `kid` was asked for the next one may be.
 pub(super) const COOL_DOWN: Duration = Duration::from_secs(10);
 /// The wait after a first failure; it doubles with each one more.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(15);
+/// How late a fetch may begin or end before its task counts as stuck.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long one warning of failed fetches stands for the next ones too.
 const WARNING: Duration = Duration::from_secs(60);
 
 /// The state of one issuer's fetches.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
-    /// When the next fetch is due; `None` before the first one.
+    /// When the next fetch is due by itself; `None` before there is a task.
     next_at: Option<Instant>,
     /// When an unknown `kid` last asked for a fetch.
     asked_at: Option<Instant>,
-    /// Somebody asked for a fetch that has not begun.
-    wanted: bool,
-    in_flight: bool,
+    /// The number of the last fetch that somebody asked for.
+    wanted: u64,
+    /// When that was.
+    wanted_at: Option<Instant>,
+    /// When the fetch began that is under way.
+    begun_at: Option<Instant>,
     started: u64,
+    /// The number of the last fetch that succeeded.
+    pub(super) succeeded: u64,
     failures_in_a_row: u32,
     warned_at: Option<Instant>,
     pub(super) ok: u64,
@@ -53,44 +62,52 @@ impl Schedule {
     /// A fetch that is under way or due is waited for, and uses up nothing.
     pub(super) fn ask(&mut self, now: Instant) -> Ask {
         let next = self.started.saturating_add(1);
-        if self.in_flight {
+        if self.begun_at.is_some() {
             return Ask::Wait { fetch: self.started, had_begun: true };
         }
-        if !self.wanted && !self.is_due(now) {
+        if !self.is_wanted() && !self.is_due(now) {
             let may_ask = self.asked_at.is_none_or(|at| now >= after(at, COOL_DOWN));
             if !may_ask {
                 return Ask::NotNow;
             }
             self.asked_at = Some(now);
-            self.wanted = true;
+            self.demand(now);
         }
         Ask::Wait { fetch: next, had_begun: false }
     }
 
     /// The operator asks for a fetch that begins after now: its number.
-    pub(super) fn demand(&mut self) -> u64 {
-        self.wanted = true;
-        self.started.saturating_add(1)
+    pub(super) fn demand(&mut self, now: Instant) -> u64 {
+        if !self.is_wanted() {
+            self.wanted_at = Some(now);
+        }
+        self.wanted = self.started.saturating_add(1);
+        self.wanted
+    }
+
+    /// There is a task: the first fetch is due.
+    pub(super) fn start(&mut self, now: Instant) {
+        self.next_at.get_or_insert(now);
     }
 
     /// `None` when a fetch should begin now, else when to look again.
     pub(super) fn wait_until(&self, now: Instant) -> Option<Instant> {
         match self.next_at {
-            Some(next_at) if !self.wanted && next_at > now => Some(next_at),
+            Some(next_at) if !self.is_wanted() && next_at > now => Some(next_at),
             _ => None,
         }
     }
 
-    pub(super) fn begin(&mut self) {
-        self.wanted = false;
-        self.in_flight = true;
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.begun_at = Some(now);
         self.started = self.started.saturating_add(1);
     }
 
     /// The fetch brought a set that is fresh for so long: the next one is due at 80 % of it, or a
     /// little earlier, so that many instances do not all come at once.
     pub(super) fn succeed(&mut self, now: Instant, fresh: Duration) {
-        self.in_flight = false;
+        self.begun_at = None;
+        self.succeeded = self.started;
         self.failures_in_a_row = 0;
         self.last_error = None;
         self.ok = self.ok.saturating_add(1);
@@ -100,7 +117,7 @@ impl Schedule {
     /// The fetch failed. Answers how many have in a row, when the operator should be told; strangers,
     /// who can make fetches happen, cannot make more lines of a log.
     pub(super) fn fail(&mut self, now: Instant, error: Arc<str>) -> Option<u32> {
-        self.in_flight = false;
+        self.begun_at = None;
         let doubled = 1_u32.checked_shl(self.failures_in_a_row).unwrap_or(u32::MAX);
         let retry = FIRST_RETRY.saturating_mul(doubled).min(LAST_RETRY);
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
@@ -114,16 +131,34 @@ impl Schedule {
         })
     }
 
-    /// What fetches is gone: with its runtime, or by a panic.
-    pub(super) fn lose(&mut self, now: Instant) {
-        if self.in_flight {
-            self.fail(now, "the fetch was broken off".into());
+    /// What fetches is gone. By a panic, that fetch has failed; with its runtime, the issuer is not to
+    /// blame: whoever waits for it gets another one of the same number, on his own runtime.
+    pub(super) fn lose(&mut self, now: Instant, by_panic: bool) {
+        match self.begun_at {
+            None => {}
+            Some(_) if by_panic => drop(self.fail(now, "the fetch was broken off".into())),
+            Some(_) => {
+                self.begun_at = None;
+                self.wanted = self.wanted.max(self.started);
+                self.wanted_at = Some(now);
+                self.started = self.started.saturating_sub(1);
+            }
         }
+    }
+
+    /// Whether a fetch should have begun, or ended, a while ago: then its task does not run.
+    pub(super) fn is_stuck(&self, now: Instant) -> bool {
+        let by = match self.begun_at {
+            Some(begun_at) => Some(after(begun_at, FETCH_TIMEOUT)),
+            None if self.is_wanted() => self.wanted_at,
+            None => self.next_at,
+        };
+        by.is_some_and(|by| now >= after(by, PATIENCE))
     }
 
     /// How many fetches have ended.
     pub(super) fn ended(&self) -> u64 {
-        self.started.saturating_sub(u64::from(self.in_flight))
+        self.started.saturating_sub(u64::from(self.begun_at.is_some()))
     }
 
     /// In how long the next fetch begins by itself.
@@ -140,6 +175,10 @@ impl Schedule {
         // Whole seconds, rounded up: `Retry-After` has no others.
         let wait = by_itself.min(by_asking);
         Duration::from_secs(wait.as_secs().saturating_add(1))
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.wanted > self.started
     }
 
     fn is_due(&self, now: Instant) -> bool {
@@ -171,7 +210,7 @@ mod tests {
     /// A schedule whose first fetch has succeeded just now.
     fn fetched(now: Instant) -> Schedule {
         let mut schedule = Schedule::default();
-        schedule.begin();
+        schedule.begin(now);
         schedule.succeed(now, secs(600));
         schedule
     }
@@ -191,12 +230,12 @@ mod tests {
         let now = Instant::now();
         let mut schedule = Schedule::default();
         for bound in [1.0, 2.0, 4.0, 8.0, 15.0, 15.0].into_iter().chain([15.0; 100]) {
-            schedule.begin();
+            schedule.begin(now);
             schedule.fail(now, "no".into());
             let retry = schedule.next_refresh(now).unwrap().as_secs_f64();
             assert!((bound / 2.0..=bound).contains(&retry), "{retry} {bound}");
         }
-        schedule.begin();
+        schedule.begin(now);
         schedule.succeed(now, secs(600));
         assert_eq!(schedule.failures_in_a_row, 0);
     }
@@ -211,7 +250,7 @@ mod tests {
             if let Ask::Wait { had_begun, .. } = schedule.ask(now) {
                 assert!(!had_begun);
                 asked.push(second);
-                schedule.begin();
+                schedule.begin(now);
                 schedule.fail(now, "no".into());
                 schedule.next_at = Some(after(start, secs(1000)));
             }
@@ -224,14 +263,14 @@ mod tests {
         let now = Instant::now();
         let mut schedule = Schedule::default();
         assert_eq!(schedule.ask(now), Ask::Wait { fetch: 1, had_begun: false });
-        schedule.begin();
+        schedule.begin(now);
         assert_eq!(schedule.ask(now), Ask::Wait { fetch: 1, had_begun: true });
         schedule.succeed(now, secs(600));
         assert_eq!(schedule.asked_at, None);
         assert_eq!(schedule.ask(now), Ask::Wait { fetch: 2, had_begun: false });
         assert_eq!(schedule.asked_at, Some(now));
         assert_eq!(schedule.ask(now), Ask::Wait { fetch: 2, had_begun: false });
-        schedule.begin();
+        schedule.begin(now);
         schedule.succeed(now, secs(600));
         assert_eq!(schedule.ask(now), Ask::NotNow);
     }
@@ -250,10 +289,50 @@ mod tests {
     fn a_demand_during_a_fetch_is_for_the_next_one() {
         let now = Instant::now();
         let mut schedule = Schedule::default();
-        schedule.begin();
-        assert_eq!(schedule.demand(), 2);
+        schedule.begin(now);
+        assert_eq!(schedule.demand(now), 2);
         schedule.succeed(now, secs(600));
         assert_eq!(schedule.wait_until(now), None);
         assert_eq!(schedule.ended(), 1);
+    }
+
+    #[test]
+    fn a_fetch_that_is_lost_is_made_again_and_one_that_panics_has_failed() {
+        let now = Instant::now();
+        let mut schedule = fetched(now);
+        schedule.begin(now);
+        schedule.lose(now, false);
+        assert_eq!((schedule.ended(), schedule.failed), (1, 0));
+        assert_eq!(schedule.wait_until(now), None);
+        schedule.begin(now);
+        assert_eq!(schedule.ask(now), Ask::Wait { fetch: 2, had_begun: true });
+        schedule.lose(now, true);
+        assert_eq!((schedule.ended(), schedule.failed, schedule.succeeded), (2, 1, 1));
+        // Nothing is under way.
+        schedule.lose(now, true);
+        assert_eq!(schedule.failed, 1);
+    }
+
+    #[test]
+    fn a_task_is_stuck_when_a_fetch_is_a_second_late() {
+        let start = Instant::now();
+        let at = |millis| after(start, Duration::from_millis(millis));
+        let stuck_at = |schedule: &Schedule| {
+            (0..700_000_u64).step_by(500).find(|millis| schedule.is_stuck(at(*millis)))
+        };
+        let mut schedule = Schedule::default();
+        assert_eq!(stuck_at(&schedule), None);
+        schedule.start(start);
+        assert_eq!(stuck_at(&schedule), Some(1000));
+        schedule.begin(start);
+        assert_eq!(stuck_at(&schedule), Some(6000));
+        schedule.succeed(start, secs(600));
+        assert!(stuck_at(&schedule).is_some_and(|at| (433_000..=481_000).contains(&at)));
+        schedule.demand(at(2000));
+        schedule.demand(at(4000));
+        assert_eq!(stuck_at(&schedule), Some(3000));
+        schedule.begin(at(4000));
+        schedule.lose(at(5000), false);
+        assert_eq!(stuck_at(&schedule), Some(6000));
     }
 }

@@ -98,8 +98,9 @@ impl KeyStatus {
         self.next_refresh
     }
 
-    /// Why the last fetch failed; `None` when it succeeded. It holds nothing that came with a
-    /// request.
+    /// Why the last fetch failed; `None` when it succeeded. It may name the URLs of the issuer: a
+    /// tenant that an [`IssuerTemplate`](crate::IssuerTemplate) allows stands in them. It holds
+    /// nothing else that came with a request.
     pub fn last_error(&self) -> Option<&str> {
         self.last_error.as_deref()
     }

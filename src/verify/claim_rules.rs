@@ -4,8 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::claims_pass::Registered;
-use super::expected::Expected;
+use super::claims_pass::{Registered, Wanted};
+use super::expected::{AudienceClaim, Expected};
 use super::{ExpectedAudience, ExpectedIssuer};
 use crate::key::AlgorithmSet;
 use crate::token::is_media_type;
@@ -16,6 +16,7 @@ use crate::{Algorithm, Clock, ConfigError, NumericDate, Rejection, RejectionKind
 pub(super) struct Rules {
     issuer: Expected,
     audience: Expected,
+    audience_claim: AudienceClaim,
     pub(super) algorithms: Option<AlgorithmSet>,
     /// Seconds.
     pub(super) leeway: u64,
@@ -27,6 +28,7 @@ pub(super) struct Rules {
     pub(super) required: Vec<String>,
     pub(super) ignore_confirmation: bool,
     pub(super) accept_id_tokens: bool,
+    pub(super) accept_events: bool,
 }
 
 impl Rules {
@@ -36,9 +38,12 @@ impl Rules {
         issuer: ExpectedIssuer,
         audience: ExpectedAudience,
     ) -> Result<Self, ConfigError> {
+        let issuer = issuer.checked()?;
+        let (audience, audience_claim) = audience.checked()?;
         Ok(Self {
-            issuer: issuer.checked()?,
-            audience: audience.checked()?,
+            issuer,
+            audience,
+            audience_claim,
             algorithms: None,
             leeway: Self::DEFAULT_LEEWAY,
             max_age: None,
@@ -48,6 +53,7 @@ impl Rules {
             required: Vec::new(),
             ignore_confirmation: false,
             accept_id_tokens: false,
+            accept_events: false,
         })
     }
 
@@ -59,8 +65,10 @@ impl Rules {
         &self.issuer
     }
 
-    pub(super) fn is_rfc9068(&self) -> bool {
-        self.rfc9068
+    /// Which claims have to be written down beside the registered ones.
+    pub(super) fn wanted(&self) -> Wanted {
+        let cognito = self.audience_claim == AudienceClaim::CognitoClient;
+        Wanted { rfc9068: self.rfc9068, cognito }
     }
 
     /// Checks the claims, and answers when the token expires. The clock is read once.
@@ -90,6 +98,10 @@ impl Rules {
     fn check_audience(&self, claims: &Registered<'_>) -> Result<(), Rejection> {
         let Expected::OneOf { values, display } = &self.audience else { return Ok(()) };
         let is_ours = |audience: &str| values.iter().any(|value| value == audience);
+        if self.audience_claim == AudienceClaim::CognitoClient {
+            return check_cognito(claims, is_ours)
+                .map_err(|kind| Rejection::from(kind).with_expected(display));
+        }
         let kind = match &claims.audience {
             Some(audience)
                 if audience.texts().any(is_ours)
@@ -135,9 +147,9 @@ impl Rules {
             Some(typ) => !self.rfc9068 && is_media_type(typ, "JWT"),
             None => !self.rfc9068,
         };
-        let is_other_kind = !self.accept_id_tokens
-            && ["at_hash", "c_hash", "events"].iter().any(|name| claims.has(name));
-        match is_access_token && !is_other_kind {
+        let is_id_token = !self.accept_id_tokens && (claims.has("at_hash") || claims.has("c_hash"));
+        let is_event = !self.accept_events && claims.has("events");
+        match is_access_token && !is_id_token && !is_event {
             true => Ok(()),
             false => Err(RejectionKind::WrongTokenType),
         }
@@ -161,11 +173,30 @@ impl Rules {
     }
 }
 
+/// Is it an access token of Amazon Cognito for one of our clients? It has no `aud`: one that does is
+/// for whom that names.
+fn check_cognito(
+    claims: &Registered<'_>,
+    is_ours: impl Fn(&str) -> bool,
+) -> Result<(), RejectionKind> {
+    match claims.token_use.as_deref() {
+        Some("access") => {}
+        Some(_) => return Err(RejectionKind::WrongTokenType),
+        None => return Err(RejectionKind::MissingClaim),
+    }
+    match claims.client_id.as_deref() {
+        Some(client) if claims.audience.is_none() && is_ours(client) => Ok(()),
+        Some(_) => Err(RejectionKind::WrongAudience),
+        None => Err(RejectionKind::MissingClaim),
+    }
+}
+
 impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rules")
             .field("issuer", &self.issuer)
             .field("audience", &self.audience)
+            .field("audience_claim", &self.audience_claim)
             .field("algorithms", &self.algorithms)
             .field("leeway", &self.leeway)
             .field("rfc9068", &self.rfc9068)

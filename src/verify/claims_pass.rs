@@ -23,6 +23,10 @@ pub(super) struct Registered<'de> {
     pub(super) expires_at: Option<NumericDate>,
     pub(super) not_before: Option<NumericDate>,
     pub(super) issued_at: Option<NumericDate>,
+    /// Only where it is [`Wanted`].
+    pub(super) client_id: Option<Cow<'de, str>>,
+    /// Only where it is [`Wanted`].
+    pub(super) token_use: Option<Cow<'de, str>>,
     names: NameSet<'de>,
     /// A name stood twice, or a value had the wrong type. Kept apart from the error that says so,
     /// since a user's `Deserialize` may swallow errors.
@@ -36,6 +40,15 @@ impl Registered<'_> {
     }
 }
 
+/// Which claims are read beside those that always are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// Those of RFC 9068.
+    pub(super) rfc9068: bool,
+    /// Those that Amazon Cognito has in place of `aud`.
+    pub(super) cognito: bool,
+}
+
 /// The claims did not fit the user's type.
 #[derive(Debug)]
 pub(super) struct Mismatch;
@@ -46,22 +59,22 @@ pub(super) struct Mismatch;
 /// hide that the token has expired or is for somebody else.
 pub(super) fn read<C: DeserializeOwned>(
     payload: &[u8],
-    rfc9068: bool,
+    wanted: Wanted,
 ) -> Result<(Registered<'_>, Result<C, Mismatch>), RejectionKind> {
     let text = strict_json::text(payload).ok_or(RejectionKind::MalformedClaims)?;
-    if let Some((registered, claims)) = pass::<C>(text, rfc9068) {
+    if let Some((registered, claims)) = pass::<C>(text, wanted) {
         return Ok((registered, Ok(claims)));
     }
-    match pass::<IgnoredAny>(text, rfc9068) {
+    match pass::<IgnoredAny>(text, wanted) {
         Some((registered, _)) => Ok((registered, Err(Mismatch))),
         None => Err(RejectionKind::MalformedClaims),
     }
 }
 
-fn pass<'de, C: Deserialize<'de>>(text: &'de str, rfc9068: bool) -> Option<(Registered<'de>, C)> {
+fn pass<'de, C: Deserialize<'de>>(text: &'de str, wanted: Wanted) -> Option<(Registered<'de>, C)> {
     let mut registered = Registered::default();
     let mut json = serde_json::Deserializer::from_str(text);
-    let tee = Tee { json: &mut json, registered: &mut registered, rfc9068 };
+    let tee = Tee { json: &mut json, registered: &mut registered, wanted };
     let claims = C::deserialize(tee).ok()?;
     json.end().ok()?;
     (!registered.faulty).then_some((registered, claims))
@@ -71,7 +84,7 @@ fn pass<'de, C: Deserialize<'de>>(text: &'de str, rfc9068: bool) -> Option<(Regi
 struct Tee<'a, D, R> {
     json: D,
     registered: &'a mut R,
-    rfc9068: bool,
+    wanted: Wanted,
 }
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Tee<'_, D, Registered<'de>> {
@@ -79,8 +92,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Tee<'_, D, Registered<'de>
 
     /// Claims are an object: whatever the type asks for, it gets a map.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        let Self { json, registered, rfc9068 } = self;
-        json.deserialize_map(Tee { json: visitor, registered, rfc9068 })
+        let Self { json, registered, wanted } = self;
+        json.deserialize_map(Tee { json: visitor, registered, wanted })
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -109,8 +122,8 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Tee<'_, V, Registered<'de>> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
-        let Self { json: visitor, registered, rfc9068 } = self;
-        visitor.visit_map(TeeMap { map, registered, rfc9068, claim: None })
+        let Self { json: visitor, registered, wanted } = self;
+        visitor.visit_map(TeeMap { map, registered, wanted, claim: None })
     }
 }
 
@@ -122,6 +135,8 @@ enum Claim {
     ExpiresAt,
     NotBefore,
     IssuedAt,
+    ClientId,
+    TokenUse,
     /// A string by its definition, and nothing more is asked of it.
     Text,
     /// A string by its definition, an array of strings with some issuers, likewise.
@@ -129,7 +144,8 @@ enum Claim {
 }
 
 impl Claim {
-    fn of(name: &str, rfc9068: bool) -> Option<Self> {
+    fn of(name: &str, wanted: Wanted) -> Option<Self> {
+        let Wanted { rfc9068, cognito } = wanted;
         Some(match name {
             "iss" => Self::Issuer,
             "aud" => Self::Audience,
@@ -137,6 +153,8 @@ impl Claim {
             "nbf" => Self::NotBefore,
             "iat" => Self::IssuedAt,
             "sub" => Self::Text,
+            "client_id" if cognito => Self::ClientId,
+            "token_use" if cognito => Self::TokenUse,
             "jti" | "client_id" if rfc9068 => Self::Text,
             "scope" if rfc9068 => Self::Scope,
             _ => return None,
@@ -147,7 +165,7 @@ impl Claim {
 struct TeeMap<'a, 'de, A> {
     map: A,
     registered: &'a mut Registered<'de>,
-    rfc9068: bool,
+    wanted: Wanted,
     /// Whose value comes next.
     claim: Option<Claim>,
 }
@@ -160,7 +178,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for TeeMap<'_, 'de, A> {
         seed: K,
     ) -> Result<Option<K::Value>, A::Error> {
         let Some(name) = self.map.next_key_seed(NameSeed)? else { return Ok(None) };
-        self.claim = Claim::of(&name, self.rfc9068);
+        self.claim = Claim::of(&name, self.wanted);
         let key = seed.deserialize(Replay::text(&name))?;
         if !self.registered.names.insert(name) {
             return Err(self.registered.fault("a name stands twice"));
@@ -270,6 +288,8 @@ impl<'de> Registered<'de> {
             Claim::ExpiresAt => self.expires_at = Some(value.date()?),
             Claim::NotBefore => self.not_before = Some(value.date()?),
             Claim::IssuedAt => self.issued_at = Some(value.date()?),
+            Claim::ClientId => self.client_id = Some(value.into_text()?),
+            Claim::TokenUse => self.token_use = Some(value.into_text()?),
             Claim::Text => drop(value.into_text()?),
             Claim::Scope if !is_number => {}
             Claim::Audience | Claim::Scope => return None,

@@ -175,7 +175,9 @@ impl<C> JwtVerifier<C> {
     /// `client_id`, `iat` and `jti` must be there (sections 2.2 and 4). Off by default, when tokens
     /// without a `typ`, or with `JWT`, are accepted too.
     ///
-    /// Goes with [`AccessTokenClaims`](crate::AccessTokenClaims).
+    /// Goes with [`AccessTokenClaims`](crate::AccessTokenClaims). It does not go with
+    /// [clients of Cognito](crate::ExpectedAudience::cognito_clients), whose tokens have no `aud`:
+    /// all of them are then refused.
     ///
     /// # Example: a JWT that is no access token by the RFC
     ///
@@ -203,7 +205,8 @@ impl<C> JwtVerifier<C> {
     /// Refuses a token that is for others as well; by default it is enough to be among its
     /// audiences (`aud`, RFC 7519 section 4.1.3).
     ///
-    /// Nothing changes where [any audience](crate::ExpectedAudience::dangerous_any) will do.
+    /// Nothing changes where [any audience](crate::ExpectedAudience::dangerous_any) will do, or for
+    /// [clients of Cognito](crate::ExpectedAudience::cognito_clients), where there is none.
     ///
     /// # Example: a token for two
     ///
@@ -303,7 +306,9 @@ impl<C> JwtVerifier<C> {
     /// ```
     #[must_use]
     pub fn dangerous_accept_id_tokens(mut self) -> Self {
-        self.rules_mut().accept_id_tokens = true;
+        let rules = self.rules_mut();
+        rules.accept_id_tokens = true;
+        rules.accept_events = true;
         self
     }
 

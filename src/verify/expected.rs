@@ -4,84 +4,24 @@ use std::sync::Arc;
 
 use crate::{ConfigError, ConfigErrorKind};
 
-macro_rules! expected {
-    ($(#[$doc:meta])* $name:ident, $kind:ident, $what:literal, $(#[$any_doc:meta])* ) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug)]
-        pub struct $name(Expected);
+/// Whom tokens must be from: the `iss` claim, required and compared exactly (RFC 7519
+/// section 4.1.1).
+///
+/// From one string, or from several of which any will do: several spellings of *one* issuer.
+/// Several issuers are several verifiers, so that one's key never vouches for another's token.
+///
+/// # Example: with and without the slash
+///
+/// ```
+/// use tower_jwt_auth::ExpectedIssuer;
+///
+/// let issuer = ExpectedIssuer::from(["https://issuer.example", "https://issuer.example/"]);
+/// # let _ = issuer;
+/// ```
+#[derive(Clone, Debug)]
+pub struct ExpectedIssuer(Expected);
 
-        impl $name {
-            $(#[$any_doc])*
-            pub fn dangerous_any() -> Self {
-                Self(Expected::Any)
-            }
-
-            pub(super) fn checked(self) -> Result<Expected, ConfigError> {
-                match &self.0 {
-                    Expected::Any => Ok(self.0),
-                    Expected::OneOf { values, .. } if values.is_empty() => Err(ConfigError::new(
-                        ConfigErrorKind::$kind,
-                        concat!("no ", $what, " is expected: name at least one"),
-                    )),
-                    Expected::OneOf { values, .. } if values.iter().any(String::is_empty) => {
-                        Err(ConfigError::new(
-                            ConfigErrorKind::$kind,
-                            concat!("an expected ", $what, " must not be empty"),
-                        ))
-                    }
-                    Expected::OneOf { .. } => Ok(self.0),
-                }
-            }
-        }
-
-        impl From<&str> for $name {
-            fn from(value: &str) -> Self {
-                Self(Expected::one_of(vec![value.to_owned()]))
-            }
-        }
-
-        impl From<String> for $name {
-            fn from(value: String) -> Self {
-                Self(Expected::one_of(vec![value]))
-            }
-        }
-
-        impl From<&String> for $name {
-            fn from(value: &String) -> Self {
-                Self(Expected::one_of(vec![value.clone()]))
-            }
-        }
-
-        impl<const N: usize> From<[&str; N]> for $name {
-            fn from(values: [&str; N]) -> Self {
-                Self(Expected::one_of(values.map(str::to_owned).into()))
-            }
-        }
-
-        impl From<Vec<String>> for $name {
-            fn from(values: Vec<String>) -> Self {
-                Self(Expected::one_of(values))
-            }
-        }
-    };
-}
-
-expected! {
-    /// Whom tokens must be from: the `iss` claim, required and compared exactly (RFC 7519
-    /// section 4.1.1).
-    ///
-    /// From one string, or from several of which any will do: several spellings of *one* issuer.
-    /// Several issuers are several verifiers, so that one's key never vouches for another's token.
-    ///
-    /// # Example: with and without the slash
-    ///
-    /// ```
-    /// use tower_jwt_auth::ExpectedIssuer;
-    ///
-    /// let issuer = ExpectedIssuer::from(["https://issuer.example", "https://issuer.example/"]);
-    /// # let _ = issuer;
-    /// ```
-    ExpectedIssuer, Issuer, "issuer",
+impl ExpectedIssuer {
     /// Any issuer, or none at all.
     ///
     /// Then the key alone says whose token it is (RFC 8725 section 3.8): whoever shares it can
@@ -101,23 +41,40 @@ expected! {
     /// # }
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
+    pub fn dangerous_any() -> Self {
+        Self(Expected::Any)
+    }
+
+    fn one_of(values: Vec<String>) -> Self {
+        Self(Expected::one_of(values))
+    }
+
+    pub(super) fn checked(self) -> Result<Expected, ConfigError> {
+        self.0.checked(ConfigErrorKind::Issuer, "issuer")
+    }
 }
 
-expected! {
-    /// Whom tokens must be for: the `aud` claim, required, compared exactly (RFC 7519
-    /// section 4.1.3).
-    ///
-    /// From one string, or from several of which any will do.
-    ///
-    /// # Example: an API with two names
-    ///
-    /// ```
-    /// use tower_jwt_auth::ExpectedAudience;
-    ///
-    /// let audience = ExpectedAudience::from(["https://api.example", "orders"]);
-    /// # let _ = audience;
-    /// ```
-    ExpectedAudience, Audience, "audience",
+/// Whom tokens must be for: the `aud` claim, required, compared exactly (RFC 7519
+/// section 4.1.3).
+///
+/// From one string, or from several of which any will do. Tokens of Amazon Cognito, which have none,
+/// are for [`cognito_clients`](Self::cognito_clients).
+///
+/// # Example: an API with two names
+///
+/// ```
+/// use tower_jwt_auth::ExpectedAudience;
+///
+/// let audience = ExpectedAudience::from(["https://api.example", "orders"]);
+/// # let _ = audience;
+/// ```
+#[derive(Clone, Debug)]
+pub struct ExpectedAudience {
+    expected: Expected,
+    claim: AudienceClaim,
+}
+
+impl ExpectedAudience {
     /// Any audience, or none at all.
     ///
     /// Then a token that the issuer made for another service opens this one too, and that service
@@ -137,6 +94,72 @@ expected! {
     /// # }
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
+    pub fn dangerous_any() -> Self {
+        Self { expected: Expected::Any, claim: AudienceClaim::Aud }
+    }
+
+    /// These app clients of an Amazon Cognito user pool, in place of an audience: its access tokens
+    /// have no `aud`.
+    ///
+    /// `token_use` must be `access` and `client_id` one of these; both are then required, strings,
+    /// and compared exactly. A token that has an `aud` as well is for whom that names, and refused:
+    /// an ID token, or an access token that was asked for by the name of a resource (RFC 8707), for
+    /// which the usual audience is right.
+    ///
+    /// A client says who asked for a token, and not for which API. Where several APIs serve one
+    /// client, tell them apart by `scope`. Of no client, and of one without a name, no verifier can be
+    /// made (Amazon, *Understanding the access token*).
+    ///
+    /// # Example: an access token of a user pool
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    /// use tower_jwt_auth::{ExpectedAudience, JwtVerifier, RejectionKind};
+    ///
+    /// let pool = TestIssuer::new();
+    /// let clients = ExpectedAudience::cognito_clients(["web", "app"]);
+    /// let verifier = JwtVerifier::new("https://issuer.test", clients, pool.verification_keys())?;
+    ///
+    /// let token = pool.token().without("aud").claim("token_use", "access").claim("client_id", "app");
+    /// assert!(verifier.verify_now(&token.clone().build()).is_ok());
+    ///
+    /// let rejection = verifier.verify_now(&token.claim("client_id", "other").build()).unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::WrongAudience);
+    /// # }
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn cognito_clients<T: Into<String>>(clients: impl IntoIterator<Item = T>) -> Self {
+        let clients = clients.into_iter().map(Into::into).collect();
+        Self { expected: Expected::one_of(clients), claim: AudienceClaim::CognitoClient }
+    }
+
+    fn one_of(values: Vec<String>) -> Self {
+        Self { expected: Expected::one_of(values), claim: AudienceClaim::Aud }
+    }
+
+    /// The names that will do; none where any will.
+    #[cfg(feature = "oidc-discovery")]
+    pub(super) fn names(&self) -> &[String] {
+        match &self.expected {
+            Expected::Any => &[],
+            Expected::OneOf { values, .. } => values,
+        }
+    }
+
+    pub(super) fn checked(self) -> Result<(Expected, AudienceClaim), ConfigError> {
+        let expected = self.expected.checked(ConfigErrorKind::Audience, "audience")?;
+        Ok((expected, self.claim))
+    }
+}
+
+/// By which claim a token says whom it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AudienceClaim {
+    /// `aud`.
+    Aud,
+    /// `client_id`, beside a `token_use` of `access`.
+    CognitoClient,
 }
 
 #[derive(Clone, Debug)]
@@ -154,4 +177,53 @@ impl Expected {
         let display = values.join(" or ").into();
         Self::OneOf { values, display }
     }
+
+    fn checked(self, kind: ConfigErrorKind, what: &str) -> Result<Self, ConfigError> {
+        let fault = match &self {
+            Self::OneOf { values, .. } if values.is_empty() => {
+                format!("no {what} is expected: name at least one")
+            }
+            Self::OneOf { values, .. } if values.iter().any(String::is_empty) => {
+                format!("an expected {what} must not be empty")
+            }
+            Self::Any | Self::OneOf { .. } => return Ok(self),
+        };
+        Err(ConfigError::new(kind, fault))
+    }
 }
+
+macro_rules! from_values {
+    ($($name:ident)+) => {$(
+        impl From<&str> for $name {
+            fn from(value: &str) -> Self {
+                Self::one_of(vec![value.to_owned()])
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(value: String) -> Self {
+                Self::one_of(vec![value])
+            }
+        }
+
+        impl From<&String> for $name {
+            fn from(value: &String) -> Self {
+                Self::one_of(vec![value.clone()])
+            }
+        }
+
+        impl<const N: usize> From<[&str; N]> for $name {
+            fn from(values: [&str; N]) -> Self {
+                Self::one_of(values.map(str::to_owned).into())
+            }
+        }
+
+        impl From<Vec<String>> for $name {
+            fn from(values: Vec<String>) -> Self {
+                Self::one_of(values)
+            }
+        }
+    )+};
+}
+
+from_values! { ExpectedIssuer ExpectedAudience }

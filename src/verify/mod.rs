@@ -7,6 +7,8 @@ mod config;
 mod expected;
 mod issuer_set;
 mod keys;
+#[cfg(feature = "oidc-discovery")]
+mod known_issuer;
 pub(crate) mod signature;
 #[cfg(test)]
 mod signature_vectors;
@@ -25,6 +27,8 @@ use serde::de::DeserializeOwned;
 use self::claim_rules::Rules;
 pub use self::expected::{ExpectedAudience, ExpectedIssuer};
 pub use self::issuer_set::{IssuerSet, IssuerTemplate};
+#[cfg(feature = "oidc-discovery")]
+pub use self::known_issuer::KnownIssuer;
 pub use self::verified_token::{Accepted, MissingLayer, VerifiedToken};
 pub use self::verify_token::{
     AnyBearer, Verification, VerifyAsyncFn, VerifyFn, VerifyToken, any_bearer, verify_async_fn,
@@ -237,7 +241,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     ) -> Result<VerifiedToken<C>, Rejection> {
         let candidates = found.map_err(Rejection::without_keys)?;
         let key = signing_key(&candidates, jws)?;
-        let (registered, claims) = claims_pass::read::<C>(jws.payload, self.rules.is_rfc9068())?;
+        let (registered, claims) = claims_pass::read::<C>(jws.payload, self.rules.wanted())?;
         let expires_at = self.rules.check(&registered, jws.header.typ.as_deref())?;
         let claims = claims.map_err(|_| RejectionKind::UnexpectedClaims)?;
         let header = TokenHeader::new(&jws.header, key.kid_arc());

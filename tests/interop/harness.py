@@ -1,5 +1,6 @@
 """What the runs share: counted checks, a server in the background, requests by curl."""
 import json
+import os
 import re
 import selectors
 import signal
@@ -28,14 +29,15 @@ class Checks:
 class Server:
     """A program that says where it listens; `with Server([...]) as server`."""
 
-    def __init__(self, command, lines=("listening on ",), seconds=10):
+    def __init__(self, command, lines=("listening on ",), seconds=10, env=None):
         self.command, self.lines, self.seconds = command, lines, seconds
+        self.env = {**os.environ, **(env or {})}
         self.addresses = []
         self.status = None
 
     def __enter__(self):
         self.process = subprocess.Popen(
-            self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env
         )
         try:
             found = self._read_addresses()

@@ -26,7 +26,6 @@ NOT_BUILT = [
     ["--websocket"],
     ["--resource", "http://127.0.0.1:8000/mcp"],
 ]
-SOURCES_NOT_BUILT = [["--discover"], ["--jwks-url", "http://127.0.0.1:9/jwks"]]
 
 REALM = "realm="
 
@@ -250,6 +249,26 @@ class Runs:
             [*both, "--jwks", self.file("empty.jwks.json")],
             [*both, "--jwks", self.file("broken.jwks.json")],
             [*both, "--jwks", self.file("RS256.pem")],
+            [*both, "--jwks-url", "http://issuer.example/jwks"],
+            [*both, "--jwks-url", "ftp://127.0.0.1/jwks"],
+            [*both, "--jwks-url", "https://user:password@issuer.example/jwks"],
+            [*both, "--jwks-url", "https://issuer.example/jwks#fragment"],
+            [*both, "--jwks-url", "issuer.example/jwks"],
+            [*both, "--jwks-url", "https://issuer.example/jwks", "--discover"],
+            [*both, "--jwks-url", "https://issuer.example/jwks", "--issuer", "https://more.example"],
+            [*both, "--discover", *keys],
+            [*both, "--discover", *secret],
+            [*both, "--discover", "--issuer", self.issuer],
+            [*both, "--discover", "--issuer", "http://issuer.example"],
+            [*both, "--discover", "--algorithm", "XS256"],
+            [*both, *keys, "--issuer", "https://more.example"],
+            ["--dangerous-any-issuer", "--audience", self.audience, "--discover"],
+            ["--discover", "--audience", self.audience],
+            ["--discover", "--issuer", self.issuer],
+            *(
+                ["--issuer", issuer, "--audience", self.audience, "--discover"]
+                for issuer in ("", "issuer", "http://issuer.example", "https://issuer.example?a=b", "https://", "file:///issuer")
+            ),
             [*both, *secret],
             [*both, *secret, "--algorithm", "RS256"],
             [*both, "--secret-file", self.file("missing.bin"), "--algorithm", "HS256"],
@@ -265,7 +284,6 @@ class Runs:
             [*both, "--public-key", self.file("RS256.private.pem"), "--algorithm", "RS256"],
             [*both, "--public-key", self.file("certificate.pem"), "--algorithm", "ES256"],
             *([*both, *keys, *flags] for flags in NOT_BUILT),
-            *([*both, *flags] for flags in SOURCES_NOT_BUILT),
         ]
         for flags in cases:
             what = " ".join(flags).replace(str(self.folder) + "/", "")

@@ -24,10 +24,10 @@ const SECRET: &[u8] = b"canary-secret-canary-secret-canary-secret";
 const CLAIM: &str = "canary-claim";
 
 /// What must stand nowhere.
-struct Canaries(Vec<String>);
+pub(crate) struct Canaries(Vec<String>);
 
 impl Canaries {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(vec![CLAIM.to_owned()])
     }
 
@@ -58,7 +58,7 @@ impl Canaries {
     }
 
     /// A token: each of its parts is one, but not the shared beginning of all headers.
-    fn token(mut self, token: &str) -> Self {
+    pub(crate) fn token(mut self, token: &str) -> Self {
         let parts: Vec<&str> = token.split('.').collect();
         self.0.extend(parts[1..].iter().filter(|part| part.len() > 8).map(|part| (*part).into()));
         self.0.push(token.to_owned());
@@ -66,7 +66,7 @@ impl Canaries {
     }
 
     /// The members of a JWK that are the key.
-    fn jwk(mut self, jwk: &Value) -> Self {
+    pub(crate) fn jwk(mut self, jwk: &Value) -> Self {
         for member in ["k", "n", "x", "y", "d"] {
             self.0.extend(jwk[member].as_str().map(|value| value[..20].to_owned()));
         }
@@ -81,13 +81,13 @@ impl Canaries {
     }
 
     #[track_caller]
-    fn debug(&self, value: impl Debug) {
+    pub(crate) fn debug(&self, value: impl Debug) {
         self.check(&format!("{value:?}"));
         self.check(&format!("{value:#?}"));
     }
 
     #[track_caller]
-    fn error(&self, error: impl std::error::Error) {
+    pub(crate) fn error(&self, error: impl std::error::Error) {
         self.debug(&error);
         self.display(&error);
         let mut cause = error.source();
@@ -99,7 +99,7 @@ impl Canaries {
     }
 
     #[track_caller]
-    fn display(&self, value: impl Display) {
+    pub(crate) fn display(&self, value: impl Display) {
         self.check(&value.to_string());
         self.check(&format!("{value:#}"));
     }
@@ -521,7 +521,9 @@ mod log {
     fn logged<T>(run: impl FnOnce() -> T) -> (T, Vec<Line>) {
         let capture = Capture::default();
         let subscriber = tracing_subscriber::registry().with(capture.clone());
-        let result = tracing::subscriber::with_default(subscriber, run);
+        let guard = crate::support::log::subscribe(subscriber);
+        let result = run();
+        drop(guard);
         let lines = std::mem::take(&mut *capture.0.lock().unwrap());
         (result, lines)
     }
@@ -633,7 +635,7 @@ mod log {
         let layer = JwtAuthLayer::new(verify_async_fn(verify));
         let capture = Capture::default();
         let subscriber = tracing_subscriber::registry().with(capture.clone());
-        let guard = tracing::subscriber::set_default(subscriber);
+        let guard = crate::support::log::subscribe(subscriber);
         let response = crate::support::requests::send_later(&layer, bearer(CLAIM)).await;
         drop(guard);
         assert_eq!(refusal(&response), Some(RejectionKind::InvalidToken));

@@ -1,9 +1,14 @@
 //! Discovery: OpenID Connect Discovery and RFC 8414.
 
-use tower_jwt_auth::test_util::{MockAnswer, MockIssuer};
-use tower_jwt_auth::{ConfigErrorKind, JwtVerifier, OidcDiscovery, RejectionKind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::key_engine::{kind, pass, secs, unknown};
+use tower_jwt_auth::test_util::{MockAnswer, MockIssuer};
+use tower_jwt_auth::{
+    ConfigErrorKind, Fetch, JwtVerifier, KeySource, OidcDiscovery, RejectionKind,
+};
+
+use crate::key_engine::{Scripted, answer, kind, pass, secs, unknown};
 
 const UNAVAILABLE: Option<RejectionKind> = Some(RejectionKind::KeysUnavailable);
 
@@ -221,4 +226,158 @@ async fn a3_discovery_on_the_wire_with_a_path_and_a_rotation() {
         issuer.requests(),
         ["/api/oidc/.well-known/openid-configuration", "/api/oidc/jwks", "/api/oidc/jwks"]
     );
+}
+
+fn metadata(jwks_uri: &str) -> String {
+    format!(r#"{{"issuer":"https://issuer.test","jwks_uri":"{jwks_uri}"}}"#)
+}
+
+fn discovered(issuer: &MockIssuer, fetch: impl Fetch) -> JwtVerifier {
+    let keys = OidcDiscovery::new(issuer.issuer()).unwrap().with_fetcher(fetch);
+    JwtVerifier::new(issuer.issuer(), "https://api.test", keys).unwrap()
+}
+
+/// The set moves; its old place answers 200 with something that is no set of keys.
+#[tokio::test(start_paused = true)]
+async fn v48_a_set_that_moved_is_found_when_its_old_place_answers_without_keys() {
+    let issuer = MockIssuer::new();
+    let moved = Arc::new(AtomicUsize::new(0));
+    let (set, state) = (issuer.jwk_set(), moved.clone());
+    let fetch = Scripted::new(move |_, url, _| {
+        let has_moved = state.load(Ordering::SeqCst) == 1;
+        let place = if has_moved { "https://issuer.test/new" } else { "https://issuer.test/old" };
+        match url {
+            "https://issuer.test/old" if has_moved => answer(200, &[], r#"{"keys":[]}"#.into()),
+            url if url == place => answer(200, &[], set.clone()),
+            url if url.ends_with("openid-configuration") => {
+                answer(200, &[("cache-control", "max-age=86400")], metadata(place))
+            }
+            _ => answer(404, &[], String::new()),
+        }
+    });
+    let verifier = discovered(&issuer, fetch);
+    verifier.refresh().await.unwrap();
+    moved.store(1, Ordering::SeqCst);
+    // The set was good for ten minutes, and an hour more.
+    pass(3 * 3600).await;
+    let error = verifier.key_status().last_error().map(str::to_owned);
+    assert_eq!(kind(&verifier, &issuer.token().build()).await, None, "{error:?}");
+}
+
+/// The metadata name another set, which is unreadable at first. Its server counts versions from 1, as
+/// the server of the old set did.
+#[tokio::test(start_paused = true)]
+async fn v44_the_etag_of_the_old_set_is_not_sent_to_the_new_place() {
+    let (old, new) = (MockIssuer::new(), MockIssuer::new());
+    let step = Arc::new(AtomicUsize::new(0));
+    let (old_set, new_set, state) = (old.jwk_set(), new.jwk_set(), step.clone());
+    let fetch = Scripted::new(move |_, url, etag| {
+        let step = state.load(Ordering::SeqCst);
+        let etag_1: &[_] = &[("etag", "\"1\"")];
+        match url {
+            "https://issuer.test/old" => answer(200, etag_1, old_set.clone()),
+            "https://issuer.test/new" if step == 1 => answer(200, &[], "{}".into()),
+            "https://issuer.test/new" if etag == Some("\"1\"") => {
+                answer(304, etag_1, String::new())
+            }
+            "https://issuer.test/new" => answer(200, etag_1, new_set.clone()),
+            _ if step == 0 => answer(200, &[], metadata("https://issuer.test/old")),
+            _ => answer(200, &[], metadata("https://issuer.test/new")),
+        }
+    });
+    let verifier = discovered(&old, fetch);
+    verifier.refresh().await.unwrap();
+    let (old_token, new_token) = (old.token().build(), new.token().build());
+    // The metadata are no longer fresh.
+    pass(601).await;
+    step.store(1, Ordering::SeqCst);
+    assert!(verifier.refresh().await.is_err());
+    step.store(2, Ordering::SeqCst);
+    assert!(verifier.refresh().await.is_ok());
+    assert_eq!(verifier.key_status().last_error(), None);
+    let verdicts = (kind(&verifier, &old_token).await, kind(&verifier, &new_token).await);
+    assert_eq!(verdicts, (Some(RejectionKind::UnknownKey), None));
+}
+
+/// Metadata that take longer than two seconds are good at the start, and never again.
+#[tokio::test(start_paused = true)]
+async fn v48_slow_metadata_are_good_later_too() {
+    let issuer = MockIssuer::new();
+    let set = issuer.jwk_set();
+    let fetch = Scripted::new(move |_, url, _| match url {
+        url if url.ends_with("openid-configuration") => Box::pin(async move {
+            tokio::time::sleep(secs(5) / 2).await;
+            answer(200, &[], metadata("https://issuer.test/jwks")).await
+        }),
+        _ => answer(200, &[], set.clone()),
+    });
+    let verifier = discovered(&issuer, fetch.clone());
+    verifier.refresh().await.unwrap();
+    pass(4 * 3600).await;
+    let error = verifier.key_status().last_error().map(str::to_owned);
+    // Whoever starts anew has no trouble.
+    discovered(&issuer, fetch).refresh().await.unwrap();
+    assert_eq!(kind(&verifier, &issuer.token().build()).await, None, "{error:?}");
+}
+
+/// The metadata move from the second place to the first, and a gateway answers 502 at the second.
+#[tokio::test(start_paused = true)]
+async fn metadata_that_moved_are_looked_for_when_nothing_is_good_any_longer() {
+    let issuer = MockIssuer::new();
+    let moved = Arc::new(AtomicUsize::new(0));
+    let (set, state) = (issuer.jwk_set(), moved.clone());
+    let fetch = Scripted::new(move |_, url, _| {
+        let has_moved = state.load(Ordering::SeqCst) == 1;
+        let good = || answer(200, &[], metadata("https://issuer.test/jwks"));
+        match url.rsplit('/').next().unwrap() {
+            "openid-configuration" if has_moved => good(),
+            "openid-configuration" => answer(404, &[], String::new()),
+            "oauth-authorization-server" if has_moved => answer(502, &[], String::new()),
+            "oauth-authorization-server" => good(),
+            _ => answer(200, &[], set.clone()),
+        }
+    });
+    let verifier = discovered(&issuer, fetch.clone());
+    verifier.refresh().await.unwrap();
+    moved.store(1, Ordering::SeqCst);
+    pass(4 * 3600).await;
+    let error = verifier.key_status().last_error().map(str::to_owned);
+    discovered(&issuer, fetch).refresh().await.unwrap();
+    assert_eq!(kind(&verifier, &issuer.token().build()).await, None, "{error:?}");
+}
+
+/// An ingress without a back-end answers 404, a busy one 429, a new one with a page of HTML.
+#[tokio::test(start_paused = true)]
+async fn v48_metadata_that_are_away_for_a_moment_do_not_stop_the_set() {
+    for answer in [
+        MockAnswer::Status(404),
+        MockAnswer::Status(429),
+        MockAnswer::Body("text/html", "<html>".into()),
+        MockAnswer::Redirect("https://login.test/".into()),
+    ] {
+        let issuer = MockIssuer::new();
+        let verifier = discovered(&issuer, issuer.clone());
+        verifier.refresh().await.unwrap();
+        issuer.set_metadata_answer(answer.clone());
+        pass(700).await;
+        issuer.rotate();
+        let verdict = kind(&verifier, &issuer.token().build()).await;
+        assert_eq!(verdict, None, "{answer:?}: {:?}", verifier.key_status().last_error());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_requests_is_not_asked_elsewhere() {
+    let issuer = MockIssuer::with_issuer("https://issuer.test/a");
+    issuer.set_metadata_answer(MockAnswer::Status(429));
+    let keys = OidcDiscovery::new(issuer.issuer()).unwrap().with_fetcher(issuer.clone());
+    assert!(keys.refresh().await.is_err());
+    assert_eq!(issuer.requests().len(), 1, "{:?}", issuer.requests());
+}
+
+#[test]
+fn a3_an_issuer_with_white_space_is_an_error_at_build_time() {
+    for issuer in ["https://issuer.test\n", " https://issuer.test", "https://is\tsuer.test"] {
+        assert!(OidcDiscovery::new(issuer).is_err(), "{issuer:?}");
+    }
 }

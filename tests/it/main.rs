@@ -22,6 +22,8 @@ mod jsonwebtoken_11;
 mod key_engine;
 mod keys;
 mod properties;
+#[cfg(feature = "oidc-discovery")]
+mod providers;
 mod readiness;
 mod refusals;
 mod rfc7520;

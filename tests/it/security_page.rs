@@ -10,7 +10,14 @@ fn the_tests_that_the_threat_model_names_exist() {
     for name in page.split('`').skip(1).step_by(2) {
         let (file, exists) = match name.split("::").collect::<Vec<_>>()[..] {
             [module, .., test] if !module.is_empty() => {
-                (format!("tests/it/{module}.rs"), format!("fn {test}("))
+                // In a file, in a module within it, or in a folder.
+                let path = name.trim_end_matches(test).trim_end_matches("::").replace("::", "/");
+                let files =
+                    [format!("{path}.rs"), format!("{path}/mod.rs"), format!("{module}.rs")]
+                        .map(|file| format!("tests/it/{file}"));
+                let is_there = |file: &&String| root.join(file).exists();
+                let file = files.iter().find(is_there).cloned().unwrap_or_default();
+                (file, format!("fn {test}("))
             }
             [file] if file.ends_with(".json") => {
                 (format!("tests/conformance/{file}"), "\"ids\"".into())

@@ -1,23 +1,25 @@
 //! Several issuers: a token's `iss` picks the verifier, among those that are allowed.
 
+mod claimed_issuer;
+mod held;
+mod room;
 mod template;
 
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use http::request::Parts;
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::DeserializeOwned;
 
+use self::claimed_issuer::claimed_issuer;
+use self::held::{Instant, Issuer, now};
+use self::room::{Found, Issuers, Leaving, Room, no_room};
 pub use self::template::IssuerTemplate;
 use super::expected::Expected;
-use crate::strict_json::{self, NameSeed, NameSet};
 use crate::token::{BearerToken, CompactJws, Scratch};
 use crate::{
-    ConfigError, ConfigErrorKind, JwtVerifier, KeySourceError, KeyStatus, RegisteredClaims,
-    Rejection, RejectionKind, Verification, VerifiedToken, VerifyToken,
+    ConfigError, ConfigErrorKind, JwtVerifier, KeyStatus, RegisteredClaims, Rejection,
+    RejectionKind, Verification, VerifiedToken, VerifyToken, trace,
 };
 
 /// Verifies tokens of several issuers, each with its own keys, audience and algorithms (RFC 8725
@@ -33,7 +35,7 @@ use crate::{
 /// | | default | setter |
 /// |---|---|---|
 /// | issuers | none | [`add`](Self::add), [`remove`](Self::remove) |
-/// | issuers that carry a tenant | none | [`add_template`](Self::add_template) |
+/// | issuers that carry a tenant | none | [`add_template`](Self::add_template), [`remove_template`](Self::remove_template) |
 /// | issuers held at once | 100 | [`with_capacity`](Self::with_capacity) |
 ///
 /// # Example: two issuers, one of them for a while
@@ -53,50 +55,45 @@ use crate::{
 /// ```
 pub struct IssuerSet<C = RegisteredClaims>(Arc<RwLock<Issuers<C>>>);
 
-struct Issuers<C> {
-    by_name: HashMap<String, Issuer<C>>,
-    templates: Vec<IssuerTemplate<C>>,
-    capacity: usize,
-}
-
-/// One way to write an issuer's name.
-struct Issuer<C> {
-    verifier: JwtVerifier<C>,
-    /// Made by a template, for a token: so it can be made again.
-    by_template: bool,
-}
-
 impl<C> IssuerSet<C> {
     const CAPACITY: usize = 100;
 
     /// A set without issuers, which refuses every token.
     pub fn new() -> Self {
-        Self(Arc::new(RwLock::new(Issuers {
-            by_name: HashMap::new(),
-            templates: Vec::new(),
-            capacity: Self::CAPACITY,
-        })))
+        Self(Arc::new(RwLock::new(Issuers::new(Self::CAPACITY))))
     }
 
     /// Replaces how many issuers are held at once, also for the clones; 100 by default. Several
     /// spellings of one issuer count each.
     ///
-    /// It bounds what a template makes: each issuer has keys of its own, which are fetched. When there
-    /// is no room, those of a template whose keys could never be fetched give way; after that,
-    /// tokens of a further issuer get 503.
+    /// It bounds what templates make, since each issuer has keys of its own, which are fetched:
+    ///
+    /// | an issuer that a template made | |
+    /// |---|---|
+    /// | its keys were never there, and a predicate allows it | is unproven; a quarter of the places, and at least one, is for these |
+    /// | unproven for 10 seconds | gives way to a further one, the oldest first; and leaves when no token came for some minutes |
+    /// | any other, such as one with keys in memory or of a tenant that is named | keeps its place; in a full set the one that was used least recently gives way, if no token came for 10 minutes |
+    ///
+    /// Where nobody gives way, the tokens of a further issuer get 503 at once, and nothing is
+    /// fetched; the log has a warning, once a minute at most. The issuers that are
+    /// [added](Self::add) never give way.
     ///
     /// # Errors
     ///
     /// When it is 0, or less than the number of issuers that are there.
+    ///
+    /// # Example: 1,000 customers, of whom 250 may be new at the same time
+    ///
+    /// ```
+    /// use tower_jwt_auth::IssuerSet;
+    ///
+    /// let issuers: IssuerSet = IssuerSet::new().with_capacity(1000)?;
+    /// assert!(issuers.with_capacity(0).is_err());
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
     pub fn with_capacity(self, capacity: usize) -> Result<Self, ConfigError> {
-        {
-            let mut issuers = self.write();
-            if capacity == 0 || capacity < issuers.by_name.len() {
-                return Err(unusable("there is no room for the issuers"));
-            }
-            issuers.capacity = capacity;
-        }
-        Ok(self)
+        let is_set = self.write().set_capacity(capacity);
+        is_set.then_some(self).ok_or_else(|| unusable("there is no room for the issuers"))
     }
 
     /// Adds an issuer, under every name that its verifier expects.
@@ -105,24 +102,14 @@ impl<C> IssuerSet<C> {
     ///
     /// When the verifier expects any issuer, when one of its names is here already, or when there is
     /// no room.
-    #[allow(clippy::needless_pass_by_value, reason = "it moves in, under one name or several")]
     pub fn add(&self, verifier: JwtVerifier<C>) -> Result<(), ConfigError> {
-        let names = verifier.issuer_names().ok_or_else(|| {
-            unusable("a verifier of any issuer has no place among others: name its issuer")
-        })?;
-        let names = names.to_vec();
-        let mut issuers = self.write();
-        if names.iter().any(|name| issuers.by_name.contains_key(name)) {
-            return Err(unusable("this issuer is there already: remove it first"));
+        let issuer = Arc::new(Issuer::added(verifier));
+        if issuer.names().is_empty() {
+            return Err(unusable(
+                "a verifier of any issuer has no place among others: name its issuer",
+            ));
         }
-        if issuers.by_name.len().saturating_add(names.len()) > issuers.capacity {
-            return Err(unusable("there is no room for a further issuer"));
-        }
-        for name in names {
-            let issuer = Issuer { verifier: verifier.clone(), by_template: false };
-            issuers.by_name.insert(name, issuer);
-        }
-        Ok(())
+        self.write().add(&issuer)
     }
 
     /// Removes an issuer by one of its names; `false` when it was not there. Its tokens are refused
@@ -130,69 +117,111 @@ impl<C> IssuerSet<C> {
     ///
     /// One that a template allows comes back with its next token.
     pub fn remove(&self, issuer: &str) -> bool {
-        let mut issuers = self.write();
-        let Some(removed) = issuers.by_name.remove(issuer) else { return false };
-        for name in removed.verifier.issuer_names().unwrap_or_default() {
-            issuers.by_name.remove(name);
-        }
-        true
+        // Dropped when the lock is free again: sources of keys are the application's.
+        let removed = self.write().remove(issuer);
+        removed.is_some()
     }
 
     /// Adds a template for issuers that carry a tenant: see [`IssuerTemplate`].
     pub fn add_template(&self, template: IssuerTemplate<C>) {
-        self.write().templates.push(template);
+        self.write().add_template(template);
+    }
+
+    /// Removes the templates of this text, the one that [`IssuerTemplate::new`] was given, and the
+    /// issuers that they made; `false` when there are none. Tokens of those issuers are refused from
+    /// then on, unless another template allows them.
+    ///
+    /// # Example: no tenants any longer
+    ///
+    /// ```
+    /// use tower_jwt_auth::{Algorithm, IssuerSet, IssuerTemplate, JwtVerifier, VerificationKey};
+    ///
+    /// let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256)?;
+    /// let template = "https://issuer.example/{tenant}";
+    /// let issuers: IssuerSet = IssuerSet::new();
+    /// issuers.add_template(IssuerTemplate::new(template, move |issuer, _| {
+    ///     JwtVerifier::new(issuer, "orders", key.clone())
+    /// })?);
+    /// assert!(issuers.remove_template(template));
+    /// assert!(!issuers.remove_template(template));
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn remove_template(&self, template: &str) -> bool {
+        // Dropped when the lock is free again, as with `remove`.
+        let (templates, _issuers) = self.write().remove_template(template);
+        !templates.is_empty()
     }
 
     /// The issuers that are here, each with what is known of its keys, in the order of their names.
     /// For a readiness probe: it starts to fetch the keys, where nothing has yet.
     pub fn key_status(&self) -> Vec<(String, KeyStatus)> {
-        let verifiers: Vec<_> = {
-            let issuers = self.read();
-            let named =
-                |(name, issuer): (&String, &Issuer<C>)| (name.clone(), issuer.verifier.clone());
-            issuers.by_name.iter().map(named).collect()
-        };
-        let status = |(name, verifier): (String, JwtVerifier<C>)| (name, verifier.key_status());
-        let mut all: Vec<_> = verifiers.into_iter().map(status).collect();
+        let issuers = self.read().named();
+        let status =
+            |(name, issuer): &(Arc<str>, Arc<Issuer<C>>)| (name.to_string(), issuer.key_status());
+        let mut all: Vec<_> = issuers.iter().map(status).collect();
         all.sort_by(|(a, _), (b, _)| a.cmp(b));
         all
     }
 
-    /// The verifier for a token of this issuer.
-    fn verifier(&self, name: &str) -> Result<JwtVerifier<C>, Rejection> {
-        let template = {
-            let issuers = self.read();
-            if let Some(issuer) = issuers.by_name.get(name) {
-                return Ok(issuer.verifier.clone());
+    /// The issuer of a token by its name. Everything of the application's is called without the
+    /// lock: predicates, what makes verifiers, and sources of keys, also where they are dropped.
+    fn issuer(&self, name: &str, now: Instant) -> Result<Arc<Issuer<C>>, Rejection> {
+        let found = self.read().find(name);
+        match found {
+            Found::Held(issuer) if issuer.is_still_allowed(name, now) => Ok(issuer),
+            Found::Held(issuer) => {
+                self.write().remove_this(&issuer);
+                Err(RejectionKind::WrongIssuer.into())
             }
-            let fits = |template: &&IssuerTemplate<C>| template.allows(name);
-            issuers.templates.iter().find(fits).cloned()
-        };
-        // Outside of the lock: it calls what the application gave.
-        let template = template.ok_or(RejectionKind::WrongIssuer)?;
-        let verifier = template.verifier(name).map_err(Rejection::without_keys)?;
-        self.hold(name, verifier)
+            Found::Templates(templates) => {
+                let template = templates
+                    .into_iter()
+                    .find(|template| template.allows(name))
+                    .ok_or(RejectionKind::WrongIssuer)?;
+                let leaving = self.room_for(&template, now)?;
+                let verifier = template.verifier(name).map_err(Rejection::without_keys)?;
+                let issuer = Arc::new(Issuer::made(template, verifier));
+                self.write().hold(name, &issuer, &leaving)
+            }
+        }
     }
 
-    /// Keeps what a template made, unless another request was quicker.
-    fn hold(&self, name: &str, verifier: JwtVerifier<C>) -> Result<JwtVerifier<C>, Rejection> {
+    /// Lets those go, now and then, that strangers made up and have forgotten.
+    fn sweep(&self, now: Instant) {
+        let is_due = self.read().is_sweep_due(now);
+        if !is_due {
+            return;
+        }
+        let made = self.write().begin_sweep(now);
+        let leaving = Leaving::among(&made, now);
         let mut issuers = self.write();
-        if let Some(issuer) = issuers.by_name.get(name) {
-            return Ok(issuer.verifier.clone());
+        for issuer in leaving.forgotten(now) {
+            issuers.remove_this(issuer);
         }
-        if issuers.by_name.len() >= issuers.capacity {
-            issuers.by_name.retain(|_, issuer| {
-                let status = issuer.verifier.key_status();
-                !issuer.by_template || status.is_ready() || status.fetches_failed() == 0
-            });
+    }
+
+    /// Who gives way to a further issuer of this template, where somebody must.
+    fn room_for(
+        &self,
+        template: &IssuerTemplate<C>,
+        now: Instant,
+    ) -> Result<Leaving<C>, Rejection> {
+        let room = self.read().look_for_room(template, now);
+        let made = match room {
+            Room::Free => return Ok(Leaving::default()),
+            Room::NoneOfLate => return Err(no_room()),
+            Room::AskThose(made) => made,
+        };
+        let leaving = Leaving::among(&made, now);
+        let is_enough = self.read().has_room(template, &leaving);
+        if is_enough {
+            return Ok(leaving);
         }
-        if issuers.by_name.len() >= issuers.capacity {
-            let full = KeySourceError::new("there is no room for a further issuer");
-            return Err(Rejection::without_keys(full));
+        let tell = self.write().found_no_room(now);
+        if tell {
+            trace::no_room_for_an_issuer();
         }
-        let issuer = Issuer { verifier: verifier.clone(), by_template: true };
-        issuers.by_name.insert(name.to_owned(), issuer);
-        Ok(verifier)
+        Err(no_room())
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Issuers<C>> {
@@ -203,12 +232,15 @@ impl<C> IssuerSet<C> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The verifier that a token's own `iss` picks.
-    fn pick(&self, token: &[u8]) -> Result<JwtVerifier<C>, Rejection> {
+    /// The issuer that a token's own `iss` picks.
+    fn pick(&self, token: &[u8]) -> Result<Arc<Issuer<C>>, Rejection> {
         let mut scratch = Scratch::new();
         let jws = CompactJws::parse(token, &mut scratch)?;
-        let issuer = claimed_issuer(jws.payload)?;
-        self.verifier(&issuer)
+        let name = claimed_issuer(jws.payload)?;
+        let now = now();
+        let issuer = self.issuer(&name, now);
+        self.sweep(now);
+        issuer
     }
 }
 
@@ -219,7 +251,7 @@ impl<C: DeserializeOwned> IssuerSet<C> {
     ///
     /// As there; and [`RejectionKind::WrongIssuer`] for an issuer that is not here.
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
-        self.pick(token.as_bytes())?.verify(token).await
+        self.pick(token.as_bytes())?.verifier.verify(token).await
     }
 }
 
@@ -229,7 +261,7 @@ where
 {
     fn verify_bearer(&self, token: &BearerToken, head: &Parts) -> Verification<C> {
         match self.pick(token.as_bytes()) {
-            Ok(verifier) => verifier.verify_bearer(token, head),
+            Ok(issuer) => issuer.verifier.verify_bearer(token, head),
             Err(rejection) => Verification::verified(Err(rejection)),
         }
     }
@@ -249,13 +281,13 @@ impl<C> Default for IssuerSet<C> {
 
 impl<C> fmt::Debug for IssuerSet<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let issuers = self.read();
-        let mut names: Vec<_> = issuers.by_name.keys().collect();
-        names.sort_unstable();
+        // Copied first: what it is written to is the application's, too.
+        let (mut issuers, templates, capacity) = self.read().parts();
+        issuers.sort_unstable();
         f.debug_struct("IssuerSet")
-            .field("issuers", &names)
-            .field("templates", &issuers.templates)
-            .field("capacity", &issuers.capacity)
+            .field("issuers", &issuers)
+            .field("templates", &templates)
+            .field("capacity", &capacity)
             .finish_non_exhaustive()
     }
 }
@@ -267,48 +299,6 @@ impl<C> JwtVerifier<C> {
             Expected::Any => None,
             Expected::OneOf { values, .. } => Some(values),
         }
-    }
-}
-
-/// The `iss` of claims that nobody has verified, to pick a verifier by and for nothing else. Read as
-/// strictly as the verifier will: one JSON object, no name twice, a string.
-fn claimed_issuer(payload: &[u8]) -> Result<Cow<'_, str>, RejectionKind> {
-    let text = strict_json::text(payload).ok_or(RejectionKind::MalformedClaims)?;
-    let Ok(ClaimedIssuer(issuer)) = serde_json::from_str(text) else {
-        return Err(RejectionKind::MalformedClaims);
-    };
-    issuer.ok_or(RejectionKind::MissingClaim)
-}
-
-struct ClaimedIssuer<'a>(Option<Cow<'a, str>>);
-
-impl<'de> Deserialize<'de> for ClaimedIssuer<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ClaimedIssuerVisitor)
-    }
-}
-
-struct ClaimedIssuerVisitor;
-
-impl<'de> Visitor<'de> for ClaimedIssuerVisitor {
-    type Value = ClaimedIssuer<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("claims")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let (mut issuer, mut names) = (None, NameSet::default());
-        while let Some(name) = map.next_key_seed(NameSeed)? {
-            match &*name {
-                "iss" => issuer = Some(map.next_value_seed(NameSeed)?),
-                _ => drop(map.next_value::<IgnoredAny>()?),
-            }
-            if !names.insert(name) {
-                return Err(A::Error::custom("a name stands twice"));
-            }
-        }
-        Ok(ClaimedIssuer(issuer))
     }
 }
 

@@ -3,6 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::unusable;
+use crate::key_source::for_a_stranger;
 use crate::{ConfigError, JwtVerifier, KeySourceError, RegisteredClaims};
 
 /// Issuers that differ in their tenant alone, such as those of Entra ID:
@@ -10,7 +11,12 @@ use crate::{ConfigError, JwtVerifier, KeySourceError, RegisteredClaims};
 ///
 /// A tenant is 1 to 64 letters, digits, `-`, `_` and `.`, other than `.` and `..`. None is allowed
 /// unless it is named or a predicate says so. Each one that is has a verifier of its own, made when
-/// its first token comes, with keys, audience and algorithms of its own.
+/// its first token comes, with keys, audience and algorithms of its own; each further token is asked
+/// about again, before anything else.
+///
+/// Naming the tenants is the safer way: whom a predicate allows without knowing him, "whatever looks
+/// like a GUID", can be made up by strangers. How little they gain by it is said at
+/// [`allow_if`](Self::allow_if).
 ///
 /// # Example: two tenants of Entra ID
 ///
@@ -35,6 +41,7 @@ use crate::{ConfigError, JwtVerifier, KeySourceError, RegisteredClaims};
 /// # fn main() {}
 /// ```
 pub struct IssuerTemplate<C = RegisteredClaims> {
+    text: Arc<str>,
     before: Arc<str>,
     after: Arc<str>,
     allowed: Allowed,
@@ -58,7 +65,9 @@ impl<C> IssuerTemplate<C> {
     ///
     /// # Errors
     ///
-    /// When there is not exactly one placeholder, or when it stands within the host.
+    /// When there is not exactly one placeholder; when the template has white space, a control
+    /// character or a backslash; or, where it has a `:`, when it does not begin with
+    /// `scheme://host/`, in which the placeholder must not stand.
     ///
     /// # Example: not in the host
     ///
@@ -68,7 +77,8 @@ impl<C> IssuerTemplate<C> {
     /// let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256)?;
     /// let make = move |issuer: &str, _: &str| JwtVerifier::new(issuer, "orders", key.clone());
     /// assert!(IssuerTemplate::new("https://issuer.example/{tenant}", make.clone()).is_ok());
-    /// assert!(IssuerTemplate::new("https://{tenant}/", make).is_err());
+    /// assert!(IssuerTemplate::new("https://{tenant}/", make.clone()).is_err());
+    /// assert!(IssuerTemplate::new("https:{tenant}/", make).is_err()); // A URL as well.
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     pub fn new<F>(template: &str, make: F) -> Result<Self, ConfigError>
@@ -84,11 +94,17 @@ impl<C> IssuerTemplate<C> {
         let (before, after) = parts.ok_or_else(|| {
             unusable("a template of issuers has exactly one placeholder, such as {tenant}")
         })?;
-        // A host that strangers choose could be theirs.
-        if before.split_once("://").is_some_and(|(_, rest)| !rest.contains('/')) {
-            return Err(unusable("the placeholder of a template must stand in the path"));
+        if template.contains(|c: char| c == '\\' || c.is_whitespace() || c.is_control()) {
+            return Err(unusable("a template has a backslash, white space or a control character"));
+        }
+        // A host that strangers choose could be theirs. Readers of URLs are generous: they find a
+        // host after `https:` and after `//`, too.
+        let is_like_url = template.contains(':') || template.starts_with("//");
+        if is_like_url && !begins_with_host(before) {
+            return Err(unusable("a template begins with scheme://host/, before its placeholder"));
         }
         Ok(Self {
+            text: template.into(),
             before: before.into(),
             after: after.into(),
             allowed: Allowed::Named(Arc::default()),
@@ -97,6 +113,23 @@ impl<C> IssuerTemplate<C> {
     }
 
     /// Replaces which tenants are allowed: these. None by default.
+    ///
+    /// No stranger can make them up: so they have their places without proof, and failed fetches of
+    /// their keys are logged as those of any other issuer are.
+    ///
+    /// # Example: two customers
+    ///
+    /// ```
+    /// use tower_jwt_auth::{Algorithm, IssuerTemplate, JwtVerifier, VerificationKey};
+    ///
+    /// let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256)?;
+    /// let template = IssuerTemplate::new("https://issuer.example/{tenant}", move |issuer, _| {
+    ///     JwtVerifier::new(issuer, "orders", key.clone())
+    /// })?
+    /// .allow_tenants(["acme", "umbrella"]);
+    /// # let _ = template;
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
     #[must_use]
     pub fn allow_tenants<T: Into<String>>(mut self, tenants: impl IntoIterator<Item = T>) -> Self {
         let tenants = tenants.into_iter().map(Into::into).collect();
@@ -106,12 +139,53 @@ impl<C> IssuerTemplate<C> {
 
     /// Replaces which tenants are allowed: those of which the predicate says so. None by default.
     ///
-    /// It is called for each token of an issuer that is not held, by a stranger's word: it should
-    /// answer at once, and not allow whom the application does not know.
+    /// It is called for each token of an issuer of the template, by a stranger's word, and its last
+    /// answer counts: once it says no, the issuer's tokens are refused as
+    /// [`WrongIssuer`](crate::RejectionKind::WrongIssuer) and its keys are dropped. So it should
+    /// answer at once. It should not allow whom the application does not know; where it does, the
+    /// strangers' gain is bounded:
+    ///
+    /// | strangers who make up tenants | |
+    /// |---|---|
+    /// | make fetches | for a quarter of the [capacity](crate::IssuerSet::with_capacity) in ten seconds at most, each with the pauses between its attempts |
+    /// | hold places | that quarter; never one that an issuer with keys has. By tenants that do exist, though none of yours, they can take all places that are free |
+    /// | delay others | only tenants that are not held yet: those compete for that quarter, and get 503 where they lose |
+    /// | write the log | nothing above `debug` before a tenant's keys have been there; one warning a minute that there is no room |
+    ///
+    /// # Example: the customers of this moment
+    ///
+    /// ```
+    /// use std::collections::HashSet;
+    /// use std::sync::{Arc, PoisonError, RwLock};
+    /// use tower_jwt_auth::{Algorithm, IssuerTemplate, JwtVerifier, VerificationKey};
+    ///
+    /// let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256)?;
+    /// let customers = Arc::new(RwLock::new(HashSet::from(["acme".to_owned()])));
+    /// let known = Arc::clone(&customers);
+    /// let template = IssuerTemplate::new("https://issuer.example/{tenant}", move |issuer, _| {
+    ///     JwtVerifier::new(issuer, "orders", key.clone())
+    /// })?
+    /// .allow_if(move |tenant| known.read().unwrap_or_else(PoisonError::into_inner).contains(tenant));
+    /// # let _ = template;
+    ///
+    /// // From the next token on.
+    /// customers.write().unwrap_or_else(PoisonError::into_inner).remove("acme");
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
     #[must_use]
     pub fn allow_if(mut self, allows: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         self.allowed = Allowed::If(Arc::new(allows));
         self
+    }
+
+    /// As it was given.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether a stranger may name a tenant that the application has not named.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.allowed, Allowed::If(_))
     }
 
     /// Whether an issuer is one of those that are allowed.
@@ -125,7 +199,9 @@ impl<C> IssuerTemplate<C> {
     /// The verifier of an issuer that is allowed.
     pub(super) fn verifier(&self, issuer: &str) -> Result<JwtVerifier<C>, KeySourceError> {
         let tenant = self.tenant(issuer).unwrap_or_default();
-        let verifier = (self.make)(issuer, tenant).map_err(|error| {
+        let make = || (self.make)(issuer, tenant);
+        let made = if self.is_open() { for_a_stranger(make) } else { make() };
+        let verifier = made.map_err(|error| {
             KeySourceError::new("the template made no verifier").with_source(error)
         })?;
         let expects_it_alone = verifier.issuer_names().is_some_and(|names| names == [issuer]);
@@ -135,7 +211,8 @@ impl<C> IssuerTemplate<C> {
         }
     }
 
-    fn tenant<'a>(&self, issuer: &'a str) -> Option<&'a str> {
+    /// The tenant of an issuer that fits the template.
+    pub(super) fn tenant<'a>(&self, issuer: &'a str) -> Option<&'a str> {
         let tenant = issuer.strip_prefix(&*self.before)?.strip_suffix(&*self.after)?;
         let is_tenant_char = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
         let is_tenant = (1..=64).contains(&tenant.len())
@@ -148,6 +225,7 @@ impl<C> IssuerTemplate<C> {
 impl<C> Clone for IssuerTemplate<C> {
     fn clone(&self) -> Self {
         Self {
+            text: Arc::clone(&self.text),
             before: Arc::clone(&self.before),
             after: Arc::clone(&self.after),
             allowed: self.allowed.clone(),
@@ -158,8 +236,16 @@ impl<C> Clone for IssuerTemplate<C> {
 
 impl<C> fmt::Debug for IssuerTemplate<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IssuerTemplate")
-            .field("template", &format_args!("{}{{tenant}}{}", self.before, self.after))
-            .finish_non_exhaustive()
+        f.debug_struct("IssuerTemplate").field("template", &self.text).finish_non_exhaustive()
     }
+}
+
+/// Whether it is `scheme://host/` and maybe more (RFC 3986 section 3).
+fn begins_with_host(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let Some((host, _)) = rest.split_once('/') else { return false };
+    scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"+-.".contains(&octet))
+        && !host.is_empty()
+        && !host.contains(['?', '#'])
 }

@@ -101,7 +101,7 @@ fn it_is_built_without_a_runtime_and_outlives_several() {
         assert!(refresh.is_err());
     });
     drop(runtime);
-    assert!(verifier.key_status().last_error().unwrap().contains("broken off"));
+    assert_eq!(verifier.key_status().last_error(), None);
     issuer.set_answer(MockAnswer::Good);
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(verifier.refresh()).unwrap();

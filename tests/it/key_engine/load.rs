@@ -1,10 +1,24 @@
 //! Many at once: one fetch for all of them, whatever the order in which they come.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http::{Request, Response, StatusCode};
+use http_body_util::{Empty, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper::service::Service as HyperService;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
+use tower::ServiceBuilder;
+use tower_jwt_auth::JwtAuthLayer;
 use tower_jwt_auth::test_util::{MockAnswer, MockIssuer};
 
 use super::{kind, pass, secs, unknown};
@@ -61,22 +75,33 @@ fn v52_one_fetch_at_a_time_in_any_order_of_events() {
     }
 }
 
-/// The soak: 20 rotations while good requests flow, half of them without an overlap. Its figures stand
-/// in the docs of the key engine.
+/// The soak: 20 rotations while good requests flow on 50 connections of HTTP/1.1 and HTTP/2, half of
+/// the rotations without an overlap. Its figures stand in the docs of the key engine.
 #[tokio::test(start_paused = true)]
 async fn v49_twenty_rotations_refuse_no_good_request() {
     let issuer = MockIssuer::new();
     let verifier = issuer.verifier();
     verifier.ready(secs(5)).await.unwrap();
+    let layer: JwtAuthLayer = JwtAuthLayer::new(verifier.clone());
+    let service = ServiceBuilder::new().layer(layer).service_fn(async |_: Request<Incoming>| {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+    });
     let stop = Arc::new(AtomicBool::new(false));
     let served = Arc::new(AtomicUsize::new(0));
     let clients: Vec<_> = (0..50)
-        .map(|_| {
-            let (issuer, verifier) = (issuer.clone(), verifier.clone());
-            let (stop, served) = (stop.clone(), served.clone());
+        .map(|n| {
+            let (issuer, stop, served) = (issuer.clone(), stop.clone(), served.clone());
+            let service = TowerToHyperService::new(service.clone());
             tokio::spawn(async move {
+                let mut connection = connect(service, n % 2 == 0).await;
                 while !stop.load(Ordering::Relaxed) {
-                    assert_eq!(kind(&verifier, &issuer.token().build()).await, None);
+                    let authorization = format!("Bearer {}", issuer.token().build());
+                    let request = Request::get("http://api.test/")
+                        .header("host", "api.test")
+                        .header("authorization", authorization)
+                        .body(Empty::<Bytes>::new())
+                        .unwrap();
+                    assert_eq!(connection(request).await, StatusCode::OK);
                     served.fetch_add(1, Ordering::Relaxed);
                     tokio::time::sleep(secs(1)).await;
                 }
@@ -101,6 +126,40 @@ async fn v49_twenty_rotations_refuse_no_good_request() {
     assert!(served > 10_000, "{served}");
     assert_eq!(verifier.key_status().fetches_failed(), 0);
     println!("20 rotations, {served} good requests, none refused, {fetches} fetches");
+}
+
+/// A connection in memory to the service: what sends a request over it and answers its status.
+async fn connect<S>(
+    service: S,
+    is_http2: bool,
+) -> Box<dyn FnMut(Request<Empty<Bytes>>) -> BoxFuture<'static, StatusCode> + Send>
+where
+    S: HyperService<Request<Incoming>, Response = Response<Full<Bytes>>> + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (client, server) = tokio::io::duplex(64 * 1024);
+    tokio::spawn(async move {
+        auto::Builder::new(TokioExecutor::new())
+            .serve_connection(TokioIo::new(server), service)
+            .await
+            .unwrap();
+    });
+    let client = TokioIo::new(client);
+    if is_http2 {
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), client).await.unwrap();
+        tokio::spawn(connection);
+        return Box::new(move |request| {
+            let mut sender = sender.clone();
+            async move { sender.send_request(request).await.unwrap().status() }.boxed()
+        });
+    }
+    let (mut sender, connection) = http1::handshake(client).await.unwrap();
+    tokio::spawn(connection);
+    Box::new(move |request| {
+        let response = sender.send_request(request);
+        async move { response.await.unwrap().status() }.boxed()
+    })
 }
 
 /// The flood, beside clients that are good, while the issuer hangs.

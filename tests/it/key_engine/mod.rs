@@ -7,7 +7,9 @@ mod load;
 mod log;
 mod model;
 mod rotation;
+mod runtimes;
 mod schedule;
+mod texts;
 mod wire;
 
 use std::sync::Arc;
@@ -15,9 +17,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Response;
 use tower_jwt_auth::test_util::{MockAnswer, MockIssuer};
 use tower_jwt_auth::{
-    JwtVerifier, KeyLookup, KeyQuery, KeySource, KeyStatus, KeyTask, Rejection, RejectionKind,
+    Fetch, FetchFuture, FetchRequest, JwksUrl, JwtVerifier, KeyLookup, KeyQuery, KeySource,
+    KeyStatus, KeyTask, Rejection, RejectionKind,
 };
 
 pub(crate) fn secs(seconds: u64) -> Duration {
@@ -115,4 +119,46 @@ pub(crate) fn bad_answers(issuer: &MockIssuer) -> Vec<(&'static str, MockAnswer)
         ("half a body", MockAnswer::HalfBody),
         ("a slow drip", MockAnswer::Drip(secs(1))),
     ]
+}
+
+/// Of the number of a request, from 1, its URL and its ETag.
+type Answer = dyn Fn(usize, &str, Option<&str>) -> FetchFuture + Send + Sync;
+/// A fetcher that is a closure.
+#[derive(Clone)]
+pub(crate) struct Scripted(Arc<Answer>, Arc<AtomicUsize>);
+
+impl Scripted {
+    pub(crate) fn new(
+        f: impl Fn(usize, &str, Option<&str>) -> FetchFuture + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(f), Arc::default())
+    }
+}
+
+impl std::fmt::Debug for Scripted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Scripted")
+    }
+}
+
+impl Fetch for Scripted {
+    fn fetch(&self, request: FetchRequest) -> FetchFuture {
+        let n = self.1.fetch_add(1, Ordering::SeqCst) + 1;
+        (self.0)(n, request.url(), request.etag())
+    }
+}
+
+pub(crate) fn answer(status: u16, headers: &[(&'static str, &str)], body: String) -> FetchFuture {
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
+    for (name, value) in headers {
+        response.headers_mut().append(*name, value.parse().unwrap());
+    }
+    Box::pin(async move { Ok(response) })
+}
+
+/// A verifier by the URL of the set.
+pub(crate) fn fetched(issuer: &MockIssuer, fetch: impl Fetch) -> JwtVerifier {
+    let keys = JwksUrl::new(&issuer.jwks_url()).unwrap().with_fetcher(fetch);
+    JwtVerifier::new(issuer.issuer(), "https://api.test", keys).unwrap()
 }

@@ -102,7 +102,7 @@ async fn run(events: Vec<Event>) {
     let mut tokens = vec![issuer.token().build()];
     let mut is_healthy = true;
     // Fetches that began because of a token, and those of the operator.
-    let (mut asked, mut demanded) = (Vec::<Instant>::new(), 0);
+    let (mut asked, mut demanded) = (Vec::<Instant>::new(), Vec::new());
 
     for event in events {
         let log = |from: usize| fetcher.log.lock().unwrap()[from..].to_vec();
@@ -135,7 +135,7 @@ async fn run(events: Vec<Event>) {
             }
             Event::Wait(seconds) => pass(seconds).await,
             Event::Refresh => {
-                demanded += 1;
+                demanded.push(Instant::now());
                 let healthy_before = before.last().is_none_or(|last| last.ended.is_some());
                 let result = verifier.refresh().await;
                 if healthy_before {
@@ -181,10 +181,13 @@ async fn run(events: Vec<Event>) {
     let elapsed = start.elapsed().as_secs();
     let failed = log.iter().filter(|fetched| fetched.keys.is_none()).count() as u64;
     let by_itself = 1 + elapsed / 432 + failed;
-    let at_most = by_itself + 1 + elapsed / 10 + demanded;
+    let at_most = by_itself + 1 + elapsed / 10 + demanded.len() as u64;
     assert!(log.len() as u64 <= at_most, "{} fetches, {at_most} allowed", log.len());
     for pair in log.windows(8) {
-        assert!(pair[7].began - pair[0].began >= secs(2), "a storm: {pair:?}");
+        // The operator may ask as often as he likes.
+        let is_of_engine = !demanded.iter().any(|at| (pair[0].began..=pair[7].began).contains(at));
+        let took = pair[7].began - pair[0].began;
+        assert!(!is_of_engine || took >= secs(2), "a storm: {pair:?}");
     }
 }
 

@@ -1,8 +1,8 @@
 use tokio::time::Instant;
-use tower_jwt_auth::RejectionKind;
 use tower_jwt_auth::test_util::{MockAnswer, MockIssuer};
+use tower_jwt_auth::{KeySourceError, RejectionKind};
 
-use super::{kind, pass, secs, unknown};
+use super::{Scripted, answer, fetched, kind, pass, secs, unknown};
 
 #[tokio::test(start_paused = true)]
 async fn a_set_is_refreshed_ahead_of_its_end() {
@@ -177,4 +177,51 @@ async fn k6_what_a_newer_set_would_not_change_asks_for_none() {
     let token = issuer.token().without_header("kid").header("alg", "RS256").build();
     assert_eq!(kind(&verifier, &token).await, Some(RejectionKind::UnknownKey));
     assert_eq!(issuer.key_fetches(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_answers_for_its_own_fetch() {
+    let issuer = MockIssuer::new();
+    let set = issuer.jwk_set();
+    let fetch = Scripted::new(move |n, _, _| {
+        let set = set.clone();
+        Box::pin(async move {
+            match n {
+                1 => {
+                    tokio::time::sleep(secs(1)).await;
+                    answer(200, &[], set).await
+                }
+                _ => Err(KeySourceError::new("the second one fails")),
+            }
+        })
+    });
+    let verifier = fetched(&issuer, fetch);
+    let first = tokio::spawn({
+        let verifier = verifier.clone();
+        async move { verifier.refresh().await.map_err(|e| e.to_string()) }
+    });
+    tokio::time::sleep(secs(1) / 2).await;
+    let second = verifier.refresh().await.map_err(|e| e.to_string());
+    let first = first.await.unwrap();
+    assert!(second.is_err());
+    assert!(first.is_ok(), "the first fetch succeeded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_304_without_cache_control_keeps_the_words_of_the_200() {
+    let issuer = MockIssuer::new();
+    let set = issuer.jwk_set();
+    let fetch = Scripted::new(move |_, _, etag| match etag {
+        None => answer(
+            200,
+            &[("etag", "\"1\""), ("cache-control", "max-age=3600, stale-if-error=60")],
+            set.clone(),
+        ),
+        Some(_) => answer(304, &[("etag", "\"1\"")], String::new()),
+    });
+    let verifier = fetched(&issuer, fetch);
+    verifier.refresh().await.unwrap();
+    verifier.refresh().await.unwrap();
+    let next = verifier.key_status().next_refresh().unwrap();
+    assert!(next > secs(2000), "RFC 9111 section 4.3.4: {next:?}");
 }

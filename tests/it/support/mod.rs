@@ -1,6 +1,8 @@
 //! What the tests share: a key of every kind, made once for each process, and tokens of any shape.
 
 pub(crate) mod challenge;
+#[cfg(feature = "tracing")]
+pub(crate) mod log;
 pub(crate) mod reference;
 pub(crate) mod requests;
 

@@ -1,5 +1,11 @@
 //! Several issuers: a token's `iss` chooses only among those allowed, and never another's key.
 
+mod flood;
+#[cfg(feature = "tracing")]
+mod log;
+mod templates;
+mod unlocked;
+
 use serde_json::json;
 use tower_jwt_auth::test_util::{MockAnswer, MockIssuer};
 use tower_jwt_auth::{
@@ -239,15 +245,23 @@ async fn v42_the_issuers_that_are_held_are_bounded() {
     assert!(issuers.remove(mocks[0].issuer()));
     assert_eq!(kind(&issuers, &mocks[10].token().build()).await, None);
 
-    // Those that never had a key give way.
+    // Those that never had a key give way when they had their time.
     let (mocks, template) = entra(&["a", "b", "c"]);
     let issuers = IssuerSet::new().with_capacity(2).unwrap();
     issuers.add_template(template.allow_if(|_| true));
     mocks[1].set_answer(MockAnswer::Status(500));
     assert_eq!(kind(&issuers, &mocks[0].token().build()).await, None);
-    assert_eq!(kind(&issuers, &mocks[1].token().build()).await, unavailable);
+    for _ in 0..9 {
+        assert_eq!(kind(&issuers, &mocks[1].token().build()).await, unavailable);
+        assert_eq!(kind(&issuers, &mocks[2].token().build()).await, unavailable);
+        assert!(mocks[2].requests().is_empty());
+        pass(1).await;
+    }
+    pass(1).await;
     assert_eq!(kind(&issuers, &mocks[2].token().build()).await, None);
+    assert_eq!(kind(&issuers, &mocks[1].token().build()).await, unavailable);
     assert_eq!(kind(&issuers, &unknown(&mocks[0], "x")).await, Some(RejectionKind::UnknownKey));
+    assert_eq!(mocks[0].key_fetches(), 2);
 }
 
 /// Neither one that was added by hand, nor one that has keys, nor one that may still get some.

@@ -1,0 +1,182 @@
+//! Try any issuer's token: a server that answers with the claims of the token it is shown, over
+//! HTTP/1.1, h2c and gRPC.
+//!
+//!     cargo run --example whoami --all-features -- --issuer https://issuer.example \
+//!         --audience https://api.example --discover
+//!     curl -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8000/
+//!     curl -i http://127.0.0.1:8000/readyz
+//!     cargo run --example whoami --all-features -- --help
+//!
+//! It serves at once, whether the issuer can be reached or not: until its keys are there, a token
+//! gets 503. `/readyz` needs no token. It answers 200 when the keys of every issuer are there and
+//! 503 until then, and tells how old they are, how often they have changed, and why the last fetch
+//! failed.
+
+mod flags;
+mod readiness;
+mod verifier;
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use axum::http::Method;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use clap::Parser;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tonic::service::Routes;
+use tower_jwt_auth::{TokenHeader, VerifiedToken};
+
+use self::flags::{Flags, one_sentence};
+use self::readiness::readyz;
+use self::verifier::{Claims, Verifier};
+
+/// How long open connections may take to end after SIGTERM or Ctrl-C.
+const GRACE: Duration = Duration::from_secs(5);
+
+fn main() -> ExitCode {
+    let flags = match Flags::try_parse() {
+        Ok(flags) => flags,
+        Err(help) if !help.use_stderr() => help.exit(),
+        Err(error) => return refuse(&one_sentence(&error)),
+    };
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&with_causes(&error)),
+    };
+    let served = runtime.block_on(serve(&flags));
+    // Not even the look-up of an issuer's name is waited for.
+    runtime.shutdown_background();
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(&error),
+    }
+}
+
+fn refuse(error: &str) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::from(2)
+}
+
+fn with_causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Serves until SIGTERM or Ctrl-C.
+async fn serve(flags: &Flags) -> Result<(), String> {
+    let verifier = Verifier::new(flags)?;
+    let mut auth = verifier.layer().exempt(is_readiness_probe);
+    if flags.optional {
+        auth = auth.optional();
+    }
+
+    let router = whoami(&verifier).layer(auth.clone());
+    let mut servers = vec![("listening on", bind(&flags.listen).await?, router)];
+    if let Some(address) = &flags.grpc_listen {
+        let router = with_grpc(whoami(&verifier))?.layer(auth);
+        servers.push(("grpc listening on", bind(address).await?, router));
+    }
+    // Keys that have to be fetched may then be there before the first token is.
+    let _ = verifier.key_status();
+    run(servers).await.map_err(|error| with_causes(&error))
+}
+
+async fn bind(address: &str) -> Result<TcpListener, String> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("cannot listen on {address}: {}", with_causes(&error)))
+}
+
+/// Every path and method but the readiness probe's answers alike.
+fn whoami(verifier: &Verifier) -> Router {
+    let verifier = verifier.clone();
+    let probe = get(async move || readyz(&verifier)).fallback(claims);
+    Router::new().route("/readyz", probe).fallback(claims)
+}
+
+/// Only this exact request goes without a token.
+fn is_readiness_probe(head: &Parts) -> bool {
+    head.uri.path() == "/readyz" && matches!(head.method, Method::GET | Method::HEAD)
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    claims: Option<&'a Claims>,
+    header: Option<&'a TokenHeader>,
+}
+
+async fn claims(token: Option<VerifiedToken<Claims>>) -> Response {
+    let token = token.as_ref();
+    Json(Answer {
+        claims: token.map(VerifiedToken::claims),
+        header: token.and_then(VerifiedToken::header),
+    })
+    .into_response()
+}
+
+/// Adds `grpc.health.v1.Health` and reflection.
+fn with_grpc(router: Router) -> Result<Router, String> {
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let (_reporter, health) = tonic_health::server::health_reporter();
+    Ok(Routes::from(router)
+        .add_service(health)
+        .add_service(reflection().build_v1().map_err(|error| with_causes(&error))?)
+        .add_service(reflection().build_v1alpha().map_err(|error| with_causes(&error))?)
+        .into_axum_router())
+}
+
+async fn run(servers: Vec<(&str, TcpListener, Router)>) -> io::Result<()> {
+    let termination = termination()?;
+    let (stop, stopped) = watch::channel(());
+    let mut running = JoinSet::new();
+    for (what, listener, router) in servers {
+        writeln!(io::stdout(), "{what} http://{}", listener.local_addr()?)?;
+        let mut stopped = stopped.clone();
+        let server = axum::serve(listener, router).with_graceful_shutdown(async move {
+            let _ = stopped.changed().await;
+        });
+        running.spawn(async move { server.await });
+    }
+    io::stdout().flush()?;
+
+    termination.await;
+    drop(stop);
+    // Whoever takes longer is cut off.
+    let _ = tokio::time::timeout(GRACE, running.join_all()).await;
+    Ok(())
+}
+
+/// SIGTERM or Ctrl-C, caught from now on.
+#[cfg(unix)]
+fn termination() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Ctrl-C.
+#[cfg(not(unix))]
+fn termination() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}

@@ -1,0 +1,159 @@
+//! From the flags to what verifies the tokens. Everything that can be wrong with the flags shows
+//! here, before anything is served.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use tower_jwt_auth::{
+    Algorithm, ConfigError, ExpectedAudience, ExpectedIssuer, FixedClock, IssuerSet, JwkSet,
+    JwksUrl, JwtAuthLayer, JwtVerifier, KeySource, KeyStatus, NumericDate, VerificationKey,
+};
+
+use crate::flags::{Audience, Flags, Keys, Typ};
+use crate::with_causes;
+
+/// The claims as they are, whatever they are: not even a number is written anew.
+pub(crate) type Claims = BTreeMap<String, Box<RawValue>>;
+
+/// Of one issuer (or, dangerously, of any), or of several with their own keys each.
+#[derive(Clone)]
+pub(crate) enum Verifier {
+    One { issuer: Option<String>, verifier: JwtVerifier<Claims> },
+    Several(IssuerSet<Claims>),
+}
+
+impl Verifier {
+    pub(crate) fn new(flags: &Flags) -> Result<Self, String> {
+        match &*flags.issuer.issuers {
+            [] => Self::one(flags, None),
+            [issuer] => Self::one(flags, Some(issuer)),
+            issuers if flags.keys.discover => Self::several(flags, issuers),
+            _ => Err("--issuer may be repeated with --discover only".into()),
+        }
+    }
+
+    fn one(flags: &Flags, issuer: Option<&String>) -> Result<Self, String> {
+        let verifier = match issuer {
+            Some(issuer) if flags.keys.discover => discover(flags, issuer)?,
+            _ => {
+                let algorithms = algorithms(flags);
+                let keys = keys(&flags.keys, &algorithms)?;
+                let issuer =
+                    issuer.map_or_else(ExpectedIssuer::dangerous_any, ExpectedIssuer::from);
+                JwtVerifier::new(issuer, audience(&flags.audience), keys)
+                    .and_then(|verifier| with_rules(verifier, flags))
+                    .map_err(|error| with_causes(&error))?
+            }
+        };
+        Ok(Self::One { issuer: issuer.cloned(), verifier })
+    }
+
+    fn several(flags: &Flags, issuers: &[String]) -> Result<Self, String> {
+        let set =
+            IssuerSet::new().with_capacity(issuers.len()).map_err(|error| with_causes(&error))?;
+        for issuer in issuers {
+            set.add(discover(flags, issuer)?).map_err(|error| cannot_use(issuer, &error))?;
+        }
+        Ok(Self::Several(set))
+    }
+
+    pub(crate) fn layer(&self) -> JwtAuthLayer<Claims> {
+        match self {
+            Self::One { verifier, .. } => JwtAuthLayer::new(verifier.clone()),
+            Self::Several(issuers) => JwtAuthLayer::new(issuers.clone()),
+        }
+    }
+
+    /// What is known of the keys of each issuer. The first time, it starts to fetch them.
+    pub(crate) fn key_status(&self) -> Vec<(Option<String>, KeyStatus)> {
+        match self {
+            Self::One { issuer, verifier } => vec![(issuer.clone(), verifier.key_status())],
+            Self::Several(issuers) => issuers
+                .key_status()
+                .into_iter()
+                .map(|(issuer, status)| (Some(issuer), status))
+                .collect(),
+        }
+    }
+}
+
+fn discover(flags: &Flags, issuer: &str) -> Result<JwtVerifier<Claims>, String> {
+    JwtVerifier::discover(issuer, audience(&flags.audience))
+        .and_then(|verifier| with_rules(verifier, flags))
+        .map_err(|error| cannot_use(issuer, &error))
+}
+
+fn with_rules(verifier: JwtVerifier, flags: &Flags) -> Result<JwtVerifier<Claims>, ConfigError> {
+    let mut verifier = verifier.with_claims().with_leeway(Duration::from_secs(flags.leeway))?;
+    let algorithms = algorithms(flags);
+    if !algorithms.is_empty() {
+        verifier = verifier.with_algorithms(algorithms)?;
+    }
+    if let Some(Typ::AccessToken) = flags.typ {
+        verifier = verifier.require_rfc9068();
+    }
+    if let Some(epoch) = flags.clock {
+        verifier = verifier.with_clock(FixedClock(NumericDate::from_unix_seconds(epoch)));
+    }
+    Ok(verifier)
+}
+
+fn audience(flags: &Audience) -> ExpectedAudience {
+    match flags.dangerous_any_audience {
+        true => ExpectedAudience::dangerous_any(),
+        false => ExpectedAudience::from(flags.audiences.clone()),
+    }
+}
+
+/// Each one once.
+fn algorithms(flags: &Flags) -> BTreeSet<Algorithm> {
+    flags.algorithms.iter().copied().collect()
+}
+
+/// The keys of the one source that is given. A secret and a PEM file make a key for each algorithm.
+fn keys(source: &Keys, algorithms: &BTreeSet<Algorithm>) -> Result<Arc<dyn KeySource>, String> {
+    type Load = fn(&[u8], Algorithm) -> Result<VerificationKey, ConfigError>;
+
+    if let Some(url) = &source.jwks_url {
+        let keys = JwksUrl::new(url).map_err(|error| cannot_use(url, &error))?;
+        return Ok(Arc::new(keys));
+    }
+    if let Some(path) = &source.jwks {
+        return Ok(Arc::new(jwk_set(path)?));
+    }
+    let (path, load): (&Path, Load) = match (&source.secret_file, &source.public_key) {
+        (Some(path), _) => (path, VerificationKey::from_secret),
+        (_, Some(path)) => (path, VerificationKey::from_pem),
+        _ => return Err("no source of keys is given".into()),
+    };
+    let octets = fs::read(path).map_err(|error| cannot_use_file(path, &error))?;
+    let keys = algorithms
+        .iter()
+        .map(|algorithm| load(&octets, *algorithm))
+        .collect::<Result<Vec<_>, _>>()
+        .and_then(JwkSet::from_keys)
+        .map_err(|error| cannot_use_file(path, &error))?;
+    Ok(Arc::new(keys))
+}
+
+fn jwk_set(path: &Path) -> Result<JwkSet, String> {
+    let json = fs::read_to_string(path).map_err(|error| cannot_use_file(path, &error))?;
+    let set = JwkSet::from_json(&json).map_err(|error| cannot_use_file(path, &error))?;
+    for skipped in set.skipped() {
+        eprintln!("{}: skipped {skipped}", path.display());
+    }
+    Ok(set)
+}
+
+fn cannot_use_file(path: &Path, error: &dyn Error) -> String {
+    cannot_use(&path.to_string_lossy(), error)
+}
+
+fn cannot_use(what: &str, error: &dyn Error) -> String {
+    format!("cannot use {what}: {}", with_causes(error))
+}

@@ -1,0 +1,186 @@
+//! The issuers of the trade: their names, and what each of them does in its own way.
+
+mod makers;
+mod names;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use reqwest::Client;
+
+use super::claim_rules::Rules;
+use crate::key_source::HttpFetch;
+use crate::{
+    ConfigError, ExpectedAudience, ExpectedIssuer, Fetch, JwksUrl, JwtVerifier, KeySource,
+    OidcDiscovery,
+};
+
+/// An issuer of the trade, whose ways are known: Auth0, Keycloak, Entra ID, Cognito, Google, Okta,
+/// Firebase, or a Kubernetes cluster.
+///
+/// Each constructor takes what a person knows (a domain, a tenant, a pool), refuses what looks right
+/// and is not, and writes the issuer's name as the tokens do. The guide `docs::providers` shows the
+/// tokens of each, and what to watch for. All rules of [`JwtVerifier`] hold; what differs stands at the
+/// constructor. For any other issuer there is [`JwtVerifier::discover`].
+///
+/// | | default | setter |
+/// |---|---|---|
+/// | keys | by the issuer's metadata: [`OidcDiscovery`] | [`with_jwks_url`](Self::with_jwks_url) |
+/// | HTTP client | the one of the crate | [`with_client`](Self::with_client), [`with_fetcher`](Self::with_fetcher) |
+///
+/// # Example: Auth0
+///
+/// ```
+/// use tower_jwt_auth::{JwtAuthLayer, KnownIssuer};
+///
+/// let issuer = KnownIssuer::auth0("tenant.eu.auth0.com", "https://api.example")?;
+/// assert_eq!(issuer.issuer(), "https://tenant.eu.auth0.com/");
+/// let layer = JwtAuthLayer::new(issuer.verifier());
+/// # let _ = layer;
+/// # Ok::<(), tower_jwt_auth::ConfigError>(())
+/// ```
+#[must_use]
+pub struct KnownIssuer {
+    issuer: String,
+    rules: Rules,
+    keys: Keys,
+    /// `None` for the client of the crate.
+    fetch: Option<Arc<dyn Fetch>>,
+}
+
+/// Where the keys are found.
+enum Keys {
+    ByMetadata(OidcDiscovery),
+    AtUrl(JwksUrl),
+}
+
+impl KnownIssuer {
+    fn new(issuer: String, audience: ExpectedAudience) -> Result<Self, ConfigError> {
+        let names = ExpectedIssuer::from(&issuer);
+        Self::with_names(issuer, names, audience)
+    }
+
+    /// One whose tokens spell its name in several ways.
+    fn with_names(
+        issuer: String,
+        names: ExpectedIssuer,
+        audience: ExpectedAudience,
+    ) -> Result<Self, ConfigError> {
+        let keys = Keys::ByMetadata(OidcDiscovery::new(&issuer)?);
+        let rules = Rules::new(names, audience)?;
+        Ok(Self { issuer, rules, keys, fetch: None })
+    }
+
+    /// The issuer's name: the `iss` of its tokens, and the `issuer` of its metadata.
+    ///
+    /// # Example: to be compared with a token's
+    ///
+    /// ```
+    /// use tower_jwt_auth::KnownIssuer;
+    ///
+    /// let issuer = KnownIssuer::keycloak("https://login.example", "shop", "orders")?;
+    /// assert_eq!(issuer.issuer(), "https://login.example/realms/shop");
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Takes the keys from this URL; by default from the one that the issuer's metadata name.
+    ///
+    /// For an issuer that has another name inside of a network than in its tokens. The tokens must
+    /// name it as before.
+    ///
+    /// # Errors
+    ///
+    /// As [`JwksUrl::new`].
+    ///
+    /// # Example: Keycloak by its name inside of a cluster
+    ///
+    /// ```
+    /// use tower_jwt_auth::KnownIssuer;
+    ///
+    /// let verifier = KnownIssuer::keycloak("https://login.example", "shop", "orders")?
+    ///     .with_jwks_url("https://keycloak.auth.svc/realms/shop/protocol/openid-connect/certs")?
+    ///     .verifier();
+    /// # let _ = verifier;
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn with_jwks_url(self, url: &str) -> Result<Self, ConfigError> {
+        Ok(Self { keys: Keys::AtUrl(JwksUrl::new(url)?), ..self })
+    }
+
+    /// Replaces the HTTP client; by default the one of the crate. See [`JwksUrl::with_client`].
+    ///
+    /// # Example: a proxy
+    ///
+    /// ```
+    /// use tower_jwt_auth::{JwtVerifier, KnownIssuer};
+    ///
+    /// fn build(proxied: reqwest::Client) -> Result<JwtVerifier, tower_jwt_auth::ConfigError> {
+    ///     Ok(KnownIssuer::firebase("acme-app-4711")?.with_client(proxied).verifier())
+    /// }
+    /// # let _ = build;
+    /// ```
+    pub fn with_client(self, client: Client) -> Self {
+        self.with_fetcher(HttpFetch::with_client(client))
+    }
+
+    /// Replaces what fetches; by default the HTTP client of the crate. See [`Fetch`].
+    ///
+    /// # Example: a provider in a test, without a network
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use tower_jwt_auth::KnownIssuer;
+    /// use tower_jwt_auth::test_util::MockIssuer;
+    ///
+    /// let known = KnownIssuer::okta("acme.okta.com", "default", "api://default")?;
+    /// let mock = MockIssuer::with_issuer(known.issuer());
+    /// let verifier = known.with_fetcher(mock.clone()).verifier();
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let token = mock.token().audience("api://default").claim("scp", ["orders.read"]).build();
+    /// assert!(verifier.verify(&token).await.is_ok());
+    /// # });
+    /// # }
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn with_fetcher(self, fetch: impl Fetch) -> Self {
+        Self { fetch: Some(Arc::new(fetch)), ..self }
+    }
+
+    /// The verifier of its tokens. Nothing is fetched yet: see [`JwtVerifier::discover`].
+    ///
+    /// # Example: two issuers at once
+    ///
+    /// ```
+    /// use tower_jwt_auth::{IssuerSet, JwtAuthLayer, KnownIssuer};
+    ///
+    /// let issuers = IssuerSet::new();
+    /// issuers.add(KnownIssuer::okta("acme.okta.com", "default", "api://default")?.verifier())?;
+    /// issuers.add(KnownIssuer::firebase("acme-app")?.verifier())?;
+    /// let layer: JwtAuthLayer = JwtAuthLayer::new(issuers);
+    /// # let _ = layer;
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn verifier(self) -> JwtVerifier {
+        let keys: Arc<dyn KeySource> = match (self.keys, self.fetch) {
+            (Keys::ByMetadata(keys), None) => Arc::new(keys),
+            (Keys::ByMetadata(keys), Some(fetch)) => Arc::new(keys.with_fetcher(fetch)),
+            (Keys::AtUrl(keys), None) => Arc::new(keys),
+            (Keys::AtUrl(keys), Some(fetch)) => Arc::new(keys.with_fetcher(fetch)),
+        };
+        JwtVerifier { keys, rules: Arc::new(self.rules), claims: PhantomData }
+    }
+}
+
+impl fmt::Debug for KnownIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KnownIssuer")
+            .field("issuer", &self.issuer)
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,116 @@
+//! The parts that issuers' names are made of: checked, so that nobody's input can make another name
+//! of them.
+
+use crate::{ConfigError, ConfigErrorKind};
+
+/// A bare domain in lower case, which is how it stands in tokens.
+pub(super) fn check_domain(domain: &str) -> Result<(), ConfigError> {
+    if domain.contains("://") {
+        return Err(issuer("a domain is given without a scheme, such as tenant.example"));
+    }
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|octet| is_lower(octet) || octet == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let is_name = domain.len() <= 253
+        && domain.contains('.')
+        && domain.split('.').all(is_label)
+        // An address is none.
+        && domain.bytes().any(|octet| octet.is_ascii_lowercase());
+    match is_name {
+        true => Ok(()),
+        false => Err(issuer(
+            "this is no domain: it is given in lower case, without a port, a path or a slash",
+        )),
+    }
+}
+
+/// One part of a path, without anything that would be escaped in it.
+pub(super) fn check_segment(segment: &str, what: &str) -> Result<(), ConfigError> {
+    let is_good = (1..=128).contains(&segment.len())
+        && segment.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet))
+        && !matches!(segment, "." | "..");
+    match is_good {
+        true => Ok(()),
+        false => Err(issuer(format!(
+            "{what} may have letters, digits, `-`, `_` and `.`: for another, name the issuer as its \
+             tokens do, and use JwtVerifier::discover"
+        ))),
+    }
+}
+
+/// A GUID as tokens spell it.
+pub(super) fn check_guid(guid: &str) -> Result<(), ConfigError> {
+    let is_group =
+        |group: &str| group.bytes().all(|octet| matches!(octet, b'0'..=b'9' | b'a'..=b'f'));
+    let groups: Vec<&str> = guid.split('-').collect();
+    let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
+    match lengths == [8, 4, 4, 4, 12] && groups.iter().all(|group| is_group(group)) {
+        true => Ok(()),
+        false => Err(issuer(
+            "a tenant is given by its ID, a GUID in lower case: no token is from `common`, \
+             `organizations` or a domain, and several tenants are an IssuerTemplate",
+        )),
+    }
+}
+
+/// The region in the ID of a user pool.
+pub(super) fn region_of_pool(user_pool: &str) -> Result<&str, ConfigError> {
+    let is_region = |region: &str| {
+        let parts: Vec<&str> = region.split('-').collect();
+        matches!(parts.as_slice(), [first, middle @ .., last]
+            if !middle.is_empty()
+                && first.len() == 2
+                && [first].into_iter().chain(middle).all(|part| {
+                    !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_lowercase())
+                })
+                && (1..=2).contains(&last.len())
+                && last.bytes().all(|octet| octet.is_ascii_digit()))
+    };
+    let is_name = |name: &str| {
+        (1..=45).contains(&name.len()) && name.bytes().all(|octet| octet.is_ascii_alphanumeric())
+    };
+    match user_pool.split_once('_') {
+        Some((region, _)) if region.starts_with("cn-") => Err(issuer(
+            "pools in China have another host: name their issuer to JwtVerifier::discover",
+        )),
+        Some((region, name)) if is_region(region) && is_name(name) => Ok(region),
+        _ => Err(issuer("this is no ID of a user pool, such as eu-west-1_AbCdEfGhI")),
+    }
+}
+
+/// The ID of a project of Google Cloud, not its name or number.
+pub(super) fn check_project(project: &str) -> Result<(), ConfigError> {
+    let is_id = (6..=30).contains(&project.len())
+        && project.bytes().all(|octet| is_lower(octet) || octet == b'-')
+        && project.starts_with(|first: char| first.is_ascii_lowercase())
+        && !project.ends_with('-');
+    match is_id {
+        true => Ok(()),
+        false => Err(issuer(
+            "a project is given by its ID, such as acme-app-4711, and not by its name or number",
+        )),
+    }
+}
+
+/// What a parser of URLs would leave out without a word.
+pub(super) fn check_url(url: &str) -> Result<(), ConfigError> {
+    match url.bytes().all(|octet| octet.is_ascii_graphic()) {
+        true => Ok(()),
+        false => Err(issuer("the name of an issuer has no spaces and no control characters")),
+    }
+}
+
+pub(super) fn unusable_audience(message: &'static str) -> ConfigError {
+    ConfigError::new(ConfigErrorKind::Audience, message)
+}
+
+fn is_lower(octet: u8) -> bool {
+    octet.is_ascii_lowercase() || octet.is_ascii_digit()
+}
+
+fn issuer(message: impl Into<std::borrow::Cow<'static, str>>) -> ConfigError {
+    ConfigError::new(ConfigErrorKind::Issuer, message)
+}

@@ -1,0 +1,86 @@
+//! What the log gets of issuers that strangers may make up.
+
+use tower_jwt_auth::test_util::{MockAnswer, MockIssuer};
+use tower_jwt_auth::{IssuerSet, IssuerTemplate, JwksUrl, JwtVerifier, RejectionKind};
+
+use super::flood::open_template;
+use super::{entra, kind};
+use crate::key_engine::{pass, secs, unknown};
+use crate::support::log::Log;
+
+#[tokio::test(start_paused = true)]
+async fn c12_made_up_tenants_do_not_write_the_log() {
+    let (log, _guard) = Log::start(tracing::Level::INFO);
+    let mock = MockIssuer::with_issuer("https://login.test/none/v2.0");
+    let known = mock.clone();
+    let issuers = IssuerSet::new();
+    issuers.add_template(open_template(move |_| known.clone()).0);
+    for n in 0..3_000 {
+        let tenant = format!("canary-{n:029}");
+        let token = mock.token().issuer(format!("https://login.test/{tenant}/v2.0")).build();
+        assert_eq!(kind(&issuers, &token).await, Some(RejectionKind::KeysUnavailable));
+        tokio::time::sleep(secs(1) / 10).await;
+    }
+    let text = log.text();
+    assert!(!text.contains("canary"), "{text}");
+    let lines = text.lines().count();
+    assert_eq!(lines, log.count("there is no room for a further issuer"), "{text}");
+    assert!((4..=6).contains(&lines), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn c12_an_issuer_of_a_template_is_logged_once_it_has_had_keys() {
+    let (log, _guard) = Log::start(tracing::Level::INFO);
+    let (mocks, template) = entra(&["one", "two"]);
+    let issuers = IssuerSet::new();
+    issuers.add_template(template.clone().allow_if(|_| true));
+    mocks[0].set_answer(MockAnswer::Status(500));
+    assert!(kind(&issuers, &mocks[0].token().build()).await.is_some());
+    assert_eq!(log.text(), "");
+    mocks[0].set_answer(MockAnswer::Good);
+    pass(61).await;
+    assert_eq!(kind(&issuers, &mocks[0].token().build()).await, None);
+    assert_eq!(log.count("the keys changed"), 1);
+    mocks[0].set_answer(MockAnswer::Status(500));
+    assert!(kind(&issuers, &unknown(&mocks[0], "x")).await.is_some());
+    assert_eq!(log.count("the keys cannot be fetched"), 1, "{}", log.text());
+    assert_eq!(log.count("login.test/one"), log.count("login.test"));
+
+    // One that is named is nobody's invention.
+    let issuers = IssuerSet::new();
+    issuers.add_template(template.allow_tenants(["two"]));
+    mocks[1].set_answer(MockAnswer::Status(500));
+    assert!(kind(&issuers, &mocks[1].token().build()).await.is_some());
+    assert_eq!(log.count("the keys cannot be fetched"), 2, "{}", log.text());
+    assert!(log.text().contains("login.test/two"));
+}
+
+/// Its name is the application's, whoever's token asks for it.
+#[tokio::test(start_paused = true)]
+async fn c12_keys_that_all_tenants_share_are_logged() {
+    let (log, _guard) = Log::start(tracing::Level::INFO);
+    let mock = MockIssuer::with_issuer("https://login.test/one/v2.0");
+    mock.set_answer(MockAnswer::Status(500));
+    let keys = JwksUrl::new(&mock.jwks_url()).unwrap().with_fetcher(mock.clone());
+    let template = IssuerTemplate::new("https://login.test/{t}/v2.0", move |issuer, _| {
+        JwtVerifier::new(issuer, "https://api.test", keys.clone())
+    });
+    let issuers = IssuerSet::new();
+    issuers.add_template(template.unwrap().allow_if(|_| true));
+    assert!(kind(&issuers, &mock.token().build()).await.is_some());
+    assert_eq!(log.count("the keys cannot be fetched"), 1, "{}", log.text());
+    assert!(log.text().contains(&mock.jwks_url()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c12_failed_first_fetches_are_there_at_debug() {
+    let (log, _guard) = Log::start(tracing::Level::DEBUG);
+    let (mocks, template) = entra(&["one"]);
+    mocks[0].set_answer(MockAnswer::Status(500));
+    let issuers = IssuerSet::new();
+    issuers.add_template(template.allow_if(|_| true));
+    assert!(kind(&issuers, &mocks[0].token().build()).await.is_some());
+    let text = log.text();
+    let line = text.lines().find(|line| line.contains("the keys cannot be fetched")).unwrap();
+    assert!(line.contains("DEBUG") && line.contains("login.test/one"), "{line}");
+}
