@@ -173,6 +173,9 @@ mod tests {
         assert_eq!(last.plus(ONE).reduced(), [0; 4]);
         assert_eq!(last.square().reduced(), ONE.0);
         assert_eq!(Element([0; 4]).minus(ONE).reduced(), last.0);
+        // What is borrowed for the lowest limb is paid by those above.
+        let limb = Element([u64::MAX, 0, 0, 0]);
+        assert_eq!(ONE.minus(limb).plus(limb).reduced(), ONE.0);
         let full = Element([u64::MAX; 4]);
         assert_eq!(full.reduced(), [37, 0, 0, 0]);
         assert_eq!(full.square().reduced(), [37 * 37, 0, 0, 0]);

@@ -456,6 +456,7 @@ mod tests {
     fn k6_at_most_four_keys_are_tried() {
         let four = JwkSet::from_keys((1..=4).map(secret)).unwrap();
         assert_eq!(find(&four, None), [1, 2, 3, 4]);
+        assert_eq!((four.len(), four.is_empty()), (4, false));
 
         let error = JwkSet::from_keys((1..=5).map(secret)).unwrap_err();
         assert_eq!(error.to_string(), "more than 4 keys without kid for one algorithm");

@@ -333,6 +333,25 @@ mod tests {
     }
 
     #[test]
+    fn c6_an_encoded_point_has_one_form_and_one_length() {
+        for (key_type, length) in [(KeyType::P256, 65), (KeyType::P384, 97), (KeyType::P521, 133)] {
+            assert!(KeyMaterial::ec_point(key_type, &vec![4; length]).is_ok());
+            let refusal =
+                |point: &[u8]| KeyMaterial::ec_point(key_type, point).unwrap_err().to_string();
+            for wrong in [0, 1, length - 1, length + 1, 2 * length] {
+                let wanted = format!("an uncompressed point of {key_type} has {length} octets");
+                assert!(refusal(&vec![4; wrong]).starts_with(&wanted), "{wrong}");
+            }
+            for form in [0, 1, 5, 6, 7] {
+                assert!(refusal(&vec![form; length]).contains("begins with 4"), "{form}");
+            }
+            for form in [2, 3] {
+                assert!(refusal(&vec![form; length]).contains("is compressed"), "{form}");
+            }
+        }
+    }
+
+    #[test]
     fn j12_bounds_of_rsa_numbers() {
         fn number(bits: usize) -> Vec<u8> {
             let mut number = vec![0xff; bits.div_ceil(8)];

@@ -216,10 +216,6 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for TeeMap<'_, 'de, A> {
             None => self.map.next_value_seed(seed),
         }
     }
-
-    fn size_hint(&self) -> Option<usize> {
-        self.map.size_hint()
-    }
 }
 
 /// Stands between the JSON and the user's type, at the value of a registered claim.

@@ -21,6 +21,13 @@ struct Plain {
     exp: f64,
 }
 
+#[derive(Debug, Deserialize)]
+struct Whole {
+    exp: u64,
+    nbf: i64,
+    iat: u8,
+}
+
 fn main() {
     // Number, and what is expected: `None` is accepted.
     use RejectionKind::{ExpiredToken, MalformedClaims};
@@ -36,6 +43,8 @@ fn main() {
         ("1600000000", Some(ExpiredToken)),
         ("1.6e9", Some(ExpiredToken)),
         ("0", Some(ExpiredToken)),
+        ("-0", Some(ExpiredToken)),
+        ("-0.0", Some(ExpiredToken)),
         ("1e-400", Some(ExpiredToken)),
         ("-1", Some(MalformedClaims)),
         ("-1.5", Some(MalformedClaims)),
@@ -74,6 +83,10 @@ fn main() {
     let odd = r#"{"iss":"i","aud":"a","exp":{"$serde_json::private::Number":"1600000000"}}"#;
     let kind = verifier().verify_now(&token(odd)).unwrap_err().kind();
     assert_eq!(kind, ExpiredToken);
+    // A whole number is handed on as one, whatever its sign.
+    let whole = r#"{"iss":"i","aud":"a","exp":1700000600,"nbf":-0,"iat":1}"#;
+    let whole = verifier().with_claims::<Whole>().verify_now(&token(whole)).unwrap();
+    assert_eq!((whole.exp, whole.nbf, whole.iat), (1_700_000_600, 0, 1));
     jwk_set();
 }
 

@@ -35,6 +35,17 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
+/// The outermost of an X.509 certificate: what is signed, the algorithm, the signature.
+fn certificate() -> Vec<u8> {
+    let element = |tag: u8, inside: &[u8]| [&[tag, inside.len() as u8], inside].concat();
+    let parts = [
+        element(0x30, &[2, 1, 7]),
+        element(0x30, &[5, 0]),
+        element(3, &[&[0][..], &[0xfb; 64]].concat()),
+    ];
+    element(0x30, &parts.concat())
+}
+
 fn from_jwk(jwk: &Value) -> Result<VerificationKey, ConfigError> {
     VerificationKey::from_jwk(&jwk.to_string())
 }
@@ -138,6 +149,11 @@ fn v19_der_and_openssh_as_secret() {
     let SigningKey::Ec(_, ec) = SigningKey::new(Algorithm::ES256) else { panic!("not EC") };
     let private = ec.to_pkcs8v1().unwrap();
     assert_refused(VerificationKey::from_secret(private.as_ref(), Algorithm::HS256), "private key");
+
+    assert_refused(VerificationKey::from_secret(&certificate(), Algorithm::HS256), "certificate");
+    let text = base64url(&certificate());
+    assert!(text.contains('-') && text.contains('_'), "{text}");
+    assert_refused(VerificationKey::from_secret(text.as_bytes(), Algorithm::HS256), "certificate");
 
     for text in [
         "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQ me@here",
@@ -307,6 +323,7 @@ fn pem_of_another_kind_is_refused_with_advice() {
     let SigningKey::Ec(_, ec) = SigningKey::new(Algorithm::ES256) else { panic!("not EC") };
     let private = ec.to_pkcs8v1().unwrap();
     assert_refused(VerificationKey::from_der(private.as_ref(), Algorithm::ES256), "private key");
+    assert_refused(VerificationKey::from_der(&certificate(), Algorithm::ES256), "openssl x509");
     assert_refused(VerificationKey::from_der(b"", Algorithm::ES256), "not a public key in DER");
     let trailing = [&der[..], &[0]].concat();
     assert_refused(VerificationKey::from_der(&trailing, Algorithm::ES256), "not a public key");
@@ -380,7 +397,10 @@ fn c6_points_off_the_curve_are_refused() {
 
         let padded = [&[0], x].concat();
         for (x, y) in [(&x[1..], y), (x, &y[..length - 1]), (&padded[..], y)] {
-            assert_refused(with(x, y), &format!("has exactly {length} octets"));
+            assert_refused(
+                with(x, y),
+                &format!("a coordinate of {} has exactly {length} octets", family(algorithm)),
+            );
         }
 
         let mut der = good.spki();
@@ -412,7 +432,7 @@ fn c6_compressed_points_are_refused() {
     compressed[start] = 2;
     compressed[start - 2] -= 32;
     compressed[1] -= 32;
-    assert_refused(VerificationKey::from_der(&compressed, Algorithm::ES256), "compressed");
+    assert_refused(VerificationKey::from_der(&compressed, Algorithm::ES256), "point is compressed");
 }
 
 #[test]
@@ -571,6 +591,10 @@ fn k2_malformed_jwks_are_refused() {
     ] {
         assert!(VerificationKey::from_jwk(&text).is_err(), "{text}");
     }
+    let twice = jwk.replacen('{', r#"{"a": 1, "\u0061": 2,"#, 1);
+    assert_refused(VerificationKey::from_jwk(&twice), "has two members of one name");
+    assert_refused(VerificationKey::from_jwk("[]"), "is not a JSON object");
+    assert_refused(VerificationKey::from_jwk("{"), "is not well-formed JSON");
     for members in [
         json!({"kty": "ec"}),
         json!({"kty": 1}),
@@ -749,6 +773,21 @@ fn debug_and_errors_never_show_key_material() {
     assert_clean(format!("{set:?} {set:#?}"));
     for skipped in set.skipped() {
         assert_clean(format!("{skipped} {skipped:?}"));
+    }
+}
+
+#[test]
+fn the_first_four_candidates_are_kept_in_their_order() {
+    let key = |n: usize| {
+        let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256).unwrap();
+        key.with_kid(n.to_string())
+    };
+    for (count, kids) in
+        [(0, &[][..]), (1, &["0"]), (4, &["0", "1", "2", "3"]), (9, &["0", "1", "2", "3"])]
+    {
+        let candidates: KeyCandidates = (0..count).map(key).collect();
+        assert!(candidates.iter().filter_map(VerificationKey::kid).eq(kids.iter().copied()));
+        assert_eq!(candidates.is_empty(), count == 0);
     }
 }
 

@@ -858,6 +858,18 @@ fn t8_claims_that_do_not_fit_are_refused() {
     assert!(typed::<RegisteredClaims>(&fraction).is_ok());
 }
 
+/// What RFC 9068 says of some more claims binds those alone who ask for it.
+#[test]
+fn t7_the_claims_of_rfc_9068_are_of_any_type_elsewhere() {
+    for name in ["jti", "client_id", "scope"] {
+        for value in [json!(5), json!(null), json!({"a": 1}), json!(["a", 1])] {
+            let text = claims_with(name, value.clone()).to_string();
+            assert_eq!(typed::<Value>(&text).unwrap()[name], value);
+            assert_eq!(typed::<Strict>(&text).err(), Some(UnexpectedClaims), "{text}");
+        }
+    }
+}
+
 #[test]
 fn v5_nesting_is_bounded_exactly() {
     let hs256 = key(Algorithm::HS256);

@@ -1,6 +1,8 @@
 //! The verifier without a request.
 
-use tower_jwt_auth::{Algorithm, RejectionKind};
+use std::time::Duration;
+
+use tower_jwt_auth::{Algorithm, ConfigErrorKind, RejectionKind};
 
 use crate::support::{NOW, claims, claims_with, key, supported};
 
@@ -28,4 +30,24 @@ fn expired_is_told_from_invalid() {
     let forged = format!("{}{other}{}", &expired[..dot], &expired[dot + 1..]);
     let verdict = key.verifier().verify_now(&forged);
     assert_eq!(verdict.unwrap_err().kind(), RejectionKind::InvalidSignature);
+}
+
+#[test]
+fn the_setters_have_their_bounds() {
+    let key = key(Algorithm::ES256);
+    for (leeway, fits) in [(0, true), (300_000, true), (300_001, false), (301_000, false)] {
+        let set = key.verifier().with_leeway(Duration::from_millis(leeway));
+        let kind = set.err().map(|error| error.kind());
+        assert_eq!(kind, (!fits).then_some(ConfigErrorKind::Duration), "{leeway}");
+    }
+    for (max_age, fits) in [(0, false), (999, false), (1_000, true), (86_400_000, true)] {
+        let set = key.verifier().with_max_age(Duration::from_millis(max_age));
+        let kind = set.err().map(|error| error.kind());
+        assert_eq!(kind, (!fits).then_some(ConfigErrorKind::Duration), "{max_age}");
+    }
+    let none = key.verifier().with_algorithms([]).unwrap_err();
+    assert_eq!(none.kind(), ConfigErrorKind::Algorithm);
+    // One that is named twice is named.
+    let twice = key.verifier().with_algorithms([Algorithm::ES256; 2]).unwrap();
+    assert!(twice.verify_now(&key.token(&claims())).is_ok());
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tower_jwt_auth::test_util::{MockAnswer, MockIssuer};
 use tower_jwt_auth::{
-    Algorithm, Fetch, FetchFuture, FetchRequest, IssuerSet, IssuerTemplate, JwtVerifier,
-    OidcDiscovery, RejectionKind,
+    Algorithm, Fetch, FetchFuture, FetchRequest, IssuerSet, IssuerTemplate, JwtVerifier, KeyLookup,
+    KeyQuery, KeySource, KeySourceError, KeyStatus, OidcDiscovery, RejectionKind,
 };
 
 use super::kind;
@@ -165,6 +166,41 @@ async fn v49_made_up_tenants_that_strangers_forget_leave() {
     pass(1).await;
     let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
     assert_eq!(tasks, 2);
+}
+
+/// Counts how often it is asked for its status, and has no keys.
+#[derive(Clone, Debug, Default)]
+struct Asked(Arc<AtomicUsize>);
+
+impl KeySource for Asked {
+    fn find_key(&self, _: &KeyQuery<'_>) -> KeyLookup {
+        KeyLookup::ready(Err(KeySourceError::new("no keys")))
+    }
+
+    fn status(&self) -> KeyStatus {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        KeyStatus::new(false)
+    }
+}
+
+/// However many ask for room that is not there, the issuers are gone through now and then.
+#[tokio::test(start_paused = true)]
+async fn v49_issuers_are_asked_to_give_way_once_in_ten_milliseconds() {
+    let asked = Asked::default();
+    let source = asked.clone();
+    let template = IssuerTemplate::new("https://login.test/{tenantid}/v2.0", move |issuer, _| {
+        JwtVerifier::new(issuer, "https://api.test", source.clone())
+    });
+    let issuers = IssuerSet::new().with_capacity(1).unwrap();
+    issuers.add_template(template.unwrap().allow_if(|_| true));
+    let mock = MockIssuer::new();
+    for (milliseconds, times) in [(0, 1), (9, 1), (1, 2), (5, 2), (5, 3)] {
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+        for n in 0..50 {
+            assert_eq!(kind(&issuers, &of_tenant(&mock, n)).await, UNAVAILABLE);
+        }
+        assert_eq!(asked.0.load(Ordering::Relaxed), times, "{milliseconds}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

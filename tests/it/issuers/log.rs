@@ -29,6 +29,21 @@ async fn c12_made_up_tenants_do_not_write_the_log() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_full_set_is_told_once_a_minute() {
+    let (log, _guard) = Log::start(tracing::Level::INFO);
+    let (mocks, template) = entra(&["one", "two"]);
+    let issuers = IssuerSet::new().with_capacity(1).unwrap();
+    issuers.add_template(template.allow_tenants(["one", "two"]));
+    assert_eq!(kind(&issuers, &mocks[0].token().build()).await, None);
+    for (seconds, lines) in [(0, 1), (59, 1), (1, 2), (59, 2), (1, 3)] {
+        pass(seconds).await;
+        let refused = kind(&issuers, &mocks[1].token().build()).await;
+        assert_eq!(refused, Some(RejectionKind::KeysUnavailable));
+        assert_eq!(log.count("there is no room for a further issuer"), lines, "{}", log.text());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn c12_an_issuer_of_a_template_is_logged_once_it_has_had_keys() {
     let (log, _guard) = Log::start(tracing::Level::INFO);
     let (mocks, template) = entra(&["one", "two"]);

@@ -13,7 +13,7 @@ use tower_jwt_auth::{
     VerifiedToken,
 };
 
-use crate::key_engine::{pass, unknown};
+use crate::key_engine::{pass, secs, unknown};
 use crate::support::requests::{reached, refusal, request, send};
 use crate::support::{self, b64};
 
@@ -151,6 +151,7 @@ fn issuers_without_a_name_and_without_room_are_errors() {
     assert!(issuers.add(JwtVerifier::new("x/", "a", key()).unwrap()).is_err());
     assert!(issuers.add(JwtVerifier::new("y", "a", key()).unwrap()).is_err());
     assert!(issuers.clone().with_capacity(0).is_err() && issuers.clone().with_capacity(1).is_err());
+    assert!(issuers.clone().with_capacity(2).is_ok());
     assert!(issuers.remove("x"));
     assert!(!issuers.remove("x/"));
     issuers.add(JwtVerifier::new("y", "a", key()).unwrap()).unwrap();
@@ -261,6 +262,36 @@ async fn v42_the_issuers_that_are_held_are_bounded() {
     assert_eq!(kind(&issuers, &mocks[1].token().build()).await, unavailable);
     assert_eq!(kind(&issuers, &unknown(&mocks[0], "x")).await, Some(RejectionKind::UnknownKey));
     assert_eq!(mocks[0].key_fetches(), 2);
+}
+
+/// Neither one that was added by hand, nor one that has keys, nor one that may still get some.
+#[tokio::test(start_paused = true)]
+async fn v42_an_issuer_that_may_be_of_use_does_not_give_way() {
+    let (mocks, template) = entra(&["had-keys", "waits", "further"]);
+    let added = MockIssuer::with_issuer("https://added.test");
+    let issuers = IssuerSet::new().with_capacity(3).unwrap();
+    issuers.add(verifier(&added, "https://api.test")).unwrap();
+    issuers.add_template(template.allow_if(|_| true));
+    let unavailable = Some(RejectionKind::KeysUnavailable);
+
+    added.set_answer(MockAnswer::Status(500));
+    assert_eq!(kind(&issuers, &added.token().build()).await, unavailable);
+    assert_eq!(kind(&issuers, &mocks[0].token().build()).await, None);
+    mocks[0].set_answer(MockAnswer::Status(500));
+    pass(60).await;
+    assert_eq!(kind(&issuers, &unknown(&mocks[0], "x")).await, unavailable);
+    mocks[1].set_answer(MockAnswer::Hang);
+    let waits = mocks[1].token().build();
+    assert!(tokio::time::timeout(secs(1), kind(&issuers, &waits)).await.is_err());
+    let status = issuers.key_status();
+    let known: Vec<_> =
+        status.iter().map(|(_, s)| (s.is_ready(), s.fetches_failed() > 0)).collect();
+    assert_eq!(known, [(false, true), (true, true), (false, false)]);
+
+    assert_eq!(kind(&issuers, &mocks[2].token().build()).await, unavailable);
+    assert!(mocks[2].requests().is_empty());
+    let held: Vec<_> = issuers.key_status().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(held, [added.issuer(), mocks[0].issuer(), mocks[1].issuer()]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -35,6 +35,23 @@ async fn v42_in_a_full_set_the_issuer_that_nobody_uses_gives_way() {
     assert_eq!(mocks[1].key_fetches(), 2 + 1);
 }
 
+/// Its keys were there once, so that no stranger made it up.
+#[tokio::test(start_paused = true)]
+async fn v42_an_issuer_that_has_lost_its_keys_stays_while_it_is_used() {
+    let (mocks, template) = entra(&["a", "b"]);
+    let issuers = IssuerSet::new().with_capacity(1).unwrap();
+    issuers.add_template(template.allow_if(|_| true));
+    assert_eq!(kind(&issuers, &mocks[0].token().build()).await, None);
+    mocks[0].set_answer(MockAnswer::Status(500));
+    // Ten minutes fresh, an hour stale.
+    pass(4_300).await;
+    let unavailable = Some(RejectionKind::KeysUnavailable);
+    assert_eq!(kind(&issuers, &mocks[0].token().build()).await, unavailable);
+    assert_eq!(kind(&issuers, &mocks[1].token().build()).await, unavailable);
+    let held: Vec<_> = issuers.key_status().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(held, [mocks[0].issuer()]);
+}
+
 /// No stranger makes up a tenant that the application has named.
 #[tokio::test(start_paused = true)]
 async fn v42_tenants_that_are_named_need_no_proof() {
