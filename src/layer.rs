@@ -109,7 +109,13 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
 
     /// Replaces what writes the responses of refused HTTP requests by a closure.
     ///
-    /// The body still needs a `Default`, for the refusals of gRPC requests, which have none.
+    /// The body still needs a `Default`, for the refusals of gRPC requests, which have none. A type that
+    /// has to be written down (a field, what a function returns) cannot name a closure: implement
+    /// [`ResponseForRejection`](crate::ResponseForRejection) for a type of yours there.
+    ///
+    /// It writes what the *layer* refuses. What an extractor or a handler refuses (a missing scope, say)
+    /// is answered there, with an empty body; those responses too have the [`Rejection`] among their
+    /// extensions: to give all of them one form, map the response outside of the layer.
     ///
     /// # Example: a page of one's own
     ///

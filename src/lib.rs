@@ -146,6 +146,6 @@ pub use crate::verify::{
 };
 
 /// The README's Rust code, compiled.
-#[cfg(all(doctest, feature = "axum", feature = "oidc-discovery"))]
+#[cfg(all(doctest, feature = "axum", feature = "oidc-discovery", feature = "test-util"))]
 #[doc = include_str!("../README.md")]
 struct ReadmeDoctests;

@@ -325,7 +325,11 @@ impl Loader {
                 || Fault::new(FaultKind::Absent, format!("{at} has no metadata of an issuer")),
             )?;
         if *metadata.issuer != *self.issuer.name {
-            return Err(wrong(format!("the metadata at {at} are those of another issuer")));
+            let (theirs, ours) = (printable(&metadata.issuer), &self.issuer.name);
+            return Err(wrong(format!(
+                "the metadata at {at} are those of another issuer: {theirs}, and not {ours}, to the \
+                 last octet"
+            )));
         }
         let jwks_uri = FetchUrl::parse(&metadata.jwks_uri).map_err(|error| {
             let refused = KeySourceError::new(format!("`jwks_uri` in {at} is not fetched"));
@@ -349,6 +353,12 @@ struct Metadata<'a> {
     issuer: Cow<'a, str>,
     #[serde(borrow)]
     jwks_uri: Cow<'a, str>,
+}
+
+/// The text, if it is one that a log can have.
+fn printable(text: &str) -> &str {
+    let is_printable = text.len() <= 256 && text.bytes().all(|octet| octet.is_ascii_graphic());
+    if is_printable { text } else { "one with an odd name" }
 }
 
 fn wrong(message: String) -> Fault {

@@ -242,8 +242,8 @@ impl Rejection {
             .unwrap_or_else(|| self.kind.description())
     }
 
-    /// What was configured, where the token did not match it: an issuer, an audience. For the
-    /// operator's log, never sent to the client.
+    /// What was configured, where the token did not match it: an issuer, an audience, or the name of
+    /// the claim that it lacks. For the operator's log, never sent to the client.
     ///
     /// # Example: a token for another service
     ///

@@ -119,23 +119,23 @@ impl Rules {
         &self,
         claims: &Registered<'_>,
         now: NumericDate,
-    ) -> Result<NumericDate, RejectionKind> {
-        let expires_at = claims.expires_at.ok_or(RejectionKind::MissingClaim)?;
+    ) -> Result<NumericDate, Rejection> {
+        let expires_at = claims.expires_at.ok_or_else(|| missing("exp"))?;
         if now >= expires_at.saturating_add(self.leeway) {
-            return Err(RejectionKind::ExpiredToken);
+            return Err(RejectionKind::ExpiredToken.into());
         }
         let latest = now.saturating_add(self.leeway);
         if claims.not_before.is_some_and(|not_before| not_before > latest) {
-            return Err(RejectionKind::ImmatureToken);
+            return Err(RejectionKind::ImmatureToken.into());
         }
         if claims.issued_at.is_some_and(|issued_at| issued_at > latest) {
-            return Err(RejectionKind::IssuedInFuture);
+            return Err(RejectionKind::IssuedInFuture.into());
         }
         if let Some(max_age) = self.max_age {
-            let issued_at = claims.issued_at.ok_or(RejectionKind::MissingClaim)?;
+            let issued_at = claims.issued_at.ok_or_else(|| missing("iat"))?;
             let too_old = issued_at.saturating_add(max_age.saturating_add(self.leeway));
             if now >= too_old {
-                return Err(RejectionKind::TooOld);
+                return Err(RejectionKind::TooOld.into());
             }
         }
         Ok(expires_at)
@@ -155,22 +155,31 @@ impl Rules {
         }
     }
 
-    fn check_presence(&self, claims: &Registered<'_>) -> Result<(), RejectionKind> {
+    fn check_presence(&self, claims: &Registered<'_>) -> Result<(), Rejection> {
         const RFC_9068: [&str; 7] = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"];
 
         if claims.has("cnf") && !self.ignore_confirmation {
-            return Err(RejectionKind::UnconfirmedSender);
+            return Err(RejectionKind::UnconfirmedSender.into());
         }
-        let is_for_somebody =
-            claims.audience.as_ref().is_some_and(|audience| audience.texts().next().is_some());
-        let fits_profile =
-            !self.rfc9068 || (RFC_9068.iter().all(|name| claims.has(name)) && is_for_somebody);
-        let complete = fits_profile && self.required.iter().all(|name| claims.has(name));
-        match complete {
-            true => Ok(()),
-            false => Err(RejectionKind::MissingClaim),
+        if self.rfc9068 {
+            if let Some(name) = RFC_9068.iter().find(|name| !claims.has(name)) {
+                return Err(missing(name));
+            }
+            let audience = claims.audience.as_ref();
+            if audience.is_none_or(|audience| audience.texts().next().is_none()) {
+                return Err(missing("aud"));
+            }
+        }
+        match self.required.iter().find(|name| !claims.has(name)) {
+            None => Ok(()),
+            Some(name) => Err(missing(name)),
         }
     }
+}
+
+/// The operator is told which claim it is that the token lacks: that is configuration.
+fn missing(claim: &str) -> Rejection {
+    Rejection::from(RejectionKind::MissingClaim).with_expected(&Arc::from(claim))
 }
 
 /// Is it an access token of Amazon Cognito for one of our clients? It has no `aud`: one that does is

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::{
     Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess,
@@ -51,7 +52,20 @@ pub(super) struct Wanted {
 
 /// The claims did not fit the user's type.
 #[derive(Debug)]
-pub(super) struct Mismatch;
+pub(super) struct Mismatch {
+    /// The claim that the type has and the token has not, if that is what was wrong.
+    pub(super) missing: Option<Arc<str>>,
+}
+
+impl Mismatch {
+    /// Of what `serde` says, the name of a missing field alone, which is a word of the type's. The
+    /// rest may quote the token.
+    fn new(error: &serde_json::Error) -> Self {
+        let text = error.to_string();
+        let name = text.strip_prefix("missing field `").and_then(|rest| rest.split_once('`'));
+        Self { missing: name.map(|(name, _)| name.into()) }
+    }
+}
 
 /// Reads the claims from a payload.
 ///
@@ -62,22 +76,29 @@ pub(super) fn read<C: DeserializeOwned>(
     wanted: Wanted,
 ) -> Result<(Registered<'_>, Result<C, Mismatch>), RejectionKind> {
     let text = strict_json::text(payload).ok_or(RejectionKind::MalformedClaims)?;
-    if let Some((registered, claims)) = pass::<C>(text, wanted) {
-        return Ok((registered, Ok(claims)));
-    }
+    let mismatch = match pass::<C>(text, wanted) {
+        Ok((registered, claims)) => return Ok((registered, Ok(claims))),
+        Err(mismatch) => mismatch,
+    };
     match pass::<IgnoredAny>(text, wanted) {
-        Some((registered, _)) => Ok((registered, Err(Mismatch))),
-        None => Err(RejectionKind::MalformedClaims),
+        Ok((registered, _)) => Ok((registered, Err(mismatch))),
+        Err(_) => Err(RejectionKind::MalformedClaims),
     }
 }
 
-fn pass<'de, C: Deserialize<'de>>(text: &'de str, wanted: Wanted) -> Option<(Registered<'de>, C)> {
+fn pass<'de, C: Deserialize<'de>>(
+    text: &'de str,
+    wanted: Wanted,
+) -> Result<(Registered<'de>, C), Mismatch> {
     let mut registered = Registered::default();
     let mut json = serde_json::Deserializer::from_str(text);
     let tee = Tee { json: &mut json, registered: &mut registered, wanted };
-    let claims = C::deserialize(tee).ok()?;
-    json.end().ok()?;
-    (!registered.faulty).then_some((registered, claims))
+    let claims = C::deserialize(tee).map_err(|error| Mismatch::new(&error))?;
+    json.end().map_err(|error| Mismatch::new(&error))?;
+    match registered.faulty {
+        true => Err(Mismatch { missing: None }),
+        false => Ok((registered, claims)),
+    }
 }
 
 /// Stands between the JSON and the user's type, at the top level only.

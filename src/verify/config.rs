@@ -18,6 +18,10 @@ impl<C> JwtVerifier<C> {
     /// [`UnexpectedClaims`](crate::RejectionKind::UnexpectedClaims), unless it is refused for a
     /// graver reason. The registered claims are checked whether the type has them or not.
     ///
+    /// Handlers then take `VerifiedToken<D>`, of the same type. A claim that a token may lack is an
+    /// `Option` or `#[serde(default)]`; which one was missing says
+    /// [`Rejection::expected`](crate::Rejection::expected).
+    ///
     /// # Example: a tenant
     ///
     /// ```

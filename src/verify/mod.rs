@@ -243,7 +243,13 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         let key = signing_key(&candidates, jws)?;
         let (registered, claims) = claims_pass::read::<C>(jws.payload, self.rules.wanted())?;
         let expires_at = self.rules.check(&registered, jws.header.typ.as_deref())?;
-        let claims = claims.map_err(|_| RejectionKind::UnexpectedClaims)?;
+        let claims = claims.map_err(|mismatch| {
+            let rejection = Rejection::from(RejectionKind::UnexpectedClaims);
+            match &mismatch.missing {
+                Some(claim) => rejection.with_expected(claim),
+                None => rejection,
+            }
+        })?;
         let header = TokenHeader::new(&jws.header, key.kid_arc());
         Ok(VerifiedToken::new(
             Accepted::new(claims).with_header(header).with_expires_at(expires_at),

@@ -581,6 +581,46 @@ fn typed<C: DeserializeOwned>(claims: &str) -> Result<VerifiedToken<C>, Rejectio
     verdict(&hs256.verifier().with_claims::<C>(), &token)
 }
 
+/// The operator is told the name of the claim, and nothing that the token says.
+#[test]
+fn what_a_token_lacks_is_named_to_the_operator() {
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code, reason = "never built")]
+    struct Tenant {
+        tenant: u8,
+    }
+
+    let hs256 = key(Algorithm::HS256);
+    let verifier = || hs256.verifier();
+    let without = |name: &str| {
+        let mut claims = claims();
+        claims.as_object_mut().unwrap().remove(name);
+        hs256.token(&claims)
+    };
+    let expected = |verifier: JwtVerifier, token: &str| {
+        let rejection = verifier.verify_now(token).unwrap_err();
+        assert_eq!(rejection.kind(), MissingClaim);
+        rejection.expected().map(str::to_owned)
+    };
+    assert_eq!(expected(verifier(), &without("exp")).as_deref(), Some("exp"));
+    assert_eq!(expected(verifier(), &without("aud")).as_deref(), Some(AUDIENCE));
+    let demanding = verifier().add_required_claim("tenant");
+    assert_eq!(expected(demanding, &without("")).as_deref(), Some("tenant"));
+    let at_jwt = hs256.token_of(r#"{"alg":"HS256","typ":"at+jwt"}"#, claims().to_string());
+    let lacks = expected(verifier().require_rfc9068(), &at_jwt);
+    assert!(lacks.is_some_and(|name| ["client_id", "iat", "jti"].contains(&&*name)));
+
+    let typed = |claims: &Value| {
+        let rejection = verifier().with_claims::<Tenant>().verify_now(&hs256.token(claims));
+        let rejection = rejection.unwrap_err();
+        assert_eq!(rejection.kind(), UnexpectedClaims);
+        rejection.expected().map(str::to_owned)
+    };
+    assert_eq!(typed(&claims()).as_deref(), Some("tenant"));
+    assert_eq!(typed(&claims_with("tenant", "missing field `canary`")), None);
+    assert_eq!(typed(&claims_with("tenant", 256)), None);
+}
+
 /// Whatever the type is: it sees good claims, and hides none of the graver faults.
 #[track_caller]
 fn hides_nothing<C: DeserializeOwned>() {
