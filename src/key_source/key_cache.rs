@@ -259,10 +259,11 @@ impl Shared {
         self.wake.notified().await;
     }
 
-    /// Tells those who wait how many fetches have ended.
+    /// Tells those who wait how many fetches have ended, and wakes them in any case. A task that is gone
+    /// may come late with it, after the next one: it takes nothing back.
     pub(super) fn announce(&self) {
         let ended = self.schedule().ended();
-        self.ended.send_replace(ended);
+        self.ended.send_modify(|known| *known = ended.max(*known));
     }
 
     fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<KeyCandidates> {
@@ -375,6 +376,25 @@ mod tests {
         assert!(shared.find_or_ask(Some("here"), Algorithm::HS256).is_ok());
         let ask = shared.find_or_ask(Some("stranger"), Algorithm::HS256).unwrap_err();
         assert_eq!(ask, Ask::Wait { fetch: 2, had_begun: false });
+    }
+
+    /// One thread counts the fetches that have ended; another one brings and announces the next; then
+    /// the first one announces what it has counted.
+    #[test]
+    fn v52_an_announcement_that_comes_late_takes_nothing_back() {
+        let cache = KeyCache::new(Never);
+        let shared = &cache.0.0;
+        let mut waiting = shared.ended.subscribe();
+        shared.ended.send_replace(1);
+        waiting.mark_unchanged();
+        shared.announce();
+        // All the same those who wait are woken, to look after the task.
+        assert!(waiting.has_changed().unwrap());
+        assert_eq!(*waiting.borrow_and_update(), 1);
+        fetch(shared);
+        fetch(shared);
+        shared.announce();
+        assert_eq!(*waiting.borrow_and_update(), 2);
     }
 
     /// One thread looks and finds nothing; another one brings the key and lets a stranger use up the
