@@ -81,8 +81,10 @@ impl Schedule {
         if !self.is_wanted() {
             self.wanted_at = Some(now);
         }
-        self.wanted = self.started.saturating_add(1);
-        self.wanted
+        let next = self.started.saturating_add(1);
+        // Somebody may wait for a later one, which was to follow one that was lost.
+        self.wanted = self.wanted.max(next);
+        next
     }
 
     /// There is a task: the first fetch is due.
@@ -238,6 +240,24 @@ mod tests {
         schedule.begin(now);
         schedule.succeed(now, secs(600));
         assert_eq!(schedule.failures_in_a_row, 0);
+    }
+
+    /// One waits for the fetch after the one under way, which is lost; then another one asks.
+    #[test]
+    fn v52_who_asks_after_a_loss_takes_no_fetch_from_who_asked_before() {
+        let now = Instant::now();
+        let mut schedule = Schedule::default();
+        schedule.begin(now);
+        assert_eq!(schedule.demand(now), 2);
+        schedule.lose(now, false);
+        assert_eq!(schedule.demand(now), 1);
+        for ended in 1..=2 {
+            assert!(schedule.is_wanted(), "{ended}");
+            schedule.begin(now);
+            schedule.succeed(now, secs(600));
+            assert_eq!(schedule.ended(), ended);
+        }
+        assert!(!schedule.is_wanted());
     }
 
     #[test]
