@@ -6,7 +6,7 @@ use tower_jwt_auth::{IssuerSet, IssuerTemplate, JwksUrl, JwtVerifier, RejectionK
 use super::flood::open_template;
 use super::{entra, kind};
 use crate::key_engine::{pass, secs, unknown};
-use crate::support::log::Log;
+use crate::support::log_text::Log;
 
 #[tokio::test(start_paused = true)]
 async fn c12_made_up_tenants_do_not_write_the_log() {

@@ -4,7 +4,7 @@ use tower_jwt_auth::RejectionKind;
 use tower_jwt_auth::test_util::{MockAnswer, MockIssuer};
 
 use super::{kind, secs, unknown};
-use crate::support::log::Log;
+use crate::support::log_text::Log;
 
 #[tokio::test(start_paused = true)]
 async fn c12_an_outage_is_told_once_a_minute_however_many_strangers_ask() {
