@@ -5,6 +5,7 @@ import re
 import selectors
 import signal
 import subprocess
+import sys
 import time
 
 
@@ -24,6 +25,13 @@ class Checks:
 
     def equal(self, seen, wanted, what):
         return self.that(seen == wanted, f"{what}: wanted {wanted!r}, saw {seen!r}")
+
+    def end(self, what):
+        """Says what does not hold, and ends the program: with 1 if there was anything."""
+        for failure in self.failures:
+            print(f"FAILED {failure}"[:600])
+        print(f"{what}: {self.passed} passed, {len(self.failures)} failed")
+        sys.exit(1 if self.failures else 0)
 
 
 class Server:

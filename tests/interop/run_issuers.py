@@ -512,10 +512,7 @@ def main():
     if runs.NAMES is Runs.NAMES:
         print("against a server that lets everybody in:")
         negative_control(runs.checks, runs.folder)
-    for failure in runs.checks.failures:
-        print(f"FAILED {failure}"[:600])
-    print(f"{runs.checks.passed} passed, {len(runs.checks.failures)} failed")
-    sys.exit(1 if runs.checks.failures else 0)
+    runs.checks.end("the issuers")
 
 
 if __name__ == "__main__":
