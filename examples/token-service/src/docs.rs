@@ -16,13 +16,13 @@ use utoipa::{Modify, OpenApi, ToSchema};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::users::SCOPES;
-use crate::{Service, api, metadata, token};
+use crate::{Service, api, cors, metadata, token};
 
 pub(crate) fn routes() -> Router<Arc<Service>> {
     // No badge of a validator: the page asks nobody but this service.
     let config = Config::default().validator_url("none").try_it_out_enabled(false);
     let page = SwaggerUi::new("/docs").url("/openapi.json", Document::openapi()).config(config);
-    Router::from(page).layer(map_response(guard))
+    Router::from(page).layer(cors::any()).layer(map_response(guard))
 }
 
 /// A person types a password into the page: no other site may show it in a frame of its own.

@@ -6,9 +6,13 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use percent_encoding::percent_decode;
 
-/// The parameters of a form, each at most once.
+/// The parameters of a form: each at most once, save for `resource`.
 #[derive(Debug)]
-pub struct Form(HashMap<String, String>);
+pub struct Form {
+    parameters: HashMap<String, String>,
+    /// RFC 8707 section 2 allows several.
+    resources: Vec<String>,
+}
 
 impl Form {
     /// Reads the body, or says in a sentence what is wrong with it.
@@ -16,21 +20,29 @@ impl Form {
         if !is_form(headers) {
             return Err("the body must be application/x-www-form-urlencoded, in UTF-8");
         }
-        let mut parameters = HashMap::new();
+        let (mut parameters, mut resources) = (HashMap::new(), Vec::new());
         for pair in body.split(|octet| *octet == b'&').filter(|pair| !pair.is_empty()) {
             let mut halves = pair.splitn(2, |octet| *octet == b'=');
             let name = decode(halves.next().unwrap_or_default())?;
             let value = decode(halves.next().unwrap_or_default())?;
-            if parameters.insert(name, value).is_some() {
+            if name == "resource" {
+                resources.push(value);
+            } else if parameters.insert(name, value).is_some() {
                 return Err("a parameter is given twice");
             }
         }
-        Ok(Self(parameters))
+        resources.retain(|resource| !resource.is_empty());
+        Ok(Self { parameters, resources })
     }
 
     /// A parameter; one without a value counts as left out (RFC 6749 section 3.2).
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.parameters.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Every `resource` that has a value (RFC 8707 section 2).
+    pub fn resources(&self) -> &[String] {
+        &self.resources
     }
 }
 
@@ -102,6 +114,14 @@ mod tests {
         for body in ["a=1&a=1", "a=1&b=2&a=", "x&x", "a=1&%61=2", "=1&=2"] {
             assert!(form(body.as_bytes()).is_err(), "{body}");
         }
+    }
+
+    #[test]
+    fn resource_may_be_repeated() {
+        let form = form(b"resource=a&b=1&resource=&resource=b&%72esource=a").unwrap();
+        assert_eq!(form.resources(), ["a", "b", "a"]);
+        assert_eq!(form.get("b"), Some("1"));
+        assert_eq!(form.get("resource"), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! - [`login`]: one password check, between [`limits`] (on guessing) and [`users`] (Argon2id);
 //! - [`api`]: the routes behind the layer;
 //! - [`metadata`]: what another process needs to verify the tokens;
+//! - [`cors`]: which pages of other origins may call what;
 //! - [`docs`]: the OpenAPI document and the page.
 //!
 //! **The password grant is here to be compared with what FastAPI's users know.** RFC 9700 section 2.4
@@ -14,6 +15,7 @@
 
 pub mod api;
 pub mod client;
+pub mod cors;
 pub mod docs;
 pub mod form;
 pub mod limits;

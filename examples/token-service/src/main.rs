@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
+use url::{Host, Url};
 
 /// How long open connections may take to end after SIGTERM or Ctrl-C.
 const GRACE: Duration = Duration::from_secs(5);
@@ -39,6 +40,9 @@ struct Flags {
         allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..)
     )]
     lifetime: u32,
+    /// Pages of this origin may call /token and the protected routes; repeatable
+    #[arg(long, value_name = "ORIGIN")]
+    cors_origin: Vec<String>,
 }
 
 #[tokio::main]
@@ -105,6 +109,7 @@ async fn serve(flags: Flags) -> Result<(), String> {
     let address = listener.local_addr().map_err(|error| with_causes(&error))?;
 
     let mut settings = Settings::new(flags.issuer.unwrap_or_else(|| format!("http://{address}")));
+    settings.cors_origins = flags.cors_origin;
     settings.lifetime = Duration::from_secs(flags.lifetime.into());
     let service = Service::demo(&settings).map_err(|error| with_causes(&*error))?;
     let router = Arc::new(service).router().map_err(|error| with_causes(&error))?;
@@ -113,6 +118,14 @@ async fn serve(flags: Flags) -> Result<(), String> {
         "the password grant is on: RFC 9700 section 2.4 forbids it, as it hands passwords to \
          clients; use the authorization code grant with PKCE, or client credentials"
     );
+    if names_no_host(&settings.issuer) {
+        tracing::warn!(
+            "the issuer {} cannot be reached by that URL: other services will not find its metadata \
+             and keys; give the URL that they use, such as --issuer http://HOST:{}",
+            settings.issuer,
+            address.port()
+        );
+    }
     let termination = termination().map_err(|error| with_causes(&error))?;
     announce(address).map_err(|error| with_causes(&error))?;
 
@@ -127,6 +140,15 @@ async fn serve(flags: Flags) -> Result<(), String> {
     // Whoever takes longer is cut off.
     let _ = tokio::time::timeout(GRACE, server).await;
     Ok(())
+}
+
+/// Whether the URL has the address that stands for "every interface" in place of a host.
+fn names_no_host(issuer: &str) -> bool {
+    match Url::parse(issuer).ok().as_ref().and_then(Url::host) {
+        Some(Host::Ipv4(ip)) => ip.is_unspecified(),
+        Some(Host::Ipv6(ip)) => ip.is_unspecified(),
+        _ => false,
+    }
 }
 
 fn announce(address: SocketAddr) -> io::Result<()> {

@@ -31,14 +31,13 @@ pub(crate) fn routes_with_inserted_path(path: &str) -> Router<Arc<Service>> {
 }
 
 /// The metadata of an authorization server (RFC 8414). There is no authorization endpoint, so there
-/// are no response types.
+/// are no response types, and members without a value are left out (section 3.2).
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Metadata {
     issuer: String,
     token_endpoint: String,
     jwks_uri: String,
     scopes_supported: Vec<&'static str>,
-    response_types_supported: [&'static str; 0],
     grant_types_supported: [&'static str; 1],
     token_endpoint_auth_methods_supported: [&'static str; 1],
     service_documentation: String,
@@ -51,7 +50,6 @@ impl Metadata {
             token_endpoint: service.url("/token"),
             jwks_uri: service.url("/jwks.json"),
             scopes_supported: SCOPES.iter().map(|(scope, _)| *scope).collect(),
-            response_types_supported: [],
             grant_types_supported: ["password"],
             token_endpoint_auth_methods_supported: ["none"],
             service_documentation: service.url("/docs"),
@@ -59,13 +57,12 @@ impl Metadata {
     }
 }
 
-/// What OpenID Connect Discovery asks for beside. No ID tokens are issued.
+/// What OpenID Connect Discovery adds. No ID tokens are issued, so no algorithm for them is listed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OpenIdMetadata {
     #[serde(flatten)]
     metadata: Metadata,
     subject_types_supported: [&'static str; 1],
-    id_token_signing_alg_values_supported: [&'static str; 0],
 }
 
 /// Metadata of the authorization server (RFC 8414)
@@ -83,11 +80,8 @@ pub(crate) async fn oauth_metadata(State(service): State<Arc<Service>>) -> impl 
     responses((status = 200, description = "The metadata", body = OpenIdMetadata)),
 )]
 pub(crate) async fn openid_configuration(State(service): State<Arc<Service>>) -> impl IntoResponse {
-    let metadata = OpenIdMetadata {
-        metadata: Metadata::of(&service),
-        subject_types_supported: ["public"],
-        id_token_signing_alg_values_supported: [],
-    };
+    let metadata =
+        OpenIdMetadata { metadata: Metadata::of(&service), subject_types_supported: ["public"] };
     ([(CACHE_CONTROL, KEEP)], Json(metadata))
 }
 

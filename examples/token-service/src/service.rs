@@ -6,6 +6,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use axum::Router;
+use tower_http::cors::CorsLayer;
 use tower_jwt_auth::{
     ConfigError, JwtAuthLayer, JwtVerifier, ProblemJson, SigningKey, TokenIssuer, any_bearer,
 };
@@ -13,7 +14,7 @@ use url::Url;
 
 use crate::login::Login;
 use crate::users::Users;
-use crate::{api, docs, metadata, token};
+use crate::{api, cors, docs, metadata, token};
 
 /// Named in every challenge.
 pub const REALM: &str = "token-service";
@@ -27,6 +28,9 @@ pub struct Settings {
     pub lifetime: Duration,
     /// How many passwords are checked at the same time.
     pub places: usize,
+    /// Origins whose pages may call `/token` and the protected routes. The public documents allow
+    /// any.
+    pub cors_origins: Vec<String>,
 }
 
 impl Settings {
@@ -36,6 +40,7 @@ impl Settings {
             issuer: issuer.into(),
             lifetime: Duration::from_secs(1800),
             places: available_parallelism().map_or(1, usize::from).min(4),
+            cors_origins: Vec::new(),
         }
     }
 }
@@ -45,6 +50,8 @@ impl Settings {
 pub struct Service {
     pub(crate) tokens: TokenIssuer,
     pub(crate) login: Arc<Login>,
+    /// For pages of the origins that are named; `None` when none is.
+    cors: Option<CorsLayer>,
 }
 
 impl Service {
@@ -54,7 +61,8 @@ impl Service {
         let tokens = TokenIssuer::new(&settings.issuer, SigningKey::generate_es256()?)?
             .with_audience(&*settings.issuer)?
             .with_lifetime(settings.lifetime)?;
-        Ok(Self { tokens, login: Arc::new(Login::new(Users::demo()?, settings.places)) })
+        let login = Arc::new(Login::new(Users::demo()?, settings.places));
+        Ok(Self { tokens, login, cors: cors::named(&settings.cors_origins)? })
     }
 
     /// The issuer's URL, as it was given.
@@ -76,15 +84,19 @@ impl Service {
     /// metadata work with a proxy that cuts the path off and with none. The page at `/docs` asks for its
     /// document and for tokens at the root, so it works where the root is served.
     pub fn router(self: Arc<Self>) -> Result<Router, ConfigError> {
-        let routes = token::routes()
-            .merge(api::routes(&self.jwt_layer()?, &any_bearer_layer()?))
-            .merge(metadata::routes())
-            .merge(docs::routes());
+        // CORS goes around authentication: a preflight has no token.
+        let closed = token::routes().merge(api::routes(&self.jwt_layer()?, &any_bearer_layer()?));
+        let closed = match self.cors.clone() {
+            Some(cors) => closed.layer(cors),
+            None => closed,
+        };
+        let routes = closed.merge(metadata::routes().layer(cors::any())).merge(docs::routes());
         let path = Url::parse(self.issuer()).map(|url| url.path().trim_end_matches('/').to_owned());
         let routes = match path.as_deref() {
             Ok("") | Err(_) => routes,
             Ok(path) => {
-                routes.clone().nest(path, routes).merge(metadata::routes_with_inserted_path(path))
+                let inserted = metadata::routes_with_inserted_path(path).layer(cors::any());
+                routes.clone().nest(path, routes).merge(inserted)
             }
         };
         Ok(routes.with_state(self))

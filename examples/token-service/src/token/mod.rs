@@ -132,8 +132,8 @@ async fn answer(
         ClientError::Twice => TokenError::InvalidRequest("the client has several credentials"),
     })?;
     let (name, password) = credentials(&form)?;
-    // RFC 8707 section 2: the token is for the issuer itself, and says nothing of another.
-    if form.get("resource").is_some_and(|resource| resource != service.issuer()) {
+    // RFC 8707 section 2: tokens are for the issuer itself and for no other resource.
+    if form.resources().iter().any(|resource| resource != service.issuer()) {
         return Err(TokenError::InvalidTarget);
     }
 

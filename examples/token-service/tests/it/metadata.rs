@@ -37,6 +37,17 @@ async fn both_documents_name_the_issuer_and_endpoints_that_exist() {
 }
 
 #[tokio::test]
+async fn no_member_of_the_metadata_is_empty() {
+    let client = Client::new();
+    for document in DOCUMENTS {
+        for (name, value) in client.get(document).await.json().as_object().unwrap() {
+            let is_empty = *value == json!([]) || *value == json!("") || value.is_null();
+            assert!(!is_empty, "{document}: {name}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_issuer_with_a_path_is_found_in_every_place() {
     let client = Client::with(&Settings::new("https://issuer.example/realms/one"));
     for path in [

@@ -36,6 +36,8 @@ fn bad_flags_are_one_sentence_and_status_2() {
         ["--demo", "--lifetime=-1"],
         ["--demo", "--lifetime=soon"],
         ["--demo", "--issuer=issuer.example"],
+        ["--demo", "--cors-origin=*"],
+        ["--demo", "--cors-origin=https://app.example/"],
         ["--demo", "--issuer=ftp://issuer.example"],
         ["--demo", "--issuer=https://issuer.example?x=y"],
         ["--demo", "--issuer=http://e/:x"],
@@ -104,5 +106,34 @@ fn o5_it_says_what_it_does_warns_of_the_grant_and_ends_with_0() {
         let mut log = String::new();
         process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
         assert!(log.contains("WARN") && log.contains("RFC 9700"), "{log}");
+    }
+}
+
+/// The program's log while it serves with these flags.
+#[cfg(unix)]
+fn log_of(flags: &[&str]) -> String {
+    let mut process = program(flags).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let is_serving = lines.map_while(Result::ok).any(|line| line.starts_with("listening on"));
+    let sent = Command::new("kill").arg(process.id().to_string()).status();
+    assert!(is_serving && sent.unwrap().success());
+    assert_eq!(process.wait().unwrap().code(), Some(0));
+    let mut log = String::new();
+    process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    log
+}
+
+#[cfg(unix)]
+#[test]
+fn an_issuer_without_a_host_is_warned_of() {
+    for (flags, is_warned_of) in [
+        (["--listen=0.0.0.0:0"].as_slice(), true),
+        (&["--listen=127.0.0.1:0", "--issuer=http://0.0.0.0:8000"], true),
+        (&["--listen=127.0.0.1:0", "--issuer=http://[::]:8000"], true),
+        (&["--listen=0.0.0.0:0", "--issuer=http://issuer.example"], false),
+        (&["--listen=127.0.0.1:0"], false),
+    ] {
+        let log = log_of(&[&["--demo"], flags].concat());
+        assert_eq!(log.contains("cannot be reached"), is_warned_of, "{flags:?}: {log}");
     }
 }

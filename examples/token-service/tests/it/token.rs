@@ -179,7 +179,12 @@ async fn the_only_resource_is_the_issuer() {
     }
     assert_eq!(client.service.verifications(), before);
     let twice = format!("{GOOD}&resource={ISSUER}&resource={ISSUER}");
-    client.post(&twice).await.assert_error(400, "invalid_request");
+    assert_eq!(client.post(&twice).await.status, 200);
+    for resources in [[ISSUER, "x"], ["x", ISSUER]] {
+        let [first, second] = resources;
+        let form = format!("{GOOD}&resource={first}&resource={second}");
+        client.post(&form).await.assert_error(400, "invalid_target");
+    }
 }
 
 #[tokio::test]
