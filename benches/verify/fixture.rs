@@ -137,6 +137,14 @@ impl Fixture {
     }
 }
 
+impl Fixture {
+    /// A verifier of another issuer, with a key of its own.
+    pub(crate) fn another_verifier() -> JwtVerifier {
+        let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256).unwrap();
+        JwtVerifier::new("https://another.example.com", AUDIENCE, key).unwrap()
+    }
+}
+
 fn join(message: &[u8], signature: &[u8]) -> String {
     let message = std::str::from_utf8(message).unwrap();
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))

@@ -6,6 +6,9 @@
 //! median and quartiles over rounds in which all contenders take turns, so that noise falls on all
 //! alike. Trust the ratios; run again when the quartiles lie far apart. An argument filters the
 //! algorithms by name; `--rounds N` sets the rounds (default 60).
+//!
+//! With `--count ALGORITHM CONTENDER N` it runs one contender N times and prints nothing: `scripts/instructions`
+//! counts the instructions of that run. `--list` prints the names of the contenders.
 
 mod fixture;
 mod measure;
@@ -18,7 +21,9 @@ use std::task::{Context, Poll};
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response, header};
 use serde::Deserialize;
-use tower_jwt_auth::{Algorithm, JwtAuthLayer, JwtVerifier, RegisteredClaims, VerifiedToken};
+use tower_jwt_auth::{
+    Algorithm, IssuerSet, JwtAuthLayer, JwtVerifier, RegisteredClaims, VerifiedToken, VerifyToken,
+};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -33,6 +38,21 @@ fn main() {
         .and_then(|at| arguments.get(at + 1)?.parse().ok())
         .unwrap_or(60);
     let wanted = arguments.iter().find_map(|a| a.parse::<Algorithm>().ok());
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["--list", ..] => {
+            let fixture = Fixture::new(Algorithm::HS256);
+            contenders(&fixture).iter().for_each(|contender| println!("{}", contender.name()));
+            return;
+        }
+        ["--count", algorithm, name, n, ..] => {
+            let fixture = Fixture::new(algorithm.parse().expect("the name of an algorithm"));
+            let all = contenders(&fixture);
+            let contender = all.into_iter().find(|contender| contender.name() == *name);
+            contender.expect("a contender").count(n.parse().expect("a number"));
+            return;
+        }
+        _ => {}
+    }
 
     println!("| algorithm | contender | ns | ratio | quartiles |");
     println!("|---|---|---:|---:|---|");
@@ -79,6 +99,11 @@ fn contenders(fixture: &Fixture) -> Vec<Contender> {
             Some(fixture.token()),
         ),
         through_layer::<RegisteredClaims>(
+            "layer, IssuerSet",
+            issuers(&verifier),
+            Some(fixture.token()),
+        ),
+        through_layer::<RegisteredClaims>(
             "layer, forged signature",
             verifier.clone(),
             Some(fixture.forged_token()),
@@ -102,13 +127,21 @@ struct AllClaims {
     roles: Vec<String>,
 }
 
+/// A set that holds this issuer and another one.
+fn issuers(verifier: &JwtVerifier) -> IssuerSet {
+    let issuers = IssuerSet::new();
+    issuers.add(verifier.clone()).expect("an issuer");
+    issuers.add(Fixture::another_verifier()).expect("another issuer");
+    issuers
+}
+
 fn through_layer<C>(
     name: &'static str,
-    verifier: JwtVerifier<C>,
+    verifier: impl VerifyToken<C>,
     token: Option<String>,
 ) -> Contender
 where
-    C: serde::de::DeserializeOwned + Send + Sync + 'static,
+    C: Send + Sync + 'static,
 {
     let mut service = JwtAuthLayer::new(verifier).layer(Inner::<C>(std::marker::PhantomData));
     let authorization =

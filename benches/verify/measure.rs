@@ -5,8 +5,14 @@ use std::time::Instant;
 /// One thing that is measured: a closure that does it `n` times and tells whether all went well.
 pub(crate) struct Contender {
     name: &'static str,
-    /// Prepares and runs a batch; answers the time of the run alone, in nanoseconds.
+    /// Prepares and runs a batch; returns the time of the run alone, in nanoseconds.
     run: Box<dyn FnMut(usize) -> f64>,
+}
+
+/// What is measured, and nothing else: the name by which `scripts/instructions` finds it.
+#[inline(never)]
+fn measured_region(run: impl FnOnce() -> bool) -> bool {
+    run()
 }
 
 impl Contender {
@@ -15,7 +21,7 @@ impl Contender {
             name,
             run: Box::new(move |n| {
                 let start = now();
-                let good = run(n);
+                let good = measured_region(|| run(n));
                 let elapsed = start.elapsed().as_nanos() as f64;
                 assert!(good, "{name}: an unexpected outcome");
                 elapsed
@@ -34,12 +40,23 @@ impl Contender {
             run: Box::new(move |n| {
                 let inputs: Vec<I> = (0..n).map(|_| prepare()).collect();
                 let start = now();
-                let good = inputs.into_iter().fold(true, |good, input| run(input) & good);
+                let good = measured_region(|| {
+                    inputs.into_iter().fold(true, |good, input| run(input) & good)
+                });
                 let elapsed = start.elapsed().as_nanos() as f64;
                 assert!(good, "{name}: an unexpected outcome");
                 elapsed
             }),
         }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Runs it `n` times, without a round to warm up: caches of the processor are not counted.
+    pub(crate) fn count(mut self, n: usize) {
+        (self.run)(n);
     }
 }
 
