@@ -1,6 +1,6 @@
 //! The least there is: an axum route that greets whoever the token is about.
 //!
-//!     cargo run --example hello --features axum
+//!     cargo run -p hello
 //!     curl -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:3000/me   # $TOKEN: see the README
 use axum::{Router, routing::get};
 use tower_jwt_auth::{Algorithm, JwtAuthLayer, JwtVerifier, VerificationKey, VerifiedToken};

@@ -1,7 +1,7 @@
 //! Refusals in one's own words: problem details for the programs that call an API, a page for the
 //! people who open it in a browser. The status and the challenge stay those of the layer.
 //!
-//!     cargo run --example custom_rejection --features axum
+//!     cargo run -p custom-rejection
 //!     curl -i http://127.0.0.1:3000/orders
 //!     curl -i http://127.0.0.1:3000/account
 //!     curl -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:3000/orders   # $TOKEN: see the README

@@ -1,7 +1,7 @@
 //! API keys instead of JWTs: a rule of one's own behind the same layer, with the same refusals. The
 //! server knows the SHA-256 hashes of its keys, and not the keys.
 //!
-//!     cargo run --example api_keys --features axum
+//!     cargo run -p api-keys
 //!     curl -i -H 'Authorization: Bearer demo-key-alice' http://127.0.0.1:3000/me
 //!     curl -i -H 'Authorization: Bearer demo-key-alice' http://127.0.0.1:3000/slow/me
 

@@ -1,7 +1,7 @@
 //! gRPC with tonic: the standard health service, with its unary `Check` and its streaming `Watch`,
 //! behind the layer. A refused call gets the status UNAUTHENTICATED.
 //!
-//!     cargo run --example tonic_server
+//!     cargo run -p tonic-server
 //!     printf '\0\0\0\0\0' | curl -i --output - --http2-prior-knowledge --data-binary @- \
 //!         -H 'content-type: application/grpc' -H 'te: trailers' \
 //!         -H "authorization: Bearer $TOKEN" \

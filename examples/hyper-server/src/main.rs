@@ -1,7 +1,7 @@
 //! No framework: hyper's connections (HTTP/1.1 and h2c), one service behind the layer, and a stop on
 //! Ctrl-C that lets running requests end.
 //!
-//!     cargo run --example hyper_server
+//!     cargo run -p hyper-server
 //!     curl -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:3000/   # $TOKEN: see the README
 
 use std::convert::Infallible;
