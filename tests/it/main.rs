@@ -1,9 +1,6 @@
 //! The integration tests: one binary.
 
 mod canary;
-// With all features alone: the messages list what those add. It is slow, too.
-#[cfg(all(feature = "axum", feature = "oidc-discovery", feature = "test-util"))]
-mod compile_fail;
 mod conformance;
 mod corpus;
 mod differential;
