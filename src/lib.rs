@@ -52,8 +52,9 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `aws-lc-rs` | yes | the crypto backend: it needs a C compiler and nothing else |
-//! | `rust-crypto` | | the other backend, in Rust alone: no ES512, RSA up to 4096 bits; with both on, aws-lc-rs is used |
-//! | `jsonwebtoken-11` | yes | conversions from the keys, algorithms and JWKs of `jsonwebtoken` 11 |
+//! | `rust-crypto` | | the other backend, in Rust alone: no ES512; with both on, aws-lc-rs is used |
+//! | `jsonwebtoken-12` | yes | conversions from the keys, algorithms and JWKs of `jsonwebtoken` 12 |
+//! | `jsonwebtoken-11` | | the same for `jsonwebtoken` 11 |
 //! | `axum` | | extractors (module `axum`) and `IntoResponse for Rejection` |
 //! | `issuer` | | `TokenIssuer` and `SigningKey`: issues tokens, signed by aws-lc-rs |
 //! | `jwks-url` | | `JwksUrl`: keys from a URL, fetched and refreshed in the background; brings tokio and reqwest |
@@ -113,6 +114,10 @@ mod trace;
 pub mod axum;
 #[cfg(feature = "jsonwebtoken-11")]
 mod jsonwebtoken_11;
+#[cfg(feature = "jsonwebtoken-12")]
+mod jsonwebtoken_12;
+#[cfg(any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12"))]
+mod jsonwebtoken_keys;
 #[cfg(feature = "test-util")]
 #[allow(clippy::expect_used, clippy::panic, reason = "a test that is mistaken should fail at once")]
 pub mod test_util;
@@ -125,6 +130,10 @@ pub use crate::config_error::{ConfigError, ConfigErrorKind};
 pub use crate::future::ResponseFuture;
 #[cfg(feature = "issuer")]
 pub use crate::issuer::{IssueError, IssueErrorKind, SigningKey, TokenIssuer};
+#[cfg(any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12"))]
+pub use crate::jsonwebtoken_keys::JsonwebtokenDecodingKey;
+#[cfg(all(feature = "issuer", any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12")))]
+pub use crate::jsonwebtoken_keys::JsonwebtokenEncodingKey;
 pub use crate::key::{Algorithm, JwkSet, KeyCandidates, SkippedKey, VerificationKey};
 #[cfg(feature = "oidc-discovery")]
 pub use crate::key_source::OidcDiscovery;

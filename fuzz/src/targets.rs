@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::FutureExt;
-use hmac::Mac;
+use hmac::{KeyInit, Mac};
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
 use serde::Deserialize;

@@ -3,8 +3,6 @@
 mod claims;
 pub(crate) mod compact;
 mod crypto;
-#[cfg(feature = "jsonwebtoken-11")]
-mod encoding_key;
 mod issue_error;
 mod lifetime;
 mod private_key;

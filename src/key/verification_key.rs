@@ -12,8 +12,7 @@ use crate::{Algorithm, ConfigError, ConfigErrorKind};
 
 /// A key that verifies tokens, bound to its algorithms.
 ///
-/// It is parsed and checked once, when it is loaded: RSA keys have 2048 to 8192 bits (4096 with
-/// the backend `rust-crypto` alone, which has no ES512 either), points lie on their curve, Ed25519 keys are not of small order, secrets are as long as their hash. There is no
+/// It is parsed and checked once, when it is loaded: RSA keys have 2048 to 8192 bits, points lie on their curve, Ed25519 keys are not of small order, secrets are as long as their hash. There is no
 /// default algorithm (RFC 8725 section 3.1): a JWK may name its own, every other form of a key must
 /// be told. Cloning is cheap, the key itself is shared. `Debug` shows the algorithms and the key ID
 /// alone.

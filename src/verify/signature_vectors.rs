@@ -127,11 +127,7 @@ fn j12_wycheproof_rsa_pkcs1() {
             }
         }
     }
-    match RUST_CRYPTO {
-        false => tally.is(89, 3005, 12, 0),
-        // RSA with 8192 bits.
-        true => tally.is(68, 2253, 9, 776),
-    }
+    tally.is(89, 3005, 12, 0);
 }
 
 #[test]

@@ -32,6 +32,16 @@ use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER as PROVIDER;
 #[cfg(not(feature = "theirs-aws_lc_rs"))]
 use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER as PROVIDER;
 
+/// Since version 12 an empty secret is an error.
+macro_rules! secret {
+    ($key:ident) => {{
+        let key = $key::from_secret(SECRET);
+        #[cfg(feature = "theirs-12")]
+        let key = key.unwrap();
+        key
+    }};
+}
+
 /// One key of each type, in PEM.
 struct Keys(String);
 
@@ -49,7 +59,7 @@ impl Keys {
     fn encoding(&self, algorithm: Algorithm) -> EncodingKey {
         let pem = || self.pem(algorithm, "private");
         match algorithm {
-            Algorithm::HS256 | Algorithm::HS512 => EncodingKey::from_secret(SECRET),
+            Algorithm::HS256 | Algorithm::HS512 => secret!(EncodingKey),
             Algorithm::ES256 | Algorithm::ES384 => EncodingKey::from_ec_pem(&pem()).unwrap(),
             Algorithm::EdDSA => EncodingKey::from_ed_pem(&pem()).unwrap(),
             _ => EncodingKey::from_rsa_pem(&pem()).unwrap(),
@@ -59,7 +69,7 @@ impl Keys {
     fn decoding(&self, algorithm: Algorithm) -> DecodingKey {
         let pem = || self.pem(algorithm, "public");
         match algorithm {
-            Algorithm::HS256 | Algorithm::HS512 => DecodingKey::from_secret(SECRET),
+            Algorithm::HS256 | Algorithm::HS512 => secret!(DecodingKey),
             Algorithm::ES256 | Algorithm::ES384 => DecodingKey::from_ec_pem(&pem()).unwrap(),
             Algorithm::EdDSA => DecodingKey::from_ed_pem(&pem()).unwrap(),
             _ => DecodingKey::from_rsa_pem(&pem()).unwrap(),

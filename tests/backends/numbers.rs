@@ -111,7 +111,7 @@ fn token(claims: &str) -> String {
     let b64 = |octets: &[u8]| base64_simd::URL_SAFE_NO_PAD.encode_to_string(octets);
     let header = b64(br#"{"alg":"HS256","big":123456789012345678901234567890,"real":1e999}"#);
     let message = format!("{header}.{}", b64(claims.as_bytes()));
-    let key = jsonwebtoken::EncodingKey::from_secret(SECRET);
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET).unwrap();
     let signature =
         jsonwebtoken::crypto::sign(message.as_bytes(), &key, jsonwebtoken::Algorithm::HS256);
     format!("{message}.{}", signature.unwrap())

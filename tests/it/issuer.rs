@@ -491,32 +491,54 @@ fn keys_and_issuers_are_shared_between_threads() {
 
 // Others.
 
+/// Of one version of `jsonwebtoken`, by the name of its crate.
+#[cfg(any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12"))]
+macro_rules! encoding_keys {
+    ($jsonwebtoken:ident, $secret:expr) => {
+        use $jsonwebtoken::{Algorithm as Theirs, EncodingKey};
+
+        use super::*;
+
+        fn secret(bytes: &[u8]) -> EncodingKey {
+            let secret: fn(&[u8]) -> EncodingKey = $secret;
+            secret(bytes)
+        }
+
+        #[test]
+        fn every_kind_of_encoding_key_is_taken() {
+            let rsa = pkcs8(Algorithm::RS256);
+            for (encoding_key, algorithm) in [
+                (secret(&SECRET), Algorithm::HS256),
+                (EncodingKey::from_rsa_der(&rsa), Algorithm::RS256),
+                (EncodingKey::from_rsa_der(third_element(&rsa)), Algorithm::PS512),
+                (EncodingKey::from_ec_der(&pkcs8(Algorithm::ES256)), Algorithm::ES256),
+                (EncodingKey::from_ec_der(&pkcs8(Algorithm::ES512)), Algorithm::ES512),
+                (EncodingKey::from_ed_der(&pkcs8(Algorithm::EdDSA)), Algorithm::EdDSA),
+                (EncodingKey::from_ed_der(&pkcs8(Algorithm::EdDSA)), Algorithm::Ed25519),
+            ] {
+                let key = SigningKey::from_encoding_key(&encoding_key, algorithm).unwrap();
+                assert_eq!(key.algorithm(), algorithm);
+            }
+
+            let theirs = Theirs::HS512;
+            let hmac = secret(&SECRET);
+            let key = SigningKey::from_encoding_key(&hmac, theirs).unwrap();
+            assert_eq!(key.algorithm(), Algorithm::HS512);
+            assert_refused(SigningKey::from_encoding_key(&hmac, Algorithm::ES256), "family");
+            let weak = secret(b"secret");
+            assert_refused(SigningKey::from_encoding_key(&weak, Algorithm::HS256), "at least 32");
+        }
+    };
+}
+
 #[cfg(feature = "jsonwebtoken-11")]
-#[test]
-fn every_kind_of_encoding_key_is_taken() {
-    use jsonwebtoken::EncodingKey;
+mod version_11 {
+    encoding_keys!(jsonwebtoken_11, |bytes| EncodingKey::from_secret(bytes));
+}
 
-    let rsa = pkcs8(Algorithm::RS256);
-    for (encoding_key, algorithm) in [
-        (EncodingKey::from_secret(&SECRET), Algorithm::HS256),
-        (EncodingKey::from_rsa_der(&rsa), Algorithm::RS256),
-        (EncodingKey::from_rsa_der(third_element(&rsa)), Algorithm::PS512),
-        (EncodingKey::from_ec_der(&pkcs8(Algorithm::ES256)), Algorithm::ES256),
-        (EncodingKey::from_ec_der(&pkcs8(Algorithm::ES512)), Algorithm::ES512),
-        (EncodingKey::from_ed_der(&pkcs8(Algorithm::EdDSA)), Algorithm::EdDSA),
-        (EncodingKey::from_ed_der(&pkcs8(Algorithm::EdDSA)), Algorithm::Ed25519),
-    ] {
-        let key = SigningKey::from_encoding_key(&encoding_key, algorithm).unwrap();
-        assert_eq!(key.algorithm(), algorithm);
-    }
-
-    let theirs = jsonwebtoken::Algorithm::HS512;
-    let secret = EncodingKey::from_secret(&SECRET);
-    let key = SigningKey::from_encoding_key(&secret, theirs).unwrap();
-    assert_eq!(key.algorithm(), Algorithm::HS512);
-    assert_refused(SigningKey::from_encoding_key(&secret, Algorithm::ES256), "family");
-    let weak = EncodingKey::from_secret(b"secret");
-    assert_refused(SigningKey::from_encoding_key(&weak, Algorithm::HS256), "at least 32");
+#[cfg(feature = "jsonwebtoken-12")]
+mod version_12 {
+    encoding_keys!(jsonwebtoken, |bytes| EncodingKey::from_secret(bytes).unwrap());
 }
 
 /// Writes a token of every algorithm for `tests/interop/verify_minted.py`, which `scripts/interop`

@@ -26,7 +26,7 @@ const BY_TYPE: [Algorithm; 10] = [
 ];
 
 /// The most bits of an RSA modulus that the backend takes.
-const MOST_RSA_BITS: usize = if cfg!(feature = "aws-lc-rs") { 8192 } else { 4096 };
+const MOST_RSA_BITS: usize = 8192;
 
 fn pem(label: &str, der: &[u8]) -> String {
     let text = STANDARD.encode(der);

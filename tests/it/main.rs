@@ -13,8 +13,8 @@ mod extractors;
 mod issuer;
 #[cfg(all(feature = "oidc-discovery", feature = "test-util"))]
 mod issuers;
-#[cfg(feature = "jsonwebtoken-11")]
-mod jsonwebtoken_11;
+#[cfg(any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12"))]
+mod jsonwebtoken;
 #[cfg(all(feature = "jwks-url", feature = "test-util"))]
 mod key_engine;
 mod keys;

@@ -3,16 +3,14 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::Verifier as _;
-use hmac::{Hmac, Mac};
-use rsa::{BigUint, RsaPublicKey, pkcs1v15, pss};
+use hmac::{Hmac, KeyInit, Mac};
+use rsa::{BoxedUint, PublicKey, pkcs1v15, pss};
 use sha2::{Sha256, Sha384, Sha512};
 
 use super::json::{self, Json};
 
-/// Whether the crate has that backend alone, which has no P-521 and less of RSA: a listed choice.
+/// Whether the crate has that backend alone, which has no P-521: a listed choice.
 const RUST_CRYPTO: bool = cfg!(all(feature = "rust-crypto", not(feature = "aws-lc-rs")));
-
-const MOST_RSA_BITS: usize = if RUST_CRYPTO { 4096 } else { 8192 };
 
 pub(crate) const SECRETS: [(&str, usize); 3] = [("HS256", 32), ("HS384", 48), ("HS512", 64)];
 const RSA: [&str; 6] = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
@@ -35,10 +33,10 @@ pub(crate) struct Key {
 #[derive(Clone, Debug)]
 enum Material {
     Secret(Vec<u8>),
-    Rsa(Box<RsaPublicKey>),
+    Rsa(Box<PublicKey>),
     P256(p256::ecdsa::VerifyingKey),
     P384(p384::ecdsa::VerifyingKey),
-    P521(p521::EncodedPoint),
+    P521(p521::ecdsa::VerifyingKey),
     Ed25519(ed25519_dalek::VerifyingKey),
 }
 
@@ -143,15 +141,14 @@ impl Key {
                 (vec![alg], Material::Secret(secret))
             }
             ("RSA", _) => {
-                let n = BigUint::from_bytes_be(&octets("n")?);
-                let e = BigUint::from_bytes_be(&octets("e")?);
-                let odd = |number: &BigUint| number.to_bytes_le()[0] & 1 == 1;
-                let three = BigUint::from(3_u8);
-                if !(2048..=MOST_RSA_BITS).contains(&n.bits()) || !odd(&n) || e < three || !odd(&e)
-                {
+                let (n, e) = (octets("n")?, octets("e")?);
+                let odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
+                let [n_bits, e_bits] = [&n, &e].map(|number| bit_length(number));
+                if !(2048..=8192).contains(&n_bits) || !odd(&n) || e_bits < 2 || !odd(&e) {
                     return None;
                 }
-                let key = RsaPublicKey::new_with_max_size(n, e, 8192).ok()?;
+                let [n, e] = [n, e].map(|number| BoxedUint::from_be_slice_vartime(&number));
+                let key = PublicKey::new(n, e).ok()?;
                 (RSA.to_vec(), Material::Rsa(Box::new(key)))
             }
             ("EC", Some(Some(curve))) => {
@@ -171,9 +168,8 @@ impl Key {
                     }
                     "P-521" if !RUST_CRYPTO => {
                         length(66)?;
-                        p521::ecdsa::VerifyingKey::from_sec1_bytes(&point).ok()?;
-                        let point = p521::EncodedPoint::from_bytes(&point).ok()?;
-                        (vec!["ES512"], Material::P521(point))
+                        let key = p521::ecdsa::VerifyingKey::from_sec1_bytes(&point).ok()?;
+                        (vec!["ES512"], Material::P521(key))
                     }
                     _ => return None,
                 }
@@ -209,11 +205,8 @@ impl Key {
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
             Material::P384(key) => p384::ecdsa::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
-            Material::P521(point) => {
-                let key = p521::ecdsa::VerifyingKey::from_encoded_point(point).unwrap();
-                p521::ecdsa::Signature::from_slice(signature)
-                    .is_ok_and(|signature| key.verify(message, &signature).is_ok())
-            }
+            Material::P521(key) => p521::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
             Material::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
         }
@@ -224,25 +217,32 @@ impl Key {
 fn curve_point(x: &[u8; 32]) -> Option<ed25519_dalek::VerifyingKey> {
     let mut y = *x;
     y[31] &= 0x7f;
-    let y = BigUint::from_bytes_le(&y);
-    let p = (BigUint::from(1_u8) << 255) - BigUint::from(19_u8);
-    if y >= p {
-        return None;
-    }
+    // From here on the most significant byte comes first, so that the order is that of the numbers.
+    y.reverse();
+    // 2^255 - 19
+    let mut p = [0xff; 32];
+    (p[0], p[31]) = (0x7f, 0xed);
+    let (mut one, mut minus_one) = ([0; 32], p);
+    (one[31], minus_one[31]) = (1, 0xec);
     // 0 and ±1 also where x has a sign that it cannot have.
-    if y <= BigUint::from(1_u8) || y == &p - BigUint::from(1_u8) {
+    if y >= p || y <= one || y == minus_one {
         return None;
     }
     ed25519_dalek::VerifyingKey::from_bytes(x).ok().filter(|key| !key.is_weak())
 }
 
-fn mac<M: Mac + hmac::digest::KeyInit>(secret: &[u8], message: &[u8], tag: &[u8]) -> bool {
-    let mut mac = <M as Mac>::new_from_slice(secret).unwrap();
+fn bit_length(number: &[u8]) -> usize {
+    let Some(first) = number.iter().position(|byte| *byte != 0) else { return 0 };
+    (number.len() - first) * 8 - number[first].leading_zeros() as usize
+}
+
+fn mac<M: Mac + KeyInit>(secret: &[u8], message: &[u8], tag: &[u8]) -> bool {
+    let mut mac = <M as KeyInit>::new_from_slice(secret).unwrap();
     mac.update(message);
     mac.verify_slice(tag).is_ok()
 }
 
-fn rsa_verifies(key: &RsaPublicKey, algorithm: &str, message: &[u8], signature: &[u8]) -> bool {
+fn rsa_verifies(key: &PublicKey, algorithm: &str, message: &[u8], signature: &[u8]) -> bool {
     use rsa::traits::PublicKeyParts;
     // RFC 8017 sections 8.1.2 and 8.2.2: exactly as long as the modulus.
     if signature.len() != key.size() {

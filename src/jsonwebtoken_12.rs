@@ -1,0 +1,3 @@
+//! Conversions from the types of `jsonwebtoken` 12.
+
+crate::jsonwebtoken_keys::conversions!(jsonwebtoken);
