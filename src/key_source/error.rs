@@ -3,6 +3,9 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+/// When a client may come again, unless the error names another time.
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
+
 /// Why a source of keys cannot answer just now, for the operator.
 ///
 /// It is never "there is no such key": the client gets 503 with `Retry-After`, not 401.
@@ -20,7 +23,7 @@ use std::time::Duration;
 /// ```
 pub struct KeySourceError {
     message: Cow<'static, str>,
-    retry_after: Duration,
+    retry_after: Option<Duration>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -28,14 +31,14 @@ impl KeySourceError {
     /// With a message for the operator's log; clients never see it. They are asked to come again
     /// in 5 seconds unless [`with_retry_after`](Self::with_retry_after) says otherwise.
     pub fn new(message: impl Into<Cow<'static, str>>) -> Self {
-        Self { message: message.into(), retry_after: Duration::from_secs(5), source: None }
+        Self { message: message.into(), retry_after: None, source: None }
     }
 
     /// Replaces the time after which a client may come again, `Retry-After` (RFC 9110 section
     /// 10.2.3): whole seconds, at least 1; 5 by default.
     #[must_use]
     pub fn with_retry_after(mut self, retry_after: Duration) -> Self {
-        self.retry_after = retry_after;
+        self.retry_after = Some(retry_after);
         self
     }
 
@@ -71,7 +74,19 @@ impl KeySourceError {
     }
 
     pub(crate) fn retry_after(&self) -> Duration {
+        self.retry_after.unwrap_or(DEFAULT_RETRY_AFTER)
+    }
+
+    /// The time that was set by [`with_retry_after`](Self::with_retry_after), if one was.
+    #[cfg(feature = "jwks-url")]
+    pub(crate) fn retry_after_that_was_set(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// With another error of this kind as the cause, and with its time to retry.
+    #[cfg(feature = "jwks-url")]
+    pub(crate) fn caused_by(self, cause: Self) -> Self {
+        Self { retry_after: self.retry_after.or(cause.retry_after), ..self }.with_source(cause)
     }
 }
 

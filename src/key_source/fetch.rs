@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
+use http::header::CONTENT_TYPE;
 use http::{Response, StatusCode};
 
 use super::cache_headers::Lifetime;
 use super::fetch_url::FetchUrl;
 use super::http_fetch::HttpFetch;
-use crate::KeySourceError;
+use crate::{JwkSet, KeySourceError};
 
 /// How long a set, and the metadata that leads to it, may take together.
 pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -64,11 +64,10 @@ impl<F: Fetch + ?Sized> Fetch for Arc<F> {
     }
 }
 
-/// What is to be fetched: a URL that was checked, and what is known of it already.
+/// What is to be fetched: a URL that was checked.
 #[derive(Clone)]
 pub struct FetchRequest {
     url: FetchUrl,
-    etag: Option<Arc<str>>,
     refuses_private_addresses: bool,
 }
 
@@ -81,11 +80,6 @@ impl FetchRequest {
     /// For the header `Accept`.
     pub fn accept(&self) -> &'static str {
         "application/json, application/jwk-set+json"
-    }
-
-    /// For the header `If-None-Match`, if the document was fetched before (RFC 9110 section 13.1.2).
-    pub fn etag(&self) -> Option<&str> {
-        self.etag.as_deref()
     }
 
     /// How many octets of the body are read at most; a longer one is refused.
@@ -131,11 +125,15 @@ impl Default for Fetcher {
 /// A document that passed all checks but those of its contents.
 #[derive(Clone, Debug)]
 pub(super) struct Document {
-    /// `None` when it has not changed.
-    pub(super) body: Option<Bytes>,
-    pub(super) etag: Option<Arc<str>>,
-    /// `None` when it has not changed, and how long it is good for has not either.
-    pub(super) lifetime: Option<Lifetime>,
+    pub(super) body: Bytes,
+    pub(super) lifetime: Lifetime,
+}
+
+/// A document that is a JWK set with at least one usable key.
+#[derive(Clone, Debug)]
+pub(super) struct Loaded {
+    pub(super) set: JwkSet,
+    pub(super) document: Document,
 }
 
 /// Why there is no document.
@@ -176,60 +174,56 @@ impl Fetcher {
         Self { fetch, refuses_private_addresses: true, ..self }
     }
 
-    pub(super) async fn get(
-        &self,
-        url: &FetchUrl,
-        etag: Option<Arc<str>>,
-    ) -> Result<Document, Fault> {
+    /// Fetches and reads a JWK set.
+    pub(super) async fn get_set(&self, url: &FetchUrl) -> Result<Loaded, Fault> {
+        let document = self.get(url).await?;
+        match JwkSet::from_fetched(&document.body) {
+            Ok(set) => Ok(Loaded { set, document }),
+            Err(error) => {
+                let unusable = KeySourceError::new("the JWK set cannot be used");
+                Err(Fault { kind: FaultKind::Wrong, error: unusable.with_source(error) })
+            }
+        }
+    }
+
+    pub(super) async fn get(&self, url: &FetchUrl) -> Result<Document, Fault> {
         use FaultKind::{Absent, Unreachable, Wrong};
 
         let at = url.name();
         if self.refuses_private_addresses && url.names_private_address() {
             return Err(Fault::new(Wrong, format!("{at} leads to a private address")));
         }
-        let asked_with_etag = etag.is_some();
         let refuses_private_addresses = self.refuses_private_addresses;
-        let request = FetchRequest { url: url.clone(), etag, refuses_private_addresses };
+        let request = FetchRequest { url: url.clone(), refuses_private_addresses };
         let response = self.fetch.fetch(request).await.map_err(|error| {
-            let error = KeySourceError::new(format!("no answer from {at}")).with_source(error);
+            let error = KeySourceError::new(format!("no answer from {at}")).caused_by(error);
             Fault { kind: Unreachable, error }
         })?;
 
         let status = response.status();
-        if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
+        if status.is_redirection() {
             let message = format!("{at} redirects ({status}), which is not followed");
             return Err(Fault::new(Absent, message));
         }
-        let body = match status {
-            StatusCode::OK => Some(response.body().clone()),
-            StatusCode::NOT_MODIFIED if asked_with_etag => None,
-            _ => {
-                let kind = match status {
-                    // Not now, which says nothing of elsewhere.
-                    StatusCode::REQUEST_TIMEOUT
-                    | StatusCode::TOO_EARLY
-                    | StatusCode::TOO_MANY_REQUESTS => Unreachable,
-                    _ if status.is_client_error() => Absent,
-                    _ => Unreachable,
-                };
-                return Err(Fault::new(kind, format!("{at} answers {status}")));
-            }
-        };
-        if let Some(body) = &body {
-            if body.len() > MAX_BODY {
-                let message = format!("the answer of {at} is longer than 256 KiB");
-                return Err(Fault::new(Wrong, message));
-            }
-            if !is_json(&response) {
-                let message = format!("the answer of {at} is not of a JSON type");
-                return Err(Fault::new(Absent, message));
-            }
+        if status != StatusCode::OK {
+            let kind = match status {
+                // Not now, which says nothing of elsewhere.
+                StatusCode::REQUEST_TIMEOUT
+                | StatusCode::TOO_EARLY
+                | StatusCode::TOO_MANY_REQUESTS => Unreachable,
+                _ if status.is_client_error() => Absent,
+                _ => Unreachable,
+            };
+            return Err(Fault::new(kind, format!("{at} answers {status}")));
         }
-        let etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok());
-        let etag = etag.filter(|etag| etag.len() <= 1024).map(Arc::from);
-        let says = body.is_some() || response.headers().contains_key(CACHE_CONTROL);
-        let lifetime = says.then(|| Lifetime::of(response.headers()));
-        Ok(Document { body, etag, lifetime })
+        if response.body().len() > MAX_BODY {
+            return Err(Fault::new(Wrong, format!("the answer of {at} is longer than 256 KiB")));
+        }
+        if !is_json(&response) {
+            return Err(Fault::new(Absent, format!("the answer of {at} is not of a JSON type")));
+        }
+        let lifetime = Lifetime::of(response.headers());
+        Ok(Document { body: response.into_body(), lifetime })
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::Response;
-use http::header::{ACCEPT, IF_NONE_MATCH};
+use http::header::ACCEPT;
 use reqwest::Client;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
@@ -74,11 +74,8 @@ impl Fetch for HttpFetch {
 
 async fn fetch(client: &Client, request: &FetchRequest) -> Result<Response<Bytes>, KeySourceError> {
     let url = request.checked_url().url();
-    let mut builder = client.get(url.clone()).header(ACCEPT, request.accept());
-    if let Some(etag) = request.etag() {
-        builder = builder.header(IF_NONE_MATCH, etag);
-    }
-    let mut response = builder.send().await.map_err(failed)?;
+    let request_to_send = client.get(url.clone()).header(ACCEPT, request.accept());
+    let mut response = request_to_send.send().await.map_err(failed)?;
     // A client of the user's may have followed one.
     if response.url() != url {
         return Err(KeySourceError::new("the client followed a redirect"));

@@ -1,5 +1,4 @@
 use std::fmt;
-use std::sync::Arc;
 
 use reqwest::Client;
 
@@ -149,10 +148,8 @@ struct Loader {
 }
 
 impl LoadKeys for Loader {
-    fn load(&self, etag: Option<Arc<str>>) -> Loading<'_> {
-        Box::pin(
-            async move { self.fetcher.get(&self.url, etag).await.map_err(|fault| fault.error) },
-        )
+    fn load(&self) -> Loading<'_> {
+        Box::pin(async move { self.fetcher.get_set(&self.url).await.map_err(|fault| fault.error) })
     }
 
     fn name(&self) -> &str {

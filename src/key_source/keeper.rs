@@ -8,10 +8,10 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::fetch::{Document, FETCH_TIMEOUT};
+use super::fetch::{Document, FETCH_TIMEOUT, Loaded};
 use super::key_cache::{Held, Shared};
 use super::schedule::{Schedule, after};
-use crate::{JwkSet, KeySourceError, trace};
+use crate::{KeySourceError, trace};
 
 /// Who fetches: one task at a time, each with another number.
 #[derive(Default)]
@@ -132,11 +132,10 @@ async fn keep(guard: Guard) {
             None => return,
         }
         let held = shared.held.load_full();
-        let etag = held.as_ref().and_then(|held| held.etag.clone());
-        let loaded = timeout(FETCH_TIMEOUT, shared.loader.load(etag)).await;
+        let loaded = timeout(FETCH_TIMEOUT, shared.loader.load()).await;
         let loaded = loaded
             .unwrap_or_else(|_| Err(KeySourceError::new("no complete answer within 5 seconds")));
-        match loaded.and_then(|document| held_from(document, held.as_deref())) {
+        match loaded.map(|loaded| held_from(loaded, held.as_deref())) {
             Ok(new) => accept(&guard, new, held.as_deref()),
             Err(error) => refuse(&guard, &error),
         }
@@ -144,45 +143,30 @@ async fn keep(guard: Guard) {
     }
 }
 
-/// What is held from now on, by a document and what was held before.
-fn held_from(document: Document, before: Option<&Held>) -> Result<Held, KeySourceError> {
-    let unusable = |error| KeySourceError::new("the JWK set cannot be used").with_source(error);
-    let (set, body, etag, generation) = match (document.body, before) {
-        (None, None) => return Err(KeySourceError::new("not modified, yet nothing is held")),
-        (None, Some(before)) => {
-            let etag = document.etag.or_else(|| before.etag.clone());
-            (before.set.clone(), before.body.clone(), etag, before.generation)
-        }
-        (Some(body), Some(before)) if body == before.body => {
-            (before.set.clone(), body, document.etag, before.generation)
-        }
-        (Some(body), before) => {
-            let set = JwkSet::from_fetched(&body).map_err(unusable)?;
-            let generation = before.map_or(0, |before| before.generation).saturating_add(1);
-            (set, body, document.etag, generation)
-        }
+/// What is held from now on, by what was loaded and what was held before.
+fn held_from(loaded: Loaded, before: Option<&Held>) -> Held {
+    let Document { body, lifetime } = loaded.document;
+    let (set, generation) = match before {
+        Some(before) if body == before.body => (before.set.clone(), before.generation),
+        _ => (loaded.set, before.map_or(0, |before| before.generation).saturating_add(1)),
     };
-    // "Not modified" may leave the rest as it was said before (RFC 9111 section 4.3.4).
-    let lifetime = document.lifetime.or(before.map(|before| before.lifetime)).unwrap_or_default();
     let now = Instant::now();
     let fresh_until = after(now, lifetime.fresh);
-    Ok(Held {
+    Held {
         set,
         body,
-        etag,
         lifetime,
         generation,
         confirmed_at: now,
         fresh_until,
         usable_until: after(fresh_until, lifetime.stale),
-    })
+    }
 }
 
 fn accept(guard: &Guard, new: Held, before: Option<&Held>) {
     let shared = &guard.shared;
     let Some(mut schedule) = guard.schedule() else { return };
     let new = Arc::new(new);
-    shared.loader.accepted();
     shared.held.store(Some(Arc::clone(&new)));
     // Afterwards, so that whoever sees that the fetch succeeded sees its keys as well.
     schedule.succeed(new.confirmed_at, new.lifetime.fresh);

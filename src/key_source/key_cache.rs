@@ -13,7 +13,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 
 use super::cache_headers::Lifetime;
-use super::fetch::Document;
+use super::fetch::Loaded;
 use super::keeper::{self, Keeper};
 use super::schedule::{Ask, Schedule};
 use super::stranger::is_for_a_stranger;
@@ -27,18 +27,15 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Where the engine gets a set from.
 pub(super) trait LoadKeys: fmt::Debug + Send + Sync + 'static {
-    /// Makes one attempt. `etag` is that of the set that is held.
-    fn load(&self, etag: Option<Arc<str>>) -> Loading<'_>;
-
-    /// The last document was a set, and is held.
-    fn accepted(&self) {}
+    /// Makes one attempt: fetches the set and reads it.
+    fn load(&self) -> Loading<'_>;
 
     /// For logs: a URL or an issuer.
     fn name(&self) -> &str;
 }
 
 pub(super) type Loading<'a> =
-    Pin<Box<dyn Future<Output = Result<Document, KeySourceError>> + Send + 'a>>;
+    Pin<Box<dyn Future<Output = Result<Loaded, KeySourceError>> + Send + 'a>>;
 
 /// The engine. Clones are one; when the last one is dropped, its task ends.
 #[derive(Clone)]
@@ -65,7 +62,6 @@ pub(super) struct Shared {
 pub(super) struct Held {
     pub(super) set: JwkSet,
     pub(super) body: Bytes,
-    pub(super) etag: Option<Arc<str>>,
     pub(super) lifetime: Lifetime,
     pub(super) generation: u64,
     pub(super) confirmed_at: Instant,
@@ -339,7 +335,7 @@ mod tests {
     struct Never;
 
     impl LoadKeys for Never {
-        fn load(&self, _: Option<Arc<str>>) -> Loading<'_> {
+        fn load(&self) -> Loading<'_> {
             Box::pin(std::future::pending())
         }
 
@@ -356,7 +352,6 @@ mod tests {
         shared.held.store(Some(Arc::new(Held {
             set: JwkSet::from_keys([key.with_kid("here")]).unwrap(),
             body: Bytes::new(),
-            etag: None,
             lifetime: Lifetime::default(),
             generation: 1,
             confirmed_at: now,

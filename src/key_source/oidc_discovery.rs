@@ -8,8 +8,7 @@ use reqwest::Client;
 use serde::Deserialize;
 use tokio::time::{Instant, timeout};
 
-use super::cache_headers::Lifetime;
-use super::fetch::{Document, Fault, FaultKind, Fetcher};
+use super::fetch::{Document, Fault, FaultKind, Fetcher, Loaded};
 use super::fetch_url::FetchUrl;
 use super::http_fetch::HttpFetch;
 use super::key_cache::{KeyCache, LoadKeys, Loading};
@@ -110,7 +109,6 @@ impl OidcDiscovery {
             issuer: issuer.clone(),
             fetcher: fetcher.clone(),
             known: Mutex::new(None),
-            unjudged: Mutex::new(None),
         });
         Self { issuer, fetcher, cache }
     }
@@ -179,51 +177,35 @@ struct Loader {
     fetcher: Fetcher,
     /// Locked for a moment only, and by the one task that fetches.
     known: Mutex<Option<Known>>,
-    /// What becomes known when the document that it led to is a set.
-    unjudged: Mutex<Option<Known>>,
 }
 
 /// What the metadata said.
 #[derive(Clone, Debug)]
 struct Known {
     place: FetchUrl,
-    etag: Option<Arc<str>>,
     jwks_uri: FetchUrl,
-    lifetime: Lifetime,
     fresh_until: Instant,
     usable_until: Instant,
-    /// Whether the set that is held came from there: its `ETag` is of use only then.
-    is_of_held_set: bool,
 }
 
 impl LoadKeys for Loader {
-    fn load(&self, etag: Option<Arc<str>>) -> Loading<'_> {
-        Box::pin(self.load_by_metadata(etag))
+    fn load(&self) -> Loading<'_> {
+        Box::pin(self.load_by_metadata())
     }
 
     fn name(&self) -> &str {
         &self.issuer.name
     }
-
-    fn accepted(&self) {
-        let good = self.unjudged.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(good) = good {
-            self.remember(good);
-        }
-    }
 }
 
 impl Loader {
-    async fn load_by_metadata(&self, etag: Option<Arc<str>>) -> Result<Document, KeySourceError> {
-        let mut known = self.metadata().await?;
-        // Until the set is there, the metadata may be what is wrong.
+    async fn load_by_metadata(&self) -> Result<Loaded, KeySourceError> {
+        let known = self.metadata().await?;
+        // Until the set has been read, the metadata may be what is wrong.
         self.remember(Known { fresh_until: Instant::now(), ..known.clone() });
-        let etag = etag.filter(|_| known.is_of_held_set);
-        let document =
-            self.fetcher.get(&known.jwks_uri, etag).await.map_err(|fault| fault.error)?;
-        known.is_of_held_set = true;
-        *self.unjudged.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
-        Ok(document)
+        let loaded = self.fetcher.get_set(&known.jwks_uri).await.map_err(|fault| fault.error)?;
+        self.remember(known);
+        Ok(loaded)
     }
 
     /// What is known, or what the issuer says when that is no longer fresh.
@@ -256,21 +238,21 @@ impl Loader {
                 found => return found,
             }
         }
-        self.look_everywhere(known).await
+        self.look_everywhere().await
     }
 
     async fn look_again(&self, known: &Known) -> Result<Known, Fault> {
-        let document = self.fetcher.get(&known.place, known.etag.clone()).await?;
-        self.read(&known.place, document, Some(known))
+        let document = self.fetcher.get(&known.place).await?;
+        self.read(&known.place, &document)
     }
 
     /// Asks at each place for the metadata, until one has them. Whoever does not answer at all is
     /// not asked again.
-    async fn look_everywhere(&self, known: Option<&Known>) -> Result<Known, Fault> {
+    async fn look_everywhere(&self) -> Result<Known, Fault> {
         let mut first_error = None;
         for place in &*self.issuer.places {
-            let found = match self.fetcher.get(place, None).await {
-                Ok(document) => self.read(place, document, known),
+            let found = match self.fetcher.get(place).await {
+                Ok(document) => self.read(place, &document),
                 Err(fault) => Err(fault),
             };
             match found {
@@ -289,32 +271,13 @@ impl Loader {
         Err(Fault { kind: FaultKind::Absent, error })
     }
 
-    fn read(
-        &self,
-        place: &FetchUrl,
-        document: Document,
-        known: Option<&Known>,
-    ) -> Result<Known, Fault> {
-        let jwks_uri = match (&document.body, known) {
-            (Some(body), _) => self.jwks_uri(place, body)?,
-            (None, Some(known)) => known.jwks_uri.clone(),
-            (None, None) => return Err(wrong(format!("{} is not modified", place.name()))),
-        };
-        let before = known.map(|known| known.lifetime);
-        let lifetime = document.lifetime.or(before).unwrap_or_default();
-        let fresh_until = after(Instant::now(), lifetime.fresh);
+    fn read(&self, place: &FetchUrl, document: &Document) -> Result<Known, Fault> {
+        let fresh_until = after(Instant::now(), document.lifetime.fresh);
         Ok(Known {
             place: place.clone(),
-            etag: match document.body {
-                Some(_) => document.etag,
-                None => document.etag.or(known.and_then(|known| known.etag.clone())),
-            },
-            is_of_held_set: known
-                .is_some_and(|known| known.is_of_held_set && known.jwks_uri == jwks_uri),
-            jwks_uri,
+            jwks_uri: self.jwks_uri(place, &document.body)?,
             fresh_until,
-            usable_until: after(fresh_until, lifetime.stale),
-            lifetime,
+            usable_until: after(fresh_until, document.lifetime.stale),
         })
     }
 

@@ -83,7 +83,7 @@ impl KeyStatus {
         &self.skipped
     }
 
-    /// How many fetches succeeded, an answer "not modified" among them.
+    /// How many fetches succeeded, with a new set or the same one.
     pub fn fetches_ok(&self) -> u64 {
         self.fetches_ok
     }

@@ -11,7 +11,7 @@ impl Fetch for MockIssuer {
         Box::pin(async move {
             let _counted = Counted::new(&issuer);
             let path = path_of(request.url());
-            let Reply { answer, response } = issuer.0.reply(path, request.etag());
+            let Reply { answer, response } = issuer.0.reply(path);
             // So that others have their turn while a fetch is under way.
             tokio::time::sleep(Duration::from_millis(1)).await;
             match answer {

@@ -22,7 +22,7 @@ use crate::{JwtVerifier, SigningKey};
 /// |---|---|
 /// | issuer, audience | `https://issuer.test`, `https://api.test` |
 /// | metadata | at `/.well-known/openid-configuration` |
-/// | JWK set | at `/jwks`: one ES256 key, with an `ETag`, without `Cache-Control` |
+/// | JWK set | at `/jwks`: one ES256 key, without `Cache-Control` |
 ///
 /// # Example: a rotation, and an outage
 ///
@@ -85,7 +85,6 @@ struct State {
     metadata_issuer: Option<String>,
     jwks_uri: Option<String>,
     headers: HeaderMap,
-    has_etag: bool,
     /// The paths that were asked for, in order.
     requests: Vec<String>,
     at_once: usize,
@@ -128,7 +127,6 @@ impl MockIssuer {
                 metadata_issuer: None,
                 jwks_uri: None,
                 headers: HeaderMap::new(),
-                has_etag: true,
                 requests: Vec::new(),
                 at_once: 0,
                 most_at_once: 0,
@@ -227,11 +225,6 @@ impl MockIssuer {
         self.state().headers.insert(name, value);
     }
 
-    /// Sends no `ETag` any longer, and no 304.
-    pub fn without_etag(&self) {
-        self.state().has_etag = false;
-    }
-
     /// How often it was asked for the JWK set.
     pub fn key_fetches(&self) -> usize {
         let jwks = path_of(&self.jwks_url()).to_owned();
@@ -263,7 +256,7 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn reply(&self, path: &str, etag: Option<&str>) -> Reply {
+    fn reply(&self, path: &str) -> Reply {
         let mut state = self.state();
         state.requests.push(path.to_owned());
         let root = self.name.trim_end_matches('/');
@@ -280,14 +273,6 @@ impl Inner {
         let mut response = Response::new(Bytes::from(body));
         *response.headers_mut() = state.headers.clone();
         set(&mut response, header::CONTENT_TYPE, "application/json");
-        if state.has_etag {
-            let new = etag_of(response.body());
-            set(&mut response, header::ETAG, &new);
-            if answer == MockAnswer::Good && etag == Some(&new) {
-                *response.status_mut() = StatusCode::NOT_MODIFIED;
-                *response.body_mut() = Bytes::new();
-            }
-        }
         match &answer {
             MockAnswer::Status(status) => {
                 let status = StatusCode::from_u16(*status).expect("a status of HTTP");
@@ -342,13 +327,6 @@ fn jwk_set(keys: &[SigningKey]) -> String {
 fn set(response: &mut Response<Bytes>, name: header::HeaderName, value: &str) {
     let value = HeaderValue::from_str(value).expect("a value of a header");
     response.headers_mut().insert(name, value);
-}
-
-/// Another body, another name: the sum is no cryptography.
-fn etag_of(body: &[u8]) -> String {
-    let sum =
-        body.iter().fold(0_u64, |sum, octet| sum.wrapping_mul(31).wrapping_add(u64::from(*octet)));
-    format!("\"{sum:x}\"")
 }
 
 /// What stands behind the host of a URL.

@@ -35,11 +35,7 @@ async fn serve(listener: TcpListener, issuer: Weak<Inner>) {
 async fn answer(mut stream: TcpStream, issuer: Weak<Inner>) -> Option<()> {
     let head = read_head(&mut stream).await?;
     let path = head.split(' ').nth(1)?;
-    let etag = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("if-none-match").then(|| value.trim())
-    });
-    let Reply { answer, response } = issuer.upgrade()?.reply(path, etag);
+    let Reply { answer, response } = issuer.upgrade()?.reply(path);
 
     let mut octets = format!("HTTP/1.1 {}\r\n", response.status());
     for (name, value) in response.headers() {

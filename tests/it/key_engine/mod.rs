@@ -121,16 +121,14 @@ pub(crate) fn bad_answers(issuer: &MockIssuer) -> Vec<(&'static str, MockAnswer)
     ]
 }
 
-/// Of the number of a request, from 1, its URL and its ETag.
-type Answer = dyn Fn(usize, &str, Option<&str>) -> FetchFuture + Send + Sync;
+/// Of the number of a request, from 1, and its URL.
+type Answer = dyn Fn(usize, &str) -> FetchFuture + Send + Sync;
 /// A fetcher that is a closure.
 #[derive(Clone)]
 pub(crate) struct Scripted(Arc<Answer>, Arc<AtomicUsize>);
 
 impl Scripted {
-    pub(crate) fn new(
-        f: impl Fn(usize, &str, Option<&str>) -> FetchFuture + Send + Sync + 'static,
-    ) -> Self {
+    pub(crate) fn new(f: impl Fn(usize, &str) -> FetchFuture + Send + Sync + 'static) -> Self {
         Self(Arc::new(f), Arc::default())
     }
 }
@@ -144,7 +142,7 @@ impl std::fmt::Debug for Scripted {
 impl Fetch for Scripted {
     fn fetch(&self, request: FetchRequest) -> FetchFuture {
         let n = self.1.fetch_add(1, Ordering::SeqCst) + 1;
-        (self.0)(n, request.url(), request.etag())
+        (self.0)(n, request.url())
     }
 }
 

@@ -41,7 +41,6 @@ async fn v49_the_first_fetch_does_not_use_up_that_of_an_unknown_kid() {
 #[tokio::test(start_paused = true)]
 async fn v49_a_rotation_during_a_background_fetch_is_seen_by_the_next() {
     let issuer = MockIssuer::new();
-    issuer.without_etag();
     let verifier = issuer.verifier();
     verifier.refresh().await.unwrap();
     // The answer has left the issuer, and takes two seconds.

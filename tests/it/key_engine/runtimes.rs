@@ -12,7 +12,7 @@ use super::{Scripted, answer, fetched, kind, secs};
 async fn whoever_waits_behind_a_fetch_that_panics_is_served_by_the_next() {
     let issuer = MockIssuer::new();
     let set = issuer.jwk_set();
-    let fetch = Scripted::new(move |n, _, _| {
+    let fetch = Scripted::new(move |n, _| {
         let set = set.clone();
         Box::pin(async move {
             tokio::time::sleep(secs(1)).await;
