@@ -1,5 +1,6 @@
 //! Fetching a document: the trait, and what every answer is held to.
 
+use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -7,16 +8,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{Response, StatusCode};
+use http::header::LOCATION;
+use http::{HeaderMap, Response, StatusCode};
+use tokio::time::{Instant, timeout_at};
 
-use super::cache_headers::Lifetime;
+use super::document::{Document, content_coding, page_type};
 use super::fetch_url::FetchUrl;
 use super::http_fetch::HttpFetch;
+use super::retry_after::retry_after;
+use super::schedule::after;
 use crate::{JwkSet, KeySourceError};
 
 /// How long a set, and the metadata that leads to it, may take together.
 pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much earlier a request gives up, so that the error names its URL.
+const MARGIN: Duration = Duration::from_millis(100);
 /// The longest body of a document.
 const MAX_BODY: usize = 256 * 1024;
 
@@ -24,13 +30,21 @@ const MAX_BODY: usize = 256 * 1024;
 pub type FetchFuture =
     Pin<Box<dyn Future<Output = Result<Response<Bytes>, KeySourceError>> + Send>>;
 
-/// Gets a document by HTTP, for those who do not want the client that comes with the crate: with a
-/// client of another kind, through a service mesh, from a test.
+/// Fetches a document by HTTP in place of the client that comes with the crate: with another client,
+/// through a service mesh, in a test.
 ///
-/// The crate judges the answer (status, type, length, contents) and sets the time that it may take,
-/// after which the future is dropped. An implementation sends `GET` to the URL as it is, with what
-/// [`FetchRequest`] names; it follows no redirect, sends no cookie, and stops reading a body that is
-/// longer than [`max_body`](FetchRequest::max_body).
+/// An implementation sends `GET` to the URL as it is, with `Accept` and `Accept-Encoding` as
+/// [`FetchRequest`] names them. It follows no redirect, sends no cookie, and stops reading a body
+/// that is longer than [`max_body`](FetchRequest::max_body). The crate sets the time that a fetch may
+/// take, after which it drops the future, and checks the answer:
+///
+/// | answer | |
+/// |---|---|
+/// | 200 | the document, whatever its `Content-Type` is, except HTML |
+/// | any other status | a failed fetch; `Retry-After` of 429 and 503 is read, in seconds or as a date |
+/// | `Content-Encoding` other than `identity` | a failed fetch: decode the body and remove the header, or send `Accept-Encoding` |
+/// | a body that is longer than `max_body` | a failed fetch |
+/// | `Cache-Control`, `Age` | how long the document is fresh (RFC 9111) |
 ///
 /// # Example: a set that is in memory
 ///
@@ -53,8 +67,11 @@ pub type FetchFuture =
 /// # Ok::<(), tower_jwt_auth::ConfigError>(())
 /// ```
 pub trait Fetch: fmt::Debug + Send + Sync + 'static {
-    /// Fetches one document. An error means that there was no answer; an answer of any status is
-    /// `Ok`.
+    /// Fetches one document.
+    ///
+    /// # Errors
+    ///
+    /// When there was no answer. An answer of any status is `Ok`.
     fn fetch(&self, request: FetchRequest) -> FetchFuture;
 }
 
@@ -72,17 +89,24 @@ pub struct FetchRequest {
 }
 
 impl FetchRequest {
-    /// The URL: https, or http to this machine.
+    /// The URL: https, or http to this machine or to a host that the application listed.
     pub fn url(&self) -> &str {
         self.url.as_str()
     }
 
-    /// For the header `Accept`.
+    /// The value of the header `Accept`: JSON, and anything else rather than nothing (RFC 9110
+    /// section 12.5.1).
     pub fn accept(&self) -> &'static str {
-        "application/json, application/jwk-set+json"
+        "application/json, application/jwk-set+json, */*;q=0.1"
     }
 
-    /// How many octets of the body are read at most; a longer one is refused.
+    /// The value of the header `Accept-Encoding`: `identity`. Without it a server may choose any
+    /// coding (RFC 9110 section 12.5.3).
+    pub fn accept_encoding(&self) -> &'static str {
+        "identity"
+    }
+
+    /// The longest body in bytes, 256 KiB; a longer one is refused.
     pub fn max_body(&self) -> usize {
         MAX_BODY
     }
@@ -103,6 +127,17 @@ impl fmt::Debug for FetchRequest {
     }
 }
 
+/// When the documents of one load must be there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline(Instant);
+
+impl Deadline {
+    /// Of a load that begins now.
+    pub(super) fn of_load() -> Self {
+        Self(after(Instant::now(), FETCH_TIMEOUT.saturating_sub(MARGIN)))
+    }
+}
+
 /// How documents are fetched, for one source.
 #[derive(Clone, Debug)]
 pub(super) struct Fetcher {
@@ -120,13 +155,6 @@ impl Default for Fetcher {
             refuses_private_addresses: false,
         }
     }
-}
-
-/// A document that passed all checks but those of its contents.
-#[derive(Clone, Debug)]
-pub(super) struct Document {
-    pub(super) body: Bytes,
-    pub(super) lifetime: Lifetime,
 }
 
 /// A document that is a JWK set with at least one usable key.
@@ -150,6 +178,8 @@ pub(super) enum FaultKind {
     Unreachable,
     /// The server answered that there is no such document here: it may lie elsewhere.
     Absent,
+    /// There is a document, but not the one that was asked for: that one may lie elsewhere.
+    Unfit,
     /// There is one, which must not be used.
     Wrong,
 }
@@ -157,6 +187,15 @@ pub(super) enum FaultKind {
 impl Fault {
     pub(super) fn new(kind: FaultKind, message: String) -> Self {
         Self { kind, error: KeySourceError::new(message) }
+    }
+
+    #[cfg(feature = "oidc-discovery")]
+    pub(super) fn may_be_elsewhere(&self) -> bool {
+        matches!(self.kind, FaultKind::Absent | FaultKind::Unfit)
+    }
+
+    pub(super) fn with_source(self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { error: self.error.with_source(source), ..self }
     }
 }
 
@@ -174,19 +213,27 @@ impl Fetcher {
         Self { fetch, refuses_private_addresses: true, ..self }
     }
 
-    /// Fetches and reads a JWK set.
-    pub(super) async fn get_set(&self, url: &FetchUrl) -> Result<Loaded, Fault> {
-        let document = self.get(url).await?;
-        match JwkSet::from_fetched(&document.body) {
-            Ok(set) => Ok(Loaded { set, document }),
-            Err(error) => {
-                let unusable = KeySourceError::new("the JWK set cannot be used");
-                Err(Fault { kind: FaultKind::Wrong, error: unusable.with_source(error) })
-            }
-        }
+    #[cfg(feature = "oidc-discovery")]
+    pub(super) fn refuses_private_addresses(&self) -> bool {
+        self.refuses_private_addresses
     }
 
-    pub(super) async fn get(&self, url: &FetchUrl) -> Result<Document, Fault> {
+    /// Fetches and reads a JWK set.
+    pub(super) async fn get_set(&self, url: &FetchUrl, by: Deadline) -> Result<Loaded, Fault> {
+        let document = self.get(url, by).await?;
+        let set = match document.text() {
+            Ok(text) => JwkSet::from_fetched(text.as_bytes()).map_err(Into::into),
+            Err(reason) => Err(KeySourceError::new(reason).into()),
+        };
+        let set = set.map_err(|reason: Box<dyn Error + Send + Sync>| {
+            let (at, media_type) = (url.name(), document.described_type());
+            let message = format!("the JWK set at {at} cannot be used ({media_type})");
+            Fault::new(FaultKind::Unfit, message).with_source(reason)
+        })?;
+        Ok(Loaded { set, document })
+    }
+
+    pub(super) async fn get(&self, url: &FetchUrl, by: Deadline) -> Result<Document, Fault> {
         use FaultKind::{Absent, Unreachable, Wrong};
 
         let at = url.name();
@@ -195,14 +242,18 @@ impl Fetcher {
         }
         let refuses_private_addresses = self.refuses_private_addresses;
         let request = FetchRequest { url: url.clone(), refuses_private_addresses };
-        let response = self.fetch.fetch(request).await.map_err(|error| {
-            let error = KeySourceError::new(format!("no answer from {at}")).caused_by(error);
+        let answer = timeout_at(by.0, self.fetch.fetch(request)).await;
+        let answer =
+            answer.unwrap_or_else(|_| Err(KeySourceError::new("no complete answer in time")));
+        let response = answer.map_err(|error| {
+            let error = KeySourceError::new(format!("{at} cannot be fetched")).caused_by(error);
             Fault { kind: Unreachable, error }
         })?;
 
-        let status = response.status();
+        let (status, headers) = (response.status(), response.headers());
         if status.is_redirection() {
-            let message = format!("{at} redirects ({status}), which is not followed");
+            let to = redirect_target(headers);
+            let message = format!("{at} redirects{to} ({status}), which is not followed");
             return Err(Fault::new(Absent, message));
         }
         if status != StatusCode::OK {
@@ -212,32 +263,49 @@ impl Fetcher {
                 | StatusCode::TOO_EARLY
                 | StatusCode::TOO_MANY_REQUESTS => Unreachable,
                 _ if status.is_client_error() => Absent,
+                // Not 203 either: its document is not the issuer's own (RFC 9110 section 15.3.4).
                 _ => Unreachable,
             };
-            return Err(Fault::new(kind, format!("{at} answers {status}")));
+            let fault = Fault::new(kind, format!("{at} answers {status}"));
+            let tells_when =
+                matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+            return Err(match retry_after(headers).filter(|_| tells_when) {
+                Some(wait) => Fault { error: fault.error.with_retry_after(wait), ..fault },
+                None => fault,
+            });
+        }
+        if let Some(page) = page_type(headers) {
+            let message = format!("the answer of {at} is a web page ({page}), not JSON");
+            return Err(Fault::new(Absent, message));
+        }
+        if let Some(coding) = content_coding(headers) {
+            let message = format!(
+                "the answer of {at} has a Content-Encoding ({coding}), although `Accept-Encoding: \
+                 identity` was to be sent"
+            );
+            return Err(Fault::new(Unreachable, message));
         }
         if response.body().len() > MAX_BODY {
             return Err(Fault::new(Wrong, format!("the answer of {at} is longer than 256 KiB")));
         }
-        if !is_json(&response) {
-            return Err(Fault::new(Absent, format!("the answer of {at} is not of a JSON type")));
-        }
-        let lifetime = Lifetime::of(response.headers());
-        Ok(Document { body: response.into_body(), lifetime })
+        let (head, body) = response.into_parts();
+        Ok(Document::new(&head.headers, body))
     }
 }
 
-/// Whether the answer is of a JSON type. Without a type, its contents will tell.
-fn is_json(response: &Response<Bytes>) -> bool {
-    let Some(value) = response.headers().get(CONTENT_TYPE) else { return true };
-    let Ok(value) = value.to_str() else { return false };
-    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json"
-        || (essence.starts_with("application/") && essence.ends_with("+json"))
+/// Where a redirect leads, as far as a log may have it: without its query.
+fn redirect_target(headers: &HeaderMap) -> String {
+    let target = headers.get(LOCATION).and_then(|target| target.to_str().ok()).unwrap_or_default();
+    let target = target.split(['?', '#']).next().unwrap_or_default();
+    let is_printable = (1..=256).contains(&target.len())
+        && target.bytes().all(|byte| byte.is_ascii_graphic())
+        && !target.contains('@');
+    if is_printable { format!(" to {target}") } else { String::new() }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::fetch_url::HttpHosts;
     use super::*;
 
     #[test]
@@ -250,22 +318,56 @@ mod tests {
         assert!(Arc::ptr_eq(&own.fetch, &own.clone().refusing_private_addresses().fetch));
     }
 
-    #[test]
-    fn a_set_is_of_a_json_type_or_of_none() {
-        let is = |value: &str| {
-            is_json(&Response::builder().header("content-type", value).body(Bytes::new()).unwrap())
-        };
-        for value in [
-            "application/json",
-            "Application/JSON; charset=utf-8",
-            "application/jwk-set+json",
-            "application/vnd.example+json ; q=1",
+    /// Answers with this status and asks for a pause, or fails with one.
+    #[derive(Debug)]
+    struct Busy(Option<u16>);
+
+    impl Fetch for Busy {
+        fn fetch(&self, _: FetchRequest) -> FetchFuture {
+            let answer = match self.0 {
+                Some(status) => {
+                    Response::builder().status(status).header("retry-after", "7").body(Bytes::new())
+                }
+                None => {
+                    let closed = KeySourceError::new("closed");
+                    let closed = closed.with_retry_after(Duration::from_secs(7));
+                    return Box::pin(async move { Err(closed) });
+                }
+            };
+            Box::pin(async move { Ok(answer.unwrap()) })
+        }
+    }
+
+    #[tokio::test]
+    async fn retry_after_of_a_busy_server_is_carried_by_the_error() {
+        for (status, carries) in [
+            (Some(429), true),
+            (Some(503), true),
+            (None, true),
+            (Some(500), false),
+            (Some(404), false),
+            (Some(200), false),
         ] {
-            assert!(is(value), "{value}");
+            let url = FetchUrl::parse("https://issuer.test/jwks", &HttpHosts::default()).unwrap();
+            let fault = Fetcher::default().with(Busy(status));
+            let fault = fault.get_set(&url, Deadline::of_load()).await.unwrap_err();
+            let wait = fault.error.retry_after_that_was_set();
+            assert_eq!(wait, carries.then_some(Duration::from_secs(7)), "{status:?}");
         }
-        for value in ["", "text/html", "text/plain", "application/jsonp", "text/x+json", "*/*"] {
-            assert!(!is(value), "{value}");
+    }
+
+    #[test]
+    fn redirect_target_is_printed_without_its_query() {
+        let target = |location: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(LOCATION, location.parse().unwrap());
+            redirect_target(&headers)
+        };
+        assert_eq!(target("https://a.test/login?state=secret"), " to https://a.test/login");
+        assert_eq!(target("/jwks/#fragment"), " to /jwks/");
+        for odd in ["", "?a", "https://user:password@a.test/", "/a b", &"/".repeat(257)] {
+            assert_eq!(target(odd), "", "{odd}");
         }
-        assert!(is_json(&Response::new(Bytes::new())));
+        assert_eq!(redirect_target(&HeaderMap::new()), "");
     }
 }

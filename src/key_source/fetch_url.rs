@@ -11,7 +11,49 @@ use crate::{ConfigError, ConfigErrorKind};
 /// The longest URL that is fetched.
 const MAX_URL: usize = 2048;
 
-/// A URL that may be fetched: https, or http to this very machine; no user, password or fragment.
+/// The hosts that plain http is allowed to, beside this machine: none by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct HttpHosts(Arc<[String]>);
+
+impl HttpHosts {
+    /// Reads the hosts as an application lists them: names or addresses, without a port.
+    pub(super) fn parse<I>(hosts: I) -> Result<Self, ConfigError>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let hosts = hosts.into_iter().map(|host| normalized_host(host.as_ref()));
+        Ok(Self(hosts.collect::<Result<_, _>>()?))
+    }
+
+    /// Whether the URL is at one of them, on any port.
+    pub(super) fn allow(&self, url: &Url) -> bool {
+        url.host_str().is_some_and(|host| self.0.iter().any(|one| one == without_dot(host)))
+    }
+}
+
+/// The host as a parsed URL spells it.
+fn normalized_host(host: &str) -> Result<String, ConfigError> {
+    let is_bare = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => host.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.')),
+    };
+    let url = is_bare.then(|| Url::parse(&format!("http://{host}/")).ok()).flatten();
+    let name = url.as_ref().and_then(Url::host_str).map(without_dot);
+    name.filter(|name| !name.is_empty()).map(str::to_owned).ok_or_else(|| {
+        unusable(
+            "a host for plain http is a name or an address, such as `keycloak`: without a scheme, a \
+             port, a path or a wildcard",
+        )
+    })
+}
+
+fn without_dot(host: &str) -> &str {
+    host.strip_suffix('.').unwrap_or(host)
+}
+
+/// A URL that may be fetched: https, or http to this machine or to a host that is listed; no user
+/// name, password or fragment.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct FetchUrl {
     url: Url,
@@ -20,7 +62,7 @@ pub(super) struct FetchUrl {
 }
 
 impl FetchUrl {
-    pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
+    pub(super) fn parse(text: &str, http_hosts: &HttpHosts) -> Result<Self, ConfigError> {
         if text.len() > MAX_URL {
             return Err(unusable("the URL is longer than 2048 octets"));
         }
@@ -32,11 +74,12 @@ impl FetchUrl {
             .map_err(|error| unusable("this is not an absolute URL").with_source(error))?;
         match url.scheme() {
             "https" => {}
-            "http" if is_loopback(&url) => {}
+            "http" if is_loopback(&url) || http_hosts.allow(&url) => {}
             "http" => {
                 return Err(unusable(
-                    "keys are fetched by https only: whoever stands on the way of plain http could \
-                     put his own in their place (http is for 127.0.0.1, [::1] and localhost)",
+                    "keys are fetched by https: on the way of plain http, an attacker could replace \
+                     them (http is for 127.0.0.1, [::1] and localhost, and for the hosts that \
+                     `dangerous_with_http_hosts` lists)",
                 ));
             }
             _ => return Err(unusable("keys are fetched by https only")),
@@ -75,6 +118,12 @@ impl FetchUrl {
     /// Whether the host is an address, or the name `localhost`, that is not of the public internet.
     pub(super) fn names_private_address(&self) -> bool {
         is_loopback(&self.url) || ip_of(&self.url).is_some_and(is_private)
+    }
+
+    /// Whether both have the same scheme, host and port.
+    #[cfg(feature = "oidc-discovery")]
+    pub(super) fn is_at_host_of(&self, other: &Self) -> bool {
+        self.url.origin() == other.url.origin()
     }
 
     pub(super) fn check_public(&self) -> Result<(), ConfigError> {
@@ -159,6 +208,74 @@ fn unusable(message: &'static str) -> ConfigError {
 mod tests {
     use super::*;
 
+    fn parse(url: &str) -> Result<FetchUrl, ConfigError> {
+        FetchUrl::parse(url, &HttpHosts::default())
+    }
+
+    #[test]
+    fn plain_http_is_allowed_to_listed_hosts_alone() {
+        let hosts = ["keycloak", "Dex.", "my_issuer", "10.0.0.5", "[fd00::5]", "issuer.example"];
+        let hosts = HttpHosts::parse(hosts).unwrap();
+        let allows = |url: &str| FetchUrl::parse(url, &hosts).is_ok();
+        for url in [
+            "http://keycloak:8080/certs",
+            "http://KEYCLOAK/certs",
+            "http://keycloak./certs",
+            "http://dex:5556/dex/keys",
+            "http://my_issuer/",
+            "http://10.0.0.5:8080/",
+            "http://[fd00::5]/",
+            "http://[FD00:0::5]:80/",
+            "http://issuer.example/",
+            "https://elsewhere.example/",
+            "http://127.0.0.1/",
+        ] {
+            assert!(allows(url), "{url}");
+        }
+        for url in [
+            "http://keycloak.example/",
+            "http://a.keycloak/",
+            "http://sub.issuer.example/",
+            "http://10.0.0.50/",
+            "http://[fd00::6]/",
+            "http://keycloak@attacker.example/",
+            "http://user@keycloak/",
+            "ftp://keycloak/",
+            "file://keycloak/keys",
+        ] {
+            assert!(!allows(url), "{url}");
+        }
+        let error = parse("http://keycloak:8080/certs").unwrap_err().to_string();
+        assert!(error.contains("dangerous_with_http_hosts"), "{error}");
+    }
+
+    #[test]
+    fn hosts_for_plain_http_are_bare_names_or_addresses() {
+        for host in [
+            "",
+            ".",
+            "*",
+            "*.example",
+            "http://keycloak",
+            "keycloak:8080",
+            "keycloak:80",
+            "keycloak/",
+            "user@keycloak",
+            "key cloak",
+            "keycloak\n",
+            "[::1]:80",
+            "[::1",
+            "::1",
+            "a?b",
+            "a#b",
+            "a\\b",
+        ] {
+            let error = HttpHosts::parse(["good", host]).unwrap_err();
+            assert_eq!(error.kind(), ConfigErrorKind::Url, "{host}");
+        }
+        assert_eq!(HttpHosts::parse::<[&str; 0]>([]).unwrap(), HttpHosts::default());
+    }
+
     #[test]
     fn c13_v46_https_alone_is_fetched_and_http_from_this_machine() {
         for url in [
@@ -169,7 +286,7 @@ mod tests {
             "http://[::1]:7100/jwks",
             "http://localhost:7100/jwks",
         ] {
-            assert!(FetchUrl::parse(url).is_ok(), "{url}");
+            assert!(parse(url).is_ok(), "{url}");
         }
         for url in [
             "",
@@ -193,7 +310,7 @@ mod tests {
             "https://is\tsuer.example/jwks",
             &format!("https://issuer.example/{}", "a".repeat(3000)),
         ] {
-            let error = FetchUrl::parse(url).unwrap_err();
+            let error = parse(url).unwrap_err();
             assert_eq!(error.kind(), ConfigErrorKind::Url, "{url}");
             assert!(!error.to_string().contains("password@"), "{url}");
         }
@@ -234,7 +351,7 @@ mod tests {
         for ip in ["1.1.1.1", "100.128.0.1", "172.32.0.1", "2606:4700::1111", "64:ff9b::1.1.1.1"] {
             assert!(!is_private(ip.parse().unwrap()), "{ip}");
         }
-        let private = |url| FetchUrl::parse(url).unwrap().names_private_address();
+        let private = |url| parse(url).unwrap().names_private_address();
         assert!(private("https://localhost/") && private("https://[fd12::1]/"));
         // The parser has undone what such spellings hide.
         assert!(private("https://0x7f000001/") && private("https://2130706433/"));
@@ -243,7 +360,7 @@ mod tests {
 
     #[test]
     fn debug_leaves_the_query_out() {
-        let url = FetchUrl::parse("https://issuer.example/jwks?key=canary").unwrap();
+        let url = parse("https://issuer.example/jwks?key=canary").unwrap();
         assert_eq!(format!("{url:?}"), "https://issuer.example/jwks");
         assert!(url.as_str().contains("canary"));
     }

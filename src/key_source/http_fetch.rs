@@ -7,10 +7,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::Response;
-use http::header::ACCEPT;
-use reqwest::Client;
+use http::header::{ACCEPT, ACCEPT_ENCODING};
+use http::{Response, StatusCode};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{Certificate, Client};
 
 use super::fetch_url::is_private;
 use super::{Fetch, FetchFuture, FetchRequest};
@@ -18,45 +18,65 @@ use crate::KeySourceError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Fetches with a client of `reqwest`: its own, made when it is first needed, or the user's.
+/// Fetches with a client of `reqwest`: the user's, or its own, built when it is first needed.
 #[derive(Default)]
-pub(crate) struct HttpFetch(Mutex<Option<Client>>);
+pub(crate) struct HttpFetch {
+    given: Option<Client>,
+    for_http: Mutex<Option<Client>>,
+    for_https: Mutex<Option<Client>>,
+}
 
 impl HttpFetch {
     pub(crate) fn with_client(client: Client) -> Self {
-        Self(Mutex::new(Some(client)))
+        Self { given: Some(client), ..Self::default() }
     }
 
     fn client(&self, request: &FetchRequest) -> Result<Client, KeySourceError> {
-        let mut client = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(given) = &self.given {
+            return Ok(given.clone());
+        }
+        let is_https = request.checked_url().is_https();
+        let client = if is_https { &self.for_https } else { &self.for_http };
+        let mut client = client.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = &*client {
             return Ok(client.clone());
         }
-        let made = new_client(request).map_err(|error| {
-            KeySourceError::new("the HTTP client cannot be made").with_source(error)
+        let new = new_client(request).map_err(|error| {
+            KeySourceError::new(match is_https {
+                true => {
+                    "there is no client for https, which needs the CA certificates of the system or \
+                     of `SSL_CERT_FILE`"
+                }
+                false => "there is no client for http",
+            })
+            .with_source(error)
         })?;
-        *client = Some(made.clone());
-        Ok(made)
+        *client = Some(new.clone());
+        Ok(new)
     }
 }
 
-/// All requests of one source have the same needs: the first one will do.
+/// All requests of one source that share a scheme have the same needs: the first one will do.
 fn new_client(request: &FetchRequest) -> reqwest::Result<Client> {
     let mut client = Client::builder()
         .user_agent(concat!("tower-jwt-auth/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
-        // Whatever features of it another crate turns on: what comes is what was sent.
+        // Whatever features of it another crate turns on: the body is read as it was sent.
         .no_gzip()
         .no_brotli()
         .no_zstd()
         .no_deflate()
+        // What a client has to put up with (RFC 9112 sections 5.1 and 5.2).
+        .http1_allow_spaces_after_header_name_in_responses(true)
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
         .connect_timeout(CONNECT_TIMEOUT)
         // The metadata and the set come over one connection; minutes later nobody needs it.
         .pool_idle_timeout(CONNECT_TIMEOUT);
     if !request.checked_url().is_https() {
-        // Plain http is good because it does not leave this machine.
-        client = client.no_proxy();
+        // Plain http is allowed because it leaves neither this machine nor the listed hosts. It
+        // trusts no certificate, so that it works where there is none.
+        client = client.no_proxy().tls_certs_only(std::iter::empty::<Certificate>());
     }
     if request.refuses_private_addresses() {
         // A proxy would resolve the name, and not tell.
@@ -74,8 +94,13 @@ impl Fetch for HttpFetch {
 
 async fn fetch(client: &Client, request: &FetchRequest) -> Result<Response<Bytes>, KeySourceError> {
     let url = request.checked_url().url();
-    let request_to_send = client.get(url.clone()).header(ACCEPT, request.accept());
-    let mut response = request_to_send.send().await.map_err(failed)?;
+    let mut response = client
+        .get(url.clone())
+        .header(ACCEPT, request.accept())
+        .header(ACCEPT_ENCODING, request.accept_encoding())
+        .send()
+        .await
+        .map_err(failed)?;
     // A client of the user's may have followed one.
     if response.url() != url {
         return Err(KeySourceError::new("the client followed a redirect"));
@@ -85,18 +110,14 @@ async fn fetch(client: &Client, request: &FetchRequest) -> Result<Response<Bytes
         return Err(KeySourceError::new("the answer came from a private address"));
     }
 
-    let too_long = || KeySourceError::new("the answer is longer than 256 KiB");
-    let max = request.max_body();
-    let said = response.content_length().unwrap_or(0);
-    if usize::try_from(said).is_ok_and(|said| said > max) {
-        return Err(too_long());
-    }
     let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(failed)? {
-        if body.len().saturating_add(chunk.len()) > max {
-            return Err(too_long());
+    // What else the status leads to is decided without the body, which may be long or never end.
+    if response.status() == StatusCode::OK {
+        // One that is too long is refused by the caller, who then knows its type as well.
+        while body.len() <= request.max_body() {
+            let Some(chunk) = response.chunk().await.map_err(failed)? else { break };
+            body.extend_from_slice(&chunk);
         }
-        body.extend_from_slice(&chunk);
     }
     let mut answer = Response::new(body.freeze());
     *answer.status_mut() = response.status();

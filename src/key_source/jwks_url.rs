@@ -2,8 +2,8 @@ use std::fmt;
 
 use reqwest::Client;
 
-use super::fetch::Fetcher;
-use super::fetch_url::FetchUrl;
+use super::fetch::{Deadline, Fetcher};
+use super::fetch_url::{FetchUrl, HttpHosts};
 use super::http_fetch::HttpFetch;
 use super::key_cache::{KeyCache, LoadKeys, Loading};
 use super::{Fetch, KeyStatus, KeyTask};
@@ -23,7 +23,8 @@ use crate::{ConfigError, KeyLookup, KeyQuery, KeySource};
 /// | an unknown `kid` | is asked for at once, then once in 10 seconds at most; meanwhile it is unknown (401), or, if the last fetch failed, unavailable (503) |
 /// | the issuer cannot be reached | keys serve on for 1 hour after they were fresh, or for what `stale-if-error` says within 1 minute and 24 hours; then 503 |
 /// | a key that left the set | is gone with the fetch that shows it |
-/// | an answer that is empty, longer than 256 KiB, of more than 100 keys, redirected, of another type, unreadable, later than 5 seconds | is a failed fetch: the old set stays |
+/// | an answer with any `Content-Type` except HTML | is read |
+/// | an answer that is empty, longer than 256 KiB, of more than 100 keys, redirected, HTML, encoded (`Content-Encoding`), unreadable, later than 5 seconds | is a failed fetch: the old set stays |
 /// | symmetric and private keys | are not used, and are [reported](KeyStatus::skipped) |
 ///
 /// Of a request, nothing is ever sent to the issuer: neither the `kid` nor anything else.
@@ -62,7 +63,38 @@ impl JwksUrl {
     /// }
     /// ```
     pub fn new(url: &str) -> Result<Self, ConfigError> {
-        Ok(Self::with(FetchUrl::parse(url)?, Fetcher::default()))
+        Ok(Self::with(FetchUrl::parse(url, &HttpHosts::default())?, Fetcher::default()))
+    }
+
+    /// The set at this URL, by plain http too, but only from the hosts that are listed.
+    ///
+    /// For a closed network such as that of the containers on one machine, where the issuer has no
+    /// certificate. **Anyone who can answer for such a host, or change what it sends, can sign any
+    /// token.** A host is a name or an address, and is allowed on every port; a subdomain of it is
+    /// another host.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), and when a host is not a bare name or address.
+    ///
+    /// # Example: two containers
+    ///
+    /// ```
+    /// use tower_jwt_auth::JwksUrl;
+    ///
+    /// let certs = "http://keycloak:8080/realms/shop/protocol/openid-connect/certs";
+    /// assert!(JwksUrl::new(certs).is_err());
+    /// let keys = JwksUrl::dangerous_with_http_hosts(certs, ["keycloak"])?;
+    /// # let _ = keys;
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn dangerous_with_http_hosts<I>(url: &str, hosts: I) -> Result<Self, ConfigError>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let url = FetchUrl::parse(url, &HttpHosts::parse(hosts)?)?;
+        Ok(Self::with(url, Fetcher::default()))
     }
 
     /// Replaces the HTTP client, for proxies, certificates or headers of one's own.
@@ -149,7 +181,10 @@ struct Loader {
 
 impl LoadKeys for Loader {
     fn load(&self) -> Loading<'_> {
-        Box::pin(async move { self.fetcher.get_set(&self.url).await.map_err(|fault| fault.error) })
+        let by = Deadline::of_load();
+        Box::pin(
+            async move { self.fetcher.get_set(&self.url, by).await.map_err(|fault| fault.error) },
+        )
     }
 
     fn name(&self) -> &str {

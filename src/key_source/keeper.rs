@@ -8,7 +8,8 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::fetch::{Document, FETCH_TIMEOUT, Loaded};
+use super::document::Document;
+use super::fetch::{FETCH_TIMEOUT, Loaded};
 use super::key_cache::{Held, Shared};
 use super::schedule::{Schedule, after};
 use crate::{KeySourceError, trace};
@@ -145,7 +146,7 @@ async fn keep(guard: Guard) {
 
 /// What is held from now on, by what was loaded and what was held before.
 fn held_from(loaded: Loaded, before: Option<&Held>) -> Held {
-    let Document { body, lifetime } = loaded.document;
+    let Document { body, lifetime, .. } = loaded.document;
     let (set, generation) = match before {
         Some(before) if body == before.body => (before.set.clone(), before.generation),
         _ => (loaded.set, before.map_or(0, |before| before.generation).saturating_add(1)),

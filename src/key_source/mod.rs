@@ -9,11 +9,15 @@ mod stranger;
 #[cfg(feature = "jwks-url")]
 mod cache_headers;
 #[cfg(feature = "jwks-url")]
+mod document;
+#[cfg(feature = "jwks-url")]
 mod fetch;
 #[cfg(feature = "jwks-url")]
 mod fetch_url;
 #[cfg(feature = "jwks-url")]
 mod http_fetch;
+#[cfg(feature = "oidc-discovery")]
+mod issuer_location;
 #[cfg(feature = "jwks-url")]
 mod jwks_url;
 #[cfg(feature = "jwks-url")]
@@ -21,7 +25,11 @@ mod keeper;
 #[cfg(feature = "jwks-url")]
 mod key_cache;
 #[cfg(feature = "oidc-discovery")]
+mod metadata;
+#[cfg(feature = "oidc-discovery")]
 mod oidc_discovery;
+#[cfg(feature = "jwks-url")]
+mod retry_after;
 #[cfg(feature = "jwks-url")]
 mod schedule;
 

@@ -1,22 +1,20 @@
-use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use reqwest::Client;
-use serde::Deserialize;
 use tokio::time::{Instant, timeout};
 
-use super::fetch::{Document, Fault, FaultKind, Fetcher, Loaded};
-use super::fetch_url::FetchUrl;
+use super::document::Document;
+use super::fetch::{Deadline, Fault, FaultKind, Fetcher, Loaded};
+use super::fetch_url::{FetchUrl, HttpHosts};
 use super::http_fetch::HttpFetch;
+use super::issuer_location::IssuerLocation;
 use super::key_cache::{KeyCache, LoadKeys, Loading};
+use super::metadata::Metadata;
 use super::schedule::after;
 use super::{Fetch, KeyStatus, KeyTask};
-use crate::{
-    ConfigError, ConfigErrorKind, KeyLookup, KeyQuery, KeySource, KeySourceError, strict_json,
-};
+use crate::{ConfigError, KeyLookup, KeyQuery, KeySource, KeySourceError};
 
 /// The keys of an issuer, found by its metadata (OpenID Connect Discovery 1.0 section 4, RFC 8414
 /// section 3).
@@ -48,17 +46,9 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct OidcDiscovery {
-    issuer: Issuer,
+    issuer: IssuerLocation,
     fetcher: Fetcher,
     cache: KeyCache,
-}
-
-/// An issuer's name, and the places of its metadata.
-#[derive(Clone)]
-struct Issuer {
-    name: Arc<str>,
-    url: FetchUrl,
-    places: Arc<[FetchUrl]>,
 }
 
 impl OidcDiscovery {
@@ -78,7 +68,75 @@ impl OidcDiscovery {
     /// assert_eq!(error.kind(), ConfigErrorKind::Url);
     /// ```
     pub fn new(issuer: &str) -> Result<Self, ConfigError> {
-        Ok(Self::with(Issuer::parse(issuer)?, Fetcher::default()))
+        let location = IssuerLocation::at_name(issuer, HttpHosts::default())?;
+        Ok(Self::with(location, Fetcher::default()))
+    }
+
+    /// The keys of this issuer, whose documents are fetched from another base URL.
+    ///
+    /// As [`with_fetch_base`](Self::with_fetch_base), for a name that [`new`](Self::new) refuses, such
+    /// as one with plain http: the name is only compared.
+    ///
+    /// # Errors
+    ///
+    /// When the name is empty or has a query or a fragment, or when the base is not an https URL (or
+    /// http to this machine).
+    pub fn from_fetch_base(issuer: &str, base: &str) -> Result<Self, ConfigError> {
+        Ok(Self::with(IssuerLocation::at_base(issuer, base)?, Fetcher::default()))
+    }
+
+    /// The keys of this issuer, by plain http too, but only from the hosts that are listed.
+    ///
+    /// For a closed network such as that of the containers on one machine. **Anyone who can answer for
+    /// such a host, or change what it sends, can sign any token**: see
+    /// [`JwksUrl::dangerous_with_http_hosts`](crate::JwksUrl::dangerous_with_http_hosts). The hosts are
+    /// allowed for the issuer itself, for [`with_fetch_base`](Self::with_fetch_base) and for the
+    /// `jwks_uri` of the metadata, also where the issuer is https.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), and when a host is not a bare name or address.
+    pub fn dangerous_with_http_hosts<I>(issuer: &str, hosts: I) -> Result<Self, ConfigError>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let location = IssuerLocation::at_name(issuer, HttpHosts::parse(hosts)?)?;
+        Ok(Self::with(location, Fetcher::default()))
+    }
+
+    /// Fetches the documents from this base URL; by default from the issuer's name.
+    ///
+    /// For an issuer that this service reaches by another address than the one in its tokens. The
+    /// base takes the place of the whole name, path included. The metadata must name the issuer as
+    /// before. A `jwks_uri` below the issuer's name is fetched below the base, and so is one elsewhere
+    /// on the issuer's host, where name and base have the same path; any other one is fetched as it
+    /// is. So it does not matter whether the issuer publishes its own name there or the one that it
+    /// was asked by.
+    ///
+    /// # Errors
+    ///
+    /// When the base is not an https URL (or http to this machine or to a host that is listed), or
+    /// has a query, a fragment, a user name or a password.
+    ///
+    /// # Example: Keycloak in a container beside this service
+    ///
+    /// ```
+    /// use tower_jwt_auth::{JwtVerifier, OidcDiscovery};
+    ///
+    /// let issuer = "http://localhost:8080/realms/shop";
+    /// let keys = OidcDiscovery::dangerous_with_http_hosts(issuer, ["keycloak"])?
+    ///     .with_fetch_base("http://keycloak:8080/realms/shop")?;
+    /// let verifier = JwtVerifier::new(issuer, "orders", keys)?;
+    /// # let _ = verifier;
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn with_fetch_base(self, base: &str) -> Result<Self, ConfigError> {
+        let location = self.issuer.with_base(base)?;
+        if self.fetcher.refuses_private_addresses() {
+            location.base().check_public()?;
+        }
+        Ok(Self::with(location, self.fetcher))
     }
 
     /// Replaces the HTTP client: see [`JwksUrl::with_client`](crate::JwksUrl::with_client).
@@ -98,13 +156,13 @@ impl OidcDiscovery {
     ///
     /// # Errors
     ///
-    /// When the issuer itself names such an address.
+    /// When the issuer itself, or the base that is fetched in its place, names such an address.
     pub fn refuse_private_addresses(self) -> Result<Self, ConfigError> {
-        self.issuer.url.check_public()?;
+        self.issuer.base().check_public()?;
         Ok(Self::with(self.issuer, self.fetcher.refusing_private_addresses()))
     }
 
-    fn with(issuer: Issuer, fetcher: Fetcher) -> Self {
+    fn with(issuer: IssuerLocation, fetcher: Fetcher) -> Self {
         let cache = KeyCache::new(Loader {
             issuer: issuer.clone(),
             fetcher: fetcher.clone(),
@@ -138,33 +196,7 @@ impl KeySource for OidcDiscovery {
 
 impl fmt::Debug for OidcDiscovery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OidcDiscovery").field("issuer", &self.issuer.name).finish_non_exhaustive()
-    }
-}
-
-impl Issuer {
-    fn parse(name: &str) -> Result<Self, ConfigError> {
-        const OPENID: &str = "openid-configuration";
-        const OAUTH: &str = "oauth-authorization-server";
-
-        let url = FetchUrl::parse(name)?;
-        if name.contains('?') {
-            return Err(ConfigError::new(
-                ConfigErrorKind::Url,
-                "an issuer with a query has no metadata (RFC 8414 section 2)",
-            ));
-        }
-        let root = url.url().origin().ascii_serialization();
-        let path = url.url().path().trim_end_matches('/');
-        let mut places = vec![
-            format!("{root}{path}/.well-known/{OPENID}"),
-            format!("{root}/.well-known/{OAUTH}{path}"),
-        ];
-        if !path.is_empty() {
-            places.push(format!("{root}/.well-known/{OPENID}{path}"));
-        }
-        let places = places.iter().map(|place| FetchUrl::parse(place)).collect::<Result<_, _>>()?;
-        Ok(Self { name: name.into(), url, places })
+        f.debug_struct("OidcDiscovery").field("issuer", &self.issuer.name()).finish_non_exhaustive()
     }
 }
 
@@ -173,7 +205,7 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 struct Loader {
-    issuer: Issuer,
+    issuer: IssuerLocation,
     fetcher: Fetcher,
     /// Locked for a moment only, and by the one task that fetches.
     known: Mutex<Option<Known>>,
@@ -194,31 +226,33 @@ impl LoadKeys for Loader {
     }
 
     fn name(&self) -> &str {
-        &self.issuer.name
+        self.issuer.name()
     }
 }
 
 impl Loader {
     async fn load_by_metadata(&self) -> Result<Loaded, KeySourceError> {
-        let known = self.metadata().await?;
+        let by = Deadline::of_load();
+        let known = self.metadata(by).await?;
         // Until the set has been read, the metadata may be what is wrong.
         self.remember(Known { fresh_until: Instant::now(), ..known.clone() });
-        let loaded = self.fetcher.get_set(&known.jwks_uri).await.map_err(|fault| fault.error)?;
+        let loaded =
+            self.fetcher.get_set(&known.jwks_uri, by).await.map_err(|fault| fault.error)?;
         self.remember(known);
         Ok(loaded)
     }
 
     /// What is known, or what the issuer says when that is no longer fresh.
-    async fn metadata(&self) -> Result<Known, KeySourceError> {
+    async fn metadata(&self, by: Deadline) -> Result<Known, KeySourceError> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let now = Instant::now();
         let known = match known {
             Some(known) if now < known.fresh_until => return Ok(known),
             Some(known) if now < known.usable_until => known,
             // Nothing to fall back to: it may take all the time there is.
-            old => return self.look_anew(old.as_ref()).await.map_err(|fault| fault.error),
+            old => return self.look_anew(old.as_ref(), by).await.map_err(|fault| fault.error),
         };
-        match timeout(METADATA_TIMEOUT, self.look_anew(Some(&known))).await {
+        match timeout(METADATA_TIMEOUT, self.look_anew(Some(&known), by)).await {
             Ok(Err(fault)) if fault.kind == FaultKind::Wrong => Err(fault.error),
             Ok(Ok(renewed)) => Ok(renewed),
             // The set may be reached all the same.
@@ -227,10 +261,10 @@ impl Loader {
     }
 
     /// Where they were found before, else at each place.
-    async fn look_anew(&self, known: Option<&Known>) -> Result<Known, Fault> {
+    async fn look_anew(&self, known: Option<&Known>, by: Deadline) -> Result<Known, Fault> {
         if let Some(known) = known {
-            match self.look_again(known).await {
-                Err(fault) if fault.kind == FaultKind::Absent => {}
+            match self.look_again(known, by).await {
+                Err(fault) if fault.may_be_elsewhere() => {}
                 // They may have moved.
                 Err(fault)
                     if fault.kind == FaultKind::Unreachable
@@ -238,70 +272,73 @@ impl Loader {
                 found => return found,
             }
         }
-        self.look_everywhere().await
+        self.look_everywhere(by).await
     }
 
-    async fn look_again(&self, known: &Known) -> Result<Known, Fault> {
-        let document = self.fetcher.get(&known.place).await?;
+    async fn look_again(&self, known: &Known, by: Deadline) -> Result<Known, Fault> {
+        let document = self.fetcher.get(&known.place, by).await?;
         self.read(&known.place, &document)
     }
 
-    /// Asks at each place for the metadata, until one has them. Whoever does not answer at all is
-    /// not asked again.
-    async fn look_everywhere(&self) -> Result<Known, Fault> {
-        let mut first_error = None;
-        for place in &*self.issuer.places {
-            let found = match self.fetcher.get(place).await {
+    /// Asks at each place for the metadata, until one has them. An issuer that does not answer is not
+    /// asked again.
+    async fn look_everywhere(&self, by: Deadline) -> Result<Known, Fault> {
+        let (mut absent, mut unfit) = (None, None);
+        for place in self.issuer.places() {
+            let found = match self.fetcher.get(place, by).await {
                 Ok(document) => self.read(place, &document),
                 Err(fault) => Err(fault),
             };
             match found {
-                Ok(found) => return Ok(found),
-                Err(fault) if fault.kind == FaultKind::Absent => {
-                    first_error.get_or_insert(fault.error)
-                }
-                Err(fault) => return Err(fault),
+                Err(fault) if fault.kind == FaultKind::Absent => absent.get_or_insert(fault),
+                Err(fault) if fault.kind == FaultKind::Unfit => unfit.get_or_insert(fault),
+                found => return found,
             };
         }
-        let error = KeySourceError::new("the issuer has no metadata");
-        let error = match first_error {
-            Some(first) => error.with_source(first),
-            None => error,
-        };
-        Err(Fault { kind: FaultKind::Absent, error })
+        // A document says more of the cause than a place without one.
+        if let Some(unfit) = unfit {
+            return Err(unfit);
+        }
+        let none = "the issuer has no metadata at its well-known URLs: if it publishes its keys all the \
+                    same, give the URL of its JWK set to `JwksUrl`";
+        let fault = Fault::new(FaultKind::Absent, none.to_owned());
+        Err(match absent {
+            Some(first) => fault.with_source(first.error),
+            None => fault,
+        })
     }
 
     fn read(&self, place: &FetchUrl, document: &Document) -> Result<Known, Fault> {
         let fresh_until = after(Instant::now(), document.lifetime.fresh);
         Ok(Known {
             place: place.clone(),
-            jwks_uri: self.jwks_uri(place, &document.body)?,
+            jwks_uri: self.jwks_uri(place, document)?,
             fresh_until,
             usable_until: after(fresh_until, document.lifetime.stale),
         })
     }
 
-    fn jwks_uri(&self, place: &FetchUrl, body: &Bytes) -> Result<FetchUrl, Fault> {
+    fn jwks_uri(&self, place: &FetchUrl, document: &Document) -> Result<FetchUrl, Fault> {
         let at = place.name();
-        let metadata: Metadata<'_> =
-            strict_json::text(body).and_then(|text| serde_json::from_str(text).ok()).ok_or_else(
-                || Fault::new(FaultKind::Absent, format!("{at} has no metadata of an issuer")),
-            )?;
-        if *metadata.issuer != *self.issuer.name {
-            let (theirs, ours) = (printable(&metadata.issuer), &self.issuer.name);
-            return Err(wrong(format!(
-                "the metadata at {at} are those of another issuer: {theirs}, and not {ours}, to the \
-                 last octet"
-            )));
+        let unfit = |reason| {
+            let media_type = document.described_type();
+            let message = format!("the metadata at {at} cannot be used ({media_type})");
+            Fault::new(FaultKind::Unfit, message).with_source(KeySourceError::new(reason))
+        };
+        let metadata = Metadata::read(document).map_err(unfit)?;
+        if metadata.issuer != self.issuer.name() {
+            let (theirs, ours) = (printable(&metadata.issuer), self.issuer.name());
+            let message = format!(
+                "the metadata at {at} are those of another issuer: they name {theirs}, which is not \
+                 exactly {ours}"
+            );
+            return Err(Fault::new(FaultKind::Wrong, message));
         }
-        let jwks_uri = FetchUrl::parse(&metadata.jwks_uri).map_err(|error| {
-            let refused = KeySourceError::new(format!("`jwks_uri` in {at} is not fetched"));
-            Fault { kind: FaultKind::Wrong, error: refused.with_source(error) }
-        })?;
-        if self.issuer.url.is_https() && !jwks_uri.is_https() {
-            return Err(wrong(format!("`jwks_uri` in {at} is not https")));
-        }
-        Ok(jwks_uri)
+        let jwks_uri = metadata.jwks_uri.map_err(unfit)?;
+        self.issuer.jwks_uri(&jwks_uri).map_err(|error| {
+            let message = format!("the `jwks_uri` in {at} is not fetched");
+            Fault::new(FaultKind::Wrong, message).with_source(error)
+        })
     }
 
     fn remember(&self, known: Known) {
@@ -309,27 +346,9 @@ impl Loader {
     }
 }
 
-/// What is read of the metadata. A name that stands twice is an error.
-#[derive(Deserialize)]
-struct Metadata<'a> {
-    #[serde(borrow)]
-    issuer: Cow<'a, str>,
-    #[serde(borrow)]
-    jwks_uri: Cow<'a, str>,
-}
-
 /// The text, if it is one that a log can have.
 fn printable(text: &str) -> &str {
-    let is_printable = text.len() <= 256 && text.bytes().all(|octet| octet.is_ascii_graphic());
-    if is_printable { text } else { "one with an odd name" }
-}
-
-fn wrong(message: String) -> Fault {
-    Fault::new(FaultKind::Wrong, message)
-}
-
-impl fmt::Debug for Issuer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)
-    }
+    let is_printable =
+        (1..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_printable { text } else { "an empty or unprintable name" }
 }

@@ -24,7 +24,8 @@ impl JwtVerifier {
     /// # Errors
     ///
     /// When the issuer is not an https URL (or http to this very machine), or the audience is an
-    /// empty string or list.
+    /// empty string or list. For an issuer that is fetched from another address, or by plain http in a
+    /// closed network, give an [`OidcDiscovery`] to [`new`](Self::new).
     ///
     /// # Example: whoever the token is from
     ///

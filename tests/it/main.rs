@@ -9,6 +9,8 @@ mod discovery;
 mod extraction;
 #[cfg(feature = "axum")]
 mod extractors;
+#[cfg(all(feature = "oidc-discovery", feature = "test-util"))]
+mod fetching;
 #[cfg(feature = "issuer")]
 mod issuer;
 #[cfg(all(feature = "oidc-discovery", feature = "test-util"))]

@@ -42,7 +42,7 @@ impl KnownIssuer {
     ///
     /// The issuer is `BASE/realms/REALM`; the base of servers before version 17 ends in `/auth`. It is
     /// the *frontend* URL (Keycloak, *Configuring the hostname*): where this service reaches the
-    /// server by another, add [`with_jwks_url`](Self::with_jwks_url).
+    /// server by another, add [`with_fetch_base`](Self::with_fetch_base).
     ///
     /// # Errors
     ///

@@ -26,7 +26,8 @@ use crate::{
 ///
 /// | | default | setter |
 /// |---|---|---|
-/// | keys | by the issuer's metadata: [`OidcDiscovery`] | [`with_jwks_url`](Self::with_jwks_url) |
+/// | keys | by the issuer's metadata: [`OidcDiscovery`] | [`with_jwks_url`](Self::with_jwks_url), [`with_fetch_base`](Self::with_fetch_base) |
+/// | plain http | to this machine alone | [`dangerous_allow_http_hosts`](Self::dangerous_allow_http_hosts) |
 /// | HTTP client | the one of the crate | [`with_client`](Self::with_client), [`with_fetcher`](Self::with_fetcher) |
 ///
 /// # Example: Auth0
@@ -47,6 +48,8 @@ pub struct KnownIssuer {
     keys: Keys,
     /// `None` for the client of the crate.
     fetch: Option<Arc<dyn Fetch>>,
+    /// The hosts that plain http is allowed to.
+    http_hosts: Vec<String>,
 }
 
 /// Where the keys are found.
@@ -69,7 +72,7 @@ impl KnownIssuer {
     ) -> Result<Self, ConfigError> {
         let keys = Keys::ByMetadata(OidcDiscovery::new(&issuer)?);
         let rules = Rules::new(names, audience)?;
-        Ok(Self { issuer, rules, keys, fetch: None })
+        Ok(Self { issuer, rules, keys, fetch: None, http_hosts: Vec::new() })
     }
 
     /// The issuer's name: the `iss` of its tokens, and the `issuer` of its metadata.
@@ -108,7 +111,49 @@ impl KnownIssuer {
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     pub fn with_jwks_url(self, url: &str) -> Result<Self, ConfigError> {
-        Ok(Self { keys: Keys::AtUrl(JwksUrl::new(url)?), ..self })
+        let keys = JwksUrl::dangerous_with_http_hosts(url, &self.http_hosts)?;
+        Ok(Self { keys: Keys::AtUrl(keys), ..self })
+    }
+
+    /// Fetches the issuer's documents from this base URL; by default from the issuer's name. See
+    /// [`OidcDiscovery::with_fetch_base`], whose base has the issuer's path as well.
+    ///
+    /// # Errors
+    ///
+    /// As [`OidcDiscovery::with_fetch_base`].
+    ///
+    /// # Example: Keycloak in a container beside this service
+    ///
+    /// ```
+    /// use tower_jwt_auth::KnownIssuer;
+    ///
+    /// let verifier = KnownIssuer::keycloak("http://localhost:8080", "shop", "orders")?
+    ///     .dangerous_allow_http_hosts(["keycloak"])?
+    ///     .with_fetch_base("http://keycloak:8080/realms/shop")?
+    ///     .verifier();
+    /// # let _ = verifier;
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn with_fetch_base(self, base: &str) -> Result<Self, ConfigError> {
+        let keys = OidcDiscovery::dangerous_with_http_hosts(&self.issuer, &self.http_hosts)?;
+        Ok(Self { keys: Keys::ByMetadata(keys.with_fetch_base(base)?), ..self })
+    }
+
+    /// Allows plain http to these hosts, to fetch keys: no host by default. Call it before
+    /// [`with_fetch_base`](Self::with_fetch_base) or [`with_jwks_url`](Self::with_jwks_url), which it
+    /// takes back. See [`OidcDiscovery::dangerous_with_http_hosts`] for what it means.
+    ///
+    /// # Errors
+    ///
+    /// When a host is not a bare name or address.
+    pub fn dangerous_allow_http_hosts<I>(self, hosts: I) -> Result<Self, ConfigError>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let http_hosts: Vec<_> = hosts.into_iter().map(|host| host.as_ref().to_owned()).collect();
+        let keys = OidcDiscovery::dangerous_with_http_hosts(&self.issuer, &http_hosts)?;
+        Ok(Self { keys: Keys::ByMetadata(keys), http_hosts, ..self })
     }
 
     /// Replaces the HTTP client; by default the one of the crate. See [`JwksUrl::with_client`].

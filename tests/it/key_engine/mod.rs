@@ -96,7 +96,6 @@ pub(crate) fn bad_answers(issuer: &MockIssuer) -> Vec<(&'static str, MockAnswer)
         ("304 unasked", MockAnswer::Status(304)),
         ("html", MockAnswer::Body("text/html", "<html>".into())),
         ("a good set as html", MockAnswer::Body("text/html", good.clone().into())),
-        ("a good set as text", MockAnswer::Body("text/plain", good.clone().into())),
         ("nothing", json("")),
         ("no JSON", json("<html>")),
         ("half of the JSON", json(&good[..good.len() / 2])),
