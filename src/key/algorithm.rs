@@ -119,9 +119,12 @@ impl FromStr for Algorithm {
     }
 }
 
-/// A set of algorithms, a bit for each row of the table.
+/// A set of algorithms: one bit for each row of the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct AlgorithmSet(u16);
+pub(crate) struct AlgorithmSet(u64);
+
+// A row without a bit of its own would be mistaken for another one.
+const _: () = assert!(Algorithm::ALL.len() <= u64::BITS as usize);
 
 impl AlgorithmSet {
     pub(crate) const EMPTY: Self = Self(0);
@@ -131,7 +134,16 @@ impl AlgorithmSet {
     }
 
     pub(crate) fn contains(self, algorithm: Algorithm) -> bool {
-        self.0 & (1 << algorithm as u16) != 0
+        self.0 & Self::from(algorithm).0 != 0
+    }
+
+    pub(crate) fn with(self, algorithm: Algorithm) -> Self {
+        Self(self.0 | Self::from(algorithm).0)
+    }
+
+    /// Whether all of these algorithms are in the other set too.
+    pub(crate) fn is_subset(self, other: Self) -> bool {
+        self.0 & !other.0 == 0
     }
 
     pub(crate) fn is_empty(self) -> bool {
@@ -145,18 +157,43 @@ impl AlgorithmSet {
 
 impl From<Algorithm> for AlgorithmSet {
     fn from(algorithm: Algorithm) -> Self {
-        Self(1 << algorithm as u16)
+        Self(1 << algorithm as u32)
     }
 }
 
 impl FromIterator<Algorithm> for AlgorithmSet {
     fn from_iter<I: IntoIterator<Item = Algorithm>>(algorithms: I) -> Self {
-        algorithms.into_iter().fold(Self::EMPTY, |set, a| Self(set.0 | Self::from(a).0))
+        algorithms.into_iter().fold(Self::EMPTY, Self::with)
     }
 }
 
 impl fmt::Debug for AlgorithmSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_algorithm_has_a_bit_of_its_own() {
+        for &one in Algorithm::ALL {
+            assert!(AlgorithmSet::from(one).iter().eq([one]));
+        }
+        let all: AlgorithmSet = Algorithm::ALL.iter().copied().collect();
+        assert!(all.iter().eq(Algorithm::ALL.iter().copied()));
+        // ML-DSA-44, ML-DSA-65 and ML-DSA-87 are to come.
+        assert!(Algorithm::ALL.len() + 3 <= AlgorithmSet::EMPTY.0.count_zeros() as usize);
+    }
+
+    #[test]
+    fn a_subset_has_nothing_that_the_other_set_lacks() {
+        let rsa = AlgorithmSet::of_key_type(KeyType::Rsa);
+        let one = AlgorithmSet::from(Algorithm::PS256);
+        assert!(one.is_subset(rsa) && rsa.is_subset(rsa) && AlgorithmSet::EMPTY.is_subset(one));
+        assert!(!rsa.is_subset(one));
+        assert!(!AlgorithmSet::from(Algorithm::ES256).is_subset(rsa));
     }
 }
