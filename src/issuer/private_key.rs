@@ -99,7 +99,17 @@ pub(super) fn decode_pem(text: &[u8]) -> Result<Vec<u8>, ConfigError> {
             ConfigErrorKind::Key,
             "this is DER, not PEM: use `SigningKey::from_der`",
         )),
-        [] => Err(ConfigError::new(ConfigErrorKind::Key, "there is no PEM block here")),
+        [] => Err(ConfigError::new(
+            ConfigErrorKind::Key,
+            match pem::base64_kind(text) {
+                Some(_) => {
+                    "this is the base64 of a key without its PEM lines: put \
+                     `-----BEGIN PRIVATE KEY-----` before it and `-----END PRIVATE KEY-----` after \
+                     it, or decode it and use `SigningKey::from_der`"
+                }
+                None => pem::why_no_block(text),
+            },
+        )),
         blocks => Err(ConfigError::new(
             ConfigErrorKind::Key,
             format!("there are {} PEM blocks here, give one key at a time", blocks.len()),

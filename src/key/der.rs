@@ -5,8 +5,8 @@ use spki::der::asn1::{AnyRef, ObjectIdentifier};
 use spki::der::{Decode, Reader, SliceReader, Tag, Tagged};
 use spki::{AlgorithmIdentifier, SubjectPublicKeyInfoRef};
 
-use crate::key::KeyType;
 use crate::key::material::KeyMaterial;
+use crate::key::{KeyType, pem};
 use crate::{ConfigError, ConfigErrorKind};
 
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -66,7 +66,13 @@ pub(crate) fn public_key(der: &[u8]) -> Result<KeyMaterial<'_>, ConfigError> {
         Some(DerKind::Certificate) => Err(certificate()),
         None => Err(ConfigError::new(
             ConfigErrorKind::Key,
-            "this is not a public key in DER (SubjectPublicKeyInfo, or PKCS#1 for RSA)",
+            if !pem::find_all(der, pem::BEGIN).is_empty() {
+                "this is PEM, not DER: use `VerificationKey::from_pem`"
+            } else if pem::base64_kind(der).is_some() {
+                "this is base64, not DER: decode it first"
+            } else {
+                "this is not a public key in DER (SubjectPublicKeyInfo, or PKCS#1 for RSA)"
+            },
         )),
     }
 }

@@ -1,9 +1,12 @@
 //! Public keys in PEM (RFC 7468).
 
+use std::borrow::Cow;
+
 use pkcs1::pem;
 
-use crate::key::der;
+use crate::key::der::{self, DerKind};
 use crate::key::material::KeyMaterial;
+use crate::key::secret_check::{BOM, lenient_base64, without_nuls};
 use crate::{ConfigError, ConfigErrorKind};
 
 /// How each PEM block begins.
@@ -64,16 +67,63 @@ fn no_block(text: &[u8]) -> ConfigError {
     } else if text.trim_ascii_start().starts_with(b"{") {
         "this is JSON, not PEM: use `VerificationKey::from_jwk` or `JwkSet::from_json`"
     } else {
-        "there is no PEM block here"
+        match base64_kind(text) {
+            Some(DerKind::PrivateKey) => return der::private_key(),
+            Some(DerKind::Certificate) => return der::certificate(),
+            Some(DerKind::RsaPublicKey) => {
+                "this is the base64 of an RSA public key without its PEM lines: put \
+                 `-----BEGIN RSA PUBLIC KEY-----` before it and `-----END RSA PUBLIC KEY-----` \
+                 after it"
+            }
+            Some(DerKind::PublicKey) => {
+                "this is the base64 of a public key without its PEM lines: put \
+                 `-----BEGIN PUBLIC KEY-----` before it and `-----END PUBLIC KEY-----` after it"
+            }
+            None => why_no_block(text),
+        }
     };
     ConfigError::new(ConfigErrorKind::Key, message)
 }
 
-/// The octets inside of a block. White space around its lines and text behind it are tolerated
-/// (RFC 7468 section 2).
+/// What the base64 in a text decodes to, if it is a key without its PEM lines.
+pub(crate) fn base64_kind(text: &[u8]) -> Option<DerKind> {
+    der::der_kind(&lenient_base64(unquoted(text))?)
+}
+
+/// Why a text has no PEM block, as far as that can be told from it.
+pub(crate) fn why_no_block(text: &[u8]) -> &'static str {
+    const FILES: [&[u8]; 6] = [b".pem", b".key", b".pub", b".crt", b".cer", b".der"];
+
+    let has_begin = |text: Vec<u8>| !find_all(&text, BEGIN).is_empty();
+    let text = unquoted(text);
+    if text.is_empty() {
+        "the text is empty, there is no PEM block in it"
+    } else if without_nuls(text).is_some_and(has_begin) {
+        "this PEM is in UTF-16: save it as UTF-8"
+    } else if lenient_base64(text).is_some_and(has_begin) {
+        "this is the base64 of a PEM text: decode it first"
+    } else if !find_all(text, b"BEGIN ").is_empty() {
+        "there is no PEM block here: the line `-----BEGIN ...-----` has five hyphens at each end"
+    } else if FILES.iter().any(|ending| text.to_ascii_lowercase().ends_with(ending)) {
+        "this looks like the name of a file: give what is in the file"
+    } else {
+        "there is no PEM block here"
+    }
+}
+
+fn unquoted(text: &[u8]) -> &[u8] {
+    let text = text.strip_prefix(BOM).unwrap_or(text).trim_ascii();
+    match text {
+        [b'"', inside @ .., b'"'] | [b'\'', inside @ .., b'\''] => inside.trim_ascii(),
+        _ => text,
+    }
+}
+
+/// The octets inside of a block. Any line breaks, white space around the lines and text behind the
+/// block are tolerated (RFC 7468 section 2).
 pub(crate) fn decode(block: &[u8]) -> Result<Vec<u8>, ConfigError> {
     let mut lines = Vec::with_capacity(block.len());
-    for line in block.split(|octet| *octet == b'\n').map(<[u8]>::trim_ascii) {
+    for line in block.split(|octet| matches!(octet, b'\n' | b'\r')).map(<[u8]>::trim_ascii) {
         if !line.is_empty() {
             lines.extend_from_slice(line);
             lines.push(b'\n');
@@ -86,15 +136,31 @@ pub(crate) fn decode(block: &[u8]) -> Result<Vec<u8>, ConfigError> {
     pem::Decoder::new_detect_wrap(&lines)
         .and_then(|mut decoder| decoder.decode_to_end(&mut der).map(|_| ()))
         .map_err(|error| {
-            // A key from an environment variable often has its line breaks spelled out.
-            let message = if find_all(block, br"\n").is_empty() {
-                "the PEM block cannot be read"
-            } else {
-                r"the PEM block cannot be read: it holds the two characters `\n` for a line break"
-            };
-            ConfigError::new(ConfigErrorKind::Key, message).with_source(error)
+            ConfigError::new(ConfigErrorKind::Key, why_unreadable(&lines)).with_source(error)
         })?;
     Ok(der)
+}
+
+/// What happened to the lines of a block on the way through an environment variable or a
+/// configuration file.
+fn why_unreadable(lines: &[u8]) -> Cow<'static, str> {
+    let has = |text: &[u8]| !find_all(lines, text).is_empty();
+    let mut faults = Vec::new();
+    if has(br"\n") {
+        faults.push(r"it has the two characters `\n` in the place of a line break");
+    } else if find_all(lines, b"\n").len() < 3 && has(END) {
+        faults.push(
+            "it is on one line, but needs a line break after the `BEGIN` line and before the \
+             `END` line",
+        );
+    }
+    if has(b"\"") || has(b"'") {
+        faults.push("it is in quotation marks");
+    }
+    match &*faults {
+        [] => "the PEM block cannot be read".into(),
+        faults => format!("the PEM block cannot be read: {}", faults.join(", and ")).into(),
+    }
 }
 
 /// The label of a block that begins here.

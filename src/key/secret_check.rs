@@ -67,14 +67,14 @@ fn der_kind(secret: &[u8]) -> Option<DerKind> {
 }
 
 /// A text in UTF-16, as some shells write their files, in UTF-8: good enough for what is looked for.
-fn without_nuls(text: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn without_nuls(text: &[u8]) -> Option<Vec<u8>> {
     let text = text.strip_prefix(b"\xFF\xFE").or(text.strip_prefix(b"\xFE\xFF")).unwrap_or(text);
     text.contains(&0).then(|| text.iter().copied().filter(|octet| *octet != 0).collect())
 }
 
 /// What the text decodes to, if it is base64 of either alphabet, with line breaks and padding or
 /// without.
-fn lenient_base64(text: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn lenient_base64(text: &[u8]) -> Option<Vec<u8>> {
     let mut digits = Vec::with_capacity(text.len());
     for octet in text.strip_prefix(BOM).unwrap_or(text) {
         match octet {
@@ -86,6 +86,13 @@ fn lenient_base64(text: &[u8]) -> Option<Vec<u8>> {
         }
     }
     base64_simd::STANDARD_NO_PAD.decode_to_vec(&digits).ok()
+}
+
+/// Whether a secret is text that ends in a line break. A secret of random bytes may end in that byte
+/// by chance.
+pub(crate) fn is_text_with_line_break(secret: &[u8]) -> bool {
+    let is_text = |text: &str| !text.contains(|c: char| c.is_control() && !c.is_whitespace());
+    secret.ends_with(b"\n") && str::from_utf8(secret).is_ok_and(is_text)
 }
 
 /// The byte order mark, in UTF-8.
