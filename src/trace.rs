@@ -2,7 +2,7 @@
 
 #[cfg(feature = "jwks-url")]
 use crate::JwkSet;
-use crate::Rejection;
+use crate::{Rejection, SkippedKey};
 
 /// The one event of a refused request.
 #[cfg(feature = "tracing")]
@@ -25,17 +25,30 @@ pub(crate) fn refused(_: &Rejection) {}
 /// not name its tenant; for none that is made up.
 #[cfg(all(feature = "tracing", feature = "jwks-url"))]
 pub(crate) fn keys_changed(source: &str, generation: u64, set: &JwkSet) {
-    const SHOWN: usize = 8;
-
     let (keys, skipped) = (set.len(), set.skipped().len());
     tracing::info!(target: "tower_jwt_auth", source, generation, keys, skipped, "the keys changed");
-    for key in set.skipped().iter().take(SHOWN) {
+    for key in set.skipped().iter().take(SKIPPED_SHOWN) {
         tracing::warn!(target: "tower_jwt_auth", source, %key, "a key is not used");
     }
 }
 
 #[cfg(all(not(feature = "tracing"), feature = "jwks-url"))]
 pub(crate) fn keys_changed(_: &str, _: u64, _: &JwkSet) {}
+
+/// What is not used of a set that the application gave.
+#[cfg(feature = "tracing")]
+pub(crate) fn keys_skipped(skipped: &[SkippedKey]) {
+    for key in skipped.iter().take(SKIPPED_SHOWN) {
+        tracing::warn!(target: "tower_jwt_auth", %key, "a key is not used");
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn keys_skipped(_: &[SkippedKey]) {}
+
+/// The most keys of a set that are named as not used.
+#[cfg(feature = "tracing")]
+const SKIPPED_SHOWN: usize = 8;
 
 /// So many fetches failed in a row: told once a minute at most.
 #[cfg(all(feature = "tracing", feature = "jwks-url"))]
@@ -64,3 +77,15 @@ pub(crate) fn no_room_for_an_issuer() {
 
 #[cfg(not(feature = "tracing"))]
 pub(crate) fn no_room_for_an_issuer() {}
+
+/// A secret is text with a line break at its end, which the issuer's copy may not have.
+#[cfg(feature = "tracing")]
+pub(crate) fn secret_ends_in_line_break() {
+    tracing::warn!(
+        target: "tower_jwt_auth",
+        "a secret ends in a line break, which is used as a part of it"
+    );
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn secret_ends_in_line_break() {}

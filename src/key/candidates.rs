@@ -42,10 +42,6 @@ impl KeyCandidates {
             *place = Some(key);
         }
     }
-
-    pub(crate) fn is_full(&self) -> bool {
-        self.keys.iter().all(Option::is_some)
-    }
 }
 
 impl From<VerificationKey> for KeyCandidates {

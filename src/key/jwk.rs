@@ -4,11 +4,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::key::key_hint::Thumbprints;
+use crate::key::key_use::KeyUse;
 use crate::key::material::{self, KeyMaterial};
 use crate::key::secret_check::{self, BOM};
 use crate::key::{AlgorithmSet, KeyType, VerificationKey};
@@ -17,38 +20,68 @@ use crate::{Algorithm, ConfigError, ConfigErrorKind};
 /// The members that only a private key has (RFC 7518 sections 6.2.2 and 6.3.2).
 const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
 
-/// Reads a JWK. Its errors name members and never show their values.
-pub(crate) fn parse(json: &str) -> Result<VerificationKey, ConfigError> {
-    let members = Members::parse(json, "JWK")?;
-
-    let kty = members.required("kty")?;
-    if PRIVATE_MEMBERS.into_iter().any(|name| members.has(name))
-        || (members.has("k") && kty != "oct")
-    {
-        return Err(unusable(
-            "the JWK holds a private key: remove its private members, and take the key as known \
-             to strangers if it was published",
-        ));
-    }
-    check_use(&members)?;
-
-    let key = match members.text("kid")? {
-        Some(kid) => material_and_algorithms(&members, &kty)?.with_kid(kid),
-        None => material_and_algorithms(&members, &kty)?,
-    };
-    Ok(key)
+/// How a JWK is read. By default as one that the application gave: secrets are allowed, and `use` is
+/// `sig` or absent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct JwkReader<'a> {
+    key_use: Option<&'a KeyUse>,
+    is_published: bool,
 }
 
-/// Reads a JWK that everybody can fetch, which is no place for a secret.
-#[cfg(feature = "jwks-url")]
-pub(crate) fn parse_public(json: &str) -> Result<VerificationKey, ConfigError> {
-    if Members::parse(json, "JWK")?.required("kty")? == "oct" {
-        return Err(unusable(
-            "the JWK is a symmetric key, which is not taken from a URL: whoever can fetch it can \
-             sign with it",
-        ));
+impl<'a> JwkReader<'a> {
+    /// Replaces the `use` that a key must have; a key without `use` is then refused too.
+    pub(crate) fn with_key_use(self, key_use: Option<&'a KeyUse>) -> Self {
+        Self { key_use, ..self }
     }
-    parse(json)
+
+    /// Refuses symmetric keys: anyone can fetch a published set.
+    #[cfg(feature = "jwks-url")]
+    pub(crate) fn published(self) -> Self {
+        Self { is_published: true, ..self }
+    }
+
+    pub(crate) fn is_published(self) -> bool {
+        self.is_published
+    }
+
+    /// Reads a JWK. Its errors name members and never show their values.
+    pub(crate) fn parse(self, json: &str) -> Result<VerificationKey, ConfigError> {
+        let members = Members::parse(without_bom(json), "JWK")?;
+
+        if !members.has_name("kty") && members.has_name("keys") {
+            return Err(unusable("this is a JWK set, not a JWK: use `JwkSet::from_json`"));
+        }
+        let kty = members.required("kty")?;
+        if self.is_published && kty == "oct" {
+            return Err(unusable(
+                "the JWK is a symmetric key, which is not taken from a URL: whoever can fetch it \
+                 can sign with it",
+            ));
+        }
+        if PRIVATE_MEMBERS.into_iter().any(|name| members.has_value(name))
+            || (kty != "oct" && members.has_value("k"))
+        {
+            return Err(unusable(
+                "the JWK holds a private key: remove its private members, and replace the key if \
+                 it was published",
+            ));
+        }
+        check_use(&members, self.key_use)?;
+
+        let mut key = material_and_algorithms(&members, &kty)?;
+        if let Some(kid) = members.text("kid")? {
+            key = key.with_kid(kid);
+        }
+        Ok(key.with_thumbprints(Thumbprints {
+            x5t: members.text("x5t").ok().flatten().map(Arc::from),
+            x5t_s256: members.text("x5t#S256").ok().flatten().map(Arc::from),
+        }))
+    }
+}
+
+/// A text without the byte order mark that some editors write before it.
+pub(crate) fn without_bom(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 fn material_and_algorithms(
@@ -95,6 +128,11 @@ fn material_and_algorithms(
             let x = members.octets("x")?;
             VerificationKey::from_material(&KeyMaterial::ed25519(&x)?, algorithms)
         }
+        _ if ["RSA", "EC", "OKP", "oct"].iter().any(|known| kty.eq_ignore_ascii_case(known)) => {
+            Err(unusable(
+                "the key type `kty` is RSA, EC, OKP or oct in another case: names are case-sensitive",
+            ))
+        }
         _ => Err(unusable("the key type `kty` is none of RSA, EC, OKP and oct")),
     }
 }
@@ -108,7 +146,12 @@ fn bound_algorithm(members: &Members<'_>) -> Result<Option<Algorithm>, ConfigErr
         Some(algorithm) => Ok(Some(algorithm)),
         None => Err(ConfigError::new(
             ConfigErrorKind::Algorithm,
-            "`alg` of the JWK names no signature algorithm that is supported",
+            match Algorithm::ALL.iter().find(|known| known.name().eq_ignore_ascii_case(&name)) {
+                Some(known) => Cow::Owned(format!(
+                    "`alg` of the JWK is {known} in another case: names are case-sensitive"
+                )),
+                None => "`alg` of the JWK names no signature algorithm that is supported".into(),
+            },
         )),
     }
 }
@@ -122,12 +165,19 @@ fn algorithms(alg: Option<Algorithm>, key_type: KeyType) -> Result<AlgorithmSet,
     }
 }
 
-/// RFC 7517 sections 4.2 and 4.3: what the key is for, in either way of saying so.
-fn check_use(members: &Members<'_>) -> Result<(), ConfigError> {
-    let for_signatures = match members.text("use")?.as_deref() {
-        Some("sig") => true,
-        Some(_) => return Err(unusable("by its `use` the JWK is not for signatures")),
-        None => false,
+/// RFC 7517 sections 4.2 and 4.3: what the key is for, by `use` and by `key_ops`.
+fn check_use(members: &Members<'_>, wanted: Option<&KeyUse>) -> Result<(), ConfigError> {
+    let for_signatures = match (members.text("use")?.as_deref(), wanted) {
+        (Some("sig"), None) => true,
+        (None, None) => false,
+        (Some(found), Some(wanted)) if found == wanted.as_str() => true,
+        (Some(found), None) if found.eq_ignore_ascii_case("sig") => {
+            return Err(unusable(
+                "`use` of the JWK is `sig` in another case: names are case-sensitive",
+            ));
+        }
+        (Some(_), None) => return Err(unusable("by its `use` the JWK is not for signatures")),
+        (_, Some(_)) => return Err(unusable("the JWK does not have the `use` that is asked for")),
     };
 
     let Some(raw) = members.get("key_ops") else {
@@ -162,15 +212,18 @@ impl<'a> Members<'a> {
             let fault = match error.classify() {
                 _ if error.to_string().starts_with(DUPLICATE) => "has two members of one name",
                 serde_json::error::Category::Data => "is not a JSON object",
+                _ if json.trim_start().starts_with("-----BEGIN") => {
+                    "is not JSON but PEM: use `VerificationKey::from_pem`"
+                }
                 _ => "is not well-formed JSON",
             };
             unusable(format!("the {what} {fault}"))
         })
     }
 
-    /// The JSON of a member.
+    /// The JSON of a member. One that is `null` is absent.
     pub(crate) fn get(&self, name: &str) -> Option<&'a str> {
-        self.0.get(name).map(|raw| raw.get())
+        self.0.get(name).map(|raw| raw.get()).filter(|raw| *raw != "null")
     }
 
     /// A member that is a string, if it is there.
@@ -183,8 +236,15 @@ impl<'a> Members<'a> {
         }
     }
 
-    fn has(&self, name: &str) -> bool {
+    /// Whether the name is there, whatever its value.
+    fn has_name(&self, name: &str) -> bool {
         self.0.contains_key(name)
+    }
+
+    /// Whether a member says anything: an empty string and an empty array do not.
+    fn has_value(&self, name: &str) -> bool {
+        self.get(name)
+            .is_some_and(|raw| raw != "\"\"" && serde_json::from_str::<[(); 0]>(raw).is_err())
     }
 
     fn required(&self, name: &'static str) -> Result<String, ConfigError> {
@@ -193,9 +253,19 @@ impl<'a> Members<'a> {
 
     /// A member that is strict base64url: no padding, no line breaks, no stray bits at the end.
     fn octets(&self, name: &'static str) -> Result<Vec<u8>, ConfigError> {
-        let octets = base64_simd::URL_SAFE_NO_PAD
-            .decode_to_vec(self.required(name)?)
-            .map_err(|_| unusable(format!("`{name}` of the JWK is not base64url")))?;
+        let text = self.required(name)?;
+        let octets = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(&text).map_err(|_| {
+            let fault = if text.contains(char::is_whitespace) {
+                ": it has white space in it"
+            } else if text.contains('=') {
+                ": it has padding"
+            } else if text.contains(['+', '/']) {
+                ": it is of the other alphabet, with `+` and `/`"
+            } else {
+                ""
+            };
+            unusable(format!("`{name}` of the JWK is not base64url{fault}"))
+        })?;
         if octets.is_empty() {
             return Err(unusable(format!("`{name}` of the JWK is empty")));
         }
@@ -248,7 +318,7 @@ pub(crate) fn looks_like_jwk(text: &[u8]) -> bool {
     str::from_utf8(text)
         .ok()
         .and_then(|text| Members::parse(text, "JWK").ok())
-        .is_some_and(|members| members.has("kty") || members.has("keys"))
+        .is_some_and(|members| members.has_name("kty") || members.has_name("keys"))
 }
 
 fn unusable(message: impl Into<Cow<'static, str>>) -> ConfigError {

@@ -1,24 +1,26 @@
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use crate::key::jwk::{self, Members};
-use crate::key::per_algorithm::PerAlgorithm;
-use crate::{Algorithm, ConfigError, ConfigErrorKind, KeyCandidates, KeyStatus, VerificationKey};
+use crate::key::jwk::{JwkReader, Members, without_bom};
+use crate::key::key_hint::KeyHint;
+use crate::key::key_index::KeyIndex;
+use crate::key::key_use::KeyUse;
+use crate::key::set_builder::{Built, SetBuilder, unusable};
+use crate::{ConfigError, ConfigErrorKind, KeyCandidates, KeyStatus, VerificationKey, trace};
 
-/// The most entries of a set from a URL.
-#[cfg(feature = "jwks-url")]
-const MAX_FETCHED: usize = 100;
+/// The most entries of a published set.
+const MAX_PUBLISHED: usize = 100;
 
 /// Several keys of one issuer: a JWK set (RFC 7517 section 5), or keys given together.
 ///
 /// A token's `kid` picks the key, together with its algorithm. A `kid` that fits no key, or more
-/// than one, fits none; there is never a fall-back to other keys. A token without `kid` is verified
-/// when one key alone fits its algorithm, or when all those that fit have no `kid`: they are tried
-/// in their order, four at most. Cloning is cheap.
+/// than one, fits none; there is never a fall-back to other keys. A token without `kid` but with
+/// `x5t#S256` or `x5t` gets the key that carries the same member. The members are compared exactly
+/// and never computed from a certificate; a key that contradicts one of them is not used. A token
+/// without any of the three is verified when only one key fits its algorithm, or when all those that
+/// fit have no `kid`: they are tried in their order, four at most. Cloning is cheap.
 ///
 /// # Example: one odd key does not spoil the set
 ///
@@ -55,12 +57,7 @@ pub struct JwkSet(Arc<Inner>);
 struct Inner {
     keys: Vec<VerificationKey>,
     skipped: Vec<SkippedKey>,
-    /// The answer for each `kid`; `None` where more than one key has it.
-    by_kid: HashMap<Arc<str>, PerAlgorithm<Option<VerificationKey>>>,
-    /// The answer for a token without `kid`.
-    without_kid: PerAlgorithm<KeyCandidates>,
-    /// Set where no key was given a `kid`: a token's own is then of no use.
-    ignores_kid: bool,
+    index: KeyIndex,
 }
 
 impl JwkSet {
@@ -68,12 +65,16 @@ impl JwkSet {
     ///
     /// A key that cannot be used is left out and reported by [`skipped`](Self::skipped): one of an
     /// unknown type or algorithm, a private or a weak one, one that is not for verifying, a value
-    /// that is no key at all.
+    /// that is not a key at all. So are different keys with the same `kid` and algorithm, which no
+    /// token can tell apart; with feature `tracing`, a `warn` event names each key that is left out.
+    /// The same key twice under one `kid` is one key, bound to the `alg` of the copy that has one.
+    ///
+    /// A byte order mark before the text is ignored, and so are members that are `null`.
     ///
     /// # Errors
     ///
-    /// When the text is not a strict JSON object, when it has no array `keys`, or when not one of
-    /// its keys can be used.
+    /// When the text is not a strict JSON object, when it has no array `keys`, or when it has no key
+    /// that could be used on its own.
     ///
     /// # Example: nothing left
     ///
@@ -84,60 +85,108 @@ impl JwkSet {
     /// assert_eq!(error.kind(), ConfigErrorKind::KeySet);
     /// ```
     pub fn from_json(json: &str) -> Result<Self, ConfigError> {
-        Self::read(json, jwk::parse)
+        Self::read_given(json, None)
+    }
+
+    /// Reads a JWK set whose keys have another `use` than `sig`, such as the bundle of a SPIFFE
+    /// trust domain with its `jwt-svid` (SPIFFE Trust Domain and Bundle section 4.2.1).
+    ///
+    /// Only keys with exactly this `use` are taken. A key without `use` is left out too.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`from_json`](Self::from_json); and when keys of this `use` never verify tokens:
+    /// `enc` and `x509-svid`.
+    ///
+    /// # Example: the keys of a SPIFFE trust domain
+    ///
+    /// ```
+    /// use tower_jwt_auth::JwkSet;
+    ///
+    /// let bundle = r#"{"spiffe_sequence": 7, "keys": [
+    ///     {"use": "x509-svid", "kty": "EC", "crv": "P-256", "x5c": ["MIIBzDCCAVOgAwIBAgIJ"],
+    ///      "x": "fK-wKTnKL7KFLM27lqq5DC-bxrVaH6rDV-IcCSEOeL4",
+    ///      "y": "wq-g3TQWxYlV51TCPH030yXsRxvujD4hUUaIQrXk4KI"},
+    ///     {"use": "jwt-svid", "kty": "OKP", "crv": "Ed25519", "kid": "2026-01",
+    ///      "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
+    /// ]}"#;
+    /// let set = JwkSet::from_json_with_key_use(bundle, "jwt-svid")?;
+    /// assert!(set.keys().map(|key| key.kid()).eq([Some("2026-01")]));
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn from_json_with_key_use(json: &str, key_use: &str) -> Result<Self, ConfigError> {
+        Self::read_given(json, Some(&KeyUse::parse(key_use)?))
+    }
+
+    fn read_given(json: &str, key_use: Option<&KeyUse>) -> Result<Self, ConfigError> {
+        let set = Self::read(json, JwkReader::default().with_key_use(key_use))?;
+        trace::keys_skipped(set.skipped());
+        Ok(set)
     }
 
     /// Reads a set that came from a URL: at most 100 entries, and no symmetric key is used, since
     /// everybody can fetch it.
     #[cfg(feature = "jwks-url")]
-    pub(crate) fn from_fetched(json: &[u8]) -> Result<Self, ConfigError> {
+    pub(crate) fn from_fetched(json: &[u8], key_use: Option<&KeyUse>) -> Result<Self, ConfigError> {
         let json = crate::strict_json::text(json)
             .ok_or_else(|| unusable("the JWK set is not UTF-8, or nested too deeply"))?;
-        let mut entries = 0_usize;
-        let set = Self::read(json, |entry| {
-            entries = entries.saturating_add(1);
-            jwk::parse_public(entry)
-        });
-        match entries {
-            0..=MAX_FETCHED => set,
-            _ => Err(unusable("the JWK set has more than 100 keys")),
-        }
+        Self::read(json, JwkReader::default().published().with_key_use(key_use))
     }
 
-    fn read(
-        json: &str,
-        mut parse: impl FnMut(&str) -> Result<VerificationKey, ConfigError>,
-    ) -> Result<Self, ConfigError> {
-        let members = Members::parse(json, "JWK set").map_err(|error| {
+    fn read(json: &str, reader: JwkReader<'_>) -> Result<Self, ConfigError> {
+        let members = Members::parse(without_bom(json), "JWK set").map_err(|error| {
             // The same fault, of a set instead of a key.
             ConfigError::new(ConfigErrorKind::KeySet, error.to_string())
         })?;
-        let raw = members.get("keys").ok_or_else(|| unusable("the JWK set has no `keys`"))?;
+        let raw = members.get("keys").ok_or_else(|| {
+            unusable(match members.get("kty") {
+                Some(_) => "this is a JWK, not a JWK set: use `VerificationKey::from_jwk`",
+                None => "the JWK set has no `keys`",
+            })
+        })?;
         let entries = serde_json::from_str::<Vec<&RawValue>>(raw)
             .map_err(|_| unusable("`keys` of the JWK set is not an array"))?;
+        if reader.is_published() && entries.len() > MAX_PUBLISHED {
+            return Err(unusable("the JWK set has more than 100 keys"));
+        }
 
-        let mut set = Builder::default();
-        for (index, entry) in entries.into_iter().map(RawValue::get).enumerate() {
-            if let Err(error) = parse(entry).and_then(|key| set.add(key)) {
-                let (kid, reason) = (printable_kid(entry), error.to_string());
-                set.skipped.push(SkippedKey { index, kid, reason });
+        let mut builder = SetBuilder::default();
+        let mut faults = Vec::new();
+        let mut is_any_readable = false;
+        for (index, entry) in entries.iter().enumerate() {
+            match reader.parse(entry.get()) {
+                Ok(key) => {
+                    is_any_readable = true;
+                    builder.add(index, key);
+                }
+                Err(error) => faults.push((index, error)),
             }
         }
-        if set.keys.is_empty() {
-            return Err(none_usable(&set.skipped));
+        let built = builder.build();
+        faults.extend(built.faults);
+        faults.sort_unstable_by_key(|(index, _)| *index);
+        let skipped = faults.into_iter().map(|(index, error)| {
+            let kid = entries.get(index).and_then(|entry| printable_kid(entry.get()));
+            SkippedKey { index, kid, reason: error.to_string() }
+        });
+        let skipped: Vec<SkippedKey> = skipped.collect();
+        if built.keys.is_empty() && (reader.is_published() || !is_any_readable) {
+            return Err(none_usable(&skipped));
         }
-        Ok(set.build(false))
+        Ok(Self(Arc::new(Inner { keys: built.keys, skipped, index: built.index })))
     }
 
     /// Puts keys together that are given one by one, such as the old and the new secret while it is
     /// being replaced.
     ///
     /// Where none of them has a `kid`, that of a token is ignored, and those that fit its algorithm
-    /// are tried in the order given here.
+    /// are tried in the order given here. Likewise `x5t` and `x5t#S256`, where none of them has
+    /// either. The same key twice under one `kid` is one key.
     ///
     /// # Errors
     ///
-    /// When there is no key, or when more than four keys without `kid` have one algorithm.
+    /// When there is no key, when more than four keys without `kid` have one algorithm, or when
+    /// different keys have the same `kid` and algorithm.
     ///
     /// # Example: at least one
     ///
@@ -147,15 +196,19 @@ impl JwkSet {
     /// assert!(JwkSet::from_keys([]).is_err());
     /// ```
     pub fn from_keys(keys: impl IntoIterator<Item = VerificationKey>) -> Result<Self, ConfigError> {
-        let mut set = Builder::default();
-        for key in keys {
-            set.add(key)?;
+        let mut builder = SetBuilder::default();
+        for (index, key) in keys.into_iter().enumerate() {
+            builder.add(index, key);
         }
-        if set.keys.is_empty() {
+        let Built { keys, index, faults } = builder.build();
+        if let Some((_, error)) = faults.into_iter().next() {
+            return Err(error);
+        }
+        if keys.is_empty() {
             return Err(unusable("a set needs at least one key"));
         }
-        let ignores_kid = set.by_kid.is_empty();
-        Ok(set.build(ignores_kid))
+        let index = index.ignoring_names_that_no_key_has();
+        Ok(Self(Arc::new(Inner { keys, skipped: Vec::new(), index })))
     }
 
     /// The keys that were left out, with the reason, in the order of the set. A set of
@@ -174,36 +227,22 @@ impl JwkSet {
         self.0.keys.len()
     }
 
-    /// Whether no key is used; never true, as such a set is an error when it is loaded.
+    /// Whether no key is used: [`from_json`](Self::from_json) found only keys that no token can tell
+    /// apart. Such a set verifies nothing, and its [`status`](crate::KeySource::status) is not ready.
     pub fn is_empty(&self) -> bool {
         self.0.keys.is_empty()
     }
 
-    /// The keys that may have signed a token with this header. Takes the same time for any number
-    /// of keys.
-    pub(crate) fn candidates(&self, kid: Option<&str>, algorithm: Algorithm) -> KeyCandidates {
-        match kid {
-            Some(kid) if !self.0.ignores_kid => self
-                .0
-                .by_kid
-                .get(kid)
-                .and_then(|keys| keys.get(algorithm))
-                .cloned()
-                .flatten()
-                .map(KeyCandidates::from)
-                .unwrap_or_default(),
-            _ => self.0.without_kid.get(algorithm).cloned().unwrap_or_default(),
-        }
+    /// The keys that may have signed a token with this header.
+    pub(crate) fn candidates(&self, hint: &KeyHint<'_>) -> KeyCandidates {
+        self.0.index.find(hint)
     }
 
-    /// Whether the set has a say on a token with this header, be it that no key may verify it: the
-    /// `kid` is there, or, without one, a key of the algorithm. Else a newer set may know more.
+    /// Whether the set knows the key of a token with this header, even if that key must not verify
+    /// it. Otherwise a newer set may know more.
     #[cfg(feature = "jwks-url")]
-    pub(crate) fn settles(&self, kid: Option<&str>, algorithm: Algorithm) -> bool {
-        match kid {
-            Some(kid) => self.0.by_kid.contains_key(kid),
-            None => self.0.without_kid.get(algorithm).is_some(),
-        }
+    pub(crate) fn settles(&self, hint: &KeyHint<'_>) -> bool {
+        self.0.index.settles(hint)
     }
 
     /// What a source that holds this set can say of it.
@@ -278,77 +317,6 @@ impl fmt::Display for SkippedKey {
     }
 }
 
-/// Collects keys, and with each one the answers that a look-up will give.
-#[derive(Default)]
-struct Builder {
-    keys: Vec<VerificationKey>,
-    skipped: Vec<SkippedKey>,
-    by_kid: HashMap<Arc<str>, PerAlgorithm<Option<VerificationKey>>>,
-    by_algorithm: PerAlgorithm<Fitting>,
-}
-
-/// The keys that fit one algorithm, as far as a token without `kid` wants to know.
-#[derive(Default)]
-struct Fitting {
-    /// As many as fit; more than one is already too many.
-    with_kid: KeyCandidates,
-    without_kid: KeyCandidates,
-}
-
-impl Builder {
-    fn add(&mut self, key: VerificationKey) -> Result<(), ConfigError> {
-        let full = |algorithm| {
-            self.by_algorithm.get(algorithm).is_some_and(|keys| keys.without_kid.is_full())
-        };
-        if key.kid().is_none() && key.algorithms().any(full) {
-            return Err(unusable("more than 4 keys without kid for one algorithm"));
-        }
-
-        for algorithm in key.algorithms() {
-            self.by_algorithm.update(algorithm, |fitting| fitting.unwrap_or_default().and(&key));
-            if let Some(kid) = key.kid_arc() {
-                let answers = self.by_kid.entry(Arc::clone(kid)).or_default();
-                answers.update(algorithm, |known| match known {
-                    None => Some(key.clone()),
-                    Some(_) => None,
-                });
-            }
-        }
-        self.keys.push(key);
-        Ok(())
-    }
-
-    fn build(self, ignores_kid: bool) -> JwkSet {
-        JwkSet(Arc::new(Inner {
-            keys: self.keys,
-            skipped: self.skipped,
-            by_kid: self.by_kid,
-            without_kid: self.by_algorithm.map(Fitting::candidates),
-            ignores_kid,
-        }))
-    }
-}
-
-impl Fitting {
-    fn and(mut self, key: &VerificationKey) -> Self {
-        if key.kid().is_some() {
-            self.with_kid.push(key.clone());
-        } else {
-            self.without_kid.push(key.clone());
-        }
-        self
-    }
-
-    /// The only key that fits, or those without `kid` when there are no others.
-    fn candidates(self) -> KeyCandidates {
-        match (self.with_kid.iter().count(), self.without_kid.is_empty()) {
-            (0, _) => self.without_kid,
-            (1, true) => self.with_kid,
-            _ => KeyCandidates::default(),
-        }
-    }
-}
-
 /// The error for a set of which nothing is left, with the first few reasons.
 fn none_usable(skipped: &[SkippedKey]) -> ConfigError {
     const SHOWN: usize = 4;
@@ -373,15 +341,12 @@ fn is_printable(kid: &str) -> bool {
     kid.len() <= 128 && kid.bytes().all(|b| (b' '..=b'~').contains(&b))
 }
 
-fn unusable(message: impl Into<Cow<'static, str>>) -> ConfigError {
-    ConfigError::new(ConfigErrorKind::KeySet, message)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::Algorithm;
     use crate::key::test_keys::SigningKey;
 
     /// A secret that is told apart from others by its number.
@@ -398,8 +363,12 @@ mod tests {
         candidates.iter().map(|key| (0..100).find(|n| signed(key, *n)).unwrap()).collect()
     }
 
+    fn by_kid(kid: Option<&str>, algorithm: Algorithm) -> KeyHint<'_> {
+        KeyHint { algorithm, kid, x5t: None, x5t_s256: None }
+    }
+
     fn find(set: &JwkSet, kid: Option<&str>) -> Vec<u8> {
-        numbers(&set.candidates(kid, Algorithm::HS256))
+        numbers(&set.candidates(&by_kid(kid, Algorithm::HS256)))
     }
 
     fn set(keys: &[Value]) -> JwkSet {
@@ -415,18 +384,18 @@ mod tests {
         for unknown in ["A", "a ", "b", "\0", "../a"] {
             assert!(find(&set, Some(unknown)).is_empty(), "{unknown:?}");
         }
-        assert!(set.candidates(Some("a"), Algorithm::HS384).is_empty());
+        assert!(set.candidates(&by_kid(Some("a"), Algorithm::HS384)).is_empty());
     }
 
     #[test]
     fn k6_an_unknown_kid_falls_back_to_nothing_in_a_set_from_json() {
         let signer = SigningKey::new(Algorithm::Ed25519);
         let set = set(&[signer.jwk()]);
-        assert!(set.candidates(Some("a"), Algorithm::Ed25519).is_empty());
-        assert!(set.candidates(Some(""), Algorithm::Ed25519).is_empty());
-        assert_eq!(set.candidates(None, Algorithm::Ed25519).iter().count(), 1);
-        assert_eq!(set.candidates(None, Algorithm::EdDSA).iter().count(), 1);
-        assert!(set.candidates(None, Algorithm::ES256).is_empty());
+        assert!(set.candidates(&by_kid(Some("a"), Algorithm::Ed25519)).is_empty());
+        assert!(set.candidates(&by_kid(Some(""), Algorithm::Ed25519)).is_empty());
+        assert_eq!(set.candidates(&by_kid(None, Algorithm::Ed25519)).iter().count(), 1);
+        assert_eq!(set.candidates(&by_kid(None, Algorithm::EdDSA)).iter().count(), 1);
+        assert!(set.candidates(&by_kid(None, Algorithm::ES256)).is_empty());
     }
 
     #[test]
@@ -476,22 +445,45 @@ mod tests {
         let kid = json!({"kid": "same"});
         let set = set(&[rsa.jwk_with(&kid), ec.jwk_with(&kid)]);
         for (signer, algorithm) in [(&rsa, Algorithm::PS384), (&ec, Algorithm::ES256)] {
-            let candidates = set.candidates(Some("same"), algorithm);
+            let candidates = set.candidates(&by_kid(Some("same"), algorithm));
             let [key] = candidates.iter().collect::<Vec<_>>()[..] else { panic!("not one key") };
             assert!(key.verify(algorithm, b"m", &signer.sign(algorithm, b"m")));
         }
-        assert!(set.candidates(Some("same"), Algorithm::ES384).is_empty());
+        assert!(set.candidates(&by_kid(Some("same"), Algorithm::ES384)).is_empty());
     }
 
     #[test]
     fn k5_one_kid_for_two_keys_of_one_algorithm_is_ambiguous() {
-        let three = [1, 2, 3].map(|number| secret(number).with_kid("same"));
+        let jwk = |n: u8, kid: &str| {
+            SigningKey::Secret(vec![n; 64]).jwk_with(&json!({"alg": "HS256", "kid": kid}))
+        };
+        let three = [1, 2, 3].map(|number| jwk(number, "same"));
         for count in 2..=3 {
-            let keys = three.iter().take(count).cloned().chain([secret(9).with_kid("other")]);
-            let set = JwkSet::from_keys(keys).unwrap();
+            let keys: Vec<_> = three.iter().take(count).cloned().chain([jwk(9, "other")]).collect();
+            let set = set(&keys);
             assert!(find(&set, Some("same")).is_empty(), "{count}");
             assert_eq!(find(&set, Some("other")), [9]);
+            // They are no candidates for a token without `kid` either.
+            assert_eq!(find(&set, None), [9]);
+            assert_eq!((set.len(), set.skipped().len()), (1, count));
         }
+        let error = JwkSet::from_keys([1, 2].map(|n| secret(n).with_kid("same"))).unwrap_err();
+        assert!(error.to_string().contains("same `kid` and algorithm"), "{error}");
+    }
+
+    /// Otherwise each token of such a key would ask a URL source for a new set.
+    #[test]
+    #[cfg(feature = "jwks-url")]
+    fn a_set_settles_what_its_ambiguous_keys_are_asked_for() {
+        let jwk = |kid: &str| SigningKey::new(Algorithm::ES256).jwk_with(&json!({"kid": kid}));
+        let set = set(&[jwk("same"), jwk("same")]);
+        assert!(set.is_empty());
+        for (kid, settled) in [(Some("same"), true), (None, true), (Some("other"), false)] {
+            let hint = by_kid(kid, Algorithm::ES256);
+            assert!(set.candidates(&hint).is_empty(), "{kid:?}");
+            assert_eq!(set.settles(&hint), settled, "{kid:?}");
+        }
+        assert!(!set.settles(&by_kid(None, Algorithm::RS256)));
     }
 
     #[test]
@@ -505,7 +497,7 @@ mod tests {
         ]);
         assert_eq!(set.skipped().len(), 3);
         for kid in [None, Some("a")] {
-            let candidates = set.candidates(kid, Algorithm::ES256);
+            let candidates = set.candidates(&by_kid(kid, Algorithm::ES256));
             let [key] = candidates.iter().collect::<Vec<_>>()[..] else { panic!("not one key") };
             assert!(key.verify(Algorithm::ES256, b"m", &good.sign(Algorithm::ES256, b"m")));
         }

@@ -6,10 +6,14 @@ pub(crate) mod der;
 mod ed25519;
 mod jwk;
 mod jwk_set;
+mod key_hint;
+mod key_index;
+mod key_use;
 pub(crate) mod material;
 pub(crate) mod pem;
 mod per_algorithm;
 mod secret_check;
+mod set_builder;
 #[cfg(test)]
 pub(crate) mod test_keys;
 mod verification_key;
@@ -18,5 +22,8 @@ pub use self::algorithm::Algorithm;
 pub(crate) use self::algorithm::{AlgorithmSet, KeyType};
 pub use self::candidates::KeyCandidates;
 pub use self::jwk_set::{JwkSet, SkippedKey};
+pub(crate) use self::key_hint::KeyHint;
+#[cfg(feature = "jwks-url")]
+pub(crate) use self::key_use::KeyUse;
 pub(crate) use self::material::KeyMaterial;
 pub use self::verification_key::VerificationKey;

@@ -20,6 +20,10 @@ impl<T> PerAlgorithm<T> {
         self.0.iter().map(|(algorithm, _)| *algorithm)
     }
 
+    pub(crate) fn retain(&mut self, keep: impl Fn(Algorithm) -> bool) {
+        self.0.retain(|(algorithm, _)| keep(*algorithm));
+    }
+
     pub(crate) fn map<U>(self, to: impl Fn(T) -> U) -> PerAlgorithm<U> {
         PerAlgorithm(self.0.into_iter().map(|(algorithm, value)| (algorithm, to(value))).collect())
     }

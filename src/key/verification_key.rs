@@ -2,13 +2,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::key::der;
-use crate::key::jwk;
+use crate::key::jwk::JwkReader;
+use crate::key::key_hint::Thumbprints;
 use crate::key::material::{self, KeyMaterial};
 use crate::key::pem::PublicKeyDer;
 use crate::key::per_algorithm::PerAlgorithm;
 use crate::key::{AlgorithmSet, KeyType, secret_check};
 use crate::verify::signature::ParsedKey;
-use crate::{Algorithm, ConfigError, ConfigErrorKind};
+use crate::{Algorithm, ConfigError, ConfigErrorKind, trace};
 
 /// A key that verifies tokens, bound to its algorithms.
 ///
@@ -43,6 +44,8 @@ pub struct VerificationKey(Arc<Inner>);
 #[derive(Clone)]
 struct Inner {
     kid: Option<Arc<str>>,
+    thumbprints: Thumbprints,
+    identity: Arc<[u8]>,
     parsed: PerAlgorithm<ParsedKey>,
 }
 
@@ -50,8 +53,10 @@ impl VerificationKey {
     /// Takes a secret that is shared with the issuer, for HS256, HS384 or HS512 (RFC 7518 section
     /// 3.2).
     ///
-    /// The octets are used as they are. A secret kept as base64 belongs to
-    /// [`from_base64_secret`](Self::from_base64_secret).
+    /// The bytes are used as they are. A secret in base64 is for
+    /// [`from_base64_secret`](Self::from_base64_secret). A line break at the end of a text, as most
+    /// editors write it at the end of a file, is part of the secret: with feature `tracing`, one
+    /// `warn` event says so, since the issuer's copy may not have it.
     ///
     /// # Errors
     ///
@@ -71,6 +76,14 @@ impl VerificationKey {
     /// assert_eq!(error.to_string(), "an HS256 secret needs at least 32 octets, this one has 7");
     /// ```
     pub fn from_secret(secret: &[u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
+        let key = Self::from_octets(secret, algorithm)?;
+        if secret_check::is_text_with_line_break(secret) {
+            trace::secret_ends_in_line_break();
+        }
+        Ok(key)
+    }
+
+    fn from_octets(secret: &[u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
         secret_check::check(secret)?;
         Self::from_material(&KeyMaterial::secret(secret, algorithm)?, algorithm.into())
     }
@@ -101,7 +114,7 @@ impl VerificationKey {
                 "the secret is not base64, of one alphabet and without white space",
             )
         })?;
-        Self::from_secret(&decoded, algorithm)
+        Self::from_octets(&decoded, algorithm)
     }
 
     /// Takes a public key from a PEM text: a `PUBLIC KEY` (SubjectPublicKeyInfo, RFC 7468 section
@@ -192,7 +205,7 @@ impl VerificationKey {
     /// assert!(VerificationKey::from_jwk(private).is_err());
     /// ```
     pub fn from_jwk(json: &str) -> Result<Self, ConfigError> {
-        jwk::parse(json)
+        JwkReader::default().parse(json)
     }
 
     /// Replaces the key ID, by which a token's `kid` picks this key from several (RFC 7515 section
@@ -228,6 +241,33 @@ impl VerificationKey {
         self.0.kid.as_ref()
     }
 
+    /// The thumbprints of the JWK; every other key has none.
+    pub(crate) fn thumbprints(&self) -> &Thumbprints {
+        &self.0.thumbprints
+    }
+
+    pub(crate) fn with_thumbprints(mut self, thumbprints: Thumbprints) -> Self {
+        if !thumbprints.is_empty() {
+            Arc::make_mut(&mut self.0).thumbprints = thumbprints;
+        }
+        self
+    }
+
+    /// Whether both have the same key material, whatever their names.
+    pub(crate) fn is_same_key(&self, other: &Self) -> bool {
+        self.0.identity == other.0.identity
+    }
+
+    pub(crate) fn algorithm_set(&self) -> AlgorithmSet {
+        self.algorithms().collect()
+    }
+
+    /// The key without some of its algorithms; `None` when it has no other.
+    pub(crate) fn without(mut self, algorithms: AlgorithmSet) -> Option<Self> {
+        Arc::make_mut(&mut self.0).parsed.retain(|algorithm| !algorithms.contains(algorithm));
+        (!self.algorithm_set().is_empty()).then_some(self)
+    }
+
     /// Whether the key is bound to this algorithm.
     pub(crate) fn allows(&self, algorithm: Algorithm) -> bool {
         self.0.parsed.get(algorithm).is_some()
@@ -258,7 +298,13 @@ impl VerificationKey {
             .iter()
             .map(|algorithm| Ok((algorithm, ParsedKey::parse(key, algorithm)?)))
             .collect::<Result<_, ConfigError>>()?;
-        Ok(Self(Arc::new(Inner { kid: None, parsed })))
+        let identity = key.identity(algorithms).into();
+        Ok(Self(Arc::new(Inner {
+            kid: None,
+            thumbprints: Thumbprints::default(),
+            identity,
+            parsed,
+        })))
     }
 }
 

@@ -17,6 +17,7 @@ use super::fetch_url::FetchUrl;
 use super::http_fetch::HttpFetch;
 use super::retry_after::retry_after;
 use super::schedule::after;
+use crate::key::KeyUse;
 use crate::{JwkSet, KeySourceError};
 
 /// How long a set, and the metadata that leads to it, may take together.
@@ -145,6 +146,7 @@ pub(super) struct Fetcher {
     /// The application's own; else the client that comes with the crate.
     is_own: bool,
     refuses_private_addresses: bool,
+    key_use: Option<KeyUse>,
 }
 
 impl Default for Fetcher {
@@ -153,6 +155,7 @@ impl Default for Fetcher {
             fetch: Arc::new(HttpFetch::default()),
             is_own: false,
             refuses_private_addresses: false,
+            key_use: None,
         }
     }
 }
@@ -204,6 +207,11 @@ impl Fetcher {
         Self { fetch: Arc::new(fetch), is_own: true, ..self }
     }
 
+    /// The `use` of the keys that are taken from a set; by default `sig` or none.
+    pub(super) fn with_key_use(self, key_use: KeyUse) -> Self {
+        Self { key_use: Some(key_use), ..self }
+    }
+
     /// With a client that nobody else has: one that was made already follows other rules.
     pub(super) fn refusing_private_addresses(self) -> Self {
         let fetch = match self.is_own {
@@ -222,7 +230,9 @@ impl Fetcher {
     pub(super) async fn get_set(&self, url: &FetchUrl, by: Deadline) -> Result<Loaded, Fault> {
         let document = self.get(url, by).await?;
         let set = match document.text() {
-            Ok(text) => JwkSet::from_fetched(text.as_bytes()).map_err(Into::into),
+            Ok(text) => {
+                JwkSet::from_fetched(text.as_bytes(), self.key_use.as_ref()).map_err(Into::into)
+            }
             Err(reason) => Err(KeySourceError::new(reason).into()),
         };
         let set = set.map_err(|reason: Box<dyn Error + Send + Sync>| {

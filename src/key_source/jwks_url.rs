@@ -7,6 +7,7 @@ use super::fetch_url::{FetchUrl, HttpHosts};
 use super::http_fetch::HttpFetch;
 use super::key_cache::{KeyCache, LoadKeys, Loading};
 use super::{Fetch, KeyStatus, KeyTask};
+use crate::key::KeyUse;
 use crate::{ConfigError, KeyLookup, KeyQuery, KeySource};
 
 /// The keys of an issuer, from the URL of its JWK set (RFC 7517 section 5).
@@ -137,6 +138,19 @@ impl JwksUrl {
     pub fn refuse_private_addresses(self) -> Result<Self, ConfigError> {
         self.url.check_public()?;
         Ok(Self::with(self.url, self.fetcher.refusing_private_addresses()))
+    }
+
+    /// Takes only keys with exactly this `use`, such as `jwt-svid` in the bundle of a SPIFFE trust
+    /// domain; by default those with `sig` or without `use`.
+    ///
+    /// See [`JwkSet::from_json_with_key_use`](crate::JwkSet::from_json_with_key_use).
+    ///
+    /// # Errors
+    ///
+    /// When keys of this `use` never verify tokens: `enc` and `x509-svid`.
+    pub fn with_key_use(self, key_use: &str) -> Result<Self, ConfigError> {
+        let key_use = KeyUse::parse(key_use)?;
+        Ok(Self::with(self.url, self.fetcher.with_key_use(key_use)))
     }
 
     fn with(url: FetchUrl, fetcher: Fetcher) -> Self {

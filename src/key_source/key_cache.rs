@@ -18,7 +18,8 @@ use super::keeper::{self, Keeper};
 use super::schedule::{Ask, Schedule};
 use super::stranger::is_for_a_stranger;
 use super::{KeyStatus, KeyTask};
-use crate::{Algorithm, JwkSet, KeyCandidates, KeyLookup, KeyQuery, KeySourceError};
+use crate::key::KeyHint;
+use crate::{JwkSet, KeyCandidates, KeyLookup, KeyQuery, KeySourceError};
 
 /// How long a request waits for keys, whatever happens.
 const MAX_WAIT: Duration = Duration::from_secs(7);
@@ -72,12 +73,12 @@ pub(super) struct Held {
 
 impl Held {
     /// The answer that the set has for a token; `None` when a newer set may have another one.
-    fn find(&self, kid: Option<&str>, algorithm: Algorithm, now: Instant) -> Option<KeyCandidates> {
+    fn find(&self, hint: &KeyHint<'_>, now: Instant) -> Option<KeyCandidates> {
         if now >= self.usable_until {
             return None;
         }
-        let candidates = self.set.candidates(kid, algorithm);
-        (!candidates.is_empty() || self.set.settles(kid, algorithm)).then_some(candidates)
+        let candidates = self.set.candidates(hint);
+        (!candidates.is_empty() || self.set.settles(hint)).then_some(candidates)
     }
 }
 
@@ -97,11 +98,11 @@ impl KeyCache {
     pub(super) fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup {
         let shared = &self.0.0;
         let can_fetch = keeper::ensure_running(shared);
-        if let Some(found) = shared.find(query.kid(), query.algorithm()) {
+        if let Some(found) = shared.find(query.hint()) {
             return KeyLookup::ready(Ok(found));
         }
         let ask = match can_fetch {
-            true => match shared.find_or_ask(query.kid(), query.algorithm()) {
+            true => match shared.find_or_ask(query.hint()) {
                 Ok(found) => return KeyLookup::ready(Ok(found)),
                 Err(ask) => ask,
             },
@@ -109,12 +110,12 @@ impl KeyCache {
             false => Ask::Wait { fetch: 0, had_begun: true },
         };
         match ask {
-            Ask::NotNow => KeyLookup::ready(shared.last_word(query.kid(), query.algorithm())),
+            Ask::NotNow => KeyLookup::ready(shared.last_word(query.hint())),
             Ask::Wait { .. } => {
-                let (cache, algorithm) = (self.clone(), query.algorithm());
-                let kid = query.kid().map(str::to_owned);
+                let (cache, hint) = (self.clone(), query.hint().into_owned());
                 KeyLookup::pending(async move {
-                    let waiting = cache.wait_for_key(kid.as_deref(), algorithm, ask);
+                    let hint = hint.as_hint();
+                    let waiting = cache.wait_for_key(&hint, ask);
                     timeout(MAX_WAIT, waiting).await.unwrap_or_else(|_| {
                         Err(KeySourceError::new("the keys take too long to be fetched"))
                     })
@@ -125,24 +126,23 @@ impl KeyCache {
 
     async fn wait_for_key(
         &self,
-        kid: Option<&str>,
-        algorithm: Algorithm,
+        hint: &KeyHint<'_>,
         mut ask: Ask,
     ) -> Result<KeyCandidates, KeySourceError> {
         let shared = &self.0.0;
         loop {
             let Ask::Wait { fetch, had_begun } = ask else {
-                return shared.last_word(kid, algorithm);
+                return shared.last_word(hint);
             };
             self.wait_for_fetch(fetch).await?;
-            if let Some(found) = shared.find(kid, algorithm) {
+            if let Some(found) = shared.find(hint) {
                 return Ok(found);
             }
             // An answer that was under way before may be older than the key.
             if !had_begun || shared.schedule().last_error.is_some() {
-                return shared.last_word(kid, algorithm);
+                return shared.last_word(hint);
             }
-            ask = match shared.find_or_ask(kid, algorithm) {
+            ask = match shared.find_or_ask(hint) {
                 Ok(found) => return Ok(found),
                 Err(Ask::Wait { fetch, .. }) => Ask::Wait { fetch, had_begun: false },
                 Err(Ask::NotNow) => Ask::NotNow,
@@ -262,8 +262,8 @@ impl Shared {
         self.ended.send_modify(|known| *known = ended.max(*known));
     }
 
-    fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<KeyCandidates> {
-        self.held.load().as_ref()?.find(kid, algorithm, Instant::now())
+    fn find(&self, hint: &KeyHint<'_>) -> Option<KeyCandidates> {
+        self.held.load().as_ref()?.find(hint, Instant::now())
     }
 
     fn is_usable(&self) -> bool {
@@ -272,9 +272,9 @@ impl Shared {
 
     /// Looks once more and, if there is nothing, asks for a fetch, in one step: a set is held before
     /// its fetch counts as ended, so whoever finds nothing here needs a fetch that has yet to end.
-    fn find_or_ask(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<KeyCandidates, Ask> {
+    fn find_or_ask(&self, hint: &KeyHint<'_>) -> Result<KeyCandidates, Ask> {
         let mut schedule = self.schedule();
-        if let Some(found) = self.find(kid, algorithm) {
+        if let Some(found) = self.find(hint) {
             return Ok(found);
         }
         let ask = schedule.ask(Instant::now());
@@ -290,13 +290,9 @@ impl Shared {
     ///
     /// It looks once more, since between the look that found nothing and the schedule's "not now" a
     /// fetch may have brought the key.
-    fn last_word(
-        &self,
-        kid: Option<&str>,
-        algorithm: Algorithm,
-    ) -> Result<KeyCandidates, KeySourceError> {
+    fn last_word(&self, hint: &KeyHint<'_>) -> Result<KeyCandidates, KeySourceError> {
         let last_error = self.schedule().last_error.clone();
-        if let Some(found) = self.find(kid, algorithm) {
+        if let Some(found) = self.find(hint) {
             return Ok(found);
         }
         match last_error {
@@ -329,7 +325,7 @@ impl fmt::Debug for KeyCache {
 mod tests {
     use super::super::schedule::after;
     use super::*;
-    use crate::VerificationKey;
+    use crate::{Algorithm, VerificationKey};
 
     #[derive(Debug)]
     struct Never;
@@ -342,6 +338,10 @@ mod tests {
         fn name(&self) -> &'static str {
             "nobody"
         }
+    }
+
+    fn named(kid: &str) -> KeyHint<'_> {
+        KeyHint { algorithm: Algorithm::HS256, kid: Some(kid), x5t: None, x5t_s256: None }
     }
 
     /// A fetch begins, brings a key named "here", and ends.
@@ -366,10 +366,10 @@ mod tests {
     fn v49_a_key_that_came_between_the_look_and_the_ask_uses_up_no_cool_down() {
         let cache = KeyCache::new(Never);
         let shared = &cache.0.0;
-        assert!(shared.find(Some("here"), Algorithm::HS256).is_none());
+        assert!(shared.find(&named("here")).is_none());
         fetch(shared);
-        assert!(shared.find_or_ask(Some("here"), Algorithm::HS256).is_ok());
-        let ask = shared.find_or_ask(Some("stranger"), Algorithm::HS256).unwrap_err();
+        assert!(shared.find_or_ask(&named("here")).is_ok());
+        let ask = shared.find_or_ask(&named("stranger")).unwrap_err();
         assert_eq!(ask, Ask::Wait { fetch: 2, had_begun: false });
     }
 
@@ -398,14 +398,14 @@ mod tests {
     fn v49_a_key_that_came_before_the_last_word_is_found() {
         let cache = KeyCache::new(Never);
         let shared = &cache.0.0;
-        let known = || shared.last_word(Some("here"), Algorithm::HS256);
-        let stranger = || shared.last_word(Some("stranger"), Algorithm::HS256);
+        let known = || shared.last_word(&named("here"));
+        let stranger = || shared.last_word(&named("stranger"));
         assert!(known().is_err());
 
         fetch(shared);
-        assert!(shared.find_or_ask(Some("stranger"), Algorithm::HS256).is_err());
+        assert!(shared.find_or_ask(&named("stranger")).is_err());
         fetch(shared);
-        let ask = shared.find_or_ask(Some("stranger"), Algorithm::HS256).unwrap_err();
+        let ask = shared.find_or_ask(&named("stranger")).unwrap_err();
         assert_eq!(ask, Ask::NotNow);
         assert!(!known().unwrap().is_empty());
         assert!(stranger().unwrap().is_empty());

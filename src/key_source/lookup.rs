@@ -2,13 +2,15 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
+use crate::key::KeyHint;
 use crate::{Algorithm, KeyCandidates, KeySourceError};
 
-/// What a source of keys may know of a token that nobody has verified: its `kid` and its algorithm,
-/// and nothing else of the header.
+/// What a source of keys may know of a token that is not verified yet: its algorithm, and the names
+/// that it gives its key: `kid`, `x5t` and `x5t#S256`.
 ///
-/// The `kid` is data from a stranger, up to 3 KiB of any text: compare it, and neither log it nor
-/// put it into a path or a URL.
+/// `kid` outranks the other two: a token that has one is looked up by it alone. The names come from
+/// an untrusted client, up to 3 KiB of any text: compare them exactly, and neither log them nor put
+/// them into a path or a URL.
 ///
 /// # Example: keys by their names
 ///
@@ -36,30 +38,45 @@ use crate::{Algorithm, KeyCandidates, KeySourceError};
 /// ```
 #[derive(Clone, Copy)]
 pub struct KeyQuery<'a> {
-    kid: Option<&'a str>,
-    algorithm: Algorithm,
+    hint: KeyHint<'a>,
 }
 
 impl<'a> KeyQuery<'a> {
-    pub(crate) fn new(kid: Option<&'a str>, algorithm: Algorithm) -> Self {
-        Self { kid, algorithm }
+    pub(crate) fn new(hint: KeyHint<'a>) -> Self {
+        Self { hint }
+    }
+
+    pub(crate) fn hint(&self) -> &KeyHint<'a> {
+        &self.hint
     }
 
     /// The token's `kid`, if it has one (RFC 7515 section 4.1.4).
     pub fn kid(&self) -> Option<&'a str> {
-        self.kid
+        self.hint.kid
+    }
+
+    /// The token's `x5t`, if it has one (RFC 7515 section 4.1.7). It counts only in a token without
+    /// `kid`.
+    pub fn x5t(&self) -> Option<&'a str> {
+        self.hint.x5t
+    }
+
+    /// The token's `x5t#S256`, if it has one (RFC 7515 section 4.1.8). It counts only in a token
+    /// without `kid`.
+    pub fn x5t_s256(&self) -> Option<&'a str> {
+        self.hint.x5t_s256
     }
 
     /// The token's `alg` (RFC 7515 section 4.1.1). A key that is not bound to it is never used,
     /// whatever the source answers.
     pub fn algorithm(&self) -> Algorithm {
-        self.algorithm
+        self.hint.algorithm
     }
 }
 
 impl fmt::Debug for KeyQuery<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyQuery").field("algorithm", &self.algorithm).finish_non_exhaustive()
+        f.debug_struct("KeyQuery").field("algorithm", &self.algorithm()).finish_non_exhaustive()
     }
 }
 

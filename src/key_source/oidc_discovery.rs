@@ -14,6 +14,7 @@ use super::key_cache::{KeyCache, LoadKeys, Loading};
 use super::metadata::Metadata;
 use super::schedule::after;
 use super::{Fetch, KeyStatus, KeyTask};
+use crate::key::KeyUse;
 use crate::{ConfigError, KeyLookup, KeyQuery, KeySource, KeySourceError};
 
 /// The keys of an issuer, found by its metadata (OpenID Connect Discovery 1.0 section 4, RFC 8414
@@ -160,6 +161,17 @@ impl OidcDiscovery {
     pub fn refuse_private_addresses(self) -> Result<Self, ConfigError> {
         self.issuer.base().check_public()?;
         Ok(Self::with(self.issuer, self.fetcher.refusing_private_addresses()))
+    }
+
+    /// Takes only keys with exactly this `use`: see
+    /// [`JwksUrl::with_key_use`](crate::JwksUrl::with_key_use).
+    ///
+    /// # Errors
+    ///
+    /// When keys of this `use` never verify tokens: `enc` and `x509-svid`.
+    pub fn with_key_use(self, key_use: &str) -> Result<Self, ConfigError> {
+        let key_use = KeyUse::parse(key_use)?;
+        Ok(Self::with(self.issuer, self.fetcher.with_key_use(key_use)))
     }
 
     fn with(issuer: IssuerLocation, fetcher: Fetcher) -> Self {

@@ -3,11 +3,13 @@
 use crate::{JwkSet, KeyCandidates, KeyLookup, KeyQuery, KeySource, KeyStatus, VerificationKey};
 
 impl KeySource for VerificationKey {
-    /// The key by itself. A token's `kid` matters only when the key has one too.
+    /// The key by itself. A token's `kid` matters only when the key has one too, and so do `x5t` and
+    /// `x5t#S256` of a token without `kid`.
     fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup {
         let named_otherwise = match (query.kid(), self.kid()) {
             (Some(wanted), Some(kid)) => wanted != kid,
-            _ => false,
+            (Some(_), None) => false,
+            (None, _) => self.thumbprints().contradict(query.hint()),
         };
         let fits = self.allows(query.algorithm()) && !named_otherwise;
         KeyLookup::ready(Ok(match fits {
@@ -18,13 +20,14 @@ impl KeySource for VerificationKey {
 }
 
 impl KeySource for JwkSet {
-    /// By `kid` and algorithm, exactly; without a `kid` only where one key can be meant, or several
-    /// without a name, which are tried in order.
+    /// By `kid` (or, without one, by `x5t#S256` or `x5t`) and algorithm, exactly; without any of them
+    /// only where one key can be meant, or several without `kid`, which are tried in order.
     fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup {
-        KeyLookup::ready(Ok(self.candidates(query.kid(), query.algorithm())))
+        KeyLookup::ready(Ok(self.candidates(query.hint())))
     }
+
     fn status(&self) -> KeyStatus {
-        let mut status = KeyStatus::new(true);
+        let mut status = KeyStatus::new(!self.is_empty());
         self.describe(&mut status);
         status
     }

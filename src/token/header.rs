@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
+use crate::key::KeyHint;
 use crate::strict_json::{self, NameSeed, NameSet};
 use crate::{Algorithm, RejectionKind};
 
@@ -90,25 +91,37 @@ pub(crate) struct JoseHeader<'a> {
     pub(crate) algorithm: Algorithm,
     pub(crate) kid: Option<Cow<'a, str>>,
     pub(crate) typ: Option<Cow<'a, str>>,
+    x5t: Option<Cow<'a, str>>,
+    x5t_s256: Option<Cow<'a, str>>,
 }
 
 impl<'a> JoseHeader<'a> {
+    /// What the header says of the key.
+    pub(crate) fn key_hint(&self) -> KeyHint<'_> {
+        KeyHint {
+            algorithm: self.algorithm,
+            kid: self.kid.as_deref(),
+            x5t: self.x5t.as_deref(),
+            x5t_s256: self.x5t_s256.as_deref(),
+        }
+    }
+
     /// Reads the decoded header: one JSON object, no name twice, and nothing in it that changes how
-    /// a JWS is to be processed (`crit`, `b64`, `zip`, a nested token).
+    /// a JWS is to be processed (`crit`, `b64`, `zip`, `enc`, a nested token).
     pub(crate) fn parse(header: &'a [u8]) -> Result<Self, RejectionKind> {
         let text = strict_json::text(header).ok_or(RejectionKind::MalformedToken)?;
-        let Ok(RawHeader { alg, kid, typ, cty, refused }) = serde_json::from_str(text) else {
-            return Err(RejectionKind::MalformedToken);
-        };
-        if let Some(kind) = refused {
+        let header: RawHeader<'a> =
+            serde_json::from_str(text).map_err(|_| RejectionKind::MalformedToken)?;
+        if let Some(kind) = header.refused {
             return Err(kind);
         }
-        if cty.is_some_and(|cty| is_media_type(&cty, "JWT")) {
+        if header.cty.is_some_and(|cty| is_media_type(&cty, "JWT")) {
             return Err(RejectionKind::MalformedToken);
         }
-        let alg = alg.ok_or(RejectionKind::MalformedToken)?;
+        let alg = header.alg.ok_or(RejectionKind::MalformedToken)?;
         let algorithm = Algorithm::from_name(&alg).ok_or(RejectionKind::UnsupportedAlgorithm)?;
-        Ok(Self { algorithm, kid, typ })
+        let RawHeader { kid, typ, x5t, x5t_s256, .. } = header;
+        Ok(Self { algorithm, kid, typ, x5t, x5t_s256 })
     }
 }
 
@@ -129,6 +142,8 @@ struct RawHeader<'a> {
     kid: Option<Cow<'a, str>>,
     typ: Option<Cow<'a, str>>,
     cty: Option<Cow<'a, str>>,
+    x5t: Option<Cow<'a, str>>,
+    x5t_s256: Option<Cow<'a, str>>,
     /// A parameter that we must not ignore and do not understand.
     refused: Option<RejectionKind>,
 }
@@ -157,12 +172,14 @@ impl<'de> Visitor<'de> for RawHeaderVisitor {
                 "kid" => &mut header.kid,
                 "typ" => &mut header.typ,
                 "cty" => &mut header.cty,
+                "x5t" => &mut header.x5t,
+                "x5t#S256" => &mut header.x5t_s256,
                 _ => {
                     match &*name {
                         // RFC 7515 section 4.1.11: what is critical must be understood.
                         "crit" => header.refused = Some(RejectionKind::UnsupportedCriticalHeader),
-                        // A compressed payload belongs to a JWE.
-                        "zip" => header.refused = Some(RejectionKind::MalformedToken),
+                        // RFC 7516 section 9: only a JWE has `enc`, or a compressed payload.
+                        "enc" | "zip" => header.refused = Some(RejectionKind::MalformedToken),
                         _ => {}
                     }
                     if &*name == "b64" {

@@ -51,6 +51,7 @@ use crate::{
 ///
 /// | rule | default | setter |
 /// |---|---|---|
+/// | key | by `kid`; without it by `x5t#S256` or `x5t`; without any, the only key that fits | |
 /// | algorithms | those of the keys | [`with_algorithms`](Self::with_algorithms) narrows them |
 /// | `exp` | required | |
 /// | `nbf`, `iat` | must not lie in the future | |
@@ -202,7 +203,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
             Ok(jws) => jws,
             Err(rejection) => return Step::Done(Err(rejection)),
         };
-        let query = KeyQuery::new(jws.header.kid.as_deref(), jws.header.algorithm);
+        let query = KeyQuery::new(jws.header.key_hint());
         match self.keys.find_key(&query).0 {
             LookupState::Ready(found) => Step::Done(self.conclude(&jws, found)),
             LookupState::Pending(keys) => Step::Wait(keys),

@@ -30,11 +30,16 @@ static POOL: LazyLock<Vec<TestKey>> = LazyLock::new(|| {
 
 /// A place in the pool; the quick algorithms more often.
 fn place() -> impl Strategy<Value = usize> {
-    prop_oneof![5 => 0..6_usize, 2 => 24..28_usize, 1 => 0..28_usize]
+    let all = 2 * Algorithm::ALL.len();
+    prop_oneof![5 => 0..6_usize, 2 => 24..28_usize, 1 => 0..all]
 }
 
 fn kid() -> impl Strategy<Value = Option<String>> {
     option::of(select(vec!["a", "a", "b", ""]).prop_map(str::to_owned))
+}
+
+fn thumbprint() -> impl Strategy<Value = Option<String>> {
+    option::weighted(0.3, select(vec!["t", "t", "u"]).prop_map(str::to_owned))
 }
 
 /// A key of the pool as a JWK, with `kid`, and in one of three cases with something odd.
@@ -71,14 +76,29 @@ fn jwk() -> impl Strategy<Value = Value> {
         ("e", Some(json!("AAEAAQ"))),
         ("n", Some(json!("AQAB"))),
         ("d", Some(json!("AAAA"))),
+        ("d", Some(Value::Null)),
+        ("oth", Some(json!([]))),
+        ("oth", Some(json!([{}]))),
+        ("p", Some(json!(""))),
+        ("kid", Some(Value::Null)),
+        ("kid", Some(json!(5))),
+        ("alg", Some(Value::Null)),
+        ("key_ops", Some(Value::Null)),
+        ("x", Some(Value::Null)),
+        ("kty", Some(Value::Null)),
+        ("x5t", Some(json!(5))),
+        ("x5t#S256", Some(Value::Null)),
         ("other", Some(json!({"a": [1, 2, 3]}))),
     ]);
-    (place(), kid(), option::weighted(0.33, odd)).prop_map(|(place, kid, odd)| {
+    let names = (kid(), thumbprint(), thumbprint());
+    (place(), names, option::weighted(0.33, odd)).prop_map(|(place, (kid, x5t, x5t_s256), odd)| {
         let mut jwk = POOL[place].jwk();
         let members = jwk.as_object_mut().unwrap();
         members.remove("kid");
-        if let Some(kid) = kid {
-            members.insert("kid".to_owned(), kid.into());
+        for (name, value) in [("kid", kid), ("x5t", x5t), ("x5t#S256", x5t_s256)] {
+            if let Some(value) = value {
+                members.insert(name.to_owned(), value.into());
+            }
         }
         match odd {
             Some((name, Some(value))) => drop(members.insert(name.to_owned(), value)),
@@ -95,10 +115,25 @@ enum KeysGiven {
     OneByOne(Vec<Value>),
 }
 
+/// Several keys, and in one of four cases a copy of one of them, with or without its `alg`.
+fn jwks(fewer_than: usize) -> impl Strategy<Value = Vec<Value>> {
+    let copy = option::weighted(0.25, (any::<Index>(), any::<Index>(), any::<bool>()));
+    (vec(jwk(), 1..fewer_than), copy).prop_map(|(mut jwks, copy)| {
+        if let Some((of, to, with_alg)) = copy {
+            let mut copy = of.get(&jwks).clone();
+            if !with_alg {
+                copy.as_object_mut().unwrap().remove("alg");
+            }
+            jwks.insert(to.index(jwks.len() + 1), copy);
+        }
+        jwks
+    })
+}
+
 fn keys_given() -> impl Strategy<Value = KeysGiven> {
     prop_oneof![
-        3 => vec(jwk(), 1..7).prop_map(KeysGiven::Set),
-        1 => vec(jwk(), 1..4).prop_map(KeysGiven::OneByOne),
+        3 => jwks(7).prop_map(KeysGiven::Set),
+        1 => jwks(4).prop_map(KeysGiven::OneByOne),
     ]
 }
 
@@ -237,6 +272,8 @@ struct Token {
     kid: Option<String>,
     /// Which of the set's keys signs instead, when it can.
     from_set: Option<Index>,
+    /// Whether it names that key by its thumbprints.
+    by_thumbprint: bool,
     header: Changes,
     claims: Changes,
     all_of_rfc9068: bool,
@@ -254,8 +291,11 @@ fn token() -> impl Strategy<Value = Token> {
         "crit",
         "b64",
         "zip",
+        "enc",
         "jwk",
         "x5c",
+        "x5t",
+        "x5t#S256",
         "",
         "\\u0061lg",
     ];
@@ -289,7 +329,7 @@ fn token() -> impl Strategy<Value = Token> {
     (
         place(),
         kid(),
-        option::weighted(0.9, any::<Index>()),
+        (option::weighted(0.9, any::<Index>()), prop::bool::weighted(0.2)),
         changes(120, header),
         changes(15, claims),
         any::<bool>(),
@@ -298,7 +338,8 @@ fn token() -> impl Strategy<Value = Token> {
         .prop_map(|(signer, kid, from_set, header, claims, all_of_rfc9068, spoil)| Token {
             signer,
             kid,
-            from_set,
+            from_set: from_set.0,
+            by_thumbprint: from_set.1,
             header,
             claims,
             all_of_rfc9068,
@@ -309,6 +350,7 @@ fn token() -> impl Strategy<Value = Token> {
 impl Token {
     fn write(&self, keys: &[Value]) -> Vec<u8> {
         let (mut signer, mut kid) = (&POOL[self.signer], self.kid.clone());
+        let mut thumbprints = Vec::new();
         if let Some(index) = &self.from_set {
             let jwk = index.get(keys);
             let material =
@@ -319,11 +361,20 @@ impl Token {
                 if !self.signer.is_multiple_of(8) {
                     kid = jwk.get("kid").and_then(Value::as_str).map(str::to_owned);
                 }
+                if self.by_thumbprint {
+                    kid = None;
+                    thumbprints.extend(["x5t", "x5t#S256"].map(|name| (name, jwk.get(name))));
+                }
             }
         }
         let mut header = json!({"alg": signer.algorithm.name(), "typ": "at+jwt"});
         if let Some(kid) = kid {
             header["kid"] = kid.into();
+        }
+        for (name, value) in thumbprints {
+            if let Some(value) = value {
+                header[name] = value.clone();
+            }
         }
         let mut claims = json!({
             "iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "iat": NOW - 60, "exp": NOW + 60,
@@ -448,9 +499,9 @@ fn load(given: &KeysGiven) -> Result<Option<(JwkSet, Keys)>, TestCaseError> {
                 ours.extend(one.ok());
                 plain.extend(other);
             }
-            // More than four without `kid` is an error of its own.
-            let Ok(ours) = JwkSet::from_keys(ours) else { return Ok(None) };
-            let plain = Keys { keys: plain, one_by_one: true };
+            let (ours, plain) = (JwkSet::from_keys(ours), Keys::one_by_one(&plain));
+            prop_assert_eq!(ours.is_ok(), plain.is_some(), "{:?}", ours);
+            let (Ok(ours), Some(plain)) = (ours, plain) else { return Ok(None) };
             agree(&ours, &plain)?;
             Ok(Some((ours, plain)))
         }

@@ -272,6 +272,7 @@ fn pem_is_read_with_other_line_breaks_and_text_around() {
     let text = pem("PUBLIC KEY", &SigningKey::new(Algorithm::RS256).spki());
     for good in [
         text.replace('\n', "\r\n"),
+        text.replace('\n', "\r"),
         text.trim_end().to_owned(),
         format!("\u{feff}{text}"),
         format!("The key of our issuer:\n\n{text}\n\n"),
@@ -280,11 +281,6 @@ fn pem_is_read_with_other_line_breaks_and_text_around() {
     ] {
         VerificationKey::from_pem(good.as_bytes(), Algorithm::RS256).unwrap();
     }
-    let spelled_out = text.replace('\n', "\\n");
-    assert_refused(
-        VerificationKey::from_pem(spelled_out.as_bytes(), Algorithm::RS256),
-        r"the two characters `\n`",
-    );
 }
 
 #[test]
@@ -509,14 +505,16 @@ fn k3_use_and_key_ops_are_honoured() {
         json!({"key_ops": ["sign", "verify"]}),
         json!({"key_ops": ["verify", "deriveKey"]}),
         json!({"use": "sig", "key_ops": ["verify"]}),
+        json!({"use": null, "key_ops": null}),
     ] {
         assert!(load(good.clone()).is_ok(), "{good}");
     }
     for (bad, part) in [
         (json!({"use": "enc"}), "by its `use`"),
-        (json!({"use": "SIG"}), "by its `use`"),
+        (json!({"use": "SIG"}), "`use`"),
         (json!({"use": ""}), "by its `use`"),
-        (json!({"use": null}), "`use`"),
+        (json!({"use": "Sig"}), "names are case-sensitive"),
+        (json!({"use": 5}), "`use`"),
         (json!({"key_ops": []}), "by its `key_ops`"),
         (json!({"key_ops": ["sign"]}), "by its `key_ops`"),
         (json!({"key_ops": ["Verify"]}), "by its `key_ops`"),
@@ -536,10 +534,14 @@ fn k7_private_members_are_refused() {
     for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::Ed25519] {
         let signer = SigningKey::new(algorithm);
         for name in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
-            for value in [json!("CANARY"), json!(""), json!([]), json!(null)] {
+            for value in [json!("CANARY"), json!(5), json!([{}]), json!({}), json!(false)] {
                 let error = from_jwk(&signer.jwk_with(&json!({ name: value }))).unwrap_err();
                 assert!(error.to_string().contains("private"), "{error}");
                 assert!(!format!("{error} {error:?}").contains("CANARY"));
+            }
+            // Without a value nothing is private.
+            for value in [json!(null), json!(""), json!([])] {
+                assert!(from_jwk(&signer.jwk_with(&json!({ name: value }))).is_ok(), "{name}");
             }
         }
         let escaped = signer.jwk().to_string().replacen('{', r#"{"\u0064": "AA","#, 1);
@@ -577,7 +579,7 @@ fn k2_malformed_jwks_are_refused() {
         "\"text\"".to_owned(),
         "7".to_owned(),
         "{}".to_owned(),
-        format!("\u{feff}{jwk}"),
+        format!("\u{feff}\u{feff}{jwk}"),
         format!("{jwk} x"),
         format!("{jwk}{jwk}"),
         format!("{jwk}\0"),
@@ -607,9 +609,22 @@ fn k2_malformed_jwks_are_refused() {
         json!({"x": 1}),
         json!({"x": ""}),
         json!({"kid": 1}),
-        json!({"kid": null}),
+        json!({"kty": null}),
+        json!({"crv": null}),
+        json!({"x": null}),
     ] {
         assert!(from_jwk(&signer.jwk_with(&members)).is_err(), "{members}");
+    }
+    for (members, part) in [
+        (json!({"kty": "ec"}), "in another case"),
+        (json!({"kty": null}), "no `kty`"),
+        (json!({"crv": null}), "no `crv`"),
+        (json!({"x": null}), "no `x`"),
+        (json!({"alg": "es256"}), "ES256 in another case"),
+        (json!({"kid": 1}), "`kid` of the JWK is not a string"),
+        (json!({"alg": "ECDH-ES"}), "no signature algorithm"),
+    ] {
+        assert_refused(from_jwk(&signer.jwk_with(&members)), part);
     }
     let okp = SigningKey::new(Algorithm::Ed25519);
     assert_refused(from_jwk(&okp.jwk_with(&json!({"crv": "Ed448"}))), "not Ed25519");
@@ -621,15 +636,16 @@ fn k2_base64url_of_members_is_strict() {
     let good = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
     let load = |x: &str| from_jwk(&json!({"kty": "OKP", "crv": "Ed25519", "x": x}));
     assert!(load(good).is_ok());
-    for bad in [
-        format!("{good}="),
-        good.replace('_', "/"),
-        good.replace("Ro", "Rp"),
-        format!(" {good}"),
-        format!("{good}\n"),
-        good.replace("11q", "11q\n"),
+    for (bad, reason) in [
+        (format!("{good}="), "padding"),
+        (good.replace('_', "/"), "the other alphabet"),
+        (good.replace("Ro", "Rp"), ""),
+        (format!(" {good}"), "white space"),
+        (format!("{good}\n"), "white space"),
+        (good.replace("11q", "11q\n"), "white space"),
     ] {
         assert_refused(load(&bad), "`x` of the JWK is not base64url");
+        assert_refused(load(&bad), reason);
     }
 }
 

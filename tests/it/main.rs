@@ -19,6 +19,9 @@ mod issuers;
 mod jsonwebtoken;
 #[cfg(all(feature = "jwks-url", feature = "test-util"))]
 mod key_engine;
+mod key_files;
+mod key_names;
+mod key_sets;
 mod keys;
 mod properties;
 #[cfg(feature = "oidc-discovery")]

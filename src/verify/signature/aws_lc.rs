@@ -71,6 +71,12 @@ impl fmt::Debug for ParsedKey {
     }
 }
 
+/// The MAC of a message; `None` where the algorithm is not one for secrets.
+pub(crate) fn mac(secret: &[u8], algorithm: Algorithm, message: &[u8]) -> Option<Vec<u8>> {
+    let key = hmac::Key::new(hmac_algorithm(algorithm)?, secret);
+    Some(hmac::sign(&key, message).as_ref().to_vec())
+}
+
 fn hmac_algorithm(algorithm: Algorithm) -> Option<hmac::Algorithm> {
     match algorithm {
         Algorithm::HS256 => Some(hmac::HMAC_SHA256),

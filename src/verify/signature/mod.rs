@@ -2,7 +2,8 @@
 //!
 //! A backend is a module with one type, `ParsedKey`: `parse` is called when a key is loaded, with
 //! material that was checked already, and `verify` for each token. What a backend cannot do is an
-//! error of `parse`, never a surprise at the first token. With both backends on, `aws_lc` is used.
+//! error of `parse`, never a surprise at the first token. Its `mac` is for the comparison of secrets.
+//! With both backends on, `aws_lc` is used.
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc;
@@ -11,9 +12,9 @@ mod aws_lc;
 mod rust_crypto;
 
 #[cfg(feature = "aws-lc-rs")]
-pub(crate) use self::aws_lc::ParsedKey;
+pub(crate) use self::aws_lc::{ParsedKey, mac};
 #[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
-pub(crate) use self::rust_crypto::ParsedKey;
+pub(crate) use self::rust_crypto::{ParsedKey, mac};
 
 use crate::{Algorithm, ConfigError, ConfigErrorKind};
 
@@ -48,6 +49,15 @@ mod tests {
             aws_lc::ParsedKey::parse(material, algorithm).unwrap(),
             rust_crypto::ParsedKey::parse(material, algorithm).unwrap(),
         )
+    }
+
+    #[test]
+    fn the_mac_of_a_secret_is_the_same_by_both() {
+        for &algorithm in Algorithm::ALL {
+            let ours = aws_lc::mac(&[7; 64], algorithm, MESSAGE);
+            assert_eq!(ours, rust_crypto::mac(&[7; 64], algorithm, MESSAGE), "{algorithm}");
+            assert_eq!(ours.is_some(), algorithm.key_type() == KeyType::Secret, "{algorithm}");
+        }
     }
 
     /// Every algorithm but the one that one of them has not, with a key and its signer.

@@ -115,6 +115,20 @@ impl fmt::Debug for ParsedKey {
     }
 }
 
+/// The MAC of a message; `None` where the algorithm is not one for secrets.
+pub(crate) fn mac(secret: &[u8], algorithm: Algorithm, message: &[u8]) -> Option<Vec<u8>> {
+    fn by<M: Mac + KeyInit>(secret: &[u8], message: &[u8]) -> Option<Vec<u8>> {
+        let keyed = <M as KeyInit>::new_from_slice(secret).ok()?;
+        Some(keyed.chain_update(message).finalize().into_bytes().to_vec())
+    }
+    match algorithm {
+        Algorithm::HS256 => by::<Hmac<Sha256>>(secret, message),
+        Algorithm::HS384 => by::<Hmac<Sha384>>(secret, message),
+        Algorithm::HS512 => by::<Hmac<Sha512>>(secret, message),
+        _ => None,
+    }
+}
+
 fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Result<PublicKey, ConfigError> {
     let [modulus, exponent] = [modulus, exponent].map(BoxedUint::from_be_slice_vartime);
     PublicKey::new(modulus, exponent)

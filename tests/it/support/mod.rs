@@ -3,7 +3,7 @@
 pub(crate) mod challenge;
 #[cfg(feature = "tracing")]
 pub(crate) mod log;
-#[cfg(all(feature = "tracing", feature = "jwks-url", feature = "test-util"))]
+#[cfg(feature = "tracing")]
 pub(crate) mod log_text;
 pub(crate) mod reference;
 pub(crate) mod requests;

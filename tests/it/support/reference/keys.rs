@@ -23,14 +23,24 @@ pub(crate) fn is_algorithm(name: &str) -> bool {
         || ["ES256", "ES384", "ES512"].contains(&name)
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Key {
     pub(crate) kid: Option<String>,
     pub(crate) algorithms: Vec<String>,
+    x5t: Option<String>,
+    x5t_s256: Option<String>,
     material: Material,
 }
 
-#[derive(Clone, Debug)]
+/// What a token says of its key.
+pub(crate) struct Hint {
+    pub(crate) alg: String,
+    pub(crate) kid: Option<String>,
+    pub(crate) x5t: Option<String>,
+    pub(crate) x5t_s256: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
 enum Material {
     Secret(Vec<u8>),
     Rsa(Box<PublicKey>),
@@ -51,40 +61,123 @@ pub(crate) struct Keys {
 impl Keys {
     /// The keys of a JWK set that are good for something; `None` when the set is refused.
     pub(crate) fn from_json(set: &str) -> Option<Self> {
+        let set = set.strip_prefix('\u{feff}').unwrap_or(set);
         let members = json::object(set.as_bytes(), 100)?;
         let (_, Json::Array(entries)) = members.into_iter().find(|(name, _)| name == "keys")?
         else {
             return None;
         };
-        let mut keys: Vec<Key> = Vec::new();
-        for key in entries.iter().filter_map(Key::from_jwk) {
+        let keys: Vec<Key> = entries.iter().filter_map(Key::from_jwk).collect();
+        (!keys.is_empty()).then(|| Self::of_set(&keys, false))
+    }
+
+    /// Keys that were given by themselves; `None` when one of them is of no use.
+    pub(crate) fn one_by_one(keys: &[Key]) -> Option<Self> {
+        let merged = Self::without_copies(keys);
+        let set = Self::of_set(keys, true);
+        (!merged.is_empty() && set.keys == merged).then_some(set)
+    }
+
+    fn of_set(keys: &[Key], one_by_one: bool) -> Self {
+        let mut limited: Vec<Key> = Vec::new();
+        for key in Self::without_copies(keys) {
             // No token without `kid` costs more than four checks.
             let like_it = |algorithm: &String| {
                 let fits =
                     |other: &&Key| other.kid.is_none() && other.algorithms.contains(algorithm);
-                keys.iter().filter(fits).count()
+                limited.iter().filter(fits).count()
             };
             if key.kid.is_some() || key.algorithms.iter().all(|a| like_it(a) < 4) {
-                keys.push(key);
+                limited.push(key);
             }
         }
-        (!keys.is_empty()).then_some(Self { keys, one_by_one: false })
+        // What different keys of one `kid` have in common is nobody's.
+        let mut keys = limited.clone();
+        for key in &mut keys {
+            key.algorithms.retain(|algorithm| {
+                let fits = |other: &&Key| {
+                    other.kid.is_some()
+                        && other.kid == key.kid
+                        && other.algorithms.contains(algorithm)
+                };
+                limited.iter().filter(fits).count() < 2
+            });
+        }
+        keys.retain(|key| !key.algorithms.is_empty());
+        Self { keys, one_by_one }
+    }
+
+    /// The same key under the same `kid` once for each `alg`; without `alg` only where no copy has
+    /// one.
+    fn without_copies(keys: &[Key]) -> Vec<Key> {
+        let is_copy = |key: &Key, other: &Key| {
+            key.kid == other.kid
+                && key.material == other.material
+                && key.algorithms.iter().all(|algorithm| other.algorithms.contains(algorithm))
+        };
+        let mut kept: Vec<Key> = Vec::new();
+        for (place, key) in keys.iter().enumerate() {
+            let fewer = |other: &&Key| is_copy(other, key) && !is_copy(key, other);
+            let bound: Vec<&Key> = keys.iter().filter(fewer).collect();
+            let is_there = keys[..place].iter().any(|other| is_copy(other, key));
+            if bound.is_empty() && !is_there {
+                let mut merged = key.clone();
+                for other in keys.iter().filter(|other| is_copy(key, other)) {
+                    merged.x5t = merged.x5t.or_else(|| other.x5t.clone());
+                    merged.x5t_s256 = merged.x5t_s256.or_else(|| other.x5t_s256.clone());
+                }
+                kept.push(merged);
+            }
+        }
+        kept
     }
 
     /// Those to try for a token.
-    pub(crate) fn candidates(&self, kid: Option<&str>, algorithm: &str) -> Vec<&Key> {
+    pub(crate) fn candidates(&self, hint: &Hint) -> Vec<&Key> {
         let fitting: Vec<&Key> =
-            self.keys.iter().filter(|key| key.algorithms.iter().any(|a| a == algorithm)).collect();
+            self.keys.iter().filter(|key| key.algorithms.contains(&hint.alg)).collect();
         let ignores_kid = self.one_by_one && self.keys.iter().all(|key| key.kid.is_none());
-        match kid {
+        let ignores_x5t = self.one_by_one
+            && self.keys.iter().all(|key| key.x5t.is_none() && key.x5t_s256.is_none());
+        let named = match &hint.kid {
             Some(kid) if !ignores_kid => {
-                let named: Vec<&Key> =
-                    fitting.into_iter().filter(|key| key.kid.as_deref() == Some(kid)).collect();
-                if named.len() == 1 { named } else { Vec::new() }
+                fitting.into_iter().filter(|key| key.kid.as_ref() == Some(kid)).collect()
             }
-            _ if fitting.len() == 1 || fitting.iter().all(|key| key.kid.is_none()) => fitting,
+            None if !ignores_x5t && (hint.x5t.is_some() || hint.x5t_s256.is_some()) => {
+                self.by_thumbprint(hint)
+            }
+            _ if fitting.len() == 1 || fitting.iter().all(|key| key.kid.is_none()) => {
+                return fitting;
+            }
+            _ => Vec::new(),
+        };
+        // The same key under two names is one.
+        match named[..] {
+            [one, ..] if named.iter().all(|key| key.material == one.material) => vec![one],
             _ => Vec::new(),
         }
+    }
+
+    /// Those with the `x5t#S256`, whatever their algorithm, or else those with the `x5t`; then only
+    /// the ones that fit.
+    fn by_thumbprint(&self, hint: &Hint) -> Vec<&Key> {
+        let same =
+            |ours: &Option<String>, theirs: &Option<String>| theirs.is_some() && ours == theirs;
+        let mut named: Vec<&Key> =
+            self.keys.iter().filter(|key| same(&key.x5t_s256, &hint.x5t_s256)).collect();
+        if named.is_empty() {
+            named = self.keys.iter().filter(|key| same(&key.x5t, &hint.x5t)).collect();
+        }
+        named.retain(|key| key.algorithms.contains(&hint.alg));
+        if named.iter().any(|key| key.material != named[0].material) {
+            return Vec::new();
+        }
+        let agree = |ours: &Option<String>, theirs: &Option<String>| {
+            ours.is_none() || theirs.is_none() || ours == theirs
+        };
+        named.truncate(1);
+        named.retain(|key| agree(&key.x5t, &hint.x5t) && agree(&key.x5t_s256, &hint.x5t_s256));
+        named
     }
 }
 
@@ -97,7 +190,9 @@ impl Key {
             return None;
         }
         let member = |name: &str| {
-            members.iter().find(|(n, _)| n.as_deref() == Some(name)).map(|(_, value)| value)
+            let found = members.iter().find(|(n, _)| n.as_deref() == Some(name));
+            // `null` is absent.
+            found.map(|(_, value)| value).filter(|value| **value != Json::Null)
         };
         // A string, or absent; `None` for anything else.
         let text = |name: &str| match member(name) {
@@ -110,9 +205,12 @@ impl Key {
 
         let kty = text("kty")??;
         let private = ["d", "p", "q", "dp", "dq", "qi", "oth"];
-        if private.iter().any(|name| member(name).is_some())
-            || (kty != "oct" && member("k").is_some())
-        {
+        let says = |name: &str| match member(name) {
+            None => false,
+            Some(Json::Array(values)) => !values.is_empty(),
+            Some(value) => value.text() != Some(""),
+        };
+        if private.iter().any(|name| says(name)) || (kty != "oct" && says("k")) {
             return None;
         }
         let sig = text("use")?;
@@ -188,6 +286,9 @@ impl Key {
         };
         Some(Self {
             kid: text("kid")?.map(str::to_owned),
+            // Of another type they name nothing.
+            x5t: text("x5t").flatten().map(str::to_owned),
+            x5t_s256: text("x5t#S256").flatten().map(str::to_owned),
             algorithms: algorithms.into_iter().map(str::to_owned).collect(),
             material,
         })

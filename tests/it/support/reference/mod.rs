@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tower_jwt_auth::RejectionKind::{self, *};
 
 use self::json::Json;
-use self::keys::Keys;
+use self::keys::{Hint, Keys};
 
 /// What a verifier is told.
 #[derive(Clone, Debug)]
@@ -84,22 +84,22 @@ pub(crate) fn verify(token: &[u8], keys: &Keys, config: &Config) -> Result<(), R
     let (header, payload, signature) = (decode(header)?, decode(payload)?, decode(signature)?);
 
     let header = Header::read(&header)?;
-    if config.algorithms.as_ref().is_some_and(|allowed| !allowed.contains(&header.alg)) {
+    let alg = &header.hint.alg;
+    if config.algorithms.as_ref().is_some_and(|allowed| !allowed.contains(alg)) {
         return Err(UnsupportedAlgorithm);
     }
-    let candidates = keys.candidates(header.kid.as_deref(), &header.alg);
+    let candidates = keys.candidates(&header.hint);
     if candidates.is_empty() {
         return Err(UnknownKey);
     }
-    if !candidates.iter().any(|key| key.verifies(&header.alg, message, &signature)) {
+    if !candidates.iter().any(|key| key.verifies(alg, message, &signature)) {
         return Err(InvalidSignature);
     }
     check_claims(&payload, header.typ.as_deref(), config)
 }
 
 struct Header {
-    alg: String,
-    kid: Option<String>,
+    hint: Hint,
     typ: Option<String>,
 }
 
@@ -111,6 +111,7 @@ impl Header {
             Some((_, value)) => value.text().map(|t| Some(t.to_owned())).ok_or(MalformedToken),
         };
         let (alg, kid, typ, cty) = (text("alg")?, text("kid")?, text("typ")?, text("cty")?);
+        let (x5t, x5t_s256) = (text("x5t")?, text("x5t#S256")?);
         let b64 = members.iter().find(|(name, _)| name == "b64");
         if b64.is_some_and(|(_, value)| !matches!(value, Json::Bool(_))) {
             return Err(MalformedToken);
@@ -119,7 +120,8 @@ impl Header {
         for (name, value) in members.iter().rev() {
             match name.as_str() {
                 "crit" => return Err(UnsupportedCriticalHeader),
-                "zip" => return Err(MalformedToken),
+                // Of a JWE.
+                "zip" | "enc" => return Err(MalformedToken),
                 "b64" if *value == Json::Bool(false) => return Err(MalformedToken),
                 _ => {}
             }
@@ -131,7 +133,7 @@ impl Header {
         if !keys::is_algorithm(&alg) {
             return Err(UnsupportedAlgorithm);
         }
-        Ok(Self { alg, kid, typ })
+        Ok(Self { hint: Hint { alg, kid, x5t, x5t_s256 }, typ })
     }
 }
 

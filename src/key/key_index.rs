@@ -1,0 +1,161 @@
+//! The look-up of a key in a set.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::key::key_hint::KeyHint;
+use crate::key::per_algorithm::PerAlgorithm;
+use crate::{KeyCandidates, VerificationKey};
+
+/// The result for every token, worked out when the set is made: a look-up takes the same time for
+/// any number of keys.
+#[derive(Default)]
+pub(crate) struct KeyIndex {
+    by_kid: ByName,
+    by_x5t: ByName,
+    by_x5t_s256: ByName,
+    without_name: PerAlgorithm<KeyCandidates>,
+    ignores_kid: bool,
+    ignores_thumbprints: bool,
+}
+
+/// The key of each name and algorithm; `None` where a name is ambiguous.
+type ByName = HashMap<Arc<str>, PerAlgorithm<Option<VerificationKey>>>;
+
+/// The keys that fit one algorithm, for a token that does not name its key.
+#[derive(Default)]
+struct Fitting {
+    /// As many as fit; more than one is already too many.
+    with_kid: KeyCandidates,
+    without_kid: KeyCandidates,
+}
+
+impl KeyIndex {
+    /// `unusable` are keys that never verify a token, but whose names the set has.
+    pub(crate) fn new(keys: &[VerificationKey], unusable: &[VerificationKey]) -> Self {
+        let mut index = Self::default();
+        let mut fitting = PerAlgorithm::<Fitting>::default();
+        for key in keys {
+            for algorithm in key.algorithms() {
+                fitting.update(algorithm, |keys| keys.unwrap_or_default().and(key));
+            }
+            let names = key.thumbprints();
+            for (name, names) in [
+                (key.kid_arc(), &mut index.by_kid),
+                (names.x5t.as_ref(), &mut index.by_x5t),
+                (names.x5t_s256.as_ref(), &mut index.by_x5t_s256),
+            ] {
+                if let Some(name) = name {
+                    add(names, name, key);
+                }
+            }
+        }
+        for key in unusable {
+            for algorithm in key.algorithms() {
+                fitting.update(algorithm, Option::unwrap_or_default);
+            }
+            if let Some(kid) = key.kid_arc() {
+                index.by_kid.entry(Arc::clone(kid)).or_default();
+            }
+        }
+        index.without_name = fitting.map(Fitting::candidates);
+        index
+    }
+
+    /// Ignores what a token says of its key where no key of the set says it of itself.
+    pub(crate) fn ignoring_names_that_no_key_has(self) -> Self {
+        Self {
+            ignores_kid: self.by_kid.is_empty(),
+            ignores_thumbprints: self.by_x5t.is_empty() && self.by_x5t_s256.is_empty(),
+            ..self
+        }
+    }
+
+    /// The keys that may have signed a token with this header.
+    pub(crate) fn find(&self, hint: &KeyHint<'_>) -> KeyCandidates {
+        let named = match self.name(hint) {
+            Name::Kid(kid) => of_name(&self.by_kid, kid, hint),
+            Name::Thumbprints => self.find_by_thumbprint(hint),
+            Name::None => {
+                return self.without_name.get(hint.algorithm).cloned().unwrap_or_default();
+            }
+        };
+        named.map(KeyCandidates::from).unwrap_or_default()
+    }
+
+    /// Whether the set knows the key of a token with this header, even if that key must not verify
+    /// it: its name is there, or, for a token without a name, a key of the algorithm. Otherwise a
+    /// newer set may know more.
+    #[cfg(feature = "jwks-url")]
+    pub(crate) fn settles(&self, hint: &KeyHint<'_>) -> bool {
+        match self.name(hint) {
+            Name::Kid(kid) => self.by_kid.contains_key(kid),
+            Name::Thumbprints => match hint.x5t_s256 {
+                Some(x5t_s256) => self.by_x5t_s256.contains_key(x5t_s256),
+                None => hint.x5t.is_some_and(|x5t| self.by_x5t.contains_key(x5t)),
+            },
+            Name::None => self.without_name.get(hint.algorithm).is_some(),
+        }
+    }
+
+    /// The member of the header that counts here.
+    fn name<'a>(&self, hint: &KeyHint<'a>) -> Name<'a> {
+        match hint.kid {
+            Some(kid) if !self.ignores_kid => Name::Kid(kid),
+            None if hint.has_thumbprint() && !self.ignores_thumbprints => Name::Thumbprints,
+            _ => Name::None,
+        }
+    }
+
+    /// By `x5t#S256` if a key has it, else by `x5t`; and only a key that contradicts neither.
+    fn find_by_thumbprint(&self, hint: &KeyHint<'_>) -> Option<VerificationKey> {
+        let by_x5t_s256 = hint.x5t_s256.filter(|name| self.by_x5t_s256.contains_key(*name));
+        let key = match (by_x5t_s256, hint.x5t) {
+            (Some(x5t_s256), _) => of_name(&self.by_x5t_s256, x5t_s256, hint),
+            (None, Some(x5t)) => of_name(&self.by_x5t, x5t, hint),
+            (None, None) => None,
+        };
+        key.filter(|key| !key.thumbprints().contradict(hint))
+    }
+}
+
+enum Name<'a> {
+    Kid(&'a str),
+    Thumbprints,
+    None,
+}
+
+fn of_name(names: &ByName, name: &str, hint: &KeyHint<'_>) -> Option<VerificationKey> {
+    names.get(name)?.get(hint.algorithm)?.clone()
+}
+
+fn add(names: &mut ByName, name: &Arc<str>, key: &VerificationKey) {
+    let found = names.entry(Arc::clone(name)).or_default();
+    for algorithm in key.algorithms() {
+        found.update(algorithm, |known| match known {
+            None => Some(key.clone()),
+            // One key may have one thumbprint under two values of `kid`.
+            Some(known) => known.filter(|known| known.is_same_key(key)),
+        });
+    }
+}
+
+impl Fitting {
+    fn and(mut self, key: &VerificationKey) -> Self {
+        if key.kid().is_some() {
+            self.with_kid.push(key.clone());
+        } else {
+            self.without_kid.push(key.clone());
+        }
+        self
+    }
+
+    /// The only key that fits, or those without `kid` when there are no others.
+    fn candidates(self) -> KeyCandidates {
+        match (self.with_kid.iter().count(), self.without_kid.is_empty()) {
+            (0, _) => self.without_kid,
+            (1, true) => self.with_kid,
+            _ => KeyCandidates::default(),
+        }
+    }
+}

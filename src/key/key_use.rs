@@ -1,0 +1,27 @@
+use std::sync::Arc;
+
+use crate::{ConfigError, ConfigErrorKind};
+
+/// A `use` that marks the keys to verify with, in the place of `sig`.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyUse(Arc<str>);
+
+impl KeyUse {
+    /// Takes any name but those of keys that must never verify a token: keys for encryption, and
+    /// the X.509 authorities in a SPIFFE bundle.
+    pub(crate) fn parse(name: &str) -> Result<Self, ConfigError> {
+        const NEVER: [&str; 3] = ["", "enc", "x509-svid"];
+
+        if NEVER.iter().any(|never| name.eq_ignore_ascii_case(never)) {
+            return Err(ConfigError::new(
+                ConfigErrorKind::Key,
+                "keys of this `use` do not verify tokens: name one such as `jwt-svid`",
+            ));
+        }
+        Ok(Self(name.into()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
