@@ -42,6 +42,7 @@ class Server:
         self.env = {**os.environ, **(env or {})}
         self.addresses = []
         self.status = None
+        self.errors = ""
 
     def __enter__(self):
         self.process = subprocess.Popen(
@@ -79,7 +80,8 @@ class Server:
         if self.status is None:
             self.process.send_signal(by)
             try:
-                self.process.communicate(timeout=seconds)
+                _, errors = self.process.communicate(timeout=seconds)
+                self.errors = errors.decode()
                 self.status = self.process.returncode
             except subprocess.TimeoutExpired:
                 self.process.kill()

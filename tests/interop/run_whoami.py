@@ -157,6 +157,15 @@ class Runs:
                 for item in self.hmac:
                     status = 200 if item["alg"] == alg else 401
                     self.expect(f'secret for {alg}, {item["name"]} by {item["by"]}', server, item["token"], status)
+                server.stop()
+                self.checks.equal(server.errors, "", f"secret for {alg}: nothing to say")
+        # A line break at the end of the file is part of the secret, and may not have been meant.
+        (self.folder / "line.secret").write_text("an example of a secret: 32 octets\n")
+        with self.start("--secret-file", self.file("line.secret"), "--algorithm", "HS256") as server:
+            server.stop()
+            told = server.errors.splitlines()
+            self.checks.that(len(told) == 1 and "line break" in told[0], "secret with a line break", server.errors)
+            self.checks.that("example" not in server.errors, "secret with a line break is not shown", server.errors)
 
     def public_keys(self):
         keys = sorted({(t["kid"], t["alg"]) for t in self.public if t["expect"] == 200})
@@ -226,6 +235,13 @@ class Runs:
         both = ["--issuer", self.issuer, "--audience", self.audience]
         pem = ["--public-key", self.file("RS256.pem")]
         secret = ["--secret-file", self.file("secret.bin")]
+        ec = {"kty": "EC", "crv": "P-256", "kid": "same"}
+        two = [
+            {"x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"},
+            {"x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"},
+        ]
+        ambiguous = json.dumps({"keys": [{**ec, **point} for point in two]})
+        (self.folder / "ambiguous.jwks.json").write_text(ambiguous)
         cases = [
             ["--audience", self.audience, *keys],
             ["--issuer", self.issuer, *keys],
@@ -247,6 +263,7 @@ class Runs:
             [*both, "--jwks", self.file("missing.json")],
             [*both, "--jwks", self.file("unusable.jwks.json")],
             [*both, "--jwks", self.file("empty.jwks.json")],
+            [*both, "--jwks", self.file("ambiguous.jwks.json")],
             [*both, "--jwks", self.file("broken.jwks.json")],
             [*both, "--jwks", self.file("RS256.pem")],
             [*both, "--jwks-url", "http://issuer.example/jwks"],

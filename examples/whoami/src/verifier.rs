@@ -138,12 +138,19 @@ fn keys(source: &Keys, algorithms: &BTreeSet<Algorithm>) -> Result<Arc<dyn KeySo
         .collect::<Result<Vec<_>, _>>()
         .and_then(JwkSet::from_keys)
         .map_err(|error| cannot_use_file(path, &error))?;
+    if source.secret_file.is_some() && octets.ends_with(b"\n") {
+        eprintln!("warning: {} ends in a line break, which is part of the secret", path.display());
+    }
     Ok(Arc::new(keys))
 }
 
 fn jwk_set(path: &Path) -> Result<JwkSet, String> {
     let json = fs::read_to_string(path).map_err(|error| cannot_use_file(path, &error))?;
     let set = JwkSet::from_json(&json).map_err(|error| cannot_use_file(path, &error))?;
+    if set.is_empty() {
+        let reasons: Vec<String> = set.skipped().iter().map(ToString::to_string).collect();
+        return Err(format!("cannot use {}: {}", path.display(), reasons.join("; ")));
+    }
     for skipped in set.skipped() {
         eprintln!("{}: skipped {skipped}", path.display());
     }
