@@ -68,16 +68,6 @@ pub(crate) fn first_fetch_failed(source: &str, failures: u32, error: &str) {
 #[cfg(all(not(feature = "tracing"), feature = "jwks-url"))]
 pub(crate) fn first_fetch_failed(_: &str, _: u32, _: &str) {}
 
-/// Tokens of an issuer that a template allows are refused: told once a minute at most, and without
-/// a name, since a stranger may have made it up.
-#[cfg(feature = "tracing")]
-pub(crate) fn no_room_for_an_issuer() {
-    tracing::warn!(target: "tower_jwt_auth", "there is no room for a further issuer of a template");
-}
-
-#[cfg(not(feature = "tracing"))]
-pub(crate) fn no_room_for_an_issuer() {}
-
 /// A secret is text with a line break at its end, which the issuer's copy may not have.
 #[cfg(feature = "tracing")]
 pub(crate) fn secret_ends_in_line_break() {

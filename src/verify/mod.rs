@@ -199,13 +199,20 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     /// The way of a token, as far as it goes without waiting.
     fn begin(&self, token: &[u8]) -> Step<C> {
         let mut scratch = Scratch::new();
-        let jws = match self.take_apart(token, &mut scratch) {
-            Ok(jws) => jws,
-            Err(rejection) => return Step::Done(Err(rejection)),
-        };
+        match CompactJws::parse(token, &mut scratch) {
+            Ok(jws) => self.begin_parsed(&jws),
+            Err(kind) => Step::Done(Err(kind.into())),
+        }
+    }
+
+    /// As `begin`, for a token that an issuer set has parsed.
+    fn begin_parsed(&self, jws: &CompactJws<'_>) -> Step<C> {
+        if let Err(kind) = self.check_algorithm(jws) {
+            return Step::Done(Err(kind.into()));
+        }
         let query = KeyQuery::new(jws.header.key_hint());
         match self.keys.find_key(&query).0 {
-            LookupState::Ready(found) => Step::Done(self.conclude(&jws, found)),
+            LookupState::Ready(found) => Step::Done(self.conclude(jws, found)),
             LookupState::Pending(keys) => Step::Wait(keys),
         }
     }
@@ -217,21 +224,14 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         found: Result<KeyCandidates, KeySourceError>,
     ) -> Result<VerifiedToken<C>, Rejection> {
         let mut scratch = Scratch::new();
-        let jws = self.take_apart(token, &mut scratch)?;
+        let jws = CompactJws::parse(token, &mut scratch)?;
+        self.check_algorithm(&jws)?;
         self.conclude(&jws, found)
     }
 
-    /// Is it a JWS at all, and of an algorithm that is allowed here?
-    fn take_apart<'a>(
-        &self,
-        token: &'a [u8],
-        scratch: &'a mut Scratch,
-    ) -> Result<CompactJws<'a>, Rejection> {
-        let jws = CompactJws::parse(token, scratch)?;
-        match self.rules.allows(jws.header.algorithm) {
-            true => Ok(jws),
-            false => Err(RejectionKind::UnsupportedAlgorithm.into()),
-        }
+    fn check_algorithm(&self, jws: &CompactJws<'_>) -> Result<(), RejectionKind> {
+        let is_allowed = self.rules.allows(jws.header.algorithm);
+        is_allowed.then_some(()).ok_or(RejectionKind::UnsupportedAlgorithm)
     }
 
     /// Did the issuer sign it? Is it for us, now? Only then are its claims anybody's business.

@@ -54,8 +54,7 @@ impl Verifier {
     }
 
     fn several(flags: &Flags, issuers: &[String]) -> Result<Self, String> {
-        let set =
-            IssuerSet::new().with_capacity(issuers.len()).map_err(|error| with_causes(&error))?;
+        let set = IssuerSet::new();
         for issuer in issuers {
             set.add(discover(flags, issuer)?).map_err(|error| cannot_use(issuer, &error))?;
         }

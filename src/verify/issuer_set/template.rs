@@ -6,17 +6,13 @@ use super::unusable;
 use crate::key_source::for_a_stranger;
 use crate::{ConfigError, JwtVerifier, KeySourceError, RegisteredClaims};
 
-/// Issuers that differ in their tenant alone, such as those of Entra ID:
+/// Issuers that differ only in their tenant, such as those of Entra ID:
 /// `https://login.microsoftonline.com/{tenantid}/v2.0`.
 ///
-/// A tenant is 1 to 64 letters, digits, `-`, `_` and `.`, other than `.` and `..`. None is allowed
-/// unless it is named or a predicate says so. Each one that is has a verifier of its own, made when
-/// its first token comes, with keys, audience and algorithms of its own; each further token is asked
-/// about again, before anything else.
-///
-/// Naming the tenants is the safer way: whom a predicate allows without knowing him, "whatever looks
-/// like a GUID", can be made up by strangers. How little they gain by it is said at
-/// [`allow_if`](Self::allow_if).
+/// A tenant is 1 to 64 letters, digits, `-`, `_` and `.`, other than `.` and `..`. By default no
+/// tenant is allowed: name them ([`allow_tenants`](Self::allow_tenants)) or give a predicate
+/// ([`allow_if`](Self::allow_if)), which is called for each token. An issuer that is allowed has a
+/// verifier of its own, with its own keys, audience and algorithms, made when its first token comes.
 ///
 /// # Example: two tenants of Entra ID
 ///
@@ -57,17 +53,17 @@ enum Allowed {
 }
 
 impl<C> IssuerTemplate<C> {
-    /// A template with one placeholder, `{…}`, for the tenant, and what makes the verifier of an
-    /// issuer: it gets the issuer's full name and its tenant.
+    /// A template with one placeholder, `{…}`, for the tenant, and a closure that makes the verifier
+    /// of an issuer: it gets the issuer's full name and its tenant.
     ///
-    /// The verifier must expect that issuer and no other, else its tokens get 503. It is made for
-    /// the first token of an issuer, without waiting for anything.
+    /// The verifier must expect exactly that issuer, else its tokens get 503. The closure must not
+    /// block.
     ///
     /// # Errors
     ///
     /// When there is not exactly one placeholder; when the template has white space, a control
-    /// character or a backslash; or, where it has a `:`, when it does not begin with
-    /// `scheme://host/`, in which the placeholder must not stand.
+    /// character or a backslash; or when it has a `:` and does not begin with `scheme://host/`, with
+    /// the placeholder after that.
     ///
     /// # Example: not in the host
     ///
@@ -97,8 +93,8 @@ impl<C> IssuerTemplate<C> {
         if template.contains(|c: char| c == '\\' || c.is_whitespace() || c.is_control()) {
             return Err(unusable("a template has a backslash, white space or a control character"));
         }
-        // A host that strangers choose could be theirs. Readers of URLs are generous: they find a
-        // host after `https:` and after `//`, too.
+        // A client must not choose the host. Parsers of URLs are lenient: they also find a host
+        // after `https:` and after `//`.
         let is_like_url = template.contains(':') || template.starts_with("//");
         if is_like_url && !begins_with_host(before) {
             return Err(unusable("a template begins with scheme://host/, before its placeholder"));
@@ -114,22 +110,8 @@ impl<C> IssuerTemplate<C> {
 
     /// Replaces which tenants are allowed: these. None by default.
     ///
-    /// No stranger can make them up: so they have their places without proof, and failed fetches of
-    /// their keys are logged as those of any other issuer are.
-    ///
-    /// # Example: two customers
-    ///
-    /// ```
-    /// use tower_jwt_auth::{Algorithm, IssuerTemplate, JwtVerifier, VerificationKey};
-    ///
-    /// let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256)?;
-    /// let template = IssuerTemplate::new("https://issuer.example/{tenant}", move |issuer, _| {
-    ///     JwtVerifier::new(issuer, "orders", key.clone())
-    /// })?
-    /// .allow_tenants(["acme", "umbrella"]);
-    /// # let _ = template;
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// Their issuers are listed by [`key_status`](crate::IssuerSet::key_status) from their first
+    /// token on, and failed fetches of their keys are logged as for any other issuer.
     #[must_use]
     pub fn allow_tenants<T: Into<String>>(mut self, tenants: impl IntoIterator<Item = T>) -> Self {
         let tenants = tenants.into_iter().map(Into::into).collect();
@@ -137,20 +119,23 @@ impl<C> IssuerTemplate<C> {
         self
     }
 
-    /// Replaces which tenants are allowed: those of which the predicate says so. None by default.
+    /// Replaces which tenants are allowed: those for which the predicate returns `true`. None by
+    /// default.
     ///
-    /// It is called for each token of an issuer of the template, by a stranger's word, and its last
-    /// answer counts: once it says no, the issuer's tokens are refused as
-    /// [`WrongIssuer`](crate::RejectionKind::WrongIssuer) and its keys are dropped. So it should
-    /// answer at once. It should not allow whom the application does not know; where it does, the
-    /// strangers' gain is bounded:
+    /// The predicate is called for each token of an issuer of the template, with a tenant that an
+    /// untrusted client may have made up, and must not block. Once it returns `false`, the tokens of
+    /// that issuer are refused as [`WrongIssuer`](crate::RejectionKind::WrongIssuer), and its next
+    /// token removes the issuer and its keys.
     ///
-    /// | strangers who make up tenants | |
+    /// It should allow only tenants that the application knows. If it allows whatever looks like a
+    /// tenant, this is what a client can do with tenants that it makes up:
+    ///
+    /// | | |
     /// |---|---|
-    /// | make fetches | for a quarter of the [capacity](crate::IssuerSet::with_capacity) in ten seconds at most, each with the pauses between its attempts |
-    /// | hold places | that quarter; never one that an issuer with keys has. By tenants that do exist, though none of yours, they can take all places that are free |
-    /// | delay others | only tenants that are not held yet: those compete for that quarter, and get 503 where they lose |
-    /// | write the log | nothing above `debug` before a tenant's keys have been there; one warning a minute that there is no room |
+    /// | fetches | at most 16 issuers without a verified token fetch at a time. There is no limit on how many do so in succession |
+    /// | memory | 16 issuers beside the [capacity](crate::IssuerSet::with_capacity) |
+    /// | other tenants | an issuer with a verified token is never evicted. One without gets 503 while requests wait for the first keys of 16 others |
+    /// | the log | nothing above `debug` before the issuer has had keys |
     ///
     /// # Example: the customers of this moment
     ///
@@ -178,17 +163,17 @@ impl<C> IssuerTemplate<C> {
         self
     }
 
-    /// As it was given.
+    /// The text that `new` was given.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether a stranger may name a tenant that the application has not named.
+    /// Whether a predicate decides, so that a client may have made up the tenant.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.allowed, Allowed::If(_))
     }
 
-    /// Whether an issuer is one of those that are allowed.
+    /// Whether this issuer is allowed. Calls the application's predicate.
     pub(super) fn allows(&self, issuer: &str) -> bool {
         self.tenant(issuer).is_some_and(|tenant| match &self.allowed {
             Allowed::Named(tenants) => tenants.contains(tenant),
@@ -196,11 +181,11 @@ impl<C> IssuerTemplate<C> {
         })
     }
 
-    /// The verifier of an issuer that is allowed.
+    /// Makes the verifier of an issuer that is allowed. Calls the application's closure.
     pub(super) fn verifier(&self, issuer: &str) -> Result<JwtVerifier<C>, KeySourceError> {
         let tenant = self.tenant(issuer).unwrap_or_default();
         let make = || (self.make)(issuer, tenant);
-        let made = if self.is_open() { for_a_stranger(make) } else { make() };
+        let made = if self.is_open() { quietly(make) } else { make() };
         let verifier = made.map_err(|error| {
             KeySourceError::new("the template made no verifier").with_source(error)
         })?;
@@ -240,7 +225,13 @@ impl<C> fmt::Debug for IssuerTemplate<C> {
     }
 }
 
-/// Whether it is `scheme://host/` and maybe more (RFC 3986 section 3).
+/// Makes a verifier for a tenant that a client may have made up: the sources of keys that are made
+/// in here log nothing above `debug` until they have had keys.
+fn quietly<T>(make: impl FnOnce() -> T) -> T {
+    for_a_stranger(make)
+}
+
+/// Whether it begins with `scheme://host/` (RFC 3986 section 3).
 fn begins_with_host(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once("://") else { return false };
     let Some((host, _)) = rest.split_once('/') else { return false };

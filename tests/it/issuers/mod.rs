@@ -1,5 +1,6 @@
 //! Several issuers: a token's `iss` chooses only among those allowed, and never another's key.
 
+mod eviction;
 mod flood;
 #[cfg(feature = "tracing")]
 mod log;
@@ -7,13 +8,13 @@ mod templates;
 mod unlocked;
 
 use serde_json::json;
-use tower_jwt_auth::test_util::{MockAnswer, MockIssuer};
+use tower_jwt_auth::test_util::MockIssuer;
 use tower_jwt_auth::{
     Algorithm, IssuerSet, IssuerTemplate, JwtAuthLayer, JwtVerifier, OidcDiscovery, RejectionKind,
     VerifiedToken,
 };
 
-use crate::key_engine::{pass, secs, unknown};
+use crate::key_engine::pass;
 use crate::support::requests::{reached, refusal, request, send};
 use crate::support::{self, b64};
 
@@ -86,17 +87,52 @@ async fn v42_an_issuer_that_is_not_here_makes_no_request() {
         json!({"iss": ["https://a.test"]}).to_string(),
         json!({"iss": 5}).to_string(),
         json!([]).to_string(),
-        r#"{"iss": "https://a.test", "iss": "https://b.test"}"#.to_owned(),
-        r#"{"iss": "https://a.test", "\u0069ss": "https://b.test"}"#.to_owned(),
         "no JSON".to_owned(),
     ] {
         let token = format!("{}.{}.{}", b64(r#"{"alg":"ES256"}"#), b64(&claims), b64("x"));
         assert_eq!(kind(&issuers, &token).await, Some(RejectionKind::MalformedClaims), "{claims}");
     }
+    for claims in [r#"{"iss": "https://c.test", "iss": "https://a.test"}"#, r#"{"iss": "x", "#] {
+        let token = format!("{}.{}.{}", b64(r#"{"alg":"ES256"}"#), b64(claims), b64("x"));
+        assert_eq!(kind(&issuers, &token).await, WRONG_ISSUER, "{claims}");
+    }
     let token = a.token().without("iss").build();
     assert_eq!(kind(&issuers, &token).await, Some(RejectionKind::MissingClaim));
     assert_eq!(kind(&issuers, "x").await, Some(RejectionKind::MalformedToken));
     assert_eq!((a.requests().len(), b.requests().len()), (0, 0));
+}
+
+/// The first `iss` picks the verifier, which then reads the claims strictly.
+#[tokio::test]
+async fn token_with_two_issuers_is_refused_whichever_issuer_signed_it() {
+    const FORGED: Option<RejectionKind> = Some(RejectionKind::InvalidSignature);
+    const MALFORMED: Option<RejectionKind> = Some(RejectionKind::MalformedClaims);
+
+    let keys = [1, 2].map(|_| support::TestKey::generate(Algorithm::ES256));
+    let issuers = IssuerSet::new();
+    for (name, key) in ["https://a.test", "https://b.test"].iter().zip(&keys) {
+        let verifier = JwtVerifier::new(*name, support::AUDIENCE, key.verification_key()).unwrap();
+        issuers.add(verifier.with_clock(support::now())).unwrap();
+    }
+    let rest = format!(r#""aud":"{}","exp":{}"#, support::AUDIENCE, support::NOW + 60);
+    for (claims, by_a, by_b) in [
+        (r#"{"iss":"https://a.test",REST}"#, None, FORGED),
+        (r#"{REST,"\u0069ss":"https:\/\/a.test"}"#, None, FORGED),
+        (r#"{"x":{"iss":"https://b.test"},"iss":"https://a.test",REST}"#, None, FORGED),
+        (r#"{"iss":"https://a.test","iss":"https://a.test",REST}"#, MALFORMED, FORGED),
+        (r#"{"iss":"https://a.test","iss":"https://b.test",REST}"#, MALFORMED, FORGED),
+        (r#"{"iss":"https://a.test",REST,"\u0069ss":"https://b.test"}"#, MALFORMED, FORGED),
+        (r#"{"\u0069ss":"https://b.test",REST,"iss":"https://a.test"}"#, FORGED, MALFORMED),
+        (r#"{"iss":"https://a.test","x":1,"x":1,REST}"#, MALFORMED, FORGED),
+        (r#"{"iss":"https://a.test",REST} and more"#, MALFORMED, FORGED),
+        (r#"{"iss":5,"iss":"https://a.test",REST}"#, MALFORMED, MALFORMED),
+    ] {
+        let claims = claims.replace("REST", &rest);
+        for (key, expected) in keys.iter().zip([by_a, by_b]) {
+            let token = key.token_of(r#"{"alg":"ES256"}"#, &claims);
+            assert_eq!(kind(&issuers, &token).await, expected, "{claims}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,19 +178,20 @@ async fn issuers_are_added_and_removed_while_the_layer_serves() {
 }
 
 #[test]
-fn issuers_without_a_name_and_without_room_are_errors() {
+fn issuer_without_a_name_or_with_a_name_that_was_added_is_an_error() {
     let key = || support::key(Algorithm::ES256).verification_key();
     let any = tower_jwt_auth::ExpectedIssuer::dangerous_any();
-    let issuers: IssuerSet = IssuerSet::default().with_capacity(2).unwrap();
+    let issuers: IssuerSet = IssuerSet::default().with_capacity(1).unwrap();
     assert!(issuers.add(JwtVerifier::new(any, "a", key()).unwrap()).is_err());
     issuers.add(JwtVerifier::new(["x", "x/"], "a", key()).unwrap()).unwrap();
     assert!(issuers.add(JwtVerifier::new("x/", "a", key()).unwrap()).is_err());
-    assert!(issuers.add(JwtVerifier::new("y", "a", key()).unwrap()).is_err());
-    assert!(issuers.clone().with_capacity(0).is_err() && issuers.clone().with_capacity(1).is_err());
-    assert!(issuers.clone().with_capacity(2).is_ok());
+    assert!(issuers.add(JwtVerifier::new(["y", "x"], "a", key()).unwrap()).is_err());
+    // The capacity is for issuers of templates.
+    issuers.add(JwtVerifier::new("y", "a", key()).unwrap()).unwrap();
+    assert!(issuers.clone().with_capacity(0).is_err());
     assert!(issuers.remove("x"));
     assert!(!issuers.remove("x/"));
-    issuers.add(JwtVerifier::new("y", "a", key()).unwrap()).unwrap();
+    issuers.add(JwtVerifier::new("x/", "a", key()).unwrap()).unwrap();
 }
 
 /// Issuers of tenants, which are served by one mock each.
@@ -226,72 +263,6 @@ async fn c12_a_tenant_is_a_plain_name() {
     {
         assert_eq!(kind(&issuers, &mocks[0].token().issuer(issuer).build()).await, WRONG_ISSUER);
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn v42_the_issuers_that_are_held_are_bounded() {
-    let tenants: Vec<_> = (0..20).map(|n| format!("t{n}")).collect();
-    let (mocks, template) = entra(&tenants.iter().map(String::as_str).collect::<Vec<_>>());
-    let issuers = IssuerSet::new().with_capacity(10).unwrap();
-    issuers.add_template(template.allow_if(|_| true));
-    let unavailable = Some(RejectionKind::KeysUnavailable);
-    for (n, mock) in mocks.iter().enumerate() {
-        let expected = if n < 10 { None } else { unavailable };
-        assert_eq!(kind(&issuers, &mock.token().build()).await, expected, "{n}");
-    }
-    assert_eq!(issuers.key_status().len(), 10);
-    assert!(mocks[10..].iter().all(|mock| mock.requests().is_empty()));
-    // Those that are held are not harmed; one that is removed makes room.
-    assert!(issuers.remove(mocks[0].issuer()));
-    assert_eq!(kind(&issuers, &mocks[10].token().build()).await, None);
-
-    // Those that never had a key give way when they had their time.
-    let (mocks, template) = entra(&["a", "b", "c"]);
-    let issuers = IssuerSet::new().with_capacity(2).unwrap();
-    issuers.add_template(template.allow_if(|_| true));
-    mocks[1].set_answer(MockAnswer::Status(500));
-    assert_eq!(kind(&issuers, &mocks[0].token().build()).await, None);
-    for _ in 0..9 {
-        assert_eq!(kind(&issuers, &mocks[1].token().build()).await, unavailable);
-        assert_eq!(kind(&issuers, &mocks[2].token().build()).await, unavailable);
-        assert!(mocks[2].requests().is_empty());
-        pass(1).await;
-    }
-    pass(1).await;
-    assert_eq!(kind(&issuers, &mocks[2].token().build()).await, None);
-    assert_eq!(kind(&issuers, &mocks[1].token().build()).await, unavailable);
-    assert_eq!(kind(&issuers, &unknown(&mocks[0], "x")).await, Some(RejectionKind::UnknownKey));
-    assert_eq!(mocks[0].key_fetches(), 2);
-}
-
-/// Neither one that was added by hand, nor one that has keys, nor one that may still get some.
-#[tokio::test(start_paused = true)]
-async fn v42_an_issuer_that_may_be_of_use_does_not_give_way() {
-    let (mocks, template) = entra(&["had-keys", "waits", "further"]);
-    let added = MockIssuer::with_issuer("https://added.test");
-    let issuers = IssuerSet::new().with_capacity(3).unwrap();
-    issuers.add(verifier(&added, "https://api.test")).unwrap();
-    issuers.add_template(template.allow_if(|_| true));
-    let unavailable = Some(RejectionKind::KeysUnavailable);
-
-    added.set_answer(MockAnswer::Status(500));
-    assert_eq!(kind(&issuers, &added.token().build()).await, unavailable);
-    assert_eq!(kind(&issuers, &mocks[0].token().build()).await, None);
-    mocks[0].set_answer(MockAnswer::Status(500));
-    pass(60).await;
-    assert_eq!(kind(&issuers, &unknown(&mocks[0], "x")).await, unavailable);
-    mocks[1].set_answer(MockAnswer::Hang);
-    let waits = mocks[1].token().build();
-    assert!(tokio::time::timeout(secs(1), kind(&issuers, &waits)).await.is_err());
-    let status = issuers.key_status();
-    let known: Vec<_> =
-        status.iter().map(|(_, s)| (s.is_ready(), s.fetches_failed() > 0)).collect();
-    assert_eq!(known, [(false, true), (true, true), (false, false)]);
-
-    assert_eq!(kind(&issuers, &mocks[2].token().build()).await, unavailable);
-    assert!(mocks[2].requests().is_empty());
-    let held: Vec<_> = issuers.key_status().into_iter().map(|(name, _)| name).collect();
-    assert_eq!(held, [added.issuer(), mocks[0].issuer(), mocks[1].issuer()]);
 }
 
 #[tokio::test(start_paused = true)]

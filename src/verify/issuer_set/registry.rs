@@ -1,0 +1,187 @@
+//! What an issuer set holds, and which issuer is evicted for which. Nothing here calls or drops what
+//! the application gave, since the lock is held meanwhile: the caller drops what is returned.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::entry::Issuer;
+use super::{IssuerTemplate, unusable};
+use crate::{ConfigError, KeySourceError, Rejection, RejectionKind};
+
+pub(super) struct Registry<C> {
+    /// Issuers that were added, and those of templates with a verified token.
+    by_name: HashMap<Arc<str>, Arc<Issuer<C>>>,
+    /// Issuers of templates without a verified token, the oldest first.
+    unverified: Vec<Arc<Issuer<C>>>,
+    templates: Vec<IssuerTemplate<C>>,
+    capacity: usize,
+}
+
+/// Issuers that have left the set, to be dropped without the lock.
+pub(super) type Removed<C> = Vec<Arc<Issuer<C>>>;
+
+impl<C> Registry<C> {
+    /// How many issuers are held beside the capacity because a token names them, though none was
+    /// verified. No more than these can fetch their keys at a time.
+    const MAX_UNVERIFIED: usize = 16;
+
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { by_name: HashMap::new(), unverified: Vec::new(), templates: Vec::new(), capacity }
+    }
+
+    pub(super) fn set_capacity(&mut self, capacity: usize) -> Removed<C> {
+        self.capacity = capacity;
+        self.shrink_to(capacity)
+    }
+
+    /// Adds an issuer of the application's, in the place of those that templates made.
+    pub(super) fn add(&mut self, issuer: &Arc<Issuer<C>>) -> Result<Removed<C>, ConfigError> {
+        let is_added =
+            |name: &String| self.by_name.get(&**name).is_some_and(|held| held.template().is_none());
+        if issuer.names().iter().any(is_added) {
+            return Err(unusable("this issuer is there already: remove it first"));
+        }
+        let removed = issuer.names().iter().filter_map(|name| self.remove(name)).collect();
+        for name in issuer.names() {
+            self.by_name.insert(name.as_str().into(), Arc::clone(issuer));
+        }
+        Ok(removed)
+    }
+
+    pub(super) fn add_template(&mut self, template: IssuerTemplate<C>) {
+        self.templates.push(template);
+    }
+
+    pub(super) fn remove(&mut self, name: &str) -> Option<Arc<Issuer<C>>> {
+        let issuer = self.get(name)?;
+        self.remove_this(&issuer);
+        Some(issuer)
+    }
+
+    /// Removes this very issuer, and no other one of its name.
+    pub(super) fn remove_this(&mut self, issuer: &Arc<Issuer<C>>) {
+        let is_this = |held: &Arc<Issuer<C>>| Arc::ptr_eq(held, issuer);
+        self.unverified.retain(|held| !is_this(held));
+        for name in issuer.names() {
+            if self.by_name.get(&**name).is_some_and(is_this) {
+                self.by_name.remove(&**name);
+            }
+        }
+    }
+
+    /// Removes the templates of this text and the issuers that they made.
+    pub(super) fn remove_template(&mut self, text: &str) -> (Vec<IssuerTemplate<C>>, Removed<C>) {
+        let is_of_it = |template: &IssuerTemplate<C>| template.text() == text;
+        let templates = self.templates.extract_if(.., |template| is_of_it(template)).collect();
+        let held = self.by_name.values().chain(&self.unverified);
+        let issuers: Vec<_> =
+            held.filter(|issuer| issuer.template().is_some_and(is_of_it)).cloned().collect();
+        for issuer in &issuers {
+            self.remove_this(issuer);
+        }
+        (templates, issuers)
+    }
+
+    /// The issuer of that name; else the templates that fit it, before their predicates are called.
+    pub(super) fn find(&self, name: &str) -> Result<Arc<Issuer<C>>, Vec<IssuerTemplate<C>>> {
+        let fits = |template: &&IssuerTemplate<C>| template.tenant(name).is_some();
+        self.get(name).ok_or_else(|| self.templates.iter().filter(fits).cloned().collect())
+    }
+
+    fn get(&self, name: &str) -> Option<Arc<Issuer<C>>> {
+        let unverified = || self.unverified.iter().find(|issuer| issuer.names() == [name]);
+        self.by_name.get(name).or_else(unverified).cloned()
+    }
+
+    /// Whether an issuer without a verified token can be held.
+    ///
+    /// # Errors
+    ///
+    /// When as many as possible are there and a request waits for the keys of each.
+    pub(super) fn has_slot(&self) -> Result<(), Rejection> {
+        let is_full = self.unverified.len() >= Self::MAX_UNVERIFIED;
+        if is_full && self.oldest_unused().is_none() {
+            let error = KeySourceError::new("too many issuers fetch their first keys");
+            return Err(Rejection::without_keys(error.with_retry_after(Duration::from_secs(1))));
+        }
+        Ok(())
+    }
+
+    /// The oldest issuer without a verified token that no request uses: the set alone holds it.
+    fn oldest_unused(&self) -> Option<usize> {
+        self.unverified.iter().position(|issuer| Arc::strong_count(issuer) == 1)
+    }
+
+    /// Holds an issuer that a template made for a token, until a token of it is verified. Returns
+    /// the one that is held, which is another one when another request was quicker, and the one
+    /// that was evicted for it.
+    #[allow(clippy::type_complexity, reason = "an issuer in, an issuer out")]
+    pub(super) fn hold(
+        &mut self,
+        name: &str,
+        issuer: &Arc<Issuer<C>>,
+    ) -> Result<(Arc<Issuer<C>>, Option<Arc<Issuer<C>>>), Rejection> {
+        if let Some(held) = self.get(name) {
+            return Ok((held, None));
+        }
+        // Its template may have been removed meanwhile.
+        let is_there =
+            |by: &IssuerTemplate<C>| self.templates.iter().any(|one| one.text() == by.text());
+        if !issuer.template().is_some_and(is_there) {
+            return Err(RejectionKind::WrongIssuer.into());
+        }
+        self.has_slot()?;
+        let is_full = self.unverified.len() >= Self::MAX_UNVERIFIED;
+        let evicted = self.oldest_unused().filter(|_| is_full);
+        let evicted = evicted.map(|oldest| self.unverified.remove(oldest));
+        self.unverified.push(Arc::clone(issuer));
+        Ok((Arc::clone(issuer), evicted))
+    }
+
+    /// Keeps an issuer that had its first verified token; the least recently verified one leaves a
+    /// full set for it. An issuer that was removed meanwhile stays out.
+    pub(super) fn keep(&mut self, issuer: &Arc<Issuer<C>>) -> Removed<C> {
+        let held = self.unverified.iter().position(|held| Arc::ptr_eq(held, issuer));
+        let Some(held) = held else { return Vec::new() };
+        self.unverified.remove(held);
+        let removed = self.shrink_to(self.capacity.saturating_sub(1));
+        for name in issuer.names() {
+            self.by_name.insert(name.as_str().into(), Arc::clone(issuer));
+        }
+        removed
+    }
+
+    /// Evicts issuers of templates, the least recently verified first, until so many are left.
+    fn shrink_to(&mut self, capacity: usize) -> Removed<C> {
+        let mut made: Vec<_> = self
+            .by_name
+            .values()
+            .filter_map(|issuer| Some((issuer.last_verified()?, Arc::clone(issuer))))
+            .collect();
+        made.sort_unstable_by_key(|(last_verified, _)| *last_verified);
+        made.truncate(made.len().saturating_sub(capacity));
+        let evicted: Removed<C> = made.into_iter().map(|(_, issuer)| issuer).collect();
+        for issuer in &evicted {
+            self.remove_this(issuer);
+        }
+        evicted
+    }
+
+    /// The issuers that the application named, and those with a verified token, by name.
+    pub(super) fn known(&self) -> Vec<(String, Arc<Issuer<C>>)> {
+        let is_named = |issuer: &&Arc<Issuer<C>>| {
+            issuer.template().is_some_and(|template| !template.is_open())
+        };
+        let named = self.unverified.iter().filter(is_named);
+        let named = named.filter_map(|issuer| Some((issuer.names().first()?.as_str(), issuer)));
+        let kept = self.by_name.iter().map(|(name, issuer)| (&**name, issuer));
+        let mut known: Vec<_> = kept.chain(named).map(|(n, i)| (n.to_owned(), i.clone())).collect();
+        known.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        known
+    }
+
+    pub(super) fn templates(&self) -> Vec<IssuerTemplate<C>> {
+        self.templates.clone()
+    }
+}
