@@ -50,36 +50,80 @@ fn depth(json: &[u8]) -> usize {
     deepest
 }
 
+/// So many names are told apart without a hash.
+const FEW: usize = 32;
+
 /// The names of an object's members, each once.
-#[derive(Debug, Default)]
+///
+/// Few names are told apart by prints of four bytes on the stack; only names of the same print are
+/// compared. More than that go into a hash set, so that the time is linear in the names.
+#[derive(Debug)]
 pub(crate) struct NameSet<'de> {
+    prints: [u32; FEW],
     few: Vec<Cow<'de, str>>,
+    /// All names, when they are more than a few. Its keys are random: no client can choose names
+    /// that collide.
     many: HashSet<Cow<'de, str>>,
 }
 
-impl<'de> NameSet<'de> {
-    /// Up to here a look at each is quicker than a hash.
-    const FEW: usize = 24;
+impl Default for NameSet<'_> {
+    fn default() -> Self {
+        Self { prints: [0; FEW], few: Vec::new(), many: HashSet::default() }
+    }
+}
 
-    /// Adds a name; `false` when it was there already.
+impl<'de> NameSet<'de> {
+    /// Adds a name; `false` when it is there already.
     pub(crate) fn insert(&mut self, name: Cow<'de, str>) -> bool {
-        if self.contains(&name) {
+        if !self.many.is_empty() {
+            return self.many.insert(name);
+        }
+        let print = print(&name);
+        if self.is_among_few(print, &name) {
             return false;
         }
-        if self.few.len() < Self::FEW {
-            if self.few.capacity() == 0 {
-                self.few.reserve_exact(Self::FEW / 2);
+        match self.prints.get_mut(self.few.len()) {
+            Some(place) => {
+                *place = print;
+                if self.few.capacity() == 0 {
+                    self.few.reserve_exact(FEW / 2);
+                }
+                self.few.push(name);
+                true
             }
-            self.few.push(name);
-        } else {
-            self.many.insert(name);
+            None => {
+                self.many.reserve(2 * FEW);
+                self.many.extend(self.few.drain(..));
+                self.many.insert(name)
+            }
         }
-        true
     }
 
     pub(crate) fn contains(&self, name: &str) -> bool {
-        self.few.iter().any(|one| one == name)
-            || (!self.many.is_empty() && self.many.contains(name))
+        match self.many.is_empty() {
+            true => self.is_among_few(print(name), name),
+            false => self.many.contains(name),
+        }
+    }
+
+    fn is_among_few(&self, print: u32, name: &str) -> bool {
+        // All of them at once, as vector instructions. A place that is free is 0, like some prints.
+        let is_there = self.prints.iter().fold(false, |is_there, one| is_there | (*one == print));
+        is_there && self.few.iter().any(|one| one == name)
+    }
+}
+
+/// Four bytes that differ for most names that differ.
+fn print(name: &str) -> u32 {
+    let name = name.as_bytes();
+    let length = u32::try_from(name.len()).unwrap_or(u32::MAX);
+    match (name.first_chunk(), name.last_chunk()) {
+        (Some(first), Some(last)) => {
+            u32::from_le_bytes(*first).rotate_left(11)
+                ^ u32::from_le_bytes(*last)
+                ^ length.rotate_left(7)
+        }
+        _ => name.iter().fold(length, |print, byte| print.rotate_left(8) ^ u32::from(*byte)),
     }
 }
 
@@ -141,14 +185,29 @@ mod tests {
     }
 
     #[test]
-    fn names_stand_once_also_when_they_are_many() {
+    fn every_name_is_inserted_once_however_many_there_are() {
+        for count in [1, FEW - 1, FEW, FEW + 1, 100, 5_000] {
+            let mut names = NameSet::default();
+            for n in 0..count {
+                assert!(names.insert(Cow::Owned(n.to_string())), "{n} of {count}");
+                assert!(!names.insert(Cow::Owned(n.to_string())), "{n} of {count}");
+            }
+            for n in 0..count {
+                assert!(names.contains(&n.to_string()), "{n} of {count}");
+                assert!(!names.insert(Cow::Owned(n.to_string())), "{n} of {count}");
+            }
+            assert!(!names.contains("") && !names.contains(&count.to_string()));
+        }
+    }
+
+    #[test]
+    fn names_of_the_same_print_are_told_apart() {
+        let (one, other) = ("aaaaaaaa", "`aaaaiaa");
+        assert_eq!(print(one), print(other));
+        assert_eq!(print(""), 0, "that of a free place");
         let mut names = NameSet::default();
-        for n in 0..100 {
-            assert!(names.insert(Cow::Owned(n.to_string())));
-        }
-        for n in 0..100 {
-            assert!(!names.insert(Cow::Owned(n.to_string())), "{n}");
-        }
-        assert!(names.contains("99") && !names.contains("100"));
+        assert!(!names.contains("") && names.insert(one.into()) && !names.contains(other));
+        assert!(names.insert(other.into()) && names.contains(other));
+        assert!(names.insert("".into()) && names.contains("") && !names.insert("".into()));
     }
 }

@@ -1,50 +1,71 @@
 use std::borrow::Cow;
-use std::fmt;
+use std::slice::Iter;
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::DeserializeSeed;
 
 use crate::RejectionKind;
 use crate::strict_json::NameSeed;
 
 /// The first top-level `iss` of an unverified payload: a hint that picks a verifier, nothing else.
 ///
-/// Reading stops there, and takes time linear in the payload otherwise. The verifier that is picked
-/// reads the payload strictly and compares `iss` again, so a second `iss` never counts.
+/// One cheap look at each byte, up to the hint. Whether the payload is JSON otherwise is not its
+/// business: the verifier that is picked reads it strictly and compares `iss` again, so a second
+/// `iss` never counts.
 pub(super) fn issuer_hint(payload: &[u8]) -> Result<Cow<'_, str>, RejectionKind> {
-    let mut hint = None;
-    let mut json = serde_json::Deserializer::from_slice(payload);
-    let read = json.deserialize_map(HintVisitor(&mut hint));
-    match (hint, read.and_then(|()| json.end())) {
-        // After the hint, the end of the object was not reached: `read` is an error then.
-        (Some(issuer), _) => Ok(issuer),
-        (None, Ok(())) => Err(RejectionKind::MissingClaim),
-        (None, Err(_)) => Err(RejectionKind::MalformedClaims),
+    let payload = payload.trim_ascii();
+    if !(payload.starts_with(b"{") && payload.ends_with(b"}")) {
+        return Err(RejectionKind::MalformedClaims);
+    }
+    let (mut rest, mut depth) = (payload.iter(), 0_usize);
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'"' => {
+                let text = skip_string(&mut rest).ok_or(RejectionKind::MalformedClaims)?;
+                if depth == 1
+                    && (text == b"iss" || is_escaped_iss(text))
+                    && let [b':', value @ ..] = rest.as_slice().trim_ascii_start()
+                {
+                    return read_string(value).ok_or(RejectionKind::MalformedClaims);
+                }
+            }
+            b'{' | b'[' => depth = depth.saturating_add(1),
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    Err(RejectionKind::MissingClaim)
+}
+
+/// The text before the closing quote, which is consumed.
+fn skip_string<'a>(rest: &mut Iter<'a, u8>) -> Option<&'a [u8]> {
+    let from = rest.as_slice();
+    loop {
+        let before = rest.as_slice().len();
+        match rest.next()? {
+            b'"' => return from.get(..from.len().checked_sub(before)?),
+            b'\\' => drop(rest.next()),
+            _ => {}
+        }
     }
 }
 
-struct HintVisitor<'a, 'de>(&'a mut Option<Cow<'de, str>>);
+fn is_escaped_iss(text: &[u8]) -> bool {
+    const LONGEST: usize = r"\u0069\u0073\u0073".len();
 
-impl<'de> Visitor<'de> for HintVisitor<'_, 'de> {
-    type Value = ();
+    text.len() <= LONGEST
+        && text.contains(&b'\\')
+        && read_string(&[b"\"", text, b"\""].concat()).is_some_and(|text| text == "iss")
+}
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("claims")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key_seed(NameSeed)? {
-            if name == "iss" {
-                *self.0 = Some(map.next_value_seed(NameSeed)?);
-                break;
-            }
-            map.next_value::<IgnoredAny>()?;
-        }
-        Ok(())
-    }
+/// The JSON string at the start.
+fn read_string(json: &[u8]) -> Option<Cow<'_, str>> {
+    NameSeed.deserialize(&mut serde_json::Deserializer::from_slice(json)).ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
@@ -52,9 +73,11 @@ mod tests {
         for (payload, hint) in [
             (r#"{"iss":"a"}"#, "a"),
             (r#"{"x":{"iss":"b"},"y":[{"iss":"c"}],"iss":"a"}"#, "a"),
+            (r#"{"x":"iss","y":"\",\"iss\":\"b","z":"\\","iss":"a"}"#, "a"),
+            (r#"{"x":"}{","\"iss":"b","iss\\":"b","iss":"a"}"#, "a"),
             (r#"{"iss":"a","iss":"b"}"#, "a"),
-            (r#" { "\u0069ss" : "https:\/\/a" } "#, "https://a"),
-            (r#"{"iss":"a", and no JSON"#, "a"),
+            (r#" { "\u0069s\u0073" : "https:\/\/a" } "#, "https://a"),
+            (r#"{"ISS":"b","iss":"a", and no JSON}"#, "a"),
         ] {
             assert_eq!(issuer_hint(payload.as_bytes()).unwrap(), hint, "{payload}");
         }
@@ -66,12 +89,14 @@ mod tests {
 
         for (payload, kind) in [
             ("{}", MissingClaim),
-            (r#"{"ISS":"a","x":"iss"}"#, MissingClaim),
+            (r#"{"ISS":"a","x":"iss","y":{"iss":"a"}}"#, MissingClaim),
             (r#"{"x":1} y"#, MalformedClaims),
             (r#"{"x":1"#, MalformedClaims),
-            (r#"{"x":,"iss":"a"}"#, MalformedClaims),
+            (r#"{"x":"y}"#, MalformedClaims),
             (r#"{"iss":null}"#, MalformedClaims),
             (r#"{"iss":["a"]}"#, MalformedClaims),
+            (r#"{"iss":"a}"#, MalformedClaims),
+            (r#"{"iss":"\x"}"#, MalformedClaims),
             (r#"["iss","a"]"#, MalformedClaims),
             ("", MalformedClaims),
         ] {
@@ -79,5 +104,34 @@ mod tests {
         }
         let not_utf_8 = b"{\"iss\":\"\xff\"}";
         assert_eq!(issuer_hint(not_utf_8).unwrap_err(), MalformedClaims);
+    }
+
+    /// Against a reading of the whole payload by `serde_json`.
+    #[test]
+    fn hint_is_the_issuer_of_every_json_object_that_has_one() {
+        use proptest::prelude::*;
+
+        let name = prop_oneof!["[a-c\"\\\\ \u{e9}{}\\[\\]:,]{0,4}", Just("iss".to_owned())];
+        let leaf =
+            prop_oneof![name.clone().prop_map(Value::from), any::<i32>().prop_map(Value::from)];
+        let value = leaf.prop_recursive(3, 12, 4, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(name.clone(), inner, 0..4)
+                    .prop_map(|members| members.into_iter().collect()),
+            ]
+        });
+        proptest!(|(value in value, is_pretty in any::<bool>())| {
+            let json = match is_pretty {
+                true => serde_json::to_string_pretty(&value).unwrap(),
+                false => value.to_string(),
+            };
+            let expected = match value.as_object().map(|claims| claims.get("iss")) {
+                Some(Some(Value::String(issuer))) => Ok(issuer.as_str().into()),
+                Some(None) => Err(RejectionKind::MissingClaim),
+                _ => Err(RejectionKind::MalformedClaims),
+            };
+            prop_assert_eq!(issuer_hint(json.as_bytes()), expected);
+        });
     }
 }

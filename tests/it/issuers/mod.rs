@@ -92,7 +92,7 @@ async fn v42_an_issuer_that_is_not_here_makes_no_request() {
         let token = format!("{}.{}.{}", b64(r#"{"alg":"ES256"}"#), b64(&claims), b64("x"));
         assert_eq!(kind(&issuers, &token).await, Some(RejectionKind::MalformedClaims), "{claims}");
     }
-    for claims in [r#"{"iss": "https://c.test", "iss": "https://a.test"}"#, r#"{"iss": "x", "#] {
+    for claims in [r#"{"iss": "https://c.test", "iss": "https://a.test"}"#, r#"{"iss": "x", }"#] {
         let token = format!("{}.{}.{}", b64(r#"{"alg":"ES256"}"#), b64(claims), b64("x"));
         assert_eq!(kind(&issuers, &token).await, WRONG_ISSUER, "{claims}");
     }
@@ -124,7 +124,8 @@ async fn token_with_two_issuers_is_refused_whichever_issuer_signed_it() {
         (r#"{"iss":"https://a.test",REST,"\u0069ss":"https://b.test"}"#, MALFORMED, FORGED),
         (r#"{"\u0069ss":"https://b.test",REST,"iss":"https://a.test"}"#, FORGED, MALFORMED),
         (r#"{"iss":"https://a.test","x":1,"x":1,REST}"#, MALFORMED, FORGED),
-        (r#"{"iss":"https://a.test",REST} and more"#, MALFORMED, FORGED),
+        (r#"{"iss":"https://a.test",REST} and more"#, MALFORMED, MALFORMED),
+        (r#"{"iss":"https://a.test",REST,}"#, MALFORMED, FORGED),
         (r#"{"iss":5,"iss":"https://a.test",REST}"#, MALFORMED, MALFORMED),
     ] {
         let claims = claims.replace("REST", &rest);
