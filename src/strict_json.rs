@@ -92,7 +92,7 @@ impl<'de> NameSet<'de> {
                 true
             }
             None => {
-                self.many.reserve(2 * FEW);
+                self.many.reserve(8 * FEW);
                 self.many.extend(self.few.drain(..));
                 self.many.insert(name)
             }
