@@ -107,6 +107,7 @@ mod issuer;
 
 mod clock;
 mod config_error;
+mod constant_time;
 mod strict_json;
 mod trace;
 

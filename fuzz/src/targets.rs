@@ -202,7 +202,8 @@ pub fn header_extraction(data: &[u8]) {
 fn bearer(line: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = line.split_at_checked(6)?;
     let token = rest.iter().position(|octet| *octet != b' ').map(|start| &rest[start..])?;
-    let fits = scheme.eq_ignore_ascii_case(b"bearer") && token.len() < rest.len();
+    let is_readable = line.len() <= 65 * 1024;
+    let fits = is_readable && scheme.eq_ignore_ascii_case(b"bearer") && token.len() < rest.len();
     (fits && is_token68(token)).then_some(token)
 }
 

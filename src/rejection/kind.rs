@@ -76,9 +76,10 @@ rejection_kinds! {
     /// More than one set of credentials (RFC 9110 section 5.3).
     MultipleCredentials: BAD_REQUEST, "invalid_request", UNAUTHENTICATED,
         "more than one set of credentials was given";
-    /// An empty value, or one that is no `token68` (RFC 9110 section 11.2).
+    /// A bearer token that is empty or not a `token68` (RFC 9110 section 11.2), or a value of another
+    /// scheme that is too long to be read.
     MalformedCredentials: BAD_REQUEST, "invalid_request", UNAUTHENTICATED,
-        "the bearer token is empty or holds characters that it must not";
+        "the credentials are empty, too long or hold characters that they must not";
     /// Not a signed token in the compact serialization, or one that asks for what a JWT must not.
     MalformedToken: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the token is malformed";

@@ -3,6 +3,7 @@ use std::ops::Range;
 
 use http::HeaderValue;
 
+use crate::constant_time;
 use crate::token::extract;
 use crate::{Rejection, RejectionKind};
 
@@ -34,9 +35,32 @@ impl BearerToken {
         Self { value, range }
     }
 
-    /// The token, a secret of the client's: it belongs in no log.
+    /// The token, a secret of the client's: it belongs in no log. To compare it with a secret, use
+    /// [`matches`](Self::matches), not `==`.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// Whether the token is this secret. How long that takes tells nothing of the secret but its length
+    /// in steps of 64 bytes: the SHA-256 hashes of both are compared in constant time.
+    ///
+    /// No token is empty, so an empty secret matches none. A secret has to be random: this does not slow
+    /// down guessing.
+    ///
+    /// # Example: one API key
+    ///
+    /// ```
+    /// use tower_jwt_auth::{BearerToken, JwtAuthLayer, Rejection, verify_fn};
+    ///
+    /// fn layer(api_key: String) -> JwtAuthLayer<&'static str> {
+    ///     JwtAuthLayer::new(verify_fn(move |token: &BearerToken| match token.matches(&api_key) {
+    ///         true => Ok("the batch job"),
+    ///         false => Err(Rejection::invalid_token()),
+    ///     }))
+    /// }
+    /// ```
+    pub fn matches(&self, secret: impl AsRef<[u8]>) -> bool {
+        constant_time::are_equal(self.as_bytes(), secret.as_ref())
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

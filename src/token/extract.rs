@@ -8,11 +8,20 @@ use crate::token::BearerToken;
 
 const SCHEME: &[u8] = b"Bearer";
 
+/// The longest value that is read: the longest token that a verifier can be told to accept (64 KiB),
+/// the scheme and some spaces.
+const MAX_VALUE: usize = 65 * 1024;
+
+/// So many commas, quotation marks and backslashes are looked at in one value. `Digest` and the like
+/// have some thirty.
+const MAX_MARKS: usize = 256;
+
 /// The one bearer token of a request.
 ///
 /// No credentials, and those of another scheme, are "missing" (RFC 6750 section 3.1: such a request
 /// gets a challenge without an error). Two field lines, two credentials in one line, an empty value
-/// and one outside `token68` are a malformed request.
+/// and one outside `token68` are a malformed request. So is a value too long to be read, but for a
+/// bearer token, which is then a bad one.
 pub(crate) fn extract(headers: &HeaderMap) -> Result<BearerToken, RejectionKind> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(RejectionKind::MissingCredentials)?;
@@ -20,27 +29,33 @@ pub(crate) fn extract(headers: &HeaderMap) -> Result<BearerToken, RejectionKind>
         return Err(RejectionKind::MultipleCredentials);
     }
     let bytes = value.as_bytes();
-    let scheme = bytes.iter().take_while(|&&octet| is_token_char(octet)).count();
-    let (scheme, rest) = bytes.split_at_checked(scheme).unwrap_or((bytes, &[]));
-    if scheme.is_empty() {
-        return Err(RejectionKind::MalformedCredentials);
-    }
-    if !scheme.eq_ignore_ascii_case(SCHEME) {
-        return Err(if holds_second_credential(rest) {
-            RejectionKind::MultipleCredentials
-        } else {
-            RejectionKind::UnsupportedScheme
+    let is_readable = bytes.len() <= MAX_VALUE;
+    let Some(rest) = after_bearer(bytes) else {
+        return Err(match bytes.first() {
+            Some(first) if is_readable && is_token_char(*first) => {
+                second_credential(bytes).unwrap_or(RejectionKind::UnsupportedScheme)
+            }
+            _ => RejectionKind::MalformedCredentials,
         });
+    };
+    if !is_readable {
+        return Err(RejectionKind::MalformedToken);
     }
-    let spaces = rest.iter().take_while(|&&octet| octet == b' ').count();
+    let spaces = rest.iter().take_while(|&&byte| byte == b' ').count();
     let start = SCHEME.len().saturating_add(spaces);
     match bytes.get(start..) {
         Some(token) if spaces > 0 && is_token68(token) => {
             Ok(BearerToken::new(value.clone(), start..bytes.len()))
         }
-        _ if holds_second_credential(rest) => Err(RejectionKind::MultipleCredentials),
-        _ => Err(RejectionKind::MalformedCredentials),
+        _ => Err(second_credential(rest).unwrap_or(RejectionKind::MalformedCredentials)),
     }
+}
+
+/// What follows the scheme, when it is `Bearer`.
+fn after_bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = value.split_at_checked(SCHEME.len())?;
+    let ends = !rest.first().is_some_and(|byte| is_token_char(*byte));
+    (ends && scheme.eq_ignore_ascii_case(SCHEME)).then_some(rest)
 }
 
 /// `token68 = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 9110
@@ -64,32 +79,48 @@ fn stray(octet: u8) -> u8 {
 }
 
 /// `tchar` of RFC 9110 section 5.6.2: what the name of a scheme is made of.
-fn is_token_char(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet)
+fn is_token_char(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }
 
-/// Whether a comma, outside a quoted string, begins further credentials: a scheme and a space,
-/// where the parameter of a scheme such as `Digest` would be a name and an equals sign.
-fn holds_second_credential(credentials: &[u8]) -> bool {
+/// Why the value is refused when a comma, outside a quoted string, begins further credentials: a
+/// scheme and a space, where the parameter of a scheme such as `Digest` would be a name and an equals
+/// sign. Likewise when there are too many marks to tell.
+fn second_credential(credentials: &[u8]) -> Option<RejectionKind> {
     let mut rest = credentials;
-    let (mut quoted, mut escaped) = (false, false);
-    while let [octet, tail @ ..] = rest {
+    let mut quoted = false;
+    for _ in 0..MAX_MARKS {
+        let (mark, tail) = match quoted {
+            true => next_mark(b'"', b'\\', rest)?,
+            false => next_mark(b'"', b',', rest)?,
+        };
         rest = tail;
-        match octet {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
+        match mark {
             b'"' => quoted = !quoted,
-            b',' if !quoted && begins_credential(tail) => return true,
-            _ => {}
+            b',' if begins_credential(tail) => return Some(RejectionKind::MultipleCredentials),
+            b',' => {}
+            // A backslash: the next character does not count.
+            _ => rest = tail.get(1..).unwrap_or_default(),
         }
     }
-    false
+    Some(RejectionKind::MalformedCredentials)
+}
+
+/// The first of the two marks, and what follows it.
+fn next_mark(one: u8, other: u8, text: &[u8]) -> Option<(u8, &[u8])> {
+    let (mark, tail) = text.get(memchr::memchr2(one, other, text)?..)?.split_first()?;
+    Some((*mark, tail))
 }
 
 fn begins_credential(after_comma: &[u8]) -> bool {
     let text = after_comma.trim_ascii_start();
-    let name = text.iter().take_while(|&&octet| is_token_char(octet)).count();
-    let (name, rest) = text.split_at_checked(name).unwrap_or((text, &[]));
-    let value = rest.trim_ascii_start();
-    !name.is_empty() && value.len() < rest.len() && !matches!(value, [] | [b'=', ..])
+    let Some(end) = memchr::memchr3(b' ', b'\t', b',', text) else { return false };
+    let (name, rest) = text.split_at_checked(end).unwrap_or((text, &[]));
+    if rest.first() == Some(&b',') || matches!(rest.trim_ascii_start(), [] | [b'=', ..]) {
+        return false;
+    }
+    // As in `is_token68`.
+    let fits = |chunk: &[u8]| chunk.iter().fold(true, |fits, byte| fits & is_token_char(*byte));
+    !name.is_empty() && name.chunks(64).all(fits)
 }

@@ -456,6 +456,76 @@ fn reference(values: &[Vec<u8>]) -> Result<String, RejectionKind> {
         let rest = &text[scheme.len()..];
         let token = rest.trim_start_matches(' ');
         let body = token.trim_end_matches('=');
+#[test]
+fn h2_a_value_too_long_to_be_read_is_refused() {
+    let fill = |start: &str, part: &str, length: usize| {
+        let mut value = start.to_owned();
+        while value.len() + part.len() <= length {
+            value.push_str(part);
+        }
+        value
+    };
+    const MOST: usize = 65 * 1024;
+    // What has no bearer token in it passes an optional layer only when it was read to its end.
+    let optional = echo().optional();
+    for (start, part) in [("Negotiate ", "YII"), ("Basic ", "="), ("", "abc."), ("Hawk a=\"", "x")]
+    {
+        let short = fill(start, part, MOST);
+        assert_eq!(extracted([&short]), Err(UnsupportedScheme), "{start}");
+        assert_eq!(send(&optional, request([&short])).status(), 204, "{start}");
+        let long = fill(start, part, MOST + 8);
+        assert_eq!(extracted([&long]), Err(MalformedCredentials), "{start}");
+        assert_eq!(send(&optional, request([&long])).status(), 400, "{start}");
+    }
+    let longest = fill("Bearer ", "x", MOST);
+    assert_eq!(extracted([&longest]).unwrap().len(), MOST - "Bearer ".len());
+    for long in [fill("Bearer ", "x", MOST + 1), fill("Bearer", " ", MOST + 1) + "x"] {
+        assert_eq!(extracted([&long]), Err(RejectionKind::MalformedToken));
+        assert_eq!(send(&optional, request([&long])).status(), 401);
+    }
+}
+
+#[test]
+fn h5_so_many_parameters_that_a_second_credential_could_hide_are_refused() {
+    let optional = echo().optional();
+    for (start, part, most) in [
+        ("Digest a=b", ", a=b", 255),
+        ("Digest a=b", ", a=\"b\"", 85),
+        ("Digest a=\"", "\\\"", 254),
+        ("Basic YTpi", ",", 255),
+        ("Basic YTpi", "\"", 255),
+    ] {
+        let few = format!("{start}{}", part.repeat(most));
+        assert_eq!(extracted([&few]), Err(UnsupportedScheme), "{start} {part}");
+        for (tail, after) in [("", MalformedCredentials), (", Bearer abc", MalformedCredentials)] {
+            let many = format!("{start}{}{tail}", part.repeat(most + 1));
+            assert_eq!(extracted([&many]), Err(after), "{start} {part}");
+            assert_eq!(send(&optional, request([&many])).status(), 400, "{start} {part}");
+        }
+    }
+    // A comma in a quoted string is text.
+    let quoted = format!("Digest a=\"{}\", b=c", ",".repeat(10_000));
+    assert_eq!(extracted([quoted]), Err(UnsupportedScheme));
+}
+
+#[test]
+fn a_token_matches_its_secret_and_nothing_else() {
+    let token: BearerToken = "demo-key-alice".parse().unwrap();
+    assert!(token.matches("demo-key-alice"));
+    assert!(token.matches(b"demo-key-alice"));
+    assert!(token.matches(String::from("demo-key-alice")));
+    for other in ["", "demo-key-alic", "demo-key-alice ", "demo-key-alicE", "Demo-key-alice"] {
+        assert!(!token.matches(other), "{other:?}");
+    }
+    // The scheme is no part of it.
+    let layer = JwtAuthLayer::new(verify_fn(|token: &BearerToken| {
+        token.matches("abc").then_some(()).ok_or_else(Rejection::invalid_token)
+    }));
+    for (value, status) in [("Bearer abc", 204), ("bearer  abc", 204), ("Bearer abcd", 401)] {
+        assert_eq!(send(&layer, request([value])).status(), status, "{value}");
+    }
+}
+
         let fits = |c: char| c.is_ascii_alphanumeric() || "-._~+/".contains(c);
         if rest.starts_with(' ') && !body.is_empty() && body.chars().all(fits) {
             return Ok(token.to_owned());
@@ -472,19 +542,30 @@ fn reference(values: &[Vec<u8>]) -> Result<String, RejectionKind> {
                 chars.next();
             }
             ',' if !quoted => tails.push(chars.as_str()),
-            _ => {}
+            _ => continue,
         }
+        marks += 1;
+        if marks == 256 {
+            break;
+        }
+    let is_long = value.len() > 65 * 1024;
     }
     // A scheme, a gap, and something that makes it no parameter.
     let is_credential = |tail: &&str| {
         let tail = tail.trim_start_matches([' ', '\t']);
         let (name, rest) = tail.split_at(tail.find(|c| !is_tchar(c)).unwrap_or(tail.len()));
         let value = rest.trim_start_matches([' ', '\t']);
+    if is_long {
+        return Err(match is_bearer(&scheme) {
+            true => RejectionKind::MalformedToken,
+            false => MalformedCredentials,
+        });
+    }
         !name.is_empty() && value != rest && !value.is_empty() && !value.starts_with('=')
     };
     if tails.iter().any(is_credential) {
         Err(MultipleCredentials)
-    } else if is_bearer(&scheme) {
+    } else if is_bearer(&scheme) || marks == 256 {
         Err(MalformedCredentials)
     } else {
         Err(UnsupportedScheme)
@@ -493,6 +574,7 @@ fn reference(values: &[Vec<u8>]) -> Result<String, RejectionKind> {
 
 /// B7, B8, B10 and H3 of whatever challenge this is.
 fn assert_challenge(value: &HeaderValue, realm: &str) {
+    let mut marks = 0;
     let Some((scheme, params)) = challenge_parts(value.as_bytes()) else {
         panic!("cannot be parsed: {value:?}");
     };
@@ -539,7 +621,7 @@ fn authorization() -> impl Strategy<Value = Vec<Vec<u8>>> {
         [scheme.as_bytes(), gap.as_bytes(), token.as_bytes(), &tail].concat()
     });
     let good = "(B|b)earer {1,3}[a-zA-Z0-9._~+/-]{1,200}={0,3}".prop_map(String::into_bytes);
-    let line = prop_oneof![2 => header_octets(0..40), 3 => nearly, 1 => good].boxed();
+    let line = prop_oneof![2 => header_octets(0..40), 3 => nearly, 1 => good, 1 => many].boxed();
     prop_oneof![
         1 => Just(Vec::new()),
         12 => line.clone().prop_map(|line| vec![line]),
@@ -566,6 +648,15 @@ proptest! {
             }
             None => prop_assert_eq!(response.status(), 204),
         }
+    // The bounds: many marks, and many bytes.
+    let many = (
+        prop::sample::select(vec!["Digest a=b", "Basic YTpi", "Bearer a", "Digest a=\""]),
+        prop::sample::select(vec![",", ", a=b", "\"", "\\\"", ", a=\"b\"", ", Bearer a", "\"\\"]),
+        prop_oneof![Just(1..4_usize), Just(80..90), Just(250..260), Just(65_500..65_600)],
+    );
+    let many = many
+        .prop_flat_map(|(start, part, times)| (Just(start), Just(part), times))
+        .prop_map(|(start, part, times)| [start, &part.repeat(times)].concat().into_bytes());
     }
 
     #[test]
