@@ -12,6 +12,7 @@ use crate::authenticate::{BearerVerified, NoToken, PassedWithoutToken};
 use crate::rejection::challenge::Challenges;
 use crate::rejection::response;
 use crate::token::extract;
+use crate::trace;
 use crate::{BearerToken, MissingLayer, Rejection, RejectionKind, VerifiedToken};
 
 /// Why an extractor has no token: there is no layer (500, with a hint to the developer), or the
@@ -60,7 +61,9 @@ impl IntoResponse for ExtractorRejection {
 }
 
 impl IntoResponse for MissingLayer {
-    /// 500, for the developer: it is no fault of the client's.
+    /// 500: it is not the client's fault. In debug builds the body says what is missing; in release
+    /// builds it refers to the log, where feature `tracing` puts one `error` event for each type that a
+    /// handler asked for.
     ///
     /// # Example: no layer
     ///
@@ -72,7 +75,9 @@ impl IntoResponse for MissingLayer {
     /// assert_eq!(missing.into_response().status(), 500);
     /// ```
     fn into_response(self) -> Response {
-        (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
+        trace::missing_layer(&self);
+        let body = self.body(cfg!(debug_assertions));
+        (StatusCode::INTERNAL_SERVER_ERROR, body).into_response()
     }
 }
 
@@ -106,13 +111,22 @@ impl IntoResponse for Rejection {
 ///
 /// ```
 /// use axum::{Router, routing::get};
-/// use tower_jwt_auth::VerifiedToken;
+/// use serde::Deserialize;
+/// use tower_jwt_auth::{JwtAuthLayer, JwtVerifier, VerifiedToken};
 ///
-/// async fn me(token: VerifiedToken) -> String {
-///     token.sub.clone().unwrap_or_default()
+/// #[derive(Deserialize)]
+/// struct Claims {
+///     sub: String,
 /// }
-/// let app: Router = Router::new().route("/me", get(me));
-/// # let _ = app;
+///
+/// async fn me(token: VerifiedToken<Claims>) -> String {
+///     token.sub.clone()
+/// }
+///
+/// fn app(verifier: JwtVerifier) -> Router {
+///     let auth = JwtAuthLayer::new(verifier.with_claims::<Claims>());
+///     Router::new().route("/me", get(me)).route_layer(auth)
+/// }
 /// ```
 impl<S, C> FromRequestParts<S> for VerifiedToken<C>
 where
@@ -139,11 +153,17 @@ where
 /// # Example: with a token or without
 ///
 /// ```
+/// use serde::Deserialize;
 /// use tower_jwt_auth::VerifiedToken;
 ///
-/// async fn greet(token: Option<VerifiedToken>) -> String {
-///     match token.as_ref().and_then(|token| token.sub.as_deref()) {
-///         Some(name) => format!("hello, {name}"),
+/// #[derive(Deserialize)]
+/// struct Claims {
+///     sub: String,
+/// }
+///
+/// async fn greet(token: Option<VerifiedToken<Claims>>) -> String {
+///     match token {
+///         Some(token) => format!("hello, {}", token.sub),
 ///         None => "hello, whoever you are".into(),
 ///     }
 /// }

@@ -1,7 +1,14 @@
 //! What the log gets, with feature `tracing`: the reason and what was expected, never what came.
 
+#[cfg(all(feature = "tracing", feature = "axum"))]
+use std::sync::{Mutex, PoisonError};
+
 #[cfg(feature = "jwks-url")]
 use crate::JwkSet;
+#[cfg(feature = "axum")]
+use crate::MissingLayer;
+#[cfg(all(feature = "tracing", feature = "axum"))]
+use crate::verify::Expected;
 use crate::{Rejection, SkippedKey};
 
 /// The one event of a refused request.
@@ -19,6 +26,28 @@ pub(crate) fn refused(rejection: &Rejection) {
 
 #[cfg(not(feature = "tracing"))]
 pub(crate) fn refused(_: &Rejection) {}
+
+/// A handler has no layer: one event for each type that is looked for, since clients can make this happen
+/// as often as they like.
+#[cfg(all(feature = "tracing", feature = "axum"))]
+pub(crate) fn missing_layer(missing: &MissingLayer) {
+    static REPORTED: Mutex<Vec<Expected>> = Mutex::new(Vec::new());
+
+    let is_first = {
+        let mut reported = REPORTED.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_first = !reported.contains(&missing.expected());
+        if is_first {
+            reported.push(missing.expected());
+        }
+        is_first
+    };
+    if is_first {
+        tracing::error!(target: "tower_jwt_auth", "{missing}");
+    }
+}
+
+#[cfg(all(not(feature = "tracing"), feature = "axum"))]
+pub(crate) fn missing_layer(_: &MissingLayer) {}
 
 /// A source holds another set than before: what it holds, and what it does not use. A stranger can
 /// make this happen for an issuer that a template allows and that has keys, where the application did

@@ -29,6 +29,8 @@ pub use self::expected::{ExpectedAudience, ExpectedIssuer};
 pub use self::issuer_set::{IssuerSet, IssuerTemplate};
 #[cfg(feature = "oidc-discovery")]
 pub use self::known_issuer::KnownIssuer;
+#[cfg(all(feature = "axum", feature = "tracing"))]
+pub(crate) use self::verified_token::Expected;
 pub use self::verified_token::{Accepted, MissingLayer, VerifiedToken};
 pub use self::verify_token::{
     AnyBearer, Verification, VerifyAsyncFn, VerifyFn, VerifyToken, any_bearer, verify_async_fn,

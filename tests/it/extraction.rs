@@ -456,75 +456,81 @@ fn reference(values: &[Vec<u8>]) -> Result<String, RejectionKind> {
         let rest = &text[scheme.len()..];
         let token = rest.trim_start_matches(' ');
         let body = token.trim_end_matches('=');
-#[test]
-fn h2_a_value_too_long_to_be_read_is_refused() {
-    let fill = |start: &str, part: &str, length: usize| {
-        let mut value = start.to_owned();
-        while value.len() + part.len() <= length {
-            value.push_str(part);
+        #[test]
+        fn h2_a_value_too_long_to_be_read_is_refused() {
+            let fill = |start: &str, part: &str, length: usize| {
+                let mut value = start.to_owned();
+                while value.len() + part.len() <= length {
+                    value.push_str(part);
+                }
+                value
+            };
+            const MOST: usize = 65 * 1024;
+            // What has no bearer token in it passes an optional layer only when it was read to its end.
+            let optional = echo().optional();
+            for (start, part) in
+                [("Negotiate ", "YII"), ("Basic ", "="), ("", "abc."), ("Hawk a=\"", "x")]
+            {
+                let short = fill(start, part, MOST);
+                assert_eq!(extracted([&short]), Err(UnsupportedScheme), "{start}");
+                assert_eq!(send(&optional, request([&short])).status(), 204, "{start}");
+                let long = fill(start, part, MOST + 8);
+                assert_eq!(extracted([&long]), Err(MalformedCredentials), "{start}");
+                assert_eq!(send(&optional, request([&long])).status(), 400, "{start}");
+            }
+            let longest = fill("Bearer ", "x", MOST);
+            assert_eq!(extracted([&longest]).unwrap().len(), MOST - "Bearer ".len());
+            for long in [fill("Bearer ", "x", MOST + 1), fill("Bearer", " ", MOST + 1) + "x"] {
+                assert_eq!(extracted([&long]), Err(RejectionKind::MalformedToken));
+                assert_eq!(send(&optional, request([&long])).status(), 401);
+            }
         }
-        value
-    };
-    const MOST: usize = 65 * 1024;
-    // What has no bearer token in it passes an optional layer only when it was read to its end.
-    let optional = echo().optional();
-    for (start, part) in [("Negotiate ", "YII"), ("Basic ", "="), ("", "abc."), ("Hawk a=\"", "x")]
-    {
-        let short = fill(start, part, MOST);
-        assert_eq!(extracted([&short]), Err(UnsupportedScheme), "{start}");
-        assert_eq!(send(&optional, request([&short])).status(), 204, "{start}");
-        let long = fill(start, part, MOST + 8);
-        assert_eq!(extracted([&long]), Err(MalformedCredentials), "{start}");
-        assert_eq!(send(&optional, request([&long])).status(), 400, "{start}");
-    }
-    let longest = fill("Bearer ", "x", MOST);
-    assert_eq!(extracted([&longest]).unwrap().len(), MOST - "Bearer ".len());
-    for long in [fill("Bearer ", "x", MOST + 1), fill("Bearer", " ", MOST + 1) + "x"] {
-        assert_eq!(extracted([&long]), Err(RejectionKind::MalformedToken));
-        assert_eq!(send(&optional, request([&long])).status(), 401);
-    }
-}
 
-#[test]
-fn h5_so_many_parameters_that_a_second_credential_could_hide_are_refused() {
-    let optional = echo().optional();
-    for (start, part, most) in [
-        ("Digest a=b", ", a=b", 255),
-        ("Digest a=b", ", a=\"b\"", 85),
-        ("Digest a=\"", "\\\"", 254),
-        ("Basic YTpi", ",", 255),
-        ("Basic YTpi", "\"", 255),
-    ] {
-        let few = format!("{start}{}", part.repeat(most));
-        assert_eq!(extracted([&few]), Err(UnsupportedScheme), "{start} {part}");
-        for (tail, after) in [("", MalformedCredentials), (", Bearer abc", MalformedCredentials)] {
-            let many = format!("{start}{}{tail}", part.repeat(most + 1));
-            assert_eq!(extracted([&many]), Err(after), "{start} {part}");
-            assert_eq!(send(&optional, request([&many])).status(), 400, "{start} {part}");
+        #[test]
+        fn h5_so_many_parameters_that_a_second_credential_could_hide_are_refused() {
+            let optional = echo().optional();
+            for (start, part, most) in [
+                ("Digest a=b", ", a=b", 255),
+                ("Digest a=b", ", a=\"b\"", 85),
+                ("Digest a=\"", "\\\"", 254),
+                ("Basic YTpi", ",", 255),
+                ("Basic YTpi", "\"", 255),
+            ] {
+                let few = format!("{start}{}", part.repeat(most));
+                assert_eq!(extracted([&few]), Err(UnsupportedScheme), "{start} {part}");
+                for (tail, after) in
+                    [("", MalformedCredentials), (", Bearer abc", MalformedCredentials)]
+                {
+                    let many = format!("{start}{}{tail}", part.repeat(most + 1));
+                    assert_eq!(extracted([&many]), Err(after), "{start} {part}");
+                    assert_eq!(send(&optional, request([&many])).status(), 400, "{start} {part}");
+                }
+            }
+            // A comma in a quoted string is text.
+            let quoted = format!("Digest a=\"{}\", b=c", ",".repeat(10_000));
+            assert_eq!(extracted([quoted]), Err(UnsupportedScheme));
         }
-    }
-    // A comma in a quoted string is text.
-    let quoted = format!("Digest a=\"{}\", b=c", ",".repeat(10_000));
-    assert_eq!(extracted([quoted]), Err(UnsupportedScheme));
-}
 
-#[test]
-fn a_token_matches_its_secret_and_nothing_else() {
-    let token: BearerToken = "demo-key-alice".parse().unwrap();
-    assert!(token.matches("demo-key-alice"));
-    assert!(token.matches(b"demo-key-alice"));
-    assert!(token.matches(String::from("demo-key-alice")));
-    for other in ["", "demo-key-alic", "demo-key-alice ", "demo-key-alicE", "Demo-key-alice"] {
-        assert!(!token.matches(other), "{other:?}");
-    }
-    // The scheme is no part of it.
-    let layer = JwtAuthLayer::new(verify_fn(|token: &BearerToken| {
-        token.matches("abc").then_some(()).ok_or_else(Rejection::invalid_token)
-    }));
-    for (value, status) in [("Bearer abc", 204), ("bearer  abc", 204), ("Bearer abcd", 401)] {
-        assert_eq!(send(&layer, request([value])).status(), status, "{value}");
-    }
-}
+        #[test]
+        fn a_token_matches_its_secret_and_nothing_else() {
+            let token: BearerToken = "demo-key-alice".parse().unwrap();
+            assert!(token.matches("demo-key-alice"));
+            assert!(token.matches(b"demo-key-alice"));
+            assert!(token.matches(String::from("demo-key-alice")));
+            for other in
+                ["", "demo-key-alic", "demo-key-alice ", "demo-key-alicE", "Demo-key-alice"]
+            {
+                assert!(!token.matches(other), "{other:?}");
+            }
+            // The scheme is no part of it.
+            let layer = JwtAuthLayer::new(verify_fn(|token: &BearerToken| {
+                token.matches("abc").then_some(()).ok_or_else(Rejection::invalid_token)
+            }));
+            for (value, status) in [("Bearer abc", 204), ("bearer  abc", 204), ("Bearer abcd", 401)]
+            {
+                assert_eq!(send(&layer, request([value])).status(), status, "{value}");
+            }
+        }
 
         let fits = |c: char| c.is_ascii_alphanumeric() || "-._~+/".contains(c);
         if rest.starts_with(' ') && !body.is_empty() && body.chars().all(fits) {
@@ -548,19 +554,19 @@ fn a_token_matches_its_secret_and_nothing_else() {
         if marks == 256 {
             break;
         }
-    let is_long = value.len() > 65 * 1024;
+        let is_long = value.len() > 65 * 1024;
     }
     // A scheme, a gap, and something that makes it no parameter.
     let is_credential = |tail: &&str| {
         let tail = tail.trim_start_matches([' ', '\t']);
         let (name, rest) = tail.split_at(tail.find(|c| !is_tchar(c)).unwrap_or(tail.len()));
         let value = rest.trim_start_matches([' ', '\t']);
-    if is_long {
-        return Err(match is_bearer(&scheme) {
-            true => RejectionKind::MalformedToken,
-            false => MalformedCredentials,
-        });
-    }
+        if is_long {
+            return Err(match is_bearer(&scheme) {
+                true => RejectionKind::MalformedToken,
+                false => MalformedCredentials,
+            });
+        }
         !name.is_empty() && value != rest && !value.is_empty() && !value.starts_with('=')
     };
     if tails.iter().any(is_credential) {

@@ -92,15 +92,48 @@ async fn a_handler_that_demands_a_token_refuses_with_the_realm_of_the_layer() {
 }
 
 #[tokio::test]
-async fn a_missing_layer_is_a_500_with_a_hint() {
+async fn a_missing_layer_is_a_500_with_a_hint_in_debug_builds() {
     for path in ["/token", "/token/optional", "/bearer", "/bearer/optional"] {
         for token in [None, Some(&*good())] {
             let (response, body) = ask(router(), path, token).await;
             assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR, "{path}");
-            assert!(body.contains("is a `JwtAuthLayer` for these claims around"), "{path}: {body}");
+            if cfg!(debug_assertions) {
+                let hint = "is a `JwtAuthLayer` for these claims around";
+                assert!(body.contains(hint), "{path}: {body}");
+            } else {
+                assert!(body.starts_with("the authentication layer is missing"), "{path}: {body}");
+                assert!(!body.contains("::"), "{path}: {body}");
+            }
             assert!(!response.headers().contains_key("www-authenticate"), "{path}");
         }
     }
+}
+
+#[tokio::test]
+#[cfg(feature = "tracing")]
+async fn a_missing_layer_is_one_error_event_for_each_claims_type() {
+    use crate::support::log_text::Log;
+
+    // Of this test alone: the first event is that of the process.
+    struct Orders;
+    struct Invoices;
+
+    let (log, _guard) = Log::start(tracing::Level::TRACE);
+    let router = Router::new()
+        .route("/orders", get(async |_: VerifiedToken<Orders>| ()))
+        .route("/orders/optional", get(async |_: Option<VerifiedToken<Orders>>| ()))
+        .route("/invoices", get(async |_: VerifiedToken<Invoices>| ()));
+    for path in ["/orders", "/orders", "/orders/optional", "/invoices", "/orders", "/invoices"] {
+        let (response, _) = ask(router.clone(), path, Some(&good())).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+    }
+    assert_eq!(log.count("ERROR"), 2, "{}", log.text());
+    for claims in ["Orders", "Invoices"] {
+        assert_eq!(log.count(claims), 1, "{}", log.text());
+    }
+    assert_eq!(log.count("is a `JwtAuthLayer` for these claims around"), 2, "{}", log.text());
+    assert_eq!(log.count("\n"), 2, "nothing else is logged: {}", log.text());
+    assert!(!log.text().contains(&good()));
 }
 
 #[tokio::test]
