@@ -3,11 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
+use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{Method, Response};
+use http::{HeaderMap, HeaderValue, Response};
 
 use crate::rejection::challenge::Challenges;
+use crate::rejection::grpc::GrpcAnswers;
 use crate::rejection::{grpc, response};
 use crate::token::extract;
 use crate::verify::{PendingVerdict, VerificationState};
@@ -21,8 +22,7 @@ pub(crate) struct Policy<C> {
     pub(crate) challenges: Arc<Challenges>,
     pub(crate) exempt: Option<Arc<Predicate>>,
     pub(crate) optional: bool,
-    pub(crate) grpc: bool,
-    pub(crate) cors_preflight: bool,
+    pub(crate) grpc_answers: GrpcAnswers,
 }
 
 pub(crate) type Predicate = dyn Fn(&Parts) -> bool + Send + Sync;
@@ -71,8 +71,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
             challenges: Challenges::default_realm(),
             exempt: None,
             optional: false,
-            grpc: true,
-            cors_preflight: false,
+            grpc_answers: GrpcAnswers::Grpc,
         }
     }
 
@@ -83,22 +82,11 @@ impl<C: Send + Sync + 'static> Policy<C> {
 
     /// Decides over one request.
     pub(crate) fn authenticate(&self, head: &mut Parts) -> Decision<C> {
-        if self.skips(head) {
-            return self.pass(head);
-        }
         let found = extract::extract(&head.headers);
-        // Good or bad, and of whatever scheme: others print the head too.
-        match found {
-            Err(RejectionKind::MultipleCredentials) => head
-                .headers
-                .iter_mut()
-                .filter(|(name, _)| **name == AUTHORIZATION)
-                .for_each(|(_, value)| value.set_sensitive(true)),
-            _ => {
-                if let Some(value) = head.headers.get_mut(AUTHORIZATION) {
-                    value.set_sensitive(true);
-                }
-            }
+        // Before the predicate, which may print the head, and on every path: so may what comes after.
+        mark_sensitive(&mut head.headers, found.as_ref().err().copied());
+        if self.exempt.as_ref().is_some_and(|is_exempt| is_exempt(head)) {
+            return self.pass(head);
         }
         let token = match found {
             Ok(token) => token,
@@ -116,12 +104,10 @@ impl<C: Send + Sync + 'static> Policy<C> {
         }
     }
 
-    fn skips(&self, head: &Parts) -> bool {
-        (self.cors_preflight && is_cors_preflight(head))
-            || self.exempt.as_ref().is_some_and(|is_exempt| is_exempt(head))
-    }
-
     fn pass(&self, head: &mut Parts) -> Decision<C> {
+        // What an outer layer verified fits its rules, and not those of this layer.
+        head.extensions.remove::<VerifiedToken<C>>();
+        head.extensions.remove::<BearerVerified>();
         let challenges = Arc::clone(&self.challenges);
         head.extensions.insert(PassedWithoutToken { challenges: Arc::clone(&challenges) });
         head.extensions.insert(NoToken::<C> { challenges, claims: std::marker::PhantomData });
@@ -146,19 +132,27 @@ impl<C: Send + Sync + 'static> Policy<C> {
         R: ResponseForRejection<B>,
     {
         crate::trace::refused(&rejection);
-        match self.grpc.then(|| grpc::media_type(head)).flatten() {
+        match grpc::media_type(head, self.grpc_answers) {
             Some(media_type) => grpc::response(rejection, media_type, &self.challenges),
             None => response::http_response(rejection, head, responder, &self.challenges),
         }
     }
 }
 
-/// A preflight as a browser sends it (Fetch, "CORS-preflight request"): without credentials.
-fn is_cors_preflight(head: &Parts) -> bool {
-    head.method == Method::OPTIONS
-        && head.headers.contains_key(ORIGIN)
-        && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
-        && !head.headers.contains_key(AUTHORIZATION)
+/// Marks the `Authorization` values as sensitive, good or bad and of whatever scheme: `Debug` then
+/// hides them.
+fn mark_sensitive(headers: &mut HeaderMap, refusal: Option<RejectionKind>) {
+    let mark = |value: &mut HeaderValue| value.set_sensitive(true);
+    match refusal {
+        Some(RejectionKind::MissingCredentials) => {}
+        Some(RejectionKind::MultipleCredentials) => headers
+            .iter_mut()
+            .filter(|(name, _)| **name == AUTHORIZATION)
+            .for_each(|(_, value)| mark(value)),
+        _ => {
+            headers.get_mut(AUTHORIZATION).map(mark);
+        }
+    }
 }
 
 impl<C> Clone for Policy<C> {
@@ -168,8 +162,7 @@ impl<C> Clone for Policy<C> {
             challenges: Arc::clone(&self.challenges),
             exempt: self.exempt.clone(),
             optional: self.optional,
-            grpc: self.grpc,
-            cors_preflight: self.cors_preflight,
+            grpc_answers: self.grpc_answers,
         }
     }
 }
@@ -178,8 +171,7 @@ impl<C> fmt::Debug for Policy<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Policy")
             .field("optional", &self.optional)
-            .field("grpc", &self.grpc)
-            .field("cors_preflight", &self.cors_preflight)
+            .field("grpc_answers", &self.grpc_answers)
             .finish_non_exhaustive()
     }
 }

@@ -7,6 +7,7 @@ use tower_layer::Layer;
 
 use crate::authenticate::Policy;
 use crate::rejection::RejectionFn;
+use crate::rejection::grpc::GrpcAnswers;
 use crate::{ConfigError, EmptyBody, JwtAuth, RegisteredClaims, Rejection, VerifyToken};
 
 /// Lets requests pass that bear a good token, with its claims in their extensions, and refuses all
@@ -50,28 +51,7 @@ impl<C: Send + Sync + 'static> JwtAuthLayer<C> {
     /// ([`VerifyToken`]).
     ///
     /// By default every request needs a token, the realm is `api`, HTTP refusals have an empty body,
-    /// and requests that are gRPC get a gRPC answer.
-    ///
-    /// # Example: with a token and without
-    ///
-    /// ```
-    /// use http::{Request, Response};
-    /// use tower::{ServiceBuilder, ServiceExt, service_fn};
-    /// use tower_jwt_auth::{JwtAuthLayer, any_bearer};
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let service = ServiceBuilder::new()
-    ///     .layer(JwtAuthLayer::new(any_bearer()))
-    ///     .service(service_fn(async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new()))));
-    ///
-    /// let with = Request::builder().header("authorization", "Bearer demo-token").body(String::new())?;
-    /// let without = Request::new(String::new());
-    /// assert_eq!(service.clone().oneshot(with).await?.status(), 200);
-    /// assert_eq!(service.oneshot(without).await?.status(), 401);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// and a gRPC request gets a gRPC answer.
     pub fn new(verifier: impl VerifyToken<C>) -> Self {
         Self { policy: Arc::new(Policy::new(Arc::new(verifier))), responder: EmptyBody }
     }
@@ -81,27 +61,6 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// Replaces what writes the responses of refused HTTP requests; [`EmptyBody`] by default.
     ///
     /// For a closure, see [`with_rejection_fn`](Self::with_rejection_fn).
-    ///
-    /// # Example: problem details
-    ///
-    /// ```
-    /// use bytes::Bytes;
-    /// use http::{Request, Response};
-    /// use tower::{ServiceBuilder, ServiceExt, service_fn};
-    /// use tower_jwt_auth::{JwtAuthLayer, ProblemJson, any_bearer};
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let service = ServiceBuilder::new()
-    ///     .layer(JwtAuthLayer::new(any_bearer()).with_rejection_response(ProblemJson))
-    ///     .service(service_fn(async |_: Request<Bytes>| Ok::<_, std::io::Error>(Response::new(Bytes::new()))));
-    ///
-    /// let response = service.oneshot(Request::new(Bytes::new())).await?;
-    /// assert_eq!(response.status(), 401);
-    /// assert_eq!(response.headers()["content-type"], "application/problem+json");
-    /// # Ok(())
-    /// # }
-    /// ```
     #[must_use]
     pub fn with_rejection_response<Q>(self, responder: Q) -> JwtAuthLayer<C, Q> {
         JwtAuthLayer { policy: self.policy, responder }
@@ -117,16 +76,21 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// is answered there, with an empty body; those responses too have the [`Rejection`] among their
     /// extensions: to give all of them one form, map the response outside of the layer.
     ///
-    /// # Example: a page of one's own
+    /// The closure sees the request's head as this layer does: inside of axum's `Router::nest`, its path
+    /// lacks the prefix (see [`exempt`](Self::exempt)).
+    ///
+    /// # Example: a custom page
     ///
     /// ```
     /// use http::{Request, Response};
     /// use tower::{ServiceBuilder, ServiceExt, service_fn};
-    /// use tower_jwt_auth::{JwtAuthLayer, any_bearer};
+    /// use tower_jwt_auth::{Algorithm, JwtAuthLayer, JwtVerifier, VerificationKey};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let layer = JwtAuthLayer::new(any_bearer()).with_rejection_fn(|rejection, head| {
+    /// let key = VerificationKey::from_secret(b"an example of a secret: 32 octets", Algorithm::HS256)?;
+    /// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
+    /// let layer = JwtAuthLayer::new(verifier).with_rejection_fn(|rejection, head| {
     ///     let page = format!("{} is not for everybody: {rejection}", head.uri.path());
     ///     let mut response = Response::new(page);
     ///     *response.status_mut() = rejection.status();
@@ -155,27 +119,6 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// # Errors
     ///
     /// When it is empty or holds anything but printable ASCII.
-    ///
-    /// # Example: the orders
-    ///
-    /// ```
-    /// use http::{Request, Response};
-    /// use tower::{ServiceBuilder, ServiceExt, service_fn};
-    /// use tower_jwt_auth::{JwtAuthLayer, any_bearer};
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let layer = JwtAuthLayer::new(any_bearer());
-    /// assert!(layer.clone().with_realm("").is_err());
-    /// let service = ServiceBuilder::new()
-    ///     .layer(layer.with_realm("orders")?)
-    ///     .service(service_fn(async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new()))));
-    ///
-    /// let response = service.oneshot(Request::new(String::new())).await?;
-    /// assert_eq!(response.headers()["www-authenticate"], "Bearer realm=\"orders\"");
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn with_realm(mut self, realm: &str) -> Result<Self, ConfigError> {
         self.policy_mut().set_realm(realm)?;
         Ok(self)
@@ -186,57 +129,43 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// refused. A bad token does not pass either way.
     ///
     /// Handlers then see whether there is a token: `Option<VerifiedToken<C>>` with axum, the
-    /// extensions elsewhere.
-    ///
-    /// # Example: a greeting for everybody
-    ///
-    /// ```
-    /// use http::{Request, Response};
-    /// use tower::{ServiceBuilder, ServiceExt, service_fn};
-    /// use tower_jwt_auth::{JwtAuthLayer, VerifiedToken, any_bearer};
-    ///
-    /// async fn greet(request: Request<String>) -> Result<Response<String>, std::io::Error> {
-    ///     let known = VerifiedToken::<()>::from_extensions(request.extensions()).is_ok();
-    ///     Ok(Response::new(if known { "welcome back" } else { "welcome" }.into()))
-    /// }
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let service =
-    ///     ServiceBuilder::new().layer(JwtAuthLayer::new(any_bearer()).optional()).service(service_fn(greet));
-    ///
-    /// let response = service.clone().oneshot(Request::new(String::new())).await?;
-    /// assert_eq!(response.body(), "welcome");
-    ///
-    /// let bad = Request::builder().header("authorization", "Bearer").body(String::new())?;
-    /// assert_eq!(service.oneshot(bad).await?.status(), 400);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// extensions elsewhere. It is always a token that this layer verified: one of a layer outside of
+    /// it, with claims of the same type, is removed.
     #[must_use]
     pub fn optional(mut self) -> Self {
         self.policy_mut().optional = true;
         self
     }
 
-    /// Skips the layer for requests whose head the predicate accepts, such as health checks, or
-    /// metadata that clients read before they have a token (RFC 9728 section 3); none by default. A
-    /// further call replaces the predicate.
+    /// Lets requests pass without a look at their token when the predicate accepts their head: health
+    /// checks, or metadata that clients read before they have a token (RFC 9728 section 3). None by
+    /// default. A further call replaces the predicate.
     ///
     /// Compare whole paths: a prefix opens more than it says. The path is as the client wrote it,
     /// not normalized (RFC 3986 section 6.2.2).
+    ///
+    /// **Inside of axum's `Router::nest` the path lacks the prefix**: a layer on the router that is
+    /// nested at `/admin` sees `/health`, and opens `/admin/health`. Read the whole path from axum's
+    /// `OriginalUri` in `head.extensions`, as [the page on layer order](crate::docs::layer_order) shows,
+    /// or put the layer around the outer router.
+    ///
+    /// Handlers see no [`VerifiedToken`](crate::VerifiedToken) of an exempt request, not even one that a
+    /// layer outside of this one left there with claims of the same type. The value of `Authorization`
+    /// is marked as sensitive all the same.
     ///
     /// # Example: one path
     ///
     /// ```
     /// use http::{Request, Response};
     /// use tower::{ServiceBuilder, ServiceExt, service_fn};
-    /// use tower_jwt_auth::{JwtAuthLayer, any_bearer};
+    /// use tower_jwt_auth::{Algorithm, JwtAuthLayer, JwtVerifier, VerificationKey};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let key = VerificationKey::from_secret(b"an example of a secret: 32 octets", Algorithm::HS256)?;
+    /// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
     /// let service = ServiceBuilder::new()
-    ///     .layer(JwtAuthLayer::new(any_bearer()).exempt(|head| head.uri.path() == "/health"))
+    ///     .layer(JwtAuthLayer::new(verifier).exempt(|head| head.uri.path() == "/health"))
     ///     .service(service_fn(async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new()))));
     ///
     /// for (path, status) in [("/health", 200), ("/health/", 401), ("/orders", 401)] {
@@ -252,75 +181,28 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
         self
     }
 
-    /// Lets CORS preflights pass, as browsers send them (Fetch standard, "CORS-preflight request"):
-    /// an `OPTIONS` request with `Origin` and `Access-Control-Request-Method`, and without
-    /// credentials. Off by default; any other `OPTIONS` request is never let through.
+    /// Answers refused gRPC-Web requests by gRPC-Web, and gRPC requests by gRPC. Off by default: the
+    /// answer is an HTTP 200 with a `grpc-status`, and a request is gRPC-Web by its `content-type` alone,
+    /// which any page and any client can send to a service that has no gRPC.
     ///
-    /// A CORS layer outside of this one answers them itself and makes this needless.
-    ///
-    /// # Example: a preflight, and another `OPTIONS` request
-    ///
-    /// ```
-    /// use http::{Request, Response};
-    /// use tower::{ServiceBuilder, ServiceExt, service_fn};
-    /// use tower_jwt_auth::{JwtAuthLayer, any_bearer};
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let service = ServiceBuilder::new()
-    ///     .layer(JwtAuthLayer::new(any_bearer()).pass_cors_preflight())
-    ///     .service(service_fn(async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new()))));
-    ///
-    /// let preflight = Request::builder()
-    ///     .method("OPTIONS")
-    ///     .header("origin", "https://app.example")
-    ///     .header("access-control-request-method", "POST")
-    ///     .body(String::new())?;
-    /// assert_eq!(service.clone().oneshot(preflight).await?.status(), 200);
-    ///
-    /// let other = Request::builder().method("OPTIONS").body(String::new())?;
-    /// assert_eq!(service.oneshot(other).await?.status(), 401);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Only for a service that browsers call by gRPC-Web, without a translator outside of this layer
+    /// (such as `tonic_web::GrpcWebLayer`) that makes gRPC of it. Replaces
+    /// [`without_grpc`](Self::without_grpc).
     #[must_use]
-    pub fn pass_cors_preflight(mut self) -> Self {
-        self.policy_mut().cors_preflight = true;
+    pub fn with_grpc_web(mut self) -> Self {
+        self.policy_mut().grpc_answers = GrpcAnswers::GrpcAndWeb;
         self
     }
 
-    /// Answers gRPC requests as any others, by an HTTP status. By default a request that is gRPC or
-    /// gRPC-Web beyond doubt gets a gRPC answer (gRPC over HTTP/2, "Responses").
+    /// Answers refused gRPC requests by an HTTP status, as any others. By default a request that is
+    /// gRPC beyond doubt gets a gRPC answer, an HTTP 200 (gRPC over HTTP/2, "Responses"). Replaces
+    /// [`with_grpc_web`](Self::with_grpc_web).
     ///
-    /// # Example: either answer
-    ///
-    /// ```
-    /// use http::{Request, Response};
-    /// use tower::{Layer, ServiceExt, service_fn};
-    /// use tower_jwt_auth::{JwtAuthLayer, any_bearer};
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let inner = service_fn(async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new())));
-    /// let request = || {
-    ///     Request::post("/orders.Orders/List")
-    ///         .header("content-type", "application/grpc")
-    ///         .header("te", "trailers")
-    ///         .body(String::new())
-    /// };
-    /// let layer = JwtAuthLayer::new(any_bearer());
-    ///
-    /// let grpc = layer.layer(inner).oneshot(request()?).await?;
-    /// assert_eq!(grpc.headers()["grpc-status"], "16");
-    ///
-    /// let http = layer.without_grpc().layer(inner).oneshot(request()?).await?;
-    /// assert_eq!(http.status(), 401);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Call it where a status of 2xx means "allow": in a service that a proxy asks about each request
+    /// (nginx `auth_request`, Envoy `ext_authz` over HTTP, Traefik `ForwardAuth`).
     #[must_use]
     pub fn without_grpc(mut self) -> Self {
-        self.policy_mut().grpc = false;
+        self.policy_mut().grpc_answers = GrpcAnswers::Never;
         self
     }
 

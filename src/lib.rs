@@ -150,9 +150,9 @@ pub use crate::token::{BearerToken, TokenHeader};
 #[cfg(feature = "oidc-discovery")]
 pub use crate::verify::KnownIssuer;
 pub use crate::verify::{
-    Accepted, AnyBearer, ExpectedAudience, ExpectedIssuer, IssuerSet, IssuerTemplate, JwtVerifier,
-    MissingLayer, Verification, VerifiedToken, VerifyAsyncFn, VerifyFn, VerifyToken, any_bearer,
-    verify_async_fn, verify_fn,
+    Accepted, DangerousAnyBearer, ExpectedAudience, ExpectedIssuer, IssuerSet, IssuerTemplate,
+    JwtVerifier, MissingLayer, Verification, VerifiedToken, VerifyAsyncFn, VerifyFn, VerifyToken,
+    dangerous_any_bearer, verify_async_fn, verify_fn,
 };
 
 /// The README's Rust code, compiled.

@@ -20,24 +20,6 @@ use crate::{EmptyBody, RegisteredClaims, ResponseForRejection};
 /// So the inner service must be `Clone`, and the clone must share its limits: true of all of
 /// tower's but `RateLimit`, which wants a `Buffer` around it. Its response body must have a
 /// `Default`, the empty one; map `hyper::body::Incoming`, which has none.
-///
-/// # Example: around a service of a named type
-///
-/// ```
-/// use http::{Request, Response};
-/// use tower::{Layer, ServiceExt, service_fn};
-/// use tower_jwt_auth::{JwtAuth, JwtAuthLayer, any_bearer};
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let inner = service_fn(async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new())));
-/// let service: JwtAuth<_, ()> = JwtAuthLayer::new(any_bearer()).layer(inner);
-///
-/// let response = service.oneshot(Request::new(String::new())).await?;
-/// assert_eq!(response.status(), 401);
-/// # Ok(())
-/// # }
-/// ```
 pub struct JwtAuth<S, C = RegisteredClaims, R = EmptyBody> {
     inner: S,
     policy: Arc<Policy<C>>,

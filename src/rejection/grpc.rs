@@ -14,24 +14,39 @@ use crate::rejection::response::complete_headers;
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
-/// The media type to answer with, when the request is gRPC or gRPC-Web.
+/// The longest name of a media type, two times 127 characters and the slash (RFC 6838 section 4.2).
+const MAX_MEDIA_TYPE: usize = 255;
+
+/// Which requests get a gRPC answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GrpcAnswers {
+    Never,
+    Grpc,
+    GrpcAndWeb,
+}
+
+/// The media type to answer with, when the request is of a kind that gets a gRPC answer.
 ///
 /// The test is strict, since its answer is an HTTP 200: a POST, with one `content-type` that is
-/// exactly `application/grpc` or `application/grpc+X` and `te: trailers`, or that is
-/// `application/grpc-web`, `-web-text` or either of them with `+X`. The version of HTTP is no part
-/// of it: behind a translator of gRPC-Web it says 1.1.
-pub(crate) fn media_type(head: &Parts) -> Option<HeaderValue> {
-    if head.method != Method::POST {
+/// exactly `application/grpc` or `application/grpc+X` and `te: trailers`; or, for a layer that
+/// answers gRPC-Web, one that is `application/grpc-web`, `-web-text` or either of them with `+X`. The
+/// version of HTTP is no part of it: behind a translator of gRPC-Web it says 1.1.
+pub(crate) fn media_type(head: &Parts, answers: GrpcAnswers) -> Option<HeaderValue> {
+    if answers == GrpcAnswers::Never || head.method != Method::POST {
         return None;
     }
     let content_type = single(head, &CONTENT_TYPE)?;
-    let media_type = match content_type.iter().position(|&octet| octet == b';') {
-        Some(end) => content_type.get(..end)?.trim_ascii(),
-        None => content_type.trim_ascii(),
+    let media_type = match memchr::memchr(b';', content_type) {
+        Some(end) => content_type.get(..end)?,
+        None => content_type,
     };
+    if media_type.len() > MAX_MEDIA_TYPE {
+        return None;
+    }
+    let media_type = media_type.trim_ascii();
     let is_grpc = match family(media_type)? {
         Family::Grpc => single(head, &TE)?.eq_ignore_ascii_case(b"trailers"),
-        Family::GrpcWeb => true,
+        Family::GrpcWeb => answers == GrpcAnswers::GrpcAndWeb,
     };
     is_grpc.then(|| HeaderValue::from_bytes(media_type).ok()).flatten()
 }

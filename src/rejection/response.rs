@@ -86,15 +86,6 @@ impl<B: Default> ResponseForRejection<B> for EmptyBody {
 /// Answers with problem details (RFC 9457): `application/problem+json` with `title`, `status`,
 /// `detail`, and, where there is one, the OAuth code as `error`.
 ///
-/// # Example: on a layer
-///
-/// ```
-/// use tower_jwt_auth::{JwtAuthLayer, ProblemJson, any_bearer};
-///
-/// let layer = JwtAuthLayer::new(any_bearer()).with_rejection_response(ProblemJson);
-/// # let _ = layer;
-/// ```
-///
 /// # Example: what it writes
 ///
 /// ```
@@ -140,16 +131,16 @@ impl<B: From<Bytes>> ResponseForRejection<B> for ProblemJson {
 ///
 /// ```
 /// use http::{Response, request::Parts};
-/// use tower_jwt_auth::{JwtAuthLayer, Rejection, RejectionFn, any_bearer};
+/// use tower_jwt_auth::{JwtAuthLayer, JwtVerifier, RegisteredClaims, Rejection, RejectionFn};
 ///
 /// type Respond = fn(&Rejection, &Parts) -> Response<String>;
 ///
 /// fn respond(rejection: &Rejection, _: &Parts) -> Response<String> {
 ///     Response::new(rejection.to_string())
 /// }
-/// let layer: JwtAuthLayer<(), RejectionFn<Respond>> =
-///     JwtAuthLayer::new(any_bearer()).with_rejection_fn(respond as Respond);
-/// # let _ = layer;
+/// fn layer(verifier: JwtVerifier) -> JwtAuthLayer<RegisteredClaims, RejectionFn<Respond>> {
+///     JwtAuthLayer::new(verifier).with_rejection_fn(respond as Respond)
+/// }
 /// ```
 #[derive(Clone)]
 pub struct RejectionFn<F>(pub(crate) F);

@@ -33,8 +33,8 @@ pub use self::known_issuer::KnownIssuer;
 pub(crate) use self::verified_token::Expected;
 pub use self::verified_token::{Accepted, MissingLayer, VerifiedToken};
 pub use self::verify_token::{
-    AnyBearer, Verification, VerifyAsyncFn, VerifyFn, VerifyToken, any_bearer, verify_async_fn,
-    verify_fn,
+    DangerousAnyBearer, Verification, VerifyAsyncFn, VerifyFn, VerifyToken, dangerous_any_bearer,
+    verify_async_fn, verify_fn,
 };
 pub(crate) use self::verify_token::{PendingVerdict, VerificationState};
 use crate::key_source::LookupState;

@@ -7,7 +7,7 @@ use http::request::Parts;
 
 use crate::{Accepted, BearerToken, Rejection, VerifiedToken};
 
-/// Judges bearer tokens: a [`JwtVerifier`](crate::JwtVerifier), [`any_bearer`], a closure
+/// Judges bearer tokens: a [`JwtVerifier`](crate::JwtVerifier), [`dangerous_any_bearer`], a closure
 /// ([`verify_fn`], [`verify_async_fn`]), or a type of one's own.
 ///
 /// The layer finds the one well-formed token of a request and asks; whatever the rule, refusals are
@@ -26,7 +26,7 @@ use crate::{Accepted, BearerToken, Rejection, VerifiedToken};
 /// impl VerifyToken<()> for PathTokens {
 ///     fn verify_bearer(&self, token: &BearerToken, head: &Parts) -> Verification<()> {
 ///         Verification::ready(match head.uri.path().strip_prefix('/') {
-///             Some(path) if path == token.as_str() => Ok(Accepted::new(())),
+///             Some(path) if token.matches(path) => Ok(Accepted::new(())),
 ///             _ => Err(Rejection::invalid_token()),
 ///         })
 ///     }
@@ -37,7 +37,7 @@ use crate::{Accepted, BearerToken, Rejection, VerifiedToken};
     message = "`{Self}` cannot verify tokens with claims of type `{C}`",
     label = "not a `VerifyToken<{C}>`",
     note = "give a `JwtVerifier` (whose claims type must be `DeserializeOwned + Send + Sync`), or \
-            a rule of your own by `verify_fn`, `verify_async_fn` or `any_bearer`"
+            a rule of your own by `verify_fn`, `verify_async_fn` or `dangerous_any_bearer`"
 )]
 pub trait VerifyToken<C>: Send + Sync + 'static {
     /// Judges one token, at once or later. Blocking work does not belong here.
@@ -59,9 +59,9 @@ impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
 ///
 /// # async fn ask(_: BearerToken) -> Result<Accepted<String>, Rejection> { Err(Rejection::invalid_token()) }
 /// fn verify(token: &BearerToken) -> Verification<String> {
-///     match token.as_str() {
-///         "demo-key" => Verification::ready(Ok(Accepted::new("alice".into()))),
-///         _ => Verification::pending(ask(token.clone())),
+///     match token.matches("demo-key") {
+///         true => Verification::ready(Ok(Accepted::new("alice".into()))),
+///         false => Verification::pending(ask(token.clone())),
 ///     }
 /// }
 /// # let _ = verify;
@@ -85,7 +85,7 @@ impl<C> Verification<C> {
     /// use tower_jwt_auth::{Accepted, BearerToken, Rejection, Verification};
     ///
     /// fn verify(token: &BearerToken) -> Verification<()> {
-    ///     let known = token.as_str() == "demo-key";
+    ///     let known = token.matches("demo-key");
     ///     Verification::ready(known.then(|| Accepted::new(())).ok_or_else(Rejection::invalid_token))
     /// }
     /// # let _ = verify;
@@ -166,7 +166,9 @@ impl<C> Verification<C> {
     ///         let (verifier, token) = (self.0.clone(), token.clone());
     ///         Verification::verified_later(async move {
     ///             let verified = verifier.verify(token.as_str()).await?;
-    ///             match is_revoked(verified.jti.as_deref().unwrap_or_default()).await {
+    ///             // What has no name cannot be revoked.
+    ///             let id = verified.jti.as_deref().ok_or_else(Rejection::invalid_token)?;
+    ///             match is_revoked(id).await {
     ///                 true => Err(Rejection::invalid_token()),
     ///                 false => Ok(verified),
     ///             }
@@ -194,8 +196,8 @@ impl<C> fmt::Debug for Verification<C> {
 /// A rule of one's own as a closure: for API keys and other opaque tokens that can be judged at
 /// once.
 ///
-/// What the closure answers becomes the claims of a [`VerifiedToken`]. Compare secrets in constant
-/// time, or look up their hashes.
+/// What the closure returns becomes the claims of a [`VerifiedToken`]. Compare secrets by
+/// [`BearerToken::matches`], which takes constant time, or look up their hashes.
 ///
 /// # Example: API keys, by their hashes
 ///
@@ -246,22 +248,21 @@ where
     VerifyAsyncFn(verify)
 }
 
-/// Accepts **every** well-formed bearer token, and verifies nothing: the presence of a token is all
-/// that is asked for, as with FastAPI's `HTTPBearer`.
+/// Accepts **every** well-formed bearer token and verifies nothing: the presence of a token is all that
+/// is asked for, as with FastAPI's `HTTPBearer`.
 ///
-/// Anybody can make one up. For services that hand the token on to somebody who judges it, and for
-/// trying things out.
+/// Anybody can make one up. For services that hand the token on to one that verifies it.
 ///
 /// # Example: a token, any token
 ///
 /// ```
-/// use tower_jwt_auth::{JwtAuthLayer, any_bearer};
+/// use tower_jwt_auth::{JwtAuthLayer, dangerous_any_bearer};
 ///
-/// let layer = JwtAuthLayer::new(any_bearer());
+/// let layer: JwtAuthLayer<()> = JwtAuthLayer::new(dangerous_any_bearer());
 /// # let _ = layer;
 /// ```
-pub fn any_bearer() -> AnyBearer {
-    AnyBearer
+pub fn dangerous_any_bearer() -> DangerousAnyBearer {
+    DangerousAnyBearer
 }
 
 /// The rule of [`verify_fn`].
@@ -331,22 +332,12 @@ impl<F> fmt::Debug for VerifyAsyncFn<F> {
     }
 }
 
-/// The rule of [`any_bearer`].
-///
-/// # Example: a layer by its full name
-///
-/// ```
-/// use tower_jwt_auth::{AnyBearer, JwtAuthLayer, any_bearer};
-///
-/// let rule: AnyBearer = any_bearer();
-/// let layer: JwtAuthLayer<()> = JwtAuthLayer::new(rule);
-/// # let _ = layer;
-/// ```
+/// The rule of [`dangerous_any_bearer`].
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug)]
-pub struct AnyBearer;
+pub struct DangerousAnyBearer;
 
-impl VerifyToken<()> for AnyBearer {
+impl VerifyToken<()> for DangerousAnyBearer {
     fn verify_bearer(&self, _: &BearerToken, _: &Parts) -> Verification<()> {
         Verification::ready(Ok(Accepted::new(())))
     }

@@ -10,7 +10,7 @@ use tower_jwt_auth::{
     Accepted, Algorithm, BearerToken, Clock, ConfigError, EmptyBody, ExpectedAudience,
     ExpectedIssuer, JwkSet, JwtAuthLayer, JwtVerifier, KeyCandidates, KeyLookup, KeyQuery,
     KeySource, KeySourceError, NumericDate, ProblemJson, Rejection, SystemClock, Verification,
-    VerificationKey, VerifiedToken, VerifyToken, any_bearer, verify_async_fn, verify_fn,
+    VerificationKey, VerifiedToken, VerifyToken, dangerous_any_bearer, verify_async_fn, verify_fn,
 };
 
 use crate::support::requests::{Body, bearer, reached, refusal, request, send};
@@ -300,7 +300,7 @@ fn b13_no_debug_shows_a_token_or_its_claims() {
     // And not while it is on its way.
     let (head, ()) = crate::support::requests::bearer(&token).into_parts();
     canaries.debug(key.verifier().verify_bearer(&bearer, &head));
-    canaries.debug(any_bearer().verify_bearer(&bearer, &head));
+    canaries.debug(dangerous_any_bearer().verify_bearer(&bearer, &head));
 }
 
 #[test]
@@ -335,10 +335,10 @@ fn b13_the_rest_of_the_public_types_has_nothing_to_hide() {
     canaries.debug(ProblemJson);
     canaries.debug(SystemClock);
     canaries.debug(SystemClock.now());
-    canaries.debug(any_bearer());
+    canaries.debug(dangerous_any_bearer());
     canaries.error(KeySourceError::new("down").with_source("the cause"));
     let inner = service_fn(async |_: Request<()>| Ok::<_, ()>(Response::new(())));
-    let mut service = JwtAuthLayer::new(any_bearer()).layer(inner);
+    let mut service = JwtAuthLayer::new(dangerous_any_bearer()).layer(inner);
     let token = key(Algorithm::HS256).token(&claims());
     for request in [bearer(&token), request([""; 0])] {
         let future = tower::Service::call(&mut service, request);
@@ -406,6 +406,7 @@ fn refused(key: &TestKey) -> Vec<(String, Request<()>)> {
 /// The same request as HTTP, gRPC and gRPC-Web, to a layer that answers with an empty body and to
 /// one that answers with problem details.
 fn answers(layer: &JwtAuthLayer<Claims>, request: &Request<()>) -> Vec<Response<Body>> {
+    let layer = &layer.clone().with_grpc_web();
     let problem = layer.clone().with_rejection_response(ProblemJson);
     let forms = [None, Some("application/grpc"), Some("application/grpc-web+proto")];
     forms

@@ -23,6 +23,8 @@ mod key_files;
 mod key_names;
 mod key_sets;
 mod keys;
+#[cfg(feature = "axum")]
+mod layer_order;
 mod properties;
 #[cfg(feature = "oidc-discovery")]
 mod providers;

@@ -202,7 +202,7 @@ fn g1_g2_g3_g4_g5_g6_the_table_over_grpc_and_grpc_web() {
     for (request, content_type) in requests {
         for row in TABLE {
             let kind = row.kind;
-            let response = send(&refusing(kind), request.clone());
+            let response = send(&refusing(kind).with_grpc_web(), request.clone());
             assert_eq!(response.status(), 200, "{kind:?}");
             assert_eq!(field(&response, "content-type"), Some(content_type), "{kind:?}");
             assert_eq!(field(&response, "grpc-status"), Some(row.grpc_status), "{kind:?}");
@@ -251,7 +251,7 @@ async fn a_verdict_that_takes_time_is_answered_alike() {
 
 #[test]
 fn b12_g4_refusals_before_the_verifier_have_the_forms_of_the_table() {
-    let layer = JwtAuthLayer::new(tower_jwt_auth::any_bearer());
+    let layer = JwtAuthLayer::new(tower_jwt_auth::dangerous_any_bearer());
     for (authorization, kind) in [
         (&[][..], K::MissingCredentials),
         (&["Basic YTpi"], K::UnsupportedScheme),
@@ -340,12 +340,35 @@ fn h3_the_realm_is_configurable_and_quoted() {
 #[test]
 fn g7_g12_without_grpc_everybody_gets_http() {
     for row in TABLE {
-        let layer = refusing(row.kind).without_grpc();
-        for request in [grpc(), post(&[(CONTENT_TYPE, "application/grpc-web")])] {
-            let response = send(&layer, request);
+        for layer in [refusing(row.kind), refusing(row.kind).with_grpc_web()] {
+            let layer = layer.without_grpc();
+            for request in [grpc(), post(&[(CONTENT_TYPE, "application/grpc-web")])] {
+                let response = send(&layer, request);
+                assert_eq!(response.status().as_u16(), row.status, "{:?}", row.kind);
+                assert_eq!(field(&response, "grpc-status"), None);
+                assert_eq!(challenge(&response), row.challenge);
+            }
+        }
+    }
+}
+
+#[test]
+fn g12_grpc_web_gets_http_unless_the_layer_answers_it() {
+    let requests =
+        ["application/grpc-web", "application/grpc-web+proto", "application/grpc-web-text"]
+            .map(|content_type| post(&[(CONTENT_TYPE, content_type)]));
+    for row in TABLE {
+        for request in &requests {
+            let response = send(&refusing(row.kind), request.clone());
             assert_eq!(response.status().as_u16(), row.status, "{:?}", row.kind);
             assert_eq!(field(&response, "grpc-status"), None);
-            assert_eq!(challenge(&response), row.challenge);
+            assert_eq!(field(&response, "content-type"), None);
+            // The last call holds.
+            let layer = refusing(row.kind).without_grpc().with_grpc_web();
+            for request in [request.clone(), grpc()] {
+                let response = send(&layer, request);
+                assert_eq!(field(&response, "grpc-status"), Some(row.grpc_status));
+            }
         }
     }
 }
@@ -386,7 +409,7 @@ fn answering(
     fields: &'static [(&'static str, &'static str)],
     request: Request<()>,
 ) -> Response<Body> {
-    let layer = refusing(kind).with_rejection_fn(move |rejection, head| {
+    let layer = refusing(kind).with_grpc_web().with_rejection_fn(move |rejection, head| {
         let body = format!("{} {}: {rejection}", head.method, head.uri.path());
         let mut response = Response::new(body.into_bytes());
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
@@ -539,15 +562,25 @@ const TES: &[(&[&str], bool)] = &[
     (&["trailers", "deflate"], false),
 ];
 
+/// Whether the layer answers gRPC-Web too.
+const WEB: [bool; 2] = [false, true];
+
+fn answering_web(layer: JwtAuthLayer<()>, web: bool) -> JwtAuthLayer<()> {
+    if web { layer.with_grpc_web() } else { layer }
+}
+
 /// Refused before the verifier, by it, at once and for want of keys.
 fn no_token() -> impl Iterator<Item = (JwtAuthLayer<()>, Vec<&'static str>)> {
     [K::ExpiredToken, K::InsufficientScope, K::KeysUnavailable]
         .into_iter()
         .map(|kind| (refusing(kind), vec!["Bearer abc"]))
         .chain([
-            (JwtAuthLayer::new(tower_jwt_auth::any_bearer()), vec![]),
-            (JwtAuthLayer::new(tower_jwt_auth::any_bearer()), vec!["Basic YTpi"]),
-            (JwtAuthLayer::new(tower_jwt_auth::any_bearer()), vec!["Bearer a", "Bearer a"]),
+            (JwtAuthLayer::new(tower_jwt_auth::dangerous_any_bearer()), vec![]),
+            (JwtAuthLayer::new(tower_jwt_auth::dangerous_any_bearer()), vec!["Basic YTpi"]),
+            (
+                JwtAuthLayer::new(tower_jwt_auth::dangerous_any_bearer()),
+                vec!["Bearer a", "Bearer a"],
+            ),
         ])
 }
 
@@ -557,18 +590,21 @@ fn g12_only_a_strictly_grpc_request_can_get_a_2xx_without_a_token() {
         .into_iter()
         .chain(["post", "POSTX", "PRI"]);
     let versions = [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2, Version::HTTP_3];
-    let cases: Vec<_> = no_token().collect();
+    let cases = WEB.map(|web| -> Vec<_> {
+        no_token().map(|(layer, value)| (answering_web(layer, web), value)).collect()
+    });
     let mut answers_of_grpc = 0;
     for method in methods {
         for (content_types, family) in CONTENT_TYPES {
-            for (tes, trailers) in TES {
+            for ((tes, trailers), web) in TES.iter().flat_map(|te| WEB.map(|web| (te, web))) {
                 for version in versions {
                     let is_grpc = method == "POST"
                         && match family {
                             Family::Grpc => *trailers,
-                            Family::Web => true,
+                            Family::Web => web,
                             Family::No => false,
                         };
+                    let cases = &cases[usize::from(web)];
                     // One case each, or this takes long; all of them where it matters.
                     let cases = if is_grpc { &cases[..] } else { &cases[..1] };
                     for (layer, authorization) in cases {
@@ -591,8 +627,19 @@ fn g12_only_a_strictly_grpc_request_can_get_a_2xx_without_a_token() {
             }
         }
     }
-    // 7 content types with the 2 good values of TE, 5 of gRPC-Web with any of the 11.
-    assert_eq!(answers_of_grpc, (7 * 2 + 5 * 11) * 4 * 6);
+    // 7 content types with the 2 good values of TE, by either layer; 5 of gRPC-Web with any of the 11, by
+    // the layer that answers it.
+    assert_eq!(answers_of_grpc, (2 * 7 * 2 + 5 * 11) * 4 * 6);
+}
+
+#[test]
+fn g12_a_media_type_longer_than_any_name_gets_http() {
+    for (length, status) in [(255, 200), (256, 401), (60_000, 401)] {
+        let content_type = format!("{:x<length$}", "application/grpc+");
+        let request = post(&[(CONTENT_TYPE, &content_type), (TE, "trailers")]);
+        let response = send(&refusing(K::ExpiredToken), request);
+        assert_eq!(response.status(), status, "{length}");
+    }
 }
 
 /// A gRPC answer that says no, or an HTTP one, as the case may be.
@@ -611,7 +658,7 @@ fn assert_is_refusal(response: &Response<Body>, is_grpc: bool, what: &str) {
 }
 
 /// The test of the design once more, by way of text.
-fn is_strictly_grpc(method: &str, content_types: &[String], tes: &[String]) -> bool {
+fn is_strictly_grpc(web: bool, method: &str, content_types: &[String], tes: &[String]) -> bool {
     let ([content_type], "POST") = (content_types, method) else { return false };
     let media_type = content_type.split(';').next().unwrap_or_default();
     let media_type = media_type.trim_matches([' ', '\t']).to_ascii_lowercase();
@@ -627,7 +674,7 @@ fn is_strictly_grpc(method: &str, content_types: &[String], tes: &[String]) -> b
             "application/grpc" => {
                 matches!(tes, [te] if te.eq_ignore_ascii_case("trailers"))
             }
-            "application/grpc-web" | "application/grpc-web-text" => true,
+            "application/grpc-web" | "application/grpc-web-text" => web,
             _ => false,
         }
 }
@@ -644,7 +691,9 @@ proptest! {
         ),
         tes in prop::collection::vec("trailers|trailers|TRAILERS|[ -~]{0,9}|trailers[ -~]{1,2}", 0..3),
     ) {
-        for (layer, authorization) in no_token() {
+        let cases = no_token().flat_map(|case| WEB.map(|web| (case.clone(), web)));
+        for ((layer, authorization), web) in cases {
+            let layer = answering_web(layer, web);
             let mut request = request(authorization);
             *request.method_mut() = Method::from_bytes(method.as_bytes()).unwrap();
             for (name, values) in [(CONTENT_TYPE, &content_types), (TE, &tes)] {
@@ -653,7 +702,7 @@ proptest! {
                 }
             }
             let response = send(&layer, request);
-            let is_grpc = is_strictly_grpc(&method, &content_types, &tes);
+            let is_grpc = is_strictly_grpc(web, &method, &content_types, &tes);
             assert_is_refusal(&response, is_grpc, &format!("{method} {content_types:?} {tes:?}"));
         }
     }

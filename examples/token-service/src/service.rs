@@ -8,7 +8,8 @@ use std::time::Duration;
 use axum::Router;
 use tower_http::cors::CorsLayer;
 use tower_jwt_auth::{
-    ConfigError, JwtAuthLayer, JwtVerifier, ProblemJson, SigningKey, TokenIssuer, any_bearer,
+    ConfigError, JwtAuthLayer, JwtVerifier, ProblemJson, SigningKey, TokenIssuer,
+    dangerous_any_bearer,
 };
 use url::Url;
 
@@ -113,9 +114,9 @@ impl Service {
     }
 }
 
-/// The layer that lets any bearer token pass, whatever it is.
+/// The layer that lets any bearer token pass, whatever it is: `/secure` shows it and trusts it with nothing.
 fn any_bearer_layer() -> Result<JwtAuthLayer<(), ProblemJson>, ConfigError> {
-    JwtAuthLayer::new(any_bearer()).with_rejection_response(ProblemJson).with_realm(REALM)
+    JwtAuthLayer::new(dangerous_any_bearer()).with_rejection_response(ProblemJson).with_realm(REALM)
 }
 
 /// An issuer is an absolute HTTP URL without query and fragment (RFC 8414 section 2).

@@ -119,7 +119,6 @@ impl OneOrMany {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct LayerSettings {
     pub(super) optional: bool,
-    pub(super) pass_cors_preflight: bool,
     pub(super) realm: Option<String>,
 }
 

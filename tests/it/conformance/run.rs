@@ -117,9 +117,6 @@ where
     if settings.optional {
         layer = layer.optional();
     }
-    if settings.pass_cors_preflight {
-        layer = layer.pass_cors_preflight();
-    }
     if let Some(realm) = &settings.realm {
         layer = layer.with_realm(realm).unwrap();
     }
