@@ -7,13 +7,20 @@
 //! # #[cfg(feature = "axum")]
 //! # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
 //! use axum::{Router, routing::get};
+//! use serde::Deserialize;
 //! use tower_jwt_auth::{Algorithm, JwtAuthLayer, JwtVerifier, VerificationKey, VerifiedToken};
+//!
+//! /// A token without `sub` is refused: 401.
+//! #[derive(Deserialize)]
+//! struct Claims {
+//!     sub: String,
+//! }
 //!
 //! let key = VerificationKey::from_secret(b"an example of a secret: 32 octets", Algorithm::HS256)?;
 //! let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
 //! let app: Router = Router::new()
-//!     .route("/me", get(async |token: VerifiedToken| token.sub.clone().unwrap_or_default()))
-//!     .route_layer(JwtAuthLayer::new(verifier));
+//!     .route("/me", get(async |token: VerifiedToken<Claims>| token.sub.clone()))
+//!     .route_layer(JwtAuthLayer::new(verifier.with_claims::<Claims>()));
 //! # let _ = app;
 //! # Ok(())
 //! # }

@@ -13,13 +13,13 @@ use crate::{Audience, NumericDate, Scope};
 /// ```
 /// use tower_jwt_auth::{RegisteredClaims, VerifiedToken};
 ///
-/// fn greet(token: &VerifiedToken) -> String {
-///     format!("hello, {}", token.sub.as_deref().unwrap_or("stranger"))
+/// fn may_read(token: &VerifiedToken) -> bool {
+///     token.scope.as_ref().is_some_and(|scope| scope.contains("read"))
 /// }
 ///
 /// let claims: RegisteredClaims = serde_json::from_str(r#"{"sub": "alice", "scope": "read"}"#)?;
 /// assert!(claims.scope.is_some_and(|scope| scope.contains("read")));
-/// # let _ = greet;
+/// # let _ = may_read;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[non_exhaustive]

@@ -95,6 +95,8 @@ def ask_without_a_good_token(checks, good, address):
         refused(checks, f"in the query {version}", ask(path=f"/?access_token={good}"), 401, None)
         preflight = ("Origin: https://app.example", "Access-Control-Request-Method: GET")
         refused(checks, f"preflight {version}", ask(*preflight, options=["-X", "OPTIONS"]), 401, None)
+        web = ask("Content-Type: application/grpc-web", options=["-X", "POST"])
+        checks.equal((web.status, web.one("grpc-status")), (200, "16"), f"gRPC-Web {version}")
         for path in ("/", "/any/path?x=1"):
             for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
                 answer = ask(bearer, path=path, options=["-X", method])

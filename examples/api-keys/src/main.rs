@@ -1,9 +1,11 @@
-//! API keys instead of JWTs: a rule of one's own behind the same layer, with the same refusals. The
-//! server knows the SHA-256 hashes of its keys, and not the keys.
+//! API keys instead of JWTs: a custom rule behind the same layer, with the same refusals. The server
+//! knows the SHA-256 hashes of its users' keys, and not the keys; the key of its monitoring is one secret,
+//! which is compared in constant time.
 //!
 //!     cargo run -p api-keys
 //!     curl -i -H 'Authorization: Bearer demo-key-alice' http://127.0.0.1:3000/me
 //!     curl -i -H 'Authorization: Bearer demo-key-alice' http://127.0.0.1:3000/slow/me
+//!     curl -i -H 'Authorization: Bearer demo-key-monitoring' http://127.0.0.1:3000/metrics
 
 use std::collections::HashMap;
 use std::env;
@@ -32,6 +34,12 @@ const USERS: [(&str, User); 2] = [
     ("586e2671e66b0c67ca4a057786411bcdd3d1c2904f041f6b78a754835a5bbcfe", User { name: "bob" }),
 ];
 
+/// In an application, read it from a file or the environment.
+const MONITORING_KEY: &str = "demo-key-monitoring";
+
+/// The claims of a request by the monitoring.
+struct Monitoring;
+
 type Users = Arc<HashMap<&'static str, User>>;
 
 #[tokio::main]
@@ -53,8 +61,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     }));
 
+    let monitoring = JwtAuthLayer::new(verify_fn(|key: &BearerToken| {
+        // Not by `==`, whose time tells how much of a guess is right.
+        key.matches(MONITORING_KEY).then_some(Monitoring).ok_or_else(unknown_key)
+    }));
+
     let app = Router::new()
         .merge(Router::new().route("/me", get(me)).route_layer(in_memory))
+        .merge(Router::new().route("/metrics", get(metrics)).route_layer(monitoring))
         .merge(Router::new().route("/slow/me", get(me)).route_layer(in_database));
     let listener = TcpListener::bind(env::var("LISTEN").unwrap_or("127.0.0.1:3000".into())).await?;
     println!("listening on http://{}", listener.local_addr()?);
@@ -64,6 +78,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 async fn me(user: VerifiedToken<User>) -> &'static str {
     user.name
+}
+
+async fn metrics(_: VerifiedToken<Monitoring>) -> &'static str {
+    "up 1\n"
 }
 
 /// Stands for a look-up that waits.

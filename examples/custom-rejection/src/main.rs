@@ -14,6 +14,7 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use serde::Deserialize;
 use tokio::net::TcpListener;
 use tower_jwt_auth::{
     Algorithm, JwtAuthLayer, JwtVerifier, ProblemJson, Rejection, RejectionKind, VerificationKey,
@@ -23,11 +24,17 @@ use tower_jwt_auth::{
 /// In an application, read it from a file or the environment.
 const DEMO_SECRET: &[u8] = b"tower-jwt-auth demo secret: never use it for real";
 
+/// What this application reads of a token. One without `sub` is refused: 401.
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let key = VerificationKey::from_secret(DEMO_SECRET, Algorithm::HS256)?;
     let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
-    let auth = JwtAuthLayer::new(verifier);
+    let auth = JwtAuthLayer::new(verifier.with_claims::<Claims>());
 
     let api = Router::new()
         .route("/orders", get(orders))
@@ -53,12 +60,12 @@ fn please_log_in(rejection: &Rejection, _head: &Parts) -> Response<Body> {
     (rejection.status(), Html(page)).into_response()
 }
 
-async fn orders(_: VerifiedToken) -> &'static str {
+async fn orders(_: VerifiedToken<Claims>) -> &'static str {
     "[]\n"
 }
 
-async fn account(token: VerifiedToken) -> Html<String> {
-    // Claims are text of somebody else's: nothing of them goes into a page as it is.
-    let known = if token.sub.is_some() { "a name" } else { "no name" };
-    Html(format!("<!doctype html><title>Your account</title><p>You have {known}.\n"))
+async fn account(token: VerifiedToken<Claims>) -> Html<String> {
+    // Claims are the issuer's text, and may be the user's: escape what goes into a page.
+    let name = token.sub.replace('&', "&amp;").replace('<', "&lt;");
+    Html(format!("<!doctype html><title>Your account</title><p>You are {name}.\n"))
 }

@@ -1,22 +1,30 @@
-//! The least there is: an axum route that greets whoever the token is about.
+//! The least there is: an axum route that greets the user whom the token names.
 //!
 //!     cargo run -p hello
 //!     curl -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:3000/me   # $TOKEN: see the README
 use axum::{Router, routing::get};
+use serde::Deserialize;
 use tower_jwt_auth::{Algorithm, JwtAuthLayer, JwtVerifier, VerificationKey, VerifiedToken};
 
 /// In an application, read it from a file or the environment.
 const DEMO_SECRET: &[u8] = b"tower-jwt-auth demo secret: never use it for real";
 
-async fn me(token: VerifiedToken) -> String {
-    format!("hello, {}", token.sub.as_deref().unwrap_or("whoever you are"))
+/// What this API reads of a token. One without `sub` is refused: 401.
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+}
+
+async fn me(token: VerifiedToken<Claims>) -> String {
+    format!("hello, {}", token.sub)
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let key = VerificationKey::from_secret(DEMO_SECRET, Algorithm::HS256)?;
     let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
-    let app = Router::new().route("/me", get(me)).route_layer(JwtAuthLayer::new(verifier));
+    let auth = JwtAuthLayer::new(verifier.with_claims::<Claims>());
+    let app = Router::new().route("/me", get(me)).route_layer(auth);
 
     let address = std::env::var("LISTEN").unwrap_or("127.0.0.1:3000".into());
     let listener = tokio::net::TcpListener::bind(address).await?;

@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use serde::Deserialize;
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
 use tower_jwt_auth::{
@@ -26,6 +27,12 @@ use tower_jwt_auth::{
 /// In an application, read it from a file or the environment.
 const DEMO_SECRET: &[u8] = b"tower-jwt-auth demo secret: never use it for real";
 
+/// What this service reads of a token. One without `sub` is refused: 401.
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+}
+
 /// How long running requests may take to end.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -33,10 +40,10 @@ const GRACE: Duration = Duration::from_secs(5);
 async fn main() -> Result<(), Box<dyn Error>> {
     let key = VerificationKey::from_secret(DEMO_SECRET, Algorithm::HS256)?;
     let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
-    let service =
-        ServiceBuilder::new().layer(JwtAuthLayer::new(verifier)).service_fn(async |request| {
-            Ok::<_, Infallible>(hello(&request).unwrap_or_else(|missing| server_error(&missing)))
-        });
+    let auth = JwtAuthLayer::new(verifier.with_claims::<Claims>());
+    let service = ServiceBuilder::new().layer(auth).service_fn(async |request| {
+        Ok::<_, Infallible>(hello(&request).unwrap_or_else(|missing| server_error(&missing)))
+    });
 
     let listener = TcpListener::bind(env::var("LISTEN").unwrap_or("127.0.0.1:3000".into())).await?;
     println!("listening on http://{}", listener.local_addr()?);
@@ -71,9 +78,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// The handler: behind the layer there is always a token.
 fn hello(request: &Request<Incoming>) -> Result<Response<Full<Bytes>>, MissingLayer> {
-    let token: &VerifiedToken = VerifiedToken::from_extensions(request.extensions())?;
-    let name = token.sub.as_deref().unwrap_or("whoever you are");
-    Ok(Response::new(format!("hello, {name}\n").into()))
+    let token = VerifiedToken::<Claims>::from_extensions(request.extensions())?;
+    Ok(Response::new(format!("hello, {}\n", token.sub).into()))
 }
 
 /// Without the layer: a mistake of ours, so the hint goes to the log.

@@ -1,5 +1,5 @@
 //! Try any issuer's token: a server that answers with the claims of the token it is shown, over
-//! HTTP/1.1, h2c and gRPC.
+//! HTTP/1.1, h2c and gRPC. Refusals are gRPC to gRPC and gRPC-Web requests.
 //!
 //!     cargo run -p whoami -- --issuer https://issuer.example \
 //!         --audience https://api.example --discover
@@ -74,7 +74,7 @@ fn with_causes(error: &dyn Error) -> String {
 /// Serves until SIGTERM or Ctrl-C.
 async fn serve(flags: &Flags) -> Result<(), String> {
     let verifier = Verifier::new(flags)?;
-    let mut auth = verifier.layer().exempt(is_readiness_probe);
+    let mut auth = verifier.layer().exempt(is_readiness_probe).with_grpc_web();
     if flags.optional {
         auth = auth.optional();
     }
