@@ -46,7 +46,7 @@ impl<'a> JwkReader<'a> {
 
     /// Reads a JWK. Its errors name members and never show their values.
     pub(crate) fn parse(self, json: &str) -> Result<VerificationKey, ConfigError> {
-        let members = Members::parse(without_bom(json), "JWK")?;
+        let members = Members::parse(json, "JWK")?;
 
         if !members.has_name("kty") && members.has_name("keys") {
             return Err(unusable("this is a JWK set, not a JWK: use `JwkSet::from_json`"));

@@ -119,7 +119,7 @@ impl JwkSet {
     }
 
     fn read_given(json: &str, key_use: Option<&KeyUse>) -> Result<Self, ConfigError> {
-        let set = Self::read(json, JwkReader::default().with_key_use(key_use))?;
+        let set = Self::read(without_bom(json), JwkReader::default().with_key_use(key_use))?;
         trace::keys_skipped(set.skipped());
         Ok(set)
     }
@@ -134,7 +134,7 @@ impl JwkSet {
     }
 
     fn read(json: &str, reader: JwkReader<'_>) -> Result<Self, ConfigError> {
-        let members = Members::parse(without_bom(json), "JWK set").map_err(|error| {
+        let members = Members::parse(json, "JWK set").map_err(|error| {
             // The same fault, of a set instead of a key.
             ConfigError::new(ConfigErrorKind::KeySet, error.to_string())
         })?;

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::key::der;
-use crate::key::jwk::JwkReader;
+use crate::key::jwk::{JwkReader, without_bom};
 use crate::key::key_hint::Thumbprints;
 use crate::key::material::{self, KeyMaterial};
 use crate::key::pem::PublicKeyDer;
@@ -205,7 +205,7 @@ impl VerificationKey {
     /// assert!(VerificationKey::from_jwk(private).is_err());
     /// ```
     pub fn from_jwk(json: &str) -> Result<Self, ConfigError> {
-        JwkReader::default().parse(json)
+        JwkReader::default().parse(without_bom(json))
     }
 
     /// Replaces the key ID, by which a token's `kid` picks this key from several (RFC 7515 section
