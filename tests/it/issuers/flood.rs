@@ -138,9 +138,10 @@ async fn v42_made_up_tenants_that_hang_harm_no_issuer_that_is_held() {
         pass(1).await;
         let start = Instant::now();
         assert_eq!(kind(&issuers, &held.token().build()).await, None, "{second}");
+        assert_eq!(start.elapsed(), secs(0), "{second}");
         let further = kind(&issuers, &new.token().build()).await;
         assert!(further.is_none() || further == UNAVAILABLE, "{further:?}");
-        assert_eq!(start.elapsed(), secs(0), "{second}");
+        assert!(start.elapsed() < secs(1), "{second}: {:?}", start.elapsed());
     }
     // As soon as nobody waits for a made-up tenant, a new one is served.
     pass(7).await;
