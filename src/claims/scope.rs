@@ -7,7 +7,8 @@ use serde::{Serialize, Serializer};
 /// section 2.2.3).
 ///
 /// The standard form is one string with single spaces between the values; an array of strings, as
-/// some issuers write it, is read too.
+/// some issuers write it, is read too. An element of an array is one value: where it has a space, it
+/// is no scope, and grants nothing. Its spaces are replaced by U+FFFD.
 ///
 /// # Example: what was granted
 ///
@@ -41,6 +42,15 @@ impl Scope {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Adds one value. Its spaces must not separate values, and no scope has U+FFFD in it (RFC 6749
+    /// section 3.3).
+    fn push(&mut self, value: &str) {
+        if !self.0.is_empty() {
+            self.0.push(' ');
+        }
+        self.0.extend(value.chars().map(|c| if c == ' ' { '\u{fffd}' } else { c }));
+    }
 }
 
 impl From<&str> for Scope {
@@ -51,8 +61,12 @@ impl From<&str> for Scope {
 }
 
 impl<'a> FromIterator<&'a str> for Scope {
+    /// From single values. A space does not separate them: see [`Scope`].
     fn from_iter<I: IntoIterator<Item = &'a str>>(values: I) -> Self {
-        Self(values.into_iter().collect::<Vec<_>>().join(" "))
+        values.into_iter().fold(Self::default(), |mut scope, value| {
+            scope.push(value);
+            scope
+        })
     }
 }
 
@@ -92,14 +106,11 @@ impl<'de> Visitor<'de> for ScopeVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Scope, A::Error> {
-        let mut scope = String::new();
+        let mut scope = Scope::default();
         while let Some(value) = values.next_element::<String>()? {
-            if !scope.is_empty() {
-                scope.push(' ');
-            }
-            scope.push_str(&value);
+            scope.push(&value);
         }
-        Ok(Scope(scope))
+        Ok(scope)
     }
 }
 
@@ -116,5 +127,24 @@ mod tests {
         let scope: Scope = serde_json::from_str(r#"["read", "write"]"#).unwrap();
         assert_eq!(scope.as_str(), "read write");
         assert_eq!(Scope::default().iter().count(), 0);
+    }
+
+    #[test]
+    fn a_space_within_an_element_separates_nothing() {
+        for json in [r#"["read write"]"#, r#"["read\u0020write"]"#] {
+            let scope: Scope = serde_json::from_str(json).unwrap();
+            assert!(!scope.contains("read") && !scope.contains("write"), "{json}");
+            assert_eq!(scope.iter().count(), 1, "{json}");
+            let again: Scope =
+                serde_json::from_str(&serde_json::to_string(&scope).unwrap()).unwrap();
+            assert_eq!(again, scope);
+        }
+        let scope: Scope = serde_json::from_str(r#"["admin delete", "read", " ", ""]"#).unwrap();
+        assert!(scope.contains("read"));
+        assert!(!["admin", "delete", "admin delete", ""].iter().any(|value| scope.contains(value)));
+        // A requirement that is made of such a value is one that nobody meets.
+        let required: Scope = ["read write"].into_iter().collect();
+        let granted = Scope::from("read write");
+        assert!(!required.iter().all(|value| granted.contains(value)));
     }
 }
