@@ -32,6 +32,8 @@ pub enum ConfigErrorKind {
     KeySet,
     /// A leeway, age or lifetime out of its bounds.
     Duration,
+    /// A limit on the length of tokens or headers out of its bounds.
+    Length,
     /// A token type, `typ`, that is no media type.
     TokenType,
     /// A URL that is not fetched: no https, or one with a password in it.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::lifetime::whole_seconds;
 use super::{IssueError, IssueErrorKind, SigningKey, claims, compact, crypto};
-use crate::token::MAX_TOKEN;
+use crate::token::Limits;
 use crate::{Audience, Clock, ConfigError, ConfigErrorKind, JwkSet, NumericDate, SystemClock};
 
 /// Issues signed tokens (RFC 7519) with the claims of your own type, and those that no token goes
@@ -246,7 +246,7 @@ impl TokenIssuer {
     ///
     /// When the claims are no JSON object, hold `iss`, `iat` or `exp`, or have `sub`, `jti`, `nbf`
     /// or `aud` in a form that RFC 7519 section 4.1 does not allow; when a name stands twice among
-    /// them; when they make a token of more than 16 KiB, which no verifier of this crate reads; when
+    /// them; when they make a token of more than 16 KiB, which no verifier reads by default; when
     /// there is no audience; when the backend cannot sign.
     ///
     /// # Example: an end of one's own is given as a lifetime
@@ -301,10 +301,10 @@ impl TokenIssuer {
         let mut claims = claims::read(claims)?;
         self.complete(&mut claims, lifetime)?;
         let token = compact::sign(&self.0.header, claims, &self.0.key)?;
-        if token.len() > MAX_TOKEN {
+        if token.len() > Limits::DEFAULT.token {
             return Err(IssueError::new(
                 IssueErrorKind::Claims,
-                "the claims make a token of more than 16 KiB, which no verifier reads",
+                "the claims make a token of more than 16 KiB, which no verifier reads by default",
             ));
         }
         Ok(token)

@@ -83,6 +83,9 @@ rejection_kinds! {
     /// Not a signed token in the compact serialization, or one that asks for what a JWT must not.
     MalformedToken: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the token is malformed";
+    /// The token, or its header, is longer than the verifier's limit.
+    TokenTooLong: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
+        "the token is too long";
     /// A critical header parameter that is not understood (RFC 7515 section 4.1.11).
     UnsupportedCriticalHeader: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the token has a critical header parameter that is not supported";
@@ -95,11 +98,11 @@ rejection_kinds! {
     /// The signature does not hold.
     InvalidSignature: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the signature of the token is invalid";
-    /// The claims are not a JSON object, a name stands in it twice, or a registered claim has the
+    /// The claims are not a JSON object, a name is duplicated in it, or a registered claim has the
     /// wrong type.
     MalformedClaims: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the claims of the token are malformed";
-    /// A required claim is absent.
+    /// A required claim is absent, or has no value.
     MissingClaim: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the token lacks a required claim";
     /// Issued by somebody else.
@@ -120,7 +123,8 @@ rejection_kinds! {
     /// Issued longer ago than the maximum age allows.
     TooOld: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the token is too old";
-    /// Not an access token: another `typ`, an ID token, an event.
+    /// Not an access token: another `typ`, or a claim that names the token an ID token, a refresh
+    /// token, a logout token or an event.
     WrongTokenType: UNAUTHORIZED, "invalid_token", UNAUTHENTICATED,
         "the token is not an access token";
     /// Bound to its sender (`cnf`), whom nothing here checks.

@@ -242,8 +242,10 @@ impl Rejection {
             .unwrap_or_else(|| self.kind.description())
     }
 
-    /// What was configured, where the token did not match it: an issuer, an audience, or the name of
-    /// the claim that it lacks. For the operator's log, never sent to the client.
+    /// What the token did not match: an issuer, an audience or a limit that is configured, or the
+    /// name of the claim that is missing, has the wrong type, does not fit the type of the claims, or
+    /// shows another kind of token. For the operator's log, never sent to the client; it never holds
+    /// a value of the token.
     ///
     /// # Example: a token for another service
     ///

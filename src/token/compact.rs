@@ -7,10 +7,24 @@ use base64_simd::{Out, URL_SAFE_NO_PAD};
 use crate::RejectionKind;
 use crate::token::JoseHeader;
 
-/// The longest token that is looked at.
-pub(crate) const MAX_TOKEN: usize = 16 * 1024;
-/// The longest header segment that is decoded.
-const MAX_HEADER: usize = 4 * 1024;
+/// How long a token, and its header segment, may be, in bytes of base64url.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) token: usize,
+    pub(crate) header: usize,
+}
+
+impl Limits {
+    pub(crate) const DEFAULT: Self = Self { token: 16 * 1024, header: 4 * 1024 };
+    /// What any verifier can be told to read.
+    pub(crate) const LARGEST: Self = Self { token: 64 * 1024, header: 16 * 1024 };
+
+    pub(crate) fn allow(self, token: &[u8]) -> bool {
+        token.len() <= self.token
+            && memchr::memchr(b'.', token).is_none_or(|header| header <= self.header)
+    }
+}
+
 /// The longest signature there is: RSA with 8192 bits, in base64url.
 const MAX_SIGNATURE: usize = 1_366;
 
@@ -18,20 +32,45 @@ const fn decoded(encoded: usize) -> usize {
     encoded.div_ceil(4).saturating_mul(3)
 }
 
-/// Room for the decoded segments of one token, on the stack and not even zeroed.
+/// Buffers for the decoded segments of one token.
 pub(crate) struct Scratch {
-    header: [MaybeUninit<u8>; decoded(MAX_HEADER)],
-    payload: [MaybeUninit<u8>; decoded(MAX_TOKEN)],
-    signature: [MaybeUninit<u8>; decoded(MAX_SIGNATURE)],
+    header: Buffer<{ decoded(Limits::DEFAULT.header) }>,
+    payload: Buffer<{ decoded(Limits::DEFAULT.token) }>,
+    signature: Buffer<{ decoded(MAX_SIGNATURE) }>,
 }
 
 impl Scratch {
     #[inline]
     pub(crate) fn new() -> Self {
-        Self {
-            header: [const { MaybeUninit::uninit() }; decoded(MAX_HEADER)],
-            payload: [const { MaybeUninit::uninit() }; decoded(MAX_TOKEN)],
-            signature: [const { MaybeUninit::uninit() }; decoded(MAX_SIGNATURE)],
+        Self { header: Buffer::new(), payload: Buffer::new(), signature: Buffer::new() }
+    }
+}
+
+/// On the stack and not even zeroed; on the heap only for a segment beyond the default limits.
+struct Buffer<const N: usize> {
+    stack: [MaybeUninit<u8>; N],
+    heap: Vec<u8>,
+}
+
+impl<const N: usize> Buffer<N> {
+    #[inline]
+    fn new() -> Self {
+        Self { stack: [const { MaybeUninit::uninit() }; N], heap: Vec::new() }
+    }
+
+    /// Base64url without padding; white space, the other alphabet and stray trailing bits are
+    /// refused.
+    fn decode(&mut self, segment: &[u8]) -> Result<&[u8], RejectionKind> {
+        let length = decoded(segment.len());
+        let buffer = if length <= N {
+            self.stack.as_mut_slice()
+        } else {
+            self.heap.reserve_exact(length);
+            self.heap.spare_capacity_mut()
+        };
+        match URL_SAFE_NO_PAD.decode(segment, Out::from_uninit_slice(buffer)) {
+            Ok(bytes) => Ok(bytes),
+            Err(_) => Err(RejectionKind::MalformedToken),
         }
     }
 }
@@ -47,11 +86,15 @@ pub(crate) struct CompactJws<'a> {
 }
 
 impl<'a> CompactJws<'a> {
-    pub(crate) fn parse(token: &'a [u8], scratch: &'a mut Scratch) -> Result<Self, RejectionKind> {
+    pub(crate) fn parse(
+        token: &'a [u8],
+        limits: Limits,
+        scratch: &'a mut Scratch,
+    ) -> Result<Self, RejectionKind> {
         const MALFORMED: RejectionKind = RejectionKind::MalformedToken;
 
-        if token.len() > MAX_TOKEN {
-            return Err(MALFORMED);
+        if token.len() > limits.token {
+            return Err(RejectionKind::TokenTooLong);
         }
         let first = memchr::memchr(b'.', token).ok_or(MALFORMED)?;
         let last = memchr::memrchr(b'.', token).ok_or(MALFORMED)?;
@@ -62,23 +105,18 @@ impl<'a> CompactJws<'a> {
             // One dot only.
             _ => return Err(MALFORMED),
         };
-        if header.len() > MAX_HEADER || memchr::memchr(b'.', payload).is_some() {
+        if memchr::memchr(b'.', payload).is_some() {
             return Err(MALFORMED);
+        }
+        if header.len() > limits.header {
+            return Err(RejectionKind::TokenTooLong);
         }
         if signature.len() > MAX_SIGNATURE {
             return Err(RejectionKind::InvalidSignature);
         }
-        let header = decode(header, &mut scratch.header)?;
-        let payload = decode(payload, &mut scratch.payload)?;
-        let signature = decode(signature, &mut scratch.signature)?;
+        let header = scratch.header.decode(header)?;
+        let payload = scratch.payload.decode(payload)?;
+        let signature = scratch.signature.decode(signature)?;
         Ok(Self { header: JoseHeader::parse(header)?, message, payload, signature })
-    }
-}
-
-/// Base64url without padding; white space, the other alphabet and stray trailing bits are refused.
-fn decode<'a>(segment: &[u8], room: &'a mut [MaybeUninit<u8>]) -> Result<&'a [u8], RejectionKind> {
-    match URL_SAFE_NO_PAD.decode(segment, Out::from_uninit_slice(room)) {
-        Ok(octets) => Ok(octets),
-        Err(_) => Err(RejectionKind::MalformedToken),
     }
 }

@@ -6,8 +6,6 @@ pub(crate) mod extract;
 mod header;
 
 pub use self::bearer::BearerToken;
-#[cfg(feature = "issuer")]
-pub(crate) use self::compact::MAX_TOKEN;
-pub(crate) use self::compact::{CompactJws, Scratch};
+pub(crate) use self::compact::{CompactJws, Limits, Scratch};
 pub use self::header::TokenHeader;
 pub(crate) use self::header::{JoseHeader, is_media_type};

@@ -1,6 +1,7 @@
 //! Is it for us, now? The rules over the registered claims: a plain function of the claims and the
 //! time.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use super::claims_pass::{Registered, Wanted};
 use super::expected::{AudienceClaim, Expected};
 use super::{ExpectedAudience, ExpectedIssuer};
 use crate::key::AlgorithmSet;
-use crate::token::is_media_type;
+use crate::token::{Limits, is_media_type};
 use crate::{Algorithm, Clock, ConfigError, NumericDate, Rejection, RejectionKind, SystemClock};
 
 /// What a verifier asks of a token.
@@ -27,8 +28,10 @@ pub(super) struct Rules {
     pub(super) exclusive_audience: bool,
     pub(super) required: Vec<String>,
     pub(super) ignore_confirmation: bool,
+    pub(super) allow_at_hash: bool,
     pub(super) accept_id_tokens: bool,
     pub(super) accept_events: bool,
+    pub(super) limits: Limits,
 }
 
 impl Rules {
@@ -52,8 +55,10 @@ impl Rules {
             exclusive_audience: false,
             required: Vec::new(),
             ignore_confirmation: false,
+            allow_at_hash: false,
             accept_id_tokens: false,
             accept_events: false,
+            limits: Limits::DEFAULT,
         })
     }
 
@@ -67,8 +72,12 @@ impl Rules {
 
     /// Which claims have to be written down beside the registered ones.
     pub(super) fn wanted(&self) -> Wanted {
-        let cognito = self.audience_claim == AudienceClaim::CognitoClient;
-        Wanted { rfc9068: self.rfc9068, cognito }
+        Wanted {
+            rfc9068: self.rfc9068,
+            in_place_of_audience: self.audience_claim.in_place_of_audience(),
+            token_use: self.audience_claim == AudienceClaim::CognitoClient,
+            presence: self.rfc9068 || !self.required.is_empty(),
+        }
     }
 
     /// Checks the claims, and answers when the token expires. The clock is read once.
@@ -98,14 +107,21 @@ impl Rules {
     fn check_audience(&self, claims: &Registered<'_>) -> Result<(), Rejection> {
         let Expected::OneOf { values, display } = &self.audience else { return Ok(()) };
         let is_ours = |audience: &str| values.iter().any(|value| value == audience);
-        if self.audience_claim == AudienceClaim::CognitoClient {
-            return check_cognito(claims, is_ours)
-                .map_err(|kind| Rejection::from(kind).with_expected(display));
+        if let Some(claim) = self.audience_claim.in_place_of_audience() {
+            if self.audience_claim == AudienceClaim::CognitoClient {
+                check_token_use(claims)?;
+            }
+            return match &claims.in_place_of_audience {
+                // A token that has an audience is for that one.
+                Some(name) if claims.audience.is_none() && is_ours(name) => Ok(()),
+                Some(_) => Err(Rejection::from(RejectionKind::WrongAudience).with_expected(display)),
+                None => Err(missing(claim)),
+            };
         }
         let kind = match &claims.audience {
             Some(audience)
-                if audience.texts().any(is_ours)
-                    && (!self.exclusive_audience || audience.texts().all(is_ours)) =>
+                if audience.iter().any(is_ours)
+                    && (!self.exclusive_audience || audience.iter().all(is_ours)) =>
             {
                 return Ok(());
             }
@@ -141,17 +157,43 @@ impl Rules {
         Ok(expires_at)
     }
 
-    fn check_type(&self, claims: &Registered<'_>, typ: Option<&str>) -> Result<(), RejectionKind> {
+    fn check_type(&self, claims: &Registered<'_>, typ: Option<&str>) -> Result<(), Rejection> {
         let is_access_token = match typ {
             Some(typ) if is_media_type(typ, "at+jwt") => true,
             Some(typ) => !self.rfc9068 && is_media_type(typ, "JWT"),
             None => !self.rfc9068,
         };
-        let is_id_token = !self.accept_id_tokens && (claims.has("at_hash") || claims.has("c_hash"));
-        let is_event = !self.accept_events && claims.has("events");
-        match is_access_token && !is_id_token && !is_event {
-            true => Ok(()),
-            false => Err(RejectionKind::WrongTokenType),
+        if !is_access_token {
+            return Err(wrong_type(if self.rfc9068 { "at+jwt" } else { "at+jwt or JWT" }));
+        }
+        match self.claim_of_another_kind(claims) {
+            Some(claim) => Err(wrong_type(claim)),
+            None => Ok(()),
+        }
+    }
+
+    /// The claim by which a token names itself something else than an access token.
+    fn claim_of_another_kind(&self, claims: &Registered<'_>) -> Option<&'static str> {
+        let is = |claim: &Option<Cow<'_, str>>, kinds: &[&str]| {
+            claim.as_deref().is_some_and(|kind| kinds.iter().any(|k| k.eq_ignore_ascii_case(kind)))
+        };
+        let id_tokens = self.accept_id_tokens;
+        let hashes = id_tokens || self.allow_at_hash;
+        // Amazon Cognito.
+        if is(&claims.token_use, if id_tokens { &["refresh"] } else { &["id", "refresh"] }) {
+            return Some("token_use");
+        }
+        // Keycloak.
+        if is(&claims.kind, &["Refresh", "Offline", "Logout"])
+            || !id_tokens && is(&claims.kind, &["ID"])
+        {
+            return Some("typ");
+        }
+        match () {
+            () if claims.has("at_hash") && !hashes => Some("at_hash"),
+            () if claims.has("c_hash") && !hashes => Some("c_hash"),
+            () if claims.is_event && !self.accept_events => Some("events"),
+            () => None,
         }
     }
 
@@ -159,18 +201,12 @@ impl Rules {
         const RFC_9068: [&str; 7] = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"];
 
         if claims.has("cnf") && !self.ignore_confirmation {
-            return Err(RejectionKind::UnconfirmedSender.into());
+            let cnf = &Arc::from("cnf");
+            return Err(Rejection::from(RejectionKind::UnconfirmedSender).with_expected(cnf));
         }
-        if self.rfc9068 {
-            if let Some(name) = RFC_9068.iter().find(|name| !claims.has(name)) {
-                return Err(missing(name));
-            }
-            let audience = claims.audience.as_ref();
-            if audience.is_none_or(|audience| audience.texts().next().is_none()) {
-                return Err(missing("aud"));
-            }
-        }
-        match self.required.iter().find(|name| !claims.has(name)) {
+        let rfc9068 = if self.rfc9068 { RFC_9068.as_slice() } else { &[] };
+        let mut required = rfc9068.iter().copied().chain(self.required.iter().map(String::as_str));
+        match required.find(|name| !claims.has_value(name)) {
             None => Ok(()),
             Some(name) => Err(missing(name)),
         }
@@ -182,21 +218,18 @@ fn missing(claim: &str) -> Rejection {
     Rejection::from(RejectionKind::MissingClaim).with_expected(&Arc::from(claim))
 }
 
-/// Is it an access token of Amazon Cognito for one of our clients? It has no `aud`: one that does is
-/// for whom that names.
-fn check_cognito(
-    claims: &Registered<'_>,
-    is_ours: impl Fn(&str) -> bool,
-) -> Result<(), RejectionKind> {
+/// The operator is told by which claim, or that it is the header's `typ` that was expected to be
+/// another.
+fn wrong_type(what: &str) -> Rejection {
+    Rejection::from(RejectionKind::WrongTokenType).with_expected(&Arc::from(what))
+}
+
+/// Is it an access token of Amazon Cognito?
+fn check_token_use(claims: &Registered<'_>) -> Result<(), Rejection> {
     match claims.token_use.as_deref() {
-        Some("access") => {}
-        Some(_) => return Err(RejectionKind::WrongTokenType),
-        None => return Err(RejectionKind::MissingClaim),
-    }
-    match claims.client_id.as_deref() {
-        Some(client) if claims.audience.is_none() && is_ours(client) => Ok(()),
-        Some(_) => Err(RejectionKind::WrongAudience),
-        None => Err(RejectionKind::MissingClaim),
+        Some("access") => Ok(()),
+        Some(_) => Err(wrong_type("token_use")),
+        None => Err(missing("token_use")),
     }
 }
 

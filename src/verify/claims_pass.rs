@@ -1,37 +1,41 @@
 //! The claims, read in one pass: every value goes to the user's `Deserialize`, and those that the
 //! rules are about are written down on the way.
+//!
+//! The JSON is read here, strictly and to its end, whatever the user's type does with what it gets.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::de::{
-    Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess,
-    Visitor,
+    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 use serde_json::value::RawValue;
 
-use super::captured::{CaptureSeed, Captured, Replay};
+use super::captured::{Number, Replay, Texts, Value};
 use crate::strict_json::{self, NameSeed, NameSet};
-use crate::{NumericDate, RejectionKind};
+use crate::{NumericDate, Rejection, RejectionKind};
 
 /// The claims that the rules are about, of their right types.
 #[derive(Debug, Default)]
 pub(super) struct Registered<'de> {
     pub(super) issuer: Option<Cow<'de, str>>,
-    pub(super) audience: Option<Captured<'de>>,
+    pub(super) audience: Option<Texts<'de>>,
     pub(super) expires_at: Option<NumericDate>,
     pub(super) not_before: Option<NumericDate>,
     pub(super) issued_at: Option<NumericDate>,
-    /// Only where it is [`Wanted`].
-    pub(super) client_id: Option<Cow<'de, str>>,
-    /// Only where it is [`Wanted`].
+    /// The claim that is compared in place of `aud`, where there is one.
+    pub(super) in_place_of_audience: Option<Cow<'de, str>>,
+    /// `token_use`, where it is a string.
     pub(super) token_use: Option<Cow<'de, str>>,
+    /// `typ`, where it is a string.
+    pub(super) kind: Option<Cow<'de, str>>,
+    /// Whether `events` is an object.
+    pub(super) is_event: bool,
     names: NameSet<'de>,
-    /// A name stood twice, or a value had the wrong type. Kept apart from the error that says so,
-    /// since a user's `Deserialize` may swallow errors.
-    faulty: bool,
+    /// Claims without a value, of those that are [required](Wanted::presence).
+    blank: Vec<Cow<'de, str>>,
 }
 
 impl Registered<'_> {
@@ -39,82 +43,149 @@ impl Registered<'_> {
     pub(super) fn has(&self, name: &str) -> bool {
         self.names.contains(name)
     }
+
+    /// Whether there is a claim of this name that says something: see [`is_blank`].
+    pub(super) fn has_value(&self, name: &str) -> bool {
+        let names_nobody = |audience: &Texts<'_>| audience.iter().all(str::is_empty);
+        self.has(name)
+            && !self.blank.iter().any(|blank| blank == name)
+            && !(name == "aud" && self.audience.as_ref().is_some_and(names_nobody))
+    }
 }
 
-/// Which claims are read beside those that always are.
+/// What is read beside the claims that always are.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted {
-    /// Those of RFC 9068.
+    /// The claims of RFC 9068.
     pub(super) rfc9068: bool,
-    /// Those that Amazon Cognito has in place of `aud`.
-    pub(super) cognito: bool,
+    /// The claim that is compared in place of `aud`.
+    pub(super) in_place_of_audience: Option<&'static str>,
+    /// `token_use`, as a string.
+    pub(super) token_use: bool,
+    /// Whether any claim is required beside `iss`, `aud` and `exp`.
+    pub(super) presence: bool,
 }
 
-/// The claims did not fit the user's type.
+/// The claims do not fit the user's type.
 #[derive(Debug)]
 pub(super) struct Mismatch {
-    /// The claim that the type has and the token has not, if that is what was wrong.
-    pub(super) missing: Option<Arc<str>>,
+    /// The claim that was wrong, or that the token lacks, if it is known.
+    pub(super) claim: Option<Arc<str>>,
 }
 
 impl Mismatch {
     /// Of what `serde` says, the name of a missing field alone, which is a word of the type's. The
     /// rest may quote the token.
-    fn new(error: &serde_json::Error) -> Self {
+    fn new(error: &serde_json::Error, notes: &Notes) -> Self {
         let text = error.to_string();
-        let name = text.strip_prefix("missing field `").and_then(|rest| rest.split_once('`'));
-        Self { missing: name.map(|(name, _)| name.into()) }
+        let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split_once('`'));
+        let missing = missing.map(|(name, _)| name);
+        // A field that is missing further down is not a claim.
+        let missing_claim = missing.filter(|name| notes.fields.contains(name));
+        let claim = missing_claim.or(notes.misfit).or(missing);
+        Self { claim: claim.map(Arc::from) }
     }
 }
 
 /// Reads the claims from a payload.
 ///
-/// When they do not fit `C`, a second pass still reads the registered ones: a mismatch must not
-/// hide that the token has expired or is for somebody else.
-pub(super) fn read<C: DeserializeOwned>(
-    payload: &[u8],
+/// A mismatch with `C` is returned beside the claims of the rules: it must not hide that the token
+/// has expired or is for somebody else.
+pub(super) fn read<'de, C: Deserialize<'de>>(
+    payload: &'de [u8],
     wanted: Wanted,
-) -> Result<(Registered<'_>, Result<C, Mismatch>), RejectionKind> {
+) -> Result<(Registered<'de>, Result<C, Mismatch>), Rejection> {
     let text = strict_json::text(payload).ok_or(RejectionKind::MalformedClaims)?;
-    let mismatch = match pass::<C>(text, wanted) {
-        Ok((registered, claims)) => return Ok((registered, Ok(claims))),
-        Err(mismatch) => mismatch,
-    };
-    match pass::<IgnoredAny>(text, wanted) {
-        Ok((registered, _)) => Ok((registered, Err(mismatch))),
-        Err(_) => Err(RejectionKind::MalformedClaims),
+    let (mut registered, mut notes) = (Registered::default(), Notes::default());
+    let mut claims = pass::<C>(text, wanted, &mut registered, &mut notes)
+        .map_err(|error| Mismatch::new(&error, &notes));
+    if notes.state == State::Begun {
+        // The type returned without a look at the claims, or they are not an object.
+        notes = Notes::default();
+        let _ = pass::<IgnoredAny>(text, wanted, &mut registered, &mut notes);
+        claims = claims.and(Err(Mismatch { claim: None }));
+    }
+    match notes.state {
+        State::Complete => Ok((registered, claims)),
+        State::Begun | State::Faulty(None) => Err(RejectionKind::MalformedClaims.into()),
+        State::Faulty(Some(claim)) => Err(Rejection::from(RejectionKind::MalformedClaims)
+            .with_expected(&Arc::from(claim))),
     }
 }
 
 fn pass<'de, C: Deserialize<'de>>(
     text: &'de str,
     wanted: Wanted,
-) -> Result<(Registered<'de>, C), Mismatch> {
-    let mut registered = Registered::default();
+    registered: &mut Registered<'de>,
+    notes: &mut Notes,
+) -> Result<C, serde_json::Error> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let tee = Tee { json: &mut json, registered: &mut registered, wanted };
-    let claims = C::deserialize(tee).map_err(|error| Mismatch::new(&error))?;
-    json.end().map_err(|error| Mismatch::new(&error))?;
-    match registered.faulty {
-        true => Err(Mismatch { missing: None }),
-        false => Ok((registered, claims)),
+    let claims = C::deserialize(Tee { inner: &mut json, registered, notes, wanted });
+    if notes.state == State::Complete && json.end().is_err() {
+        notes.state = State::Faulty(None);
+    }
+    claims
+}
+
+/// How the reading goes. It is kept apart from the errors that say so, since a user's `Deserialize`
+/// may swallow errors.
+#[derive(Debug, Default)]
+struct Notes {
+    state: State,
+    /// The names of the claims that the user's type knows, where it tells them.
+    fields: &'static [&'static str],
+    /// The first claim that did not fit the user's type.
+    misfit: Option<&'static str>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum State {
+    #[default]
+    Begun,
+    /// Every claim has been read.
+    Complete,
+    /// The JSON is invalid, a name is duplicated, or this claim has the wrong type.
+    Faulty(Option<&'static str>),
+}
+
+impl Notes {
+    /// The claim's name is told to the operator, so it is a word of the type's or of this crate's,
+    /// and never the token's.
+    fn misfit(&mut self, name: &str) {
+        const KNOWN: [&str; 13] = [
+            "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "scope", "scp", "azp",
+            "roles", "groups",
+        ];
+        let names = self.fields.iter().chain(&KNOWN);
+        self.misfit = self.misfit.or(names.copied().find(|known| *known == name));
     }
 }
 
 /// Stands between the JSON and the user's type, at the top level only.
-struct Tee<'a, D, R> {
-    json: D,
-    registered: &'a mut R,
+struct Tee<'a, 'de, D> {
+    inner: D,
+    registered: &'a mut Registered<'de>,
+    notes: &'a mut Notes,
     wanted: Wanted,
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Tee<'_, D, Registered<'de>> {
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Tee<'_, 'de, D> {
     type Error = D::Error;
 
     /// Claims are an object: whatever the type asks for, it gets a map.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        let Self { json, registered, wanted } = self;
-        json.deserialize_map(Tee { json: visitor, registered, wanted })
+        let Self { inner: json, registered, notes, wanted } = self;
+        json.deserialize_map(Tee { inner: visitor, registered, notes, wanted })
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.notes.fields = fields;
+        self.deserialize_any(visitor)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -131,64 +202,36 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Tee<'_, D, Registered<'de>
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        unit_struct seq tuple tuple_struct map enum identifier ignored_any
     }
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Tee<'_, V, Registered<'de>> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for Tee<'_, 'de, V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.json.expecting(f)
+        self.inner.expecting(f)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
-        let Self { json: visitor, registered, wanted } = self;
-        visitor.visit_map(TeeMap { map, registered, wanted, claim: None })
-    }
-}
-
-/// A claim that is written down.
-#[derive(Clone, Copy)]
-enum Claim {
-    Issuer,
-    Audience,
-    ExpiresAt,
-    NotBefore,
-    IssuedAt,
-    ClientId,
-    TokenUse,
-    /// A string by its definition, and nothing more is asked of it.
-    Text,
-    /// A string by its definition, an array of strings with some issuers, likewise.
-    Scope,
-}
-
-impl Claim {
-    fn of(name: &str, wanted: Wanted) -> Option<Self> {
-        let Wanted { rfc9068, cognito } = wanted;
-        Some(match name {
-            "iss" => Self::Issuer,
-            "aud" => Self::Audience,
-            "exp" => Self::ExpiresAt,
-            "nbf" => Self::NotBefore,
-            "iat" => Self::IssuedAt,
-            "sub" => Self::Text,
-            "client_id" if cognito => Self::ClientId,
-            "token_use" if cognito => Self::TokenUse,
-            "jti" | "client_id" if rfc9068 => Self::Text,
-            "scope" if rfc9068 => Self::Scope,
-            _ => return None,
-        })
+        let Self { inner: visitor, registered, notes, wanted } = self;
+        let mut map = TeeMap { map, registered, notes, wanted, name: None };
+        let value = visitor.visit_map(&mut map);
+        let is_left = map.read_the_rest()?;
+        match value {
+            Ok(_) if is_left => Err(A::Error::custom("the type did not read all claims")),
+            value => value,
+        }
     }
 }
 
 struct TeeMap<'a, 'de, A> {
     map: A,
     registered: &'a mut Registered<'de>,
+    notes: &'a mut Notes,
     wanted: Wanted,
-    /// Whose value comes next.
-    claim: Option<Claim>,
+    /// The claim whose value comes next.
+    name: Option<Cow<'de, str>>,
 }
 
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for TeeMap<'_, 'de, A> {
@@ -198,128 +241,128 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for TeeMap<'_, 'de, A> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, A::Error> {
-        let Some(name) = self.map.next_key_seed(NameSeed)? else { return Ok(None) };
-        self.claim = Claim::of(&name, self.wanted);
-        let key = seed.deserialize(Replay::text(&name))?;
-        if !self.registered.names.insert(name) {
-            return Err(self.registered.fault("a name stands twice"));
+        self.read_name()?;
+        match &self.name {
+            Some(name) => seed.deserialize(Replay::name(name)).map(Some),
+            None => Ok(None),
         }
-        Ok(Some(key))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
-        match self.claim.take() {
-            Some(claim) => {
-                let registered = &mut *self.registered;
-                self.map.next_value_seed(ValueTee { inner: seed, claim, registered })
-            }
-            None => self.map.next_value_seed(seed),
-        }
-    }
-}
-
-/// Stands between the JSON and the user's type, at the value of a registered claim.
-struct ValueTee<'a, 'de, D> {
-    inner: D,
-    claim: Claim,
-    registered: &'a mut Registered<'de>,
-}
-
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for ValueTee<'_, 'de, S> {
-    type Value = S::Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<S::Value, D::Error> {
-        let Self { inner: seed, claim, registered } = self;
-        seed.deserialize(ValueTee { inner: json, claim, registered })
-    }
-}
-
-impl<'de, D: Deserializer<'de>> ValueTee<'_, 'de, D> {
-    /// Captures the value, hands it on, and writes it down.
-    fn replay<T>(
-        self,
-        hand_on: impl FnOnce(Replay<'_, 'de, D::Error>) -> Result<T, D::Error>,
-    ) -> Result<T, D::Error> {
-        let Ok(captured) = CaptureSeed.deserialize(self.inner) else {
-            return Err(self.registered.fault("a registered claim of the wrong type"));
+        let Some(name) = self.name.take() else {
+            return Err(A::Error::custom("a value was asked for before its name"));
         };
-        let handed_on = hand_on(Replay::new(&captured));
-        match self.registered.write_down(self.claim, captured) {
-            Some(()) => handed_on,
-            None => Err(self.registered.fault("a registered claim of the wrong type")),
-        }
+        let (value, number) = self.read_value(&name)?;
+        value.hand_on(seed, number).map_err(|error| {
+            self.notes.misfit(&name);
+            A::Error::custom(error)
+        })
     }
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for ValueTee<'_, 'de, D> {
-    type Error = D::Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.replay(|value| value.deserialize_any(visitor))
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.replay(|value| value.deserialize_option(visitor))
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, D::Error> {
-        if !name.starts_with(SERDE_JSON_PRIVATE) {
-            return self.replay(|value| value.deserialize_newtype_struct(name, visitor));
+impl<'de, A: MapAccess<'de>> TeeMap<'_, 'de, A> {
+    /// Reads the next name, and first the value that the type did not ask for. After a fault there
+    /// is none.
+    fn read_name(&mut self) -> Result<(), A::Error> {
+        if let Some(name) = self.name.take() {
+            self.read_value(&name)?;
         }
-        // A type of `serde_json`'s that wants the text itself.
-        let text = <&RawValue>::deserialize(self.inner)?.get();
-        let captured = CaptureSeed.deserialize(&mut serde_json::Deserializer::from_str(text)).ok();
-        if captured.and_then(|value| self.registered.write_down(self.claim, value)).is_none() {
-            return Err(self.registered.fault("a registered claim of the wrong type"));
+        if self.notes.state != State::Begun {
+            return Ok(());
         }
-        serde_json::Deserializer::from_str(text)
-            .deserialize_newtype_struct(name, visitor)
-            .map_err(D::Error::custom)
+        match self.map.next_key_seed(NameSeed) {
+            Ok(Some(name)) if self.registered.names.insert(name.clone()) => self.name = Some(name),
+            Ok(Some(_)) => {
+                self.notes.state = State::Faulty(None);
+                return Err(A::Error::custom("a name is duplicated"));
+            }
+            Ok(None) => self.notes.state = State::Complete,
+            Err(error) => {
+                self.notes.state = State::Faulty(None);
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, D::Error> {
-        self.replay(|value| value.deserialize_enum(name, variants, visitor))
+    /// Reads a value, and writes it down where a rule is about it.
+    fn read_value(
+        &mut self,
+        name: &Cow<'de, str>,
+    ) -> Result<(Value<'de>, Option<Number>), A::Error> {
+        let value = match self.map.next_value::<&'de RawValue>() {
+            Ok(json) => Value::new(json.get()),
+            Err(error) => {
+                self.notes.state = State::Faulty(None);
+                return Err(error);
+            }
+        };
+        match self.registered.write_down(name, value, self.wanted) {
+            Ok(number) => Ok((value, number)),
+            Err(claim) => {
+                self.notes.state = State::Faulty(Some(claim));
+                Err(A::Error::custom("a registered claim of the wrong type"))
+            }
+        }
     }
 
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map struct identifier ignored_any
+    /// Reads what the type did not; `true` when there was something.
+    fn read_the_rest(&mut self) -> Result<bool, A::Error> {
+        let mut is_left = self.name.is_some();
+        while self.notes.state == State::Begun {
+            self.read_name()?;
+            is_left |= self.name.is_some();
+        }
+        Ok(is_left)
     }
 }
-
-/// How the names of `serde_json`'s own types begin, such as that of `RawValue`.
-const SERDE_JSON_PRIVATE: &str = "$serde_json::private::";
 
 impl<'de> Registered<'de> {
-    /// Writes a claim down; `None` when its value has the wrong type.
-    fn write_down(&mut self, claim: Claim, value: Captured<'de>) -> Option<()> {
-        let is_number = matches!(value, Captured::Number(_));
-        match claim {
-            Claim::Issuer => self.issuer = Some(value.into_text()?),
-            Claim::Audience if !is_number => self.audience = Some(value),
-            Claim::ExpiresAt => self.expires_at = Some(value.date()?),
-            Claim::NotBefore => self.not_before = Some(value.date()?),
-            Claim::IssuedAt => self.issued_at = Some(value.date()?),
-            Claim::ClientId => self.client_id = Some(value.into_text()?),
-            Claim::TokenUse => self.token_use = Some(value.into_text()?),
-            Claim::Text => drop(value.into_text()?),
-            Claim::Scope if !is_number => {}
-            Claim::Audience | Claim::Scope => return None,
+    /// Writes a claim down, and returns a number that the rules have read. The claim's name when its
+    /// value has the wrong type.
+    fn write_down(
+        &mut self,
+        name: &Cow<'de, str>,
+        value: Value<'de>,
+        wanted: Wanted,
+    ) -> Result<Option<Number>, &'static str> {
+        if wanted.presence && is_blank(name, value) {
+            self.blank.push(name.clone());
         }
-        Some(())
+        if let Some(claim) = wanted.in_place_of_audience.filter(|claim| *claim == name) {
+            self.in_place_of_audience = Some(value.text().ok_or(claim)?);
+        }
+        let date = |claim: &'static str| {
+            let number = value.number().ok_or(claim)?;
+            Ok::<_, &'static str>((Some(number.date().ok_or(claim)?), Some(number)))
+        };
+        let mut number = None;
+        match &**name {
+            "iss" => self.issuer = Some(value.text().ok_or("iss")?),
+            "sub" => drop(value.text().ok_or("sub")?),
+            "aud" => self.audience = Some(value.texts().ok_or("aud")?),
+            "exp" => (self.expires_at, number) = date("exp")?,
+            "nbf" => (self.not_before, number) = date("nbf")?,
+            "iat" => (self.issued_at, number) = date("iat")?,
+            "jti" if wanted.rfc9068 => drop(value.text().ok_or("jti")?),
+            "client_id" if wanted.rfc9068 => drop(value.text().ok_or("client_id")?),
+            "scope" if wanted.rfc9068 => drop(value.texts().ok_or("scope")?),
+            "token_use" => {
+                self.token_use = value.text();
+                if wanted.token_use && self.token_use.is_none() {
+                    return Err("token_use");
+                }
+            }
+            "typ" => self.kind = value.text(),
+            "events" => self.is_event = value.is_object(),
+            _ => {}
+        }
+        Ok(number)
     }
+}
 
-    fn fault<E: Error>(&mut self, what: &'static str) -> E {
-        self.faulty = true;
-        E::custom(what)
-    }
+/// Whether a claim is there and says nothing: `null`, or an empty name of a party or a token.
+fn is_blank(name: &str, value: Value<'_>) -> bool {
+    value.is_null()
+        || value.is_empty_text() && matches!(name, "iss" | "sub" | "client_id" | "azp" | "jti")
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::key::AlgorithmSet;
+use crate::token::Limits;
 use crate::{Algorithm, Clock, ConfigError, ConfigErrorKind, JwtVerifier};
 
 /// More than this hides a clock that is wrong.
@@ -19,8 +20,12 @@ impl<C> JwtVerifier<C> {
     /// graver reason. The registered claims are checked whether the type has them or not.
     ///
     /// Handlers then take `VerifiedToken<D>`, of the same type. A claim that a token may lack is an
-    /// `Option` or `#[serde(default)]`; which one was missing says
-    /// [`Rejection::expected`](crate::Rejection::expected).
+    /// `Option` or `#[serde(default)]`. [`Rejection::expected`](crate::Rejection::expected) names the
+    /// claim that was missing, or that did not fit.
+    ///
+    /// The times that are checked (`exp`, `nbf`, `iat`) fit an integer when they are whole, however
+    /// the issuer writes them (`1700000000.0`, `1.7e9`). Other numbers are read as they are written:
+    /// use [`NumericDate`](crate::NumericDate) for further times.
     ///
     /// # Example: a tenant
     ///
@@ -176,12 +181,12 @@ impl<C> JwtVerifier<C> {
     }
 
     /// Asks for access tokens by RFC 9068: `typ` must be `at+jwt`, and `iss`, `exp`, `aud`, `sub`,
-    /// `client_id`, `iat` and `jti` must be there (sections 2.2 and 4). Off by default, when tokens
+    /// `client_id`, `iat` and `jti` must be there and not empty (sections 2.2 and 4). Off by default, when tokens
     /// without a `typ`, or with `JWT`, are accepted too.
     ///
-    /// Goes with [`AccessTokenClaims`](crate::AccessTokenClaims). It does not go with
-    /// [clients of Cognito](crate::ExpectedAudience::cognito_clients), whose tokens have no `aud`:
-    /// all of them are then refused.
+    /// Goes with [`AccessTokenClaims`](crate::AccessTokenClaims). It does not go with a claim
+    /// [in place of the audience](crate::ExpectedAudience), since the RFC requires `aud`: all tokens
+    /// are then refused.
     ///
     /// # Example: a JWT that is no access token by the RFC
     ///
@@ -209,8 +214,8 @@ impl<C> JwtVerifier<C> {
     /// Refuses a token that is for others as well; by default it is enough to be among its
     /// audiences (`aud`, RFC 7519 section 4.1.3).
     ///
-    /// Nothing changes where [any audience](crate::ExpectedAudience::dangerous_any) will do, or for
-    /// [clients of Cognito](crate::ExpectedAudience::cognito_clients), where there is none.
+    /// Nothing changes where [any audience](crate::ExpectedAudience::dangerous_any) will do, or where
+    /// another claim is compared [in its place](crate::ExpectedAudience).
     ///
     /// # Example: a token for two
     ///
@@ -233,8 +238,11 @@ impl<C> JwtVerifier<C> {
         self
     }
 
-    /// Asks for one more claim, of any value; by default `exp`, `iss` and `aud` are all that a token
-    /// must have. Which claims must be there is left to the application (RFC 7519 section 4).
+    /// Requires one more claim; by default `exp`, `iss` and `aud` are all that a token must have.
+    /// Which claims must be there is left to the application (RFC 7519 section 4).
+    ///
+    /// A claim that is `null` is missing; so is an empty `iss`, `sub`, `aud`, `client_id`, `azp` or
+    /// `jti`. Any other value will do.
     ///
     /// # Example: a tenant
     ///
@@ -287,11 +295,53 @@ impl<C> JwtVerifier<C> {
         self
     }
 
-    /// Accepts ID tokens (known by `at_hash` and `c_hash`, OpenID Connect Core 1.0 section 3.3.2.11)
-    /// and security events (`events`, RFC 8417 section 2.2) as if they were access tokens.
+    /// Allows access tokens to carry `at_hash` and `c_hash`; by default they are refused, since these
+    /// claims are those of an ID token (OpenID Connect Core 1.0 section 3.3.2.11).
+    ///
+    /// For issuers such as Dex, whose access tokens have an `at_hash`. Tokens that name themselves ID
+    /// tokens (claim `token_use` or `typ`) stay refused. An ID token without such a claim is then
+    /// accepted like an access token, where it is for the same audience.
+    #[must_use]
+    pub fn allow_at_hash(mut self) -> Self {
+        self.rules_mut().allow_at_hash = true;
+        self
+    }
+
+    /// Replaces the longest token that is read, in bytes; 16384 by default.
+    ///
+    /// A longer one is refused as [`TokenTooLong`](crate::RejectionKind::TokenTooLong), before it is
+    /// decoded. A server's own limit on header fields comes first: hyper's is 16 KiB for all fields
+    /// over HTTP/2, unless it is raised. A token beyond the default costs an allocation.
+    ///
+    /// # Errors
+    ///
+    /// When it is less than 128 or more than 65536.
+    pub fn with_max_token_length(mut self, bytes: usize) -> Result<Self, ConfigError> {
+        self.rules_mut().limits.token =
+            length(bytes, Limits::LARGEST.token, "a token's longest length is 128 to 65536 bytes")?;
+        Ok(self)
+    }
+
+    /// Replaces the longest header segment of a token that is read, in bytes of base64url; 4096 by
+    /// default. A longer one is refused as [`TokenTooLong`](crate::RejectionKind::TokenTooLong),
+    /// before it is decoded.
+    ///
+    /// # Errors
+    ///
+    /// When it is less than 128 or more than 16384.
+    pub fn with_max_header_length(mut self, bytes: usize) -> Result<Self, ConfigError> {
+        self.rules_mut().limits.header =
+            length(bytes, Limits::LARGEST.header, "a header's longest length is 128 to 16384 bytes")?;
+        Ok(self)
+    }
+
+    /// Accepts ID tokens and security events as if they were access tokens: tokens with `at_hash` or
+    /// `c_hash` (OpenID Connect Core 1.0 section 3.3.2.11), with a `token_use` of `id` or a claim
+    /// `typ` of `ID`, and with an object as `events` (RFC 8417 section 2.2).
     ///
     /// They tell a client who logged in, and were never meant to open an API. Refused by default
-    /// (RFC 8725 section 3.12).
+    /// (RFC 8725 section 3.12). Tokens that name themselves refresh, offline or logout tokens stay
+    /// refused.
     ///
     /// # Example: known by its hash
     ///
@@ -318,5 +368,12 @@ impl<C> JwtVerifier<C> {
 
     fn rules_mut(&mut self) -> &mut super::Rules {
         Arc::make_mut(&mut self.rules)
+    }
+}
+
+fn length(bytes: usize, longest: usize, fault: &'static str) -> Result<usize, ConfigError> {
+    match (128..=longest).contains(&bytes) {
+        true => Ok(bytes),
+        false => Err(ConfigError::new(ConfigErrorKind::Length, fault)),
     }
 }

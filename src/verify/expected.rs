@@ -57,8 +57,17 @@ impl ExpectedIssuer {
 /// Whom tokens must be for: the `aud` claim, required, compared exactly (RFC 7519
 /// section 4.1.3).
 ///
-/// From one string, or from several of which any will do. Tokens of Amazon Cognito, which have none,
-/// are for [`cognito_clients`](Self::cognito_clients).
+/// From one string, or from several of which any will do. Where an issuer's access tokens have no
+/// `aud`, another claim is compared in its place:
+///
+/// | claim | constructor | issuers |
+/// |---|---|---|
+/// | `azp` | [`authorized_parties`](Self::authorized_parties) | Clerk |
+/// | `client_id` | [`clients`](Self::clients) | WorkOS |
+/// | `client_id`, beside `token_use` | [`cognito_clients`](Self::cognito_clients) | Amazon Cognito |
+///
+/// That claim is then required, a string, and compared exactly. A token that has an `aud` as well is
+/// for that audience, and is refused as [`WrongAudience`](crate::RejectionKind::WrongAudience).
 ///
 /// # Example: an API with two names
 ///
@@ -98,6 +107,57 @@ impl ExpectedAudience {
         Self { expected: Expected::Any, claim: AudienceClaim::Aud }
     }
 
+    /// These authorized parties (`azp`), for tokens without an audience.
+    ///
+    /// With Clerk, `azp` is the origin of the page that got the token, such as
+    /// `https://app.example`: without a path, and without a slash at its end. With other issuers it
+    /// is the client.
+    ///
+    /// An authorized party says who got a token, and not for which API. Where several APIs serve one
+    /// party, tell them apart by other claims.
+    ///
+    /// # Example: the pages of an application
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    /// use tower_jwt_auth::{ExpectedAudience, JwtVerifier, RejectionKind};
+    ///
+    /// let issuer = TestIssuer::new();
+    /// let pages = ExpectedAudience::authorized_parties(["https://app.example"]);
+    /// let verifier = JwtVerifier::new("https://issuer.test", pages, issuer.verification_keys())?;
+    ///
+    /// let token = issuer.token().without("aud").claim("azp", "https://app.example");
+    /// assert!(verifier.verify_now(&token.clone().build()).is_ok());
+    ///
+    /// let elsewhere = token.claim("azp", "https://other.example").build();
+    /// let rejection = verifier.verify_now(&elsewhere).unwrap_err();
+    /// assert_eq!(rejection.kind(), RejectionKind::WrongAudience);
+    /// # }
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn authorized_parties<T: Into<String>>(parties: impl IntoIterator<Item = T>) -> Self {
+        Self::in_place_of_audience(AudienceClaim::AuthorizedParty, parties)
+    }
+
+    /// These clients (`client_id`, RFC 8693 section 4.3), for tokens without an audience, such as
+    /// those of WorkOS.
+    ///
+    /// A client says who asked for a token, and not for which API. Where several APIs serve one
+    /// client, tell them apart by other claims. For Amazon Cognito, use
+    /// [`cognito_clients`](Self::cognito_clients), which checks `token_use` too.
+    pub fn clients<T: Into<String>>(clients: impl IntoIterator<Item = T>) -> Self {
+        Self::in_place_of_audience(AudienceClaim::ClientId, clients)
+    }
+
+    fn in_place_of_audience<T: Into<String>>(
+        claim: AudienceClaim,
+        values: impl IntoIterator<Item = T>,
+    ) -> Self {
+        let values = values.into_iter().map(Into::into).collect();
+        Self { expected: Expected::one_of(values), claim }
+    }
+
     /// These app clients of an Amazon Cognito user pool, in place of an audience: its access tokens
     /// have no `aud`.
     ///
@@ -130,8 +190,7 @@ impl ExpectedAudience {
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     pub fn cognito_clients<T: Into<String>>(clients: impl IntoIterator<Item = T>) -> Self {
-        let clients = clients.into_iter().map(Into::into).collect();
-        Self { expected: Expected::one_of(clients), claim: AudienceClaim::CognitoClient }
+        Self::in_place_of_audience(AudienceClaim::CognitoClient, clients)
     }
 
     fn one_of(values: Vec<String>) -> Self {
@@ -158,8 +217,23 @@ impl ExpectedAudience {
 pub(super) enum AudienceClaim {
     /// `aud`.
     Aud,
+    /// `azp`.
+    AuthorizedParty,
+    /// `client_id`.
+    ClientId,
     /// `client_id`, beside a `token_use` of `access`.
     CognitoClient,
+}
+
+impl AudienceClaim {
+    /// The claim that is compared in place of `aud`.
+    pub(super) fn in_place_of_audience(self) -> Option<&'static str> {
+        match self {
+            Self::Aud => None,
+            Self::AuthorizedParty => Some("azp"),
+            Self::ClientId | Self::CognitoClient => Some("client_id"),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -38,7 +38,7 @@ pub use self::verify_token::{
 };
 pub(crate) use self::verify_token::{PendingVerdict, VerificationState};
 use crate::key_source::LookupState;
-use crate::token::{BearerToken, CompactJws, Scratch, TokenHeader};
+use crate::token::{BearerToken, CompactJws, Limits, Scratch, TokenHeader};
 use crate::{
     ConfigError, KeyCandidates, KeyQuery, KeySource, KeySourceError, RegisteredClaims, Rejection,
     RejectionKind, VerificationKey,
@@ -63,9 +63,17 @@ use crate::{
 /// | further audiences | allowed | [`exclusive_audience`](Self::exclusive_audience) |
 /// | further claims | none required | [`add_required_claim`](Self::add_required_claim) |
 /// | tokens bound to their sender (`cnf`) | refused | [`dangerous_ignore_confirmation`](Self::dangerous_ignore_confirmation) |
-/// | ID tokens and events | refused | [`dangerous_accept_id_tokens`](Self::dangerous_accept_id_tokens) |
+/// | `at_hash`, `c_hash`, as in ID tokens | refused | [`allow_at_hash`](Self::allow_at_hash) |
+/// | tokens that name themselves ID tokens (claim `token_use` or `typ`), and events (`events` that is an object) | refused | [`dangerous_accept_id_tokens`](Self::dangerous_accept_id_tokens) |
+/// | tokens that name themselves refresh, offline or logout tokens (claim `token_use` or `typ`) | refused | |
 /// | clock | the system's | [`with_clock`](Self::with_clock) |
-/// | token, header, nesting | at most 16 KiB, 4 KiB, 64 levels | |
+/// | length of a token | at most 16384 bytes | [`with_max_token_length`](Self::with_max_token_length) |
+/// | length of its header segment | at most 4096 bytes | [`with_max_header_length`](Self::with_max_header_length) |
+/// | nesting of JSON | at most 64 levels | |
+///
+/// An ID token that does not name its kind in any of these ways, and that is for the same audience,
+/// is accepted. Two settings keep every ID token out: an audience that is the API's own and not a
+/// client's, and [`require_rfc9068`](Self::require_rfc9068) where the issuer writes `at+jwt`.
 ///
 /// # Example: without a request
 ///
@@ -201,9 +209,9 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     /// The way of a token, as far as it goes without waiting.
     fn begin(&self, token: &[u8]) -> Step<C> {
         let mut scratch = Scratch::new();
-        match CompactJws::parse(token, &mut scratch) {
+        match self.parse(token, &mut scratch) {
             Ok(jws) => self.begin_parsed(&jws),
-            Err(kind) => Step::Done(Err(kind.into())),
+            Err(rejection) => Step::Done(Err(rejection)),
         }
     }
 
@@ -226,9 +234,27 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         found: Result<KeyCandidates, KeySourceError>,
     ) -> Result<VerifiedToken<C>, Rejection> {
         let mut scratch = Scratch::new();
-        let jws = CompactJws::parse(token, &mut scratch)?;
+        let jws = self.parse(token, &mut scratch)?;
         self.check_algorithm(&jws)?;
         self.conclude(&jws, found)
+    }
+
+    fn parse<'a>(
+        &self,
+        token: &'a [u8],
+        scratch: &'a mut Scratch,
+    ) -> Result<CompactJws<'a>, Rejection> {
+        let limits = self.rules.limits;
+        CompactJws::parse(token, limits, scratch).map_err(|kind| match kind {
+            RejectionKind::TokenTooLong => too_long(limits),
+            kind => kind.into(),
+        })
+    }
+
+    /// Whether a token that an issuer set has parsed is as long as this verifier allows.
+    fn check_length(&self, token: &[u8]) -> Result<(), Rejection> {
+        let limits = self.rules.limits;
+        limits.allow(token).then_some(()).ok_or_else(|| too_long(limits))
     }
 
     fn check_algorithm(&self, jws: &CompactJws<'_>) -> Result<(), RejectionKind> {
@@ -248,7 +274,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         let expires_at = self.rules.check(&registered, jws.header.typ.as_deref())?;
         let claims = claims.map_err(|mismatch| {
             let rejection = Rejection::from(RejectionKind::UnexpectedClaims);
-            match &mismatch.missing {
+            match &mismatch.claim {
                 Some(claim) => rejection.with_expected(claim),
                 None => rejection,
             }
@@ -258,6 +284,12 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
             Accepted::new(claims).with_header(header).with_expires_at(expires_at),
         ))
     }
+}
+
+/// The operator is told the limits.
+fn too_long(Limits { token, header }: Limits) -> Rejection {
+    let limits = format!("at most {token} bytes, {header} of them in the header");
+    Rejection::from(RejectionKind::TokenTooLong).with_expected(&limits.into())
 }
 
 /// The candidate whose signature it is.

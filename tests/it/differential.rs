@@ -220,6 +220,13 @@ fn value_of(name: &'static str) -> BoxedStrategy<String> {
         }
         "iss" | "aud" => texts(&[ISSUER, AUDIENCE, "https://other.example", "a"]),
         "typ" => texts(&["JWT", "jwt", "at+jwt", "Application/AT+JWT", "text/jwt", "", "JWT "]),
+        // The claim, and not the header's.
+        "\\u0074yp" => texts(&["ID", "id", "Bearer", "Refresh", "Offline", "Logout", "logout", ""]),
+        "token_use" => texts(&["id", "ID", "refresh", "access", ""]),
+        "events" => select(vec!["{}", "{\"a\":1}", "[\"a\"]", "\"all\"", "3", "null"])
+            .prop_map(str::to_owned)
+            .boxed(),
+        "azp" => texts(&[AUDIENCE, "a", "b", ""]),
         "alg" => texts(&["HS256", "HS384", "ES256", "EdDSA", "Ed25519", "none", "hs256"]),
         "cty" => texts(&["JWT", "json", ""]),
         "b64" => select(vec!["true", "false"]).prop_map(str::to_owned).boxed(),
@@ -318,8 +325,12 @@ fn token() -> impl Strategy<Value = Token> {
         "scope",
         "cnf",
         "events",
+        "events",
         "at_hash",
         "c_hash",
+        "token_use",
+        "\\u0074yp",
+        "azp",
         "nonce",
         "",
         "\\u0065xp",
@@ -405,6 +416,11 @@ fn names(good: &'static str, other: &'static str) -> impl Strategy<Value = Optio
     .prop_map(|names| names.map(|names| names.into_iter().map(str::to_owned).collect()))
 }
 
+/// Of a token and of its header; mostly the defaults.
+fn limits() -> impl Strategy<Value = (usize, usize)> {
+    prop_oneof![9 => Just((16_384, 4_096)), 1 => (200..400_usize, 128..200_usize)]
+}
+
 fn config() -> impl Strategy<Value = Config> {
     let algorithms = subsequence(Algorithm::ALL, 1..=Algorithm::ALL.len())
         .prop_map(|algorithms| algorithms.iter().map(|a| a.name().to_owned()).collect());
@@ -413,11 +429,12 @@ fn config() -> impl Strategy<Value = Config> {
         option::weighted(0.1, algorithms),
         (0..=60_u64, option::weighted(0.2, 1..200_u64)),
         prop_oneof![9 => NOW - 40..NOW + 100, 1 => 0..i64::MAX],
-        [0.3, 0.2, 0.5, 0.5].map(prop::bool::weighted),
-        subsequence(vec!["sub", "scope"], 0..=1),
-        any::<bool>(),
+        [0.3, 0.2, 0.5, 0.5, 0.3].map(prop::bool::weighted),
+        subsequence(vec!["sub", "scope", "aud", "jti", "events", "other"], 0..=2),
+        (any::<bool>(), option::weighted(0.1, select(vec!["azp", "client_id"])), limits()),
     )
-        .prop_map(|(expected, algorithms, (leeway, max_age), now, flags, required, value)| {
+        .prop_map(|(expected, algorithms, (leeway, max_age), now, flags, required, rest)| {
+            let (value, in_place_of_audience, (max_token, max_header)) = rest;
             Config {
                 issuers: expected.0,
                 audiences: expected.1,
@@ -430,6 +447,10 @@ fn config() -> impl Strategy<Value = Config> {
                 required: required.into_iter().map(str::to_owned).collect(),
                 ignore_confirmation: flags[2],
                 accept_id_tokens: flags[3],
+                allow_at_hash: flags[4],
+                in_place_of_audience,
+                max_token,
+                max_header,
                 claims: if value { ClaimsType::Value } else { ClaimsType::Registered },
                 slack: 0,
             }
@@ -440,12 +461,18 @@ fn config() -> impl Strategy<Value = Config> {
 fn verifier(config: &Config, keys: JwkSet) -> JwtVerifier {
     let issuer = config.issuers.clone();
     let issuer = issuer.map_or_else(ExpectedIssuer::dangerous_any, ExpectedIssuer::from);
-    let audience = config.audiences.clone();
-    let audience = audience.map_or_else(ExpectedAudience::dangerous_any, ExpectedAudience::from);
+    let audience = match (config.audiences.clone(), config.in_place_of_audience) {
+        (None, _) => ExpectedAudience::dangerous_any(),
+        (Some(names), None) => names.into(),
+        (Some(names), Some("azp")) => ExpectedAudience::authorized_parties(names),
+        (Some(names), Some(_)) => ExpectedAudience::clients(names),
+    };
     let mut verifier = JwtVerifier::new(issuer, audience, keys)
         .unwrap()
         .with_clock(FixedClock(NumericDate::from_unix_seconds(config.now)))
         .with_leeway(Duration::from_secs(config.leeway))
+        .and_then(|verifier| verifier.with_max_token_length(config.max_token))
+        .and_then(|verifier| verifier.with_max_header_length(config.max_header))
         .unwrap();
     if let Some(algorithms) = &config.algorithms {
         let algorithms = algorithms.iter().map(|name| name.parse().unwrap());
@@ -462,6 +489,9 @@ fn verifier(config: &Config, keys: JwkSet) -> JwtVerifier {
     }
     if config.ignore_confirmation {
         verifier = verifier.dangerous_ignore_confirmation();
+    }
+    if config.allow_at_hash {
+        verifier = verifier.allow_at_hash();
     }
     if config.accept_id_tokens {
         verifier = verifier.dangerous_accept_id_tokens();
@@ -558,6 +588,7 @@ fn c1_k5_k6_t3_j2_the_plain_reference_agrees() {
         for kind in [
             "Ok(())",
             "Err(MalformedToken)",
+            "Err(TokenTooLong)",
             "Err(UnsupportedCriticalHeader)",
             "Err(UnsupportedAlgorithm)",
             "Err(UnknownKey)",

@@ -61,7 +61,8 @@ fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => select(vec![
             "alg", "kid", "typ", "cty", "crit", "b64", "zip", "jwk", "jku", "x5c", "iss", "aud",
-            "exp", "nbf", "iat", "sub", "jti", "client_id", "scope", "cnf", "events", "at_hash", "",
+            "exp", "nbf", "iat", "sub", "jti", "client_id", "scope", "cnf", "events", "at_hash",
+            "token_use", "azp", "",
         ])
         .prop_map(str::to_owned),
         1 => any::<String>(),

@@ -18,7 +18,7 @@ use self::registry::Registry;
 pub use self::template::IssuerTemplate;
 use super::Step;
 use super::expected::Expected;
-use crate::token::{BearerToken, CompactJws, Scratch};
+use crate::token::{BearerToken, CompactJws, Limits, Scratch};
 use crate::{
     ConfigError, ConfigErrorKind, JwtVerifier, KeyCandidates, KeySourceError, KeyStatus,
     RegisteredClaims, Rejection, RejectionKind, Verification, VerifiedToken, VerifyToken,
@@ -215,8 +215,9 @@ impl<C: DeserializeOwned> IssuerSet<C> {
     /// Parses the token, once for the choice of the issuer and for its verifier.
     fn begin(&self, token: &[u8]) -> Result<(Arc<Issuer<C>>, Step<C>), Rejection> {
         let mut scratch = Scratch::new();
-        let jws = CompactJws::parse(token, &mut scratch)?;
+        let jws = CompactJws::parse(token, Limits::LARGEST, &mut scratch)?;
         let issuer = self.issuer(&issuer_hint(jws.payload)?)?;
+        issuer.verifier.check_length(token)?;
         let step = issuer.verifier.begin_parsed(&jws);
         if let Step::Done(Ok(_)) = &step {
             self.verified(&issuer);

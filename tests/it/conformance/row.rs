@@ -96,6 +96,7 @@ pub(super) struct Settings {
     algorithms: Option<Vec<String>>,
     required: Vec<String>,
     ignore_confirmation: bool,
+    allow_at_hash: bool,
     accept_id_tokens: bool,
 }
 
@@ -264,6 +265,9 @@ impl Case<'_> {
         }
         if settings.ignore_confirmation {
             verifier = verifier.dangerous_ignore_confirmation();
+        }
+        if settings.allow_at_hash {
+            verifier = verifier.allow_at_hash();
         }
         if settings.accept_id_tokens {
             verifier = verifier.dangerous_accept_id_tokens();

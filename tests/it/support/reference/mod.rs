@@ -28,7 +28,13 @@ pub(crate) struct Config {
     pub(crate) exclusive_audience: bool,
     pub(crate) required: Vec<String>,
     pub(crate) ignore_confirmation: bool,
+    pub(crate) allow_at_hash: bool,
     pub(crate) accept_id_tokens: bool,
+    /// The claim that is compared in place of `aud`.
+    pub(crate) in_place_of_audience: Option<&'static str>,
+    /// In bytes.
+    pub(crate) max_token: usize,
+    pub(crate) max_header: usize,
     pub(crate) claims: ClaimsType,
     /// Nanoseconds by which a time may be off in the token's favour: a fraction is read as a double.
     pub(crate) slack: i128,
@@ -48,7 +54,11 @@ impl Config {
             exclusive_audience: false,
             required: Vec::new(),
             ignore_confirmation: false,
+            allow_at_hash: false,
             accept_id_tokens: false,
+            in_place_of_audience: None,
+            max_token: 16 * 1024,
+            max_header: 4 * 1024,
             claims: ClaimsType::Registered,
             slack: 0,
         }
@@ -67,13 +77,13 @@ pub(crate) enum ClaimsType {
 /// Whether a token is good, or the first reason why not.
 pub(crate) fn verify(token: &[u8], keys: &Keys, config: &Config) -> Result<(), RejectionKind> {
     // RFC 7515 section 7.1: three parts.
-    if token.len() > 16 * 1024 {
-        return Err(MalformedToken);
+    if token.len() > config.max_token {
+        return Err(TokenTooLong);
     }
     let parts: Vec<&[u8]> = token.split(|octet| *octet == b'.').collect();
     let [header, payload, signature] = parts[..] else { return Err(MalformedToken) };
-    if header.len() > 4 * 1024 {
-        return Err(MalformedToken);
+    if header.len() > config.max_header {
+        return Err(TokenTooLong);
     }
     // That of 8192 bits of RSA, the longest.
     if signature.len() > 1024_usize.div_ceil(3) * 4 - 2 {
@@ -152,6 +162,7 @@ fn check_claims(payload: &[u8], typ: Option<&str>, config: &Config) -> Result<()
     if config.rfc9068 {
         texts.extend(["jti", "client_id"]);
     }
+    texts.extend(config.audiences.as_ref().and(config.in_place_of_audience));
     if texts.iter().any(|name| claim(name).is_some_and(|value| value.text().is_none())) {
         return Err(MalformedClaims);
     }
@@ -179,7 +190,12 @@ fn check_claims(payload: &[u8], typ: Option<&str>, config: &Config) -> Result<()
             return Err(WrongIssuer);
         }
     }
-    if let Some(audiences) = &config.audiences {
+    if let (Some(audiences), Some(name)) = (&config.audiences, config.in_place_of_audience) {
+        let named = claim(name).and_then(Json::text).ok_or(MissingClaim)?;
+        if audience.is_some() || !audiences.iter().any(|one| one == named) {
+            return Err(WrongAudience);
+        }
+    } else if let Some(audiences) = &config.audiences {
         let audience = audience.as_ref().ok_or(MissingClaim)?;
         let ours = |one: &&str| audiences.iter().any(|audience| audience == one);
         if !audience.iter().any(ours) || (config.exclusive_audience && !audience.iter().all(ours)) {
@@ -211,8 +227,17 @@ fn check_claims(payload: &[u8], typ: Option<&str>, config: &Config) -> Result<()
         Some(typ) => is_type(typ, "at+jwt") || (!config.rfc9068 && is_type(typ, "jwt")),
         None => !config.rfc9068,
     };
-    let other_kind = ["at_hash", "c_hash", "events"].iter().any(|name| claim(name).is_some());
-    if !type_fits || (other_kind && !config.accept_id_tokens) {
+    let names = |name: &str, kind: &str| {
+        claim(name).and_then(Json::text).is_some_and(|text| text.to_lowercase() == kind)
+    };
+    let has_hash = claim("at_hash").is_some() || claim("c_hash").is_some();
+    let is_id_token = names("token_use", "id")
+        || names("typ", "id")
+        || (has_hash && !config.allow_at_hash)
+        || matches!(claim("events"), Some(Json::Object(_)));
+    let is_another = names("token_use", "refresh")
+        || ["refresh", "offline", "logout"].iter().any(|kind| names("typ", kind));
+    if !type_fits || is_another || (is_id_token && !config.accept_id_tokens) {
         return Err(WrongTokenType);
     }
     if claim("cnf").is_some() && !config.ignore_confirmation {
@@ -222,8 +247,15 @@ fn check_claims(payload: &[u8], typ: Option<&str>, config: &Config) -> Result<()
     if config.rfc9068 {
         required.extend(["iss", "exp", "aud", "sub", "client_id", "iat", "jti"]);
     }
-    let for_nobody = audience.as_ref().is_none_or(Vec::is_empty);
-    if required.iter().any(|name| claim(name).is_none()) || (config.rfc9068 && for_nobody) {
+    let says_nothing = |name: &str| match claim(name) {
+        None | Some(Json::Null) => true,
+        Some(Json::Text(Some(text))) => {
+            text.is_empty() && ["iss", "aud", "sub", "client_id", "azp", "jti"].contains(&name)
+        }
+        Some(Json::Array(_)) if name == "aud" => audience.iter().flatten().all(|a| a.is_empty()),
+        Some(_) => false,
+    };
+    if required.iter().any(|name| says_nothing(name)) {
         return Err(MissingClaim);
     }
 
