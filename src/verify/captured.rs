@@ -133,7 +133,8 @@ impl Number {
     fn as_integer(self) -> Self {
         match self {
             Self::Float(number)
-                if number.fract() == 0.0 && (0.0..9_223_372_036_854_775_808.0).contains(&number) =>
+                if number.fract() == 0.0
+                    && (0.0..9_223_372_036_854_775_808.0).contains(&number) =>
             {
                 Self::Unsigned(number as u64)
             }

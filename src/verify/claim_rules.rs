@@ -114,7 +114,9 @@ impl Rules {
             return match &claims.in_place_of_audience {
                 // A token that has an audience is for that one.
                 Some(name) if claims.audience.is_none() && is_ours(name) => Ok(()),
-                Some(_) => Err(Rejection::from(RejectionKind::WrongAudience).with_expected(display)),
+                Some(_) => {
+                    Err(Rejection::from(RejectionKind::WrongAudience).with_expected(display))
+                }
                 None => Err(missing(claim)),
             };
         }

@@ -80,10 +80,8 @@ impl Mismatch {
         let text = error.to_string();
         let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split_once('`'));
         let missing = missing.map(|(name, _)| name);
-        // A field that is missing further down is not a claim.
-        let missing_claim = missing.filter(|name| notes.fields.contains(name));
-        let claim = missing_claim.or(notes.misfit).or(missing);
-        Self { claim: claim.map(Arc::from) }
+        // A claim that did not fit may itself lack a field.
+        Self { claim: notes.misfit.or(missing).map(Arc::from) }
     }
 }
 
@@ -108,8 +106,9 @@ pub(super) fn read<'de, C: Deserialize<'de>>(
     match notes.state {
         State::Complete => Ok((registered, claims)),
         State::Begun | State::Faulty(None) => Err(RejectionKind::MalformedClaims.into()),
-        State::Faulty(Some(claim)) => Err(Rejection::from(RejectionKind::MalformedClaims)
-            .with_expected(&Arc::from(claim))),
+        State::Faulty(Some(claim)) => {
+            Err(Rejection::from(RejectionKind::MalformedClaims).with_expected(&Arc::from(claim)))
+        }
     }
 }
 
@@ -153,8 +152,19 @@ impl Notes {
     /// and never the token's.
     fn misfit(&mut self, name: &str) {
         const KNOWN: [&str; 13] = [
-            "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "scope", "scp", "azp",
-            "roles", "groups",
+            "iss",
+            "sub",
+            "aud",
+            "exp",
+            "nbf",
+            "iat",
+            "jti",
+            "client_id",
+            "scope",
+            "scp",
+            "azp",
+            "roles",
+            "groups",
         ];
         let names = self.fields.iter().chain(&KNOWN);
         self.misfit = self.misfit.or(names.copied().find(|known| *known == name));

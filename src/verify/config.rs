@@ -330,8 +330,11 @@ impl<C> JwtVerifier<C> {
     ///
     /// When it is less than 128 or more than 16384.
     pub fn with_max_header_length(mut self, bytes: usize) -> Result<Self, ConfigError> {
-        self.rules_mut().limits.header =
-            length(bytes, Limits::LARGEST.header, "a header's longest length is 128 to 16384 bytes")?;
+        self.rules_mut().limits.header = length(
+            bytes,
+            Limits::LARGEST.header,
+            "a header's longest length is 128 to 16384 bytes",
+        )?;
         Ok(self)
     }
 

@@ -1,6 +1,8 @@
 //! The integration tests: one binary.
 
 mod canary;
+mod claim_rules;
+mod claim_types;
 mod conformance;
 mod corpus;
 mod differential;

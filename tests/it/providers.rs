@@ -768,6 +768,42 @@ async fn kubernetes() {
     assert_eq!(web.asked(), [url]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn tokens_of_dex_carry_the_hash_of_an_id_token() {
+    let issuer = "https://dex.example/dex";
+    let keys = json!([rsa_jwk("f1c1e5a4", json!({}))]);
+    let web = Web::default().issuer(issuer, "https://dex.example/dex/keys", json!({}), keys);
+    let verifier = KnownIssuer::dex(issuer, ["orders-web", "orders-cli"])
+        .unwrap()
+        .with_fetcher(web.clone())
+        .verifier()
+        .with_clock(now());
+    let claims = json!({
+        "iss": issuer, "aud": "orders-web", "sub": "CgZhbGljZTISBWxvY2Fs",
+        "at_hash": "HK6E_P6Dh8Y93mRNtsDB1Q", "c_hash": "HK6E_P6Dh8Y93mRNtsDB1Q", "nonce": "n",
+        "iat": NOW, "exp": NOW + 86_400, "email": "alice@acme.example",
+    });
+    for (changes, expected) in [
+        (json!({}), None),
+        (json!({"aud": ["orders-cli", "other"], "azp": "other"}), None),
+        (json!({"aud": "other"}), WRONG_AUDIENCE),
+        (json!({"aud": null}), MISSING),
+        (json!({"iss": "https://dex.example/dex/"}), WRONG_ISSUER),
+        (json!({"typ": "ID"}), WRONG_TYPE),
+        (json!({"events": {"a": {}}}), WRONG_TYPE),
+    ] {
+        let token = rsa_token("f1c1e5a4", json!({}), &with(&claims, changes.clone()));
+        assert_eq!(kind(&verifier, &token).await, expected, "{changes}");
+    }
+    // By discovery alone, they are refused, and the operator is told why.
+    let token = rsa_token("f1c1e5a4", json!({}), &claims);
+    let keys = OidcDiscovery::new(issuer).unwrap().with_fetcher(web);
+    let plain = JwtVerifier::new(issuer, "orders-web", keys).unwrap().with_clock(now());
+    let rejection = plain.verify(&token).await.unwrap_err();
+    assert_eq!((Some(rejection.kind()), rejection.expected()), (WRONG_TYPE, Some("at_hash")));
+    assert_eq!(kind(&plain.allow_at_hash(), &token).await, None);
+}
+
 #[test]
 fn names_that_look_right_and_are_not_are_errors() {
     use ConfigErrorKind::{Audience, Issuer, Url};
@@ -826,6 +862,11 @@ fn names_that_look_right_and_are_not_are_errors() {
         (Audience, KnownIssuer::entra_id(TENANT, "api://orders")),
         (Audience, KnownIssuer::entra_id(TENANT, API_ID.to_uppercase())),
         (Audience, KnownIssuer::entra_id_v1(TENANT, "")),
+        (Url, KnownIssuer::dex("http://dex.example/dex", "web")),
+        (Url, KnownIssuer::dex("dex.example", "web")),
+        (Issuer, KnownIssuer::dex("https://dex.example/dex ", "web")),
+        (Audience, KnownIssuer::dex("https://dex.example/dex", "")),
+        (Audience, KnownIssuer::dex("https://dex.example/dex", Vec::<String>::new())),
         (Issuer, KnownIssuer::cognito("eu-west-1", [CLIENT])),
         (Issuer, KnownIssuer::cognito("AbCdEfGhI", [CLIENT])),
         (Issuer, KnownIssuer::cognito("evil.example_AbC", [CLIENT])),

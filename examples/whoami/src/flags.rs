@@ -34,6 +34,13 @@ pub(crate) struct Flags {
     /// Ask for access tokens by RFC 9068
     #[arg(long, value_name = "TYPE")]
     pub(crate) typ: Option<Typ>,
+    /// Let access tokens carry at_hash or c_hash, as Dex makes them
+    #[arg(long)]
+    pub(crate) allow_at_hash: bool,
+    /// The longest token that is read, 128 to 65536; over HTTP/2 the server's own limit of 16 KiB for
+    /// all header fields comes first
+    #[arg(long, value_name = "BYTES", default_value_t = 16384)]
+    pub(crate) max_token_length: usize,
     /// Judge tokens as of this second
     #[arg(long, value_name = "EPOCH", value_parser = clap::value_parser!(i64).range(0..))]
     pub(crate) clock: Option<i64>,

@@ -88,13 +88,19 @@ fn discover(flags: &Flags, issuer: &str) -> Result<JwtVerifier<Claims>, String> 
 }
 
 fn with_rules(verifier: JwtVerifier, flags: &Flags) -> Result<JwtVerifier<Claims>, ConfigError> {
-    let mut verifier = verifier.with_claims().with_leeway(Duration::from_secs(flags.leeway))?;
+    let mut verifier = verifier
+        .with_claims()
+        .with_leeway(Duration::from_secs(flags.leeway))?
+        .with_max_token_length(flags.max_token_length)?;
     let algorithms = algorithms(flags);
     if !algorithms.is_empty() {
         verifier = verifier.with_algorithms(algorithms)?;
     }
     if let Some(Typ::AccessToken) = flags.typ {
         verifier = verifier.require_rfc9068();
+    }
+    if flags.allow_at_hash {
+        verifier = verifier.allow_at_hash();
     }
     if let Some(epoch) = flags.clock {
         verifier = verifier.with_clock(FixedClock(NumericDate::from_unix_seconds(epoch)));

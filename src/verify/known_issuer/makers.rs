@@ -286,6 +286,25 @@ impl KnownIssuer {
         Ok(firebase)
     }
 
+    /// Dex, by the `issuer` of its configuration, for one or several client IDs.
+    ///
+    /// The issuer is compared as it is configured, with its path. Access tokens of Dex have the form
+    /// of ID tokens, `at_hash` included, so that claim is allowed: see
+    /// [`allow_at_hash`](crate::JwtVerifier::allow_at_hash). The audience is the client that the token
+    /// was made for; an ID token of the same client is accepted too, since nothing tells the two
+    /// apart.
+    ///
+    /// # Errors
+    ///
+    /// When the issuer is not an https URL (or http to this very machine); when there is no client, or
+    /// an empty one.
+    pub fn dex(issuer: &str, clients: impl Into<ExpectedAudience>) -> Result<Self, ConfigError> {
+        check_url(issuer)?;
+        let mut dex = Self::new(issuer.to_owned(), clients.into())?;
+        dex.rules.allow_at_hash = true;
+        Ok(dex)
+    }
+
     /// The service accounts of a Kubernetes cluster, by its issuer, for an audience of your own:
     /// projected tokens.
     ///

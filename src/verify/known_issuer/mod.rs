@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// An issuer of the trade, whose ways are known: Auth0, Keycloak, Entra ID, Cognito, Google, Okta,
-/// Firebase, or a Kubernetes cluster.
+/// Firebase, Dex, or a Kubernetes cluster.
 ///
 /// Each constructor takes what a person knows (a domain, a tenant, a pool), refuses what looks right
 /// and is not, and writes the issuer's name as the tokens do. The guide `docs::providers` shows the
