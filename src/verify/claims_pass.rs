@@ -35,7 +35,7 @@ pub(super) struct Registered<'de> {
     pub(super) is_event: bool,
     names: NameSet<'de>,
     /// Claims without a value, of those that are [required](Wanted::presence).
-    blank: Vec<Cow<'de, str>>,
+    blank: Vec<String>,
 }
 
 impl Registered<'_> {
@@ -296,10 +296,7 @@ impl<'de, A: MapAccess<'de>> TeeMap<'_, 'de, A> {
     }
 
     /// Reads a value, and writes it down where a rule is about it.
-    fn read_value(
-        &mut self,
-        name: &Cow<'de, str>,
-    ) -> Result<(Value<'de>, Option<Number>), A::Error> {
+    fn read_value(&mut self, name: &str) -> Result<(Value<'de>, Option<Number>), A::Error> {
         let value = match self.map.next_value::<&'de RawValue>() {
             Ok(json) => Value::new(json.get()),
             Err(error) => {
@@ -332,12 +329,12 @@ impl<'de> Registered<'de> {
     /// value has the wrong type.
     fn write_down(
         &mut self,
-        name: &Cow<'de, str>,
+        name: &str,
         value: Value<'de>,
         wanted: Wanted,
     ) -> Result<Option<Number>, &'static str> {
         if wanted.presence && is_blank(name, value) {
-            self.blank.push(name.clone());
+            self.blank.push(name.to_owned());
         }
         if let Some(claim) = wanted.in_place_of_audience.filter(|claim| *claim == name) {
             self.in_place_of_audience = Some(value.text().ok_or(claim)?);
@@ -347,7 +344,7 @@ impl<'de> Registered<'de> {
             Ok::<_, &'static str>((Some(number.date().ok_or(claim)?), Some(number)))
         };
         let mut number = None;
-        match &**name {
+        match name {
             "iss" => self.issuer = Some(value.text().ok_or("iss")?),
             "sub" => drop(value.text().ok_or("sub")?),
             "aud" => self.audience = Some(value.texts().ok_or("aud")?),

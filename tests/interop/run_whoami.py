@@ -219,6 +219,14 @@ class Runs:
             for item in clock["rfc9068"]:
                 self.expect(f'at+jwt, {item["name"]}', server, item["token"], item["expect"])
 
+    def allowed(self):
+        keys = ["--jwks", self.file("keys.jwks.json")]
+        with self.start(*keys, "--allow-at-hash") as server:
+            self.expect("a hash is allowed", server, self.named("an ID token, ES256"), 200)
+            self.expect("an event is not", server, self.named("an event token, ES256"), 401)
+        with self.start(*keys, "--max-token-length", "128") as server:
+            self.expect("a token over the limit", server, self.good, 401)
+
     def optional(self):
         with self.start("--jwks", self.file("keys.jwks.json"), "--optional") as server:
             address = server.addresses[0]
@@ -259,6 +267,9 @@ class Runs:
             [*both, *keys, "--leeway", "-1"],
             [*both, *keys, "--leeway", "soon"],
             [*both, *keys, "--typ", "jwt"],
+            [*both, *keys, "--max-token-length", "127"],
+            [*both, *keys, "--max-token-length", "65537"],
+            [*both, *keys, "--max-token-length", "long"],
             [*both, *keys, "--clock", "noon"],
             [*both, *keys, "--listen", "nowhere"],
             [*both, *keys, "--grpc-listen", "nowhere"],

@@ -26,8 +26,8 @@ fn kind(verifier: &JwtVerifier, claims: &Value) -> Option<RejectionKind> {
 
 /// Reason and name, as the operator sees them.
 #[track_caller]
-fn told<C: DeserializeOwned>(verifier: JwtVerifier<C>, claims: &Value) -> (RejectionKind, String) {
-    let rejection = rejection(&verifier, claims);
+fn told<C: DeserializeOwned>(verifier: &JwtVerifier<C>, claims: &Value) -> (RejectionKind, String) {
+    let rejection = rejection(verifier, claims);
     (rejection.kind(), rejection.expected().unwrap_or_default().to_owned())
 }
 
@@ -56,10 +56,10 @@ fn another_claim_stands_in_place_of_an_audience_that_is_absent() {
             assert_eq!(kind(&verifier, &with(other.into())), Some(WrongAudience), "{other}");
         }
         for wrong in [json!(5), json!(["b"]), json!(null), json!({"b": "b"})] {
-            let told = told(verifier.clone(), &with(wrong.clone()));
+            let told = told(&verifier, &with(wrong.clone()));
             assert_eq!(told, (MalformedClaims, claim.to_owned()), "{wrong}");
         }
-        let told = told(verifier.clone(), &claims_without("aud"));
+        let told = told(&verifier, &claims_without("aud"));
         assert_eq!(told, (MissingClaim, claim.to_owned()));
         // A token with an audience is for that one, whatever it is.
         for audience in [json!("b"), json!(["https://app.example"]), json!([]), json!("")] {
@@ -104,12 +104,12 @@ fn the_claim_that_shows_another_kind_of_token_is_named() {
         ("token_use", json!("refresh")),
         ("typ", json!("Offline")),
     ] {
-        let told = told(verifier(), &claims_with(claim, value));
+        let told = told(&verifier(), &claims_with(claim, value));
         assert_eq!(told, (WrongTokenType, claim.to_owned()));
     }
-    let told_of_cnf = told(verifier(), &claims_with("cnf", json!({"jkt": "x"})));
+    let told_of_cnf = told(&verifier(), &claims_with("cnf", json!({"jkt": "x"})));
     assert_eq!(told_of_cnf, (UnconfirmedSender, "cnf".to_owned()));
-    let told_of_typ = told(verifier().require_rfc9068(), &claims());
+    let told_of_typ = told(&verifier().require_rfc9068(), &claims());
     assert_eq!(told_of_typ, (WrongTokenType, "at+jwt".to_owned()));
 }
 
@@ -206,14 +206,14 @@ fn a_claim_that_does_not_fit_the_type_is_named() {
         ("realm_access", json!({})),
         ("needed", json!({"inner": "x"})),
     ] {
-        let told = told(verifier().with_claims::<Mine>(), &claims_with(claim, value.clone()));
+        let told = told(&verifier().with_claims::<Mine>(), &claims_with(claim, value.clone()));
         assert_eq!(told, (UnexpectedClaims, claim.to_owned()), "{value}");
     }
     // A well-known name is told whatever the type.
     let known =
-        told(verifier().with_claims::<BTreeMap<String, String>>(), &claims_with("exp", 1e10));
+        told(&verifier().with_claims::<BTreeMap<String, String>>(), &claims_with("exp", 1e10));
     assert_eq!(known, (UnexpectedClaims, "exp".to_owned()));
-    let absent = told(verifier().with_claims::<Flattened>(), &claims());
+    let absent = told(&verifier().with_claims::<Flattened>(), &claims());
     assert_eq!(absent, (UnexpectedClaims, "tenant".to_owned()));
     // Neither the token's own names nor its values.
     for rejection in [
@@ -236,7 +236,7 @@ fn a_required_claim_that_says_nothing_is_missing_and_named() {
         ("client_id", json!("")),
         ("azp", json!("")),
     ] {
-        let told = told(required(name), &claims_with(name, value));
+        let told = told(&required(name), &claims_with(name, value));
         assert_eq!(told, (MissingClaim, name.to_owned()));
     }
     for value in [json!(""), json!(0), json!(false), json!([]), json!({})] {
