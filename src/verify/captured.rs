@@ -17,80 +17,183 @@ use crate::strict_json::NameSeed;
 /// How the names of `serde_json`'s own types begin, such as that of `RawValue`.
 const SERDE_JSON_PRIVATE: &str = "$serde_json::private::";
 
-/// The value of a claim, as its JSON. It is known to be valid.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Value<'de> {
-    json: &'de str,
-    /// The text of a string without escapes.
-    plain: Option<&'de str>,
+/// The value of a claim, which has been read whole: its JSON is valid.
+#[derive(Debug)]
+pub(super) enum Value<'de> {
+    Text(Cow<'de, str>),
+    Texts(Texts<'de>),
+    Number(Number),
+    Json(&'de str),
 }
 
 impl<'de> Value<'de> {
-    pub(super) fn new(json: &'de str) -> Self {
-        let inner = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        let plain = inner.filter(|inner| memchr::memchr(b'\\', inner.as_bytes()).is_none());
-        Self { json, plain }
+    pub(super) fn is_null(&self) -> bool {
+        matches!(self, Self::Json("null"))
     }
 
-    pub(super) fn is_null(self) -> bool {
-        self.json == "null"
+    pub(super) fn is_object(&self) -> bool {
+        matches!(self, Self::Json(json) if json.starts_with('{'))
     }
 
-    pub(super) fn is_object(self) -> bool {
-        self.json.starts_with('{')
-    }
-
-    pub(super) fn is_empty_text(self) -> bool {
-        self.plain.is_some_and(str::is_empty)
+    pub(super) fn is_empty_text(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_empty(),
+            Self::Json(json) => *json == "\"\"",
+            Self::Texts(_) | Self::Number(_) => false,
+        }
     }
 
     /// The text of a string.
     pub(super) fn text(self) -> Option<Cow<'de, str>> {
-        match self.plain {
-            Some(text) => Some(Cow::Borrowed(text)),
-            None if self.json.starts_with('"') => self.read(NameSeed),
-            None => None,
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Json(json) => match plain_text(json) {
+                Some(text) => Some(Cow::Borrowed(text)),
+                None if json.starts_with('"') => read(json, NameSeed),
+                None => None,
+            },
+            Self::Texts(_) | Self::Number(_) => None,
         }
     }
 
     /// A string or an array of strings.
     pub(super) fn texts(self) -> Option<Texts<'de>> {
-        match self.text() {
-            Some(text) => Some(Texts::One(text)),
-            None if self.json.starts_with('[') => self.read(TextsSeed).map(Texts::Many),
-            None => None,
+        match self {
+            Self::Text(text) => Some(Texts::One(text)),
+            Self::Texts(texts) => Some(texts),
+            Self::Json(json) => read(json, TextsSeed),
+            Self::Number(_) => None,
         }
     }
 
     pub(super) fn number(self) -> Option<Number> {
-        match self.json.parse() {
-            Ok(number) => Some(Number::Unsigned(number)),
-            Err(_) => self.read(NumberSeed),
+        match self {
+            Self::Number(number) => Some(number),
+            Self::Json(json) => read(json, NumberSeed),
+            Self::Text(_) | Self::Texts(_) => None,
         }
     }
 
-    fn read<S: DeserializeSeed<'de>>(self, seed: S) -> Option<S::Value> {
-        seed.deserialize(&mut serde_json::Deserializer::from_str(self.json)).ok()
+    /// What the user's type gets, where it is not the JSON.
+    pub(super) fn replay(&self) -> Option<ReplayValue<'static, 'de>> {
+        match *self {
+            Self::Text(Cow::Borrowed(text)) | Self::Texts(Texts::One(Cow::Borrowed(text))) => {
+                Some(ReplayValue::Borrowed(text))
+            }
+            Self::Number(number) => Some(ReplayValue::Number(number)),
+            Self::Json(json) => plain_text(json).map(ReplayValue::Borrowed),
+            Self::Text(_) | Self::Texts(_) => None,
+        }
     }
+}
 
-    /// Hands the value on to the user's type, which gets a reader of this value alone: whatever it
+/// Where the JSON of a value is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source<'de> {
+    Json(&'de str),
+    /// In the text of the claims, after this name, which is a part of it.
+    After {
+        name: &'de str,
+        text: &'de str,
+    },
+}
+
+impl<'de> Source<'de> {
+    /// Hands a value on to the user's type, which gets a reader of this value alone: whatever it
     /// does with it, the claims after this one are read as they are.
-    ///
-    /// A `number` that the rules have read is handed on as they read it.
     pub(super) fn hand_on<S: DeserializeSeed<'de>>(
         self,
+        value: Option<ReplayValue<'_, 'de>>,
         seed: S,
-        number: Option<Number>,
     ) -> Result<S::Value, serde_json::Error> {
-        let value = match (self.plain, number) {
-            (Some(text), _) => ReplayValue::Borrowed(text),
-            (None, Some(number)) => ReplayValue::Number(number),
-            (None, None) => {
-                return seed.deserialize(&mut serde_json::Deserializer::from_str(self.json));
+        match value {
+            Some(value) => {
+                seed.deserialize(Replay { value, source: Some(self), error: PhantomData })
             }
-        };
-        seed.deserialize(Replay { value, json: Some(self.json), error: PhantomData })
+            None => seed.deserialize(Json(self.json()?)),
+        }
     }
+
+    /// The JSON from the value on; more of the claims may follow.
+    fn json_after(name: &str, text: &'de str) -> Option<&'de str> {
+        let start = name.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+        let rest = text.get(start.checked_add(name.len())?..)?.strip_prefix('"')?;
+        Some(rest.trim_ascii_start().strip_prefix(':')?.trim_ascii_start())
+    }
+
+    /// Whether the value is a string without escapes.
+    pub(super) fn is_plain_text(self) -> bool {
+        match self {
+            Self::Json(json) => plain_text(json).is_some(),
+            Self::After { name, text } => Self::json_after(name, text)
+                .and_then(|json| json.as_bytes().strip_prefix(b"\""))
+                .is_some_and(|rest| {
+                    let end = memchr::memchr2(b'"', b'\\', rest);
+                    end.and_then(|end| rest.get(end)) == Some(&b'"')
+                }),
+        }
+    }
+
+    fn json(self) -> Result<&'de str, serde_json::Error> {
+        match self {
+            Self::Json(json) => Ok(json),
+            Self::After { name, text } => Self::json_after(name, text)
+                .ok_or_else(|| serde_json::Error::custom("no value comes after the name")),
+        }
+    }
+}
+
+/// A reader of one value, for the user's type.
+struct Json<'de>(&'de str);
+
+macro_rules! forward {
+    ($($method:ident($($hint:ident: $type:ty),*))+) => {$(
+        fn $method<V: Visitor<'de>>(
+            self,
+            $($hint: $type,)*
+            visitor: V,
+        ) -> Result<V::Value, serde_json::Error> {
+            serde_json::Deserializer::from_str(self.0).$method($($hint,)* visitor)
+        }
+    )+};
+}
+
+impl<'de> Deserializer<'de> for Json<'de> {
+    type Error = serde_json::Error;
+
+    /// What nobody reads has been read already.
+    fn deserialize_ignored_any<V: Visitor<'de>>(
+        self,
+        visitor: V,
+    ) -> Result<V::Value, serde_json::Error> {
+        visitor.visit_unit()
+    }
+
+    forward! {
+        deserialize_any() deserialize_bool() deserialize_i8() deserialize_i16() deserialize_i32()
+        deserialize_i64() deserialize_i128() deserialize_u8() deserialize_u16() deserialize_u32()
+        deserialize_u64() deserialize_u128() deserialize_f32() deserialize_f64()
+        deserialize_char() deserialize_str() deserialize_string() deserialize_bytes()
+        deserialize_byte_buf() deserialize_option() deserialize_unit()
+        deserialize_unit_struct(name: &'static str)
+        deserialize_newtype_struct(name: &'static str)
+        deserialize_seq() deserialize_tuple(len: usize)
+        deserialize_tuple_struct(name: &'static str, len: usize)
+        deserialize_map()
+        deserialize_struct(name: &'static str, fields: &'static [&'static str])
+        deserialize_enum(name: &'static str, variants: &'static [&'static str])
+        deserialize_identifier()
+    }
+}
+
+/// The text of a string without escapes.
+fn plain_text(json: &str) -> Option<&str> {
+    let text = json.strip_prefix('"')?.strip_suffix('"')?;
+    memchr::memchr(b'\\', text.as_bytes()).is_none().then_some(text)
+}
+
+fn read<'de, S: DeserializeSeed<'de>>(json: &'de str, seed: S) -> Option<S::Value> {
+    seed.deserialize(&mut serde_json::Deserializer::from_str(json)).ok()
 }
 
 /// One string, or several.
@@ -143,33 +246,43 @@ impl Number {
     }
 }
 
-struct TextsSeed;
+/// Reads a string or an array of strings.
+pub(super) struct TextsSeed;
 
 impl<'de> DeserializeSeed<'de> for TextsSeed {
-    type Value = Vec<Cow<'de, str>>;
+    type Value = Texts<'de>;
 
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
-        json.deserialize_seq(self)
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Texts<'de>, D::Error> {
+        json.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for TextsSeed {
-    type Value = Vec<Cow<'de, str>>;
+    type Value = Texts<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of strings")
+        f.write_str("a string or an array of strings")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Texts<'de>, E> {
+        Ok(Texts::One(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Texts<'de>, E> {
+        Ok(Texts::One(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Texts<'de>, A::Error> {
         let mut texts = Vec::new();
         while let Some(text) = seq.next_element_seed(NameSeed)? {
             texts.push(text);
         }
-        Ok(texts)
+        Ok(Texts::Many(texts))
     }
 }
 
-struct NumberSeed;
+/// Reads a number.
+pub(super) struct NumberSeed;
 
 impl<'de> DeserializeSeed<'de> for NumberSeed {
     type Value = Number;
@@ -215,11 +328,12 @@ impl<'de> Visitor<'de> for NumberSeed {
 pub(super) struct Replay<'a, 'de, E> {
     value: ReplayValue<'a, 'de>,
     /// For the types of `serde_json` that ask for the JSON itself.
-    json: Option<&'de str>,
+    source: Option<Source<'de>>,
     error: PhantomData<E>,
 }
 
-enum ReplayValue<'a, 'de> {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ReplayValue<'a, 'de> {
     Borrowed(&'de str),
     Owned(&'a str),
     Number(Number),
@@ -231,7 +345,7 @@ impl<'a, 'de, E> Replay<'a, 'de, E> {
             Cow::Borrowed(name) => ReplayValue::Borrowed(name),
             Cow::Owned(name) => ReplayValue::Owned(name),
         };
-        Self { value, json: None, error: PhantomData }
+        Self { value, source: None, error: PhantomData }
     }
 }
 
@@ -259,12 +373,11 @@ impl<'de, E: Error> Deserializer<'de> for Replay<'_, 'de, E> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, E> {
-        match self.json {
-            Some(json) if name.starts_with(SERDE_JSON_PRIVATE) => {
-                serde_json::Deserializer::from_str(json)
-                    .deserialize_newtype_struct(name, visitor)
-                    .map_err(E::custom)
-            }
+        match self.source {
+            Some(source) if name.starts_with(SERDE_JSON_PRIVATE) => source
+                .json()
+                .and_then(|json| Json(json).deserialize_newtype_struct(name, visitor))
+                .map_err(E::custom),
             _ => visitor.visit_newtype_struct(self),
         }
     }

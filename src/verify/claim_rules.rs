@@ -1,11 +1,10 @@
 //! Is it for us, now? The rules over the registered claims: a plain function of the claims and the
 //! time.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use super::claims_pass::{Registered, Wanted};
+use super::claims_pass::{Kind, Registered, Wanted};
 use super::expected::{AudienceClaim, Expected};
 use super::{ExpectedAudience, ExpectedIssuer};
 use crate::key::AlgorithmSet;
@@ -176,20 +175,18 @@ impl Rules {
 
     /// The claim by which a token names itself something else than an access token.
     fn claim_of_another_kind(&self, claims: &Registered<'_>) -> Option<&'static str> {
-        let is = |claim: &Option<Cow<'_, str>>, kinds: &[&str]| {
-            claim.as_deref().is_some_and(|kind| kinds.iter().any(|k| k.eq_ignore_ascii_case(kind)))
-        };
         let id_tokens = self.accept_id_tokens;
         let hashes = id_tokens || self.allow_at_hash;
-        // Amazon Cognito.
-        if is(&claims.token_use, if id_tokens { &["refresh"] } else { &["id", "refresh"] }) {
-            return Some("token_use");
+        // `token_use` is Amazon Cognito's, `typ` Keycloak's.
+        match claims.token_use {
+            Some(Kind::Refresh) => return Some("token_use"),
+            Some(Kind::Id) if !id_tokens => return Some("token_use"),
+            _ => {}
         }
-        // Keycloak.
-        if is(&claims.kind, &["Refresh", "Offline", "Logout"])
-            || !id_tokens && is(&claims.kind, &["ID"])
-        {
-            return Some("typ");
+        match claims.kind {
+            Some(Kind::Refresh | Kind::Offline | Kind::Logout) => return Some("typ"),
+            Some(Kind::Id) if !id_tokens => return Some("typ"),
+            _ => {}
         }
         match () {
             () if claims.has("at_hash") && !hashes => Some("at_hash"),
@@ -228,8 +225,8 @@ fn wrong_type(what: &str) -> Rejection {
 
 /// Is it an access token of Amazon Cognito?
 fn check_token_use(claims: &Registered<'_>) -> Result<(), Rejection> {
-    match claims.token_use.as_deref() {
-        Some("access") => Ok(()),
+    match claims.token_use {
+        Some(Kind::Access) => Ok(()),
         Some(_) => Err(wrong_type("token_use")),
         None => Err(missing("token_use")),
     }

@@ -13,7 +13,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use serde_json::value::RawValue;
 
-use super::captured::{Number, Replay, Texts, Value};
+use super::captured::{NumberSeed, Replay, ReplayValue, Source, Texts, TextsSeed, Value};
 use crate::strict_json::{self, NameSeed, NameSet};
 use crate::{NumericDate, Rejection, RejectionKind};
 
@@ -27,15 +27,15 @@ pub(super) struct Registered<'de> {
     pub(super) issued_at: Option<NumericDate>,
     /// The claim that is compared in place of `aud`, where there is one.
     pub(super) in_place_of_audience: Option<Cow<'de, str>>,
-    /// `token_use`, where it is a string.
-    pub(super) token_use: Option<Cow<'de, str>>,
-    /// `typ`, where it is a string.
-    pub(super) kind: Option<Cow<'de, str>>,
+    /// By `token_use`, where it is a string.
+    pub(super) token_use: Option<Kind>,
+    /// By `typ`, where it is a string.
+    pub(super) kind: Option<Kind>,
     /// Whether `events` is an object.
     pub(super) is_event: bool,
     names: NameSet<'de>,
     /// Claims without a value, of those that are [required](Wanted::presence).
-    blank: Vec<String>,
+    blank: Vec<Cow<'de, str>>,
 }
 
 impl Registered<'_> {
@@ -50,6 +50,33 @@ impl Registered<'_> {
         self.has(name)
             && !self.blank.iter().any(|blank| blank == name)
             && !(name == "aud" && self.audience.as_ref().is_some_and(names_nobody))
+    }
+}
+
+/// What a token calls itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Kind {
+    Access,
+    Id,
+    Refresh,
+    Offline,
+    Logout,
+    Other,
+}
+
+impl Kind {
+    fn of(name: &str) -> Self {
+        const KINDS: [(&str, Kind); 4] = [
+            ("id", Kind::Id),
+            ("refresh", Kind::Refresh),
+            ("offline", Kind::Offline),
+            ("logout", Kind::Logout),
+        ];
+        match KINDS.iter().find(|(kind, _)| kind.eq_ignore_ascii_case(name)) {
+            Some((_, kind)) => *kind,
+            None if name == "access" => Self::Access,
+            None => Self::Other,
+        }
     }
 }
 
@@ -85,29 +112,33 @@ impl Mismatch {
     }
 }
 
-/// Reads the claims from a payload.
+/// Reads the claims from a payload, those of the rules into `registered`, which is empty.
 ///
-/// A mismatch with `C` is returned beside the claims of the rules: it must not hide that the token
-/// has expired or is for somebody else.
+/// A mismatch with `C` is returned beside them: it must not hide that the token has expired or is for
+/// somebody else.
 pub(super) fn read<'de, C: Deserialize<'de>>(
     payload: &'de [u8],
     wanted: Wanted,
-) -> Result<(Registered<'de>, Result<C, Mismatch>), Rejection> {
+    registered: &mut Registered<'de>,
+) -> Result<Result<C, Mismatch>, Rejection> {
     let text = strict_json::text(payload).ok_or(RejectionKind::MalformedClaims)?;
-    let (mut registered, mut notes) = (Registered::default(), Notes::default());
-    let mut claims = pass::<C>(text, wanted, &mut registered, &mut notes)
+    let mut notes = Notes::default();
+    let mut claims = pass::<C>(text, wanted, registered, &mut notes)
         .map_err(|error| Mismatch::new(&error, &notes));
     if notes.state == State::Begun {
         // The type returned without a look at the claims, or they are not an object.
         notes = Notes::default();
-        let _ = pass::<IgnoredAny>(text, wanted, &mut registered, &mut notes);
+        let _ = pass::<IgnoredAny>(text, wanted, registered, &mut notes);
         claims = claims.and(Err(Mismatch { claim: None }));
     }
     match notes.state {
-        State::Complete => Ok((registered, claims)),
-        State::Begun | State::Faulty(None) => Err(RejectionKind::MalformedClaims.into()),
-        State::Faulty(Some(claim)) => {
-            Err(Rejection::from(RejectionKind::MalformedClaims).with_expected(&Arc::from(claim)))
+        State::Complete => Ok(claims),
+        State::Begun | State::Faulty => {
+            let rejection = Rejection::from(RejectionKind::MalformedClaims);
+            Err(match notes.fault {
+                Some(claim) => rejection.with_expected(&Arc::from(claim)),
+                None => rejection,
+            })
         }
     }
 }
@@ -119,9 +150,9 @@ fn pass<'de, C: Deserialize<'de>>(
     notes: &mut Notes,
 ) -> Result<C, serde_json::Error> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let claims = C::deserialize(Tee { inner: &mut json, registered, notes, wanted });
+    let claims = C::deserialize(Tee { inner: &mut json, text, registered, notes, wanted });
     if notes.state == State::Complete && json.end().is_err() {
-        notes.state = State::Faulty(None);
+        notes.state = State::Faulty;
     }
     claims
 }
@@ -131,6 +162,8 @@ fn pass<'de, C: Deserialize<'de>>(
 #[derive(Debug, Default)]
 struct Notes {
     state: State,
+    /// The claim that has the wrong type.
+    fault: Option<&'static str>,
     /// The names of the claims that the user's type knows, where it tells them.
     fields: &'static [&'static str],
     /// The first claim that did not fit the user's type.
@@ -143,14 +176,21 @@ enum State {
     Begun,
     /// Every claim has been read.
     Complete,
-    /// The JSON is invalid, a name is duplicated, or this claim has the wrong type.
-    Faulty(Option<&'static str>),
+    /// The JSON is invalid, a name is duplicated, or a claim has the wrong type.
+    Faulty,
 }
 
 impl Notes {
-    /// The claim's name is told to the operator, so it is a word of the type's or of this crate's,
-    /// and never the token's.
-    fn misfit(&mut self, name: &str) {
+    #[cold]
+    fn fault<E>(&mut self, claim: Option<&'static str>, error: E) -> E {
+        self.state = State::Faulty;
+        self.fault = claim;
+        error
+    }
+
+    /// The name of a claim as the operator may see it: a word of the type's or of this crate's, and
+    /// never the token's.
+    fn known(&self, name: &str) -> Option<&'static str> {
         const KNOWN: [&str; 13] = [
             "iss",
             "sub",
@@ -166,14 +206,14 @@ impl Notes {
             "roles",
             "groups",
         ];
-        let names = self.fields.iter().chain(&KNOWN);
-        self.misfit = self.misfit.or(names.copied().find(|known| *known == name));
+        self.fields.iter().chain(&KNOWN).copied().find(|known| *known == name)
     }
 }
 
 /// Stands between the JSON and the user's type, at the top level only.
 struct Tee<'a, 'de, D> {
     inner: D,
+    text: &'de str,
     registered: &'a mut Registered<'de>,
     notes: &'a mut Notes,
     wanted: Wanted,
@@ -184,8 +224,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Tee<'_, 'de, D> {
 
     /// Claims are an object: whatever the type asks for, it gets a map.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        let Self { inner: json, registered, notes, wanted } = self;
-        json.deserialize_map(Tee { inner: visitor, registered, notes, wanted })
+        let Self { inner: json, text, registered, notes, wanted } = self;
+        json.deserialize_map(Tee { inner: visitor, text, registered, notes, wanted })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -224,24 +264,29 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Tee<'_, 'de, V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
-        let Self { inner: visitor, registered, notes, wanted } = self;
-        let mut map = TeeMap { map, registered, notes, wanted, name: None };
+        let Self { inner: visitor, text, registered, notes, wanted } = self;
+        let (claim, name, escaped) = (None, "", None);
+        let mut map = TeeMap { map, text, registered, notes, wanted, claim, name, escaped };
         let value = visitor.visit_map(&mut map);
-        let is_left = map.read_the_rest()?;
-        match value {
-            Ok(_) if is_left => Err(A::Error::custom("the type did not read all claims")),
-            value => value,
+        if map.notes.state == State::Begun && map.read_the_rest()? && value.is_ok() {
+            return Err(A::Error::custom("the type did not read all claims"));
         }
+        value
     }
 }
 
 struct TeeMap<'a, 'de, A> {
     map: A,
+    text: &'de str,
     registered: &'a mut Registered<'de>,
     notes: &'a mut Notes,
     wanted: Wanted,
-    /// The claim whose value comes next.
-    name: Option<Cow<'de, str>>,
+    /// Whose value comes next.
+    claim: Option<Claim>,
+    /// Its name, a part of the text.
+    name: &'de str,
+    /// Its name in place of that, where there are escapes in it.
+    escaped: Option<Cow<'de, str>>,
 }
 
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for TeeMap<'_, 'de, A> {
@@ -251,125 +296,211 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for TeeMap<'_, 'de, A> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, A::Error> {
-        self.read_name()?;
-        match &self.name {
-            Some(name) => seed.deserialize(Replay::name(name)).map(Some),
-            None => Ok(None),
+        if let Some(claim) = self.claim.take() {
+            self.skip_value(claim)?;
         }
+        if self.notes.state != State::Begun {
+            return Ok(None);
+        }
+        let name = match self.map.next_key_seed(NameSeed) {
+            Ok(Some(name)) => name,
+            Ok(None) => {
+                self.notes.state = State::Complete;
+                return Ok(None);
+            }
+            Err(error) => return Err(self.notes.fault(None, error)),
+        };
+        self.claim = Some(Claim::of(&name, self.wanted));
+        let key = seed.deserialize(Replay::name(&name));
+        match &name {
+            Cow::Borrowed(name) => (self.name, self.escaped) = (name, None),
+            Cow::Owned(_) => self.escaped = Some(name.clone()),
+        }
+        if !self.registered.names.insert(name) {
+            return Err(self.notes.fault(None, A::Error::custom("a name is duplicated")));
+        }
+        key.map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
-        let Some(name) = self.name.take() else {
+        let Some(claim) = self.claim.take() else {
             return Err(A::Error::custom("a value was asked for before its name"));
         };
-        let (value, number) = self.read_value(&name)?;
-        value.hand_on(seed, number).map_err(|error| {
-            self.notes.misfit(&name);
+        let (value, source) = self.read_value(claim)?;
+        source.hand_on(value, seed).map_err(|error| {
+            let misfit = self.notes.known(self.name());
+            self.notes.misfit = self.notes.misfit.or(misfit);
             A::Error::custom(error)
         })
     }
 }
 
 impl<'de, A: MapAccess<'de>> TeeMap<'_, 'de, A> {
-    /// Reads the next name, and first the value that the type did not ask for. After a fault there
-    /// is none.
-    fn read_name(&mut self) -> Result<(), A::Error> {
-        if let Some(name) = self.name.take() {
-            self.read_value(&name)?;
-        }
-        if self.notes.state != State::Begun {
-            return Ok(());
-        }
-        match self.map.next_key_seed(NameSeed) {
-            Ok(Some(name)) if self.registered.names.insert(name.clone()) => self.name = Some(name),
-            Ok(Some(_)) => {
-                self.notes.state = State::Faulty(None);
-                return Err(A::Error::custom("a name is duplicated"));
-            }
-            Ok(None) => self.notes.state = State::Complete,
-            Err(error) => {
-                self.notes.state = State::Faulty(None);
-                return Err(error);
-            }
-        }
-        Ok(())
+    fn name(&self) -> &str {
+        self.escaped.as_deref().unwrap_or(self.name)
     }
 
-    /// Reads a value, and writes it down where a rule is about it.
-    fn read_value(&mut self, name: &str) -> Result<(Value<'de>, Option<Number>), A::Error> {
-        let value = match self.map.next_value::<&'de RawValue>() {
-            Ok(json) => Value::new(json.get()),
-            Err(error) => {
-                self.notes.state = State::Faulty(None);
-                return Err(error);
-            }
-        };
-        match self.registered.write_down(name, value, self.wanted) {
-            Ok(number) => Ok((value, number)),
-            Err(claim) => {
-                self.notes.state = State::Faulty(Some(claim));
-                Err(A::Error::custom("a registered claim of the wrong type"))
+    /// Reads a value, and writes it down where a rule is about it: what the user's type gets of it,
+    /// and where its JSON is.
+    #[inline(always)]
+    fn read_value(
+        &mut self,
+        claim: Claim,
+    ) -> Result<(Option<ReplayValue<'static, 'de>>, Source<'de>), A::Error> {
+        let read = self.next_value(claim);
+        let (value, source) = read.map_err(|error| self.notes.fault(claim.name(), error))?;
+        let replay = value.replay();
+        if self.wanted.presence && is_blank(self.name(), &value) {
+            let name = self.escaped.clone().unwrap_or(Cow::Borrowed(self.name));
+            self.registered.blank.push(name);
+        }
+        match self.registered.write_down(claim, value) {
+            Some(()) => Ok((replay, source)),
+            None => {
+                let error = A::Error::custom("a registered claim of the wrong type");
+                Err(self.notes.fault(claim.name(), error))
             }
         }
+    }
+
+    /// The claims of every token are read as what they must be, and strings without escapes as such. Of
+    /// the others, and of one whose name has escapes, the JSON is read.
+    #[inline(always)]
+    fn next_value(&mut self, claim: Claim) -> Result<(Value<'de>, Source<'de>), A::Error> {
+        if self.escaped.is_some() {
+            return self.next_json();
+        }
+        let source = Source::After { name: self.name, text: self.text };
+        let value = match claim {
+            Claim::Issuer | Claim::Subject => Value::Text(self.map.next_value_seed(NameSeed)?),
+            Claim::Audience => Value::Texts(self.map.next_value_seed(TextsSeed)?),
+            Claim::Expires | Claim::NotBefore | Claim::IssuedAt => {
+                Value::Number(self.map.next_value_seed(NumberSeed)?)
+            }
+            _ if source.is_plain_text() => Value::Text(self.map.next_value_seed(NameSeed)?),
+            _ => return self.next_json(),
+        };
+        Ok((value, source))
+    }
+
+    fn next_json(&mut self) -> Result<(Value<'de>, Source<'de>), A::Error> {
+        let json = self.map.next_value::<&'de RawValue>()?.get();
+        Ok((Value::Json(json), Source::Json(json)))
+    }
+
+    /// Reads a value that the type did not ask for.
+    #[cold]
+    fn skip_value(&mut self, claim: Claim) -> Result<(), A::Error> {
+        self.read_value(claim).map(drop)
     }
 
     /// Reads what the type did not; `true` when there was something.
+    #[cold]
     fn read_the_rest(&mut self) -> Result<bool, A::Error> {
-        let mut is_left = self.name.is_some();
-        while self.notes.state == State::Begun {
-            self.read_name()?;
-            is_left |= self.name.is_some();
+        let mut is_left = self.claim.is_some();
+        while self.next_key::<IgnoredAny>()?.is_some() {
+            is_left = true;
         }
         Ok(is_left)
     }
 }
 
-impl<'de> Registered<'de> {
-    /// Writes a claim down, and returns a number that the rules have read. The claim's name when its
-    /// value has the wrong type.
-    fn write_down(
-        &mut self,
-        name: &str,
-        value: Value<'de>,
-        wanted: Wanted,
-    ) -> Result<Option<Number>, &'static str> {
-        if wanted.presence && is_blank(name, value) {
-            self.blank.push(name.to_owned());
-        }
-        if let Some(claim) = wanted.in_place_of_audience.filter(|claim| *claim == name) {
-            self.in_place_of_audience = Some(value.text().ok_or(claim)?);
-        }
-        let date = |claim: &'static str| {
-            let number = value.number().ok_or(claim)?;
-            Ok::<_, &'static str>((Some(number.date().ok_or(claim)?), Some(number)))
-        };
-        let mut number = None;
+/// A claim that a rule is about.
+#[derive(Clone, Copy)]
+enum Claim {
+    Issuer,
+    Subject,
+    Audience,
+    /// `azp` or `client_id` in place of `aud`.
+    PartyForAudience,
+    ClientForAudience,
+    Expires,
+    NotBefore,
+    IssuedAt,
+    /// `jti`, `client_id`: strings by their definition, and nothing more is asked of them.
+    Id,
+    Client,
+    /// A string by its definition, an array of strings with some issuers, likewise.
+    Scope,
+    TokenUse,
+    /// It must be a string.
+    TypedTokenUse,
+    Kind,
+    Events,
+    Other,
+}
+
+impl Claim {
+    #[inline]
+    fn of(name: &str, wanted: Wanted) -> Self {
         match name {
-            "iss" => self.issuer = Some(value.text().ok_or("iss")?),
-            "sub" => drop(value.text().ok_or("sub")?),
-            "aud" => self.audience = Some(value.texts().ok_or("aud")?),
-            "exp" => (self.expires_at, number) = date("exp")?,
-            "nbf" => (self.not_before, number) = date("nbf")?,
-            "iat" => (self.issued_at, number) = date("iat")?,
-            "jti" if wanted.rfc9068 => drop(value.text().ok_or("jti")?),
-            "client_id" if wanted.rfc9068 => drop(value.text().ok_or("client_id")?),
-            "scope" if wanted.rfc9068 => drop(value.texts().ok_or("scope")?),
-            "token_use" => {
-                self.token_use = value.text();
-                if wanted.token_use && self.token_use.is_none() {
-                    return Err("token_use");
-                }
+            "iss" => Self::Issuer,
+            "sub" => Self::Subject,
+            "aud" => Self::Audience,
+            "exp" => Self::Expires,
+            "nbf" => Self::NotBefore,
+            "iat" => Self::IssuedAt,
+            "azp" if wanted.in_place_of_audience == Some("azp") => Self::PartyForAudience,
+            "client_id" if wanted.in_place_of_audience == Some("client_id") => {
+                Self::ClientForAudience
             }
-            "typ" => self.kind = value.text(),
-            "events" => self.is_event = value.is_object(),
-            _ => {}
+            "jti" if wanted.rfc9068 => Self::Id,
+            "client_id" if wanted.rfc9068 => Self::Client,
+            "scope" if wanted.rfc9068 => Self::Scope,
+            "token_use" if wanted.token_use => Self::TypedTokenUse,
+            "token_use" => Self::TokenUse,
+            "typ" => Self::Kind,
+            "events" => Self::Events,
+            _ => Self::Other,
         }
-        Ok(number)
+    }
+
+    /// The name of a claim that has a type, for the operator.
+    fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Issuer => Some("iss"),
+            Self::Subject => Some("sub"),
+            Self::Audience => Some("aud"),
+            Self::Expires => Some("exp"),
+            Self::NotBefore => Some("nbf"),
+            Self::IssuedAt => Some("iat"),
+            Self::PartyForAudience => Some("azp"),
+            Self::Id => Some("jti"),
+            Self::Client | Self::ClientForAudience => Some("client_id"),
+            Self::Scope => Some("scope"),
+            Self::TypedTokenUse => Some("token_use"),
+            Self::TokenUse | Self::Kind | Self::Events | Self::Other => None,
+        }
+    }
+}
+
+impl<'de> Registered<'de> {
+    /// Writes a claim down; `None` when its value has the wrong type.
+    #[inline(always)]
+    fn write_down(&mut self, claim: Claim, value: Value<'de>) -> Option<()> {
+        match claim {
+            Claim::Issuer => self.issuer = Some(value.text()?),
+            Claim::Subject | Claim::Id | Claim::Client => drop(value.text()?),
+            Claim::Audience => self.audience = Some(value.texts()?),
+            Claim::PartyForAudience | Claim::ClientForAudience => {
+                self.in_place_of_audience = Some(value.text()?);
+            }
+            Claim::Expires => self.expires_at = Some(value.number()?.date()?),
+            Claim::NotBefore => self.not_before = Some(value.number()?.date()?),
+            Claim::IssuedAt => self.issued_at = Some(value.number()?.date()?),
+            Claim::Scope => drop(value.texts()?),
+            Claim::TypedTokenUse => self.token_use = Some(Kind::of(&value.text()?)),
+            Claim::TokenUse => self.token_use = value.text().map(|name| Kind::of(&name)),
+            Claim::Kind => self.kind = value.text().map(|name| Kind::of(&name)),
+            Claim::Events => self.is_event = value.is_object(),
+            Claim::Other => {}
+        }
+        Some(())
     }
 }
 
 /// Whether a claim is there and says nothing: `null`, or an empty name of a party or a token.
-fn is_blank(name: &str, value: Value<'_>) -> bool {
+fn is_blank(name: &str, value: &Value<'_>) -> bool {
     value.is_null()
         || value.is_empty_text() && matches!(name, "iss" | "sub" | "client_id" | "azp" | "jti")
 }

@@ -270,7 +270,8 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     ) -> Result<VerifiedToken<C>, Rejection> {
         let candidates = found.map_err(Rejection::without_keys)?;
         let key = signing_key(&candidates, jws)?;
-        let (registered, claims) = claims_pass::read::<C>(jws.payload, self.rules.wanted())?;
+        let mut registered = claims_pass::Registered::default();
+        let claims = claims_pass::read::<C>(jws.payload, self.rules.wanted(), &mut registered)?;
         let expires_at = self.rules.check(&registered, jws.header.typ.as_deref())?;
         let claims = claims.map_err(|mismatch| {
             let rejection = Rejection::from(RejectionKind::UnexpectedClaims);
