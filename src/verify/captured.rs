@@ -2,20 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer, StrDeserializer};
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess,
-    Visitor,
-};
-use serde::forward_to_deserialize_any;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+use super::replay::{Json, Replay, ReplayValue};
 use crate::NumericDate;
 use crate::strict_json::NameSeed;
-
-/// How the names of `serde_json`'s own types begin, such as that of `RawValue`.
-const SERDE_JSON_PRIVATE: &str = "$serde_json::private::";
 
 /// The value of a claim, which has been read whole: its JSON is valid.
 #[derive(Debug)]
@@ -107,9 +100,7 @@ impl<'de> Source<'de> {
         seed: S,
     ) -> Result<S::Value, serde_json::Error> {
         match value {
-            Some(value) => {
-                seed.deserialize(Replay { value, source: Some(self), error: PhantomData })
-            }
+            Some(value) => seed.deserialize(Replay::value(value, self)),
             None => seed.deserialize(Json(self.json()?)),
         }
     }
@@ -134,55 +125,12 @@ impl<'de> Source<'de> {
         }
     }
 
-    fn json(self) -> Result<&'de str, serde_json::Error> {
+    pub(super) fn json(self) -> Result<&'de str, serde_json::Error> {
         match self {
             Self::Json(json) => Ok(json),
             Self::After { name, text } => Self::json_after(name, text)
                 .ok_or_else(|| serde_json::Error::custom("no value comes after the name")),
         }
-    }
-}
-
-/// A reader of one value, for the user's type.
-struct Json<'de>(&'de str);
-
-macro_rules! forward {
-    ($($method:ident($($hint:ident: $type:ty),*))+) => {$(
-        fn $method<V: Visitor<'de>>(
-            self,
-            $($hint: $type,)*
-            visitor: V,
-        ) -> Result<V::Value, serde_json::Error> {
-            serde_json::Deserializer::from_str(self.0).$method($($hint,)* visitor)
-        }
-    )+};
-}
-
-impl<'de> Deserializer<'de> for Json<'de> {
-    type Error = serde_json::Error;
-
-    /// What nobody reads has been read already.
-    fn deserialize_ignored_any<V: Visitor<'de>>(
-        self,
-        visitor: V,
-    ) -> Result<V::Value, serde_json::Error> {
-        visitor.visit_unit()
-    }
-
-    forward! {
-        deserialize_any() deserialize_bool() deserialize_i8() deserialize_i16() deserialize_i32()
-        deserialize_i64() deserialize_i128() deserialize_u8() deserialize_u16() deserialize_u32()
-        deserialize_u64() deserialize_u128() deserialize_f32() deserialize_f64()
-        deserialize_char() deserialize_str() deserialize_string() deserialize_bytes()
-        deserialize_byte_buf() deserialize_option() deserialize_unit()
-        deserialize_unit_struct(name: &'static str)
-        deserialize_newtype_struct(name: &'static str)
-        deserialize_seq() deserialize_tuple(len: usize)
-        deserialize_tuple_struct(name: &'static str, len: usize)
-        deserialize_map()
-        deserialize_struct(name: &'static str, fields: &'static [&'static str])
-        deserialize_enum(name: &'static str, variants: &'static [&'static str])
-        deserialize_identifier()
     }
 }
 
@@ -233,7 +181,7 @@ impl Number {
     }
 
     /// A whole number is an integer, however it is written (`1e3`, `1000.0`).
-    fn as_integer(self) -> Self {
+    pub(super) fn as_integer(self) -> Self {
         match self {
             Self::Float(number)
                 if number.fract() == 0.0
@@ -321,87 +269,5 @@ impl<'de> Visitor<'de> for NumberSeed {
             (.., Some(number)) => Ok(Number::Float(number)),
             _ => Err(A::Error::custom("a number out of range")),
         }
-    }
-}
-
-/// Hands a name, a text or a number on to the user's type, as the JSON would have.
-pub(super) struct Replay<'a, 'de, E> {
-    value: ReplayValue<'a, 'de>,
-    /// For the types of `serde_json` that ask for the JSON itself.
-    source: Option<Source<'de>>,
-    error: PhantomData<E>,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) enum ReplayValue<'a, 'de> {
-    Borrowed(&'de str),
-    Owned(&'a str),
-    Number(Number),
-}
-
-impl<'a, 'de, E> Replay<'a, 'de, E> {
-    pub(super) fn name(name: &'a Cow<'de, str>) -> Self {
-        let value = match name {
-            Cow::Borrowed(name) => ReplayValue::Borrowed(name),
-            Cow::Owned(name) => ReplayValue::Owned(name),
-        };
-        Self { value, source: None, error: PhantomData }
-    }
-}
-
-impl<'de, E: Error> Deserializer<'de> for Replay<'_, 'de, E> {
-    type Error = E;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
-        match self.value {
-            ReplayValue::Borrowed(text) => visitor.visit_borrowed_str(text),
-            ReplayValue::Owned(text) => visitor.visit_str(text),
-            ReplayValue::Number(number) => match number.as_integer() {
-                Number::Unsigned(number) => visitor.visit_u64(number),
-                Number::Signed(number) => visitor.visit_i64(number),
-                Number::Float(number) => visitor.visit_f64(number),
-            },
-        }
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, E> {
-        match self.source {
-            Some(source) if name.starts_with(SERDE_JSON_PRIVATE) => source
-                .json()
-                .and_then(|json| Json(json).deserialize_newtype_struct(name, visitor))
-                .map_err(E::custom),
-            _ => visitor.visit_newtype_struct(self),
-        }
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, E> {
-        match self.value {
-            ReplayValue::Borrowed(text) => {
-                BorrowedStrDeserializer::new(text).deserialize_enum(name, variants, visitor)
-            }
-            ReplayValue::Owned(text) => {
-                let text: StrDeserializer<'_, E> = text.into_deserializer();
-                text.deserialize_enum(name, variants, visitor)
-            }
-            ReplayValue::Number(_) => self.deserialize_any(visitor),
-        }
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map struct identifier ignored_any
     }
 }

@@ -4,8 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::claims_pass::{Kind, Registered, Wanted};
 use super::expected::{AudienceClaim, Expected};
+use super::registered::{Kind, Registered, Wanted};
 use super::{ExpectedAudience, ExpectedIssuer};
 use crate::key::AlgorithmSet;
 use crate::token::{Limits, is_media_type};

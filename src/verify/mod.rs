@@ -9,6 +9,8 @@ mod issuer_set;
 mod keys;
 #[cfg(feature = "oidc-discovery")]
 mod known_issuer;
+mod registered;
+mod replay;
 pub(crate) mod signature;
 #[cfg(test)]
 mod signature_vectors;
@@ -29,6 +31,7 @@ pub use self::expected::{ExpectedAudience, ExpectedIssuer};
 pub use self::issuer_set::{IssuerSet, IssuerTemplate};
 #[cfg(feature = "oidc-discovery")]
 pub use self::known_issuer::KnownIssuer;
+use self::registered::Registered;
 #[cfg(all(feature = "axum", feature = "tracing"))]
 pub(crate) use self::verified_token::Expected;
 pub use self::verified_token::{Accepted, MissingLayer, VerifiedToken};
@@ -270,7 +273,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     ) -> Result<VerifiedToken<C>, Rejection> {
         let candidates = found.map_err(Rejection::without_keys)?;
         let key = signing_key(&candidates, jws)?;
-        let mut registered = claims_pass::Registered::default();
+        let mut registered = Registered::default();
         let claims = claims_pass::read::<C>(jws.payload, self.rules.wanted(), &mut registered)?;
         let expires_at = self.rules.check(&registered, jws.header.typ.as_deref())?;
         let claims = claims.map_err(|mismatch| {

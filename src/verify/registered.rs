@@ -1,0 +1,190 @@
+//! The claims that the rules are about.
+
+use std::borrow::Cow;
+
+use super::captured::{Texts, Value};
+use crate::NumericDate;
+use crate::strict_json::NameSet;
+
+/// The claims that the rules are about, of their right types.
+#[derive(Debug, Default)]
+pub(super) struct Registered<'de> {
+    pub(super) issuer: Option<Cow<'de, str>>,
+    pub(super) audience: Option<Texts<'de>>,
+    pub(super) expires_at: Option<NumericDate>,
+    pub(super) not_before: Option<NumericDate>,
+    pub(super) issued_at: Option<NumericDate>,
+    /// The claim that is compared in place of `aud`, where there is one.
+    pub(super) in_place_of_audience: Option<Cow<'de, str>>,
+    /// By `token_use`, where it is a string.
+    pub(super) token_use: Option<Kind>,
+    /// By `typ`, where it is a string.
+    pub(super) kind: Option<Kind>,
+    /// Whether `events` is an object.
+    pub(super) is_event: bool,
+    pub(super) names: NameSet<'de>,
+    /// Claims without a value, of those that are [required](Wanted::presence).
+    blank: Vec<Cow<'de, str>>,
+}
+
+impl Registered<'_> {
+    /// Whether there is a claim of this name, whatever its value.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
+    /// Whether there is a claim of this name that says something: see [`is_blank`].
+    pub(super) fn has_value(&self, name: &str) -> bool {
+        let names_nobody = |audience: &Texts<'_>| audience.iter().all(str::is_empty);
+        self.has(name)
+            && !self.blank.iter().any(|blank| blank == name)
+            && !(name == "aud" && self.audience.as_ref().is_some_and(names_nobody))
+    }
+}
+
+/// What a token calls itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Kind {
+    Access,
+    Id,
+    Refresh,
+    Offline,
+    Logout,
+    Other,
+}
+
+impl Kind {
+    fn of(name: &str) -> Self {
+        const KINDS: [(&str, Kind); 4] = [
+            ("id", Kind::Id),
+            ("refresh", Kind::Refresh),
+            ("offline", Kind::Offline),
+            ("logout", Kind::Logout),
+        ];
+        match KINDS.iter().find(|(kind, _)| kind.eq_ignore_ascii_case(name)) {
+            Some((_, kind)) => *kind,
+            None if name == "access" => Self::Access,
+            None => Self::Other,
+        }
+    }
+}
+
+/// What is read beside the claims that always are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// The claims of RFC 9068.
+    pub(super) rfc9068: bool,
+    /// The claim that is compared in place of `aud`.
+    pub(super) in_place_of_audience: Option<&'static str>,
+    /// `token_use`, as a string.
+    pub(super) token_use: bool,
+    /// Whether any claim is required beside `iss`, `aud` and `exp`.
+    pub(super) presence: bool,
+}
+
+/// A claim that a rule is about.
+#[derive(Clone, Copy)]
+pub(super) enum Claim {
+    Issuer,
+    Subject,
+    Audience,
+    /// `azp` or `client_id` in place of `aud`.
+    PartyForAudience,
+    ClientForAudience,
+    Expires,
+    NotBefore,
+    IssuedAt,
+    /// `jti`, `client_id`: strings by their definition, and nothing more is asked of them.
+    Id,
+    Client,
+    /// A string by its definition, an array of strings with some issuers, likewise.
+    Scope,
+    TokenUse,
+    /// It must be a string.
+    TypedTokenUse,
+    Kind,
+    Events,
+    Other,
+}
+
+impl Claim {
+    #[inline]
+    pub(super) fn of(name: &str, wanted: Wanted) -> Self {
+        match name {
+            "iss" => Self::Issuer,
+            "sub" => Self::Subject,
+            "aud" => Self::Audience,
+            "exp" => Self::Expires,
+            "nbf" => Self::NotBefore,
+            "iat" => Self::IssuedAt,
+            "azp" if wanted.in_place_of_audience == Some("azp") => Self::PartyForAudience,
+            "client_id" if wanted.in_place_of_audience == Some("client_id") => {
+                Self::ClientForAudience
+            }
+            "jti" if wanted.rfc9068 => Self::Id,
+            "client_id" if wanted.rfc9068 => Self::Client,
+            "scope" if wanted.rfc9068 => Self::Scope,
+            "token_use" if wanted.token_use => Self::TypedTokenUse,
+            "token_use" => Self::TokenUse,
+            "typ" => Self::Kind,
+            "events" => Self::Events,
+            _ => Self::Other,
+        }
+    }
+
+    /// The name of a claim that has a type, for the operator.
+    pub(super) fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Issuer => Some("iss"),
+            Self::Subject => Some("sub"),
+            Self::Audience => Some("aud"),
+            Self::Expires => Some("exp"),
+            Self::NotBefore => Some("nbf"),
+            Self::IssuedAt => Some("iat"),
+            Self::PartyForAudience => Some("azp"),
+            Self::Id => Some("jti"),
+            Self::Client | Self::ClientForAudience => Some("client_id"),
+            Self::Scope => Some("scope"),
+            Self::TypedTokenUse => Some("token_use"),
+            Self::TokenUse | Self::Kind | Self::Events | Self::Other => None,
+        }
+    }
+}
+
+impl<'de> Registered<'de> {
+    /// Remembers a claim that says nothing.
+    pub(super) fn note_blank(&mut self, name: &Cow<'de, str>, value: &Value<'_>) {
+        if is_blank(name, value) {
+            self.blank.push(name.clone());
+        }
+    }
+
+    /// Writes a claim down; `None` when its value has the wrong type.
+    #[inline(always)]
+    pub(super) fn write_down(&mut self, claim: Claim, value: Value<'de>) -> Option<()> {
+        match claim {
+            Claim::Issuer => self.issuer = Some(value.text()?),
+            Claim::Subject | Claim::Id | Claim::Client => drop(value.text()?),
+            Claim::Audience => self.audience = Some(value.texts()?),
+            Claim::PartyForAudience | Claim::ClientForAudience => {
+                self.in_place_of_audience = Some(value.text()?);
+            }
+            Claim::Expires => self.expires_at = Some(value.number()?.date()?),
+            Claim::NotBefore => self.not_before = Some(value.number()?.date()?),
+            Claim::IssuedAt => self.issued_at = Some(value.number()?.date()?),
+            Claim::Scope => drop(value.texts()?),
+            Claim::TypedTokenUse => self.token_use = Some(Kind::of(&value.text()?)),
+            Claim::TokenUse => self.token_use = value.text().map(|name| Kind::of(&name)),
+            Claim::Kind => self.kind = value.text().map(|name| Kind::of(&name)),
+            Claim::Events => self.is_event = value.is_object(),
+            Claim::Other => {}
+        }
+        Some(())
+    }
+}
+
+/// Whether a claim is there and says nothing: `null`, or an empty name of a party or a token.
+fn is_blank(name: &str, value: &Value<'_>) -> bool {
+    value.is_null()
+        || value.is_empty_text() && matches!(name, "iss" | "sub" | "client_id" | "azp" | "jti")
+}
