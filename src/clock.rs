@@ -1,13 +1,15 @@
 use std::fmt;
 use std::sync::Arc;
+#[cfg(feature = "jwks-url")]
+use std::time::Duration;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::NumericDate;
 
 /// Tells the time by which `exp`, `nbf` and `iat` are judged.
 ///
-/// A verifier reads its clock once for each token, after the signature held; nothing else in the
-/// crate reads the time of the day. The default is [`SystemClock`].
+/// A verifier reads its clock once for each token, after the signature held. How old fetched keys are
+/// is no matter of this clock. The default is [`SystemClock`].
 ///
 /// # Example: a clock that an application sets
 ///
@@ -61,13 +63,24 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     /// The system's time; a time before 1970 counts as 1970.
-    #[allow(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
     fn now(&self) -> NumericDate {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(NumericDate::EPOCH, |since| {
+        system_time().duration_since(UNIX_EPOCH).map_or(NumericDate::EPOCH, |since| {
             let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
             NumericDate::new(seconds, since.subsec_nanos())
         })
     }
+}
+
+/// The time since 1970 by the system's clock. Unlike a monotonic clock, it goes on while the machine is
+/// suspended.
+#[cfg(feature = "jwks-url")]
+pub(crate) fn since_epoch() -> Duration {
+    system_time().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
+fn system_time() -> SystemTime {
+    SystemTime::now()
 }
 
 /// A clock that stands still, for tests and for looking at a token as of another time.

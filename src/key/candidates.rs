@@ -1,4 +1,5 @@
 use std::fmt;
+use std::num::NonZeroU64;
 
 use crate::VerificationKey;
 
@@ -20,6 +21,7 @@ use crate::VerificationKey;
 #[derive(Clone, Default)]
 pub struct KeyCandidates {
     keys: [Option<VerificationKey>; Self::MAX],
+    generation: Option<NonZeroU64>,
 }
 
 impl KeyCandidates {
@@ -37,6 +39,26 @@ impl KeyCandidates {
     }
 
     /// Adds a key at the end, unless there is no room.
+    /// The generation of the key or the set that these candidates are from; `None` by default: what
+    /// they verify must not be remembered. See [`KeySource::generation`](crate::KeySource::generation).
+    pub fn generation(&self) -> Option<u64> {
+        self.generation.map(NonZeroU64::get)
+    }
+
+    /// Replaces the generation; 0 is none.
+    ///
+    /// A custom source gives the one that its set had when the candidates were taken from it, so
+    /// that a set that is exchanged a moment later does not count as theirs. Candidates that are
+    /// made from keys have none, whatever the keys were part of.
+    #[must_use]
+    pub fn with_generation(self, generation: u64) -> Self {
+        Self { generation: NonZeroU64::new(generation), ..self }
+    }
+
+    pub(crate) fn of_generation(self, generation: NonZeroU64) -> Self {
+        Self { generation: Some(generation), ..self }
+    }
+
     pub(crate) fn push(&mut self, key: VerificationKey) {
         if let Some(place) = self.keys.iter_mut().find(|place| place.is_none()) {
             *place = Some(key);
@@ -46,7 +68,7 @@ impl KeyCandidates {
 
 impl From<VerificationKey> for KeyCandidates {
     fn from(key: VerificationKey) -> Self {
-        Self { keys: [Some(key), None, None, None] }
+        Self { keys: [Some(key), None, None, None], generation: None }
     }
 }
 
@@ -54,7 +76,7 @@ impl FromIterator<VerificationKey> for KeyCandidates {
     /// Takes the first [`MAX`](Self::MAX) keys and leaves the rest.
     fn from_iter<I: IntoIterator<Item = VerificationKey>>(keys: I) -> Self {
         let mut keys = keys.into_iter().fuse();
-        Self { keys: std::array::from_fn(|_| keys.next()) }
+        Self { keys: std::array::from_fn(|_| keys.next()), generation: None }
     }
 }
 

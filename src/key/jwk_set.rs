@@ -1,8 +1,10 @@
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
+use crate::key::generation;
 use crate::key::jwk::{JwkReader, Members, without_bom};
 use crate::key::key_hint::KeyHint;
 use crate::key::key_index::KeyIndex;
@@ -58,6 +60,7 @@ struct Inner {
     keys: Vec<VerificationKey>,
     skipped: Vec<SkippedKey>,
     index: KeyIndex,
+    generation: NonZeroU64,
 }
 
 impl JwkSet {
@@ -173,7 +176,7 @@ impl JwkSet {
         if built.keys.is_empty() && (reader.is_published() || !is_any_readable) {
             return Err(none_usable(&skipped));
         }
-        Ok(Self(Arc::new(Inner { keys: built.keys, skipped, index: built.index })))
+        Ok(Self::new(built.keys, skipped, built.index))
     }
 
     /// Puts keys together that are given one by one, such as the old and the new secret while it is
@@ -208,7 +211,11 @@ impl JwkSet {
             return Err(unusable("a set needs at least one key"));
         }
         let index = index.ignoring_names_that_no_key_has();
-        Ok(Self(Arc::new(Inner { keys, skipped: Vec::new(), index })))
+        Ok(Self::new(keys, Vec::new(), index))
+    }
+
+    fn new(keys: Vec<VerificationKey>, skipped: Vec<SkippedKey>, index: KeyIndex) -> Self {
+        Self(Arc::new(Inner { keys, skipped, index, generation: generation::next() }))
     }
 
     /// The keys that were left out, with the reason, in the order of the set. A set of
@@ -235,7 +242,11 @@ impl JwkSet {
 
     /// The keys that may have signed a token with this header.
     pub(crate) fn candidates(&self, hint: &KeyHint<'_>) -> KeyCandidates {
-        self.0.index.find(hint)
+        self.0.index.find(hint).of_generation(self.0.generation)
+    }
+
+    pub(crate) fn generation(&self) -> NonZeroU64 {
+        self.0.generation
     }
 
     /// Whether the set knows the key of a token with this header, even if that key must not verify

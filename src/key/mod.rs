@@ -4,6 +4,7 @@ mod algorithm;
 mod candidates;
 pub(crate) mod der;
 mod ed25519;
+pub(crate) mod generation;
 mod jwk;
 mod jwk_set;
 mod key_hint;
@@ -23,6 +24,8 @@ pub(crate) use self::algorithm::{AlgorithmSet, KeyType};
 pub use self::candidates::KeyCandidates;
 pub use self::jwk_set::{JwkSet, SkippedKey};
 pub(crate) use self::key_hint::KeyHint;
+#[cfg(feature = "jwks-url")]
+pub(crate) use self::key_hint::OwnedKeyHint;
 #[cfg(feature = "jwks-url")]
 pub(crate) use self::key_use::KeyUse;
 pub(crate) use self::material::KeyMaterial;

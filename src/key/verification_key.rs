@@ -1,7 +1,9 @@
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use crate::key::der;
+use crate::key::generation;
 use crate::key::jwk::{JwkReader, without_bom};
 use crate::key::key_hint::Thumbprints;
 use crate::key::material::{self, KeyMaterial};
@@ -47,6 +49,7 @@ struct Inner {
     thumbprints: Thumbprints,
     identity: Arc<[u8]>,
     parsed: PerAlgorithm<ParsedKey>,
+    generation: NonZeroU64,
 }
 
 impl VerificationKey {
@@ -223,7 +226,9 @@ impl VerificationKey {
     /// ```
     #[must_use]
     pub fn with_kid(mut self, kid: impl Into<String>) -> Self {
-        Arc::make_mut(&mut self.0).kid = Some(kid.into().into());
+        let inner = Arc::make_mut(&mut self.0);
+        inner.kid = Some(kid.into().into());
+        inner.generation = generation::next();
         self
     }
 
@@ -248,7 +253,9 @@ impl VerificationKey {
 
     pub(crate) fn with_thumbprints(mut self, thumbprints: Thumbprints) -> Self {
         if !thumbprints.is_empty() {
-            Arc::make_mut(&mut self.0).thumbprints = thumbprints;
+            let inner = Arc::make_mut(&mut self.0);
+            inner.thumbprints = thumbprints;
+            inner.generation = generation::next();
         }
         self
     }
@@ -264,8 +271,14 @@ impl VerificationKey {
 
     /// The key without some of its algorithms; `None` when it has no other.
     pub(crate) fn without(mut self, algorithms: AlgorithmSet) -> Option<Self> {
-        Arc::make_mut(&mut self.0).parsed.retain(|algorithm| !algorithms.contains(algorithm));
+        let inner = Arc::make_mut(&mut self.0);
+        inner.parsed.retain(|algorithm| !algorithms.contains(algorithm));
+        inner.generation = generation::next();
         (!self.algorithm_set().is_empty()).then_some(self)
+    }
+
+    pub(crate) fn generation(&self) -> NonZeroU64 {
+        self.0.generation
     }
 
     /// Whether the key is bound to this algorithm.
@@ -304,6 +317,7 @@ impl VerificationKey {
             thumbprints: Thumbprints::default(),
             identity,
             parsed,
+            generation: generation::next(),
         })))
     }
 }

@@ -94,13 +94,18 @@ impl Fetch for HttpFetch {
 
 async fn fetch(client: &Client, request: &FetchRequest) -> Result<Response<Bytes>, KeySourceError> {
     let url = request.checked_url().url();
-    let mut response = client
-        .get(url.clone())
-        .header(ACCEPT, request.accept())
-        .header(ACCEPT_ENCODING, request.accept_encoding())
-        .send()
-        .await
-        .map_err(failed)?;
+    let send = || {
+        let get = client.get(url.clone()).header(ACCEPT, request.accept());
+        get.header(ACCEPT_ENCODING, request.accept_encoding()).send()
+    };
+    let mut response = match send().await {
+        // A connection of the pool may have gone with the runtime that made it.
+        Err(error) if error.is_request() && !error.is_connect() && !error.is_timeout() => {
+            send().await
+        }
+        answer => answer,
+    }
+    .map_err(failed)?;
     // A client of the user's may have followed one.
     if response.url() != url {
         return Err(KeySourceError::new("the client followed a redirect"));

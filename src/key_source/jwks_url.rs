@@ -13,15 +13,17 @@ use crate::{ConfigError, KeyLookup, KeyQuery, KeySource};
 /// The keys of an issuer, from the URL of its JWK set (RFC 7517 section 5).
 ///
 /// Nothing is fetched before the first look-up, [`status`](KeySource::status) or
-/// [`refresh`](KeySource::refresh). From then on a task of its own, on the runtime of whoever came
-/// first, keeps the set fresh, and ends when the last clone is dropped.
+/// [`refresh`](KeySource::refresh). A fetch is a task on the tokio runtime of the look-up that finds it
+/// due, which needs timers and I/O (`enable_all()`). Where there is no such runtime, a look-up that
+/// would have to wait is refused with 503; keys that are loaded are still found.
 ///
 /// | rule | |
 /// |---|---|
-/// | a key that is held | is answered at once, also while a fetch runs |
+/// | a key that is held | is found at once, also while a fetch runs |
 /// | a set is fresh | as long as `Cache-Control` says, less `Age`, within 1 minute and 24 hours; without it 10 minutes; with `no-store` or `no-cache` 1 minute |
-/// | it is refreshed | at 80 % of that or a little earlier, in the background; retries begin after 1 second and come at most 15 seconds apart |
-/// | an unknown `kid` | is asked for at once, then once in 10 seconds at most; meanwhile it is unknown (401), or, if the last fetch failed, unavailable (503) |
+/// | it is refreshed | at 80 % of that or a little earlier, in the background, until nobody has used it for an hour; retries begin after 1 second and come at most 15 seconds apart, or when `Retry-After` allows it (heeded up to 20 seconds before there is a set, up to 5 minutes after) |
+/// | it is no longer fresh | the first look-up waits for one fetch; when that has failed, the keys are used at once, and the retries run in the background |
+/// | an unknown `kid` | asks for a fetch: 3 at once, and one more every 10 seconds. At most 64 requests wait for it, 7 seconds at most; the others are unknown (401), or, if the last fetch failed, unavailable (503) |
 /// | the issuer cannot be reached | keys serve on for 1 hour after they were fresh, or for what `stale-if-error` says within 1 minute and 24 hours; then 503 |
 /// | a key that left the set | is gone with the fetch that shows it |
 /// | an answer with any `Content-Type` except HTML | is read |
@@ -164,7 +166,7 @@ impl KeySource for JwksUrl {
         self.cache.find_key(query)
     }
 
-    fn generation(&self) -> u64 {
+    fn generation(&self) -> Option<u64> {
         self.cache.generation()
     }
 

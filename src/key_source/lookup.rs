@@ -39,15 +39,32 @@ use crate::{Algorithm, KeyCandidates, KeySourceError};
 #[derive(Clone, Copy)]
 pub struct KeyQuery<'a> {
     hint: KeyHint<'a>,
+    may_wait: bool,
+    #[cfg_attr(
+        not(feature = "jwks-url"),
+        allow(dead_code, reason = "only fetched keys write a log")
+    )]
+    is_quiet: bool,
 }
 
 impl<'a> KeyQuery<'a> {
     pub(crate) fn new(hint: KeyHint<'a>) -> Self {
-        Self { hint }
+        Self { hint, may_wait: true, is_quiet: false }
     }
 
     pub(crate) fn hint(&self) -> &KeyHint<'a> {
         &self.hint
+    }
+
+    /// The caller takes only what is known at once.
+    pub(crate) fn without_waiting(self) -> Self {
+        Self { may_wait: false, ..self }
+    }
+
+    /// Whether the name of the issuer may have been made up by an untrusted client: a source that was
+    /// made for it does not write the log above `debug` before it has had keys.
+    pub(crate) fn quiet(self, is_quiet: bool) -> Self {
+        Self { is_quiet, ..self }
     }
 
     /// The token's `kid`, if it has one (RFC 7515 section 4.1.4).
@@ -68,9 +85,21 @@ impl<'a> KeyQuery<'a> {
     }
 
     /// The token's `alg` (RFC 7515 section 4.1.1). A key that is not bound to it is never used,
-    /// whatever the source answers.
+    /// whatever the source returns.
     pub fn algorithm(&self) -> Algorithm {
         self.hint.algorithm
+    }
+
+    /// Whether the caller can wait for a fetch. [`JwtVerifier::verify_now`](crate::JwtVerifier::verify_now)
+    /// cannot: a source then returns what is in memory, and makes no fetch that only an unknown `kid`
+    /// asks for.
+    pub fn may_wait(&self) -> bool {
+        self.may_wait
+    }
+
+    #[cfg(feature = "jwks-url")]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_quiet
     }
 }
 
@@ -147,6 +176,18 @@ impl KeyLookup {
         found: impl Future<Output = Result<KeyCandidates, KeySourceError>> + Send + 'static,
     ) -> Self {
         Self(LookupState::Pending(Box::pin(found)))
+    }
+
+    /// Waits for the answer, if it is not known yet: for a source that wraps another one.
+    ///
+    /// # Errors
+    ///
+    /// When the source cannot tell whether there is such a key.
+    pub async fn wait(self) -> Result<KeyCandidates, KeySourceError> {
+        match self.0 {
+            LookupState::Ready(found) => found,
+            LookupState::Pending(found) => found.await,
+        }
     }
 
     /// Whether the answer is known already.

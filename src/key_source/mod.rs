@@ -4,7 +4,6 @@ mod error;
 mod lookup;
 mod static_keys;
 mod status;
-mod stranger;
 
 #[cfg(feature = "jwks-url")]
 mod cache_headers;
@@ -13,15 +12,17 @@ mod document;
 #[cfg(feature = "jwks-url")]
 mod fetch;
 #[cfg(feature = "jwks-url")]
+mod fetch_task;
+#[cfg(feature = "jwks-url")]
 mod fetch_url;
+#[cfg(feature = "jwks-url")]
+mod held;
 #[cfg(feature = "jwks-url")]
 mod http_fetch;
 #[cfg(feature = "oidc-discovery")]
 mod issuer_location;
 #[cfg(feature = "jwks-url")]
 mod jwks_url;
-#[cfg(feature = "jwks-url")]
-mod keeper;
 #[cfg(feature = "jwks-url")]
 mod key_cache;
 #[cfg(feature = "oidc-discovery")]
@@ -32,6 +33,10 @@ mod oidc_discovery;
 mod retry_after;
 #[cfg(feature = "jwks-url")]
 mod schedule;
+#[cfg(feature = "jwks-url")]
+mod wait;
+#[cfg(feature = "jwks-url")]
+mod waiter;
 
 use std::fmt;
 use std::future::Future;
@@ -50,7 +55,8 @@ pub use self::lookup::{KeyLookup, KeyQuery};
 #[cfg(feature = "oidc-discovery")]
 pub use self::oidc_discovery::OidcDiscovery;
 pub use self::status::KeyStatus;
-pub(crate) use self::stranger::for_a_stranger;
+#[cfg(feature = "jwks-url")]
+pub(crate) use self::wait::wait_until;
 
 /// Where a verifier finds the keys that a token may have been signed with.
 ///
@@ -63,20 +69,32 @@ pub(crate) use self::stranger::for_a_stranger;
 /// # Example: keys that an administrator replaces while the server runs
 ///
 /// ```
-/// use std::sync::{Arc, RwLock};
+/// use std::sync::{Arc, PoisonError, RwLock};
 /// use tower_jwt_auth::{
-///     Algorithm, JwkSet, JwtVerifier, KeyLookup, KeyQuery, KeySource, VerificationKey,
+///     Algorithm, JwkSet, JwtVerifier, KeyLookup, KeyQuery, KeySource, KeyStatus, VerificationKey,
 /// };
 ///
 /// #[derive(Clone, Debug)]
 /// struct Replaceable(Arc<RwLock<JwkSet>>);
 ///
+/// impl Replaceable {
+///     fn now(&self) -> JwkSet {
+///         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+///     }
+/// }
+///
 /// impl KeySource for Replaceable {
 ///     fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup {
-///         match self.0.read() {
-///             Ok(keys) => keys.find_key(query),
-///             Err(poisoned) => poisoned.into_inner().find_key(query),
-///         }
+///         self.now().find_key(query)
+///     }
+///
+///     // Each set has another one: what the old keys verified is not remembered.
+///     fn generation(&self) -> Option<u64> {
+///         self.now().generation()
+///     }
+///
+///     fn status(&self) -> KeyStatus {
+///         self.now().status()
 ///     }
 /// }
 ///
@@ -84,8 +102,11 @@ pub(crate) use self::stranger::for_a_stranger;
 /// let new = VerificationKey::from_secret(&[8; 32], Algorithm::HS256)?;
 /// let keys = Replaceable(Arc::new(RwLock::new(JwkSet::from_keys([old])?)));
 /// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", keys.clone())?;
+///
+/// let before = keys.generation();
 /// *keys.0.write().unwrap() = JwkSet::from_keys([new])?; // The verifier sees it at once.
-/// # let _ = verifier;
+/// assert_ne!(keys.generation(), before);
+/// assert!(verifier.key_status().is_ready());
 /// # Ok::<(), tower_jwt_auth::ConfigError>(())
 /// ```
 #[diagnostic::on_unimplemented(
@@ -99,41 +120,55 @@ pub trait KeySource: fmt::Debug + Send + Sync + 'static {
     /// The keys that a token with this `kid` and algorithm may have been signed with.
     fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup;
 
-    /// Counts the changes of the set: whoever remembers what a key verified can tell that it may
-    /// be gone. 0, and for ever so, by default: a source that never changes.
+    /// The generation of the keys that a look-up would use now. Whatever remembers what a key has
+    /// verified keeps the generation of its [candidates](crate::KeyCandidates::generation), and compares the
+    /// two: when they differ, or one is missing, the token is verified anew.
     ///
-    /// # Example: keys in memory never change
+    /// `None` by default: nothing that these keys verify may be remembered. Each key and each set of
+    /// a process has a number of its own, so a source that holds a set can return that of the set.
+    ///
+    /// # Example: a set that was exchanged
     ///
     /// ```
-    /// use tower_jwt_auth::{Algorithm, KeySource, VerificationKey};
+    /// use tower_jwt_auth::{Algorithm, JwkSet, KeySource, VerificationKey};
     ///
-    /// let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256)?;
-    /// assert_eq!(key.generation(), 0);
+    /// let key = || VerificationKey::from_secret(&[7; 32], Algorithm::HS256);
+    /// let (one, other) = (JwkSet::from_keys([key()?])?, JwkSet::from_keys([key()?])?);
+    /// assert_eq!(one.generation(), one.clone().generation());
+    /// assert_ne!(one.generation(), other.generation());
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
-    fn generation(&self) -> u64 {
-        0
+    fn generation(&self) -> Option<u64> {
+        None
     }
 
-    /// What the source knows of itself. By default it is ready, and says no more: keys in memory.
+    /// The issuer whose keys these are, where the source knows it; `None` by default. A verifier for
+    /// another issuer is an error.
+    fn issuer(&self) -> Option<&str> {
+        None
+    }
+
+    /// What the source knows of itself. By default it [does not know](KeyStatus::unknown), and is
+    /// not ready.
     fn status(&self) -> KeyStatus {
-        KeyStatus::new(true)
+        KeyStatus::unknown()
     }
 
     /// Fetches the keys anew, now, for an operator who asks for it; the future ends with that
-    /// fetch. By default there is nothing to fetch.
+    /// fetch. By default there is nothing to fetch, and it ends at once: a source that fetches, and
+    /// one that wraps another, has to provide it.
     fn refresh(&self) -> KeyTask {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// Waits, for as long as it takes, until there are keys to answer with. By default there are
-    /// some.
+    /// Waits, for as long as it takes, until there are keys to look up. By default there is nothing
+    /// to wait for, as with [`refresh`](Self::refresh).
     fn until_ready(&self) -> KeyTask {
         Box::pin(std::future::ready(Ok(())))
     }
 }
 
-/// What [`KeySource::refresh`] and [`KeySource::until_ready`] answer.
+/// What [`KeySource::refresh`] and [`KeySource::until_ready`] return.
 pub type KeyTask = Pin<Box<dyn Future<Output = Result<(), KeySourceError>> + Send>>;
 
 impl<K: KeySource + ?Sized> KeySource for Arc<K> {
@@ -141,8 +176,12 @@ impl<K: KeySource + ?Sized> KeySource for Arc<K> {
         (**self).find_key(query)
     }
 
-    fn generation(&self) -> u64 {
+    fn generation(&self) -> Option<u64> {
         (**self).generation()
+    }
+
+    fn issuer(&self) -> Option<&str> {
+        (**self).issuer()
     }
 
     fn status(&self) -> KeyStatus {

@@ -189,8 +189,12 @@ impl KeySource for OidcDiscovery {
         self.cache.find_key(query)
     }
 
-    fn generation(&self) -> u64 {
+    fn generation(&self) -> Option<u64> {
         self.cache.generation()
+    }
+
+    fn issuer(&self) -> Option<&str> {
+        Some(self.issuer.name())
     }
 
     fn status(&self) -> KeyStatus {

@@ -1,4 +1,4 @@
-//! When a set is fetched, and who may ask for it: rules over times, without I/O and without a clock.
+//! When a set is fetched, and what an unknown `kid` may ask for: rules over times, without I/O.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -6,34 +6,27 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::fetch::FETCH_TIMEOUT;
-
-/// How long after one unknown `kid` was asked for the next one may be.
-pub(super) const COOL_DOWN: Duration = Duration::from_secs(10);
-/// The wait after a first failure; it doubles with each one more.
+/// The wait after a first failure; it doubles with each further one.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(15);
-/// How late a fetch may begin or end before its task counts as stuck.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How long one warning of failed fetches stands for the next ones too.
+/// The longest `Retry-After` that is heeded: before a first set is loaded, and after.
+const MAX_PAUSE_AT_START: Duration = Duration::from_secs(20);
+const MAX_PAUSE: Duration = Duration::from_secs(5 * 60);
+/// How many fetches unknown `kid`s may ask for at once, and how long it takes until one more is allowed.
+const BUCKET: u32 = 3;
+const REFILL: Duration = Duration::from_secs(10);
+/// At most one warning of failed fetches in this time.
 const WARNING: Duration = Duration::from_secs(60);
 
-/// The state of one issuer's fetches.
-#[derive(Debug, Default)]
+/// The times of one source's fetches, and what became of them.
+#[derive(Debug)]
 pub(super) struct Schedule {
-    /// When the next fetch is due by itself; `None` before there is a task.
-    next_at: Option<Instant>,
-    /// When an unknown `kid` last asked for a fetch.
-    asked_at: Option<Instant>,
-    /// The number of the last fetch that somebody asked for.
-    wanted: u64,
-    /// When that was.
-    wanted_at: Option<Instant>,
-    /// When the fetch began that is under way.
-    begun_at: Option<Instant>,
-    started: u64,
-    /// The number of the last fetch that succeeded.
-    pub(super) succeeded: u64,
+    /// When the next fetch is due.
+    next_at: Instant,
+    /// The issuer asked us not to come before.
+    not_before: Option<Instant>,
+    bucket: Bucket,
+    is_first_charged: bool,
     failures_in_a_row: u32,
     warned_at: Option<Instant>,
     pub(super) ok: u64,
@@ -42,90 +35,83 @@ pub(super) struct Schedule {
     pub(super) last_error: Option<Arc<str>>,
 }
 
-/// What somebody is told who asks for a key that is not held.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Ask {
-    /// Wait for the end of this fetch.
-    Wait {
-        /// Its number, from 1.
-        fetch: u64,
-        /// It had begun before, so its answer may be from before too.
-        had_begun: bool,
-    },
-    /// No fetch now: what is known has to do.
-    NotNow,
+/// The fetches that unknown `kid`s may still ask for.
+#[derive(Debug)]
+struct Bucket {
+    left: u32,
+    /// When `left` was right, as long as the bucket is not full.
+    counted_at: Instant,
 }
 
 impl Schedule {
-    /// A `kid` is not held: asks for a fetch, if it may.
-    ///
-    /// A fetch that is under way or due is waited for, and uses up nothing.
-    pub(super) fn ask(&mut self, now: Instant) -> Ask {
-        let next = self.started.saturating_add(1);
-        if self.begun_at.is_some() {
-            return Ask::Wait { fetch: self.started, had_begun: true };
-        }
-        if !self.is_wanted() && !self.is_due(now) {
-            let may_ask = self.asked_at.is_none_or(|at| now >= after(at, COOL_DOWN));
-            if !may_ask {
-                return Ask::NotNow;
-            }
-            self.asked_at = Some(now);
-            self.demand(now);
-        }
-        Ask::Wait { fetch: next, had_begun: false }
-    }
-
-    /// The operator asks for a fetch that begins after now: its number.
-    pub(super) fn demand(&mut self, now: Instant) -> u64 {
-        if !self.is_wanted() {
-            self.wanted_at = Some(now);
-        }
-        let next = self.started.saturating_add(1);
-        // Somebody may wait for a later one, which was to follow one that was lost.
-        self.wanted = self.wanted.max(next);
-        next
-    }
-
-    /// There is a task: the first fetch is due.
-    pub(super) fn start(&mut self, now: Instant) {
-        self.next_at.get_or_insert(now);
-    }
-
-    /// `None` when a fetch should begin now, else when to look again.
-    pub(super) fn wait_until(&self, now: Instant) -> Option<Instant> {
-        match self.next_at {
-            Some(next_at) if !self.is_wanted() && next_at > now => Some(next_at),
-            _ => None,
+    /// The first fetch is due.
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            next_at: now,
+            not_before: None,
+            bucket: Bucket { left: BUCKET, counted_at: now },
+            is_first_charged: false,
+            failures_in_a_row: 0,
+            warned_at: None,
+            ok: 0,
+            failed: 0,
+            last_error: None,
         }
     }
 
-    pub(super) fn begin(&mut self, now: Instant) {
-        self.begun_at = Some(now);
-        self.started = self.started.saturating_add(1);
+    pub(super) fn next_at(&self) -> Instant {
+        self.next_at
     }
 
-    /// The fetch brought a set that is fresh for so long: the next one is due at 80 % of it, or a
-    /// little earlier, so that many instances do not all come at once.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        now >= self.next_at
+    }
+
+    /// Whether the issuer has not asked us to stay away.
+    pub(super) fn is_allowed(&self, now: Instant) -> bool {
+        self.not_before.is_none_or(|at| now >= at)
+    }
+
+    /// Takes a fetch for an unknown `kid` out of the bucket, if there is one.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        self.is_allowed(now) && self.bucket.take(now)
+    }
+
+    /// When [`take`](Self::take) will succeed if nobody else comes first.
+    pub(super) fn take_at(&self, now: Instant) -> Instant {
+        let refilled = self.bucket.next_at(now);
+        self.not_before.map_or(refilled, |at| at.max(refilled))
+    }
+
+    /// The fetch brought a set that is fresh for this long: the next one is due at 80 % of it, or a
+    /// little earlier, so that many instances do not come all at once.
     pub(super) fn succeed(&mut self, now: Instant, fresh: Duration) {
-        self.begun_at = None;
-        self.succeeded = self.started;
         self.failures_in_a_row = 0;
         self.last_error = None;
+        self.not_before = None;
         self.ok = self.ok.saturating_add(1);
-        self.next_at = Some(after(now, jittered(fresh.mul_f64(0.8), 0.1)));
+        self.next_at = after(now, jittered(fresh.mul_f64(0.8), 0.1));
     }
 
-    /// The fetch failed. Answers how many have in a row, when the operator should be told; strangers,
-    /// who can make fetches happen, cannot make more lines of a log.
-    pub(super) fn fail(&mut self, now: Instant, error: Arc<str>) -> Option<u32> {
-        self.begun_at = None;
+    /// The fetch failed; `pause` is the issuer's `Retry-After`. Returns how many have failed in a row
+    /// when the operator should be told: an untrusted client can cause fetches, but not log lines.
+    pub(super) fn fail(
+        &mut self,
+        now: Instant,
+        error: Arc<str>,
+        pause: Option<Duration>,
+    ) -> Option<u32> {
         let doubled = 1_u32.checked_shl(self.failures_in_a_row).unwrap_or(u32::MAX);
         let retry = FIRST_RETRY.saturating_mul(doubled).min(LAST_RETRY);
+        self.next_at = after(now, jittered(retry, 0.5));
+        let max_pause = if self.ok == 0 { MAX_PAUSE_AT_START } else { MAX_PAUSE };
+        self.not_before = pause.map(|pause| after(now, pause.min(max_pause)));
+        if let Some(at) = self.not_before {
+            self.next_at = self.next_at.max(at);
+        }
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
         self.last_error = Some(error);
         self.failed = self.failed.saturating_add(1);
-        self.next_at = Some(after(now, jittered(retry, 0.5)));
         let is_quiet = self.warned_at.is_none_or(|at| now >= after(at, WARNING));
         is_quiet.then(|| {
             self.warned_at = Some(now);
@@ -133,58 +119,48 @@ impl Schedule {
         })
     }
 
-    /// What fetches is gone. By a panic, that fetch has failed; with its runtime, the issuer is not to
-    /// blame: whoever waits for it gets another one of the same number, on his own runtime.
-    pub(super) fn lose(&mut self, now: Instant, by_panic: bool) {
-        match self.begun_at {
-            None => {}
-            Some(_) if by_panic => drop(self.fail(now, "the fetch was broken off".into())),
-            Some(_) => {
-                self.begun_at = None;
-                self.wanted = self.wanted.max(self.started);
-                self.wanted_at = Some(now);
-                self.started = self.started.saturating_sub(1);
-            }
+    /// The fetch went down with its runtime, which is not the issuer's fault: another one is due.
+    pub(super) fn lose(&mut self, now: Instant) {
+        self.next_at = now;
+    }
+
+    /// The first set does not have the `kid` that a request has waited for it with: that counts as a
+    /// fetch that an unknown `kid` asked for.
+    pub(super) fn charge_first(&mut self, now: Instant) {
+        if self.ok == 1 && !self.is_first_charged {
+            self.is_first_charged = true;
+            self.bucket.take(now);
         }
     }
 
-    /// Whether a fetch should have begun, or ended, a while ago: then its task does not run.
-    pub(super) fn is_stuck(&self, now: Instant) -> bool {
-        let by = match self.begun_at {
-            Some(begun_at) => Some(after(begun_at, FETCH_TIMEOUT)),
-            None if self.is_wanted() => self.wanted_at,
-            None => self.next_at,
-        };
-        by.is_some_and(|by| now >= after(by, PATIENCE))
-    }
-
-    /// How many fetches have ended.
-    pub(super) fn ended(&self) -> u64 {
-        self.started.saturating_sub(u64::from(self.begun_at.is_some()))
-    }
-
-    /// In how long the next fetch begins by itself.
-    pub(super) fn next_refresh(&self, now: Instant) -> Option<Duration> {
-        self.next_at.map(|at| at.saturating_duration_since(now))
-    }
-
-    /// In how long a fetch may begin, by itself or for the asking.
+    /// In how long a fetch may begin, because it is due or because an unknown `kid` asks.
     pub(super) fn retry_after(&self, now: Instant) -> Duration {
-        let by_itself = self.next_refresh(now).unwrap_or_default();
-        let by_asking = self
-            .asked_at
-            .map_or(Duration::ZERO, |at| after(at, COOL_DOWN).saturating_duration_since(now));
+        let wait = self.next_at.min(self.take_at(now)).saturating_duration_since(now);
         // Whole seconds, rounded up: `Retry-After` has no others.
-        let wait = by_itself.min(by_asking);
         Duration::from_secs(wait.as_secs().saturating_add(1))
     }
+}
 
-    fn is_wanted(&self) -> bool {
-        self.wanted > self.started
+impl Bucket {
+    fn take(&mut self, now: Instant) -> bool {
+        while self.left < BUCKET && now >= after(self.counted_at, REFILL) {
+            self.left = self.left.saturating_add(1);
+            self.counted_at = after(self.counted_at, REFILL);
+        }
+        if self.left == BUCKET {
+            self.counted_at = now;
+        }
+        match self.left.checked_sub(1) {
+            Some(left) => {
+                self.left = left;
+                true
+            }
+            None => false,
+        }
     }
 
-    fn is_due(&self, now: Instant) -> bool {
-        self.next_at.is_none_or(|at| at <= now)
+    fn next_at(&self, now: Instant) -> Instant {
+        if self.left > 0 { now } else { after(self.counted_at, REFILL).max(now) }
     }
 }
 
@@ -195,7 +171,7 @@ pub(super) fn after(time: Instant, by: Duration) -> Instant {
 
 /// The duration, made shorter by up to this part of it.
 fn jittered(duration: Duration, part: f64) -> Duration {
-    // Every `RandomState` has keys of its own: randomness enough, without a dependency.
+    // Every `RandomState` has keys of its own: enough randomness, without a dependency.
     let random = RandomState::new().build_hasher().finish();
     let share = f64::from(u32::try_from(random >> 32).unwrap_or(0)) / f64::from(u32::MAX);
     duration.mul_f64(1.0 - part * share)
@@ -211,148 +187,104 @@ mod tests {
 
     /// A schedule whose first fetch has succeeded just now.
     fn fetched(now: Instant) -> Schedule {
-        let mut schedule = Schedule::default();
-        schedule.begin(now);
+        let mut schedule = Schedule::new(now);
         schedule.succeed(now, secs(600));
         schedule
+    }
+
+    fn in_seconds(schedule: &Schedule, now: Instant) -> f64 {
+        (schedule.next_at() - now).as_secs_f64()
     }
 
     #[test]
     fn the_next_fetch_is_due_at_eighty_percent_or_a_little_earlier() {
         let now = Instant::now();
         for _ in 0..200 {
-            let next = fetched(now).next_refresh(now).unwrap();
-            assert!((secs(432)..=secs(480)).contains(&next), "{next:?}");
+            let next = in_seconds(&fetched(now), now);
+            assert!((432.0..=480.0).contains(&next), "{next:?}");
         }
-        assert_ne!(fetched(now).next_refresh(now), fetched(now).next_refresh(now));
+        assert_ne!(fetched(now).next_at(), fetched(now).next_at());
     }
 
     #[test]
     fn retries_back_off_and_stay_below_fifteen_seconds() {
         let now = Instant::now();
-        let mut schedule = Schedule::default();
+        let mut schedule = Schedule::new(now);
         for bound in [1.0, 2.0, 4.0, 8.0, 15.0, 15.0].into_iter().chain([15.0; 100]) {
-            schedule.begin(now);
-            schedule.fail(now, "no".into());
-            let retry = schedule.next_refresh(now).unwrap().as_secs_f64();
+            schedule.fail(now, "no".into(), None);
+            let retry = in_seconds(&schedule, now);
             assert!((bound / 2.0..=bound).contains(&retry), "{retry} {bound}");
         }
-        schedule.begin(now);
         schedule.succeed(now, secs(600));
         assert_eq!(schedule.failures_in_a_row, 0);
     }
 
-    /// One waits for the fetch after the one under way, which is lost; then another one asks.
     #[test]
-    fn v52_who_asks_after_a_loss_takes_no_fetch_from_who_asked_before() {
-        let now = Instant::now();
-        let mut schedule = Schedule::default();
-        schedule.begin(now);
-        assert_eq!(schedule.demand(now), 2);
-        schedule.lose(now, false);
-        assert_eq!(schedule.demand(now), 1);
-        for ended in 1..=2 {
-            assert!(schedule.is_wanted(), "{ended}");
-            schedule.begin(now);
-            schedule.succeed(now, secs(600));
-            assert_eq!(schedule.ended(), ended);
-        }
-        assert!(!schedule.is_wanted());
-    }
-
-    #[test]
-    fn v49_an_unknown_kid_asks_at_once_and_then_every_ten_seconds() {
+    fn v49_unknown_kids_get_three_fetches_and_then_one_in_ten_seconds() {
         let start = Instant::now();
         let mut schedule = fetched(start);
-        let mut asked = Vec::new();
-        for second in 0..40 {
-            let now = after(start, secs(second));
-            if let Ask::Wait { had_begun, .. } = schedule.ask(now) {
-                assert!(!had_begun);
-                asked.push(second);
-                schedule.begin(now);
-                schedule.fail(now, "no".into());
-                schedule.next_at = Some(after(start, secs(1000)));
+        let mut taken = Vec::new();
+        for second in 100..140 {
+            for _ in 0..5 {
+                if schedule.take(after(start, secs(second))) {
+                    taken.push(second);
+                }
             }
         }
-        assert_eq!(asked, [0, 10, 20, 30]);
+        assert_eq!(taken, [100, 100, 100, 110, 120, 130]);
+        let now = after(start, secs(139));
+        assert_eq!(schedule.take_at(now), after(start, secs(140)));
+        // A quiet time fills the bucket, and no more than that.
+        let later = after(start, secs(1000));
+        assert_eq!((0..10).filter(|_| schedule.take(later)).count(), 3);
+        assert_eq!(schedule.take_at(later), after(start, secs(1010)));
     }
 
     #[test]
-    fn v49_a_fetch_under_way_or_due_uses_up_nothing() {
+    fn v49_the_first_fetch_is_charged_once_if_it_was_for_an_unknown_kid() {
         let now = Instant::now();
-        let mut schedule = Schedule::default();
-        assert_eq!(schedule.ask(now), Ask::Wait { fetch: 1, had_begun: false });
-        schedule.begin(now);
-        assert_eq!(schedule.ask(now), Ask::Wait { fetch: 1, had_begun: true });
-        schedule.succeed(now, secs(600));
-        assert_eq!(schedule.asked_at, None);
-        assert_eq!(schedule.ask(now), Ask::Wait { fetch: 2, had_begun: false });
-        assert_eq!(schedule.asked_at, Some(now));
-        assert_eq!(schedule.ask(now), Ask::Wait { fetch: 2, had_begun: false });
-        schedule.begin(now);
-        schedule.succeed(now, secs(600));
-        assert_eq!(schedule.ask(now), Ask::NotNow);
+        let mut schedule = fetched(now);
+        schedule.charge_first(now);
+        schedule.charge_first(now);
+        assert_eq!((0..10).filter(|_| schedule.take(now)).count(), 2);
+        let mut second = fetched(now);
+        second.succeed(now, secs(600));
+        second.charge_first(now);
+        assert_eq!((0..10).filter(|_| second.take(now)).count(), 3);
     }
 
     #[test]
     fn the_operator_is_told_once_a_minute() {
         let start = Instant::now();
-        let mut schedule = Schedule::default();
+        let mut schedule = Schedule::new(start);
         let told: Vec<_> = (0..180)
-            .filter(|second| schedule.fail(after(start, secs(*second)), "no".into()).is_some())
+            .filter(|second| schedule.fail(after(start, secs(*second)), "".into(), None).is_some())
             .collect();
         assert_eq!(told, [0, 60, 120]);
     }
 
     #[test]
-    fn a_demand_during_a_fetch_is_for_the_next_one() {
+    fn retry_after_of_the_issuer_delays_whatever_asks_for_a_fetch_within_bounds() {
         let now = Instant::now();
-        let mut schedule = Schedule::default();
-        schedule.begin(now);
-        assert_eq!(schedule.demand(now), 2);
-        schedule.succeed(now, secs(600));
-        assert_eq!(schedule.wait_until(now), None);
-        assert_eq!(schedule.ended(), 1);
-    }
-
-    #[test]
-    fn a_fetch_that_is_lost_is_made_again_and_one_that_panics_has_failed() {
-        let now = Instant::now();
-        let mut schedule = fetched(now);
-        schedule.begin(now);
-        schedule.lose(now, false);
-        assert_eq!((schedule.ended(), schedule.failed), (1, 0));
-        assert_eq!(schedule.wait_until(now), None);
-        schedule.begin(now);
-        assert_eq!(schedule.ask(now), Ask::Wait { fetch: 2, had_begun: true });
-        schedule.lose(now, true);
-        assert_eq!((schedule.ended(), schedule.failed, schedule.succeeded), (2, 1, 1));
-        // Nothing is under way.
-        schedule.lose(now, true);
-        assert_eq!(schedule.failed, 1);
-    }
-
-    #[test]
-    fn a_task_is_stuck_when_a_fetch_is_a_second_late() {
-        let start = Instant::now();
-        let at = |millis| after(start, Duration::from_millis(millis));
-        let stuck_at = |schedule: &Schedule| {
-            (0..700_000_u64).step_by(500).find(|millis| schedule.is_stuck(at(*millis)))
-        };
-        let mut schedule = Schedule::default();
-        assert_eq!(stuck_at(&schedule), None);
-        schedule.start(start);
-        assert_eq!(stuck_at(&schedule), Some(1000));
-        schedule.begin(start);
-        assert_eq!(stuck_at(&schedule), Some(6000));
-        schedule.succeed(start, secs(600));
-        assert!(stuck_at(&schedule).is_some_and(|at| (433_000..=481_000).contains(&at)));
-        schedule.demand(at(2000));
-        schedule.demand(at(4000));
-        assert_eq!(stuck_at(&schedule), Some(3000));
-        schedule.begin(at(4000));
-        schedule.lose(at(5000), false);
-        assert_eq!(stuck_at(&schedule), Some(6000));
+        let mut schedule = Schedule::new(now);
+        for (loaded, asked, waits) in
+            [(false, 7, 7), (false, 3600, 20), (true, 60, 60), (true, 3600, 300)]
+        {
+            if loaded {
+                schedule.succeed(now, secs(600));
+            }
+            schedule.failures_in_a_row = 0;
+            schedule.fail(now, "429".into(), Some(secs(asked)));
+            assert_eq!(schedule.next_at(), after(now, secs(waits)), "{asked}");
+            assert!(!schedule.take(after(now, secs(waits - 1))));
+            assert_eq!(schedule.retry_after(now), secs(waits + 1));
+        }
+        assert!(schedule.take(after(now, secs(300))));
+        // A short one does not shorten the back-off, and the next failure forgets it.
+        schedule.failures_in_a_row = 10;
+        schedule.fail(now, "429".into(), Some(secs(1)));
+        assert!(in_seconds(&schedule, now) > 7.0);
+        schedule.fail(now, "500".into(), None);
+        assert!(schedule.is_allowed(now));
     }
 }

@@ -13,9 +13,17 @@ impl KeySource for VerificationKey {
         };
         let fits = self.allows(query.algorithm()) && !named_otherwise;
         KeyLookup::ready(Ok(match fits {
-            true => KeyCandidates::from(self.clone()),
+            true => KeyCandidates::from(self.clone()).of_generation(Self::generation(self)),
             false => KeyCandidates::default(),
         }))
+    }
+
+    fn generation(&self) -> Option<u64> {
+        Some(Self::generation(self).get())
+    }
+
+    fn status(&self) -> KeyStatus {
+        KeyStatus::new(true)
     }
 }
 
@@ -24,6 +32,10 @@ impl KeySource for JwkSet {
     /// only where one key can be meant, or several without `kid`, which are tried in order.
     fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup {
         KeyLookup::ready(Ok(self.candidates(query.hint())))
+    }
+
+    fn generation(&self) -> Option<u64> {
+        Some(Self::generation(self).get())
     }
 
     fn status(&self) -> KeyStatus {

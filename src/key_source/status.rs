@@ -19,7 +19,8 @@ use crate::SkippedKey;
 /// ```
 #[derive(Clone, Default)]
 pub struct KeyStatus {
-    pub(crate) ready: bool,
+    /// `None` when the source does not know.
+    pub(crate) ready: Option<bool>,
     pub(crate) age: Option<Duration>,
     pub(crate) stale: bool,
     pub(crate) generation: u64,
@@ -33,9 +34,15 @@ pub struct KeyStatus {
 }
 
 impl KeyStatus {
-    /// Of a source of one's own: whether it can answer.
+    /// The status of a custom source: whether it can look keys up.
     pub fn new(is_ready: bool) -> Self {
-        Self { ready: is_ready, ..Self::default() }
+        Self { ready: Some(is_ready), ..Self::default() }
+    }
+
+    /// The status of a source that does not know whether it can look keys up. It is not
+    /// [ready](Self::is_ready).
+    pub fn unknown() -> Self {
+        Self::default()
     }
 
     /// Replaces the last error; none by default.
@@ -45,9 +52,16 @@ impl KeyStatus {
         self
     }
 
-    /// Whether there are keys that may be used.
+    /// Whether there are keys that may be used; `false` also when the source
+    /// [does not know](Self::is_unknown).
     pub fn is_ready(&self) -> bool {
-        self.ready
+        self.ready == Some(true)
+    }
+
+    /// Whether the source does not know if there are keys that may be used: a custom source without
+    /// a [`status`](crate::KeySource::status) of its own.
+    pub fn is_unknown(&self) -> bool {
+        self.ready.is_none()
     }
 
     /// How long ago the keys were last confirmed by their issuer; `None` when they never were, or do

@@ -48,7 +48,12 @@ impl<C> JwtVerifier<C> {
     /// ```
     #[must_use]
     pub fn with_claims<D>(self) -> JwtVerifier<D> {
-        JwtVerifier { keys: self.keys, rules: self.rules, claims: PhantomData }
+        JwtVerifier {
+            keys: self.keys,
+            rules: self.rules,
+            is_quiet: self.is_quiet,
+            claims: PhantomData,
+        }
     }
 
     /// Narrows the algorithms; those of the keys by default, and never more than those (RFC 8725

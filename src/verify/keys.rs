@@ -3,6 +3,11 @@
 #[cfg(feature = "jwks-url")]
 use std::time::Duration;
 
+#[cfg(feature = "jwks-url")]
+use tokio::time::Instant;
+
+#[cfg(feature = "jwks-url")]
+use crate::key_source::wait_until;
 #[cfg(feature = "oidc-discovery")]
 use crate::{ConfigError, ExpectedAudience, OidcDiscovery};
 use crate::{JwtVerifier, KeySourceError, KeyStatus};
@@ -67,7 +72,11 @@ impl<C> JwtVerifier<C> {
     /// ```
     #[cfg(feature = "jwks-url")]
     pub async fn ready(&self, at_most: Duration) -> Result<(), KeySourceError> {
-        tokio::time::timeout(at_most, self.keys.until_ready()).await.unwrap_or_else(|_| {
+        const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
+        let now = Instant::now();
+        let until = now.checked_add(at_most.min(FOREVER)).unwrap_or(now);
+        wait_until(self.keys.until_ready(), until).await?.unwrap_or_else(|| {
             Err(KeySourceError::new(match self.key_status().last_error() {
                 Some(error) => format!("no keys in time: {error}"),
                 None => "no keys in time".to_owned(),

@@ -43,8 +43,8 @@ pub(crate) use self::verify_token::{PendingVerdict, VerificationState};
 use crate::key_source::LookupState;
 use crate::token::{BearerToken, CompactJws, Limits, Scratch, TokenHeader};
 use crate::{
-    ConfigError, KeyCandidates, KeyQuery, KeySource, KeySourceError, RegisteredClaims, Rejection,
-    RejectionKind, VerificationKey,
+    ConfigError, ConfigErrorKind, KeyCandidates, KeyQuery, KeySource, KeySourceError,
+    RegisteredClaims, Rejection, RejectionKind, VerificationKey,
 };
 
 /// Verifies signed JSON Web Tokens of one issuer (RFC 7519, RFC 8725) and reads their claims
@@ -97,6 +97,8 @@ use crate::{
 pub struct JwtVerifier<C = RegisteredClaims> {
     keys: Arc<dyn KeySource>,
     rules: Arc<Rules>,
+    /// The name of the issuer may have been made up by an untrusted client.
+    is_quiet: bool,
     claims: PhantomData<fn() -> C>,
 }
 
@@ -108,7 +110,8 @@ impl JwtVerifier {
     ///
     /// # Errors
     ///
-    /// When the issuer or the audience is an empty string or an empty list.
+    /// When the issuer or the audience is an empty string or an empty list, or when the keys are those
+    /// of [another issuer](KeySource::issuer).
     ///
     /// # Example: the keys of an issuer, from its JWK set
     ///
@@ -129,7 +132,25 @@ impl JwtVerifier {
         keys: impl KeySource,
     ) -> Result<Self, ConfigError> {
         let rules = Rules::new(issuer.into(), audience.into())?;
-        Ok(Self { keys: Arc::new(keys), rules: Arc::new(rules), claims: PhantomData })
+        Self::with_rules(rules, Arc::new(keys))
+    }
+
+    fn with_rules(rules: Rules, keys: Arc<dyn KeySource>) -> Result<Self, ConfigError> {
+        if let (Some(issuer), expected::Expected::OneOf { values, display }) =
+            (keys.issuer(), rules.issuer())
+            && !values.iter().any(|name| name == issuer)
+        {
+            let message = format!("the keys are those of {issuer}, and not of {display}");
+            return Err(ConfigError::new(ConfigErrorKind::Issuer, message));
+        }
+        Ok(Self { keys, rules: Arc::new(rules), is_quiet: false, claims: PhantomData })
+    }
+}
+
+impl<C> JwtVerifier<C> {
+    /// For an issuer that an unverified token has named: see [`KeyQuery::quiet`].
+    pub(crate) fn quiet(self) -> Self {
+        Self { is_quiet: true, ..self }
     }
 }
 
@@ -137,6 +158,12 @@ impl JwtVerifier {
 enum Step<C> {
     Done(Result<VerifiedToken<C>, Rejection>),
     Wait(Pin<Box<dyn Future<Output = Result<KeyCandidates, KeySourceError>> + Send>>),
+}
+
+#[derive(Clone, Copy)]
+enum MayWait {
+    Yes,
+    No,
 }
 
 impl<C: DeserializeOwned> JwtVerifier<C> {
@@ -168,7 +195,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     /// # }
     /// ```
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
-        match self.begin(token.as_bytes()) {
+        match self.begin(token.as_bytes(), MayWait::Yes) {
             Step::Done(verdict) => verdict,
             Step::Wait(keys) => {
                 let found = keys.await;
@@ -178,6 +205,9 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     }
 
     /// Verifies a token with the keys that are in memory, without waiting.
+    ///
+    /// Keys that should be fetched anew are used as they are, until they end. A fetch that is due is
+    /// started in the background, but none that only an unknown `kid` asks for.
     ///
     /// # Errors
     ///
@@ -203,27 +233,31 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     /// # }
     /// ```
     pub fn verify_now(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
-        match self.begin(token.as_bytes()) {
+        match self.begin(token.as_bytes(), MayWait::No) {
             Step::Done(verdict) => verdict,
             Step::Wait(_) => Err(RejectionKind::KeysUnavailable.into()),
         }
     }
 
     /// The way of a token, as far as it goes without waiting.
-    fn begin(&self, token: &[u8]) -> Step<C> {
+    fn begin(&self, token: &[u8], may_wait: MayWait) -> Step<C> {
         let mut scratch = Scratch::new();
         match self.parse(token, &mut scratch) {
-            Ok(jws) => self.begin_parsed(&jws),
+            Ok(jws) => self.begin_parsed(&jws, may_wait),
             Err(rejection) => Step::Done(Err(rejection)),
         }
     }
 
     /// As `begin`, for a token that an issuer set has parsed.
-    fn begin_parsed(&self, jws: &CompactJws<'_>) -> Step<C> {
+    fn begin_parsed(&self, jws: &CompactJws<'_>, may_wait: MayWait) -> Step<C> {
         if let Err(kind) = self.check_algorithm(jws) {
             return Step::Done(Err(kind.into()));
         }
-        let query = KeyQuery::new(jws.header.key_hint());
+        let query = KeyQuery::new(jws.header.key_hint()).quiet(self.is_quiet);
+        let query = match may_wait {
+            MayWait::Yes => query,
+            MayWait::No => query.without_waiting(),
+        };
         match self.keys.find_key(&query).0 {
             LookupState::Ready(found) => Step::Done(self.conclude(jws, found)),
             LookupState::Pending(keys) => Step::Wait(keys),
@@ -315,7 +349,7 @@ where
     C: DeserializeOwned + Send + Sync + 'static,
 {
     fn verify_bearer(&self, token: &BearerToken, _: &Parts) -> Verification<C> {
-        match self.begin(token.as_bytes()) {
+        match self.begin(token.as_bytes(), MayWait::Yes) {
             Step::Done(verdict) => Verification::verified(verdict),
             Step::Wait(keys) => {
                 let (verifier, token) = (self.clone(), token.clone());
@@ -330,7 +364,12 @@ where
 
 impl<C> Clone for JwtVerifier<C> {
     fn clone(&self) -> Self {
-        Self { keys: Arc::clone(&self.keys), rules: Arc::clone(&self.rules), claims: PhantomData }
+        Self {
+            keys: Arc::clone(&self.keys),
+            rules: Arc::clone(&self.rules),
+            is_quiet: self.is_quiet,
+            claims: PhantomData,
+        }
     }
 }
 

@@ -16,8 +16,8 @@ use self::entry::Issuer;
 use self::issuer_hint::issuer_hint;
 use self::registry::Registry;
 pub use self::template::IssuerTemplate;
-use super::Step;
 use super::expected::Expected;
+use super::{MayWait, Step};
 use crate::token::{BearerToken, CompactJws, Limits, Scratch};
 use crate::{
     ConfigError, ConfigErrorKind, JwtVerifier, KeyCandidates, KeySourceError, KeyStatus,
@@ -218,7 +218,7 @@ impl<C: DeserializeOwned> IssuerSet<C> {
         let jws = CompactJws::parse(token, Limits::LARGEST, &mut scratch)?;
         let issuer = self.issuer(&issuer_hint(jws.payload)?)?;
         issuer.verifier.check_length(token)?;
-        let step = issuer.verifier.begin_parsed(&jws);
+        let step = issuer.verifier.begin_parsed(&jws, MayWait::Yes);
         if let Step::Done(Ok(_)) = &step {
             self.verified(&issuer);
         }

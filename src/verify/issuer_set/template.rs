@@ -3,7 +3,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::unusable;
-use crate::key_source::for_a_stranger;
 use crate::{ConfigError, JwtVerifier, KeySourceError, RegisteredClaims};
 
 /// Issuers that differ only in their tenant, such as those of Entra ID:
@@ -184,11 +183,10 @@ impl<C> IssuerTemplate<C> {
     /// Makes the verifier of an issuer that is allowed. Calls the application's closure.
     pub(super) fn verifier(&self, issuer: &str) -> Result<JwtVerifier<C>, KeySourceError> {
         let tenant = self.tenant(issuer).unwrap_or_default();
-        let make = || (self.make)(issuer, tenant);
-        let made = if self.is_open() { quietly(make) } else { make() };
-        let verifier = made.map_err(|error| {
+        let verifier = (self.make)(issuer, tenant).map_err(|error| {
             KeySourceError::new("the template made no verifier").with_source(error)
         })?;
+        let verifier = if self.is_open() { verifier.quiet() } else { verifier };
         let expects_it_alone = verifier.issuer_names().is_some_and(|names| names == [issuer]);
         match expects_it_alone {
             true => Ok(verifier),
@@ -223,12 +221,6 @@ impl<C> fmt::Debug for IssuerTemplate<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IssuerTemplate").field("template", &self.text).finish_non_exhaustive()
     }
-}
-
-/// Makes a verifier for a tenant that a client may have made up: the sources of keys that are made
-/// in here log nothing above `debug` until they have had keys.
-fn quietly<T>(make: impl FnOnce() -> T) -> T {
-    for_a_stranger(make)
 }
 
 /// Whether it begins with `scheme://host/` (RFC 3986 section 3).

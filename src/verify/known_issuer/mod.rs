@@ -217,7 +217,7 @@ impl KnownIssuer {
             (Keys::AtUrl(keys), None) => Arc::new(keys),
             (Keys::AtUrl(keys), Some(fetch)) => Arc::new(keys.with_fetcher(fetch)),
         };
-        JwtVerifier { keys, rules: Arc::new(self.rules), claims: PhantomData }
+        JwtVerifier { keys, rules: Arc::new(self.rules), is_quiet: false, claims: PhantomData }
     }
 }
 

@@ -151,20 +151,23 @@ async fn v48_stale_keys_serve_for_an_hour_and_then_it_is_503() {
 async fn what_is_remembered_of_a_set_is_not_used_longer_than_the_set() {
     let issuer = MockIssuer::new();
     let keys = issuer.keys();
-    assert_eq!(keys.generation(), 0);
+    assert_eq!(keys.generation(), None);
     keys.refresh().await.unwrap();
-    assert_eq!(keys.generation(), 1);
+    let first = keys.generation();
+    assert!(first.is_some());
     issuer.rotate();
     keys.refresh().await.unwrap();
-    assert_eq!(keys.generation(), 2);
+    let second = keys.generation();
+    assert!(second.is_some() && second != first);
+    // The same set again.
     keys.refresh().await.unwrap();
-    assert_eq!(keys.generation(), 2);
+    assert_eq!(keys.generation(), second);
     issuer.set_answer(MockAnswer::Refuse);
     pass(2 * 3600).await;
-    assert_eq!(keys.generation(), u64::MAX);
+    assert_eq!(keys.generation(), None);
     issuer.set_answer(MockAnswer::Good);
     keys.refresh().await.unwrap();
-    assert_eq!(keys.generation(), 2);
+    assert_eq!(keys.generation(), second);
 }
 
 #[tokio::test(start_paused = true)]

@@ -71,7 +71,8 @@ fn v52_one_fetch_at_a_time_in_any_order_of_events() {
         });
         assert_eq!(accepted.load(Ordering::Relaxed), wanted, "seed {seed}");
         assert_eq!(issuer.most_at_once(), 1, "seed {seed}");
-        assert!(issuer.key_fetches() <= 2, "seed {seed}: {}", issuer.key_fetches());
+        // The first one, and those that unknown `kid`s may ask for.
+        assert!(issuer.key_fetches() <= 4, "seed {seed}: {}", issuer.key_fetches());
     }
 }
 

@@ -1,15 +1,19 @@
 //! The key engine against an issuer whose keys and faults are controlled, mostly in paused time.
 
 mod faults;
+mod freshness;
+mod generations;
 mod life_cycle;
 mod load;
 #[cfg(feature = "tracing")]
 mod log;
 mod model;
+mod no_runtime;
 mod rotation;
 mod runtimes;
 mod schedule;
 mod texts;
+mod unknown_kids;
 mod wire;
 
 use std::sync::Arc;
@@ -105,6 +109,7 @@ pub(crate) fn bad_answers(issuer: &MockIssuer) -> Vec<(&'static str, MockAnswer)
         ("keys twice", json(&format!("{{\"keys\":[],{}", &good[1..]))),
         ("an empty set", json(r#"{"keys": []}"#)),
         ("a set of odd keys", json(r#"{"keys": [{"kty": "AKP"}, 7, null]}"#)),
+        ("keys that cannot be told apart", json(&ambiguous())),
         (
             "no UTF-8",
             MockAnswer::Body("application/json", Bytes::from_static(b"{\"keys\": \"\xff\"}")),
@@ -118,6 +123,17 @@ pub(crate) fn bad_answers(issuer: &MockIssuer) -> Vec<(&'static str, MockAnswer)
         ("half a body", MockAnswer::HalfBody),
         ("a slow drip", MockAnswer::Drip(secs(1))),
     ]
+}
+
+/// A set of two keys under one `kid`, neither of which can be used.
+fn ambiguous() -> String {
+    let sets = [MockIssuer::new(), MockIssuer::new()].map(|issuer| issuer.jwk_set());
+    let keys = sets.map(|set| {
+        let mut set: serde_json::Value = serde_json::from_str(&set).unwrap();
+        set["keys"][0]["kid"] = "one".into();
+        set["keys"][0].take()
+    });
+    serde_json::json!({ "keys": keys }).to_string()
 }
 
 /// Of the number of a request, from 1, and its URL.

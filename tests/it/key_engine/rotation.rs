@@ -22,20 +22,25 @@ async fn v49_the_first_rotation_after_a_quiet_time_waits_for_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn v49_the_first_fetch_does_not_use_up_that_of_an_unknown_kid() {
+async fn v49_three_rotations_at_once_are_seen_and_a_fourth_one_within_ten_seconds() {
     let issuer = MockIssuer::new();
     let verifier = issuer.verifier();
     assert_eq!(kind(&verifier, &issuer.token().build()).await, None);
-    issuer.rotate();
-    assert_eq!(kind(&verifier, &issuer.token().build()).await, None);
-    assert_eq!(issuer.key_fetches(), 2);
-    // Now it is used up: unknown, and at once.
+    for _ in 0..3 {
+        issuer.rotate();
+        assert_eq!(kind(&verifier, &issuer.token().build()).await, None);
+    }
+    assert_eq!(issuer.key_fetches(), 4);
+    // The next fetch is allowed later than a request may wait: unknown, and at once.
     issuer.rotate();
     let start = tokio::time::Instant::now();
     assert_eq!(kind(&verifier, &issuer.token().build()).await, UNKNOWN);
     assert_eq!(start.elapsed(), secs(0));
-    pass(10).await;
+    // Now a request waits for it.
+    pass(4).await;
     assert_eq!(kind(&verifier, &issuer.token().build()).await, None);
+    assert!((secs(9)..secs(11)).contains(&start.elapsed()), "{:?}", start.elapsed());
+    assert_eq!(issuer.key_fetches(), 5);
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,13 +84,15 @@ async fn v44_a_key_that_left_the_set_is_refused_from_that_fetch_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_last_fetch_failed_an_unknown_kid_is_503_also_in_the_cool_down() {
+async fn while_the_last_fetch_failed_an_unknown_kid_is_503_also_when_it_may_ask_for_no_fetch() {
     let issuer = MockIssuer::new();
     let verifier = issuer.verifier();
     verifier.refresh().await.unwrap();
-    assert_eq!(kind(&verifier, &unknown(&issuer, "x")).await, UNKNOWN);
+    for _ in 0..3 {
+        assert_eq!(kind(&verifier, &unknown(&issuer, "x")).await, UNKNOWN);
+    }
     issuer.set_answer(MockAnswer::Status(500));
-    // In the cool-down of a fetch that succeeded.
+    // No further fetch is allowed, and the last one succeeded.
     assert_eq!(kind(&verifier, &unknown(&issuer, "x")).await, UNKNOWN);
     pass(11).await;
     for _ in 0..100 {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::runtime::Builder;
-use tower_jwt_auth::test_util::MockIssuer;
+use tower_jwt_auth::test_util::{MockAnswer, MockIssuer};
 use tower_jwt_auth::{JwksUrl, KeySource};
 
 use super::{Scripted, answer, fetched, kind, secs};
@@ -134,4 +134,23 @@ fn one_client_serves_runtimes_that_come_and_go() {
             runtime.shutdown_background();
         }
     }
+}
+
+/// The runtime of a fetch stands still in the middle of it, and is kept.
+#[test]
+fn v52_a_fetch_whose_runtime_stands_still_is_replaced() {
+    let issuer = MockIssuer::new();
+    let verifier = issuer.verifier();
+    issuer.set_answer(MockAnswer::Hang);
+    let still = Builder::new_current_thread().enable_all().build().unwrap();
+    still.block_on(async {
+        assert!(tokio::time::timeout(secs(1) / 20, verifier.refresh()).await.is_err());
+    });
+    issuer.set_answer(MockAnswer::Good);
+    let serving = Builder::new_current_thread().enable_all().build().unwrap();
+    assert_eq!(serving.block_on(kind(&verifier, &issuer.token().build())), None);
+    assert_eq!(issuer.key_fetches(), 2);
+    // The old one comes too late to change anything.
+    still.block_on(tokio::task::yield_now());
+    assert_eq!(verifier.key_status().fetches_failed(), 0);
 }

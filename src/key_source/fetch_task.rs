@@ -1,0 +1,229 @@
+//! The tasks of the engine: one that lives as long as one fetch, and one that sleeps until the next
+//! fetch is due. Neither keeps the source alive.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::fetch::{FETCH_TIMEOUT, Loaded};
+use super::held::Held;
+use super::key_cache::{LoadKeys, Shared, State};
+use super::schedule::after;
+use crate::{KeySourceError, trace};
+
+/// How long a source that nobody uses goes on with its fetches.
+const IDLE: Duration = Duration::from_secs(60 * 60);
+/// A fetch that has not ended by then is on a runtime that nobody drives.
+pub(super) const OVERDUE: Duration = FETCH_TIMEOUT.saturating_add(Duration::from_secs(1));
+
+/// What became of a fetch: the error as text. `None` as long as it has not ended.
+pub(super) type Outcome = Option<Result<(), Arc<str>>>;
+/// Ends with a fetch; closed without a result when the fetch went down with its runtime.
+pub(super) type Ended = watch::Receiver<Outcome>;
+
+/// A fetch under way.
+pub(super) struct Fetching {
+    pub(super) ended: Ended,
+    began_at: Instant,
+    task: Option<AbortOnDrop>,
+}
+
+impl Fetching {
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        now >= self.overdue_at()
+    }
+
+    pub(super) fn overdue_at(&self) -> Instant {
+        after(self.began_at, OVERDUE)
+    }
+
+    fn is_by(&self, ended: &Ended) -> bool {
+        self.ended.same_channel(ended)
+    }
+}
+
+/// A task that ends with this.
+pub(super) struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Shared {
+    /// Notes that a fetch is under way. The caller starts it once the state is unlocked: a runtime that
+    /// is shutting down drops the task at once.
+    pub(super) fn begin(self: &Arc<Self>, state: &mut State, now: Instant) -> Attempt {
+        let sender = std::mem::take(&mut state.next);
+        state.fetching = Some(Fetching { ended: sender.subscribe(), began_at: now, task: None });
+        state.sleeper = None;
+        self.set_due(after(now, OVERDUE));
+        Attempt { shared: Arc::downgrade(self), sender, result: None }
+    }
+
+    /// Starts a fetch in the background if there is a runtime and one is due, by its time or because
+    /// the set is stale.
+    pub(super) fn begin_if_due(self: &Arc<Self>, is_stale: bool) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let now = Instant::now();
+        let mut state = self.state();
+        let is_due = state.schedule.is_due(now) || is_stale && state.schedule.is_allowed(now);
+        if is_due && state.under_way(now).is_none() {
+            let attempt = self.begin(&mut state, now);
+            drop(state);
+            attempt.start(&runtime, self);
+        }
+    }
+
+    /// Takes down what became of a fetch, unless another one has taken its place. `None`: it went down
+    /// with its runtime.
+    fn settle(self: &Arc<Self>, attempt: &Attempt, result: Option<Result<Loaded, Failure>>) {
+        let now = Instant::now();
+        let mut state = self.state();
+        if !state.fetching.as_ref().is_some_and(|fetching| fetching.is_by(&attempt.ended())) {
+            return;
+        }
+        let fetching = state.fetching.take();
+        let before = self.held.load_full();
+        let is_quiet = state.is_quiet && before.is_none();
+        let (mut new, mut failed) = (None, None);
+        match result {
+            None => state.schedule.lose(now),
+            Some(Ok(loaded)) => {
+                let held = Arc::new(Held::new(loaded, before.as_deref()));
+                state.schedule.succeed(now, held.lifetime.fresh);
+                attempt.note(Ok(()));
+                // While the state is locked: what sees that the fetch has ended sees its keys too.
+                self.held.store(Some(Arc::clone(&held)));
+                new = Some(held);
+            }
+            Some(Err(Failure { text, pause })) => {
+                let told = state.schedule.fail(now, Arc::clone(&text), pause);
+                attempt.note(Err(Arc::clone(&text)));
+                if let Some(held) = &before {
+                    let is_allowed = state.schedule.is_allowed(now);
+                    let wait = state.schedule.next_at().saturating_duration_since(now);
+                    held.outlive(if is_allowed { Duration::ZERO } else { wait });
+                }
+                failed = told.map(|failures| (failures, text));
+            }
+        }
+        self.set_due(state.schedule.next_at());
+        self.sleep(&mut state);
+        drop((state, fetching));
+
+        let name = self.loader.name();
+        match (new, failed) {
+            (Some(new), _) if before.is_none_or(|before| before.changes != new.changes) => {
+                trace::keys_changed(name, new.changes, &new.set);
+            }
+            (_, Some((failures, text))) if is_quiet => {
+                trace::first_fetch_failed(name, failures, &text);
+            }
+            (_, Some((failures, text))) => trace::refresh_failed(name, failures, &text),
+            _ => {}
+        }
+    }
+
+    /// Starts the task that sleeps until the next fetch is due.
+    fn sleep(self: &Arc<Self>, state: &mut State) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let (at, shared) = (state.schedule.next_at(), Arc::downgrade(self));
+        let task = runtime.spawn(async move {
+            sleep_until(at).await;
+            if let Some(shared) = shared.upgrade() {
+                shared.wake_up();
+            }
+        });
+        state.sleeper = Some(AbortOnDrop(task.abort_handle()));
+    }
+
+    /// A fetch is due: it begins if the source was used of late. Otherwise the next look-up starts it.
+    fn wake_up(self: &Arc<Self>) {
+        let is_idle = {
+            let (used, now) = (self.take_use(), Instant::now());
+            let mut state = self.state();
+            if used {
+                state.used_at = now;
+            }
+            now >= after(state.used_at, IDLE)
+        };
+        if !is_idle {
+            self.begin_if_due(false);
+        }
+    }
+}
+
+/// One fetch. However its task ends, the state learns of it, and then those who wait.
+pub(super) struct Attempt {
+    shared: Weak<Shared>,
+    sender: watch::Sender<Outcome>,
+    /// `None` as long as the fetch has not ended.
+    result: Option<Result<Loaded, KeySourceError>>,
+}
+
+/// Why a fetch failed, and how long the issuer asks us to stay away.
+struct Failure {
+    text: Arc<str>,
+    pause: Option<Duration>,
+}
+
+impl From<KeySourceError> for Failure {
+    fn from(error: KeySourceError) -> Self {
+        Self { text: error.chain().into(), pause: error.retry_after_that_was_set() }
+    }
+}
+
+impl Attempt {
+    pub(super) fn ended(&self) -> Ended {
+        self.sender.subscribe()
+    }
+
+    pub(super) fn start(self, runtime: &Handle, shared: &Shared) {
+        let (ended, loader) = (self.ended(), Arc::clone(&shared.loader));
+        let task = runtime.spawn(self.run(loader)).abort_handle();
+        if let Some(fetching) = &mut shared.state().fetching
+            && fetching.is_by(&ended)
+        {
+            fetching.task = Some(AbortOnDrop(task));
+        }
+    }
+
+    async fn run(mut self, loader: Arc<dyn LoadKeys>) {
+        let loaded = timeout(FETCH_TIMEOUT, loader.load()).await;
+        self.result =
+            Some(loaded.unwrap_or_else(|_| {
+                Err(KeySourceError::new("no complete answer within 5 seconds"))
+            }));
+    }
+
+    /// Notes the outcome without waking anybody yet.
+    fn note(&self, outcome: Result<(), Arc<str>>) {
+        self.sender.send_if_modified(|noted| {
+            *noted = Some(outcome);
+            false
+        });
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let result = match self.result.take() {
+            None if std::thread::panicking() => Some(Err(KeySourceError::new(
+                "the fetch panicked (it needs a tokio runtime with timers and I/O: `enable_all()`)",
+            ))),
+            result => result,
+        };
+        // Here, since an error of the application's is printed without a lock.
+        let result = result.map(|result| result.map_err(Failure::from));
+        if let Some(shared) = self.shared.upgrade() {
+            shared.settle(self, result);
+        }
+        // Whoever waits is woken as the sender is dropped.
+    }
+}

@@ -1,0 +1,213 @@
+//! Waiting for a fetch: for a request, for an operator's refresh, and at the start of a server.
+
+use std::sync::{Arc, MutexGuard};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::fetch_task::{Ended, OVERDUE, Outcome};
+use super::held::Found;
+use super::key_cache::{Shared, State};
+use super::schedule::after;
+use super::wait::{no_runtime, wait_until};
+use crate::key::OwnedKeyHint;
+use crate::{KeyCandidates, KeyLookup, KeyQuery, KeySourceError};
+
+/// How long a request waits for keys, whatever happens.
+const MAX_WAIT: Duration = Duration::from_secs(7);
+
+pub(super) struct Waiter {
+    shared: Arc<Shared>,
+    /// Until then at most.
+    deadline: Instant,
+    /// Of the first fetch that begins after the waiter came: an older one may be older than its key.
+    fetch: Option<Ended>,
+    /// It has waited for a fetch that was under way when it came.
+    has_waited: bool,
+    /// Of those that wait for an unknown `kid`.
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+type Result<T> = std::result::Result<T, KeySourceError>;
+
+enum Turn {
+    /// With the keys that were looked for.
+    Done(Result<KeyCandidates>),
+    /// For the end of this fetch, or until a time at which it may be begun.
+    Wait(Ended, Instant),
+    /// A fetch is to begin, and there is no runtime here.
+    NoRuntime,
+}
+
+impl Turn {
+    /// Until it makes sense to look again.
+    async fn wait(self) -> Result<()> {
+        match self {
+            Self::Done(_) => Ok(()),
+            Self::NoRuntime => Err(no_runtime()),
+            Self::Wait(mut ended, until) => {
+                // Closed, or with an outcome: the state tells.
+                wait_until(ended.changed(), until).await?;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Waiter {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        let deadline = after(Instant::now(), MAX_WAIT);
+        let shared = Arc::clone(shared);
+        Self { shared, deadline, fetch: None, has_waited: false, permit: None }
+    }
+
+    pub(super) fn look_up(mut self, query: &KeyQuery<'_>) -> KeyLookup {
+        let turn = match self.turn_of_look_up(query) {
+            Turn::Done(found) => return KeyLookup::ready(found),
+            // The future will be polled on some runtime.
+            Turn::NoRuntime => None,
+            turn @ Turn::Wait(..) => Some(turn),
+        };
+        let query = query.hint().into_owned();
+        KeyLookup::pending(async move { self.wait_for_key(&query, turn).await })
+    }
+
+    async fn wait_for_key(
+        mut self,
+        query: &OwnedKeyHint,
+        mut turn: Option<Turn>,
+    ) -> Result<KeyCandidates> {
+        loop {
+            match turn
+                .take()
+                .unwrap_or_else(|| self.turn_of_look_up(&KeyQuery::new(query.as_hint())))
+            {
+                Turn::Done(found) => return found,
+                Turn::Wait(ended, until) => {
+                    Turn::Wait(ended, until.min(self.deadline)).wait().await?;
+                }
+                none => none.wait().await?,
+            }
+            if Instant::now() >= self.deadline {
+                let state = self.shared.state();
+                return self
+                    .shared
+                    .last_word(&state, self.shared.find(&KeyQuery::new(query.as_hint())));
+            }
+        }
+    }
+
+    /// Looks once more and, if that is not enough, waits for a fetch or begins it, in one step.
+    fn turn_of_look_up(&mut self, query: &KeyQuery<'_>) -> Turn {
+        let now = Instant::now();
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.state();
+        let found = shared.find(query);
+        if let Found::Known(candidates) = found {
+            return Turn::Done(Ok(candidates));
+        }
+        let is_unknown = matches!(found, Found::Unknown);
+        if is_unknown && self.permit.is_none() {
+            self.permit = Arc::clone(&shared.permits).try_acquire_owned().ok();
+            if self.permit.is_none() {
+                return Turn::Done(shared.last_word(&state, found));
+            }
+        }
+        let has_failed = state.schedule.last_error.is_some();
+        if self.outcome().is_some() {
+            if is_unknown {
+                state.schedule.charge_first(now);
+            }
+            return Turn::Done(shared.last_word(&state, found));
+        }
+        if let Some(turn) = self.join(&state, now) {
+            return turn;
+        }
+        if self.has_waited && has_failed {
+            return Turn::Done(shared.last_word(&state, found));
+        }
+
+        let is_due = match found {
+            // Due by its age, which also grows while the machine is suspended.
+            Found::Stale(_) => state.schedule.is_allowed(now),
+            _ => state.schedule.is_due(now),
+        };
+        if !is_due && (matches!(found, Found::Stale(_)) || state.schedule.take_at(now) > now) {
+            let at = state.schedule.take_at(now);
+            if !is_unknown || has_failed || at >= self.deadline {
+                return Turn::Done(shared.last_word(&state, found));
+            }
+            let ended = self.fetch.get_or_insert_with(|| state.next.subscribe()).clone();
+            return Turn::Wait(ended, at);
+        }
+        if !is_due && Handle::try_current().is_ok() {
+            state.schedule.take(now);
+        }
+        self.begin(state, now)
+    }
+
+    /// A fetch that begins from now on.
+    pub(super) async fn refresh(mut self) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            let turn = {
+                let (state, now) = (shared.state(), Instant::now());
+                if let Some(outcome) = self.outcome() {
+                    return outcome.map_err(|error| shared.failed(&error));
+                }
+                match self.join(&state, now) {
+                    Some(turn) => turn,
+                    None => self.begin(state, now),
+                }
+            };
+            turn.wait().await?;
+        }
+    }
+
+    /// Any fetch that brings keys: each one begins when it is due.
+    pub(super) async fn until_ready(mut self) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        while !shared.is_usable() {
+            let turn = {
+                let (state, now) = (shared.state(), Instant::now());
+                match self.join(&state, now) {
+                    Some(turn) => turn,
+                    None if state.schedule.is_due(now) => self.begin(state, now),
+                    None => Turn::Wait(state.next.subscribe(), state.schedule.next_at()),
+                }
+            };
+            turn.wait().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the fetch that is under way.
+    fn join(&mut self, state: &State, now: Instant) -> Option<Turn> {
+        let Some(fetching) = state.under_way(now) else {
+            // Its own may have gone down with its runtime: it waits for the next one.
+            self.fetch = self.fetch.take().filter(|fetch| state.is_next(fetch));
+            return None;
+        };
+        self.has_waited = true;
+        self.fetch.get_or_insert_with(|| state.next.subscribe());
+        Some(Turn::Wait(fetching.ended.clone(), fetching.overdue_at()))
+    }
+
+    /// Begins a fetch, and waits for it.
+    fn begin(&mut self, mut state: MutexGuard<'_, State>, now: Instant) -> Turn {
+        let Ok(runtime) = Handle::try_current() else { return Turn::NoRuntime };
+        let attempt = self.shared.begin(&mut state, now);
+        drop(state);
+        let ended = attempt.ended();
+        self.fetch = Some(ended.clone());
+        attempt.start(&runtime, &self.shared);
+        Turn::Wait(ended, after(now, OVERDUE))
+    }
+
+    /// What became of the fetch that began after the waiter came; `None` when it has not ended.
+    fn outcome(&self) -> Outcome {
+        self.fetch.as_ref()?.borrow().clone()
+    }
+}
