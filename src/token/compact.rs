@@ -119,4 +119,16 @@ impl<'a> CompactJws<'a> {
         let signature = scratch.signature.decode(signature)?;
         Ok(Self { header: JoseHeader::parse(header)?, message, payload, signature })
     }
+
+    /// The payload alone, of a token within the largest limits.
+    pub(crate) fn decode_payload<'s>(
+        token: &[u8],
+        scratch: &'s mut Scratch,
+    ) -> Result<&'s [u8], RejectionKind> {
+        if token.len() > Limits::LARGEST.token {
+            return Err(RejectionKind::TokenTooLong);
+        }
+        let payload = token.split(|byte| *byte == b'.').nth(1);
+        scratch.payload.decode(payload.ok_or(RejectionKind::MalformedToken)?)
+    }
 }

@@ -196,6 +196,52 @@ fn issuer_without_a_name_or_with_a_name_that_was_added_is_an_error() {
     issuers.add(JwtVerifier::new("x/", "a", key()).unwrap()).unwrap();
 }
 
+#[tokio::test]
+async fn length_limits_are_those_of_the_verifier_that_is_picked() {
+    const TOO_LONG: Option<RejectionKind> = Some(RejectionKind::TokenTooLong);
+
+    let key = support::key(Algorithm::HS256);
+    let verifier = |name: &str, token, header| {
+        JwtVerifier::new(name, support::AUDIENCE, key.verification_key())
+            .and_then(|verifier| verifier.with_max_token_length(token))
+            .and_then(|verifier| verifier.with_max_header_length(header))
+            .unwrap()
+            .with_clock(support::now())
+    };
+    let issuers = IssuerSet::new();
+    let of_tenants = verifier("https://login.test/one", 65_536, 16_384);
+    let template =
+        IssuerTemplate::new("https://login.test/{t}", move |_, _| Ok(of_tenants.clone()));
+    issuers.add_template(template.unwrap().allow_tenants(["one"]));
+    issuers.add(verifier("https://long.test", 65_536, 16_384)).unwrap();
+    issuers.add(verifier("https://short.test", 2_048, 1_024)).unwrap();
+    issuers.add(verifier("https://usual.test", 16_384, 4_096)).unwrap();
+    let token = |name: &str, header: usize, claims: usize| {
+        let mut members = support::claims_with("iss", name);
+        members["x"] = "x".repeat(claims).into();
+        key.token_of(
+            json!({"alg": "HS256", "x": "x".repeat(header)}).to_string(),
+            members.to_string(),
+        )
+    };
+    for (name, lengths) in [
+        ("https://short.test", [None, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG]),
+        ("https://usual.test", [None, None, None, TOO_LONG, TOO_LONG]),
+        ("https://long.test", [None; 5]),
+        ("https://login.test/one", [None; 5]),
+        ("https://other.test", [WRONG_ISSUER; 5]),
+    ] {
+        let sizes = [(0, 0), (1_000, 0), (0, 2_000), (4_000, 0), (0, 20_000)];
+        for ((header, claims), expected) in sizes.into_iter().zip(lengths) {
+            let refused = kind(&issuers, &token(name, header, claims)).await;
+            assert_eq!(refused, expected, "{name}: {header}, {claims}");
+        }
+        assert_eq!(kind(&issuers, &token(name, 0, 60_000)).await, TOO_LONG, "{name}");
+    }
+    let no_payload = "x".repeat(20_000);
+    assert_eq!(kind(&issuers, &no_payload).await, Some(RejectionKind::MalformedToken));
+}
+
 /// Issuers of tenants, which are served by one mock each.
 fn entra(tenants: &[&str]) -> (Vec<MockIssuer>, IssuerTemplate) {
     let name = |tenant: &&str| format!("https://login.test/{tenant}/v2.0");
