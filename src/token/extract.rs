@@ -21,7 +21,7 @@ const MAX_MARKS: usize = 256;
 /// No credentials, and those of another scheme, are "missing" (RFC 6750 section 3.1: such a request
 /// gets a challenge without an error). Two field lines, two credentials in one line, an empty value
 /// and one outside `token68` are a malformed request. So is a value too long to be read, but for a
-/// bearer token, which is then a bad one.
+/// bearer token, which is then too long.
 pub(crate) fn extract(headers: &HeaderMap) -> Result<BearerToken, RejectionKind> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(RejectionKind::MissingCredentials)?;
@@ -39,7 +39,7 @@ pub(crate) fn extract(headers: &HeaderMap) -> Result<BearerToken, RejectionKind>
         });
     };
     if !is_readable {
-        return Err(RejectionKind::MalformedToken);
+        return Err(RejectionKind::TokenTooLong);
     }
     let spaces = rest.iter().take_while(|&&byte| byte == b' ').count();
     let start = SCHEME.len().saturating_add(spaces);

@@ -278,7 +278,7 @@ impl<'de, A: MapAccess<'de>> TeeMap<'_, 'de, A> {
         let replay = value.replay();
         if self.wanted.presence {
             let name = self.escaped.clone().unwrap_or(Cow::Borrowed(self.name));
-            self.registered.note_blank(&name, &value);
+            self.registered.note_blank(name, &value);
         }
         match self.registered.write_down(claim, value) {
             Some(()) => Ok((replay, source)),

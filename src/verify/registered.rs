@@ -153,9 +153,9 @@ impl Claim {
 
 impl<'de> Registered<'de> {
     /// Remembers a claim that says nothing.
-    pub(super) fn note_blank(&mut self, name: &Cow<'de, str>, value: &Value<'_>) {
-        if is_blank(name, value) {
-            self.blank.push(name.clone());
+    pub(super) fn note_blank(&mut self, name: Cow<'de, str>, value: &Value<'_>) {
+        if is_blank(&name, value) {
+            self.blank.push(name);
         }
     }
 

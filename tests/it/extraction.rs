@@ -480,7 +480,7 @@ fn h2_a_value_too_long_to_be_read_is_refused() {
     let longest = fill("Bearer ", "x", MOST);
     assert_eq!(extracted([&longest]).unwrap().len(), MOST - "Bearer ".len());
     for long in [fill("Bearer ", "x", MOST + 1), fill("Bearer", " ", MOST + 1) + "x"] {
-        assert_eq!(extracted([&long]), Err(RejectionKind::MalformedToken));
+        assert_eq!(extracted([&long]), Err(RejectionKind::TokenTooLong));
         assert_eq!(send(&optional, request([&long])).status(), 401);
     }
 }
@@ -553,7 +553,7 @@ fn reference(values: &[Vec<u8>]) -> Result<String, RejectionKind> {
     }
     if is_long {
         return Err(match is_bearer(&scheme) {
-            true => RejectionKind::MalformedToken,
+            true => RejectionKind::TokenTooLong,
             false => MalformedCredentials,
         });
     }
