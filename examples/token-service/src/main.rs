@@ -5,7 +5,7 @@
 
 use std::error::Error;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -152,10 +152,27 @@ fn names_no_host(issuer: &str) -> bool {
 }
 
 fn announce(address: SocketAddr) -> io::Result<()> {
+    let lines = format!(
+        "demo user: {DEMO_USER}, password: {DEMO_PASSWORD}\n\
+         listening on http://{address}\n\
+         docs page: http://{}/docs\n",
+        reachable(address)
+    );
+    // In one write: a reader may close the pipe once it has the address.
     let mut out = io::stdout().lock();
-    writeln!(out, "demo user: {DEMO_USER}, password: {DEMO_PASSWORD}")?;
-    writeln!(out, "listening on http://{address}")?;
+    out.write_all(lines.as_bytes())?;
     out.flush()
+}
+
+/// The address that a browser on this machine can open: loopback in place of "every interface".
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
 }
 
 /// SIGTERM or Ctrl-C, caught from now on.

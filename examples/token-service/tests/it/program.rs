@@ -89,6 +89,7 @@ fn o5_it_says_what_it_does_warns_of_the_grant_and_ends_with_0() {
         assert_eq!(lines.next().unwrap().unwrap(), "demo user: alice, password: wonderland");
         let line = lines.next().unwrap().unwrap();
         let address = line.strip_prefix("listening on http://").unwrap().to_owned();
+        assert_eq!(lines.next().unwrap().unwrap(), format!("docs page: http://{address}/docs"));
 
         // Without --issuer it is the address that is really bound.
         let mut stream = TcpStream::connect(&address).unwrap();
@@ -106,6 +107,23 @@ fn o5_it_says_what_it_does_warns_of_the_grant_and_ends_with_0() {
         let mut log = String::new();
         process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
         assert!(log.contains("WARN") && log.contains("RFC 9700"), "{log}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_banner_has_a_url_that_a_browser_can_open() {
+    for (listen, host) in [("0.0.0.0:0", "127.0.0.1"), ("127.0.0.1:0", "127.0.0.1")] {
+        let mut process =
+            program(&["--demo", "--listen", listen]).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let page =
+            lines.filter_map(|line| line.strip_prefix("docs page: ").map(str::to_owned)).next();
+        process.kill().unwrap();
+        process.wait().unwrap();
+        let page = page.unwrap();
+        let port = page.strip_prefix(&format!("http://{host}:")).unwrap();
+        assert!(port.strip_suffix("/docs").unwrap().parse::<u16>().is_ok(), "{page}");
     }
 }
 
