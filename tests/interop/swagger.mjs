@@ -1,8 +1,9 @@
 // A person on the docs page, as headless Chromium: swagger.mjs URL SHOTS
 //
+// The page reads from the token to the metadata, with folded schemas, and fits a phone.
 // Before login a try is refused; a wrong password shows an error and leaves one logged out; with the
 // right one "Try it out" answers 200; a pasted token opens the other scheme's route. All of it without
-// asking another host. Exits with 1 and says what failed; the last screenshot stays in the folder SHOTS.
+// asking another host. Exits with 1 and says what failed; screenshots stay in the folder SHOTS.
 import { execSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -65,9 +66,69 @@ async function tryItOut(path) {
   return { status, body: await live.locator('.response-col_description').innerText() }
 }
 
-async function run() {
-  await page.goto(`${base}/docs`)
+const shoot = (view, name) => view.screenshot({ path: join(shots, `${name}.png`), fullPage: true })
+
+// What a visitor sees first, and the dialog.
+async function firstLook() {
+  await page.goto(base)
   await page.locator('.opblock').first().waitFor()
+  check(new URL(page.url()).pathname === '/docs/', 'the root leads to the page', page.url())
+  check(await page.title() === 'token-service', 'its title', await page.title())
+
+  const paths = await page.locator('.opblock-summary-path').evaluateAll(all => all.map(one => one.dataset.path))
+  const expected = ['/token', '/protected', '/user', '/secure', '/.well-known/oauth-authorization-server',
+    '/.well-known/openid-configuration', '/jwks.json']
+  check(paths.join() === expected.join(), 'the order of the operations', paths)
+  const schemas = page.locator('section.models')
+  check(await schemas.isVisible() && await schemas.getByText('TokenRequest').count() === 0,
+    'the schemas are folded', await schemas.innerText())
+  await shoot(page, 'desktop')
+
+  await open()
+  const titles = await dialog.locator('.auth-container h4').allInnerTexts()
+  check(titles.length === 2 && titles[0].startsWith('OAuth2PasswordBearer') && titles[1].startsWith('HTTPBearer'),
+    'the login form comes first', titles)
+  await page.waitForFunction(() => document.activeElement?.id === 'oauth_username')
+    .catch(error => failures.push(`the login form has the focus: ${error}`))
+  check(await inView(login.locator('#oauth_username'), dialog), 'the login form is in view', titles)
+  await shoot(page, 'desktop-authorize')
+  await close()
+}
+
+// Whether the one element is within the height of the other.
+async function inView(inner, outer) {
+  const [a, b] = await Promise.all([inner.boundingBox(), outer.boundingBox()])
+  return a.y >= b.y && a.y + a.height <= b.y + b.height
+}
+
+// At the width of a phone no part of the page is cut off at the right.
+async function phone() {
+  const view = await browser.newPage({ viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true })
+  view.setDefaultTimeout(10_000)
+  await view.goto(`${base}/docs`)
+  await view.locator('.opblock').first().waitFor()
+  const fits = async what => {
+    const width = await view.evaluate(() => document.documentElement.scrollWidth)
+    check(width === 390, `on a phone, ${what} fits`, width)
+    await shoot(view, `phone-${what}`)
+  }
+  await fits('page')
+  await view.locator('.auth-wrapper > .authorize').first().click()
+  await fits('authorize')
+  await view.locator('.modal-ux .close-modal').click()
+  for (const [path, what] of [['/token', 'token'], ['/protected', 'route']]) {
+    const operation = view.locator('.opblock', { has: view.locator(`[data-path="${path}"]`) })
+    await operation.locator('.opblock-summary-control').click()
+    await operation.locator('.try-out__btn').click()
+    await operation.locator('.execute').click()
+    await operation.locator('.live-responses-table tbody .response').waitFor()
+    await fits(what)
+  }
+  await view.close()
+}
+
+async function run() {
+  await firstLook()
 
   // Before login.
   for (const path of ['/protected', '/user', '/secure']) {
@@ -126,10 +187,11 @@ async function run() {
 
 try {
   await run()
+  await phone()
 } catch (error) {
   failures.push(String(error))
 }
-await page.screenshot({ path: join(shots, 'docs-page.png'), fullPage: true })
+await shoot(page, 'docs-page')
 check(hosts.size === 1 && hosts.has(base), 'only the service is asked', [...hosts])
 check(errors.length === 0, 'the page has no errors', errors)
 await browser.close()

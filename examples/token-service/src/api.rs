@@ -41,14 +41,19 @@ pub(crate) struct Access {
     user: String,
 }
 
-/// A route that a token of this service opens
+/// Needs a token of this service
 #[utoipa::path(
     get, path = "/protected", tag = "routes", security(("OAuth2PasswordBearer" = [])),
     responses(
-        (status = 200, description = "The token is good", body = Access),
+        (status = 200, description = "The token is valid", body = Access),
         (status = 400, description = "The credentials are malformed", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 401, description = "There is no token, or it is expired or invalid",
+            content_type = "application/problem+json", example = json!({
+                "title": "Bad Request",
+                "status": 400,
+                "detail": "the credentials are empty, too long or hold characters that they must not",
+                "error": "invalid_request",
+            })),
+        (status = 401, description = "The token is missing, expired or invalid",
             body = Problem, content_type = "application/problem+json"),
     ),
 )]
@@ -62,14 +67,19 @@ pub(crate) struct UserName {
     username: String,
 }
 
-/// Whose token it is
+/// The name of the user whose token it is
 #[utoipa::path(
     get, path = "/user", tag = "routes", security(("OAuth2PasswordBearer" = [])),
     responses(
         (status = 200, description = "The user's name", body = UserName),
         (status = 400, description = "The credentials are malformed", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 401, description = "There is no token, or it is expired or invalid",
+            content_type = "application/problem+json", example = json!({
+                "title": "Bad Request",
+                "status": 400,
+                "detail": "the credentials are empty, too long or hold characters that they must not",
+                "error": "invalid_request",
+            })),
+        (status = 401, description = "The token is missing, expired or invalid",
             body = Problem, content_type = "application/problem+json"),
     ),
 )]
@@ -81,19 +91,32 @@ pub(crate) async fn user(token: VerifiedToken<Claims>) -> Json<UserName> {
 pub(crate) struct Received {
     #[schema(example = "Token received")]
     message: &'static str,
-    /// The token as it came.
+    /// The token as it was sent.
+    #[schema(example = "any-token")]
     token: String,
 }
 
-/// A route that any bearer token opens: it is read, and not verified
+/// Accepts any bearer token, without verifying it
+///
+/// The login does not apply to this route: press **Authorize** and put any text into the field of
+/// `HTTPBearer`.
 #[utoipa::path(
     get, path = "/secure", tag = "routes", security(("HTTPBearer" = [])),
     responses(
-        (status = 200, description = "There is a token", body = Received),
+        (status = 200, description = "The token that was sent", body = Received),
         (status = 400, description = "The credentials are malformed", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 401, description = "There is no token", body = Problem,
-            content_type = "application/problem+json"),
+            content_type = "application/problem+json", example = json!({
+                "title": "Bad Request",
+                "status": 400,
+                "detail": "the credentials are empty, too long or hold characters that they must not",
+                "error": "invalid_request",
+            })),
+        (status = 401, description = "The token is missing", body = Problem,
+            content_type = "application/problem+json", example = json!({
+                "title": "Unauthorized",
+                "status": 401,
+                "detail": "no bearer token was given",
+            })),
     ),
 )]
 pub(crate) async fn secure(token: BearerToken) -> impl IntoResponse {

@@ -30,16 +30,24 @@ pub(crate) fn routes_with_inserted_path(path: &str) -> Router<Arc<Service>> {
     Router::new().route(&format!("{OAUTH_METADATA}{path}"), get(oauth_metadata))
 }
 
-/// The metadata of an authorization server (RFC 8414). There is no authorization endpoint, so there
-/// are no response types, and members without a value are left out (section 3.2).
+/// The metadata of an authorization server (RFC 8414).
+// There is no authorization endpoint, so there are no response types, and members without a value are
+// left out (section 3.2).
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Metadata {
+    #[schema(example = "http://127.0.0.1:8000")]
     issuer: String,
+    #[schema(example = "http://127.0.0.1:8000/token")]
     token_endpoint: String,
+    #[schema(example = "http://127.0.0.1:8000/jwks.json")]
     jwks_uri: String,
+    #[schema(example = json!(["read", "write"]))]
     scopes_supported: Vec<&'static str>,
+    #[schema(example = json!(["password"]))]
     grant_types_supported: [&'static str; 1],
+    #[schema(example = json!(["none"]))]
     token_endpoint_auth_methods_supported: [&'static str; 1],
+    #[schema(example = "http://127.0.0.1:8000/docs")]
     service_documentation: String,
 }
 
@@ -57,15 +65,17 @@ impl Metadata {
     }
 }
 
-/// What OpenID Connect Discovery adds. No ID tokens are issued, so no algorithm for them is listed.
+/// The same, with what OpenID Connect Discovery adds.
+// No ID tokens are issued, so no algorithm for them is listed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OpenIdMetadata {
     #[serde(flatten)]
     metadata: Metadata,
+    #[schema(example = json!(["public"]))]
     subject_types_supported: [&'static str; 1],
 }
 
-/// Metadata of the authorization server (RFC 8414)
+/// Authorization server metadata (RFC 8414)
 #[utoipa::path(
     get, path = "/.well-known/oauth-authorization-server", tag = "metadata",
     responses((status = 200, description = "The metadata", body = Metadata)),
@@ -74,7 +84,7 @@ pub(crate) async fn oauth_metadata(State(service): State<Arc<Service>>) -> impl 
     ([(CACHE_CONTROL, KEEP)], Json(Metadata::of(&service)))
 }
 
-/// Metadata in the place where OpenID Connect Discovery looks for it
+/// The same metadata, where OpenID Connect Discovery looks for it
 #[utoipa::path(
     get, path = "/.well-known/openid-configuration", tag = "metadata",
     responses((status = 200, description = "The metadata", body = OpenIdMetadata)),
@@ -85,16 +95,22 @@ pub(crate) async fn openid_configuration(State(service): State<Arc<Service>>) ->
     ([(CACHE_CONTROL, KEEP)], Json(metadata))
 }
 
-/// The keys that verify the tokens of this service (RFC 7517 section 5); for the documents alone
+/// The public keys that verify the tokens of this service (RFC 7517 section 5).
+// For the document only: `TokenIssuer::jwk_set` is what is sent.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct JwkSetDocument {
+    #[schema(example = json!([{
+        "kty": "EC", "use": "sig", "alg": "ES256", "kid": "1", "crv": "P-256",
+        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHwVvEU",
+        "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+    }]))]
     keys: Vec<serde_json::Map<String, serde_json::Value>>,
 }
 
-/// The keys that verify the tokens, as JWK set (RFC 7517)
+/// The public keys that verify the tokens, as a JWK set (RFC 7517)
 #[utoipa::path(
     get, path = "/jwks.json", tag = "metadata",
-    responses((status = 200, description = "The public keys", body = JwkSetDocument,
+    responses((status = 200, description = "The JWK set", body = JwkSetDocument,
         content_type = "application/jwk-set+json")),
 )]
 pub(crate) async fn jwk_set(State(service): State<Arc<Service>>) -> impl IntoResponse {

@@ -6,6 +6,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use axum::Router;
+use axum::routing::get;
 use tower_http::cors::CorsLayer;
 use tower_jwt_auth::{
     ConfigError, JwtAuthLayer, JwtVerifier, ProblemJson, SigningKey, TokenIssuer,
@@ -100,7 +101,8 @@ impl Service {
                 routes.clone().nest(path, routes).merge(inserted)
             }
         };
-        Ok(routes.with_state(self))
+        // At the root alone: below an issuer's path, such as `/docs`, another route may have its place.
+        Ok(routes.route("/", get(docs::to_page)).with_state(self))
     }
 
     /// The layer that lets this service's own tokens pass. They are judged by the clock that issued

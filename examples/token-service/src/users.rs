@@ -9,7 +9,7 @@ use argon2::password_hash::{Error, PasswordHasher};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 
 /// Every scope there is, with what it stands for.
-pub const SCOPES: [(&str, &str); 2] = [("read", "see what is there"), ("write", "change it")];
+pub const SCOPES: [(&str, &str); 2] = [("read", "read data"), ("write", "change data")];
 
 /// The user of `--demo`.
 pub const DEMO_USER: &str = "alice";

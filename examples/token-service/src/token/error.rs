@@ -101,6 +101,7 @@ impl TokenError {
 pub struct TokenErrorBody {
     #[schema(example = "invalid_grant")]
     error: &'static str,
+    #[schema(example = "the username or the password is wrong")]
     error_description: &'static str,
 }
 

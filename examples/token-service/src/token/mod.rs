@@ -38,19 +38,19 @@ pub(crate) fn routes() -> Router<Arc<Service>> {
     Router::new().route("/token", post(token)).layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
-/// The form of a token request: written here for the document alone, `Form` is what reads it.
+/// The form of a token request.
+// For the document only: `Form` is what reads the request.
 #[derive(Debug, Deserialize, ToSchema)]
 #[allow(dead_code, reason = "only its schema is used")]
 pub(crate) struct TokenRequest {
-    /// Taken for `password` when it is missing, as FastAPI's form has it.
+    /// `password`, which is also the default, as in FastAPI's form.
     #[schema(nullable = false, pattern = "^(password)?$", example = "password")]
     grant_type: Option<String>,
     #[schema(min_length = 1, max_length = 256, example = "alice")]
     username: String,
     #[schema(min_length = 1, max_length = 256, format = Password, example = "wonderland")]
     password: String,
-    /// What the token shall be good for, separated by spaces: `read`, `write`. The least, `read`,
-    /// when it is missing.
+    /// The scopes of the token, separated by spaces: `read`, `write`. Default: `read`.
     #[schema(
         nullable = false,
         pattern = "^((read|write)( (read|write))*)?$",
@@ -59,41 +59,58 @@ pub(crate) struct TokenRequest {
     scope: Option<String>,
 }
 
-/// A token, and what it is good for (RFC 6749 section 5.1).
+/// A token, its lifetime and its scopes (RFC 6749 section 5.1).
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TokenResponse {
+    #[schema(example = "eyJhbGciOiJFUzI1NiIs…")]
     access_token: String,
     #[schema(example = "bearer")]
     token_type: &'static str,
-    /// How long it is good for, in seconds.
+    /// The lifetime, in seconds.
     #[schema(example = 1800)]
     expires_in: u64,
     #[schema(example = "read write")]
     scope: String,
 }
 
-/// A token for a name and a password
+/// Get a token for a username and a password
 ///
-/// The password grant hands a person's password to the client; RFC 9700 section 2.4 forbids it. It
-/// is here to be tried out and compared. For clients of your own, use the authorization code grant
-/// with PKCE; between machines, client credentials.
+/// The **Authorize** button does the same and keeps the token for the routes below.
+///
+/// This is the password grant, which hands a user's password to the client: RFC 9700 section 2.4 forbids it,
+/// and it is here for comparison. In a new service use the authorization code grant with PKCE, and client
+/// credentials between machines.
 #[utoipa::path(
     post, path = "/token", tag = "token", security(()),
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "A token", body = TokenResponse,
             headers(("Cache-Control" = String, description = "`no-store`"))),
-        (status = 400, description = "The request is malformed, or asks for another grant, scope or \
+        (status = 400, description = "The request is malformed, or asks for an unknown grant, scope or \
             resource",
-            body = TokenErrorBody),
-        (status = 401, description = "The name or the password is wrong, or the client is unknown",
+            body = TokenErrorBody, example = json!({
+                "error": "invalid_scope",
+                "error_description": "the user may not have every scope that is asked for",
+            })),
+        (status = 401, description = "The username or the password is wrong, or the client is unknown",
             body = TokenErrorBody,
             headers(("WWW-Authenticate" = String, description = "The challenge"))),
-        (status = 413, description = "The body is too large", body = TokenErrorBody),
-        (status = 429, description = "Too many wrong guesses", body = TokenErrorBody,
-            headers(("Retry-After" = u64, description = "Seconds until the next guess"))),
+        (status = 413, description = "The body is too large", body = TokenErrorBody, example = json!({
+            "error": "invalid_request",
+            "error_description": "the body is too large",
+        })),
+        (status = 429, description = "Too many wrong passwords", body = TokenErrorBody,
+            headers(("Retry-After" = u64, description = "Seconds until the next try")),
+            example = json!({
+                "error": "too_many_attempts",
+                "error_description": "too many wrong passwords: try again later",
+            })),
         (status = 503, description = "Too many logins at once", body = TokenErrorBody,
-            headers(("Retry-After" = u64, description = "Seconds"))),
+            headers(("Retry-After" = u64, description = "Seconds until the next try")),
+            example = json!({
+                "error": "temporarily_unavailable",
+                "error_description": "too many logins at once: try again later",
+            })),
     ),
 )]
 pub(crate) async fn token(

@@ -1,8 +1,9 @@
 //! The OpenAPI document and the page.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use token_service::Settings;
 
-use crate::support::Client;
+use crate::support::{Client, ISSUER};
 
 #[tokio::test]
 async fn both_schemes_are_declared() {
@@ -13,10 +14,11 @@ async fn both_schemes_are_declared() {
     assert_eq!(login["flows"]["password"]["tokenUrl"], "/token");
     let scopes = login["flows"]["password"]["scopes"].as_object().unwrap();
     assert_eq!(scopes.keys().collect::<Vec<_>>(), ["read", "write"]);
-    assert_eq!(
-        schemes["HTTPBearer"],
-        json!({"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
-    );
+    let paste = &schemes["HTTPBearer"];
+    assert_eq!((&paste["type"], &paste["scheme"]), (&json!("http"), &json!("bearer")));
+    // Which field is for what, and what may stay empty.
+    assert!(login["description"].as_str().unwrap().contains("client fields stay empty"), "{login}");
+    assert!(paste["description"].as_str().unwrap().contains("/secure"), "{paste}");
 
     let security = |path: &str| document["paths"][path]["get"]["security"].clone();
     assert_eq!(security("/protected"), json!([{"OAuth2PasswordBearer": []}]));
@@ -75,6 +77,79 @@ async fn the_page_and_all_of_its_files_come_from_here() {
         number += 1;
     }
     assert!(number >= 4, "{number}");
+    // A phone shows the page in its own width.
+    assert!(page.body.contains(r#"name="viewport" content="width=device-width"#));
+    assert_eq!(client.get("/docs/no-such-file.js").await.status, 404);
+}
+
+#[tokio::test]
+async fn the_root_leads_to_the_page() {
+    for issuer in [ISSUER, "http://issuer.example/docs"] {
+        let answer = Client::with(&Settings::new(issuer)).get("/").await;
+        assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/docs/"));
+    }
+    // It is no part of the API.
+    assert!(Client::new().get("/openapi.json").await.json()["paths"]["/"].is_null());
+}
+
+/// Asserts that the texts occur in this order.
+#[track_caller]
+fn assert_order(text: &str, parts: &[&str]) {
+    let mut rest = text;
+    for part in parts {
+        let Some((_, after)) = rest.split_once(part) else {
+            panic!("{part} is missing or not in the order of {parts:?}");
+        };
+        rest = after;
+    }
+}
+
+#[tokio::test]
+async fn the_document_begins_with_the_token_and_ends_with_the_metadata() {
+    let answer = Client::new().get("/openapi.json").await;
+    let json = answer.json();
+    let tags: Vec<_> = json["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).collect();
+    assert_eq!(tags, ["token", "routes", "metadata"]);
+    // Within the text, as a parsed object has an order of its own.
+    assert_order(
+        &answer.body,
+        &[
+            r#""/token":{"#,
+            r#""/protected":{"#,
+            r#""/user":{"#,
+            r#""/secure":{"#,
+            r#""/.well-known/oauth-authorization-server":{"#,
+            r#""/.well-known/openid-configuration":{"#,
+            r#""/jwks.json":{"#,
+        ],
+    );
+    assert_order(
+        &answer.body,
+        &[r#""TokenRequest":{"#, r#""grant_type":{"#, r#""username":{"#, r#""password":{"#],
+    );
+}
+
+#[tokio::test]
+async fn an_example_of_a_refusal_has_the_status_it_is_an_example_of() {
+    let document = Client::new().get("/openapi.json").await.json();
+    let mut number = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for operation in item.as_object().unwrap().values() {
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let problem = &response["content"]["application/problem+json"];
+                let Some(schema) = problem["schema"]["$ref"].as_str() else { continue };
+                assert_eq!(schema, "#/components/schemas/Problem");
+                let schema = &document["components"]["schemas"]["Problem"];
+                let example = match &problem["example"] {
+                    Value::Null => &schema["properties"]["status"]["example"],
+                    example => &example["status"],
+                };
+                assert_eq!(example.to_string(), *status, "{path}");
+                number += 1;
+            }
+        }
+    }
+    assert_eq!(number, 6);
 }
 
 #[tokio::test]

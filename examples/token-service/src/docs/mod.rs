@@ -1,0 +1,140 @@
+//! The OpenAPI document at `/openapi.json`, and Swagger UI at `/docs`. All files of the page are part of
+//! the program.
+
+use std::sync::Arc;
+
+use axum::extract::Path;
+use axum::http::header::{
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::map_response;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+use utoipa::openapi::security::{
+    Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes, SecurityScheme,
+};
+use utoipa::{Modify, OpenApi, ToSchema};
+
+use crate::users::SCOPES;
+use crate::{Service, api, cors, metadata, token};
+
+/// Where the page is.
+pub(crate) const PAGE: &str = "/docs/";
+
+pub(crate) fn routes() -> Router<Arc<Service>> {
+    let document = Json(Document::openapi());
+    Router::new()
+        .route("/openapi.json", get(|| async { document }))
+        .route("/docs", get(to_page))
+        .route(PAGE, get(|| async { Html(include_str!("index.html")) }))
+        .route("/docs/{file}", get(file))
+        .layer(cors::any())
+        .layer(map_response(guard))
+}
+
+/// Leads to the page.
+pub(crate) async fn to_page() -> Redirect {
+    Redirect::to(PAGE)
+}
+
+/// A file of the page: one of this folder, or one of Swagger UI.
+async fn file(Path(name): Path<String>) -> Response {
+    let own = |media_type, text| ([(CONTENT_TYPE, media_type)], text).into_response();
+    match name.as_str() {
+        "page.js" => own("text/javascript", include_str!("page.js")),
+        "page.css" => own("text/css", include_str!("page.css")),
+        _ => match utoipa_swagger_ui::serve(&name, Arc::default()) {
+            Ok(Some(file)) => {
+                ([(CONTENT_TYPE, file.content_type)], file.bytes.into_owned()).into_response()
+            }
+            _ => StatusCode::NOT_FOUND.into_response(),
+        },
+    }
+}
+
+/// A person types a password into the page: no other site may show it in a frame of its own.
+async fn guard(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let nobody = HeaderValue::from_static("frame-ancestors 'none'");
+    headers.insert(CONTENT_SECURITY_POLICY, nobody);
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    response
+}
+
+/// Why the layer refused a request (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Problem")]
+pub(crate) struct Problem {
+    #[schema(example = "Unauthorized")]
+    title: String,
+    #[schema(example = 401)]
+    status: u16,
+    #[schema(example = "the token has expired")]
+    detail: String,
+    /// The error of RFC 6750; absent when no credentials were given.
+    #[schema(nullable = false, example = "invalid_token")]
+    error: Option<String>,
+}
+
+/// The text at the top of the page, in Markdown.
+const DESCRIPTION: &str = "\
+An OAuth 2.0 token service to try the `tower-jwt-auth` layer with.
+
+1. Press **Authorize** and log in. After a start with `--demo`, the username is `alice` and the password \
+   `wonderland`. The client fields stay empty.
+2. Open `GET /protected`, press **Try it out**, then **Execute**. The status is 200; without a login it \
+   is 401, and the body says why.
+
+The password grant is here for comparison. [RFC 9700 section 2.4]\
+(https://www.rfc-editor.org/rfc/rfc9700#section-2.4) forbids it: do not use it in a new service.";
+
+// The order here is the order on the page.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "token-service",
+        description = DESCRIPTION,
+        // Without `identifier`, of which Swagger UI makes a link that leads nowhere.
+        license(name = "MIT OR Apache-2.0"),
+    ),
+    tags(
+        (name = "token", description = "The token endpoint (RFC 6749)"),
+        (name = "routes", description = "Routes behind the layer, which need a token"),
+        (name = "metadata", description = "What other services read to verify the tokens"),
+    ),
+    paths(
+        token::token,
+        api::protected,
+        api::user,
+        api::secure,
+        metadata::oauth_metadata,
+        metadata::openid_configuration,
+        metadata::jwk_set,
+    ),
+    modifiers(&SecuritySchemes),
+)]
+struct Document;
+
+/// Both ways to get a token into the page: a login form, and a field to paste it into.
+struct SecuritySchemes;
+
+impl Modify for SecuritySchemes {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let mut login =
+            OAuth2::new([Flow::Password(Password::new("/token", Scopes::from_iter(SCOPES)))]);
+        login.description =
+            Some("For `/protected` and `/user`. The client fields stay empty.".to_owned());
+        let paste = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("For `/secure`, which accepts any text."))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("OAuth2PasswordBearer", SecurityScheme::OAuth2(login));
+        components.add_security_scheme("HTTPBearer", SecurityScheme::Http(paste));
+    }
+}
