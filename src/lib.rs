@@ -67,7 +67,7 @@
 //! | `jwks-url` | | `JwksUrl`: keys from a URL, fetched and refreshed in the background; brings tokio and reqwest |
 //! | `oidc-discovery` | | `OidcDiscovery` and `JwtVerifier::discover`: the keys' URL from the issuer's metadata; `KnownIssuer`: the issuers of the trade |
 //! | `test-util` | | for dev-dependencies: a kit (module `test_util`) that tests handlers and mints right and wrong tokens |
-//! | `tracing` | | one `debug` event for each refused request; `info` and `warn` where fetched keys change or cannot be had |
+//! | `tracing` | | one `debug` event for each refused request; `info` and `warn` where fetched keys change or cannot be had, `warn` for doubtful secrets and keys, `error` for a missing layer |
 //!
 //! Features add, and change nothing of what is there. One of the two backends must be on. Neither
 //! touches the process-wide provider of `jsonwebtoken`, or turns on a backend of it.

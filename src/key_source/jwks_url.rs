@@ -14,7 +14,7 @@ use crate::{ConfigError, KeyLookup, KeyQuery, KeySource};
 ///
 /// Nothing is fetched before the first look-up, [`status`](KeySource::status) or
 /// [`refresh`](KeySource::refresh). A fetch is a task on the tokio runtime of the look-up that finds it
-/// due, which needs timers and I/O (`enable_all()`). Where there is no such runtime, a look-up that
+/// due, which needs timers and I/O (`enable_all()`; without timers `tokio` panics in that task). Where there is no such runtime, a look-up that
 /// would have to wait is refused with 503; keys that are loaded are still found.
 ///
 /// | rule | |

@@ -142,8 +142,10 @@ pub trait KeySource: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// The issuer whose keys these are, where the source knows it; `None` by default. A verifier for
-    /// another issuer is an error.
+    /// The issuer whose keys these are, where the source knows it; `None` by default.
+    ///
+    /// A verifier that does not expect this issuer is an error. One that expects it beside others is
+    /// not: they are taken for other names of the same issuer, whose tokens these keys verify.
     fn issuer(&self) -> Option<&str> {
         None
     }

@@ -189,6 +189,12 @@ impl Number {
             {
                 Self::Unsigned(number as u64)
             }
+            Self::Float(number)
+                if number.fract() == 0.0
+                    && (-9_223_372_036_854_775_808.0..0.0).contains(&number) =>
+            {
+                Self::Signed(number as i64)
+            }
             number => number,
         }
     }

@@ -28,6 +28,32 @@ macro_rules! forward {
     )+};
 }
 
+/// Integers: a number that is whole fits, also when it is written with a fraction or an exponent.
+macro_rules! integers {
+    ($($method:ident)+) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, serde_json::Error> {
+            match self.whole_number() {
+                Some(Number::Unsigned(number)) => visitor.visit_u64(number),
+                Some(Number::Signed(number)) => visitor.visit_i64(number),
+                _ => serde_json::Deserializer::from_str(self.0).$method(visitor),
+            }
+        }
+    )+};
+}
+
+impl Json<'_> {
+    /// The integer that this JSON is, when it is written with a fraction or an exponent.
+    fn whole_number(&self) -> Option<Number> {
+        let is_number = self.0.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+        let is_float = is_number && self.0.contains(['.', 'e', 'E']);
+        let number = is_float.then(|| self.0.parse().ok())??;
+        match Number::Float(number).as_integer() {
+            Number::Float(_) => None,
+            integer => Some(integer),
+        }
+    }
+}
+
 impl<'de> Deserializer<'de> for Json<'de> {
     type Error = serde_json::Error;
 
@@ -39,14 +65,39 @@ impl<'de> Deserializer<'de> for Json<'de> {
         visitor.visit_unit()
     }
 
+    fn deserialize_option<V: Visitor<'de>>(
+        self,
+        visitor: V,
+    ) -> Result<V::Value, serde_json::Error> {
+        match self.0 {
+            "null" => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, serde_json::Error> {
+        match name.starts_with(SERDE_JSON_PRIVATE) {
+            true => {
+                serde_json::Deserializer::from_str(self.0).deserialize_newtype_struct(name, visitor)
+            }
+            false => visitor.visit_newtype_struct(self),
+        }
+    }
+
+    integers! {
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
+    }
+
     forward! {
-        deserialize_any() deserialize_bool() deserialize_i8() deserialize_i16() deserialize_i32()
-        deserialize_i64() deserialize_i128() deserialize_u8() deserialize_u16() deserialize_u32()
-        deserialize_u64() deserialize_u128() deserialize_f32() deserialize_f64()
+        deserialize_any() deserialize_bool() deserialize_f32() deserialize_f64()
         deserialize_char() deserialize_str() deserialize_string() deserialize_bytes()
-        deserialize_byte_buf() deserialize_option() deserialize_unit()
+        deserialize_byte_buf() deserialize_unit()
         deserialize_unit_struct(name: &'static str)
-        deserialize_newtype_struct(name: &'static str)
         deserialize_seq() deserialize_tuple(len: usize)
         deserialize_tuple_struct(name: &'static str, len: usize)
         deserialize_map()

@@ -325,6 +325,53 @@ fn whole_times_fit_integers_however_they_are_written() {
     assert_eq!((raw["exp"].get(), raw["nbf"].get()), ("4102444800.0", "1e3"));
 }
 
+#[test]
+fn whole_numbers_of_custom_claims_fit_integers_however_they_are_written() {
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Level(i8);
+
+    #[derive(Debug, Deserialize)]
+    struct Numbers {
+        auth_time: u64,
+        tenant: Option<u32>,
+        level: Level,
+        share: f32,
+    }
+
+    let numbers = |auth_time: &str, tenant: &str, level: &str, share: &str| {
+        verify::<Numbers>(&format!(
+            r#"{{"iss":"{ISSUER}","aud":"{AUDIENCE}","exp":4102444800,"auth_time":{auth_time},
+                "tenant":{tenant},"level":{level},"share":{share}}}"#
+        ))
+    };
+    for (auth_time, tenant, level) in [
+        ("1700000000", "7", "-3"),
+        ("1700000000.0", "7.0", "-3.0"),
+        ("1.7e9", "7e0", "-30e-1"),
+        ("17E8", "0.7e1", "-0.3e1"),
+    ] {
+        let read = numbers(auth_time, tenant, level, "0.5").unwrap();
+        assert_eq!((read.auth_time, read.tenant), (1_700_000_000, Some(7)));
+        assert_eq!((read.level.0, read.share), (-3, 0.5));
+    }
+    assert_eq!(numbers("1", "null", "0", "2").unwrap().tenant, None);
+    for (auth_time, tenant, level) in [
+        ("1700000000.5", "7", "0"),
+        ("-1.0", "7", "0"),
+        ("1e300", "7", "0"),
+        ("1", "4294967296.0", "0"),
+        ("1", "7", "128.0"),
+        ("\"1.0\"", "7", "0"),
+    ] {
+        assert_eq!(numbers(auth_time, tenant, level, "1").unwrap_err(), UnexpectedClaims);
+    }
+    // A type that takes any JSON sees what the token says.
+    let any = verify::<Value>(&format!(
+        r#"{{"iss":"{ISSUER}","aud":"{AUDIENCE}","exp":4102444800,"level":7.0}}"#
+    ));
+    assert_eq!(any.unwrap()["level"].to_string(), "7.0");
+}
+
 /// Claims that are mostly good JSON: some bytes of it are removed, replaced or doubled.
 fn spoiled() -> impl Strategy<Value = String> {
     let odd =

@@ -33,7 +33,8 @@ struct Claims {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let key = VerificationKey::from_secret(DEMO_SECRET, Algorithm::HS256)?;
-    let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
+    let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?
+        .add_required_claim("sub"); // Refuses an empty one, too.
     let auth = JwtAuthLayer::new(verifier.with_claims::<Claims>());
 
     let api = Router::new()

@@ -22,7 +22,8 @@ async fn me(token: VerifiedToken<Claims>) -> String {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let key = VerificationKey::from_secret(DEMO_SECRET, Algorithm::HS256)?;
-    let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
+    let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?
+        .add_required_claim("sub"); // Refuses an empty one, too.
     let auth = JwtAuthLayer::new(verifier.with_claims::<Claims>());
     let app = Router::new().route("/me", get(me)).route_layer(auth);
 

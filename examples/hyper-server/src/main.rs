@@ -39,7 +39,8 @@ const GRACE: Duration = Duration::from_secs(5);
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let key = VerificationKey::from_secret(DEMO_SECRET, Algorithm::HS256)?;
-    let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
+    let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?
+        .add_required_claim("sub"); // Refuses an empty one, too.
     let auth = JwtAuthLayer::new(verifier.with_claims::<Claims>());
     let service = ServiceBuilder::new().layer(auth).service_fn(async |request| {
         Ok::<_, Infallible>(hello(&request).unwrap_or_else(|missing| server_error(&missing)))
