@@ -103,6 +103,14 @@ impl Fixture {
         join(&message, &self.sign(b"another message"))
     }
 
+    /// Anybody's: no claims, and as many strings with an escape as fit.
+    pub(crate) fn token_of_escapes(&self) -> String {
+        let header = json!({"alg": self.algorithm.name()}).to_string();
+        let payload = format!("{{{}}}", r#""\n""#.repeat(3_000));
+        let [header, payload] = [header, payload].map(|text| URL_SAFE_NO_PAD.encode(text));
+        format!("{header}.{payload}.eA")
+    }
+
     fn public_key(&self) -> Vec<u8> {
         use encoding::{AsDer, PublicKeyX509Der};
         let der = match &self.signer {

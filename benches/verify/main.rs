@@ -104,6 +104,11 @@ fn contenders(fixture: &Fixture) -> Vec<Contender> {
             Some(fixture.token()),
         ),
         through_layer::<RegisteredClaims>(
+            "layer, IssuerSet, forged names",
+            issuers(&verifier),
+            Some(fixture.token_of_escapes()),
+        ),
+        through_layer::<RegisteredClaims>(
             "layer, forged signature",
             verifier.clone(),
             Some(fixture.forged_token()),

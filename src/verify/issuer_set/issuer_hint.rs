@@ -22,7 +22,7 @@ pub(super) fn issuer_hint(payload: &[u8]) -> Result<Cow<'_, str>, RejectionKind>
             b'"' => {
                 let text = skip_string(&mut rest).ok_or(RejectionKind::MalformedClaims)?;
                 if depth == 1
-                    && (text == b"iss" || is_escaped_iss(text))
+                    && is_iss(text)
                     && let [b':', value @ ..] = rest.as_slice().trim_ascii_start()
                 {
                     return read_string(value).ok_or(RejectionKind::MalformedClaims);
@@ -49,12 +49,15 @@ fn skip_string<'a>(rest: &mut Iter<'a, u8>) -> Option<&'a [u8]> {
     }
 }
 
-fn is_escaped_iss(text: &[u8]) -> bool {
-    const LONGEST: usize = r"\u0069\u0073\u0073".len();
+/// Each letter may be escaped, in one way: the digits have no upper and lower case.
+fn is_iss(text: &[u8]) -> bool {
+    const I: [&[u8]; 2] = [b"i", br"\u0069"];
+    const S: [&[u8]; 2] = [b"s", br"\u0073"];
 
-    text.len() <= LONGEST
-        && text.contains(&b'\\')
-        && read_string(&[b"\"", text, b"\""].concat()).is_some_and(|text| text == "iss")
+    let rest = [I, S, S].iter().try_fold(text, |rest, [plain, escaped]| {
+        rest.strip_prefix(*plain).or_else(|| rest.strip_prefix(*escaped))
+    });
+    rest.is_some_and(<[u8]>::is_empty)
 }
 
 /// The JSON string at the start.
@@ -77,6 +80,11 @@ mod tests {
             (r#"{"x":"}{","\"iss":"b","iss\\":"b","iss":"a"}"#, "a"),
             (r#"{"iss":"a","iss":"b"}"#, "a"),
             (r#" { "\u0069s\u0073" : "https:\/\/a" } "#, "https://a"),
+            (r#"{"\u0069\u0073\u0073":"a","iss":"b"}"#, "a"),
+            (
+                r#"{"\u0069\u0073":"b","\U0069ss":"c","iss\u0073":"d","i\u0053s":"e","iss":"a"}"#,
+                "a",
+            ),
             (r#"{"ISS":"b","iss":"a", and no JSON}"#, "a"),
         ] {
             assert_eq!(issuer_hint(payload.as_bytes()).unwrap(), hint, "{payload}");
