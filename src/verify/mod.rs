@@ -157,8 +157,10 @@ impl<C> JwtVerifier<C> {
 /// What a first look at a token leads to: a verdict, or keys to wait for.
 enum Step<C> {
     Done(Result<VerifiedToken<C>, Rejection>),
-    Wait(Pin<Box<dyn Future<Output = Result<KeyCandidates, KeySourceError>> + Send>>),
+    Wait(PendingKeys),
 }
+
+type PendingKeys = Pin<Box<dyn Future<Output = Result<KeyCandidates, KeySourceError>> + Send>>;
 
 #[derive(Clone, Copy)]
 enum MayWait {

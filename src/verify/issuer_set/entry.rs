@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::IssuerTemplate;
 use crate::JwtVerifier;
@@ -6,23 +6,22 @@ use crate::JwtVerifier;
 /// An issuer of a set, under one name or several.
 pub(super) struct Issuer<C> {
     pub(super) verifier: JwtVerifier<C>,
-    made: Option<Made<C>>,
-}
-
-/// What is known of an issuer that a template made for a token.
-struct Made<C> {
-    by: IssuerTemplate<C>,
+    /// The template that made it for a token; `None` when the application added it.
+    template: Option<IssuerTemplate<C>>,
     /// The number that its last verified token had among those of the set; 0 without one.
     last_verified: AtomicU64,
+    /// Whether it has had keys, as far as a waiting request has seen.
+    has_keys: AtomicBool,
 }
 
 impl<C> Issuer<C> {
-    pub(super) fn added(verifier: JwtVerifier<C>) -> Self {
-        Self { verifier, made: None }
-    }
-
-    pub(super) fn made(by: IssuerTemplate<C>, verifier: JwtVerifier<C>) -> Self {
-        Self { verifier, made: Some(Made { by, last_verified: AtomicU64::new(0) }) }
+    pub(super) fn new(verifier: JwtVerifier<C>, template: Option<IssuerTemplate<C>>) -> Self {
+        Self {
+            verifier,
+            template,
+            last_verified: AtomicU64::new(0),
+            has_keys: AtomicBool::new(false),
+        }
     }
 
     /// Empty when its verifier expects any issuer.
@@ -30,9 +29,13 @@ impl<C> Issuer<C> {
         self.verifier.issuer_names().unwrap_or_default()
     }
 
-    /// The template that made it; `None` when the application added it.
     pub(super) fn template(&self) -> Option<&IssuerTemplate<C>> {
-        self.made.as_ref().map(|made| &made.by)
+        self.template.as_ref()
+    }
+
+    /// Whether a predicate allows it, so that a client may have made up its name.
+    pub(super) fn is_open(&self) -> bool {
+        self.template().is_some_and(IssuerTemplate::is_open)
     }
 
     /// Calls the application's predicate.
@@ -40,14 +43,23 @@ impl<C> Issuer<C> {
         self.template().is_none_or(|template| template.allows(name))
     }
 
-    /// When its last token was verified, for an issuer that a template made; 0 for never.
+    /// When its last token was verified, for an issuer that a predicate allows; 0 for never.
     pub(super) fn last_verified(&self) -> Option<u64> {
-        self.made.as_ref().map(|made| made.last_verified.load(Ordering::Relaxed))
+        self.is_open().then(|| self.last_verified.load(Ordering::Relaxed))
     }
 
     pub(super) fn set_last_verified(&self, number: u64) {
-        if let Some(made) = &self.made {
-            made.last_verified.store(number, Ordering::Relaxed);
+        self.last_verified.store(number, Ordering::Relaxed);
+    }
+
+    /// Sees whether it has had keys. Calls the source of keys, which may be the application's.
+    pub(super) fn note_keys(&self) {
+        if self.is_open() && !self.has_keys() && self.verifier.keys.generation().is_some() {
+            self.has_keys.store(true, Ordering::Relaxed);
         }
+    }
+
+    pub(super) fn has_keys(&self) -> bool {
+        self.has_keys.load(Ordering::Relaxed)
     }
 }

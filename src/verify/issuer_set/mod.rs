@@ -1,11 +1,13 @@
 //! Several issuers: a token's `iss` picks the verifier, among those that are allowed.
 
 mod entry;
+mod first_fetches;
 mod issuer_hint;
 mod registry;
 mod template;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -17,11 +19,11 @@ use self::issuer_hint::issuer_hint;
 use self::registry::Registry;
 pub use self::template::IssuerTemplate;
 use super::expected::Expected;
-use super::{MayWait, Step};
+use super::{MayWait, PendingKeys, Step};
 use crate::token::{BearerToken, CompactJws, Limits, Scratch};
 use crate::{
-    ConfigError, ConfigErrorKind, JwtVerifier, KeyCandidates, KeySourceError, KeyStatus,
-    RegisteredClaims, Rejection, RejectionKind, Verification, VerifiedToken, VerifyToken,
+    ConfigError, ConfigErrorKind, JwtVerifier, KeyStatus, RegisteredClaims, Rejection,
+    RejectionKind, Verification, VerifiedToken, VerifyToken,
 };
 
 /// Verifies tokens of several issuers, each with its own keys, audience and algorithms (RFC 8725
@@ -38,7 +40,7 @@ use crate::{
 /// |---|---|---|
 /// | issuers | none | [`add`](Self::add), [`remove`](Self::remove) |
 /// | issuers that differ in their tenant | none | [`add_template`](Self::add_template), [`remove_template`](Self::remove_template) |
-/// | issuers of templates that are kept | 100 | [`with_capacity`](Self::with_capacity) |
+/// | issuers that predicates allow and that are kept | 100 | [`with_capacity`](Self::with_capacity) |
 ///
 /// # Example: two issuers, one of them for a while
 ///
@@ -72,18 +74,22 @@ impl<C> IssuerSet<C> {
         Self(Arc::new(Shared { registry, verified: AtomicU64::new(0) }))
     }
 
-    /// Replaces how many issuers of templates are kept, also for the clones; 100 by default.
+    /// Replaces how many issuers that [predicates allow](IssuerTemplate::allow_if) are kept, also for
+    /// the clones; 100 by default.
     ///
     /// | an issuer | in a full set |
     /// |---|---|
-    /// | that was [added](Self::add) | is never evicted, and does not count |
-    /// | that a template made, with a verified token | is evicted if its last one is the oldest, when another issuer has its first |
-    /// | that a template made, without one | does not count: 16 of these are held beside, and the oldest one that no request waits for is evicted |
+    /// | that was [added](Self::add), or that a template [names](IssuerTemplate::allow_tenants) | is never evicted, and does not count |
+    /// | that a predicate allows, with a verified token | is evicted if its last one is the oldest, when another issuer has its first |
+    /// | that a predicate allows, without one | does not count: 16 of these are held beside, and the oldest one whose first keys no request waits for is evicted |
     ///
     /// So a token that is not verified never evicts an issuer that had a verified one. An issuer that
     /// was evicted is made again by its next token, and fetches its keys again: the capacity should
-    /// be the number of tenants in use. When requests wait for the first keys of 16 issuers, the
-    /// tokens of a further issuer get 503 with `Retry-After: 1`, and nothing is fetched.
+    /// be the number of tenants in use.
+    ///
+    /// The tokens of a further issuer that a predicate allows get 503 with `Retry-After: 1`, and
+    /// nothing is fetched, when requests wait for the first keys of 16 issuers, or when 64 were made
+    /// without a verified token; one more can be made each second.
     ///
     /// # Errors
     ///
@@ -105,7 +111,7 @@ impl<C> IssuerSet<C> {
     ///
     /// When the verifier expects any issuer, or when an issuer of one of its names was added before.
     pub fn add(&self, verifier: JwtVerifier<C>) -> Result<(), ConfigError> {
-        let issuer = Arc::new(Issuer::added(verifier));
+        let issuer = Arc::new(Issuer::new(verifier, None));
         if issuer.names().is_empty() {
             return Err(unusable(
                 "a verifier of any issuer cannot be added to others: name its issuer",
@@ -170,9 +176,11 @@ impl<C> IssuerSet<C> {
             .into_iter()
             .find(|template| template.allows(name))
             .ok_or(RejectionKind::WrongIssuer)?;
-        self.read().has_slot()?;
+        if template.is_open() {
+            self.read().has_slot()?;
+        }
         let verifier = template.verifier(name).map_err(Rejection::without_keys)?;
-        let issuer = Arc::new(Issuer::made(template, verifier));
+        let issuer = Arc::new(Issuer::new(verifier, Some(template)));
         let (held, _evicted) = self.write().hold(name, &issuer)?;
         Ok(held)
     }
@@ -208,7 +216,7 @@ impl<C: DeserializeOwned> IssuerSet<C> {
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
         match self.begin(token.as_bytes())? {
             (_, Step::Done(result)) => result,
-            (issuer, Step::Wait(keys)) => self.finish(&issuer, token.as_bytes(), keys.await),
+            (issuer, Step::Wait(keys)) => self.finish(&issuer, token.as_bytes(), keys).await,
         }
     }
 
@@ -224,7 +232,7 @@ impl<C: DeserializeOwned> IssuerSet<C> {
             }
             // The limits of the issuer may be larger. It is picked by the payload alone, so that an
             // untrusted client cannot have a large header read when they are not.
-            Err(RejectionKind::TokenTooLong) => {
+            Err(RejectionKind::TokenTooLong) if token.len() <= self.read().max_token_length() => {
                 let payload = CompactJws::decode_payload(token, &mut scratch)?;
                 let issuer = self.issuer(&issuer_hint(payload)?)?;
                 let step = issuer.verifier.begin(token, MayWait::Yes);
@@ -238,12 +246,18 @@ impl<C: DeserializeOwned> IssuerSet<C> {
         Ok((issuer, step))
     }
 
-    fn finish(
+    async fn finish(
         &self,
         issuer: &Arc<Issuer<C>>,
         token: &[u8],
-        found: Result<KeyCandidates, KeySourceError>,
+        mut keys: PendingKeys,
     ) -> Result<VerifiedToken<C>, Rejection> {
+        // It may wait on for an unknown `kid` once there are keys.
+        let found = poll_fn(|context| {
+            issuer.note_keys();
+            keys.as_mut().poll(context)
+        });
+        let found = found.await;
         let result = issuer.verifier.resume(token, found)?;
         self.verified(issuer);
         Ok(result)
@@ -261,7 +275,7 @@ where
             Ok((issuer, Step::Wait(keys))) => {
                 let (issuers, token) = (self.clone(), token.clone());
                 Verification::verified_later(async move {
-                    issuers.finish(&issuer, token.as_bytes(), keys.await)
+                    issuers.finish(&issuer, token.as_bytes(), keys).await
                 })
             }
         }

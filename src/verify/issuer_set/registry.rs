@@ -6,28 +6,46 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::entry::Issuer;
+use super::first_fetches::FirstFetches;
 use super::{IssuerTemplate, unusable};
+use crate::token::Limits;
 use crate::{ConfigError, KeySourceError, Rejection, RejectionKind};
 
 pub(super) struct Registry<C> {
-    /// Issuers that were added, and those of templates with a verified token.
+    /// Issuers that the application named, and those with a verified token.
     by_name: HashMap<Arc<str>, Arc<Issuer<C>>>,
-    /// Issuers of templates without a verified token, the oldest first.
+    /// Issuers that a predicate allows, without a verified token, the oldest first.
     unverified: Vec<Arc<Issuer<C>>>,
+    first_fetches: FirstFetches,
     templates: Vec<IssuerTemplate<C>>,
     capacity: usize,
+    /// The longest token that any issuer that was added allows, in bytes.
+    max_added_length: usize,
 }
 
 /// Issuers that have left the set, to be dropped without the lock.
 pub(super) type Removed<C> = Vec<Arc<Issuer<C>>>;
 
 impl<C> Registry<C> {
-    /// How many issuers are held beside the capacity because a token names them, though none was
-    /// verified. No more than these can fetch their keys at a time.
+    /// How many issuers that a predicate allows are held beside the capacity because a token names
+    /// them, though none was verified. No more than these can fetch their first keys at a time.
     const MAX_UNVERIFIED: usize = 16;
 
     pub(super) fn new(capacity: usize) -> Self {
-        Self { by_name: HashMap::new(), unverified: Vec::new(), templates: Vec::new(), capacity }
+        Self {
+            by_name: HashMap::new(),
+            unverified: Vec::new(),
+            first_fetches: FirstFetches::new(),
+            templates: Vec::new(),
+            capacity,
+            max_added_length: Limits::DEFAULT.token,
+        }
+    }
+
+    /// The longest token that an issuer of the set may allow, in bytes: no longer one is decoded.
+    pub(super) fn max_token_length(&self) -> usize {
+        let of_templates = self.templates.iter().map(IssuerTemplate::max_token_length);
+        of_templates.fold(self.max_added_length, usize::max)
     }
 
     pub(super) fn set_capacity(&mut self, capacity: usize) -> Removed<C> {
@@ -43,10 +61,15 @@ impl<C> Registry<C> {
             return Err(unusable("this issuer is there already: remove it first"));
         }
         let removed = issuer.names().iter().filter_map(|name| self.remove(name)).collect();
+        self.max_added_length = self.max_added_length.max(issuer.verifier.rules.limits.token);
+        self.insert(issuer);
+        Ok(removed)
+    }
+
+    fn insert(&mut self, issuer: &Arc<Issuer<C>>) {
         for name in issuer.names() {
             self.by_name.insert(name.as_str().into(), Arc::clone(issuer));
         }
-        Ok(removed)
     }
 
     pub(super) fn add_template(&mut self, template: IssuerTemplate<C>) {
@@ -94,28 +117,31 @@ impl<C> Registry<C> {
         self.by_name.get(name).or_else(unverified).cloned()
     }
 
-    /// Whether an issuer without a verified token can be held.
+    /// Whether a further issuer that a predicate allows can be held.
     ///
     /// # Errors
     ///
-    /// When as many as possible are there and a request waits for the keys of each.
+    /// When as many as possible are held and a request waits for the first keys of each, or when too
+    /// many were made.
     pub(super) fn has_slot(&self) -> Result<(), Rejection> {
         let is_full = self.unverified.len() >= Self::MAX_UNVERIFIED;
-        if is_full && self.oldest_unused().is_none() {
+        if is_full && self.oldest_unused().is_none() || !self.first_fetches.is_one_left() {
             let error = KeySourceError::new("too many issuers fetch their first keys");
             return Err(Rejection::without_keys(error.with_retry_after(Duration::from_secs(1))));
         }
         Ok(())
     }
 
-    /// The oldest issuer without a verified token that no request uses: the set alone holds it.
+    /// The oldest issuer without a verified token whose first keys no request waits for.
     fn oldest_unused(&self) -> Option<usize> {
-        self.unverified.iter().position(|issuer| Arc::strong_count(issuer) == 1)
+        // Without keys it is unused when the set alone holds it.
+        let is_unused =
+            |issuer: &Arc<Issuer<C>>| issuer.has_keys() || Arc::strong_count(issuer) == 1;
+        self.unverified.iter().position(is_unused)
     }
 
-    /// Holds an issuer that a template made for a token, until a token of it is verified. Returns
-    /// the one that is held, which is another one when another request was quicker, and the one
-    /// that was evicted for it.
+    /// Holds an issuer that a template made for a token. Returns the one that is held, which is
+    /// another one when another request was quicker, and the one that was evicted for it.
     #[allow(clippy::type_complexity, reason = "an issuer in, an issuer out")]
     pub(super) fn hold(
         &mut self,
@@ -131,7 +157,12 @@ impl<C> Registry<C> {
         if !issuer.template().is_some_and(is_there) {
             return Err(RejectionKind::WrongIssuer.into());
         }
+        if !issuer.is_open() {
+            self.insert(issuer);
+            return Ok((Arc::clone(issuer), None));
+        }
         self.has_slot()?;
+        self.first_fetches.take();
         let is_full = self.unverified.len() >= Self::MAX_UNVERIFIED;
         let evicted = self.oldest_unused().filter(|_| is_full);
         let evicted = evicted.map(|oldest| self.unverified.remove(oldest));
@@ -145,14 +176,13 @@ impl<C> Registry<C> {
         let held = self.unverified.iter().position(|held| Arc::ptr_eq(held, issuer));
         let Some(held) = held else { return Vec::new() };
         self.unverified.remove(held);
+        self.first_fetches.give_back();
         let removed = self.shrink_to(self.capacity.saturating_sub(1));
-        for name in issuer.names() {
-            self.by_name.insert(name.as_str().into(), Arc::clone(issuer));
-        }
+        self.insert(issuer);
         removed
     }
 
-    /// Evicts issuers of templates, the least recently verified first, until so many are left.
+    /// Evicts issuers that predicates allow, the least recently verified first, until so many are left.
     fn shrink_to(&mut self, capacity: usize) -> Removed<C> {
         let mut made: Vec<_> = self
             .by_name
@@ -170,13 +200,9 @@ impl<C> Registry<C> {
 
     /// The issuers that the application named, and those with a verified token, by name.
     pub(super) fn known(&self) -> Vec<(String, Arc<Issuer<C>>)> {
-        let is_named = |issuer: &&Arc<Issuer<C>>| {
-            issuer.template().is_some_and(|template| !template.is_open())
-        };
-        let named = self.unverified.iter().filter(is_named);
-        let named = named.filter_map(|issuer| Some((issuer.names().first()?.as_str(), issuer)));
-        let kept = self.by_name.iter().map(|(name, issuer)| (&**name, issuer));
-        let mut known: Vec<_> = kept.chain(named).map(|(n, i)| (n.to_owned(), i.clone())).collect();
+        let held = self.by_name.iter();
+        let mut known: Vec<_> =
+            held.map(|(name, issuer)| ((**name).to_owned(), Arc::clone(issuer))).collect();
         known.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         known
     }

@@ -1,8 +1,10 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::unusable;
+use crate::token::Limits;
 use crate::{ConfigError, JwtVerifier, KeySourceError, RegisteredClaims};
 
 /// Issuers that differ only in their tenant, such as those of Entra ID:
@@ -41,6 +43,8 @@ pub struct IssuerTemplate<C = RegisteredClaims> {
     after: Arc<str>,
     allowed: Allowed,
     make: Arc<Make<C>>,
+    /// Of the tokens that its verifiers allow; 0 before it has made one.
+    max_token_length: Arc<AtomicUsize>,
 }
 
 type Make<C> = dyn Fn(&str, &str) -> Result<JwtVerifier<C>, ConfigError> + Send + Sync;
@@ -104,13 +108,16 @@ impl<C> IssuerTemplate<C> {
             after: after.into(),
             allowed: Allowed::Named(Arc::default()),
             make: Arc::new(make),
+            max_token_length: Arc::default(),
         })
     }
 
     /// Replaces which tenants are allowed: these. None by default.
     ///
-    /// Their issuers are listed by [`key_status`](crate::IssuerSet::key_status) from their first
-    /// token on, and failed fetches of their keys are logged as for any other issuer.
+    /// Their issuers are held from their first token on, beside the
+    /// [capacity](crate::IssuerSet::with_capacity), and are never evicted. They are listed by
+    /// [`key_status`](crate::IssuerSet::key_status), and failed fetches of their keys are logged as for
+    /// any other issuer.
     #[must_use]
     pub fn allow_tenants<T: Into<String>>(mut self, tenants: impl IntoIterator<Item = T>) -> Self {
         let tenants = tenants.into_iter().map(Into::into).collect();
@@ -131,9 +138,9 @@ impl<C> IssuerTemplate<C> {
     ///
     /// | | |
     /// |---|---|
-    /// | fetches | at most 16 issuers without a verified token fetch at a time. There is no limit on how many do so in succession |
+    /// | fetches | at most 16 issuers without a verified token fetch their first keys at a time, and at most 64 in succession, and one more each second |
     /// | memory | 16 issuers beside the [capacity](crate::IssuerSet::with_capacity) |
-    /// | other tenants | an issuer with a verified token is never evicted. One without gets 503 while requests wait for the first keys of 16 others |
+    /// | other tenants | an issuer with a verified token is never evicted. One without gets 503 while requests wait for the first keys of 16 others, or while made-up tenants use up the first fetches |
     /// | the log | nothing above `debug` before the issuer has had keys |
     ///
     /// # Example: the customers of this moment
@@ -189,8 +196,19 @@ impl<C> IssuerTemplate<C> {
         let verifier = if self.is_open() { verifier.quiet() } else { verifier };
         let expects_it_alone = verifier.issuer_names().is_some_and(|names| names == [issuer]);
         match expects_it_alone {
-            true => Ok(verifier),
+            true => {
+                self.max_token_length.fetch_max(verifier.rules.limits.token, Ordering::Relaxed);
+                Ok(verifier)
+            }
             false => Err(KeySourceError::new("the template made a verifier of another issuer")),
+        }
+    }
+
+    /// The longest token that one of its verifiers may allow.
+    pub(super) fn max_token_length(&self) -> usize {
+        match self.max_token_length.load(Ordering::Relaxed) {
+            0 => Limits::LARGEST.token,
+            length => length,
         }
     }
 
@@ -213,6 +231,7 @@ impl<C> Clone for IssuerTemplate<C> {
             after: Arc::clone(&self.after),
             allowed: self.allowed.clone(),
             make: Arc::clone(&self.make),
+            max_token_length: Arc::clone(&self.max_token_length),
         }
     }
 }

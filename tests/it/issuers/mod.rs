@@ -1,6 +1,7 @@
 //! Several issuers: a token's `iss` chooses only among those allowed, and never another's key.
 
 mod eviction;
+mod first_fetches;
 mod flood;
 #[cfg(feature = "tracing")]
 mod log;
@@ -240,6 +241,37 @@ async fn length_limits_are_those_of_the_verifier_that_is_picked() {
     }
     let no_payload = "x".repeat(20_000);
     assert_eq!(kind(&issuers, &no_payload).await, Some(RejectionKind::MalformedToken));
+}
+
+/// `A*` is not base64url: it is malformed once it is decoded.
+#[tokio::test]
+async fn token_that_no_verifier_of_the_set_allows_is_not_decoded() {
+    const TOO_LONG: Option<RejectionKind> = Some(RejectionKind::TokenTooLong);
+    const MALFORMED: Option<RejectionKind> = Some(RejectionKind::MalformedToken);
+
+    let key = support::key(Algorithm::HS256);
+    let verifier = |name: &str, length| {
+        let verifier = JwtVerifier::new(name, support::AUDIENCE, key.verification_key()).unwrap();
+        verifier.with_max_token_length(length).unwrap().with_clock(support::now())
+    };
+    let long = |length| format!("e30.{}.x", "A*".repeat(length / 2 - 3));
+    let issuers = IssuerSet::new();
+    for (name, limit) in [("https://a.test", 16_384), ("https://b.test", 32_768)] {
+        issuers.add(verifier(name, limit)).unwrap();
+        assert_eq!(kind(&issuers, &long(limit)).await, MALFORMED, "{name}");
+        assert_eq!(kind(&issuers, &long(limit + 2)).await, TOO_LONG, "{name}");
+    }
+    // What a template's verifiers allow is known once it has made one.
+    let of_tenant = verifier("https://login.test/one", 40_000);
+    let template = IssuerTemplate::new("https://login.test/{t}", move |_, _| Ok(of_tenant.clone()));
+    issuers.add_template(template.unwrap().allow_tenants(["one"]));
+    assert_eq!(kind(&issuers, &long(65_536)).await, MALFORMED);
+    assert_eq!(kind(&issuers, &long(65_538)).await, TOO_LONG);
+    let mut members = support::claims_with("iss", "https://login.test/one");
+    members["x"] = "x".repeat(25_000).into();
+    assert_eq!(kind(&issuers, &key.token(&members)).await, None);
+    assert_eq!(kind(&issuers, &long(40_000)).await, MALFORMED);
+    assert_eq!(kind(&issuers, &long(40_002)).await, TOO_LONG);
 }
 
 /// Issuers of tenants, which are served by one mock each.
