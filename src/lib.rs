@@ -48,9 +48,23 @@
 //!
 //! # Guides
 //!
-//! - [`docs::from_fastapi`]: from FastAPI's security tutorial to here, step by step.
-//! - [`docs::providers`]: Auth0, Keycloak, Entra ID, Cognito, Google, Okta, Firebase, Kubernetes.
-//! - [`docs::layer_order`]: where the layer stands among others.
+//! To start:
+//!
+//! - [`docs::axum`]: routes, claims, scopes, refusals.
+//! - [`docs::tonic`]: a gRPC server, one service, one method.
+//! - [`docs::hyper`]: hyper, and any other Tower stack.
+//! - [`docs::without_a_request`]: queues, and other tokens that come without a request.
+//! - [`docs::testing`]: tests of handlers and routers with feature `test-util`.
+//! - [`docs::from_jsonwebtoken`]: from hand-written `jsonwebtoken` code: before and after.
+//! - [`docs::from_fastapi`]: FastAPI's security tutorial, step by step.
+//!
+//! To go on:
+//!
+//! - [`docs::providers`]: Auth0, Keycloak, Entra ID, Cognito, Google, Okta, Firebase, Dex, Clerk, WorkOS,
+//!   Kubernetes, SPIFFE.
+//! - [`docs::layer_order`]: CORS, tracing, limits and this layer.
+//! - [`docs::websockets_and_cookies`]: tokens from browsers that are not in `Authorization`.
+//! - [`docs::logging`]: the subject in a tracing span, and what the crate logs.
 //! - [`docs::security`]: the threat model: what is defended, and by which test.
 //! - [`docs::design`]: the design record: what was decided, and why.
 //!

@@ -1,16 +1,45 @@
-//! Guides, and the design record.
+//! Guides, the threat model and the design record.
+//!
+//! Each page is a Markdown file of its own, which also reads well outside of rustdoc.
 
-#[doc = include_str!("from_fastapi.md")]
-pub mod from_fastapi {}
+/// A page from its Markdown file, for readers of rustdoc and of the file alike.
+///
+/// A file ends in the link definitions that a plain Markdown viewer needs. Rustdoc reads those of `links.txt`
+/// first, and the first definition counts: there the same links lead to the items of this build. They need
+/// the features whose items they name; without these, rustdoc has the links of the file. `needs` names the
+/// features that the code of a page is compiled with.
+macro_rules! pages {
+    ($($(#[needs($($feature:tt),+)])? $name:ident: $file:literal;)+) => {$(
+        #[cfg_attr(
+            all(not(doctest), feature = "axum", feature = "oidc-discovery", feature = "test-util"),
+            doc = include_str!("links.txt")
+        )]
+        #[cfg_attr(any(not(doctest), all($($(feature = $feature),+)?)), doc = include_str!($file))]
+        pub mod $name {}
+    )+};
+}
 
-#[doc = include_str!("providers.md")]
-pub mod providers {}
-
-#[doc = include_str!("layer_order.md")]
-pub mod layer_order {}
-
-#[doc = include_str!("design.md")]
-pub mod design {}
-
-#[doc = include_str!("security.md")]
-pub mod security {}
+pages! {
+    #[needs("axum", "oidc-discovery", "test-util")]
+    axum: "axum.md";
+    tonic: "tonic.md";
+    hyper: "hyper.md";
+    #[needs("test-util")]
+    without_a_request: "without_a_request.md";
+    #[needs("axum", "test-util", "jwks-url")]
+    testing: "testing.md";
+    #[needs("axum")]
+    logging: "logging.md";
+    #[needs("axum", "test-util")]
+    websockets_and_cookies: "websockets_and_cookies.md";
+    #[needs("axum", "issuer", "jsonwebtoken-12")]
+    from_jsonwebtoken: "from_jsonwebtoken.md";
+    #[needs("axum", "issuer")]
+    from_fastapi: "from_fastapi.md";
+    #[needs("oidc-discovery")]
+    providers: "providers.md";
+    #[needs("axum")]
+    layer_order: "layer_order.md";
+    security: "security.md";
+    design: "design.md";
+}
