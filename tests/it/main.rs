@@ -27,6 +27,8 @@ mod key_sets;
 mod keys;
 #[cfg(feature = "axum")]
 mod layer_order;
+#[cfg(feature = "axum")]
+mod logging;
 mod properties;
 #[cfg(feature = "oidc-discovery")]
 mod providers;
