@@ -2,10 +2,12 @@
 //! knows the SHA-256 hashes of its users' keys, and not the keys; the key of its monitoring is one secret,
 //! which is compared in constant time.
 //!
-//!     cargo run -p api-keys
-//!     curl -i -H 'Authorization: Bearer demo-key-alice' http://127.0.0.1:3000/me
-//!     curl -i -H 'Authorization: Bearer demo-key-alice' http://127.0.0.1:3000/slow/me
-//!     curl -i -H 'Authorization: Bearer demo-key-monitoring' http://127.0.0.1:3000/metrics
+//! ```sh
+//! cargo run -p api-keys
+//! curl -i -H 'Authorization: Bearer demo-key-alice' http://127.0.0.1:3000/me
+//! curl -i -H 'Authorization: Bearer demo-key-alice' http://127.0.0.1:3000/slow/me
+//! curl -i -H 'Authorization: Bearer demo-key-monitoring' http://127.0.0.1:3000/metrics
+//! ```
 
 use std::collections::HashMap;
 use std::env;

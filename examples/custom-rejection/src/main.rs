@@ -1,10 +1,12 @@
 //! Refusals in one's own words: problem details for the programs that call an API, a page for the
 //! people who open it in a browser. The status and the challenge stay those of the layer.
 //!
-//!     cargo run -p custom-rejection
-//!     curl -i http://127.0.0.1:3000/orders
-//!     curl -i http://127.0.0.1:3000/account
-//!     curl -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:3000/orders   # $TOKEN: see the README
+//! ```sh
+//! cargo run -p custom-rejection
+//! curl -i http://127.0.0.1:3000/orders
+//! curl -i http://127.0.0.1:3000/account
+//! curl -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:3000/orders   # $TOKEN: see the README
+//! ```
 
 use std::env;
 use std::error::Error;

@@ -1,7 +1,9 @@
 //! The least there is: an axum route that greets the user whom the token names.
 //!
-//!     cargo run -p hello
-//!     curl -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:3000/me   # $TOKEN: see the README
+//! ```sh
+//! cargo run -p hello
+//! curl -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:3000/me   # $TOKEN: see the README
+//! ```
 use axum::{Router, routing::get};
 use serde::Deserialize;
 use tower_jwt_auth::{Algorithm, JwtAuthLayer, JwtVerifier, VerificationKey, VerifiedToken};

@@ -1,8 +1,10 @@
 //! No framework: hyper's connections (HTTP/1.1 and h2c), one service behind the layer, and a stop on
 //! Ctrl-C that lets running requests end.
 //!
-//!     cargo run -p hyper-server
-//!     curl -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:3000/   # $TOKEN: see the README
+//! ```sh
+//! cargo run -p hyper-server
+//! curl -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:3000/   # $TOKEN: see the README
+//! ```
 
 use std::convert::Infallible;
 use std::env;

@@ -1,7 +1,9 @@
 //! A token service to try out. Users and keys live in memory and are gone when it ends.
 //!
-//!     cargo run -p token-service -- --demo
-//!     cargo run -p token-service -- --help
+//! ```sh
+//! cargo run -p token-service -- --demo
+//! cargo run -p token-service -- --help
+//! ```
 
 use std::error::Error;
 use std::io::{self, Write};

@@ -1,11 +1,13 @@
 //! gRPC with tonic: the standard health service, with its unary `Check` and its streaming `Watch`,
 //! behind the layer. A refused call gets the status UNAUTHENTICATED.
 //!
-//!     cargo run -p tonic-server
-//!     printf '\0\0\0\0\0' | curl -i --output - --http2-prior-knowledge --data-binary @- \
-//!         -H 'content-type: application/grpc' -H 'te: trailers' \
-//!         -H "authorization: Bearer $TOKEN" \
-//!         http://127.0.0.1:50051/grpc.health.v1.Health/Check   # $TOKEN: see the README
+//! ```sh
+//! cargo run -p tonic-server
+//! printf '\0\0\0\0\0' | curl -i --output - --http2-prior-knowledge --data-binary @- \
+//!     -H 'content-type: application/grpc' -H 'te: trailers' \
+//!     -H "authorization: Bearer $TOKEN" \
+//!     http://127.0.0.1:50051/grpc.health.v1.Health/Check   # $TOKEN: see the README
+//! ```
 
 use std::env;
 use std::error::Error;

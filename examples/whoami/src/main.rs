@@ -1,11 +1,13 @@
 //! Try any issuer's token: a server that answers with the claims of the token it is shown, over
 //! HTTP/1.1, h2c and gRPC. Refusals are gRPC to gRPC and gRPC-Web requests.
 //!
-//!     cargo run -p whoami -- --issuer https://issuer.example \
-//!         --audience https://api.example --discover
-//!     curl -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8000/
-//!     curl -i http://127.0.0.1:8000/readyz
-//!     cargo run -p whoami -- --help
+//! ```sh
+//! cargo run -p whoami -- --issuer https://issuer.example \
+//!     --audience https://api.example --discover
+//! curl -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8000/
+//! curl -i http://127.0.0.1:8000/readyz
+//! cargo run -p whoami -- --help
+//! ```
 //!
 //! It serves at once, whether the issuer can be reached or not: until its keys are there, a token
 //! gets 503. `/readyz` needs no token. It answers 200 when the keys of every issuer are there and
