@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Response};
 
 use crate::rejection::challenge::Challenges;
 use crate::rejection::grpc::GrpcAnswers;
-use crate::rejection::{grpc, response};
+use crate::rejection::response::Asked;
 use crate::token::extract;
 use crate::verify::{PendingVerdict, VerificationState};
 use crate::{
@@ -120,22 +120,26 @@ impl<C: Send + Sync + 'static> Policy<C> {
         head.extensions.insert(BearerVerified);
     }
 
-    /// The answer to a refused request: gRPC to gRPC, and HTTP to all else.
+    /// What to keep of a request that may be refused.
+    pub(crate) fn remember<B, R>(&self, head: &Parts, responder: &R) -> Asked<R::Remembered>
+    where
+        R: ResponseForRejection<B>,
+    {
+        Asked::new(head, self.grpc_answers, responder)
+    }
+
+    /// The answer to a refused request.
     pub(crate) fn refuse<B, R>(
         &self,
         rejection: Rejection,
-        head: &Parts,
+        asked: Asked<R::Remembered>,
         responder: &R,
     ) -> Response<B>
     where
-        B: Default,
         R: ResponseForRejection<B>,
     {
         crate::trace::refused(&rejection);
-        match grpc::media_type(head, self.grpc_answers) {
-            Some(media_type) => grpc::response(rejection, media_type, &self.challenges),
-            None => response::http_response(rejection, head, responder, &self.challenges),
-        }
+        asked.refuse(rejection, responder, &self.challenges)
     }
 }
 

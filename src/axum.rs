@@ -22,8 +22,7 @@ use crate::{BearerToken, MissingLayer, Rejection, RejectionKind, VerifiedToken};
 ///
 /// ```
 /// use axum::response::IntoResponse;
-/// use tower_jwt_auth::axum::ExtractorRejection;
-/// use tower_jwt_auth::{RejectionKind, VerifiedToken};
+/// use tower_jwt_auth::{ExtractorRejection, RejectionKind, VerifiedToken};
 ///
 /// let rejection = ExtractorRejection::Rejection(RejectionKind::MissingCredentials.into());
 /// assert_eq!(rejection.into_response().status(), 401);

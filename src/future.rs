@@ -1,5 +1,6 @@
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -16,6 +17,10 @@ use crate::verify::PendingVerdict;
 pin_project! {
     /// The response future of [`JwtAuth`](crate::JwtAuth): waits for the verdict where it takes
     /// time, then forwards or refuses.
+    ///
+    /// `M` is what the responder remembers of a request (`()` for [`EmptyBody`](crate::EmptyBody) and
+    /// [`ProblemJson`](crate::ProblemJson)). The future is `Send` where the inner service, its future and
+    /// its bodies are, and `Unpin` where the inner future is.
     ///
     /// # Example: in the signature of one's own service, without a box
     ///
@@ -35,12 +40,13 @@ pin_project! {
     /// }
     /// # let _ = call::<tower::util::BoxCloneService<Request<String>, Response<String>, ()>>;
     /// ```
-    pub struct ResponseFuture<S, C, R, ReqB>
+    pub struct ResponseFuture<S, C, R, ReqB, M = ()>
     where
         S: Service<Request<ReqB>>,
     {
         #[pin]
         state: State<S, C, R, ReqB>,
+        remembered: PhantomData<fn() -> M>,
     }
 }
 
@@ -64,31 +70,34 @@ pub(crate) struct Waiting<S, C, R, ReqB> {
     /// The instance that was polled ready.
     pub(crate) inner: S,
     pub(crate) policy: Arc<Policy<C>>,
-    pub(crate) responder: R,
+    pub(crate) responder: Arc<R>,
     pub(crate) head: Parts,
     pub(crate) body: ReqB,
 }
 
-impl<S: Service<Request<ReqB>>, C, R, ReqB> ResponseFuture<S, C, R, ReqB> {
+impl<S: Service<Request<ReqB>>, C, R, ReqB, M> ResponseFuture<S, C, R, ReqB, M> {
     pub(crate) fn forward(future: S::Future) -> Self {
-        Self { state: State::Forward { future } }
+        Self::in_state(State::Forward { future })
     }
 
     pub(crate) fn reject(response: S::Response) -> Self {
-        Self { state: State::Reject { response: Some(response) } }
+        Self::in_state(State::Reject { response: Some(response) })
     }
 
     pub(crate) fn wait(waiting: Waiting<S, C, R, ReqB>) -> Self {
-        Self { state: State::Wait { waiting: Some(Box::new(waiting)) } }
+        Self::in_state(State::Wait { waiting: Some(Box::new(waiting)) })
+    }
+
+    fn in_state(state: State<S, C, R, ReqB>) -> Self {
+        Self { state, remembered: PhantomData }
     }
 }
 
-impl<S, C, R, ReqB, ResB> Future for ResponseFuture<S, C, R, ReqB>
+impl<S, C, R, ReqB, ResB> Future for ResponseFuture<S, C, R, ReqB, R::Remembered>
 where
     S: Service<Request<ReqB>, Response = Response<ResB>>,
     C: Send + Sync + 'static,
     R: ResponseForRejection<ResB>,
-    ResB: Default,
 {
     type Output = Result<Response<ResB>, S::Error>;
 
@@ -120,7 +129,8 @@ where
                             State::Forward { future }
                         }
                         Err(rejection) => {
-                            let response = policy.refuse(rejection, &head, &responder);
+                            let asked = policy.remember(&head, &*responder);
+                            let response = policy.refuse(rejection, asked, &*responder);
                             State::Reject { response: Some(response) }
                         }
                     }
@@ -131,7 +141,7 @@ where
     }
 }
 
-impl<S: Service<Request<ReqB>>, C, R, ReqB> fmt::Debug for ResponseFuture<S, C, R, ReqB> {
+impl<S: Service<Request<ReqB>>, C, R, ReqB, M> fmt::Debug for ResponseFuture<S, C, R, ReqB, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }

@@ -6,8 +6,8 @@ use http::request::Parts;
 use tower_layer::Layer;
 
 use crate::authenticate::Policy;
-use crate::rejection::RejectionFn;
 use crate::rejection::grpc::GrpcAnswers;
+use crate::rejection::{RejectionFn, RequestSummary};
 use crate::{ConfigError, EmptyBody, JwtAuth, RegisteredClaims, Rejection, VerifyToken};
 
 /// Lets requests pass that bear a good token, with its claims in their extensions, and refuses all
@@ -43,7 +43,7 @@ use crate::{ConfigError, EmptyBody, JwtAuth, RegisteredClaims, Rejection, Verify
 /// ```
 pub struct JwtAuthLayer<C = RegisteredClaims, R = EmptyBody> {
     policy: Arc<Policy<C>>,
-    responder: R,
+    responder: Arc<R>,
 }
 
 impl<C: Send + Sync + 'static> JwtAuthLayer<C> {
@@ -53,7 +53,7 @@ impl<C: Send + Sync + 'static> JwtAuthLayer<C> {
     /// By default every request needs a token, the realm is `api`, HTTP refusals have an empty body,
     /// and a gRPC request gets a gRPC answer.
     pub fn new(verifier: impl VerifyToken<C>) -> Self {
-        Self { policy: Arc::new(Policy::new(Arc::new(verifier))), responder: EmptyBody }
+        Self { policy: Arc::new(Policy::new(Arc::new(verifier))), responder: Arc::new(EmptyBody) }
     }
 }
 
@@ -63,21 +63,22 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// For a closure, see [`with_rejection_fn`](Self::with_rejection_fn).
     #[must_use]
     pub fn with_rejection_response<Q>(self, responder: Q) -> JwtAuthLayer<C, Q> {
-        JwtAuthLayer { policy: self.policy, responder }
+        JwtAuthLayer { policy: self.policy, responder: Arc::new(responder) }
     }
 
     /// Replaces what writes the responses of refused HTTP requests by a closure.
     ///
-    /// The body still needs a `Default`, for the refusals of gRPC requests, which have none. A type that
-    /// has to be written down (a field, what a function returns) cannot name a closure: implement
-    /// [`ResponseForRejection`](crate::ResponseForRejection) for a type of yours there.
+    /// The body has to be `Default`, for the refusals of gRPC requests, whose body is empty. Implement
+    /// [`ResponseForRejection`](crate::ResponseForRejection) for another body, to read more of the request
+    /// than its method and URI, or where the type has to be written down (a field, what a function returns),
+    /// which cannot be done for a closure.
     ///
     /// It writes what the *layer* refuses. What an extractor or a handler refuses (a missing scope, say)
     /// is answered there, with an empty body; those responses too have the [`Rejection`] among their
     /// extensions: to give all of them one form, map the response outside of the layer.
     ///
-    /// The closure sees the request's head as this layer does: inside of axum's `Router::nest`, its path
-    /// lacks the prefix (see [`exempt`](Self::exempt)).
+    /// The closure sees the URI as this layer does: inside of axum's `Router::nest`, its path lacks the
+    /// prefix (see [`exempt`](Self::exempt)).
     ///
     /// # Example: a custom page
     ///
@@ -90,8 +91,8 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let key = VerificationKey::from_secret(b"an example of a secret: 32 octets", Algorithm::HS256)?;
     /// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
-    /// let layer = JwtAuthLayer::new(verifier).with_rejection_fn(|rejection, head| {
-    ///     let page = format!("{} is not for everybody: {rejection}", head.uri.path());
+    /// let layer = JwtAuthLayer::new(verifier).with_rejection_fn(|rejection, request| {
+    ///     let page = format!("{} is not for everybody: {rejection}", request.uri().path());
     ///     let mut response = Response::new(page);
     ///     *response.status_mut() = rejection.status();
     ///     response
@@ -108,7 +109,7 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     #[must_use]
     pub fn with_rejection_fn<B, F>(self, respond: F) -> JwtAuthLayer<C, RejectionFn<F>>
     where
-        F: Fn(&Rejection, &Parts) -> Response<B>,
+        F: Fn(&Rejection, &RequestSummary) -> Response<B> + Send + Sync + 'static,
     {
         self.with_rejection_response(RejectionFn(respond))
     }
@@ -211,17 +212,17 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     }
 }
 
-impl<S, C, R: Clone> Layer<S> for JwtAuthLayer<C, R> {
+impl<S, C, R> Layer<S> for JwtAuthLayer<C, R> {
     type Service = JwtAuth<S, C, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        JwtAuth::new(inner, Arc::clone(&self.policy), self.responder.clone())
+        JwtAuth::new(inner, Arc::clone(&self.policy), Arc::clone(&self.responder))
     }
 }
 
-impl<C, R: Clone> Clone for JwtAuthLayer<C, R> {
+impl<C, R> Clone for JwtAuthLayer<C, R> {
     fn clone(&self) -> Self {
-        Self { policy: Arc::clone(&self.policy), responder: self.responder.clone() }
+        Self { policy: Arc::clone(&self.policy), responder: Arc::clone(&self.responder) }
     }
 }
 

@@ -76,7 +76,7 @@
 //! | `rust-crypto` | | the other backend, in Rust alone: no ES512; with both on, aws-lc-rs is used |
 //! | `jsonwebtoken-12` | yes | conversions from the keys, algorithms and JWKs of `jsonwebtoken` 12 |
 //! | `jsonwebtoken-11` | | the same for `jsonwebtoken` 11 |
-//! | `axum` | | extractors (module `axum`) and `IntoResponse for Rejection` |
+//! | `axum` | | extractors of [`VerifiedToken`] and [`BearerToken`], and `IntoResponse for Rejection` |
 //! | `issuer` | | `TokenIssuer` and `SigningKey`: issues tokens, signed by aws-lc-rs |
 //! | `jwks-url` | | `JwksUrl`: keys from a URL, fetched and refreshed in the background; brings tokio and reqwest |
 //! | `oidc-discovery` | | `OidcDiscovery` and `JwtVerifier::discover`: the keys' URL from the issuer's metadata; `KnownIssuer`: the issuers of the trade |
@@ -133,7 +133,7 @@ mod strict_json;
 mod trace;
 
 #[cfg(feature = "axum")]
-pub mod axum;
+mod axum;
 #[cfg(feature = "jsonwebtoken-11")]
 mod jsonwebtoken_11;
 #[cfg(feature = "jsonwebtoken-12")]
@@ -146,6 +146,8 @@ pub mod test_util;
 
 pub mod docs;
 
+#[cfg(feature = "axum")]
+pub use crate::axum::ExtractorRejection;
 pub use crate::claims::{AccessTokenClaims, Audience, NumericDate, RegisteredClaims, Scope};
 pub use crate::clock::{Clock, FixedClock, SystemClock};
 pub use crate::config_error::{ConfigError, ConfigErrorKind};
@@ -164,7 +166,8 @@ pub use crate::key_source::{Fetch, FetchFuture, FetchRequest, JwksUrl};
 pub use crate::key_source::{KeyLookup, KeyQuery, KeySource, KeySourceError, KeyStatus, KeyTask};
 pub use crate::layer::JwtAuthLayer;
 pub use crate::rejection::{
-    EmptyBody, ProblemJson, Rejection, RejectionFn, RejectionKind, ResponseForRejection,
+    EmptyBody, ProblemJson, Rejection, RejectionFn, RejectionKind, RequestSummary,
+    ResponseForRejection,
 };
 pub use crate::service::JwtAuth;
 pub use crate::token::{BearerToken, TokenHeader};

@@ -18,16 +18,17 @@ use crate::{EmptyBody, RegisteredClaims, ResponseForRejection};
 /// tower's `ConcurrencyLimit`, is free at once.
 ///
 /// So the inner service must be `Clone`, and the clone must share its limits: true of all of
-/// tower's but `RateLimit`, which wants a `Buffer` around it. Its response body must have a
-/// `Default`, the empty one; map `hyper::body::Incoming`, which has none.
+/// tower's but `RateLimit`, which wants a `Buffer` around it. Its response body must be one that `R` can make:
+/// [`EmptyBody`] needs a `Default`. The bodies of some layers have none (see
+/// [the page on layer order](crate::docs::layer_order)), nor has `hyper::body::Incoming`: map them.
 pub struct JwtAuth<S, C = RegisteredClaims, R = EmptyBody> {
     inner: S,
     policy: Arc<Policy<C>>,
-    responder: R,
+    responder: Arc<R>,
 }
 
 impl<S, C, R> JwtAuth<S, C, R> {
-    pub(crate) fn new(inner: S, policy: Arc<Policy<C>>, responder: R) -> Self {
+    pub(crate) fn new(inner: S, policy: Arc<Policy<C>>, responder: Arc<R>) -> Self {
         Self { inner, policy, responder }
     }
 }
@@ -36,12 +37,11 @@ impl<S, C, R, ReqB, ResB> Service<Request<ReqB>> for JwtAuth<S, C, R>
 where
     S: Service<Request<ReqB>, Response = Response<ResB>> + Clone,
     C: Send + Sync + 'static,
-    R: ResponseForRejection<ResB> + Clone,
-    ResB: Default,
+    R: ResponseForRejection<ResB>,
 {
     type Response = Response<ResB>;
     type Error = S::Error;
-    type Future = ResponseFuture<S, C, R, ReqB>;
+    type Future = ResponseFuture<S, C, R, ReqB, R::Remembered>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -59,13 +59,14 @@ where
             }
             Decision::Refused(rejection) => {
                 drop(self.take_ready());
-                ResponseFuture::reject(self.policy.refuse(rejection, &head, &self.responder))
+                let asked = self.policy.remember(&head, &*self.responder);
+                ResponseFuture::reject(self.policy.refuse(rejection, asked, &*self.responder))
             }
             Decision::Pending(verdict) => ResponseFuture::wait(Waiting {
                 verdict,
                 inner: self.take_ready(),
                 policy: Arc::clone(&self.policy),
-                responder: self.responder.clone(),
+                responder: Arc::clone(&self.responder),
                 head,
                 body,
             }),
@@ -81,12 +82,12 @@ impl<S: Clone, C, R> JwtAuth<S, C, R> {
     }
 }
 
-impl<S: Clone, C, R: Clone> Clone for JwtAuth<S, C, R> {
+impl<S: Clone, C, R> Clone for JwtAuth<S, C, R> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
             policy: Arc::clone(&self.policy),
-            responder: self.responder.clone(),
+            responder: Arc::clone(&self.responder),
         }
     }
 }

@@ -344,8 +344,10 @@ pub fn challenge_writer(data: &[u8]) {
             Rejection::insufficient_user_authentication(&[&text, &other], age)
         }
     };
-    if let Some(description) = DESCRIPTIONS.get(usize::from(choice / 3)) {
-        rejection = rejection.with_description(description);
+    match DESCRIPTIONS.get(usize::from(choice / 3)) {
+        Some(description) => rejection = rejection.with_description(*description),
+        None if choice % 2 == 0 => rejection = rejection.with_description(other.into_owned()),
+        None => {}
     }
     let answer = rejection.clone();
     let layer =

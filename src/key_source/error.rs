@@ -3,6 +3,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use crate::rejection::Rejection;
+
 /// When a client may come again, unless the error names another time.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -103,6 +105,14 @@ impl fmt::Debug for KeySourceError {
             .field("retry_after", &self.retry_after)
             .field("source", &self.source)
             .finish()
+    }
+}
+
+/// 503, with the error's time to retry, and the error as the cause.
+impl From<KeySourceError> for Rejection {
+    fn from(error: KeySourceError) -> Self {
+        let retry_after = error.retry_after();
+        Self::unavailable(error).with_retry_after(retry_after)
     }
 }
 

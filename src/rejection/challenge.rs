@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use http::HeaderValue;
 
-use crate::{ConfigError, ConfigErrorKind, Rejection, RejectionKind, Scope};
+use crate::claims::Scope;
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::rejection::{MAX_DESCRIPTION, Rejection, RejectionKind};
 
 /// The realm of a layer that is given none.
 pub(crate) const DEFAULT_REALM: &str = "api";
@@ -58,7 +60,7 @@ impl Challenges {
 }
 
 fn write(opening: &str, rejection: &Rejection) -> Option<HeaderValue> {
-    if rejection.retry_after().is_some() {
+    if rejection.retry_after_seconds().is_some() {
         return None;
     }
     let mut challenge = opening.to_owned();
@@ -67,12 +69,12 @@ fn write(opening: &str, rejection: &Rejection) -> Option<HeaderValue> {
         let _ = write!(challenge, ", {name}=\"{value}\"");
     };
     let details = rejection.details();
-    if let Some(scope) = details.and_then(|details| details.scope.as_ref()).and_then(fit_scope) {
+    if let Some(scope) = rejection.scope().and_then(fit_scope) {
         add("scope", &scope);
     }
     if let Some(error) = rejection.error_code() {
         add("error", &error);
-        add("error_description", &rejection.description());
+        add("error_description", &fit_text(rejection.description()));
     }
     if let Some(acr_values) = details.and_then(|details| details.acr_values.as_deref()) {
         add("acr_values", &fit_text(acr_values));
@@ -84,19 +86,47 @@ fn write(opening: &str, rejection: &Rejection) -> Option<HeaderValue> {
 }
 
 /// What may stand in a description: `%x20-21 / %x23-5B / %x5D-7E` (RFC 6750 section 3).
-pub(crate) fn is_text_char(octet: u8) -> bool {
+fn is_text_char(octet: u8) -> bool {
     matches!(octet, b' '..=b'~') && octet != b'"' && octet != b'\\'
 }
 
-/// A text in the characters of a description.
-pub(crate) fn fit_text(text: &str) -> String {
+/// A text in the characters and the length of a description.
+fn fit_text(text: &str) -> String {
     text.chars()
+        .take(MAX_DESCRIPTION)
         .map(|c| match u8::try_from(c) {
             Ok(octet) if is_text_char(octet) => c,
             Ok(b'"') => '\'',
             _ => ' ',
         })
         .collect()
+}
+
+/// Whether one of the challenges in a field's value is of the scheme `Bearer` (RFC 9110 section 11.6.1).
+pub(crate) fn names_bearer(value: &[u8]) -> bool {
+    let mut is_quoted = false;
+    let mut is_escaped = false;
+    let elements = value.split(|&octet| {
+        let is_comma = octet == b',' && !is_quoted;
+        match octet {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_quoted => is_escaped = true,
+            b'"' => is_quoted = !is_quoted,
+            _ => {}
+        }
+        is_comma
+    });
+    let mut schemes = elements.map(|element| {
+        let element = element.trim_ascii_start();
+        let end = element.iter().position(|octet| !octet.is_ascii_alphanumeric());
+        end.map_or((element, None), |end| {
+            (element.get(..end).unwrap_or_default(), element.get(end))
+        })
+    });
+    // `bearer=…` is a parameter of another scheme's.
+    schemes.any(|(word, next)| {
+        word.eq_ignore_ascii_case(b"bearer") && matches!(next, None | Some(b' ' | b'\t'))
+    })
 }
 
 /// The values of a scope that a challenge can name; `None` when there is none.
@@ -131,6 +161,33 @@ mod tests {
     }
 
     #[test]
+    fn bearer_is_found_among_the_challenges_of_a_field() {
+        for yes in [
+            "Bearer",
+            "bearer realm=\"a\"",
+            "BEARER  x",
+            "Basic realm=\"a\", Bearer realm=\"b\"",
+            "Basic realm=\"a, \\\" b\",Bearer",
+            "Negotiate,\tBearer scope=a",
+        ] {
+            assert!(names_bearer(yes.as_bytes()), "{yes}");
+        }
+        for no in [
+            "",
+            "Basic",
+            "BearerX realm=\"a\"",
+            "Bearer-X realm=\"a\"",
+            "Basic realm=\"a, Bearer b\"",
+            "Basic realm=\"a\\\", Bearer b\"",
+            "Custom a=1, bearer=2",
+            "DPoP algs=\"ES256\"",
+            "Basic Bearer",
+        ] {
+            assert!(!names_bearer(no.as_bytes()), "{no}");
+        }
+    }
+
+    #[test]
     fn b10_own_words_are_fitted_to_the_charset() {
         let odd = Rejection::invalid_token().with_description("say \"no\" \\ to\r\nü\0");
         assert!(challenge(&odd).ends_with(r#"error_description="say 'no'   to    ""#));
@@ -160,6 +217,6 @@ mod tests {
     #[test]
     fn an_outage_of_ours_is_no_challenge() {
         let challenges = Challenges::default_realm();
-        assert!(challenges.challenge(&RejectionKind::KeysUnavailable.into()).is_none());
+        assert!(challenges.challenge(&RejectionKind::Unavailable.into()).is_none());
     }
 }

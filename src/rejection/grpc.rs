@@ -1,15 +1,14 @@
 //! The refusal over gRPC and gRPC-Web: HTTP 200 and a trailers-only answer, which is all in its
 //! headers (gRPC over HTTP/2, "Responses").
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use http::header::{CONTENT_TYPE, TE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Response};
 
-use crate::Rejection;
-use crate::rejection::challenge::Challenges;
-use crate::rejection::response::complete_headers;
+use crate::rejection::{MAX_DESCRIPTION, Rejection};
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -25,13 +24,43 @@ pub(crate) enum GrpcAnswers {
     GrpcAndWeb,
 }
 
+/// The media type of a gRPC answer. The usual ones are not copied.
+pub(crate) struct MediaType(Cow<'static, str>);
+
+impl MediaType {
+    const USUAL: [&'static str; 7] = [
+        "application/grpc",
+        "application/grpc+proto",
+        "application/grpc+json",
+        "application/grpc-web",
+        "application/grpc-web+proto",
+        "application/grpc-web-text",
+        "application/grpc-web-text+proto",
+    ];
+
+    fn new(media_type: &[u8]) -> Option<Self> {
+        let is_it = |usual: &&&str| usual.as_bytes() == media_type;
+        Some(Self(match Self::USUAL.iter().find(is_it) {
+            Some(usual) => Cow::Borrowed(*usual),
+            None => Cow::Owned(String::from(str::from_utf8(media_type).ok()?)),
+        }))
+    }
+
+    fn header_value(self) -> Option<HeaderValue> {
+        match self.0 {
+            Cow::Borrowed(usual) => Some(HeaderValue::from_static(usual)),
+            Cow::Owned(other) => HeaderValue::try_from(other).ok(),
+        }
+    }
+}
+
 /// The media type to answer with, when the request is of a kind that gets a gRPC answer.
 ///
 /// The test is strict, since its answer is an HTTP 200: a POST, with one `content-type` that is
 /// exactly `application/grpc` or `application/grpc+X` and `te: trailers`; or, for a layer that
 /// answers gRPC-Web, one that is `application/grpc-web`, `-web-text` or either of them with `+X`. The
 /// version of HTTP is no part of it: behind a translator of gRPC-Web it says 1.1.
-pub(crate) fn media_type(head: &Parts, answers: GrpcAnswers) -> Option<HeaderValue> {
+pub(crate) fn media_type(head: &Parts, answers: GrpcAnswers) -> Option<MediaType> {
     if answers == GrpcAnswers::Never || head.method != Method::POST {
         return None;
     }
@@ -48,7 +77,7 @@ pub(crate) fn media_type(head: &Parts, answers: GrpcAnswers) -> Option<HeaderVal
         Family::Grpc => single(head, &TE)?.eq_ignore_ascii_case(b"trailers"),
         Family::GrpcWeb => answers == GrpcAnswers::GrpcAndWeb,
     };
-    is_grpc.then(|| HeaderValue::from_bytes(media_type).ok()).flatten()
+    is_grpc.then(|| MediaType::new(media_type)).flatten()
 }
 
 /// The value of a field that stands in the head once.
@@ -87,20 +116,21 @@ fn family(media_type: &[u8]) -> Option<Family> {
 }
 
 /// The trailers-only answer.
-pub(crate) fn response<B: Default>(
-    rejection: Rejection,
-    media_type: HeaderValue,
-    challenges: &Challenges,
+pub(crate) fn response<B>(
+    rejection: &Rejection,
+    media_type: MediaType,
+    empty_body: B,
 ) -> Response<B> {
-    let mut response = Response::new(B::default());
+    let mut response = Response::new(empty_body);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, media_type);
+    if let Some(media_type) = media_type.header_value() {
+        headers.insert(CONTENT_TYPE, media_type);
+    }
     headers.insert(GRPC_STATUS, HeaderValue::from(rejection.grpc_status()));
-    if let Ok(message) = HeaderValue::try_from(percent_encode(rejection.description())) {
+    let message: String = rejection.description().chars().take(MAX_DESCRIPTION).collect();
+    if let Ok(message) = HeaderValue::try_from(percent_encode(&message)) {
         headers.insert(GRPC_MESSAGE, message);
     }
-    complete_headers(headers, &rejection, challenges);
-    response.extensions_mut().insert(rejection);
     response
 }
 
@@ -127,6 +157,17 @@ mod tests {
     fn g2_messages_are_percent_encoded() {
         assert_eq!(percent_encode("the token has expired"), "the token has expired");
         assert_eq!(percent_encode("100 % ü\n"), "100 %25 %C3%BC%0A");
+    }
+
+    #[test]
+    fn usual_media_types_are_not_copied() {
+        for usual in MediaType::USUAL {
+            assert!(family(usual.as_bytes()).is_some());
+            assert!(matches!(MediaType::new(usual.as_bytes()), Some(MediaType(Cow::Borrowed(_)))));
+        }
+        let other = MediaType::new(b"application/grpc+x").unwrap();
+        assert!(matches!(other.0, Cow::Owned(_)));
+        assert_eq!(other.header_value().unwrap(), "application/grpc+x");
     }
 
     #[test]

@@ -142,7 +142,8 @@ rejection_kinds! {
     /// The user has to authenticate more strongly or anew (RFC 9470).
     InsufficientUserAuthentication: UNAUTHORIZED, "insufficient_user_authentication",
         UNAUTHENTICATED, "the user has to authenticate more strongly or anew";
-    /// Whether the token is good cannot be told just now.
-    KeysUnavailable: SERVICE_UNAVAILABLE, "", UNAVAILABLE,
+    /// The token cannot be verified at the moment: the keys, a database or another service that is asked
+    /// about it does not answer.
+    Unavailable: SERVICE_UNAVAILABLE, "", UNAVAILABLE,
         "the token cannot be checked at the moment";
 }

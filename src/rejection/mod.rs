@@ -3,18 +3,25 @@
 pub(crate) mod challenge;
 pub(crate) mod grpc;
 mod kind;
+mod request_summary;
+mod responder;
 pub(crate) mod response;
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 pub use self::kind::RejectionKind;
-pub use self::response::{EmptyBody, ProblemJson, RejectionFn, ResponseForRejection};
-use crate::{KeySourceError, Scope};
+pub use self::request_summary::RequestSummary;
+pub use self::responder::{EmptyBody, ProblemJson, RejectionFn, ResponseForRejection};
+use crate::claims::Scope;
+
+/// The most characters of a description that are written into a header field.
+pub(crate) const MAX_DESCRIPTION: usize = 256;
 
 /// Why a request is refused, for the client: the reason, and the answer that follows from it.
 ///
@@ -59,9 +66,10 @@ struct Details {
     scope: Option<Scope>,
     acr_values: Option<String>,
     max_age: Option<u64>,
-    retry_after: Option<u64>,
+    retry_after: Option<Duration>,
     expected: Option<Arc<str>>,
-    cause: Option<Arc<KeySourceError>>,
+    cause: Option<Arc<dyn Error + Send + Sync>>,
+    headers: Option<HeaderMap>,
     /// Those of the layer that an extractor speaks for.
     #[cfg(feature = "axum")]
     challenges: Option<Arc<challenge::Challenges>>,
@@ -134,29 +142,44 @@ impl Rejection {
         })
     }
 
-    /// Whether the token is good cannot be told just now: 503 with `Retry-After`, in whole seconds
-    /// and at least 1 (RFC 9110 sections 15.6.4 and 10.2.3). Never an answer to a bad token.
+    /// The token cannot be verified at the moment, and why, for the operator's log: 503 with `Retry-After`
+    /// (RFC 9110 sections 15.6.4 and 10.2.3), 5 seconds by default. Never an answer to a bad token.
     ///
-    /// # Example: the database is away
+    /// The cause is the [`source()`](Error::source) of the rejection and is never sent to the client.
+    ///
+    /// # Example: the database is down
     ///
     /// ```
+    /// use std::error::Error;
     /// use std::time::Duration;
     /// use tower_jwt_auth::Rejection;
     ///
-    /// let rejection = Rejection::unavailable(Duration::from_secs(5));
+    /// let error = std::io::Error::other("the connection was lost");
+    /// let rejection = Rejection::unavailable(error).with_retry_after(Duration::from_secs(30));
     /// assert_eq!(rejection.status(), 503);
-    /// assert!(!rejection.is_invalid_token());
+    /// assert_eq!(rejection.source().unwrap().to_string(), "the connection was lost");
     /// ```
-    pub fn unavailable(retry_after: Duration) -> Self {
-        Self::from(RejectionKind::KeysUnavailable)
-            .with(|details| details.retry_after = Some(retry_after.as_secs().max(1)))
+    pub fn unavailable<E>(source: E) -> Self
+    where
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        Self::from(RejectionKind::Unavailable)
+            .with(|details| details.cause = Some(Arc::from(source.into())))
     }
 
-    /// Says it in other words: for the `error_description` and the gRPC message. By default they are
-    /// those of the table at [`RejectionKind`].
+    /// Replaces the time after which the client may try again: whole seconds, at least 1; 5 by default.
+    /// Only a 503 has it.
+    #[must_use]
+    pub fn with_retry_after(self, retry_after: Duration) -> Self {
+        self.with(|details| details.retry_after = Some(retry_after))
+    }
+
+    /// Replaces the description; by default that of the table at [`RejectionKind`].
     ///
-    /// The text is the developer's, never the client's, and in plain ASCII: a character that may
-    /// not stand in a challenge (RFC 6750 section 3) becomes a space, or `'` for a quotation mark.
+    /// The client sees it, as `error_description` and as the gRPC message, so it must not hold what
+    /// clients should not learn. Any text will do: control characters become spaces; in a challenge, so do
+    /// other characters that must not be there (RFC 6750 section 3), and a quotation mark becomes `'`. Header
+    /// fields get the first 256 characters. A responder that writes HTML has to escape it.
     ///
     /// # Example: what the client should do
     ///
@@ -165,27 +188,43 @@ impl Rejection {
     ///
     /// let rejection = Rejection::invalid_token().with_description("the key was revoked: ask for a new one");
     /// assert_eq!(rejection.description(), "the key was revoked: ask for a new one");
-    ///
-    /// let rejection = Rejection::invalid_token().with_description("the \"old\" key");
-    /// assert_eq!(rejection.description(), "the 'old' key");
     /// ```
     #[must_use]
-    pub fn with_description(self, description: &'static str) -> Self {
-        let fits = description.bytes().all(challenge::is_text_char);
-        let description = match fits {
-            true => Cow::Borrowed(description),
-            false => Cow::Owned(challenge::fit_text(description)),
-        };
+    pub fn with_description<T>(self, description: T) -> Self
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        let mut description = description.into();
+        if description.contains(char::is_control) {
+            description = Cow::Owned(description.replace(char::is_control, " "));
+        }
         self.with(|details| details.description = Some(description))
+    }
+
+    /// Adds a header field to the response, in every form of it; none by default.
+    ///
+    /// A field that the response already has is left as it is, except that challenges
+    /// (`WWW-Authenticate`) are added to those that are there. Further calls with one name add values.
+    ///
+    /// # Example: where to read more
+    ///
+    /// ```
+    /// use http::{HeaderValue, header::LINK};
+    /// use tower_jwt_auth::Rejection;
+    ///
+    /// let help = HeaderValue::from_static("</docs/tokens>; rel=\"help\"");
+    /// let rejection = Rejection::invalid_token().with_header(LINK, help);
+    /// ```
+    #[must_use]
+    pub fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
+        self.with(|details| {
+            // A map that is full (32,768 fields) stays as it is.
+            let _ = details.headers.get_or_insert_default().try_append(name, value);
+        })
     }
 
     pub(crate) fn with_expected(self, expected: &Arc<str>) -> Self {
         self.with(|details| details.expected = Some(Arc::clone(expected)))
-    }
-
-    /// No keys could be had: the refusal, and its cause for the operator.
-    pub(crate) fn without_keys(error: KeySourceError) -> Self {
-        Self::unavailable(error.retry_after()).with(|details| details.cause = Some(Arc::new(error)))
     }
 
     #[cfg(feature = "axum")]
@@ -264,11 +303,26 @@ impl Rejection {
         self.details.as_ref()?.expected.as_deref()
     }
 
-    /// The seconds of `Retry-After`; only for a 503.
-    pub(crate) fn retry_after(&self) -> Option<u64> {
+    /// The scope that the token lacks, of a rejection that [`insufficient_scope`](Self::insufficient_scope)
+    /// made.
+    pub fn scope(&self) -> Option<&Scope> {
+        self.details.as_ref()?.scope.as_ref()
+    }
+
+    /// The time after which the client may try again; `None` unless it is a 503.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after_seconds().map(Duration::from_secs)
+    }
+
+    /// The seconds of `Retry-After`.
+    pub(crate) fn retry_after_seconds(&self) -> Option<u64> {
         let asked = self.details.as_ref().and_then(|details| details.retry_after);
         (self.status() == StatusCode::SERVICE_UNAVAILABLE)
-            .then(|| asked.unwrap_or(Self::RETRY_AFTER))
+            .then(|| asked.map_or(Self::RETRY_AFTER, |time| time.as_secs().max(1)))
+    }
+
+    pub(crate) fn headers(&self) -> Option<&HeaderMap> {
+        self.details.as_ref()?.headers.as_ref()
     }
 
     #[cfg(feature = "axum")]
@@ -303,9 +357,10 @@ impl fmt::Debug for Rejection {
     }
 }
 
-impl std::error::Error for Rejection {
-    /// Why no keys could be had, for the operator: the [`KeySourceError`].
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+impl Error for Rejection {
+    /// Why the token cannot be verified at the moment, for the operator: the cause given to
+    /// [`unavailable`](Rejection::unavailable), or the [`KeySourceError`](crate::KeySourceError).
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.details.as_ref()?.cause.as_deref().map(|cause| cause as _)
     }
 }

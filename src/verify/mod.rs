@@ -213,7 +213,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     ///
     /// # Errors
     ///
-    /// As [`verify`](Self::verify); and [`RejectionKind::KeysUnavailable`] when the keys would have
+    /// As [`verify`](Self::verify); and [`RejectionKind::Unavailable`] when the keys would have
     /// to be waited for.
     ///
     /// # Example: with claims of a type of one's own
@@ -237,7 +237,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     pub fn verify_now(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
         match self.begin(token.as_bytes(), MayWait::No) {
             Step::Done(verdict) => verdict,
-            Step::Wait(_) => Err(RejectionKind::KeysUnavailable.into()),
+            Step::Wait(_) => Err(RejectionKind::Unavailable.into()),
         }
     }
 
@@ -307,7 +307,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         jws: &CompactJws<'_>,
         found: Result<KeyCandidates, KeySourceError>,
     ) -> Result<VerifiedToken<C>, Rejection> {
-        let candidates = found.map_err(Rejection::without_keys)?;
+        let candidates = found.map_err(Rejection::from)?;
         let key = signing_key(&candidates, jws)?;
         let mut registered = Registered::default();
         let claims = claims_pass::read::<C>(jws.payload, self.rules.wanted(), &mut registered)?;

@@ -227,15 +227,12 @@ where
 /// # Example: a look-up that waits
 ///
 /// ```
-/// use std::time::Duration;
 /// use tower_jwt_auth::{BearerToken, JwtAuthLayer, Rejection, verify_async_fn};
 ///
 /// # async fn find_user(_: &str) -> Result<Option<String>, std::io::Error> { Ok(None) }
 /// async fn verify(token: BearerToken) -> Result<String, Rejection> {
-///     match find_user(token.as_str()).await {
-///         Ok(user) => user.ok_or_else(Rejection::invalid_token),
-///         Err(_) => Err(Rejection::unavailable(Duration::from_secs(5))),
-///     }
+///     let user = find_user(token.as_str()).await.map_err(Rejection::unavailable)?;
+///     user.ok_or_else(Rejection::invalid_token)
 /// }
 /// let layer = JwtAuthLayer::new(verify_async_fn(verify));
 /// # let _ = layer;

@@ -177,7 +177,7 @@ fn b13_no_debug_shows_a_key() {
         canaries.debug(key.verifier());
         let layer = JwtAuthLayer::new(key.verifier());
         canaries.debug(&layer);
-        canaries.debug(layer.clone().with_rejection_response(ProblemJson));
+        canaries.debug(layer.clone().with_rejection_response(ProblemJson::new()));
         canaries.debug(layer.layer("inner"));
     }
 }
@@ -332,7 +332,7 @@ fn b13_the_rest_of_the_public_types_has_nothing_to_hide() {
     canaries.debug(ExpectedIssuer::from(ISSUER));
     canaries.debug(ExpectedAudience::from([AUDIENCE, "other"]));
     canaries.debug(EmptyBody);
-    canaries.debug(ProblemJson);
+    canaries.debug(ProblemJson::new());
     canaries.debug(SystemClock);
     canaries.debug(SystemClock.now());
     canaries.debug(dangerous_any_bearer());
@@ -407,7 +407,7 @@ fn refused(key: &TestKey) -> Vec<(String, Request<()>)> {
 /// one that answers with problem details.
 fn answers(layer: &JwtAuthLayer<Claims>, request: &Request<()>) -> Vec<Response<Body>> {
     let layer = &layer.clone().with_grpc_web();
-    let problem = layer.clone().with_rejection_response(ProblemJson);
+    let problem = layer.clone().with_rejection_response(ProblemJson::new());
     let forms = [None, Some("application/grpc"), Some("application/grpc-web+proto")];
     forms
         .into_iter()
@@ -612,12 +612,12 @@ mod log {
         let verifier = JwtVerifier::new(ISSUER, AUDIENCE, Down).unwrap().with_claims();
         let layer = JwtAuthLayer::new(verifier.clone());
         let line = event_of(&layer, bearer(&token));
-        assert_eq!(line.field("reason"), Some("KeysUnavailable"));
+        assert_eq!(line.field("reason"), Some("Unavailable"));
         assert_eq!(line.field("error"), Some("the vault is sealed"));
         canaries_of(key).token(&token).debug(&line);
         // The client is told nothing of it.
         for response in answers(&layer, &bearer(&token)) {
-            assert_eq!(refusal(&response), Some(RejectionKind::KeysUnavailable));
+            assert_eq!(refusal(&response), Some(RejectionKind::Unavailable));
             assert!(!format!("{:?}", response.headers()).contains("vault"));
             assert!(!String::from_utf8_lossy(response.body()).contains("vault"));
         }

@@ -10,7 +10,7 @@ use tower_jwt_auth::{
 
 use crate::key_engine::{Scripted, answer, kind, pass, secs, unknown};
 
-const UNAVAILABLE: Option<RejectionKind> = Some(RejectionKind::KeysUnavailable);
+const UNAVAILABLE: Option<RejectionKind> = Some(RejectionKind::Unavailable);
 
 fn verifier(issuer: &MockIssuer) -> JwtVerifier {
     discovered(issuer, issuer.clone())
@@ -109,7 +109,7 @@ async fn c13_v46_the_url_of_the_set_is_held_to_the_same_rules() {
         let keys = keys.refuse_private_addresses().unwrap();
         let careful = JwtVerifier::new(issuer.issuer(), "https://api.test", keys).unwrap();
         let refused = kind(&careful, &issuer.token().build()).await;
-        assert_eq!(refused, private.then_some(RejectionKind::KeysUnavailable), "{jwks_uri}");
+        assert_eq!(refused, private.then_some(RejectionKind::Unavailable), "{jwks_uri}");
         assert_eq!(kind(&verifier(&issuer), &issuer.token().build()).await, None);
     }
     assert!(OidcDiscovery::new("https://10.0.0.1").unwrap().refuse_private_addresses().is_err());

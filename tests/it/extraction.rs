@@ -4,11 +4,12 @@ use http::header::{
     ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE,
     COOKIE, ORIGIN, TE,
 };
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
 use proptest::prelude::*;
 use tower_jwt_auth::{
-    Algorithm, BearerToken, JwtAuthLayer, ProblemJson, Rejection, RejectionKind, Scope,
-    VerifiedToken, dangerous_any_bearer, verify_async_fn, verify_fn,
+    Algorithm, BearerToken, JwtAuthLayer, ProblemJson, Rejection, RejectionKind,
+    ResponseForRejection, Scope, VerifiedToken, dangerous_any_bearer, verify_async_fn, verify_fn,
 };
 
 use crate::support::challenge::parts as challenge_parts;
@@ -315,6 +316,26 @@ async fn b13_the_header_is_sensitive_after_a_wait_too() {
     assert_eq!(outcome(&response).as_deref(), Ok("abc"));
 }
 
+/// Answers with the head of the request.
+struct HeadPrinter;
+
+impl ResponseForRejection<Body> for HeadPrinter {
+    type Remembered = Parts;
+
+    fn remember(&self, head: &Parts) -> Parts {
+        assert!(head.headers.get_all(AUTHORIZATION).iter().all(HeaderValue::is_sensitive));
+        head.clone()
+    }
+
+    fn response_for_rejection(&self, _: &Rejection, head: &Parts) -> Response<Body> {
+        Response::new(format!("{head:?}").into_bytes())
+    }
+
+    fn empty_body(&self) -> Body {
+        Body::new()
+    }
+}
+
 #[test]
 fn b13_what_a_responder_sees_of_the_credentials_is_sensitive() {
     for authorization in [
@@ -325,10 +346,7 @@ fn b13_what_a_responder_sees_of_the_credentials_is_sensitive() {
         &["Bearer a, Bearer canary"],
     ] {
         let refuse = |_: &BearerToken| Err::<(), _>(Rejection::invalid_token());
-        let layer = JwtAuthLayer::new(verify_fn(refuse)).with_rejection_fn(|_, head| {
-            assert!(head.headers.get_all(AUTHORIZATION).iter().all(HeaderValue::is_sensitive));
-            Response::new(format!("{head:?}").into_bytes())
-        });
+        let layer = JwtAuthLayer::new(verify_fn(refuse)).with_rejection_response(HeadPrinter);
         let response = send(&layer, request(authorization));
         let body = String::from_utf8(response.into_body()).unwrap();
         assert!(!body.contains("canary"), "{body}");
@@ -712,7 +730,7 @@ proptest! {
             request.headers_mut().append(name, value);
         }
         for layer in [layer.clone(), layer.clone().optional(), layer.with_grpc_web()] {
-            let problem = layer.clone().with_rejection_response(ProblemJson);
+            let problem = layer.clone().with_rejection_response(ProblemJson::new());
             let answers = [send(&layer, request.clone()), send(&problem, request.clone())];
             for response in &answers {
                 prop_assert!(!response.status().is_server_error());

@@ -12,7 +12,8 @@ use serde::Deserialize;
 use tower::ServiceExt;
 use tower::util::MapRequestLayer;
 use tower_jwt_auth::{
-    Algorithm, BearerToken, JwtAuthLayer, JwtVerifier, Rejection, VerifiedToken, verify_fn,
+    Algorithm, BearerToken, JwtAuthLayer, JwtVerifier, Rejection, ResponseForRejection,
+    VerifiedToken, verify_fn,
 };
 
 use crate::support::{AUDIENCE, ISSUER, claims_with, key, now};
@@ -147,6 +148,25 @@ fn page(path: &str) -> Response {
     (StatusCode::UNAUTHORIZED, format!("refused {path}")).into_response()
 }
 
+/// A responder that remembers the whole path, as the guide shows it.
+struct PageOfWholePath;
+
+impl ResponseForRejection<Body> for PageOfWholePath {
+    type Remembered = String;
+
+    fn remember(&self, head: &Parts) -> String {
+        whole_path(head).to_owned()
+    }
+
+    fn response_for_rejection(&self, _: &Rejection, path: &String) -> Response {
+        page(path)
+    }
+
+    fn empty_body(&self) -> Body {
+        Body::empty()
+    }
+}
+
 /// `/health`, and `/admin/health` in a nested router, each behind the layer that it is given.
 fn nested(within: impl Fn(Router) -> Router, around: impl Fn(Router) -> Router) -> Router {
     let health = || Router::new().route("/health", get(async || "ok"));
@@ -157,11 +177,11 @@ fn nested(within: impl Fn(Router) -> Router, around: impl Fn(Router) -> Router) 
 async fn a_layer_inside_of_a_nested_router_sees_the_path_without_its_prefix() {
     let auth = outer()
         .exempt(|head| is_health(head.uri.path()))
-        .with_rejection_fn(|_, head| page(head.uri.path()));
+        .with_rejection_fn(|_, request| page(request.uri().path()));
     let router = nested(|admin| admin.layer(auth.clone()), |all| all);
     assert_eq!(ask(&router, "/admin/health", None).await, (StatusCode::OK, "ok".into()));
 
-    let closed = outer().with_rejection_fn(|_, head| page(head.uri.path()));
+    let closed = outer().with_rejection_fn(|_, request| page(request.uri().path()));
     let router = nested(|admin| admin.layer(closed.clone()), |all| all);
     let refused = (StatusCode::UNAUTHORIZED, "refused /health".into());
     assert_eq!(ask(&router, "/admin/health", None).await, refused);
@@ -169,9 +189,8 @@ async fn a_layer_inside_of_a_nested_router_sees_the_path_without_its_prefix() {
 
 #[tokio::test]
 async fn a_layer_inside_of_a_nested_router_reads_the_whole_path_from_original_uri() {
-    let auth = outer()
-        .exempt(|head| is_health(whole_path(head)))
-        .with_rejection_fn(|_, head| page(whole_path(head)));
+    let auth =
+        outer().exempt(|head| is_health(whole_path(head))).with_rejection_response(PageOfWholePath);
     let router = nested(|admin| admin.layer(auth.clone()), |all| all);
     let refused = (StatusCode::UNAUTHORIZED, "refused /admin/health".into());
     assert_eq!(ask(&router, "/admin/health", None).await, refused);
@@ -188,7 +207,7 @@ async fn a_layer_around_the_outer_router_sees_the_whole_path() {
     {
         let auth = outer()
             .exempt(move |head| is_health(&read(head)))
-            .with_rejection_fn(move |_, head| page(&read(head)));
+            .with_rejection_response(PageOfWholePath);
         let router = nested(|admin| admin, |all| all.layer(auth.clone()));
         assert_eq!(ask(&router, "/health", None).await, (StatusCode::OK, "ok".into()));
         let refused = (StatusCode::UNAUTHORIZED, "refused /admin/health".into());

@@ -13,6 +13,8 @@ mod extraction;
 mod extractors;
 #[cfg(all(feature = "oidc-discovery", feature = "test-util"))]
 mod fetching;
+#[cfg(all(feature = "axum", feature = "jsonwebtoken-12"))]
+mod glob_imports;
 #[cfg(feature = "issuer")]
 mod issuer;
 #[cfg(all(feature = "oidc-discovery", feature = "test-util"))]
@@ -32,8 +34,10 @@ mod logging;
 mod properties;
 #[cfg(feature = "oidc-discovery")]
 mod providers;
+mod public_types;
 mod readiness;
 mod refusals;
+mod response_bodies;
 mod rfc7520;
 mod security_page;
 mod servers;

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, TE};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE, TE, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tower_jwt_auth::{
-    BearerToken, ConfigErrorKind, EmptyBody, JwtAuthLayer, ProblemJson, Rejection, RejectionKind,
-    Scope, verify_async_fn, verify_fn,
+    BearerToken, ConfigErrorKind, EmptyBody, JwtAuthLayer, KeySourceError, ProblemJson, Rejection,
+    RejectionKind, Scope, verify_async_fn, verify_fn,
 };
 
 use crate::support::requests::{
@@ -123,9 +123,13 @@ const TABLE: &[Row] = &[
     row(K::InsufficientUserAuthentication, 401,
         r#"Bearer realm="api", error="insufficient_user_authentication", error_description="the user has to authenticate more strongly or anew""#,
         "insufficient_user_authentication", "16", "the user has to authenticate more strongly or anew"),
-    Row { kind: K::KeysUnavailable, status: 503, challenge: None, error: None, grpc_status: "14",
+    Row { kind: K::Unavailable, status: 503, challenge: None, error: None, grpc_status: "14",
         words: "the token cannot be checked at the moment", retry_after: Some("5") },
 ];
+
+fn row_of(kind: RejectionKind) -> &'static Row {
+    TABLE.iter().find(|row| row.kind == kind).unwrap()
+}
 
 /// A layer that refuses every token for this reason.
 fn refusing(kind: RejectionKind) -> JwtAuthLayer<()> {
@@ -137,7 +141,7 @@ fn refusing_with(rejection: Rejection) -> JwtAuthLayer<()> {
 }
 
 /// A POST with a good-looking token and these fields.
-fn post(fields: &[(http::HeaderName, &str)]) -> Request<()> {
+fn post(fields: &[(HeaderName, &str)]) -> Request<()> {
     let mut request = bearer("abc");
     *request.method_mut() = Method::POST;
     for (name, value) in fields {
@@ -280,7 +284,9 @@ fn b12_g4_refusals_before_the_verifier_have_the_forms_of_the_table() {
 #[test]
 fn retry_after_is_what_was_asked_for_and_at_least_a_second() {
     for (wait, expected) in [(0, "1"), (999, "1"), (1000, "1"), (90_500, "90")] {
-        let layer = refusing_with(Rejection::unavailable(Duration::from_millis(wait)));
+        let layer = refusing_with(
+            Rejection::unavailable("down").with_retry_after(Duration::from_millis(wait)),
+        );
         for request in [bearer("abc"), grpc()] {
             assert_eq!(field(&send(&layer, request), "retry-after"), Some(expected));
         }
@@ -314,7 +320,7 @@ fn g2_a_message_of_ones_own_is_percent_encoded() {
     let rejection = Rejection::invalid_token().with_description("100 % \"sure\"\r\n~ü");
     let response = send(&refusing_with(rejection), grpc());
     // Fitted to what a challenge may hold first, and what is left of it encoded.
-    assert_eq!(field(&response, "grpc-message"), Some("100 %25 'sure'  ~ "));
+    assert_eq!(field(&response, "grpc-message"), Some("100 %25 \"sure\"  ~%C3%BC"));
     assert_eq!(
         challenge(&response),
         Some(r#"Bearer realm="api", error="invalid_token", error_description="100 % 'sure'  ~ ""#)
@@ -379,7 +385,7 @@ fn g12_grpc_web_gets_http_unless_the_layer_answers_it() {
 #[test]
 fn problem_details_say_what_the_table_says() {
     for row in TABLE {
-        let layer = refusing(row.kind).with_rejection_response(ProblemJson);
+        let layer = refusing(row.kind).with_rejection_response(ProblemJson::new());
         let response = send(&layer, bearer("abc"));
         let title = match row.status {
             400 => "Bad Request",
@@ -412,8 +418,8 @@ fn answering(
     fields: &'static [(&'static str, &'static str)],
     request: Request<()>,
 ) -> Response<Body> {
-    let layer = refusing(kind).with_grpc_web().with_rejection_fn(move |rejection, head| {
-        let body = format!("{} {}: {rejection}", head.method, head.uri.path());
+    let layer = refusing(kind).with_grpc_web().with_rejection_fn(move |rejection, request| {
+        let body = format!("{} {}: {rejection}", request.method(), request.uri().path());
         let mut response = Response::new(body.into_bytes());
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
         for (name, value) in fields {
@@ -447,7 +453,7 @@ fn a_responder_cannot_say_that_all_is_well() {
 #[test]
 fn h6_a_responders_own_fields_are_kept() {
     let response = answering(
-        K::KeysUnavailable,
+        K::Unavailable,
         302,
         &[
             ("www-authenticate", "Negotiate"),
@@ -466,8 +472,107 @@ fn h6_a_responders_own_fields_are_kept() {
 
     let response =
         answering(K::ExpiredToken, 401, &[("www-authenticate", "Custom a=\"b\"")], bearer("abc"));
-    assert_eq!(challenge(&response), Some("Custom a=\"b\""));
+    let challenges: Vec<_> = response.headers().get_all("www-authenticate").iter().collect();
+    assert_eq!(challenges, ["Custom a=\"b\"", row_of(K::ExpiredToken).challenge.unwrap()]);
     assert_eq!(field(&response, "cache-control"), Some("no-store"));
+}
+
+#[test]
+fn challenge_of_another_scheme_by_the_responder_stands_beside_ours() {
+    for row in TABLE {
+        let basic = &[("www-authenticate", "Basic realm=\"a, Bearer\"")];
+        let response = answering(row.kind, 401, basic, bearer("abc"));
+        let challenges: Vec<_> = response.headers().get_all("www-authenticate").iter().collect();
+        let ours = row.challenge.into_iter().collect::<Vec<_>>();
+        assert_eq!(challenges, [&["Basic realm=\"a, Bearer\""][..], &ours].concat());
+
+        let both = &[("www-authenticate", "Basic realm=\"a\", bearer realm=\"b\"")];
+        let response = answering(row.kind, 401, both, bearer("abc"));
+        assert_eq!(challenge(&response), Some("Basic realm=\"a\", bearer realm=\"b\""));
+    }
+}
+
+#[test]
+fn headers_of_a_rejection_are_in_its_answer_in_every_form() {
+    let nonce = HeaderName::from_static("dpop-nonce");
+    let rejection = Rejection::invalid_token()
+        .with_header(nonce, HeaderValue::from_static("abc"))
+        .with_header(SET_COOKIE, HeaderValue::from_static("a=1"))
+        .with_header(SET_COOKIE, HeaderValue::from_static("b=2"))
+        .with_header(CACHE_CONTROL, HeaderValue::from_static("no-store, private"))
+        .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("DPoP algs=\"ES256\""))
+        .with_header(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    let layer = refusing_with(rejection);
+    let problem = layer.clone().with_rejection_response(ProblemJson::new());
+    for (response, content_type) in [
+        (send(&layer, bearer("abc")), "text/plain"),
+        (send(&problem, bearer("abc")), "application/problem+json"),
+        (send(&layer, grpc()), "application/grpc"),
+    ] {
+        assert_eq!(field(&response, "dpop-nonce"), Some("abc"));
+        assert_eq!(field(&response, "cache-control"), Some("no-store, private"));
+        assert_eq!(field(&response, "content-type"), Some(content_type), "the answer's own wins");
+        let cookies: Vec<_> = response.headers().get_all(SET_COOKIE).iter().collect();
+        assert_eq!(cookies, ["a=1", "b=2"]);
+        let challenges: Vec<_> = response.headers().get_all(WWW_AUTHENTICATE).iter().collect();
+        let ours = row_of(K::InvalidToken).challenge.unwrap();
+        assert_eq!(challenges, ["DPoP algs=\"ES256\"", ours]);
+    }
+}
+
+#[test]
+fn description_of_any_text_is_safe_in_every_form() {
+    let text = format!("Schlüssel \"7\" \\ gesperrt\r\nx: {}", "€".repeat(400));
+    let rejection = Rejection::invalid_token().with_description(text.clone());
+    assert_eq!(rejection.description(), text.replace("\r\n", "  "));
+    let layer = refusing_with(rejection.clone());
+
+    let response = send(&layer, bearer("abc"));
+    let description = format!("Schl ssel '7'   gesperrt  x: {}", " ".repeat(400));
+    let expected = format!(
+        "Bearer realm=\"api\", error=\"invalid_token\", error_description=\"{}\"",
+        &description[..256]
+    );
+    assert_eq!(challenge(&response), Some(&*expected));
+
+    let response = send(&layer, grpc());
+    let message = field(&response, "grpc-message").unwrap();
+    assert!(message.starts_with("Schl%C3%BCssel \"7\" \\ gesperrt  x: %E2%82%AC"), "{message}");
+    assert_eq!(message.matches("%E2%82%AC").count(), 256 - 29);
+
+    let problem = layer.with_rejection_response(ProblemJson::new());
+    let response = send(&problem, bearer("abc"));
+    let problem: Value = serde_json::from_slice(response.body()).unwrap();
+    assert_eq!(problem["detail"], rejection.description());
+}
+
+#[test]
+fn rejection_tells_scope_and_time_to_retry_and_cause() {
+    let scope = Scope::from("orders:read");
+    let rejection = Rejection::insufficient_scope(scope.clone());
+    assert_eq!(rejection.scope(), Some(&scope));
+    assert_eq!(rejection.retry_after(), None);
+
+    let cause = || std::io::Error::other("the database is down");
+    let rejection = Rejection::unavailable(cause());
+    assert_eq!(rejection.kind(), K::Unavailable);
+    assert_eq!(rejection.scope(), None);
+    assert_eq!(rejection.retry_after(), Some(Duration::from_secs(5)));
+    let source = std::error::Error::source(&rejection).unwrap();
+    assert_eq!(source.downcast_ref::<std::io::Error>().unwrap().to_string(), cause().to_string());
+
+    let rejection = rejection.with_retry_after(Duration::from_secs(90));
+    assert_eq!(rejection.retry_after(), Some(Duration::from_secs(90)));
+    for response in [bearer("abc"), grpc()].map(|it| send(&refusing_with(rejection.clone()), it)) {
+        assert_eq!(field(&response, "retry-after"), Some("90"));
+        assert!(!format!("{:?}", response.headers()).contains("database"));
+    }
+    // It is the keys' time, where the keys are the cause.
+    let keys = KeySourceError::new("down").with_retry_after(Duration::from_secs(7));
+    assert_eq!(Rejection::from(keys).retry_after(), Some(Duration::from_secs(7)));
+    let expired = Rejection::from(K::ExpiredToken).with_retry_after(Duration::from_secs(7));
+    assert_eq!(expired.retry_after(), None);
+    assert_eq!(field(&send(&refusing_with(expired), bearer("abc")), "retry-after"), None);
 }
 
 #[test]
@@ -488,11 +593,11 @@ fn grpc_never_reaches_the_responder() {
 fn responders_of_every_kind_fit_bodies_of_every_kind() {
     use tower_jwt_auth::ResponseForRejection;
 
-    let (rejection, (head, ())) = (Rejection::invalid_token(), bearer("abc").into_parts());
-    let unit: Response<()> = EmptyBody.response_for_rejection(&rejection, &head);
+    let rejection = Rejection::invalid_token();
+    let unit: Response<()> = EmptyBody.response_for_rejection(&rejection, &());
     assert_eq!(unit.status(), 401);
-    let bytes: Response<Bytes> = ProblemJson.response_for_rejection(&rejection, &head);
-    let vec: Response<Vec<u8>> = ProblemJson.response_for_rejection(&rejection, &head);
+    let bytes: Response<Bytes> = ProblemJson::new().response_for_rejection(&rejection, &());
+    let vec: Response<Vec<u8>> = ProblemJson::new().response_for_rejection(&rejection, &());
     assert_eq!(bytes.body(), vec.body());
 }
 
@@ -574,7 +679,7 @@ fn answering_web(layer: JwtAuthLayer<()>, web: bool) -> JwtAuthLayer<()> {
 
 /// Refused before the verifier, by it, at once and for want of keys.
 fn no_token() -> impl Iterator<Item = (JwtAuthLayer<()>, Vec<&'static str>)> {
-    [K::ExpiredToken, K::InsufficientScope, K::KeysUnavailable]
+    [K::ExpiredToken, K::InsufficientScope, K::Unavailable]
         .into_iter()
         .map(|kind| (refusing(kind), vec!["Bearer abc"]))
         .chain([

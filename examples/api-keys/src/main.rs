@@ -12,6 +12,7 @@
 use std::collections::HashMap;
 use std::env;
 use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,11 +56,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let in_database = JwtAuthLayer::new(verify_async_fn(move |key| {
         let database = Arc::clone(&database);
         async move {
-            match find_user(&database, &sha256_hex(&key)).await {
-                Ok(user) => user.ok_or_else(unknown_key),
-                // An outage of ours is no fault of the key's: 503, and not 401.
-                Err(DatabaseDown) => Err(Rejection::unavailable(Duration::from_secs(5))),
-            }
+            let found = find_user(&database, &sha256_hex(&key)).await;
+            // When the database is down, the key may be good: 503, not 401.
+            found.map_err(Rejection::unavailable)?.ok_or_else(unknown_key)
         }
     }));
 
@@ -95,6 +94,14 @@ async fn find_user(database: &Users, hash: &str) -> Result<Option<User>, Databas
 /// Why a look-up can fail; this one never does.
 #[derive(Debug)]
 struct DatabaseDown;
+
+impl fmt::Display for DatabaseDown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the database is down")
+    }
+}
+
+impl Error for DatabaseDown {}
 
 fn unknown_key() -> Rejection {
     Rejection::invalid_token().with_description("the API key is not known")

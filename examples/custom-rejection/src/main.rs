@@ -13,14 +13,13 @@ use std::error::Error;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::request::Parts;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tower_jwt_auth::{
-    Algorithm, JwtAuthLayer, JwtVerifier, ProblemJson, Rejection, RejectionKind, VerificationKey,
-    VerifiedToken,
+    Algorithm, JwtAuthLayer, JwtVerifier, ProblemJson, Rejection, RejectionKind, RequestSummary,
+    VerificationKey, VerifiedToken,
 };
 
 /// In an application, read it from a file or the environment.
@@ -41,7 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let api = Router::new()
         .route("/orders", get(orders))
-        .route_layer(auth.clone().with_rejection_response(ProblemJson));
+        .route_layer(auth.clone().with_rejection_response(ProblemJson::new()));
     let pages = Router::new()
         .route("/account", get(account))
         .route_layer(auth.with_rejection_fn(please_log_in));
@@ -53,10 +52,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// A page instead of an empty answer. The layer adds `WWW-Authenticate` and `Cache-Control`.
-fn please_log_in(rejection: &Rejection, _head: &Parts) -> Response<Body> {
+fn please_log_in(rejection: &Rejection, _request: &RequestSummary) -> Response<Body> {
     let advice = match rejection.kind() {
         RejectionKind::ExpiredToken => "Your session is over: please log in again.",
-        RejectionKind::KeysUnavailable => "We cannot tell who you are: please try again later.",
+        RejectionKind::Unavailable => "We cannot tell who you are: please try again later.",
         _ => "Please log in.",
     };
     let page = format!("<!doctype html><title>Not for everybody</title><p>{advice}\n");

@@ -112,13 +112,15 @@ impl Service {
         let verifier = JwtVerifier::new(self.issuer(), self.issuer(), keys)?
             .with_claims()
             .with_leeway(Duration::ZERO)?;
-        JwtAuthLayer::new(verifier).with_rejection_response(ProblemJson).with_realm(REALM)
+        JwtAuthLayer::new(verifier).with_rejection_response(ProblemJson::new()).with_realm(REALM)
     }
 }
 
 /// The layer that lets any bearer token pass, whatever it is: `/secure` shows it and trusts it with nothing.
 fn any_bearer_layer() -> Result<JwtAuthLayer<(), ProblemJson>, ConfigError> {
-    JwtAuthLayer::new(dangerous_any_bearer()).with_rejection_response(ProblemJson).with_realm(REALM)
+    JwtAuthLayer::new(dangerous_any_bearer())
+        .with_rejection_response(ProblemJson::new())
+        .with_realm(REALM)
 }
 
 /// An issuer is an absolute HTTP URL without query and fragment (RFC 8414 section 2).

@@ -179,7 +179,7 @@ impl<C> IssuerSet<C> {
         if template.is_open() {
             self.read().has_slot()?;
         }
-        let verifier = template.verifier(name).map_err(Rejection::without_keys)?;
+        let verifier = template.verifier(name).map_err(Rejection::from)?;
         let issuer = Arc::new(Issuer::new(verifier, Some(template)));
         let (held, _evicted) = self.write().hold(name, &issuer)?;
         Ok(held)

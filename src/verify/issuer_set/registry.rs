@@ -127,7 +127,7 @@ impl<C> Registry<C> {
         let is_full = self.unverified.len() >= Self::MAX_UNVERIFIED;
         if is_full && self.oldest_unused().is_none() || !self.first_fetches.is_one_left() {
             let error = KeySourceError::new("too many issuers fetch their first keys");
-            return Err(Rejection::without_keys(error.with_retry_after(Duration::from_secs(1))));
+            return Err(Rejection::from(error.with_retry_after(Duration::from_secs(1))));
         }
         Ok(())
     }

@@ -71,10 +71,7 @@ async fn v42_issuer_with_a_verified_token_is_never_evicted_by_one_without() {
     // Neither an outage of its issuer nor hours without a token change that.
     mocks[0].set_answer(MockAnswer::Status(500));
     pass(4_300).await;
-    assert_eq!(
-        kind(&issuers, &mocks[0].token().build()).await,
-        Some(RejectionKind::KeysUnavailable)
-    );
+    assert_eq!(kind(&issuers, &mocks[0].token().build()).await, Some(RejectionKind::Unavailable));
     for mock in &mocks[2..] {
         forge(&issuers, mock).await;
     }
@@ -121,7 +118,7 @@ async fn unverified_issuers_are_evicted_oldest_first() {
     ] {
         for tenant in tenants {
             let refused = kind(&issuers, &made_up(&mock, tenant)).await;
-            assert_eq!(refused, Some(RejectionKind::KeysUnavailable));
+            assert_eq!(refused, Some(RejectionKind::Unavailable));
         }
         assert_eq!(made(), expected);
     }

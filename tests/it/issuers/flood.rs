@@ -14,7 +14,7 @@ use tower_jwt_auth::{
 use super::kind;
 use crate::key_engine::{pass, retry_after, secs};
 
-const UNAVAILABLE: Option<RejectionKind> = Some(RejectionKind::KeysUnavailable);
+const UNAVAILABLE: Option<RejectionKind> = Some(RejectionKind::Unavailable);
 
 /// Never answers, and counts the fetches that are under way.
 #[derive(Clone, Debug, Default)]
@@ -113,7 +113,7 @@ async fn v49_sixteen_made_up_tenants_at_most_fetch_at_a_time() {
     let start = Instant::now();
     assert_eq!(kind(&issuers, &held.token().build()).await, None);
     let refused = issuers.verify(&new.token().build()).await.unwrap_err();
-    assert_eq!((refused.kind(), retry_after(&refused)), (RejectionKind::KeysUnavailable, 1));
+    assert_eq!((refused.kind(), retry_after(&refused)), (RejectionKind::Unavailable, 1));
     assert_eq!(start.elapsed(), secs(0));
     assert!(new.requests().is_empty());
 

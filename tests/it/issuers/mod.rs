@@ -355,7 +355,7 @@ async fn a_template_that_makes_a_verifier_of_another_issuer_is_503() {
     let issuers = IssuerSet::new();
     issuers.add_template(template.unwrap().allow_tenants(["one"]));
     let rejection = issuers.verify(&mock.token().build()).await.unwrap_err();
-    assert_eq!(rejection.kind(), RejectionKind::KeysUnavailable);
+    assert_eq!(rejection.kind(), RejectionKind::Unavailable);
     let cause = std::error::Error::source(&rejection).unwrap().to_string();
     assert!(cause.contains("another issuer"), "{cause}");
 

@@ -7,7 +7,7 @@ use tower_jwt_auth::{Algorithm, JwtVerifier, KeySource, RejectionKind};
 
 use super::{Spy, bad_answers, kind, pass, retry_after, secs, unknown};
 
-const UNAVAILABLE: Option<RejectionKind> = Some(RejectionKind::KeysUnavailable);
+const UNAVAILABLE: Option<RejectionKind> = Some(RejectionKind::Unavailable);
 const UNKNOWN: Option<RejectionKind> = Some(RejectionKind::UnknownKey);
 
 #[tokio::test(start_paused = true)]
@@ -18,7 +18,7 @@ async fn k1_v46_v47_a_bad_first_answer_is_503_and_is_overcome() {
         let verifier = issuer.verifier();
         let start = tokio::time::Instant::now();
         let rejection = verifier.verify(&issuer.token().build()).await.unwrap_err();
-        assert_eq!(rejection.kind(), RejectionKind::KeysUnavailable, "{name}");
+        assert_eq!(rejection.kind(), RejectionKind::Unavailable, "{name}");
         assert!((1..=15).contains(&retry_after(&rejection)), "{name}");
         assert!(start.elapsed() < secs(8), "{name}");
         let status = verifier.key_status();
@@ -136,7 +136,7 @@ async fn v48_stale_keys_serve_for_an_hour_and_then_it_is_503() {
     assert!(status.is_ready() && status.is_stale() && status.age() > Some(secs(4000)));
     pass(61).await;
     let rejection = verifier.verify(&token()).await.unwrap_err();
-    assert_eq!(rejection.kind(), RejectionKind::KeysUnavailable);
+    assert_eq!(rejection.kind(), RejectionKind::Unavailable);
     assert!((1..=15).contains(&retry_after(&rejection)));
     assert!(!verifier.key_status().is_ready());
 

@@ -6,7 +6,7 @@ use tower_jwt_auth::{JwtVerifier, KeySource, RejectionKind};
 
 use super::{Spy, kind, pass, secs};
 
-const UNAVAILABLE: Option<RejectionKind> = Some(RejectionKind::KeysUnavailable);
+const UNAVAILABLE: Option<RejectionKind> = Some(RejectionKind::Unavailable);
 const UNKNOWN: Option<RejectionKind> = Some(RejectionKind::UnknownKey);
 
 /// A day without a request: nothing has been fetched for hours, and the set may be used no longer.

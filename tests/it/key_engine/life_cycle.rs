@@ -47,7 +47,7 @@ async fn v52_whoever_goes_away_takes_no_fetch_with_him() {
     let (first, second) = (request(), request());
     pass(1).await;
     first.abort();
-    assert_eq!(second.await.unwrap(), Some(RejectionKind::KeysUnavailable));
+    assert_eq!(second.await.unwrap(), Some(RejectionKind::Unavailable));
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,7 +78,7 @@ fn it_is_built_without_a_runtime_and_outlives_several() {
     let issuer = MockIssuer::new();
     let verifier = issuer.verifier();
     let unavailable = verifier.verify_now(&issuer.token().build()).unwrap_err();
-    assert_eq!(unavailable.kind(), RejectionKind::KeysUnavailable);
+    assert_eq!(unavailable.kind(), RejectionKind::Unavailable);
     assert!(!verifier.key_status().is_ready());
 
     for build in [Builder::new_current_thread, Builder::new_multi_thread] {
@@ -143,7 +143,7 @@ async fn a_fetcher_that_panics_is_a_failed_fetch() {
     let keys = JwksUrl::new(&issuer.jwks_url()).unwrap().with_fetcher(fetcher.clone());
     let verifier = JwtVerifier::new(issuer.issuer(), "https://api.test", keys).unwrap();
     let token = issuer.token().build();
-    assert_eq!(kind(&verifier, &token).await, Some(RejectionKind::KeysUnavailable));
+    assert_eq!(kind(&verifier, &token).await, Some(RejectionKind::Unavailable));
     assert_eq!(kind(&verifier, &token).await, None);
     // As any failed fetch: it does not storm.
     for _ in 0..1000 {

@@ -18,7 +18,7 @@ async fn c12_an_outage_is_told_once_a_minute_however_many_strangers_ask() {
     verifier.refresh().await.unwrap_err();
     for n in 0..600 {
         let refused = kind(&verifier, &unknown(&issuer, &format!("canary-{n}"))).await;
-        assert_eq!(refused, Some(RejectionKind::KeysUnavailable));
+        assert_eq!(refused, Some(RejectionKind::Unavailable));
         tokio::time::sleep(secs(1)).await;
     }
     let text = log.text();

@@ -89,7 +89,7 @@ fn verdict(log: &[Fetched], key: Option<usize>) -> Option<RejectionKind> {
     match (knows, last_is_good) {
         (true, _) => None,
         (false, true) => Some(RejectionKind::UnknownKey),
-        (false, false) => Some(RejectionKind::KeysUnavailable),
+        (false, false) => Some(RejectionKind::Unavailable),
     }
 }
 

@@ -37,7 +37,7 @@ async fn through_the_layer(verifier: &JwtVerifier, token: &str) -> u16 {
 
 fn cause(refused: Result<impl Sized, Rejection>) -> String {
     let rejection = refused.map(drop).unwrap_err();
-    assert_eq!(rejection.kind(), RejectionKind::KeysUnavailable);
+    assert_eq!(rejection.kind(), RejectionKind::Unavailable);
     rejection.source().map(ToString::to_string).unwrap_or_default()
 }
 

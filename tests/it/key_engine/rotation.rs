@@ -3,7 +3,7 @@ use tower_jwt_auth::test_util::{MockAnswer, MockIssuer};
 
 use super::{kind, pass, secs, unknown};
 
-const UNAVAILABLE: Option<RejectionKind> = Some(RejectionKind::KeysUnavailable);
+const UNAVAILABLE: Option<RejectionKind> = Some(RejectionKind::Unavailable);
 const UNKNOWN: Option<RejectionKind> = Some(RejectionKind::UnknownKey);
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use tower_jwt_auth::{JwtVerifier, KeySourceError, RejectionKind};
 
 use super::{Scripted, answer, fetched, kind, pass, retry_after, secs, unknown};
 
-const UNAVAILABLE: Option<RejectionKind> = Some(RejectionKind::KeysUnavailable);
+const UNAVAILABLE: Option<RejectionKind> = Some(RejectionKind::Unavailable);
 const UNKNOWN: Option<RejectionKind> = Some(RejectionKind::UnknownKey);
 
 fn spawn(verifier: &JwtVerifier, token: String) -> JoinHandle<Option<RejectionKind>> {
@@ -235,7 +235,7 @@ async fn retry_after_of_the_issuer_is_heeded() {
     let fetches = || fetches.load(Ordering::Relaxed);
     let refused = async |token: String| {
         let refused = verifier.verify(&token).await.unwrap_err();
-        assert_eq!(refused.kind(), RejectionKind::KeysUnavailable);
+        assert_eq!(refused.kind(), RejectionKind::Unavailable);
         retry_after(&refused)
     };
 

@@ -40,7 +40,7 @@ pub(crate) fn bearer(token: &str) -> Request<()> {
 pub(crate) fn send<C, R>(layer: &JwtAuthLayer<C, R>, request: Request<()>) -> Response<Body>
 where
     C: Send + Sync + 'static,
-    R: ResponseForRejection<Body> + Clone,
+    R: ResponseForRejection<Body>,
 {
     send_later(layer, request).now_or_never().expect("a verdict at once")
 }
@@ -52,7 +52,7 @@ pub(crate) async fn send_later<C, R>(
 ) -> Response<Body>
 where
     C: Send + Sync + 'static,
-    R: ResponseForRejection<Body> + Clone,
+    R: ResponseForRejection<Body>,
 {
     let inner = service_fn(async |request: Request<()>| {
         let mut response = Response::new(Body::new());

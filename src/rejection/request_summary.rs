@@ -1,0 +1,45 @@
+use std::fmt;
+
+use http::request::Parts;
+use http::{Method, Uri};
+
+/// The method and the URI of a request: what a closure
+/// ([`JwtAuthLayer::with_rejection_fn`](crate::JwtAuthLayer::with_rejection_fn)) knows of the request that it
+/// answers.
+///
+/// `Debug` leaves the query out, which may hold a token. A custom
+/// [`ResponseForRejection`](crate::ResponseForRejection) can remember this, or anything else of the head.
+#[derive(Clone)]
+pub struct RequestSummary {
+    method: Method,
+    uri: Uri,
+}
+
+impl RequestSummary {
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The URI as the layer saw it: inside of axum's `Router::nest` its path lacks the prefix (see
+    /// [the page on layer order](crate::docs::layer_order)).
+    pub fn uri(&self) -> &Uri {
+        &self.uri
+    }
+}
+
+/// Allocates nothing for the methods that HTTP defines and for a URI that a server has read.
+impl From<&Parts> for RequestSummary {
+    fn from(head: &Parts) -> Self {
+        Self { method: head.method.clone(), uri: head.uri.clone() }
+    }
+}
+
+impl fmt::Debug for RequestSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestSummary")
+            .field("method", &self.method)
+            .field("path", &self.uri.path())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,259 @@
+//! What writes the response of a refused HTTP request.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderValue, Response};
+
+use crate::rejection::{Rejection, RequestSummary};
+
+/// Writes the response of a refused HTTP request.
+///
+/// Provided are [`EmptyBody`] (the default), [`ProblemJson`], and closures
+/// ([`JwtAuthLayer::with_rejection_fn`](crate::JwtAuthLayer::with_rejection_fn)). Implement it for a body that
+/// none of them can make, or to read more of the request than its method and URI.
+///
+/// The layer completes every response:
+///
+/// - It adds `Cache-Control: no-store`, `Retry-After` and the fields of [`Rejection::with_header`] where the
+///   response lacks them.
+/// - It appends its `WWW-Authenticate` challenge, unless the response already has one for the scheme `Bearer`.
+/// - It replaces a status that would tell the client that all is well (1xx and 2xx).
+/// - It puts the [`Rejection`] into the response's extensions.
+///
+/// gRPC refusals are written by the layer, with the [`empty_body`](Self::empty_body) of the responder.
+///
+/// # Example: plain text that names the path
+///
+/// ```
+/// use http::{Response, request::Parts};
+/// use tower_jwt_auth::{Rejection, ResponseForRejection};
+///
+/// struct PlainText;
+///
+/// impl<B: From<String>> ResponseForRejection<B> for PlainText {
+///     type Remembered = String;
+///
+///     fn remember(&self, head: &Parts) -> String {
+///         head.uri.path().to_owned()
+///     }
+///
+///     fn response_for_rejection(&self, rejection: &Rejection, path: &String) -> Response<B> {
+///         let mut response = Response::new(B::from(format!("{path}: {rejection}")));
+///         *response.status_mut() = rejection.status();
+///         response
+///     }
+///
+///     fn empty_body(&self) -> B {
+///         B::from(String::new())
+///     }
+/// }
+///
+/// let path = String::from("/orders");
+/// let response: Response<String> =
+///     PlainText.response_for_rejection(&Rejection::invalid_token(), &path);
+/// assert_eq!(response.body(), "/orders: the token is invalid");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot answer a refusal with a body of type `{B}`",
+    label = "cannot write a response with this body",
+    note = "`EmptyBody` and closures need a body that is `Default`, `ProblemJson` one that is `From<Bytes>`",
+    note = "where the body is that of another layer inside of this one (`TraceLayer`, an interceptor), add \
+            this line between the two layers, with the `Body` of axum or tonic: \
+            `.layer(tower_http::map_response_body::MapResponseBodyLayer::new(Body::new))`",
+    note = "a closure is set by `with_rejection_fn`; for any other body, implement `ResponseForRejection`"
+)]
+pub trait ResponseForRejection<B>: Send + Sync + 'static {
+    /// What the response needs to know of the request, whose head may be gone when the response is
+    /// written: `()` for nothing, [`RequestSummary`] for its method and URI, or a custom type.
+    type Remembered: Send + 'static;
+
+    /// Reads that from the head.
+    ///
+    /// The layer may call it for requests that it accepts, so it should be cheap; it may leave it out for
+    /// gRPC requests. `Authorization` is marked as sensitive by then.
+    fn remember(&self, head: &Parts) -> Self::Remembered;
+
+    /// The response to this request.
+    fn response_for_rejection(
+        &self,
+        rejection: &Rejection,
+        request: &Self::Remembered,
+    ) -> Response<B>;
+
+    /// A body of no bytes, for the refusals of gRPC requests.
+    fn empty_body(&self) -> B;
+}
+
+/// Answers with the status and the challenge, and an empty body: the default.
+///
+/// # Example: a login page for one path only
+///
+/// ```
+/// use http::{Response, request::Parts};
+/// use tower_jwt_auth::{EmptyBody, Rejection, RequestSummary, ResponseForRejection};
+///
+/// struct LoginPage;
+///
+/// impl ResponseForRejection<String> for LoginPage {
+///     type Remembered = RequestSummary;
+///
+///     fn remember(&self, head: &Parts) -> RequestSummary {
+///         RequestSummary::from(head)
+///     }
+///
+///     fn response_for_rejection(
+///         &self,
+///         rejection: &Rejection,
+///         request: &RequestSummary,
+///     ) -> Response<String> {
+///         match request.uri().path() {
+///             "/" => Response::builder().status(401).body("log in".into()).unwrap_or_default(),
+///             _ => EmptyBody.response_for_rejection(rejection, &()),
+///         }
+///     }
+///
+///     fn empty_body(&self) -> String {
+///         String::new()
+///     }
+/// }
+///
+/// let (head, ()) = http::Request::get("/orders").body(()).unwrap().into_parts();
+/// let request = LoginPage.remember(&head);
+/// let response = LoginPage.response_for_rejection(&Rejection::invalid_token(), &request);
+/// assert_eq!(response.status(), 401);
+/// assert_eq!(response.body(), "");
+/// ```
+#[allow(clippy::exhaustive_structs, reason = "there is nothing to add")]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EmptyBody;
+
+// Without this the compiler's message would name the missing `Default` alone, and not the way out.
+#[diagnostic::do_not_recommend]
+impl<B: Default> ResponseForRejection<B> for EmptyBody {
+    type Remembered = ();
+
+    fn remember(&self, _: &Parts) {}
+
+    fn response_for_rejection(&self, rejection: &Rejection, (): &()) -> Response<B> {
+        let mut response = Response::new(B::default());
+        *response.status_mut() = rejection.status();
+        response
+    }
+
+    fn empty_body(&self) -> B {
+        B::default()
+    }
+}
+
+/// Answers with problem details (RFC 9457): `application/problem+json` with `title`, `status`,
+/// `detail`, and, where there is one, the OAuth code as `error`.
+///
+/// # Example: what it writes
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::Response;
+/// use tower_jwt_auth::{ProblemJson, Rejection, ResponseForRejection};
+///
+/// let response: Response<Bytes> =
+///     ProblemJson::new().response_for_rejection(&Rejection::invalid_token(), &());
+/// let problem: serde_json::Value = serde_json::from_slice(response.body())?;
+/// assert_eq!(problem["status"], 401);
+/// assert_eq!(problem["error"], "invalid_token");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[non_exhaustive]
+#[derive(Clone, Debug, Default)]
+pub struct ProblemJson {}
+
+impl ProblemJson {
+    /// Problem details with the members `title`, `status`, `detail` and `error`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<B: From<Bytes>> ResponseForRejection<B> for ProblemJson {
+    type Remembered = ();
+
+    fn remember(&self, _: &Parts) {}
+
+    fn response_for_rejection(&self, rejection: &Rejection, (): &()) -> Response<B> {
+        let status = rejection.status();
+        let mut problem = serde_json::json!({
+            "title": status.canonical_reason(),
+            "status": status.as_u16(),
+            "detail": rejection.description(),
+        });
+        if let (Some(error), Some(members)) = (rejection.error_code(), problem.as_object_mut()) {
+            members.insert("error".into(), error.into());
+        }
+        let mut response = Response::new(B::from(Bytes::from(problem.to_string())));
+        *response.status_mut() = status;
+        let json = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(CONTENT_TYPE, json);
+        response
+    }
+
+    fn empty_body(&self) -> B {
+        B::from(Bytes::new())
+    }
+}
+
+/// A closure as responder; made by
+/// [`JwtAuthLayer::with_rejection_fn`](crate::JwtAuthLayer::with_rejection_fn).
+///
+/// # Example: its name, for a function
+///
+/// ```
+/// use http::Response;
+/// use tower_jwt_auth::{
+///     JwtAuthLayer, JwtVerifier, RegisteredClaims, Rejection, RejectionFn, RequestSummary,
+/// };
+///
+/// type Respond = fn(&Rejection, &RequestSummary) -> Response<String>;
+///
+/// fn respond(rejection: &Rejection, _: &RequestSummary) -> Response<String> {
+///     Response::new(rejection.to_string())
+/// }
+/// fn layer(verifier: JwtVerifier) -> JwtAuthLayer<RegisteredClaims, RejectionFn<Respond>> {
+///     JwtAuthLayer::new(verifier).with_rejection_fn(respond as Respond)
+/// }
+/// ```
+#[derive(Clone)]
+pub struct RejectionFn<F>(pub(crate) F);
+
+impl<F> fmt::Debug for RejectionFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RejectionFn").finish_non_exhaustive()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<B, F> ResponseForRejection<B> for RejectionFn<F>
+where
+    B: Default,
+    F: Fn(&Rejection, &RequestSummary) -> Response<B> + Send + Sync + 'static,
+{
+    type Remembered = RequestSummary;
+
+    fn remember(&self, head: &Parts) -> RequestSummary {
+        RequestSummary::from(head)
+    }
+
+    fn response_for_rejection(
+        &self,
+        rejection: &Rejection,
+        request: &RequestSummary,
+    ) -> Response<B> {
+        (self.0)(rejection, request)
+    }
+
+    fn empty_body(&self) -> B {
+        B::default()
+    }
+}
