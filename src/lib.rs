@@ -76,7 +76,7 @@
 //! | `rust-crypto` | | the other backend, in Rust alone: no ES512; with both on, aws-lc-rs is used |
 //! | `jsonwebtoken-12` | yes | conversions from the keys, algorithms and JWKs of `jsonwebtoken` 12 |
 //! | `jsonwebtoken-11` | | the same for `jsonwebtoken` 11 |
-//! | `axum` | | extractors of [`VerifiedToken`] and [`BearerToken`], and `IntoResponse for Rejection` |
+//! | `axum` | | for axum 0.8: extractors of [`VerifiedToken`] and [`BearerToken`], and `IntoResponse for Rejection` |
 //! | `issuer` | | `TokenIssuer` and `SigningKey`: issues tokens, signed by aws-lc-rs |
 //! | `jwks-url` | | `JwksUrl`: keys from a URL, fetched and refreshed in the background; brings tokio and reqwest |
 //! | `oidc-discovery` | | `OidcDiscovery` and `JwtVerifier::discover`: the keys' URL from the issuer's metadata; `KnownIssuer`: the issuers of the trade |

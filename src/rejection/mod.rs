@@ -309,6 +309,18 @@ impl Rejection {
         self.details.as_ref()?.scope.as_ref()
     }
 
+    /// The authentication context classes that would do, in the order of preference, of a rejection that
+    /// [`insufficient_user_authentication`](Self::insufficient_user_authentication) made.
+    pub fn acr_values(&self) -> impl Iterator<Item = &str> {
+        let values = self.details.as_ref().and_then(|details| details.acr_values.as_deref());
+        values.into_iter().flat_map(str::split_ascii_whitespace)
+    }
+
+    /// The greatest age of an authentication that would do, of such a rejection.
+    pub fn max_age(&self) -> Option<Duration> {
+        self.details.as_ref()?.max_age.map(Duration::from_secs)
+    }
+
     /// The time after which the client may try again; `None` unless it is a 503.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after_seconds().map(Duration::from_secs)

@@ -9,8 +9,9 @@ use tower::{Layer, service_fn};
 use tower_jwt_auth::{
     Accepted, Algorithm, BearerToken, Clock, ConfigError, EmptyBody, ExpectedAudience,
     ExpectedIssuer, JwkSet, JwtAuthLayer, JwtVerifier, KeyCandidates, KeyLookup, KeyQuery,
-    KeySource, KeySourceError, NumericDate, ProblemJson, Rejection, SystemClock, Verification,
-    VerificationKey, VerifiedToken, VerifyToken, dangerous_any_bearer, verify_async_fn, verify_fn,
+    KeySource, KeySourceError, NumericDate, ProblemJson, Rejection, RequestSummary, SystemClock,
+    Verification, VerificationKey, VerifiedToken, VerifyToken, dangerous_any_bearer,
+    verify_async_fn, verify_fn,
 };
 
 use crate::support::requests::{Body, bearer, reached, refusal, request, send};
@@ -333,6 +334,11 @@ fn b13_the_rest_of_the_public_types_has_nothing_to_hide() {
     canaries.debug(ExpectedAudience::from([AUDIENCE, "other"]));
     canaries.debug(EmptyBody);
     canaries.debug(ProblemJson::new());
+    let (mut head, ()) = Request::new(()).into_parts();
+    head.uri = format!("/orders?access_token={CLAIM}").parse().unwrap();
+    canaries.debug(RequestSummary::from(&head));
+    let secret = HeaderValue::from_static(CLAIM);
+    canaries.debug(Rejection::unavailable(CLAIM).with_header(AUTHORIZATION, secret));
     canaries.debug(SystemClock);
     canaries.debug(SystemClock.now());
     canaries.debug(dangerous_any_bearer());

@@ -148,7 +148,7 @@ fn page(path: &str) -> Response {
     (StatusCode::UNAUTHORIZED, format!("refused {path}")).into_response()
 }
 
-/// A responder that remembers the whole path, as the guide shows it.
+/// A responder that remembers the whole path.
 struct PageOfWholePath;
 
 impl ResponseForRejection<Body> for PageOfWholePath {

@@ -319,7 +319,7 @@ fn b10_scope_and_step_up_stand_in_the_challenge_in_every_form() {
 fn g2_a_message_of_ones_own_is_percent_encoded() {
     let rejection = Rejection::invalid_token().with_description("100 % \"sure\"\r\n~ü");
     let response = send(&refusing_with(rejection), grpc());
-    // Fitted to what a challenge may hold first, and what is left of it encoded.
+    // The message is the whole text; a challenge can hold only a part of it.
     assert_eq!(field(&response, "grpc-message"), Some("100 %25 \"sure\"  ~%C3%BC"));
     assert_eq!(
         challenge(&response),
@@ -547,11 +547,17 @@ fn description_of_any_text_is_safe_in_every_form() {
 }
 
 #[test]
-fn rejection_tells_scope_and_time_to_retry_and_cause() {
+fn rejection_tells_scope_step_up_time_to_retry_and_cause() {
     let scope = Scope::from("orders:read");
     let rejection = Rejection::insufficient_scope(scope.clone());
     assert_eq!(rejection.scope(), Some(&scope));
     assert_eq!(rejection.retry_after(), None);
+
+    let age = Duration::from_secs(300);
+    let step_up = Rejection::insufficient_user_authentication(&["gold", "silver"], Some(age));
+    assert!(step_up.acr_values().eq(["gold", "silver"]));
+    assert_eq!(step_up.max_age(), Some(age));
+    assert_eq!((rejection.acr_values().count(), rejection.max_age()), (0, None));
 
     let cause = || std::io::Error::other("the database is down");
     let rejection = Rejection::unavailable(cause());

@@ -5,7 +5,9 @@ use std::future::Ready;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
-use tower_jwt_auth::{Algorithm, JwtAuthLayer, JwtVerifier, Rejection, VerificationKey};
+use tower_jwt_auth::{
+    Algorithm, JwtAuthLayer, JwtVerifier, Rejection, RequestSummary, VerificationKey,
+};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -28,7 +30,7 @@ impl Service<Request<()>> for Inner {
 
 fn serve(_: impl Service<Request<()>>) {}
 
-fn respond(rejection: &Rejection, _: &http::request::Parts) -> Response<String> {
+fn respond(rejection: &Rejection, _: &RequestSummary) -> Response<String> {
     Response::new(rejection.to_string())
 }
 
