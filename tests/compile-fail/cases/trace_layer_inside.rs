@@ -13,7 +13,7 @@ use tower_service::Service;
 #[derive(Clone)]
 struct Handler;
 
-impl Service<Request<()>> for Handler {
+impl Service<Request<String>> for Handler {
     type Response = Response<String>;
     type Error = Infallible;
     type Future = Ready<Result<Response<String>, Infallible>>;
@@ -22,12 +22,12 @@ impl Service<Request<()>> for Handler {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _: Request<()>) -> Self::Future {
+    fn call(&mut self, _: Request<String>) -> Self::Future {
         std::future::ready(Ok(Response::default()))
     }
 }
 
-fn serve(_: impl Service<Request<()>>) {}
+fn serve(_: impl Service<Request<String>>) {}
 
 fn main() {
     let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256).unwrap();
