@@ -58,7 +58,7 @@ async fn named_tenant_whose_issuer_fails_is_held() {
     for _ in 0..50 {
         for mock in &mocks {
             let refused = kind(&issuers, &mock.token().forged().build()).await;
-            assert_eq!(refused, Some(RejectionKind::KeysUnavailable));
+            assert_eq!(refused, Some(RejectionKind::Unavailable));
         }
         assert!(verifier.verify(&alone.token().forged().build()).await.is_err());
     }
@@ -127,7 +127,7 @@ async fn tenants_without_a_verified_token_share_64_first_fetches_and_one_each_se
             match issuers.verify(&mock.token().forged().build()).await.unwrap_err() {
                 refused if refused.kind() == RejectionKind::InvalidSignature => {}
                 refused => {
-                    assert_eq!(refused.kind(), RejectionKind::KeysUnavailable);
+                    assert_eq!(refused.kind(), RejectionKind::Unavailable);
                     assert_eq!(retry_after(&refused), 1);
                 }
             }
