@@ -78,8 +78,9 @@
 //! | `jsonwebtoken-11` | | the same for `jsonwebtoken` 11 |
 //! | `axum` | | for axum 0.8: extractors of [`VerifiedToken`] and [`BearerToken`], and `IntoResponse for Rejection` |
 //! | `issuer` | | `TokenIssuer` and `SigningKey`: issues tokens, signed by aws-lc-rs |
-//! | `jwks-url` | | `JwksUrl`: keys from a URL, fetched and refreshed in the background; brings tokio and reqwest |
-//! | `oidc-discovery` | | `OidcDiscovery` and `JwtVerifier::discover`: the keys' URL from the issuer's metadata; `KnownIssuer`: the issuers of the trade |
+//! | `jwks-url` | | `JwksUrl`: keys from a URL, fetched by a client of yours (`Fetch`) and refreshed in the background; brings tokio |
+//! | `oidc-discovery` | | `OidcDiscovery` and `JwtVerifier::discover_with`: the keys' URL from the issuer's metadata; `KnownIssuer`: the issuers of the trade |
+//! | `reqwest-0_13` | | the HTTP client (reqwest 0.13, rustls): `JwksUrl::new`, and with `oidc-discovery` `JwtVerifier::discover` and `KnownIssuer::verifier` |
 //! | `test-util` | | for dev-dependencies: a kit (module `test_util`) that tests handlers and mints right and wrong tokens |
 //! | `tracing` | | one `debug` event for each refused request; `info` and `warn` where fetched keys change or cannot be had, `warn` for doubtful secrets and keys, `error` for a missing layer |
 //!
@@ -174,12 +175,18 @@ pub use crate::token::{BearerToken, TokenHeader};
 #[cfg(feature = "oidc-discovery")]
 pub use crate::verify::KnownIssuer;
 pub use crate::verify::{
-    Accepted, DangerousAnyBearer, ExpectedAudience, ExpectedIssuer, IssuerSet, IssuerTemplate,
-    JwtVerifier, MissingLayer, Verification, VerifiedToken, VerifyAsyncFn, VerifyFn, VerifyToken,
-    dangerous_any_bearer, verify_async_fn, verify_fn,
+    Accepted, DangerousAnyBearer, ExpectedAudience, ExpectedIssuer, IssuerKeyStatus, IssuerSet,
+    IssuerTemplate, JwtVerifier, MissingLayer, TemplateMatch, Verification, VerifiedToken,
+    VerifyAsyncFn, VerifyFn, VerifyToken, dangerous_any_bearer, verify_async_fn, verify_fn,
 };
 
 /// The README's Rust code, compiled.
-#[cfg(all(doctest, feature = "axum", feature = "oidc-discovery", feature = "test-util"))]
+#[cfg(all(
+    doctest,
+    feature = "axum",
+    feature = "oidc-discovery",
+    feature = "reqwest-0_13",
+    feature = "test-util"
+))]
 #[doc = include_str!("../README.md")]
 struct ReadmeDoctests;

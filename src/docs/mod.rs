@@ -36,7 +36,7 @@ pages! {
     from_jsonwebtoken: "from_jsonwebtoken.md";
     #[needs("axum", "issuer")]
     from_fastapi: "from_fastapi.md";
-    #[needs("oidc-discovery")]
+    #[needs("oidc-discovery", "reqwest-0_13")]
     providers: "providers.md";
     #[needs("axum")]
     layer_order: "layer_order.md";

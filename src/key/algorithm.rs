@@ -23,7 +23,7 @@ macro_rules! algorithms {
         /// # Ok::<(), tower_jwt_auth::ConfigError>(())
         /// ```
         #[non_exhaustive]
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Algorithm { $($(#[$doc])* $variant,)+ }
 
         impl Algorithm {

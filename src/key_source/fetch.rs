@@ -8,13 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::LOCATION;
-use http::{HeaderMap, Response, StatusCode};
+use http::header::{ACCEPT, ACCEPT_ENCODING, LOCATION};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
 use super::document::{Document, content_coding, page_type};
 use super::fetch_url::FetchUrl;
-use super::http_fetch::HttpFetch;
 use super::retry_after::retry_after;
 use super::schedule::after;
 use crate::key::KeyUse;
@@ -31,13 +30,18 @@ const MAX_BODY: usize = 256 * 1024;
 pub type FetchFuture =
     Pin<Box<dyn Future<Output = Result<Response<Bytes>, KeySourceError>> + Send>>;
 
-/// Fetches a document by HTTP in place of the client that comes with the crate: with another client,
-/// through a service mesh, in a test.
+/// Fetches a document by HTTP: with any HTTP client, through a service mesh, in a test. The feature
+/// `reqwest-0_13` brings an implementation, which `JwksUrl::new` and `JwtVerifier::discover` use.
 ///
-/// An implementation sends `GET` to the URL as it is, with `Accept` and `Accept-Encoding` as
-/// [`FetchRequest`] names them. It follows no redirect, sends no cookie, and stops reading a body
+/// An implementation sends the method, the URL, the headers and the body of the [`FetchRequest`] as
+/// they are. It may add headers. It follows no redirect, sends no cookie, and stops reading a body
 /// that is longer than [`max_body`](FetchRequest::max_body). The crate sets the time that a fetch may
-/// take, after which it drops the future, and checks the answer:
+/// take, after which it drops the future, and checks the response.
+///
+/// Today every request is a `GET` without a body. A later version may send others, such as a `POST`
+/// with a body and credentials. An implementation that cannot send a part of a request returns an
+/// error, so that the request is never sent without that part: one that only sends `GET` refuses
+/// every other [`method`](FetchRequest::method).
 ///
 /// | answer | |
 /// |---|---|
@@ -63,7 +67,7 @@ pub type FetchFuture =
 ///         Box::pin(async move { Ok(response) })
 ///     }
 /// }
-/// let keys = JwksUrl::new("https://issuer.example/jwks")?.with_fetcher(Fixed(r#"{"keys": []}"#));
+/// let keys = JwksUrl::new_with("https://issuer.example/jwks", Fixed(r#"{"keys": []}"#))?;
 /// # let _ = keys;
 /// # Ok::<(), tower_jwt_auth::ConfigError>(())
 /// ```
@@ -82,32 +86,51 @@ impl<F: Fetch + ?Sized> Fetch for Arc<F> {
     }
 }
 
-/// What is to be fetched: a URL that was checked.
+/// The request that a [`Fetch`] sends, to a URL that was checked.
 #[derive(Clone)]
 pub struct FetchRequest {
     url: FetchUrl,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
     refuses_private_addresses: bool,
 }
 
 impl FetchRequest {
+    /// A `GET` of a JSON document.
+    pub(super) fn get(url: &FetchUrl, refuses_private_addresses: bool) -> Self {
+        let mut headers = HeaderMap::with_capacity(2);
+        // JSON, and anything else rather than nothing (RFC 9110 section 12.5.1).
+        let accepted = "application/json, application/jwk-set+json, */*;q=0.1";
+        headers.insert(ACCEPT, HeaderValue::from_static(accepted));
+        // Without it a server may choose any coding (RFC 9110 section 12.5.3).
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let (url, method, body) = (url.clone(), Method::GET, Bytes::new());
+        Self { url, method, headers, body, refuses_private_addresses }
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The header fields: `Accept`, and `Accept-Encoding: identity`. Credentials among them are
+    /// marked as sensitive.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The body; empty for `GET`.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
     /// The URL: https, or http to this machine or to a host that the application listed.
     pub fn url(&self) -> &str {
         self.url.as_str()
     }
 
-    /// The value of the header `Accept`: JSON, and anything else rather than nothing (RFC 9110
-    /// section 12.5.1).
-    pub fn accept(&self) -> &'static str {
-        "application/json, application/jwk-set+json, */*;q=0.1"
-    }
-
-    /// The value of the header `Accept-Encoding`: `identity`. Without it a server may choose any
-    /// coding (RFC 9110 section 12.5.3).
-    pub fn accept_encoding(&self) -> &'static str {
-        "identity"
-    }
-
-    /// The longest body in bytes, 256 KiB; a longer one is refused.
+    /// The longest body of a response in bytes, 256 KiB; a longer one is refused.
     pub fn max_body(&self) -> usize {
         MAX_BODY
     }
@@ -117,6 +140,7 @@ impl FetchRequest {
         self.refuses_private_addresses
     }
 
+    #[cfg(feature = "reqwest-0_13")]
     pub(super) fn checked_url(&self) -> &FetchUrl {
         &self.url
     }
@@ -124,7 +148,10 @@ impl FetchRequest {
 
 impl fmt::Debug for FetchRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FetchRequest").field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("FetchRequest")
+            .field("method", &self.method)
+            .field("url", &self.url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -143,21 +170,8 @@ impl Deadline {
 #[derive(Clone, Debug)]
 pub(super) struct Fetcher {
     fetch: Arc<dyn Fetch>,
-    /// The application's own; else the client that comes with the crate.
-    is_own: bool,
     refuses_private_addresses: bool,
     key_use: Option<KeyUse>,
-}
-
-impl Default for Fetcher {
-    fn default() -> Self {
-        Self {
-            fetch: Arc::new(HttpFetch::default()),
-            is_own: false,
-            refuses_private_addresses: false,
-            key_use: None,
-        }
-    }
 }
 
 /// A document that is a JWK set with at least one usable key.
@@ -203,8 +217,12 @@ impl Fault {
 }
 
 impl Fetcher {
+    pub(super) fn new(fetch: impl Fetch) -> Self {
+        Self { fetch: Arc::new(fetch), refuses_private_addresses: false, key_use: None }
+    }
+
     pub(super) fn with(self, fetch: impl Fetch) -> Self {
-        Self { fetch: Arc::new(fetch), is_own: true, ..self }
+        Self { fetch: Arc::new(fetch), ..self }
     }
 
     /// The `use` of the keys that are taken from a set; by default `sig` or none.
@@ -212,13 +230,8 @@ impl Fetcher {
         Self { key_use: Some(key_use), ..self }
     }
 
-    /// With a client that nobody else has: one that was made already follows other rules.
     pub(super) fn refusing_private_addresses(self) -> Self {
-        let fetch = match self.is_own {
-            true => self.fetch,
-            false => Self::default().fetch,
-        };
-        Self { fetch, refuses_private_addresses: true, ..self }
+        Self { refuses_private_addresses: true, ..self }
     }
 
     #[cfg(feature = "oidc-discovery")]
@@ -250,8 +263,7 @@ impl Fetcher {
         if self.refuses_private_addresses && url.names_private_address() {
             return Err(Fault::new(Wrong, format!("{at} leads to a private address")));
         }
-        let refuses_private_addresses = self.refuses_private_addresses;
-        let request = FetchRequest { url: url.clone(), refuses_private_addresses };
+        let request = FetchRequest::get(url, self.refuses_private_addresses);
         let answer = timeout_at(by.0, self.fetch.fetch(request)).await;
         let answer =
             answer.unwrap_or_else(|_| Err(KeySourceError::new("no complete answer in time")));
@@ -318,16 +330,6 @@ mod tests {
     use super::super::fetch_url::HttpHosts;
     use super::*;
 
-    #[test]
-    fn c13_a_strict_source_shares_no_client_with_a_lax_one() {
-        let lax = Fetcher::default();
-        let strict = lax.clone().refusing_private_addresses();
-        assert!(!Arc::ptr_eq(&lax.fetch, &strict.fetch));
-        // The application's own knows by the request what is asked of it.
-        let own = lax.with(HttpFetch::default());
-        assert!(Arc::ptr_eq(&own.fetch, &own.clone().refusing_private_addresses().fetch));
-    }
-
     /// Answers with this status and asks for a pause, or fails with one.
     #[derive(Debug)]
     struct Busy(Option<u16>);
@@ -359,7 +361,7 @@ mod tests {
             (Some(200), false),
         ] {
             let url = FetchUrl::parse("https://issuer.test/jwks", &HttpHosts::default()).unwrap();
-            let fault = Fetcher::default().with(Busy(status));
+            let fault = Fetcher::new(Busy(status));
             let fault = fault.get_set(&url, Deadline::of_load()).await.unwrap_err();
             let wait = fault.error.retry_after_that_was_set();
             assert_eq!(wait, carries.then_some(Duration::from_secs(7)), "{status:?}");

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use reqwest::Url;
+use url::Url;
 
 use crate::{ConfigError, ConfigErrorKind};
 
@@ -13,11 +13,11 @@ const MAX_URL: usize = 2048;
 
 /// The hosts that plain http is allowed to, beside this machine: none by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct HttpHosts(Arc<[String]>);
+pub(crate) struct HttpHosts(Arc<[String]>);
 
 impl HttpHosts {
     /// Reads the hosts as an application lists them: names or addresses, without a port.
-    pub(super) fn parse<I>(hosts: I) -> Result<Self, ConfigError>
+    pub(crate) fn parse<I>(hosts: I) -> Result<Self, ConfigError>
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
@@ -55,14 +55,14 @@ fn without_dot(host: &str) -> &str {
 /// A URL that may be fetched: https, or http to this machine or to a host that is listed; no user
 /// name, password or fragment.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct FetchUrl {
+pub(crate) struct FetchUrl {
     url: Url,
     /// Without its query, for logs.
     name: Arc<str>,
 }
 
 impl FetchUrl {
-    pub(super) fn parse(text: &str, http_hosts: &HttpHosts) -> Result<Self, ConfigError> {
+    pub(crate) fn parse(text: &str, http_hosts: &HttpHosts) -> Result<Self, ConfigError> {
         if text.len() > MAX_URL {
             return Err(unusable("the URL is longer than 2048 octets"));
         }
@@ -79,7 +79,7 @@ impl FetchUrl {
                 return Err(unusable(
                     "keys are fetched by https: on the way of plain http, an attacker could replace \
                      them (http is for 127.0.0.1, [::1] and localhost, and for the hosts that \
-                     `dangerous_with_http_hosts` lists)",
+                     `dangerous_allow_http_hosts` lists)",
                 ));
             }
             _ => return Err(unusable("keys are fetched by https only")),
@@ -102,6 +102,7 @@ impl FetchUrl {
         self.url.as_str()
     }
 
+    #[cfg(any(feature = "oidc-discovery", feature = "reqwest-0_13"))]
     pub(super) fn url(&self) -> &Url {
         &self.url
     }
@@ -111,6 +112,7 @@ impl FetchUrl {
         &self.name
     }
 
+    #[cfg(any(feature = "oidc-discovery", feature = "reqwest-0_13"))]
     pub(super) fn is_https(&self) -> bool {
         self.url.scheme() == "https"
     }
@@ -246,7 +248,7 @@ mod tests {
             assert!(!allows(url), "{url}");
         }
         let error = parse("http://keycloak:8080/certs").unwrap_err().to_string();
-        assert!(error.contains("dangerous_with_http_hosts"), "{error}");
+        assert!(error.contains("dangerous_allow_http_hosts"), "{error}");
     }
 
     #[test]

@@ -7,8 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, ACCEPT_ENCODING};
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Certificate, Client};
 
@@ -22,8 +21,24 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Default)]
 pub(crate) struct HttpFetch {
     given: Option<Client>,
-    for_http: Mutex<Option<Client>>,
-    for_https: Mutex<Option<Client>>,
+    /// At most one for each kind of request.
+    own: Mutex<Vec<(Needs, Client)>>,
+}
+
+/// What a client of the crate's own is built for: requests that differ in it share none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Needs {
+    is_https: bool,
+    refuses_private_addresses: bool,
+}
+
+impl Needs {
+    fn of(request: &FetchRequest) -> Self {
+        Self {
+            is_https: request.checked_url().is_https(),
+            refuses_private_addresses: request.refuses_private_addresses(),
+        }
+    }
 }
 
 impl HttpFetch {
@@ -35,14 +50,13 @@ impl HttpFetch {
         if let Some(given) = &self.given {
             return Ok(given.clone());
         }
-        let is_https = request.checked_url().is_https();
-        let client = if is_https { &self.for_https } else { &self.for_http };
-        let mut client = client.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = &*client {
+        let needs = Needs::of(request);
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, client)) = own.iter().find(|(built_for, _)| *built_for == needs) {
             return Ok(client.clone());
         }
-        let new = new_client(request).map_err(|error| {
-            KeySourceError::new(match is_https {
+        let new = new_client(needs).map_err(|error| {
+            KeySourceError::new(match needs.is_https {
                 true => {
                     "there is no client for https, which needs the CA certificates of the system or \
                      of `SSL_CERT_FILE`"
@@ -51,13 +65,12 @@ impl HttpFetch {
             })
             .with_source(error)
         })?;
-        *client = Some(new.clone());
+        own.push((needs, new.clone()));
         Ok(new)
     }
 }
 
-/// All requests of one source that share a scheme have the same needs: the first one will do.
-fn new_client(request: &FetchRequest) -> reqwest::Result<Client> {
+fn new_client(needs: Needs) -> reqwest::Result<Client> {
     let mut client = Client::builder()
         .user_agent(concat!("tower-jwt-auth/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
@@ -73,12 +86,12 @@ fn new_client(request: &FetchRequest) -> reqwest::Result<Client> {
         .connect_timeout(CONNECT_TIMEOUT)
         // The metadata and the set come over one connection; minutes later nobody needs it.
         .pool_idle_timeout(CONNECT_TIMEOUT);
-    if !request.checked_url().is_https() {
+    if !needs.is_https {
         // Plain http is allowed because it leaves neither this machine nor the listed hosts. It
         // trusts no certificate, so that it works where there is none.
         client = client.no_proxy().tls_certs_only(std::iter::empty::<Certificate>());
     }
-    if request.refuses_private_addresses() {
+    if needs.refuses_private_addresses {
         // A proxy would resolve the name, and not tell.
         client = client.no_proxy().dns_resolver(PublicOnly);
     }
@@ -95,12 +108,24 @@ impl Fetch for HttpFetch {
 async fn fetch(client: &Client, request: &FetchRequest) -> Result<Response<Bytes>, KeySourceError> {
     let url = request.checked_url().url();
     let send = || {
-        let get = client.get(url.clone()).header(ACCEPT, request.accept());
-        get.header(ACCEPT_ENCODING, request.accept_encoding()).send()
+        let sent = client.request(request.method().clone(), url.clone());
+        let sent = sent.headers(request.headers().clone());
+        // An empty body would be announced by a header.
+        let sent = match request.body().is_empty() {
+            true => sent,
+            false => sent.body(request.body().clone()),
+        };
+        sent.send()
     };
     let mut response = match send().await {
-        // A connection of the pool may have gone with the runtime that made it.
-        Err(error) if error.is_request() && !error.is_connect() && !error.is_timeout() => {
+        // A connection of the pool may have gone with the runtime that made it. Only a method that
+        // changes nothing is sent twice.
+        Err(error)
+            if *request.method() == Method::GET
+                && error.is_request()
+                && !error.is_connect()
+                && !error.is_timeout() =>
+        {
             send().await
         }
         answer => answer,
@@ -161,7 +186,28 @@ impl Resolve for PublicOnly {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fetch_url::{FetchUrl, HttpHosts};
     use super::*;
+
+    #[test]
+    fn c13_request_that_refuses_private_addresses_shares_no_client_with_one_that_does_not() {
+        let built_for = |is_https, refuses_private_addresses| {
+            let fetch = HttpFetch::default();
+            for _ in 0..2 {
+                fetch.client(&request(is_https, refuses_private_addresses)).unwrap();
+                fetch.client(&request(is_https, false)).unwrap();
+            }
+            fetch.own.into_inner().unwrap().len()
+        };
+        assert_eq!([built_for(true, true), built_for(false, true)], [2, 2]);
+        assert_eq!([built_for(true, false), built_for(false, false)], [1, 1]);
+    }
+
+    fn request(is_https: bool, refuses_private_addresses: bool) -> FetchRequest {
+        let url = if is_https { "https://issuer.test/jwks" } else { "http://127.0.0.1/jwks" };
+        let url = FetchUrl::parse(url, &HttpHosts::default()).unwrap();
+        FetchRequest::get(&url, refuses_private_addresses)
+    }
 
     #[tokio::test]
     async fn c13_a_name_of_a_private_address_is_not_resolved() {

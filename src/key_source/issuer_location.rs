@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use reqwest::Url;
+use url::Url;
 
 use super::fetch_url::{FetchUrl, HttpHosts};
 use crate::{ConfigError, ConfigErrorKind};
 
 /// An issuer's name, and where its documents are fetched: below its name, or below another base.
 #[derive(Clone)]
-pub(super) struct IssuerLocation {
+pub(crate) struct IssuerLocation {
     name: Arc<str>,
     base: FetchUrl,
     /// Where its metadata may be, in the order in which they are asked.
@@ -21,7 +21,7 @@ pub(super) struct IssuerLocation {
 
 impl IssuerLocation {
     /// Documents are fetched below the name.
-    pub(super) fn at_name(name: &str, http_hosts: HttpHosts) -> Result<Self, ConfigError> {
+    pub(crate) fn at_name(name: &str, http_hosts: HttpHosts) -> Result<Self, ConfigError> {
         let base = FetchUrl::parse(name, &http_hosts)?;
         Self::new(name.into(), base, http_hosts)
     }
@@ -37,7 +37,7 @@ impl IssuerLocation {
         Self::new(name.into(), base, http_hosts)
     }
 
-    pub(super) fn with_base(self, base: &str) -> Result<Self, ConfigError> {
+    pub(crate) fn with_base(self, base: &str) -> Result<Self, ConfigError> {
         let base = FetchUrl::parse(base, &self.http_hosts)?;
         Self::new(self.name, base, self.http_hosts)
     }

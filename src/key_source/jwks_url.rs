@@ -1,9 +1,11 @@
 use std::fmt;
 
+#[cfg(feature = "reqwest-0_13")]
 use reqwest::Client;
 
 use super::fetch::{Deadline, Fetcher};
 use super::fetch_url::{FetchUrl, HttpHosts};
+#[cfg(feature = "reqwest-0_13")]
 use super::http_fetch::HttpFetch;
 use super::key_cache::{KeyCache, LoadKeys, Loading};
 use super::{Fetch, KeyStatus, KeyTask};
@@ -32,14 +34,19 @@ use crate::{ConfigError, KeyLookup, KeyQuery, KeySource};
 ///
 /// Of a request, nothing is ever sent to the issuer: neither the `kid` nor anything else.
 ///
+/// With the feature `reqwest-0_13`, the crate brings the HTTP client: [`new`](Self::new). Without it,
+/// the application gives one: [`new_with`](Self::new_with).
+///
 /// # Example: a verifier
 ///
 /// ```
+/// # #[cfg(feature = "reqwest-0_13")] {
 /// use tower_jwt_auth::{JwksUrl, JwtVerifier};
 ///
 /// let keys = JwksUrl::new("https://issuer.example/.well-known/jwks.json")?;
 /// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", keys)?;
 /// # let _ = verifier;
+/// # }
 /// # Ok::<(), tower_jwt_auth::ConfigError>(())
 /// ```
 #[derive(Clone)]
@@ -50,7 +57,8 @@ pub struct JwksUrl {
 }
 
 impl JwksUrl {
-    /// The set at this URL, which is https, or http to this very machine.
+    /// The set at this URL, which is https, or http to this very machine. It is fetched by the HTTP
+    /// client that comes with the crate; for another client see [`new_with`](Self::new_with).
     ///
     /// # Errors
     ///
@@ -65,8 +73,19 @@ impl JwksUrl {
     ///     assert_eq!(JwksUrl::new(url).unwrap_err().kind(), ConfigErrorKind::Url);
     /// }
     /// ```
+    #[cfg(feature = "reqwest-0_13")]
     pub fn new(url: &str) -> Result<Self, ConfigError> {
-        Ok(Self::with(FetchUrl::parse(url, &HttpHosts::default())?, Fetcher::default()))
+        Self::new_with(url, HttpFetch::default())
+    }
+
+    /// The set at this URL, as [`new`](Self::new), fetched by this client. See [`Fetch`].
+    ///
+    /// # Errors
+    ///
+    /// When the URL is neither https nor http to this machine, has a user name, a password or a
+    /// fragment, or is not a URL.
+    pub fn new_with<F: Fetch>(url: &str, fetch: F) -> Result<Self, ConfigError> {
+        Ok(Self::with(FetchUrl::parse(url, &HttpHosts::default())?, Fetcher::new(fetch)))
     }
 
     /// The set at this URL, by plain http too, but only from the hosts that are listed.
@@ -87,17 +106,39 @@ impl JwksUrl {
     ///
     /// let certs = "http://keycloak:8080/realms/shop/protocol/openid-connect/certs";
     /// assert!(JwksUrl::new(certs).is_err());
-    /// let keys = JwksUrl::dangerous_with_http_hosts(certs, ["keycloak"])?;
+    /// let keys = JwksUrl::dangerous_allow_http_hosts(certs, ["keycloak"])?;
     /// # let _ = keys;
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
-    pub fn dangerous_with_http_hosts<I>(url: &str, hosts: I) -> Result<Self, ConfigError>
+    #[cfg(feature = "reqwest-0_13")]
+    pub fn dangerous_allow_http_hosts<I>(url: &str, hosts: I) -> Result<Self, ConfigError>
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
+        Self::dangerous_allow_http_hosts_with(url, hosts, HttpFetch::default())
+    }
+
+    /// As [`dangerous_allow_http_hosts`](Self::dangerous_allow_http_hosts), fetched by this client.
+    /// See [`Fetch`].
+    ///
+    /// **Anyone who can answer for such a host, or change what it sends, can sign any token.**
+    ///
+    /// # Errors
+    ///
+    /// As [`new_with`](Self::new_with), and when a host is not a bare name or address.
+    pub fn dangerous_allow_http_hosts_with<I, F>(
+        url: &str,
+        hosts: I,
+        fetch: F,
+    ) -> Result<Self, ConfigError>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+        F: Fetch,
+    {
         let url = FetchUrl::parse(url, &HttpHosts::parse(hosts)?)?;
-        Ok(Self::with(url, Fetcher::default()))
+        Ok(Self::with(url, Fetcher::new(fetch)))
     }
 
     /// Replaces the HTTP client, for proxies, certificates or headers of one's own.
@@ -107,14 +148,15 @@ impl JwksUrl {
     /// another URL is refused all the same, but only once it is there.
     ///
     /// As every setter it makes a source of its own, without the keys that this one holds.
+    #[cfg(feature = "reqwest-0_13")]
     #[must_use]
     pub fn with_client(self, client: Client) -> Self {
         self.with_fetcher(HttpFetch::with_client(client))
     }
 
-    /// Replaces what fetches; the HTTP client by default.
+    /// Replaces the client that fetches, whatever it was. See [`Fetch`].
     #[must_use]
-    pub fn with_fetcher(self, fetch: impl Fetch) -> Self {
+    pub fn with_fetcher<F: Fetch>(self, fetch: F) -> Self {
         Self::with(self.url, self.fetcher.with(fetch))
     }
 
@@ -122,8 +164,9 @@ impl JwksUrl {
     /// good.
     ///
     /// For URLs that somebody else may choose. The client that comes with the crate then connects to
-    /// no such address, whatever its name, and uses no proxy. A client of yours is not asked what it
-    /// connects to: an answer from such an address is refused when it is there.
+    /// no such address, whatever its name, and uses no proxy. For a client of `with_client`, an answer
+    /// from such an address is refused when it is there. A custom [`Fetch`] has to heed
+    /// [`refuses_private_addresses`](crate::FetchRequest::refuses_private_addresses).
     ///
     /// # Errors
     ///
@@ -153,6 +196,12 @@ impl JwksUrl {
     pub fn with_key_use(self, key_use: &str) -> Result<Self, ConfigError> {
         let key_use = KeyUse::parse(key_use)?;
         Ok(Self::with(self.url, self.fetcher.with_key_use(key_use)))
+    }
+
+    /// The set at a URL that was checked.
+    #[cfg(feature = "oidc-discovery")]
+    pub(crate) fn at(url: FetchUrl, fetch: impl Fetch) -> Self {
+        Self::with(url, Fetcher::new(fetch))
     }
 
     fn with(url: FetchUrl, fetcher: Fetcher) -> Self {

@@ -154,7 +154,7 @@ impl KeyCache {
             status.ready = Some(!held.has_ended(age));
             status.age = Some(age);
             status.stale = held.is_stale(age);
-            status.generation = held.changes;
+            status.changes = held.changes;
             held.set.describe(&mut status);
         }
         status

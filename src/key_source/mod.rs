@@ -17,7 +17,7 @@ mod fetch_task;
 mod fetch_url;
 #[cfg(feature = "jwks-url")]
 mod held;
-#[cfg(feature = "jwks-url")]
+#[cfg(feature = "reqwest-0_13")]
 mod http_fetch;
 #[cfg(feature = "oidc-discovery")]
 mod issuer_location;
@@ -47,7 +47,11 @@ pub use self::error::KeySourceError;
 #[cfg(feature = "jwks-url")]
 pub use self::fetch::{Fetch, FetchFuture, FetchRequest};
 #[cfg(feature = "oidc-discovery")]
+pub(crate) use self::fetch_url::{FetchUrl, HttpHosts};
+#[cfg(all(feature = "oidc-discovery", feature = "reqwest-0_13"))]
 pub(crate) use self::http_fetch::HttpFetch;
+#[cfg(feature = "oidc-discovery")]
+pub(crate) use self::issuer_location::IssuerLocation;
 #[cfg(feature = "jwks-url")]
 pub use self::jwks_url::JwksUrl;
 pub(crate) use self::lookup::LookupState;

@@ -2,12 +2,14 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+#[cfg(feature = "reqwest-0_13")]
 use reqwest::Client;
 use tokio::time::{Instant, timeout};
 
 use super::document::Document;
 use super::fetch::{Deadline, Fault, FaultKind, Fetcher, Loaded};
 use super::fetch_url::{FetchUrl, HttpHosts};
+#[cfg(feature = "reqwest-0_13")]
 use super::http_fetch::HttpFetch;
 use super::issuer_location::IssuerLocation;
 use super::key_cache::{KeyCache, LoadKeys, Loading};
@@ -34,9 +36,13 @@ use crate::{ConfigError, KeyLookup, KeyQuery, KeySource, KeySourceError};
 /// is as with [`JwksUrl`](crate::JwksUrl), also the rules over the URL of the set; where the issuer
 /// is https, that is too. [`JwtVerifier::discover`](crate::JwtVerifier::discover) is the short form.
 ///
-/// # Example: with a client of one's own
+/// With the feature `reqwest-0_13`, the crate brings the HTTP client: [`new`](Self::new). Without it,
+/// the application gives one: [`new_with`](Self::new_with).
+///
+/// # Example: with the application's client
 ///
 /// ```
+/// # #[cfg(feature = "reqwest-0_13")] {
 /// use tower_jwt_auth::{JwtVerifier, OidcDiscovery};
 ///
 /// # fn build(client: reqwest::Client) -> Result<JwtVerifier, tower_jwt_auth::ConfigError> {
@@ -44,6 +50,7 @@ use crate::{ConfigError, KeyLookup, KeyQuery, KeySource, KeySourceError};
 /// JwtVerifier::new("https://issuer.example", "https://api.example", keys)
 /// # }
 /// # let _ = build;
+/// # }
 /// ```
 #[derive(Clone)]
 pub struct OidcDiscovery {
@@ -53,7 +60,9 @@ pub struct OidcDiscovery {
 }
 
 impl OidcDiscovery {
-    /// The keys of this issuer, spelled as in its tokens. Nothing is fetched yet.
+    /// The keys of this issuer, spelled as in its tokens. Nothing is fetched yet. Its documents are
+    /// fetched by the HTTP client that comes with the crate; for another client see
+    /// [`new_with`](Self::new_with).
     ///
     /// # Errors
     ///
@@ -68,9 +77,20 @@ impl OidcDiscovery {
     /// let error = OidcDiscovery::new("accounts.example").unwrap_err();
     /// assert_eq!(error.kind(), ConfigErrorKind::Url);
     /// ```
+    #[cfg(feature = "reqwest-0_13")]
     pub fn new(issuer: &str) -> Result<Self, ConfigError> {
+        Self::new_with(issuer, HttpFetch::default())
+    }
+
+    /// The keys of this issuer, as [`new`](Self::new), fetched by this client. See [`Fetch`].
+    ///
+    /// # Errors
+    ///
+    /// When the issuer is not an https URL (or http to this machine), or has a query, a fragment, a
+    /// user name or a password.
+    pub fn new_with<F: Fetch>(issuer: &str, fetch: F) -> Result<Self, ConfigError> {
         let location = IssuerLocation::at_name(issuer, HttpHosts::default())?;
-        Ok(Self::with(location, Fetcher::default()))
+        Ok(Self::with(location, Fetcher::new(fetch)))
     }
 
     /// The keys of this issuer, whose documents are fetched from another base URL.
@@ -82,28 +102,64 @@ impl OidcDiscovery {
     ///
     /// When the name is empty or has a query or a fragment, or when the base is not an https URL (or
     /// http to this machine).
+    #[cfg(feature = "reqwest-0_13")]
     pub fn from_fetch_base(issuer: &str, base: &str) -> Result<Self, ConfigError> {
-        Ok(Self::with(IssuerLocation::at_base(issuer, base)?, Fetcher::default()))
+        Self::from_fetch_base_with(issuer, base, HttpFetch::default())
+    }
+
+    /// As [`from_fetch_base`](Self::from_fetch_base), fetched by this client. See [`Fetch`].
+    ///
+    /// # Errors
+    ///
+    /// As [`from_fetch_base`](Self::from_fetch_base).
+    pub fn from_fetch_base_with<F: Fetch>(
+        issuer: &str,
+        base: &str,
+        fetch: F,
+    ) -> Result<Self, ConfigError> {
+        Ok(Self::with(IssuerLocation::at_base(issuer, base)?, Fetcher::new(fetch)))
     }
 
     /// The keys of this issuer, by plain http too, but only from the hosts that are listed.
     ///
     /// For a closed network such as that of the containers on one machine. **Anyone who can answer for
     /// such a host, or change what it sends, can sign any token**: see
-    /// [`JwksUrl::dangerous_with_http_hosts`](crate::JwksUrl::dangerous_with_http_hosts). The hosts are
+    /// [`JwksUrl::dangerous_allow_http_hosts`](crate::JwksUrl::dangerous_allow_http_hosts). The hosts are
     /// allowed for the issuer itself, for [`with_fetch_base`](Self::with_fetch_base) and for the
     /// `jwks_uri` of the metadata, also where the issuer is https.
     ///
     /// # Errors
     ///
     /// As [`new`](Self::new), and when a host is not a bare name or address.
-    pub fn dangerous_with_http_hosts<I>(issuer: &str, hosts: I) -> Result<Self, ConfigError>
+    #[cfg(feature = "reqwest-0_13")]
+    pub fn dangerous_allow_http_hosts<I>(issuer: &str, hosts: I) -> Result<Self, ConfigError>
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
+        Self::dangerous_allow_http_hosts_with(issuer, hosts, HttpFetch::default())
+    }
+
+    /// As [`dangerous_allow_http_hosts`](Self::dangerous_allow_http_hosts), fetched by this client.
+    /// See [`Fetch`].
+    ///
+    /// **Anyone who can answer for such a host, or change what it sends, can sign any token.**
+    ///
+    /// # Errors
+    ///
+    /// As [`new_with`](Self::new_with), and when a host is not a bare name or address.
+    pub fn dangerous_allow_http_hosts_with<I, F>(
+        issuer: &str,
+        hosts: I,
+        fetch: F,
+    ) -> Result<Self, ConfigError>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+        F: Fetch,
+    {
         let location = IssuerLocation::at_name(issuer, HttpHosts::parse(hosts)?)?;
-        Ok(Self::with(location, Fetcher::default()))
+        Ok(Self::with(location, Fetcher::new(fetch)))
     }
 
     /// Fetches the documents from this base URL; by default from the issuer's name.
@@ -123,13 +179,15 @@ impl OidcDiscovery {
     /// # Example: Keycloak in a container beside this service
     ///
     /// ```
+    /// # #[cfg(feature = "reqwest-0_13")] {
     /// use tower_jwt_auth::{JwtVerifier, OidcDiscovery};
     ///
     /// let issuer = "http://localhost:8080/realms/shop";
-    /// let keys = OidcDiscovery::dangerous_with_http_hosts(issuer, ["keycloak"])?
+    /// let keys = OidcDiscovery::dangerous_allow_http_hosts(issuer, ["keycloak"])?
     ///     .with_fetch_base("http://keycloak:8080/realms/shop")?;
     /// let verifier = JwtVerifier::new(issuer, "orders", keys)?;
     /// # let _ = verifier;
+    /// # }
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     pub fn with_fetch_base(self, base: &str) -> Result<Self, ConfigError> {
@@ -141,14 +199,15 @@ impl OidcDiscovery {
     }
 
     /// Replaces the HTTP client: see [`JwksUrl::with_client`](crate::JwksUrl::with_client).
+    #[cfg(feature = "reqwest-0_13")]
     #[must_use]
     pub fn with_client(self, client: Client) -> Self {
         self.with_fetcher(HttpFetch::with_client(client))
     }
 
-    /// Replaces what fetches; the HTTP client by default.
+    /// Replaces the client that fetches, whatever it was. See [`Fetch`].
     #[must_use]
-    pub fn with_fetcher(self, fetch: impl Fetch) -> Self {
+    pub fn with_fetcher<F: Fetch>(self, fetch: F) -> Self {
         Self::with(self.issuer, self.fetcher.with(fetch))
     }
 
@@ -172,6 +231,11 @@ impl OidcDiscovery {
     pub fn with_key_use(self, key_use: &str) -> Result<Self, ConfigError> {
         let key_use = KeyUse::parse(key_use)?;
         Ok(Self::with(self.issuer, self.fetcher.with_key_use(key_use)))
+    }
+
+    /// The keys of an issuer whose location was checked.
+    pub(crate) fn at(issuer: IssuerLocation, fetch: impl Fetch) -> Self {
+        Self::with(issuer, Fetcher::new(fetch))
     }
 
     fn with(issuer: IssuerLocation, fetcher: Fetcher) -> Self {

@@ -23,7 +23,7 @@ pub struct KeyStatus {
     pub(crate) ready: Option<bool>,
     pub(crate) age: Option<Duration>,
     pub(crate) stale: bool,
-    pub(crate) generation: u64,
+    pub(crate) changes: u64,
     pub(crate) keys: usize,
     pub(crate) kids: Vec<String>,
     pub(crate) skipped: Vec<SkippedKey>,
@@ -76,9 +76,10 @@ impl KeyStatus {
         self.stale
     }
 
-    /// How often the set has changed; the first one that was fetched is 1.
-    pub fn generation(&self) -> u64 {
-        self.generation
+    /// How often the set has changed; the first one that was fetched is 1. It is a count of this
+    /// source, unlike [`KeySource::generation`](crate::KeySource::generation).
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// How many keys are held.
@@ -126,7 +127,7 @@ impl fmt::Debug for KeyStatus {
             .field("ready", &self.ready)
             .field("age", &self.age)
             .field("stale", &self.stale)
-            .field("generation", &self.generation)
+            .field("changes", &self.changes)
             .field("kids", &self.kids)
             .field("fetches_ok", &self.fetches_ok)
             .field("fetches_failed", &self.fetches_failed)

@@ -9,13 +9,16 @@ use tokio::time::Instant;
 #[cfg(feature = "jwks-url")]
 use crate::key_source::wait_until;
 #[cfg(feature = "oidc-discovery")]
-use crate::{ConfigError, ExpectedAudience, OidcDiscovery};
+use crate::{ConfigError, ExpectedAudience, Fetch, OidcDiscovery};
 use crate::{JwtVerifier, KeySourceError, KeyStatus};
 
 #[cfg(feature = "oidc-discovery")]
 impl JwtVerifier {
     /// A verifier of tokens from `issuer`, for `audience`, with the keys that the issuer's metadata
     /// lead to: see [`OidcDiscovery`]. The issuer is written once.
+    ///
+    /// The metadata and the keys are fetched by the HTTP client that comes with the crate (feature
+    /// `reqwest-0_13`); for another client see [`discover_with`](Self::discover_with).
     ///
     /// Nothing is fetched yet, and a server can start while its issuer is away. The three ways to
     /// start:
@@ -42,11 +45,41 @@ impl JwtVerifier {
     /// # let _ = layer;
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
+    #[cfg(feature = "reqwest-0_13")]
     pub fn discover(
         issuer: &str,
         audience: impl Into<ExpectedAudience>,
     ) -> Result<Self, ConfigError> {
         Self::new(issuer, audience, OidcDiscovery::new(issuer)?)
+    }
+
+    /// A verifier of tokens from `issuer`, for `audience`, with the keys that the issuer's metadata
+    /// lead to, fetched by this client: [`discover`](Self::discover) without the feature
+    /// `reqwest-0_13`. See [`Fetch`].
+    ///
+    /// # Errors
+    ///
+    /// As [`discover`](Self::discover).
+    ///
+    /// # Example: an issuer in memory
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use tower_jwt_auth::JwtVerifier;
+    /// use tower_jwt_auth::test_util::MockIssuer;
+    ///
+    /// let issuer = MockIssuer::new();
+    /// let verifier = JwtVerifier::discover_with(issuer.issuer(), "https://api.test", issuer.clone())?;
+    /// # let _ = verifier;
+    /// # }
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn discover_with(
+        issuer: &str,
+        audience: impl Into<ExpectedAudience>,
+        fetch: impl Fetch,
+    ) -> Result<Self, ConfigError> {
+        Self::new(issuer, audience, OidcDiscovery::new_with(issuer, fetch)?)
     }
 }
 

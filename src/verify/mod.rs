@@ -28,7 +28,7 @@ use serde::de::DeserializeOwned;
 
 use self::claim_rules::Rules;
 pub use self::expected::{ExpectedAudience, ExpectedIssuer};
-pub use self::issuer_set::{IssuerSet, IssuerTemplate};
+pub use self::issuer_set::{IssuerKeyStatus, IssuerSet, IssuerTemplate, TemplateMatch};
 #[cfg(feature = "oidc-discovery")]
 pub use self::known_issuer::KnownIssuer;
 use self::registered::Registered;

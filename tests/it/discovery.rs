@@ -105,7 +105,7 @@ async fn c13_v46_the_url_of_the_set_is_held_to_the_same_rules() {
     ] {
         let issuer = MockIssuer::new();
         issuer.set_jwks_uri(jwks_uri);
-        let keys = OidcDiscovery::new(issuer.issuer()).unwrap().with_fetcher(issuer.clone());
+        let keys = OidcDiscovery::new_with(issuer.issuer(), issuer.clone()).unwrap();
         let keys = keys.refuse_private_addresses().unwrap();
         let careful = JwtVerifier::new(issuer.issuer(), "https://api.test", keys).unwrap();
         let refused = kind(&careful, &issuer.token().build()).await;
@@ -177,7 +177,7 @@ async fn a_set_that_moves_is_found_again() {
     assert_eq!(kind(&verifier, &issuer.token().build()).await, UNAVAILABLE);
     pass(2).await;
     assert!(verifier.verify_now(&issuer.token().build()).is_ok());
-    assert_eq!(verifier.key_status().generation(), 2);
+    assert_eq!(verifier.key_status().changes(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -232,7 +232,7 @@ fn metadata(jwks_uri: &str) -> String {
 }
 
 fn discovered(issuer: &MockIssuer, fetch: impl Fetch) -> JwtVerifier {
-    let keys = OidcDiscovery::new(issuer.issuer()).unwrap().with_fetcher(fetch);
+    let keys = OidcDiscovery::new_with(issuer.issuer(), fetch).unwrap();
     JwtVerifier::new(issuer.issuer(), "https://api.test", keys).unwrap()
 }
 
@@ -364,7 +364,7 @@ async fn v48_metadata_that_are_away_for_a_moment_do_not_stop_the_set() {
 async fn too_many_requests_is_not_asked_elsewhere() {
     let issuer = MockIssuer::with_issuer("https://issuer.test/a");
     issuer.set_metadata_answer(MockAnswer::Status(429));
-    let keys = OidcDiscovery::new(issuer.issuer()).unwrap().with_fetcher(issuer.clone());
+    let keys = OidcDiscovery::new_with(issuer.issuer(), issuer.clone()).unwrap();
     assert!(keys.refresh().await.is_err());
     assert_eq!(issuer.requests().len(), 1, "{:?}", issuer.requests());
 }

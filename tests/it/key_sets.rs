@@ -243,7 +243,7 @@ fn a_given_set_logs_the_keys_that_it_does_not_use() {
     assert!(!log.text().contains("break"), "{}", log.text());
 }
 
-#[cfg(all(feature = "oidc-discovery", feature = "test-util"))]
+#[cfg(all(feature = "oidc-discovery", feature = "reqwest-0_13", feature = "test-util"))]
 mod fetched {
     use bytes::Bytes;
     use serde_json::{Value, json};

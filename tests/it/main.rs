@@ -6,18 +6,18 @@ mod claim_types;
 mod conformance;
 mod corpus;
 mod differential;
-#[cfg(all(feature = "oidc-discovery", feature = "test-util"))]
+#[cfg(all(feature = "oidc-discovery", feature = "reqwest-0_13", feature = "test-util"))]
 mod discovery;
 mod extraction;
 #[cfg(feature = "axum")]
 mod extractors;
-#[cfg(all(feature = "oidc-discovery", feature = "test-util"))]
+#[cfg(all(feature = "oidc-discovery", feature = "reqwest-0_13", feature = "test-util"))]
 mod fetching;
 #[cfg(all(feature = "axum", feature = "jsonwebtoken-12"))]
 mod glob_imports;
 #[cfg(feature = "issuer")]
 mod issuer;
-#[cfg(all(feature = "oidc-discovery", feature = "test-util"))]
+#[cfg(all(feature = "oidc-discovery", feature = "reqwest-0_13", feature = "test-util"))]
 mod issuers;
 #[cfg(any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12"))]
 mod jsonwebtoken;
@@ -32,7 +32,7 @@ mod layer_order;
 #[cfg(feature = "axum")]
 mod logging;
 mod properties;
-#[cfg(feature = "oidc-discovery")]
+#[cfg(all(feature = "oidc-discovery", feature = "reqwest-0_13"))]
 mod providers;
 mod public_types;
 mod readiness;

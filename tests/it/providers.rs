@@ -113,7 +113,7 @@ fn auth0_web() -> Web {
 
 fn auth0() -> JwtVerifier {
     let issuer = KnownIssuer::auth0("acme.eu.auth0.com", "https://api.example").unwrap();
-    issuer.with_fetcher(auth0_web()).verifier().with_clock(now())
+    issuer.verifier_with(auth0_web()).with_clock(now())
 }
 
 fn auth0_claims() -> Value {
@@ -172,7 +172,7 @@ async fn a3_v39_auth0() {
 #[tokio::test(start_paused = true)]
 async fn a3_auth0_without_its_slash_has_no_keys() {
     let name = "https://acme.eu.auth0.com";
-    let keys = OidcDiscovery::new(name).unwrap().with_fetcher(auth0_web());
+    let keys = OidcDiscovery::new_with(name, auth0_web()).unwrap();
     let verifier = JwtVerifier::new(name, "https://api.example", keys).unwrap().with_clock(now());
     let token = rsa_token("NjVBRjY5MDlC", json!({}), &auth0_claims());
     assert_eq!(kind(&verifier, &token).await, Some(RejectionKind::Unavailable));
@@ -220,7 +220,7 @@ async fn v39_keycloak() {
     ]);
     let web = Web::default().issuer(issuer, &certs, metadata, keys.clone());
     let shop = || KnownIssuer::keycloak("https://login.example", "shop", "orders").unwrap();
-    let verifier = shop().with_fetcher(web).verifier().with_clock(now());
+    let verifier = shop().verifier_with(web).with_clock(now());
 
     let claims = json!({
         "exp": NOW + 300, "iat": NOW, "auth_time": NOW - 60,
@@ -266,8 +266,8 @@ async fn v39_keycloak() {
     let inside = "https://keycloak.auth.svc/realms/shop";
     let certs = format!("{inside}/protocol/openid-connect/certs");
     let web = Web::default().issuer(inside, &certs, json!({}), keys);
-    let by_inner_name = shop().with_jwks_url(&certs).unwrap().with_fetcher(web.clone());
-    let verifier = by_inner_name.verifier().with_clock(now());
+    let by_inner_name = shop().with_jwks_url(&certs).unwrap();
+    let verifier = by_inner_name.verifier_with(web.clone()).with_clock(now());
     assert_eq!(kind(&verifier, &rsa_token("sig", json!({}), &claims)).await, None);
     let token = rsa_token("sig", json!({}), &with(&claims, json!({"iss": inside})));
     assert_eq!(kind(&verifier, &token).await, WRONG_ISSUER);
@@ -320,8 +320,9 @@ async fn c9_v38_entra_id() {
         roles: Vec<String>,
     }
 
-    let issuer = KnownIssuer::entra_id(TENANT, API_ID).unwrap().with_fetcher(entra_web(TENANT));
-    let verifier = issuer.verifier().with_clock(now()).with_claims::<Claims>();
+    let issuer = KnownIssuer::entra_id(TENANT, API_ID).unwrap();
+    let verifier =
+        issuer.verifier_with(entra_web(TENANT)).with_clock(now()).with_claims::<Claims>();
     let user = verifier.verify(&entra_token(json!({}))).await.unwrap();
     assert!(user.oid.starts_with("690222be") && user.scp.contains("orders.close"));
     let machine = json!({"scp": null, "roles": ["Orders.Read.All"], "idtyp": "app"});
@@ -367,7 +368,7 @@ async fn entra_id_of_version_1() {
     let uri = format!("api://{API_ID}");
     let v1 = KnownIssuer::entra_id_v1(TENANT, [uri.as_str(), API_ID]).unwrap();
     assert_eq!(v1.issuer(), issuer);
-    let verifier = v1.with_fetcher(web).verifier().with_clock(now());
+    let verifier = v1.verifier_with(web).with_clock(now());
     let token = |changes| {
         let v1 =
             json!({"iss": issuer, "ver": "1.0", "azp": null, "appid": API_ID, "appidacr": "1"});
@@ -391,16 +392,17 @@ async fn c9_v42_tenants_of_entra_id_by_a_template() {
     let template = "https://login.microsoftonline.com/{tenantid}/v2.0";
     let metadata = json!({"issuer": template, "jwks_uri": "https://login.microsoftonline.com/common/discovery/v2.0/keys"});
     let web = entra_web(TENANT).at(&format!("{common}/.well-known/openid-configuration"), metadata);
-    let keys = OidcDiscovery::new(common).unwrap().with_fetcher(web.clone());
+    let keys = OidcDiscovery::new_with(common, web.clone()).unwrap();
     let verifier = JwtVerifier::new(common, API_ID, keys).unwrap().with_clock(now());
     let refused = kind(&verifier, &entra_token(json!({}))).await;
     assert_eq!(refused, Some(RejectionKind::Unavailable));
 
     let issuers = IssuerSet::new();
     let fetch = web.clone();
-    let entra = IssuerTemplate::new(template, move |_, tenant| {
-        let issuer = KnownIssuer::entra_id(tenant, API_ID)?.with_fetcher(fetch.clone());
-        Ok(issuer.verifier().with_clock(now()))
+    let entra = IssuerTemplate::new(template, move |found| {
+        let tenant = found.tenant();
+        let issuer = KnownIssuer::entra_id(tenant, API_ID)?;
+        Ok(issuer.verifier_with(fetch.clone()).with_clock(now()))
     });
     issuers.add_template(entra.unwrap().allow_tenants([TENANT]));
     assert!(issuers.verify(&entra_token(json!({}))).await.is_ok());
@@ -424,7 +426,7 @@ fn cognito_web() -> Web {
 
 fn cognito() -> JwtVerifier {
     let issuer = KnownIssuer::cognito(POOL, [CLIENT, "other_client"]).unwrap();
-    issuer.with_fetcher(cognito_web()).verifier().with_clock(now())
+    issuer.verifier_with(cognito_web()).with_clock(now())
 }
 
 fn cognito_token(changes: Value) -> String {
@@ -510,11 +512,11 @@ async fn a9_cognito_clients_stand_in_place_of_the_audience() {
 async fn a9_c11_cognito_tokens_are_refused_where_nobody_asked_for_them_by_name() {
     // The client's ID as an audience does not do: an access token has none.
     let issuer = format!("https://cognito-idp.eu-west-1.amazonaws.com/{POOL}");
-    let keys = OidcDiscovery::new(&issuer).unwrap().with_fetcher(cognito_web());
+    let keys = OidcDiscovery::new_with(&issuer, cognito_web()).unwrap();
     let usual = JwtVerifier::new(&issuer, CLIENT, keys).unwrap().with_clock(now());
     assert_eq!(kind(&usual, &cognito_token(json!({}))).await, MISSING);
     // A token that was asked for by the name of a resource has one, and that is compared.
-    let keys = OidcDiscovery::new(&issuer).unwrap().with_fetcher(cognito_web());
+    let keys = OidcDiscovery::new_with(&issuer, cognito_web()).unwrap();
     let bound = JwtVerifier::new(&issuer, "https://api.example", keys).unwrap().with_clock(now());
     assert_eq!(kind(&bound, &cognito_token(json!({"aud": "https://api.example"}))).await, None);
     assert_eq!(kind(&bound, &cognito_token(json!({"aud": CLIENT}))).await, WRONG_AUDIENCE);
@@ -546,7 +548,7 @@ async fn c15_google_id_tokens() {
     );
     let issuer =
         KnownIssuer::google_id_tokens([WEB, "1234-app.apps.googleusercontent.com"]).unwrap();
-    let verifier = issuer.with_fetcher(web.clone()).verifier().with_clock(now());
+    let verifier = issuer.verifier_with(web.clone()).with_clock(now());
     let claims = json!({
         "iss": "https://accounts.google.com",
         "azp": "1234-app.apps.googleusercontent.com", "aud": WEB,
@@ -577,7 +579,7 @@ async fn c15_google_id_tokens() {
     assert_eq!(kind(&verifier, opaque).await, Some(RejectionKind::MalformedToken));
 
     // Without the word for it, an ID token is refused here as everywhere.
-    let keys = OidcDiscovery::new("https://accounts.google.com").unwrap().with_fetcher(web);
+    let keys = OidcDiscovery::new_with("https://accounts.google.com", web).unwrap();
     let usual = JwtVerifier::new("https://accounts.google.com", WEB, keys).unwrap();
     let token = token(json!({}), json!({}));
     assert_eq!(kind(&usual.with_clock(now()), &token).await, WRONG_TYPE);
@@ -590,7 +592,7 @@ async fn google_identity_aware_proxy() {
     let url = "https://www.gstatic.com/iap/verify/public_key-jwk";
     let key = support::key(Algorithm::ES256);
     let keys = json!({"keys": [with(&key.jwk(), json!({"kid": "2nMJtw"}))]});
-    let keys = JwksUrl::new(url).unwrap().with_fetcher(Web::default().at(url, keys));
+    let keys = JwksUrl::new_with(url, Web::default().at(url, keys)).unwrap();
     let verifier = JwtVerifier::new(iap, audience, keys).unwrap().with_clock(now());
     let token = |audience: &str| {
         let header = json!({"alg": "ES256", "typ": "JWT", "kid": "2nMJtw"});
@@ -623,7 +625,7 @@ async fn okta() {
     let keys = json!([rsa_jwk("FJA0HGNtsuuda_Pl45J42kvQqcsu_0C4Fg7pbJLXTHY", json!({}))]);
     let web = Web::default().issuer(issuer, &format!("{issuer}/v1/keys"), metadata, keys);
     let known = KnownIssuer::okta("acme.okta.com", "default", "api://default").unwrap();
-    let verifier = known.with_fetcher(web).verifier().with_clock(now()).with_claims::<Claims>();
+    let verifier = known.verifier_with(web).with_clock(now()).with_claims::<Claims>();
 
     let claims = json!({
         "ver": 1, "jti": "AT.0mP4JKAZX1iACIT4vbEDF7LpvDVjxypPMf0D7uX39RE", "iss": issuer,
@@ -663,8 +665,8 @@ async fn c9_firebase() {
         json!({"response_types_supported": ["id_token"], "subject_types_supported": ["public"]});
     let keys = json!([rsa_jwk("f1c1e5a4", json!({})), rsa_jwk("b7a10", json!({}))]);
     let web = Web::default().issuer(issuer, jwks_uri, metadata, keys);
-    let known = KnownIssuer::firebase("acme-app-4711").unwrap().with_fetcher(web);
-    let verifier = known.verifier().with_clock(now());
+    let known = KnownIssuer::firebase("acme-app-4711").unwrap();
+    let verifier = known.verifier_with(web).with_clock(now());
 
     let claims = json!({
         "name": "Alice", "iss": issuer, "aud": "acme-app-4711", "auth_time": NOW - 60,
@@ -721,8 +723,8 @@ async fn kubernetes() {
     let jwks_uri = "https://172.18.0.2:6443/openid/v1/jwks";
     let keys = json!([rsa_jwk("C5Qh1nG6", json!({})), rsa_jwk("former", json!({}))]);
     let web = Web::default().issuer(cluster, jwks_uri, json!({}), keys.clone());
-    let known = KnownIssuer::kubernetes(cluster, "orders").unwrap().with_fetcher(web);
-    let verifier = known.verifier().with_clock(now()).with_claims::<Claims>();
+    let known = KnownIssuer::kubernetes(cluster, "orders").unwrap();
+    let verifier = known.verifier_with(web).with_clock(now()).with_claims::<Claims>();
 
     let claims = json!({
         "aud": ["orders"], "exp": NOW + 3600, "iat": NOW, "nbf": NOW, "iss": cluster,
@@ -762,7 +764,7 @@ async fn kubernetes() {
     let eks = "https://oidc.eks.eu-west-1.amazonaws.com/id/D53A";
     let web = Web::default().at(url, json!({ "keys": keys }));
     let known = KnownIssuer::kubernetes(eks, "orders").unwrap().with_jwks_url(url).unwrap();
-    let verifier = known.with_fetcher(web.clone()).verifier().with_clock(now());
+    let verifier = known.verifier_with(web.clone()).with_clock(now());
     let token = rsa_token("C5Qh1nG6", json!({}), &with(&claims, json!({"iss": eks})));
     assert_eq!(kind(&verifier, &token).await, None);
     assert_eq!(web.asked(), [url]);
@@ -775,8 +777,7 @@ async fn tokens_of_dex_carry_the_hash_of_an_id_token() {
     let web = Web::default().issuer(issuer, "https://dex.example/dex/keys", json!({}), keys);
     let verifier = KnownIssuer::dex(issuer, ["orders-web", "orders-cli"])
         .unwrap()
-        .with_fetcher(web.clone())
-        .verifier()
+        .verifier_with(web.clone())
         .with_clock(now());
     let claims = json!({
         "iss": issuer, "aud": "orders-web", "sub": "CgZhbGljZTISBWxvY2Fs",
@@ -797,7 +798,7 @@ async fn tokens_of_dex_carry_the_hash_of_an_id_token() {
     }
     // By discovery alone, they are refused, and the operator is told why.
     let token = rsa_token("f1c1e5a4", json!({}), &claims);
-    let keys = OidcDiscovery::new(issuer).unwrap().with_fetcher(web);
+    let keys = OidcDiscovery::new_with(issuer, web).unwrap();
     let plain = JwtVerifier::new(issuer, "orders-web", keys).unwrap().with_clock(now());
     let rejection = plain.verify(&token).await.unwrap_err();
     assert_eq!((Some(rejection.kind()), rejection.expected()), (WRONG_TYPE, Some("at_hash")));

@@ -61,7 +61,7 @@ impl Keys {
             ready: status.is_ready(),
             stale: status.is_stale(),
             age: status.age().as_ref().map(Duration::as_secs),
-            generation: status.generation(),
+            generation: status.changes(),
             kids: status.kids().to_vec(),
             skipped: status.skipped().iter().map(ToString::to_string).collect(),
             fetches_ok: status.fetches_ok(),

@@ -1,7 +1,7 @@
 //! From the flags to what verifies the tokens. Everything that can be wrong with the flags shows
 //! here, before anything is served.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::path::Path;
@@ -75,7 +75,7 @@ impl Verifier {
             Self::Several(issuers) => issuers
                 .key_status()
                 .into_iter()
-                .map(|(issuer, status)| (Some(issuer), status))
+                .map(|one| (Some(one.issuer().to_owned()), one.status().clone()))
                 .collect(),
         }
     }
@@ -116,12 +116,18 @@ fn audience(flags: &Audience) -> ExpectedAudience {
 }
 
 /// Each one once.
-fn algorithms(flags: &Flags) -> BTreeSet<Algorithm> {
-    flags.algorithms.iter().copied().collect()
+fn algorithms(flags: &Flags) -> Vec<Algorithm> {
+    let mut algorithms = Vec::new();
+    for algorithm in &flags.algorithms {
+        if !algorithms.contains(algorithm) {
+            algorithms.push(*algorithm);
+        }
+    }
+    algorithms
 }
 
 /// The keys of the one source that is given. A secret and a PEM file make a key for each algorithm.
-fn keys(source: &Keys, algorithms: &BTreeSet<Algorithm>) -> Result<Arc<dyn KeySource>, String> {
+fn keys(source: &Keys, algorithms: &[Algorithm]) -> Result<Arc<dyn KeySource>, String> {
     type Load = fn(&[u8], Algorithm) -> Result<VerificationKey, ConfigError>;
 
     if let Some(url) = &source.jwks_url {

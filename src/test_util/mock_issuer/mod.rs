@@ -162,8 +162,7 @@ impl MockIssuer {
     ///
     /// When its name is no URL that is fetched.
     pub fn keys(&self) -> crate::JwksUrl {
-        let keys = crate::JwksUrl::new(&self.jwks_url()).expect("a URL that is fetched");
-        keys.with_fetcher(self.clone())
+        crate::JwksUrl::new_with(&self.jwks_url(), self.clone()).expect("a URL that is fetched")
     }
 
     /// Begins a token, signed with the newest key: see [`TokenBuilder`].

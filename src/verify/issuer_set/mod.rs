@@ -4,6 +4,7 @@ mod entry;
 mod first_fetches;
 mod issuer_hint;
 mod registry;
+mod status;
 mod template;
 
 use std::fmt;
@@ -17,13 +18,14 @@ use serde::de::DeserializeOwned;
 use self::entry::Issuer;
 use self::issuer_hint::issuer_hint;
 use self::registry::Registry;
-pub use self::template::IssuerTemplate;
+pub use self::status::IssuerKeyStatus;
+pub use self::template::{IssuerTemplate, TemplateMatch};
 use super::expected::Expected;
 use super::{MayWait, PendingKeys, Step};
 use crate::token::{BearerToken, CompactJws, Limits, Scratch};
 use crate::{
-    ConfigError, ConfigErrorKind, JwtVerifier, KeyStatus, RegisteredClaims, Rejection,
-    RejectionKind, Verification, VerifiedToken, VerifyToken,
+    ConfigError, ConfigErrorKind, JwtVerifier, KeyCandidates, KeySourceError, RegisteredClaims,
+    Rejection, RejectionKind, Verification, VerifiedToken, VerifyToken,
 };
 
 /// Verifies tokens of several issuers, each with its own keys, audience and algorithms (RFC 8725
@@ -148,12 +150,12 @@ impl<C> IssuerSet<C> {
     ///
     /// An issuer that a predicate allows is listed once a token of it was verified, and as long as
     /// the predicate allows it: a client cannot make a probe fail by a token that it made up.
-    pub fn key_status(&self) -> Vec<(String, KeyStatus)> {
+    pub fn key_status(&self) -> Vec<IssuerKeyStatus> {
         let known = self.read().known();
         let mut all = Vec::with_capacity(known.len());
         for (name, issuer) in known {
             match issuer.is_still_allowed(&name) {
-                true => all.push((name, issuer.verifier.key_status())),
+                true => all.push(IssuerKeyStatus::new(name, issuer.verifier.key_status())),
                 false => self.write().remove_this(&issuer),
             }
         }

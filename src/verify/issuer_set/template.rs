@@ -18,13 +18,13 @@ use crate::{ConfigError, JwtVerifier, KeySourceError, RegisteredClaims};
 /// # Example: two tenants of Entra ID
 ///
 /// ```
-/// # #[cfg(feature = "oidc-discovery")]
+/// # #[cfg(all(feature = "oidc-discovery", feature = "reqwest-0_13"))]
 /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
 /// use tower_jwt_auth::{IssuerSet, IssuerTemplate, JwtVerifier};
 ///
 /// let entra = IssuerTemplate::new(
 ///     "https://login.microsoftonline.com/{tenantid}/v2.0",
-///     |issuer, _| JwtVerifier::discover(issuer, "6e74172b-be56-4843-9ff4-e66a39bb12e3"),
+///     |found| JwtVerifier::discover(found.issuer(), "6e74172b-be56-4843-9ff4-e66a39bb12e3"),
 /// )?
 /// .allow_tenants([
 ///     "72f988bf-86f1-41af-91ab-2d7cd011db47",
@@ -34,7 +34,7 @@ use crate::{ConfigError, JwtVerifier, KeySourceError, RegisteredClaims};
 /// issuers.add_template(entra);
 /// # Ok(())
 /// # }
-/// # #[cfg(not(feature = "oidc-discovery"))]
+/// # #[cfg(not(all(feature = "oidc-discovery", feature = "reqwest-0_13")))]
 /// # fn main() {}
 /// ```
 pub struct IssuerTemplate<C = RegisteredClaims> {
@@ -47,17 +47,36 @@ pub struct IssuerTemplate<C = RegisteredClaims> {
     max_token_length: Arc<AtomicUsize>,
 }
 
-type Make<C> = dyn Fn(&str, &str) -> Result<JwtVerifier<C>, ConfigError> + Send + Sync;
+type Make<C> = dyn Fn(&TemplateMatch<'_>) -> Result<JwtVerifier<C>, ConfigError> + Send + Sync;
+
+/// An issuer that fits an [`IssuerTemplate`]: what the closures of a template get.
+#[derive(Clone, Copy, Debug)]
+pub struct TemplateMatch<'a> {
+    issuer: &'a str,
+    tenant: &'a str,
+}
+
+impl<'a> TemplateMatch<'a> {
+    /// The full name of the issuer, as in the token.
+    pub fn issuer(&self) -> &'a str {
+        self.issuer
+    }
+
+    /// The part of the name at the placeholder.
+    pub fn tenant(&self) -> &'a str {
+        self.tenant
+    }
+}
 
 #[derive(Clone)]
 enum Allowed {
     Named(Arc<HashSet<String>>),
-    If(Arc<dyn Fn(&str) -> bool + Send + Sync>),
+    If(Arc<dyn Fn(&TemplateMatch<'_>) -> bool + Send + Sync>),
 }
 
 impl<C> IssuerTemplate<C> {
     /// A template with one placeholder, `{…}`, for the tenant, and a closure that makes the verifier
-    /// of an issuer: it gets the issuer's full name and its tenant.
+    /// of an issuer: it gets the issuer's full name and its tenant as a [`TemplateMatch`].
     ///
     /// The verifier must expect exactly that issuer, else its tokens get 503. The closure must not
     /// block.
@@ -71,10 +90,12 @@ impl<C> IssuerTemplate<C> {
     /// # Example: not in the host
     ///
     /// ```
-    /// use tower_jwt_auth::{Algorithm, IssuerTemplate, JwtVerifier, VerificationKey};
+    /// use tower_jwt_auth::{Algorithm, IssuerTemplate, JwtVerifier, TemplateMatch, VerificationKey};
     ///
     /// let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256)?;
-    /// let make = move |issuer: &str, _: &str| JwtVerifier::new(issuer, "orders", key.clone());
+    /// let make = move |found: &TemplateMatch<'_>| {
+    ///     JwtVerifier::new(found.issuer(), "orders", key.clone())
+    /// };
     /// assert!(IssuerTemplate::new("https://issuer.example/{tenant}", make.clone()).is_ok());
     /// assert!(IssuerTemplate::new("https://{tenant}/", make.clone()).is_err());
     /// assert!(IssuerTemplate::new("https:{tenant}/", make).is_err()); // A URL as well.
@@ -82,7 +103,7 @@ impl<C> IssuerTemplate<C> {
     /// ```
     pub fn new<F>(template: &str, make: F) -> Result<Self, ConfigError>
     where
-        F: Fn(&str, &str) -> Result<JwtVerifier<C>, ConfigError> + Send + Sync + 'static,
+        F: Fn(&TemplateMatch<'_>) -> Result<JwtVerifier<C>, ConfigError> + Send + Sync + 'static,
     {
         let parts = template.split_once('{').and_then(|(before, rest)| {
             let (name, after) = rest.split_once('}')?;
@@ -119,7 +140,11 @@ impl<C> IssuerTemplate<C> {
     /// [`key_status`](crate::IssuerSet::key_status), and failed fetches of their keys are logged as for
     /// any other issuer.
     #[must_use]
-    pub fn allow_tenants<T: Into<String>>(mut self, tenants: impl IntoIterator<Item = T>) -> Self {
+    pub fn allow_tenants<I>(mut self, tenants: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
         let tenants = tenants.into_iter().map(Into::into).collect();
         self.allowed = Allowed::Named(Arc::new(tenants));
         self
@@ -153,10 +178,12 @@ impl<C> IssuerTemplate<C> {
     /// let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256)?;
     /// let customers = Arc::new(RwLock::new(HashSet::from(["acme".to_owned()])));
     /// let known = Arc::clone(&customers);
-    /// let template = IssuerTemplate::new("https://issuer.example/{tenant}", move |issuer, _| {
-    ///     JwtVerifier::new(issuer, "orders", key.clone())
+    /// let template = IssuerTemplate::new("https://issuer.example/{tenant}", move |found| {
+    ///     JwtVerifier::new(found.issuer(), "orders", key.clone())
     /// })?
-    /// .allow_if(move |tenant| known.read().unwrap_or_else(PoisonError::into_inner).contains(tenant));
+    /// .allow_if(move |found| {
+    ///     known.read().unwrap_or_else(PoisonError::into_inner).contains(found.tenant())
+    /// });
     /// # let _ = template;
     ///
     /// // From the next token on.
@@ -164,7 +191,10 @@ impl<C> IssuerTemplate<C> {
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     #[must_use]
-    pub fn allow_if(mut self, allows: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+    pub fn allow_if<F>(mut self, allows: F) -> Self
+    where
+        F: Fn(&TemplateMatch<'_>) -> bool + Send + Sync + 'static,
+    {
         self.allowed = Allowed::If(Arc::new(allows));
         self
     }
@@ -183,14 +213,14 @@ impl<C> IssuerTemplate<C> {
     pub(super) fn allows(&self, issuer: &str) -> bool {
         self.tenant(issuer).is_some_and(|tenant| match &self.allowed {
             Allowed::Named(tenants) => tenants.contains(tenant),
-            Allowed::If(allows) => allows(tenant),
+            Allowed::If(allows) => allows(&TemplateMatch { issuer, tenant }),
         })
     }
 
     /// Makes the verifier of an issuer that is allowed. Calls the application's closure.
     pub(super) fn verifier(&self, issuer: &str) -> Result<JwtVerifier<C>, KeySourceError> {
         let tenant = self.tenant(issuer).unwrap_or_default();
-        let verifier = (self.make)(issuer, tenant).map_err(|error| {
+        let verifier = (self.make)(&TemplateMatch { issuer, tenant }).map_err(|error| {
             KeySourceError::new("the template made no verifier").with_source(error)
         })?;
         let verifier = if self.is_open() { verifier.quiet() } else { verifier };

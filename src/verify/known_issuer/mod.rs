@@ -7,10 +7,13 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+#[cfg(feature = "reqwest-0_13")]
 use reqwest::Client;
 
 use super::claim_rules::Rules;
+#[cfg(feature = "reqwest-0_13")]
 use crate::key_source::HttpFetch;
+use crate::key_source::{FetchUrl, HttpHosts, IssuerLocation};
 use crate::{
     ConfigError, ExpectedAudience, ExpectedIssuer, Fetch, JwksUrl, JwtVerifier, KeySource,
     OidcDiscovery,
@@ -28,17 +31,19 @@ use crate::{
 /// |---|---|---|
 /// | keys | by the issuer's metadata: [`OidcDiscovery`] | [`with_jwks_url`](Self::with_jwks_url), [`with_fetch_base`](Self::with_fetch_base) |
 /// | plain http | to this machine alone | [`dangerous_allow_http_hosts`](Self::dangerous_allow_http_hosts) |
-/// | HTTP client | the one of the crate | [`with_client`](Self::with_client), [`with_fetcher`](Self::with_fetcher) |
+/// | HTTP client | that of the crate, with the feature `reqwest-0_13`: [`verifier`](Self::verifier) | [`with_client`](Self::with_client), or [`verifier_with`](Self::verifier_with) |
 ///
 /// # Example: Auth0
 ///
 /// ```
+/// # #[cfg(feature = "reqwest-0_13")] {
 /// use tower_jwt_auth::{JwtAuthLayer, KnownIssuer};
 ///
 /// let issuer = KnownIssuer::auth0("tenant.eu.auth0.com", "https://api.example")?;
 /// assert_eq!(issuer.issuer(), "https://tenant.eu.auth0.com/");
 /// let layer = JwtAuthLayer::new(issuer.verifier());
 /// # let _ = layer;
+/// # }
 /// # Ok::<(), tower_jwt_auth::ConfigError>(())
 /// ```
 #[must_use]
@@ -46,16 +51,16 @@ pub struct KnownIssuer {
     issuer: String,
     rules: Rules,
     keys: Keys,
-    /// `None` for the client of the crate.
-    fetch: Option<Arc<dyn Fetch>>,
+    #[cfg(feature = "reqwest-0_13")]
+    fetch: HttpFetch,
     /// The hosts that plain http is allowed to.
-    http_hosts: Vec<String>,
+    http_hosts: HttpHosts,
 }
 
 /// Where the keys are found.
 enum Keys {
-    ByMetadata(OidcDiscovery),
-    AtUrl(JwksUrl),
+    ByMetadata(IssuerLocation),
+    AtUrl(FetchUrl),
 }
 
 impl KnownIssuer {
@@ -70,9 +75,16 @@ impl KnownIssuer {
         names: ExpectedIssuer,
         audience: ExpectedAudience,
     ) -> Result<Self, ConfigError> {
-        let keys = Keys::ByMetadata(OidcDiscovery::new(&issuer)?);
-        let rules = Rules::new(names, audience)?;
-        Ok(Self { issuer, rules, keys, fetch: None, http_hosts: Vec::new() })
+        let http_hosts = HttpHosts::default();
+        let keys = Keys::ByMetadata(IssuerLocation::at_name(&issuer, http_hosts.clone())?);
+        Ok(Self {
+            issuer,
+            rules: Rules::new(names, audience)?,
+            keys,
+            #[cfg(feature = "reqwest-0_13")]
+            fetch: HttpFetch::default(),
+            http_hosts,
+        })
     }
 
     /// The issuer's name: the `iss` of its tokens, and the `issuer` of its metadata.
@@ -97,21 +109,23 @@ impl KnownIssuer {
     ///
     /// # Errors
     ///
-    /// As [`JwksUrl::new`].
+    /// As [`JwksUrl::new_with`].
     ///
     /// # Example: Keycloak by its name inside of a cluster
     ///
     /// ```
+    /// # #[cfg(feature = "reqwest-0_13")] {
     /// use tower_jwt_auth::KnownIssuer;
     ///
     /// let verifier = KnownIssuer::keycloak("https://login.example", "shop", "orders")?
     ///     .with_jwks_url("https://keycloak.auth.svc/realms/shop/protocol/openid-connect/certs")?
     ///     .verifier();
     /// # let _ = verifier;
+    /// # }
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     pub fn with_jwks_url(self, url: &str) -> Result<Self, ConfigError> {
-        let keys = JwksUrl::dangerous_with_http_hosts(url, &self.http_hosts)?;
+        let keys = FetchUrl::parse(url, &self.http_hosts)?;
         Ok(Self { keys: Keys::AtUrl(keys), ..self })
     }
 
@@ -125,6 +139,7 @@ impl KnownIssuer {
     /// # Example: Keycloak in a container beside this service
     ///
     /// ```
+    /// # #[cfg(feature = "reqwest-0_13")] {
     /// use tower_jwt_auth::KnownIssuer;
     ///
     /// let verifier = KnownIssuer::keycloak("http://localhost:8080", "shop", "orders")?
@@ -132,16 +147,17 @@ impl KnownIssuer {
     ///     .with_fetch_base("http://keycloak:8080/realms/shop")?
     ///     .verifier();
     /// # let _ = verifier;
+    /// # }
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     pub fn with_fetch_base(self, base: &str) -> Result<Self, ConfigError> {
-        let keys = OidcDiscovery::dangerous_with_http_hosts(&self.issuer, &self.http_hosts)?;
-        Ok(Self { keys: Keys::ByMetadata(keys.with_fetch_base(base)?), ..self })
+        let keys = IssuerLocation::at_name(&self.issuer, self.http_hosts.clone())?;
+        Ok(Self { keys: Keys::ByMetadata(keys.with_base(base)?), ..self })
     }
 
     /// Allows plain http to these hosts, to fetch keys: no host by default. Call it before
     /// [`with_fetch_base`](Self::with_fetch_base) or [`with_jwks_url`](Self::with_jwks_url), which it
-    /// takes back. See [`OidcDiscovery::dangerous_with_http_hosts`] for what it means.
+    /// takes back. See [`OidcDiscovery::dangerous_allow_http_hosts_with`] for what it means.
     ///
     /// # Errors
     ///
@@ -151,8 +167,8 @@ impl KnownIssuer {
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        let http_hosts: Vec<_> = hosts.into_iter().map(|host| host.as_ref().to_owned()).collect();
-        let keys = OidcDiscovery::dangerous_with_http_hosts(&self.issuer, &http_hosts)?;
+        let http_hosts = HttpHosts::parse(hosts)?;
+        let keys = IssuerLocation::at_name(&self.issuer, http_hosts.clone())?;
         Ok(Self { keys: Keys::ByMetadata(keys), http_hosts, ..self })
     }
 
@@ -168,32 +184,9 @@ impl KnownIssuer {
     /// }
     /// # let _ = build;
     /// ```
+    #[cfg(feature = "reqwest-0_13")]
     pub fn with_client(self, client: Client) -> Self {
-        self.with_fetcher(HttpFetch::with_client(client))
-    }
-
-    /// Replaces what fetches; by default the HTTP client of the crate. See [`Fetch`].
-    ///
-    /// # Example: a provider in a test, without a network
-    ///
-    /// ```
-    /// # #[cfg(feature = "test-util")] {
-    /// use tower_jwt_auth::KnownIssuer;
-    /// use tower_jwt_auth::test_util::MockIssuer;
-    ///
-    /// let known = KnownIssuer::okta("acme.okta.com", "default", "api://default")?;
-    /// let mock = MockIssuer::with_issuer(known.issuer());
-    /// let verifier = known.with_fetcher(mock.clone()).verifier();
-    ///
-    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-    /// let token = mock.token().audience("api://default").claim("scp", ["orders.read"]).build();
-    /// assert!(verifier.verify(&token).await.is_ok());
-    /// # });
-    /// # }
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
-    pub fn with_fetcher(self, fetch: impl Fetch) -> Self {
-        Self { fetch: Some(Arc::new(fetch)), ..self }
+        Self { fetch: HttpFetch::with_client(client), ..self }
     }
 
     /// The verifier of its tokens. Nothing is fetched yet: see [`JwtVerifier::discover`].
@@ -210,12 +203,38 @@ impl KnownIssuer {
     /// # let _ = layer;
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
-    pub fn verifier(self) -> JwtVerifier {
-        let keys: Arc<dyn KeySource> = match (self.keys, self.fetch) {
-            (Keys::ByMetadata(keys), None) => Arc::new(keys),
-            (Keys::ByMetadata(keys), Some(fetch)) => Arc::new(keys.with_fetcher(fetch)),
-            (Keys::AtUrl(keys), None) => Arc::new(keys),
-            (Keys::AtUrl(keys), Some(fetch)) => Arc::new(keys.with_fetcher(fetch)),
+    #[cfg(feature = "reqwest-0_13")]
+    pub fn verifier(mut self) -> JwtVerifier {
+        let fetch = std::mem::take(&mut self.fetch);
+        self.verifier_with(fetch)
+    }
+
+    /// The verifier of its tokens, whose keys are fetched by this client: [`verifier`](Self::verifier)
+    /// without the feature `reqwest-0_13`. See [`Fetch`]. A client of
+    /// [`with_client`](Self::with_client) is not used.
+    ///
+    /// # Example: a provider in a test, without a network
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use tower_jwt_auth::KnownIssuer;
+    /// use tower_jwt_auth::test_util::MockIssuer;
+    ///
+    /// let known = KnownIssuer::okta("acme.okta.com", "default", "api://default")?;
+    /// let mock = MockIssuer::with_issuer(known.issuer());
+    /// let verifier = known.verifier_with(mock.clone());
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let token = mock.token().audience("api://default").claim("scp", ["orders.read"]).build();
+    /// assert!(verifier.verify(&token).await.is_ok());
+    /// # });
+    /// # }
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn verifier_with<F: Fetch>(self, fetch: F) -> JwtVerifier {
+        let keys: Arc<dyn KeySource> = match self.keys {
+            Keys::ByMetadata(issuer) => Arc::new(OidcDiscovery::at(issuer, fetch)),
+            Keys::AtUrl(url) => Arc::new(JwksUrl::at(url, fetch)),
         };
         JwtVerifier { keys, rules: Arc::new(self.rules), is_quiet: false, claims: PhantomData }
     }

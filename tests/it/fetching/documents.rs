@@ -1,7 +1,7 @@
 //! The type, the coding and the text of a document.
 
 use bytes::Bytes;
-use http::Response;
+use http::{Method, Response};
 use tower_jwt_auth::test_util::MockIssuer;
 use tower_jwt_auth::{Fetch, FetchFuture, FetchRequest, JwksUrl, KeySource, OidcDiscovery};
 
@@ -51,7 +51,7 @@ async fn metadata_of_any_type_except_html_are_read() {
         let pages = Pages::new()
             .with_headers(place, 200, &[("content-type", media_type)], metadata)
             .with("https://issuer.test/jwks", issuer.jwk_set());
-        let keys = OidcDiscovery::new("https://issuer.test").unwrap().with_fetcher(pages);
+        let keys = OidcDiscovery::new_with("https://issuer.test", pages).unwrap();
         assert_eq!(keys.refresh().await.is_ok(), is_read, "{media_type}");
     }
 }
@@ -107,7 +107,7 @@ async fn byte_order_mark_and_white_space_around_a_document_are_ignored() {
     let pages = Pages::new()
         .with("https://issuer.test/.well-known/openid-configuration", metadata)
         .with("https://issuer.test/jwks", set);
-    let keys = OidcDiscovery::new("https://issuer.test").unwrap().with_fetcher(pages);
+    let keys = OidcDiscovery::new_with("https://issuer.test", pages).unwrap();
     assert!(verifies(keys, &issuer).await);
 }
 
@@ -131,16 +131,16 @@ async fn content_coding_that_was_not_asked_for_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fetcher_is_told_to_accept_any_type_and_no_coding() {
+async fn request_is_a_get_that_accepts_any_type_and_no_coding() {
     let url = "https://issuer.test/jwks";
     let pages = Pages::new().with(url, MockIssuer::new().jwk_set());
-    JwksUrl::new(url).unwrap().with_fetcher(pages.clone()).refresh().await.unwrap();
+    JwksUrl::new_with(url, pages.clone()).unwrap().refresh().await.unwrap();
     let requests = pages.requests.lock().unwrap();
-    assert_eq!(requests[0].accept_encoding(), "identity");
-    assert!(
-        requests[0].accept().starts_with("application/json")
-            && requests[0].accept().contains("*/*")
-    );
+    assert_eq!((requests[0].method(), requests[0].body().len()), (&Method::GET, 0));
+    let headers = requests[0].headers();
+    assert_eq!((headers.len(), &headers["accept-encoding"]), (2, &"identity".parse().unwrap()));
+    let accept = headers["accept"].to_str().unwrap();
+    assert!(accept.starts_with("application/json") && accept.contains("*/*"));
 }
 
 /// Answers with this status and a set that would be good.
@@ -168,7 +168,7 @@ async fn no_other_status_than_200_brings_a_document() {
         (500, false),
     ] {
         let fetch = Answering(status, issuer.jwk_set().into());
-        let keys = JwksUrl::new("https://issuer.test/jwks").unwrap().with_fetcher(fetch);
+        let keys = JwksUrl::new_with("https://issuer.test/jwks", fetch).unwrap();
         let refreshed = keys.refresh().await.map_err(|error| error.to_string());
         assert_eq!(refreshed.is_ok(), is_good, "{status}");
         assert!(
@@ -183,7 +183,7 @@ async fn redirect_is_named_with_its_target_and_without_its_query() {
     let url = "https://issuer.test/jwks";
     let headers = [("location", "https://issuer.test/jwks/?session=canary")];
     let pages = Pages::new().with_headers(url, 308, &headers, "");
-    let keys = JwksUrl::new(url).unwrap().with_fetcher(pages);
+    let keys = JwksUrl::new_with(url, pages).unwrap();
     let error = keys.refresh().await.unwrap_err().to_string();
     assert!(error.contains("redirects to https://issuer.test/jwks/ (308"), "{error}");
     assert!(!error.contains("canary"), "{error}");

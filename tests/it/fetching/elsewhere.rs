@@ -22,19 +22,19 @@ async fn plain_http_set_is_fetched_from_a_listed_host_alone() {
     for hosts in [&["keycloak"] as &[&str], &["dex", "KEYCLOAK"]] {
         let issuer = MockIssuer::new();
         let pages = Pages::new().with(url, issuer.jwk_set());
-        let keys = JwksUrl::dangerous_with_http_hosts(url, hosts).unwrap().with_fetcher(pages);
+        let keys = JwksUrl::dangerous_allow_http_hosts_with(url, hosts, pages).unwrap();
         assert!(verifies(keys, &issuer).await);
     }
     for hosts in [&[] as &[&str], &["dex"], &["cloak"], &["keycloak.example"]] {
-        let error = JwksUrl::dangerous_with_http_hosts(url, hosts).unwrap_err();
+        let error = JwksUrl::dangerous_allow_http_hosts(url, hosts).unwrap_err();
         assert_eq!(error.kind(), ConfigErrorKind::Url, "{hosts:?}");
     }
     for host in ["http://keycloak", "keycloak:8080", "*", ""] {
-        assert!(JwksUrl::dangerous_with_http_hosts(url, ["keycloak", host]).is_err(), "{host}");
-        assert!(OidcDiscovery::dangerous_with_http_hosts(NAME, [host]).is_err(), "{host}");
+        assert!(JwksUrl::dangerous_allow_http_hosts(url, ["keycloak", host]).is_err(), "{host}");
+        assert!(OidcDiscovery::dangerous_allow_http_hosts(NAME, [host]).is_err(), "{host}");
     }
     // Private addresses are refused as ever.
-    let keys = JwksUrl::dangerous_with_http_hosts("http://10.0.0.5/certs", ["10.0.0.5"]).unwrap();
+    let keys = JwksUrl::dangerous_allow_http_hosts("http://10.0.0.5/certs", ["10.0.0.5"]).unwrap();
     assert!(keys.refuse_private_addresses().is_err());
 }
 
@@ -43,11 +43,11 @@ async fn plain_http_issuer_is_discovered_at_a_listed_host() {
     let issuer = MockIssuer::with_issuer(BASE);
     assert!(OidcDiscovery::new(BASE).is_err());
     let pages = Pages::new().with(PLACE, metadata(BASE, CERTS)).with(CERTS, issuer.jwk_set());
-    let keys = OidcDiscovery::dangerous_with_http_hosts(BASE, ["keycloak"]).unwrap();
+    let keys = OidcDiscovery::dangerous_allow_http_hosts(BASE, ["keycloak"]).unwrap();
     assert!(verifies(keys.with_fetcher(pages), &issuer).await);
     // Its metadata do not lead to another host by http.
     let pages = Pages::new().with(PLACE, metadata(BASE, "http://dex/keys"));
-    let keys = OidcDiscovery::dangerous_with_http_hosts(BASE, ["keycloak"]).unwrap();
+    let keys = OidcDiscovery::dangerous_allow_http_hosts(BASE, ["keycloak"]).unwrap();
     let error = keys.with_fetcher(pages.clone()).refresh().await.unwrap_err().to_string();
     assert!(error.contains("jwks_uri") && error.contains("http"), "{error}");
     assert_eq!(pages.urls(), [PLACE]);
@@ -67,8 +67,7 @@ async fn https_issuer_leads_to_http_at_a_listed_host_alone() {
         let issuer = MockIssuer::with_issuer(name);
         let pages =
             Pages::new().with(place, metadata(name, jwks_uri)).with(jwks_uri, issuer.jwk_set());
-        let keys = OidcDiscovery::dangerous_with_http_hosts(name, hosts).unwrap();
-        let keys = keys.with_fetcher(pages);
+        let keys = OidcDiscovery::dangerous_allow_http_hosts_with(name, hosts, pages).unwrap();
         assert_eq!(verifies(keys, &issuer).await, is_fetched, "{jwks_uri} {hosts:?}");
     }
 }
@@ -80,14 +79,14 @@ async fn documents_are_fetched_at_the_base_and_tokens_name_the_issuer() {
     for jwks_uri in ["http://localhost:8080/realms/shop/certs", CERTS] {
         let pages =
             Pages::new().with(PLACE, metadata(NAME, jwks_uri)).with(CERTS, issuer.jwk_set());
-        let keys = OidcDiscovery::dangerous_with_http_hosts(NAME, ["keycloak"]).unwrap();
+        let keys = OidcDiscovery::dangerous_allow_http_hosts(NAME, ["keycloak"]).unwrap();
         let keys = keys.with_fetch_base(BASE).unwrap().with_fetcher(pages.clone());
         assert!(verifies(keys, &issuer).await, "{jwks_uri}");
         assert_eq!(pages.urls(), [PLACE, CERTS]);
     }
     // Setters in the other order.
     let pages = Pages::new().with(PLACE, metadata(NAME, CERTS)).with(CERTS, issuer.jwk_set());
-    let keys = OidcDiscovery::dangerous_with_http_hosts(NAME, ["keycloak"]).unwrap();
+    let keys = OidcDiscovery::dangerous_allow_http_hosts(NAME, ["keycloak"]).unwrap();
     let keys = keys.with_fetcher(pages).with_fetch_base(BASE).unwrap();
     assert!(verifies(keys, &issuer).await);
 }
@@ -97,7 +96,7 @@ async fn metadata_at_the_base_must_name_the_issuer_and_not_the_base() {
     let issuer = MockIssuer::with_issuer(NAME);
     for named in [BASE, "http://localhost:8080/realms/shop/", "http://localhost:8080"] {
         let pages = Pages::new().with(PLACE, metadata(named, CERTS)).with(CERTS, issuer.jwk_set());
-        let keys = OidcDiscovery::dangerous_with_http_hosts(NAME, ["keycloak"]).unwrap();
+        let keys = OidcDiscovery::dangerous_allow_http_hosts(NAME, ["keycloak"]).unwrap();
         let keys = keys.with_fetch_base(BASE).unwrap().with_fetcher(pages.clone());
         let error = keys.refresh().await.unwrap_err().to_string();
         assert!(error.contains("another issuer") && error.contains(NAME), "{error}");
@@ -119,7 +118,7 @@ async fn issuer_whose_name_is_not_fetched_is_discovered_at_a_base() {
         let pages = Pages::new()
             .with(&format!("{base}/.well-known/openid-configuration"), metadata(name, jwks_uri))
             .with("https://login.test/realms/shop/certs", issuer.jwk_set());
-        let keys = OidcDiscovery::from_fetch_base(name, base).unwrap().with_fetcher(pages);
+        let keys = OidcDiscovery::from_fetch_base_with(name, base, pages).unwrap();
         assert!(verifies(keys, &issuer).await, "{name} {jwks_uri}");
     }
     for (name, base) in [
@@ -173,7 +172,7 @@ async fn known_issuer_is_fetched_at_a_base_and_at_a_url_by_plain_http() {
     let pages = Pages::new().with(PLACE, metadata(NAME, CERTS)).with(CERTS, issuer.jwk_set());
     let token = issuer.token().audience("orders").build();
     for known in [allowed().with_fetch_base(BASE), allowed().with_jwks_url(CERTS)] {
-        let verifier: JwtVerifier = known.unwrap().with_fetcher(pages.clone()).verifier();
+        let verifier: JwtVerifier = known.unwrap().verifier_with(pages.clone());
         assert!(verifier.verify(&token).await.is_ok());
     }
     assert_eq!(pages.urls(), [PLACE, CERTS, CERTS]);

@@ -10,7 +10,7 @@ const FIRST: &str = "https://issuer.test/a/.well-known/openid-configuration";
 const SECOND: &str = "https://issuer.test/.well-known/oauth-authorization-server/a";
 
 async fn error(pages: Pages) -> String {
-    let keys = OidcDiscovery::new(ISSUER).unwrap().with_fetcher(pages);
+    let keys = OidcDiscovery::new_with(ISSUER, pages).unwrap();
     keys.refresh().await.unwrap_err().to_string()
 }
 
@@ -74,7 +74,7 @@ async fn issuer_without_metadata_is_told_to_use_the_url_of_its_set() {
 #[tokio::test(start_paused = true)]
 async fn document_that_takes_too_long_is_named() {
     let issuer = MockIssuer::new();
-    let keys = || OidcDiscovery::new(issuer.issuer()).unwrap().with_fetcher(issuer.clone());
+    let keys = || OidcDiscovery::new_with(issuer.issuer(), issuer.clone()).unwrap();
     issuer.set_answer(MockAnswer::Hang);
     let error = keys().refresh().await.unwrap_err().to_string();
     assert!(error.contains("https://issuer.test/jwks cannot be fetched: no complete"), "{error}");

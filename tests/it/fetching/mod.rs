@@ -72,8 +72,7 @@ async fn fetch_set(
     body: impl Into<Bytes>,
 ) -> Result<JwksUrl, String> {
     let url = "https://issuer.test/jwks";
-    let keys =
-        JwksUrl::new(url).unwrap().with_fetcher(Pages::new().with_headers(url, 200, headers, body));
+    let keys = JwksUrl::new_with(url, Pages::new().with_headers(url, 200, headers, body)).unwrap();
     match keys.refresh().await {
         Ok(()) => Ok(keys),
         Err(error) => Err(error.to_string()),

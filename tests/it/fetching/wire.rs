@@ -147,10 +147,10 @@ async fn listed_host_is_fetched_by_plain_http_on_the_wire() {
     let client =
         reqwest::Client::builder().no_proxy().resolve("keycloak", address).build().unwrap();
     let base = format!("http://keycloak:{}/realms/shop", address.port());
-    let keys = OidcDiscovery::dangerous_with_http_hosts(issuer.issuer(), ["keycloak"]).unwrap();
+    let keys = OidcDiscovery::dangerous_allow_http_hosts(issuer.issuer(), ["keycloak"]).unwrap();
     let keys = keys.with_fetch_base(&base).unwrap().with_client(client.clone());
     assert!(verifies(keys, &issuer).await);
-    let keys = JwksUrl::dangerous_with_http_hosts(&format!("{base}/jwks"), ["keycloak"]).unwrap();
+    let keys = JwksUrl::dangerous_allow_http_hosts(&format!("{base}/jwks"), ["keycloak"]).unwrap();
     assert!(verifies(keys.with_client(client), &issuer).await);
     let set = "/realms/shop/jwks";
     assert_eq!(issuer.requests(), ["/realms/shop/.well-known/openid-configuration", set, set]);

@@ -13,7 +13,7 @@ use crate::key_engine::pass;
 const FORGED: Option<RejectionKind> = Some(RejectionKind::InvalidSignature);
 
 fn listed(issuers: &IssuerSet) -> Vec<String> {
-    issuers.key_status().into_iter().map(|(name, _)| name).collect()
+    issuers.key_status().into_iter().map(|one| one.issuer().to_owned()).collect()
 }
 
 fn names(mocks: &[&MockIssuer]) -> Vec<String> {
@@ -206,6 +206,7 @@ async fn key_status_lists_no_issuer_that_a_client_may_have_made_up() {
     assert!(!is_served(&issuers, &mocks[0]).await);
     assert_eq!(kind(&issuers, &mocks[1].token().build()).await, WRONG_ISSUER);
     let status = issuers.key_status();
-    assert_eq!(status[0].0, mocks[0].issuer());
-    assert!(!status[0].1.is_ready() && status[0].1.last_error().is_some());
+    assert_eq!(status[0].issuer(), mocks[0].issuer());
+    let keys = status[0].status();
+    assert!(!keys.is_ready() && keys.last_error().is_some());
 }

@@ -60,12 +60,13 @@ pub(super) fn open_template<F: Fetch + Clone>(
 ) -> (IssuerTemplate, Arc<AtomicUsize>) {
     let made = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&made);
-    let template = IssuerTemplate::new("https://login.test/{tenantid}/v2.0", move |issuer, _| {
+    let template = IssuerTemplate::new("https://login.test/{tenantid}/v2.0", move |found| {
+        let issuer = found.issuer();
         count.fetch_add(1, Ordering::Relaxed);
-        let keys = OidcDiscovery::new(issuer)?.with_fetcher(fetch(issuer));
+        let keys = OidcDiscovery::new_with(issuer, fetch(issuer))?;
         JwtVerifier::new(issuer, "https://api.test", keys)
     });
-    (template.unwrap().allow_if(|tenant| tenant.len() == 36), made)
+    (template.unwrap().allow_if(|found| found.tenant().len() == 36), made)
 }
 
 /// Two tenants that exist, and any number of others, whose issuer never answers.
@@ -73,7 +74,8 @@ fn two_among_silent_ones() -> ([MockIssuer; 2], Silent, IssuerSet) {
     let good = [7_777, 8_888].map(|n| MockIssuer::with_issuer(name(n)));
     let (known, silent) = (good.clone(), Silent::default());
     let others = silent.clone();
-    let template = IssuerTemplate::new("https://login.test/{tenantid}/v2.0", move |issuer, _| {
+    let template = IssuerTemplate::new("https://login.test/{tenantid}/v2.0", move |found| {
+        let issuer = found.issuer();
         let keys = OidcDiscovery::new(issuer)?;
         let keys = match known.iter().find(|mock| mock.issuer() == issuer) {
             Some(mock) => keys.with_fetcher(mock.clone()),
@@ -82,7 +84,7 @@ fn two_among_silent_ones() -> ([MockIssuer; 2], Silent, IssuerSet) {
         JwtVerifier::new(issuer, "https://api.test", keys)
     });
     let issuers = IssuerSet::new().with_capacity(2).unwrap();
-    issuers.add_template(template.unwrap().allow_if(|tenant| tenant.len() == 36));
+    issuers.add_template(template.unwrap().allow_if(|found| found.tenant().len() == 36));
     (good, silent, issuers)
 }
 
@@ -172,6 +174,7 @@ async fn v49_made_up_tenants_take_no_memory_and_no_slot() {
     assert!(tasks <= 16 + 1, "{tasks}");
     assert_eq!(kind(&issuers, &good.token().build()).await, None);
     assert_eq!(good.key_fetches(), 1);
-    let names: Vec<_> = issuers.key_status().into_iter().map(|(name, _)| name).collect();
+    let names: Vec<_> =
+        issuers.key_status().into_iter().map(|one| one.issuer().to_owned()).collect();
     assert_eq!(names, [good.issuer()]);
 }

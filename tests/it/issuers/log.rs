@@ -73,8 +73,9 @@ async fn c12_keys_that_all_tenants_share_are_logged() {
     let (log, _guard) = Log::start(tracing::Level::INFO);
     let mock = MockIssuer::with_issuer("https://login.test/one/v2.0");
     mock.set_answer(MockAnswer::Status(500));
-    let keys = JwksUrl::new(&mock.jwks_url()).unwrap().with_fetcher(mock.clone());
-    let template = IssuerTemplate::new("https://login.test/{t}/v2.0", move |issuer, _| {
+    let keys = JwksUrl::new_with(&mock.jwks_url(), mock.clone()).unwrap();
+    let template = IssuerTemplate::new("https://login.test/{t}/v2.0", move |found| {
+        let issuer = found.issuer();
         JwtVerifier::new(issuer, "https://api.test", keys.clone())
     });
     let issuers = IssuerSet::new();

@@ -22,7 +22,7 @@ use crate::support::{self, b64};
 const WRONG_ISSUER: Option<RejectionKind> = Some(RejectionKind::WrongIssuer);
 
 fn verifier(issuer: &MockIssuer, audience: &str) -> JwtVerifier {
-    let keys = OidcDiscovery::new(issuer.issuer()).unwrap().with_fetcher(issuer.clone());
+    let keys = OidcDiscovery::new_with(issuer.issuer(), issuer.clone()).unwrap();
     JwtVerifier::new(issuer.issuer(), audience, keys).unwrap()
 }
 
@@ -51,7 +51,7 @@ async fn c9_v42_v43_one_issuers_key_never_verifies_anothers_token() {
     assert_eq!(kind(&issuers, &forged).await, Some(RejectionKind::UnknownKey));
     assert_eq!(a.key_fetches(), 1);
     // With the `kid` of B.
-    let kid = issuers.key_status()[1].1.kids()[0].clone();
+    let kid = issuers.key_status()[1].status().kids()[0].clone();
     let forged = a.token().issuer(b.issuer()).header("kid", kid).build();
     assert_eq!(kind(&issuers, &forged).await, Some(RejectionKind::InvalidSignature));
 }
@@ -175,7 +175,8 @@ async fn issuers_are_added_and_removed_while_the_layer_serves() {
     issuers.add(verifier(&a, "https://api.test")).unwrap();
     assert!(issuers.add(verifier(&a, "https://api.test")).is_err());
     assert_eq!(kind(&issuers, &a.token().build()).await, None);
-    let names: Vec<_> = issuers.key_status().into_iter().map(|(name, _)| name).collect();
+    let names: Vec<_> =
+        issuers.key_status().into_iter().map(|one| one.issuer().to_owned()).collect();
     assert_eq!(names, ["https://a.test", "https://b.test"]);
     assert!(format!("{issuers:?}").contains("https://b.test"));
 }
@@ -211,8 +212,7 @@ async fn length_limits_are_those_of_the_verifier_that_is_picked() {
     };
     let issuers = IssuerSet::new();
     let of_tenants = verifier("https://login.test/one", 65_536, 16_384);
-    let template =
-        IssuerTemplate::new("https://login.test/{t}", move |_, _| Ok(of_tenants.clone()));
+    let template = IssuerTemplate::new("https://login.test/{t}", move |_| Ok(of_tenants.clone()));
     issuers.add_template(template.unwrap().allow_tenants(["one"]));
     issuers.add(verifier("https://long.test", 65_536, 16_384)).unwrap();
     issuers.add(verifier("https://short.test", 2_048, 1_024)).unwrap();
@@ -280,14 +280,13 @@ fn entra(tenants: &[&str]) -> (Vec<MockIssuer>, IssuerTemplate) {
     let mocks: Vec<_> =
         tenants.iter().map(|tenant| MockIssuer::with_issuer(name(tenant))).collect();
     let known = mocks.clone();
-    let template =
-        IssuerTemplate::new("https://login.test/{tenantid}/v2.0", move |issuer, tenant| {
-            assert_eq!(issuer, name(&tenant));
-            let mock =
-                known.iter().find(|mock| mock.issuer() == issuer).cloned().unwrap_or_default();
-            let keys = OidcDiscovery::new(issuer)?.with_fetcher(mock);
-            JwtVerifier::new(issuer, "https://api.test", keys)
-        });
+    let template = IssuerTemplate::new("https://login.test/{tenantid}/v2.0", move |found| {
+        let (issuer, tenant) = (found.issuer(), found.tenant());
+        assert_eq!(issuer, name(&tenant));
+        let mock = known.iter().find(|mock| mock.issuer() == issuer).cloned().unwrap_or_default();
+        let keys = OidcDiscovery::new_with(issuer, mock)?;
+        JwtVerifier::new(issuer, "https://api.test", keys)
+    });
     (mocks, template.unwrap())
 }
 
@@ -311,7 +310,7 @@ async fn c9_v42_a_template_serves_the_tenants_that_are_allowed() {
     assert_eq!(kind(&issuers, &crossed).await, Some(RejectionKind::UnknownKey));
 
     let issuers = IssuerSet::new();
-    issuers.add_template(template.allow_if(|tenant| tenant.starts_with('t')));
+    issuers.add_template(template.allow_if(|found| found.tenant().starts_with('t')));
     assert_eq!(kind(&issuers, &mocks[2].token().build()).await, None);
     assert_eq!(kind(&issuers, &mocks[0].token().build()).await, WRONG_ISSUER);
 }
@@ -349,7 +348,7 @@ async fn c12_a_tenant_is_a_plain_name() {
 async fn a_template_that_makes_a_verifier_of_another_issuer_is_503() {
     let mock = MockIssuer::with_issuer("https://login.test/one/v2.0");
     let key = support::key(Algorithm::ES256).verification_key();
-    let template = IssuerTemplate::new("https://login.test/{t}/v2.0", move |_, _| {
+    let template = IssuerTemplate::new("https://login.test/{t}/v2.0", move |_| {
         JwtVerifier::new("https://login.test", "https://api.test", key.clone())
     });
     let issuers = IssuerSet::new();
@@ -367,7 +366,8 @@ async fn a_template_that_makes_a_verifier_of_another_issuer_is_503() {
         "https://a.test/{a}/{b}",
         "https://a.test/{{a}}",
     ] {
-        let made = IssuerTemplate::new(template, |issuer, _| JwtVerifier::discover(issuer, "a"));
+        let made =
+            IssuerTemplate::new(template, |found| JwtVerifier::discover(found.issuer(), "a"));
         assert!(made.is_err(), "{template}");
     }
 }

@@ -14,8 +14,9 @@ async fn c9_a_tenant_that_the_predicate_no_longer_allows_is_refused() {
     let mock = MockIssuer::with_issuer("https://login.test/one/v2.0");
     let allowed = Arc::new(AtomicBool::new(true));
     let (known, is_allowed) = (mock.clone(), Arc::clone(&allowed));
-    let template = IssuerTemplate::new("https://login.test/{t}/v2.0", move |issuer, _| {
-        let keys = OidcDiscovery::new(issuer)?.with_fetcher(known.clone());
+    let template = IssuerTemplate::new("https://login.test/{t}/v2.0", move |found| {
+        let issuer = found.issuer();
+        let keys = OidcDiscovery::new_with(issuer, known.clone())?;
         JwtVerifier::new(issuer, "https://api.test", keys)
     });
     let template = template.unwrap().allow_if(move |_| is_allowed.load(Ordering::SeqCst));
@@ -40,10 +41,11 @@ async fn c9_a_tenant_that_is_removed_while_its_verifier_is_made_does_not_stay() 
     let is_allowed = Arc::new(AtomicBool::new(true));
     let issuers = IssuerSet::new();
     let (known, allowed, set) = (mock.clone(), Arc::clone(&is_allowed), issuers.clone());
-    let template = IssuerTemplate::new("https://login.test/{t}/v2.0", move |issuer, _| {
+    let template = IssuerTemplate::new("https://login.test/{t}/v2.0", move |found| {
+        let issuer = found.issuer();
         allowed.store(false, Ordering::SeqCst);
         set.remove(issuer);
-        let keys = OidcDiscovery::new(issuer)?.with_fetcher(known.clone());
+        let keys = OidcDiscovery::new_with(issuer, known.clone())?;
         JwtVerifier::new(issuer, "https://api.test", keys)
     });
     let template = template.unwrap().allow_if(move |_| is_allowed.load(Ordering::SeqCst));
@@ -62,7 +64,7 @@ async fn c9_a_template_that_is_removed_takes_its_issuers_with_it() {
     let (mocks, template) = entra(&["one", "two"]);
     let issuers = IssuerSet::new();
     issuers.add_template(template.clone().allow_tenants(["one"]));
-    issuers.add_template(template.allow_if(|tenant| tenant == "two"));
+    issuers.add_template(template.allow_if(|found| found.tenant() == "two"));
     let added = MockIssuer::with_issuer("https://a.test");
     issuers.add(verifier(&added, "https://api.test")).unwrap();
     for mock in mocks.iter().chain([&added]) {
@@ -79,7 +81,8 @@ async fn c9_a_template_that_is_removed_takes_its_issuers_with_it() {
     // While a verifier is made.
     let (set, made) = (issuers.clone(), Arc::new(AtomicUsize::new(0)));
     let count = Arc::clone(&made);
-    let template = IssuerTemplate::new(TEXT, move |issuer, _| {
+    let template = IssuerTemplate::new(TEXT, move |found| {
+        let issuer = found.issuer();
         count.fetch_add(1, Ordering::SeqCst);
         set.remove_template(TEXT);
         JwtVerifier::discover(issuer, "https://api.test")
@@ -95,7 +98,7 @@ async fn c9_a_template_that_is_removed_takes_its_issuers_with_it() {
 #[test]
 fn c13_v46_the_placeholder_of_a_template_is_never_in_the_host() {
     let made = |template: &str| {
-        IssuerTemplate::new(template, |issuer, _| JwtVerifier::discover(issuer, "a")).is_ok()
+        IssuerTemplate::new(template, |found| JwtVerifier::discover(found.issuer(), "a")).is_ok()
     };
     for template in [
         "https:{host}/v2.0",

@@ -76,13 +76,14 @@ fn set(capacity: usize) -> (IssuerSet, Curious, IssuerTemplate) {
     let issuers = IssuerSet::new().with_capacity(capacity).unwrap();
     let _ = curious.0.set(issuers.clone());
     let (keys, asked) = (curious.clone(), curious.clone());
-    let template = IssuerTemplate::new(TEXT, move |issuer, _| {
+    let template = IssuerTemplate::new(TEXT, move |found| {
+        let issuer = found.issuer();
         keys.look();
         JwtVerifier::new(issuer, "a", keys.clone())
     });
-    let template = template.unwrap().allow_if(move |tenant| {
+    let template = template.unwrap().allow_if(move |found| {
         asked.look();
-        tenant != "nobody"
+        found.tenant() != "nobody"
     });
     (issuers, curious, template)
 }

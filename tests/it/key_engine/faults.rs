@@ -23,7 +23,7 @@ async fn k1_v46_v47_a_bad_first_answer_is_503_and_is_overcome() {
         assert!(start.elapsed() < secs(8), "{name}");
         let status = verifier.key_status();
         assert!(!status.is_ready() && status.last_error().is_some(), "{name}");
-        assert_eq!((status.generation(), status.keys()), (0, 0), "{name}");
+        assert_eq!((status.changes(), status.keys()), (0, 0), "{name}");
 
         issuer.set_answer(MockAnswer::Good);
         pass(16).await;
@@ -44,7 +44,7 @@ async fn k1_v48_a_bad_later_answer_leaves_the_old_set() {
         assert!(verifier.verify_now(&issuer.token().build()).is_ok(), "{name}");
         let status = verifier.key_status();
         assert!(status.is_ready() && !status.is_stale(), "{name}");
-        assert_eq!((status.generation(), status.fetches_failed()), (1, 1), "{name}");
+        assert_eq!((status.changes(), status.fetches_failed()), (1, 1), "{name}");
         // Nobody can tell whether this one is new.
         assert_eq!(kind(&verifier, &unknown(&issuer, "x")).await, UNAVAILABLE, "{name}");
         assert_eq!(kind(&verifier, &unknown(&issuer, "y")).await, UNAVAILABLE, "{name}");
@@ -144,7 +144,7 @@ async fn v48_stale_keys_serve_for_an_hour_and_then_it_is_503() {
     pass(16).await;
     assert!(verifier.verify_now(&token()).is_ok());
     // The same set as before the outage.
-    assert_eq!(verifier.key_status().generation(), 1);
+    assert_eq!(verifier.key_status().changes(), 1);
 }
 
 #[tokio::test(start_paused = true)]

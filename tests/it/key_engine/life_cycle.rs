@@ -91,7 +91,7 @@ fn it_is_built_without_a_runtime_and_outlives_several() {
     }
     // Without one, known keys are still known.
     assert!(verifier.verify_now(&issuer.token().build()).is_ok());
-    assert_eq!(verifier.key_status().generation(), 2);
+    assert_eq!(verifier.key_status().changes(), 2);
 
     // One that goes away in the middle of a fetch.
     issuer.set_answer(MockAnswer::Hang);
@@ -140,7 +140,7 @@ impl Fetch for Panicking {
 async fn a_fetcher_that_panics_is_a_failed_fetch() {
     let issuer = MockIssuer::new();
     let fetcher = Panicking(issuer.clone(), Arc::default());
-    let keys = JwksUrl::new(&issuer.jwks_url()).unwrap().with_fetcher(fetcher.clone());
+    let keys = JwksUrl::new_with(&issuer.jwks_url(), fetcher.clone()).unwrap();
     let verifier = JwtVerifier::new(issuer.issuer(), "https://api.test", keys).unwrap();
     let token = issuer.token().build();
     assert_eq!(kind(&verifier, &token).await, Some(RejectionKind::Unavailable));

@@ -172,6 +172,6 @@ pub(crate) fn answer(status: u16, headers: &[(&'static str, &str)], body: String
 
 /// A verifier by the URL of the set.
 pub(crate) fn fetched(issuer: &MockIssuer, fetch: impl Fetch) -> JwtVerifier {
-    let keys = JwksUrl::new(&issuer.jwks_url()).unwrap().with_fetcher(fetch);
+    let keys = JwksUrl::new_with(&issuer.jwks_url(), fetch).unwrap();
     JwtVerifier::new(issuer.issuer(), "https://api.test", keys).unwrap()
 }

@@ -110,7 +110,7 @@ async fn run(events: Vec<Event>) {
         published: Arc::new(Mutex::new(BTreeSet::from([0]))),
         log: Arc::default(),
     };
-    let keys = JwksUrl::new(&issuer.jwks_url()).unwrap().with_fetcher(fetcher.clone());
+    let keys = JwksUrl::new_with(&issuer.jwks_url(), fetcher.clone()).unwrap();
     let verifier = JwtVerifier::new(issuer.issuer(), "https://api.test", keys).unwrap();
     let start = Instant::now();
     let mut tokens = vec![issuer.token().build()];

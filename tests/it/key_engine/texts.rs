@@ -26,8 +26,8 @@ async fn b13_c12_no_text_of_the_network_types_shows_a_key_a_query_or_a_token() {
     let issuer = MockIssuer::new();
     let asked = Asked(issuer.clone(), Arc::default());
     let url = format!("{}?key=canary-claim", issuer.jwks_url());
-    let by_url = JwksUrl::new(&url).unwrap().with_fetcher(asked.clone());
-    let discovered = OidcDiscovery::new(issuer.issuer()).unwrap().with_fetcher(asked.clone());
+    let by_url = JwksUrl::new_with(&url, asked.clone()).unwrap();
+    let discovered = OidcDiscovery::new_with(issuer.issuer(), asked.clone()).unwrap();
     let mut canaries = Canaries::new();
     let set: serde_json::Value = serde_json::from_str(&issuer.jwk_set()).unwrap();
     for key in set["keys"].as_array().unwrap() {
