@@ -24,8 +24,8 @@ use super::expected::Expected;
 use super::{MayWait, PendingKeys, Step};
 use crate::token::{BearerToken, CompactJws, Limits, Scratch};
 use crate::{
-    ConfigError, ConfigErrorKind, JwtVerifier, KeyCandidates, KeySourceError, RegisteredClaims,
-    Rejection, RejectionKind, Verification, VerifiedToken, VerifyToken,
+    ConfigError, ConfigErrorKind, JwtVerifier, RegisteredClaims, Rejection, RejectionKind,
+    Verification, VerifiedToken, VerifyToken,
 };
 
 /// Verifies tokens of several issuers, each with its own keys, audience and algorithms (RFC 8725

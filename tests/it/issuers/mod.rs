@@ -263,7 +263,7 @@ async fn token_that_no_verifier_of_the_set_allows_is_not_decoded() {
     }
     // What a template's verifiers allow is known once it has made one.
     let of_tenant = verifier("https://login.test/one", 40_000);
-    let template = IssuerTemplate::new("https://login.test/{t}", move |_, _| Ok(of_tenant.clone()));
+    let template = IssuerTemplate::new("https://login.test/{t}", move |_| Ok(of_tenant.clone()));
     issuers.add_template(template.unwrap().allow_tenants(["one"]));
     assert_eq!(kind(&issuers, &long(65_536)).await, MALFORMED);
     assert_eq!(kind(&issuers, &long(65_538)).await, TOO_LONG);
