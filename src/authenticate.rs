@@ -1,6 +1,7 @@
 //! Who is it? The decision over a request's head: a plain function, which the service wires up.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
@@ -11,14 +12,17 @@ use crate::rejection::challenge::Challenges;
 use crate::rejection::grpc::GrpcAnswers;
 use crate::rejection::response::Asked;
 use crate::token::extract;
-use crate::verify::{PendingVerdict, VerificationState};
+use crate::verify::{self, Accepted, Extras, PendingVerdict, VerificationState};
 use crate::{
-    ConfigError, Rejection, RejectionKind, ResponseForRejection, VerifiedToken, VerifyToken,
+    ConfigError, Rejection, RejectionKind, ResponseForRejection, TokenScheme, VerifiedToken,
+    VerifyToken,
 };
 
 /// What a layer is told, shared by all its services.
 pub(crate) struct Policy<C> {
     pub(crate) verifier: Arc<dyn VerifyToken<C>>,
+    /// Those that the verifier accepts.
+    schemes: Arc<[TokenScheme]>,
     pub(crate) challenges: Arc<Challenges>,
     pub(crate) exempt: Option<Arc<Predicate>>,
     pub(crate) optional: bool,
@@ -32,17 +36,33 @@ pub(crate) enum Decision<C> {
     /// It goes on, without a token.
     Pass,
     /// It goes on, with its token.
-    Verified(VerifiedToken<C>),
+    Verified(Accepted<C>),
     /// It does not.
     Refused(Rejection),
     /// It waits.
     Pending(PendingVerdict<C>),
 }
 
-/// Left in the extensions of a request whose bearer token a layer verified. Of no size, so it costs
+/// Headers that a verifier adds to the response of an accepted request.
+pub(crate) struct ResponseHeaders(Box<Extras>);
+
+impl ResponseHeaders {
+    #[cold]
+    pub(crate) fn add_to(self, headers: &mut HeaderMap) {
+        let mut last = None;
+        for (name, value) in self.0.headers {
+            last = name.or(last);
+            if let Some(name) = &last {
+                verify::append(headers, name.clone(), value);
+            }
+        }
+    }
+}
+
+/// Left in the extensions of a request whose token a layer verified. Of no size, so it costs
 /// no allocation.
 #[derive(Clone, Copy)]
-pub(crate) struct BearerVerified;
+pub(crate) struct TokenVerified;
 
 /// Left in the extensions of a request that some layer let pass without a look at a token.
 #[derive(Clone)]
@@ -67,6 +87,7 @@ impl<C> Clone for NoToken<C> {
 impl<C: Send + Sync + 'static> Policy<C> {
     pub(crate) fn new(verifier: Arc<dyn VerifyToken<C>>) -> Self {
         Self {
+            schemes: verifier.schemes().into(),
             verifier,
             challenges: Challenges::default_realm(),
             exempt: None,
@@ -82,7 +103,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
 
     /// Decides over one request.
     pub(crate) fn authenticate(&self, head: &mut Parts) -> Decision<C> {
-        let found = extract::extract(&head.headers);
+        let found = extract::extract(&head.headers, &self.schemes);
         // Before the predicate, which may print the head, and on every path: so may what comes after.
         mark_sensitive(&mut head.headers, found.as_ref().err().copied());
         if self.exempt.as_ref().is_some_and(|is_exempt| is_exempt(head)) {
@@ -97,8 +118,8 @@ impl<C: Send + Sync + 'static> Policy<C> {
             }
             Err(kind) => return Decision::Refused(kind.into()),
         };
-        match self.verifier.verify_bearer(&token, head).0 {
-            VerificationState::Ready(Ok(token)) => Decision::Verified(token),
+        match self.verifier.verify_token(&token, head).0 {
+            VerificationState::Ready(Ok(accepted)) => Decision::Verified(accepted),
             VerificationState::Ready(Err(rejection)) => Decision::Refused(rejection),
             VerificationState::Pending(verdict) => Decision::Pending(verdict),
         }
@@ -107,17 +128,23 @@ impl<C: Send + Sync + 'static> Policy<C> {
     fn pass(&self, head: &mut Parts) -> Decision<C> {
         // What an outer layer verified fits its rules, and not those of this layer.
         head.extensions.remove::<VerifiedToken<C>>();
-        head.extensions.remove::<BearerVerified>();
+        head.extensions.remove::<TokenVerified>();
         let challenges = Arc::clone(&self.challenges);
         head.extensions.insert(PassedWithoutToken { challenges: Arc::clone(&challenges) });
         head.extensions.insert(NoToken::<C> { challenges, claims: std::marker::PhantomData });
         Decision::Pass
     }
 
-    /// Puts the proof where the inner service finds it.
-    pub(crate) fn admit(&self, head: &mut Parts, token: VerifiedToken<C>) {
+    /// Puts the proof where the inner service finds it, and returns what to add to the response.
+    pub(crate) fn admit(&self, head: &mut Parts, accepted: Accepted<C>) -> Option<ResponseHeaders> {
+        let (token, extras) = accepted.into_parts();
+        let headers = extras.and_then(|mut extras| {
+            head.extensions.extend(mem::take(&mut extras.extensions));
+            (!extras.headers.is_empty()).then_some(ResponseHeaders(extras))
+        });
         head.extensions.insert(token);
-        head.extensions.insert(BearerVerified);
+        head.extensions.insert(TokenVerified);
+        headers
     }
 
     /// What to keep of a request that may be refused.
@@ -163,6 +190,7 @@ impl<C> Clone for Policy<C> {
     fn clone(&self) -> Self {
         Self {
             verifier: Arc::clone(&self.verifier),
+            schemes: Arc::clone(&self.schemes),
             challenges: Arc::clone(&self.challenges),
             exempt: self.exempt.clone(),
             optional: self.optional,

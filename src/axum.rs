@@ -1,4 +1,4 @@
-//! For axum: extractors of the verified token and of the bearer token, and refusals as responses.
+//! For axum: extractors of the verified token and of the presented token, and refusals as responses.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 
-use crate::authenticate::{BearerVerified, NoToken, PassedWithoutToken};
+use crate::authenticate::{NoToken, PassedWithoutToken, TokenVerified};
 use crate::rejection::challenge::Challenges;
 use crate::rejection::response;
 use crate::token::extract;
 use crate::trace;
-use crate::{BearerToken, MissingLayer, Rejection, RejectionKind, VerifiedToken};
+use crate::{MissingLayer, PresentedToken, Rejection, RejectionKind, TokenScheme, VerifiedToken};
 
 /// Why an extractor has no token: there is no layer (500, with a hint to the developer), or the
 /// layer let a request pass that bears none (401, with the layer's challenge).
@@ -190,14 +190,14 @@ where
 /// # Example: what came
 ///
 /// ```
-/// use tower_jwt_auth::BearerToken;
+/// use tower_jwt_auth::PresentedToken;
 ///
-/// async fn length(token: BearerToken) -> String {
+/// async fn length(token: PresentedToken) -> String {
 ///     token.as_str().len().to_string()
 /// }
 /// # let _ = length;
 /// ```
-impl<S: Send + Sync> FromRequestParts<S> for BearerToken {
+impl<S: Send + Sync> FromRequestParts<S> for PresentedToken {
     type Rejection = ExtractorRejection;
 
     async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, ExtractorRejection> {
@@ -218,23 +218,23 @@ impl<S: Send + Sync> FromRequestParts<S> for BearerToken {
 /// # Example: handed on where there is one
 ///
 /// ```
-/// use tower_jwt_auth::BearerToken;
+/// use tower_jwt_auth::PresentedToken;
 ///
-/// async fn authorization(token: Option<BearerToken>) -> String {
+/// async fn authorization(token: Option<PresentedToken>) -> String {
 ///     token.map(|token| format!("Bearer {}", token.as_str())).unwrap_or_default()
 /// }
 /// # let _ = authorization;
 /// ```
-impl<S: Send + Sync> OptionalFromRequestParts<S> for BearerToken {
+impl<S: Send + Sync> OptionalFromRequestParts<S> for PresentedToken {
     type Rejection = MissingLayer;
 
     async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Option<Self>, MissingLayer> {
-        if head.extensions.get::<BearerVerified>().is_some() {
-            Ok(extract::extract(&head.headers).ok())
+        if head.extensions.get::<TokenVerified>().is_some() {
+            Ok(extract::extract(&head.headers, &[TokenScheme::Bearer]).ok())
         } else if head.extensions.get::<PassedWithoutToken>().is_some() {
             Ok(None)
         } else {
-            Err(MissingLayer::for_bearer_token())
+            Err(MissingLayer::for_presented_token())
         }
     }
 }

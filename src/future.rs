@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::ResponseForRejection;
-use crate::authenticate::Policy;
+use crate::authenticate::{Policy, ResponseHeaders};
 use crate::verify::PendingVerdict;
 
 pin_project! {
@@ -56,7 +56,7 @@ pin_project! {
     where
         S: Service<Request<ReqB>>,
     {
-        Forward { #[pin] future: S::Future },
+        Forward { #[pin] future: S::Future, headers: Option<ResponseHeaders> },
         Reject { response: Option<S::Response> },
         Wait { waiting: Option<Box<Waiting<S, C, R, ReqB>>> },
         Done,
@@ -76,8 +76,9 @@ pub(crate) struct Waiting<S, C, R, ReqB> {
 }
 
 impl<S: Service<Request<ReqB>>, C, R, ReqB, M> ResponseFuture<S, C, R, ReqB, M> {
-    pub(crate) fn forward(future: S::Future) -> Self {
-        Self::in_state(State::Forward { future })
+    /// Adds the headers to the response of the inner service.
+    pub(crate) fn forward(future: S::Future, headers: Option<ResponseHeaders>) -> Self {
+        Self::in_state(State::Forward { future, headers })
     }
 
     pub(crate) fn reject(response: S::Response) -> Self {
@@ -105,8 +106,11 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProj::Forward { future } => {
-                    let response = ready!(future.poll(cx));
+                StateProj::Forward { future, headers } => {
+                    let mut response = ready!(future.poll(cx));
+                    if let (Some(headers), Ok(response)) = (headers.take(), &mut response) {
+                        headers.add_to(response.headers_mut());
+                    }
                     // What the inner future held, such as a permit, is free with its response.
                     state.set(State::Done);
                     return Poll::Ready(response);
@@ -123,10 +127,10 @@ where
                     let Some(done) = waiting.take() else { return Poll::Pending };
                     let Waiting { mut inner, policy, responder, mut head, body, .. } = *done;
                     match verdict {
-                        Ok(token) => {
-                            policy.admit(&mut head, token);
+                        Ok(accepted) => {
+                            let headers = policy.admit(&mut head, accepted);
                             let future = inner.call(Request::from_parts(head, body));
-                            State::Forward { future }
+                            State::Forward { future, headers }
                         }
                         Err(rejection) => {
                             let asked = policy.remember(&head, &*responder);

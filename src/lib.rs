@@ -34,7 +34,7 @@
 //!
 //! | stage | question | type |
 //! |---|---|---|
-//! | extraction | where is the token? | [`BearerToken`] |
+//! | extraction | where is the token? | [`PresentedToken`] |
 //! | compact JWS | is it a signed token at all? | [`TokenHeader`] |
 //! | key look-up | which key? | [`KeySource`] |
 //! | signature | did the issuer sign it? | [`VerificationKey`] |
@@ -76,7 +76,7 @@
 //! | `rust-crypto` | | the other backend, in Rust alone: no ES512; with both on, aws-lc-rs is used |
 //! | `jsonwebtoken-12` | yes | conversions from the keys, algorithms and JWKs of `jsonwebtoken` 12 |
 //! | `jsonwebtoken-11` | | the same for `jsonwebtoken` 11 |
-//! | `axum` | | for axum 0.8: extractors of [`VerifiedToken`] and [`BearerToken`], and `IntoResponse for Rejection` |
+//! | `axum` | | for axum 0.8: extractors of [`VerifiedToken`] and [`PresentedToken`], and `IntoResponse for Rejection` |
 //! | `issuer` | | `TokenIssuer` and `SigningKey`: issues tokens, signed by aws-lc-rs |
 //! | `jwks-url` | | `JwksUrl`: keys from a URL, fetched by a client of yours (`Fetch`) and refreshed in the background; brings tokio |
 //! | `oidc-discovery` | | `OidcDiscovery` and `JwtVerifier::discover_with`: the keys' URL from the issuer's metadata; `KnownIssuer`: the issuers of the trade |
@@ -171,7 +171,7 @@ pub use crate::rejection::{
     ResponseForRejection,
 };
 pub use crate::service::JwtAuth;
-pub use crate::token::{BearerToken, TokenHeader};
+pub use crate::token::{PresentedToken, TokenHeader, TokenScheme, TokenSource};
 #[cfg(feature = "oidc-discovery")]
 pub use crate::verify::KnownIssuer;
 pub use crate::verify::{

@@ -51,11 +51,12 @@ where
         let (mut head, body) = request.into_parts();
         match self.policy.authenticate(&mut head) {
             Decision::Pass => {
-                ResponseFuture::forward(self.inner.call(Request::from_parts(head, body)))
+                ResponseFuture::forward(self.inner.call(Request::from_parts(head, body)), None)
             }
-            Decision::Verified(token) => {
-                self.policy.admit(&mut head, token);
-                ResponseFuture::forward(self.inner.call(Request::from_parts(head, body)))
+            Decision::Verified(accepted) => {
+                let headers = self.policy.admit(&mut head, accepted);
+                let future = self.inner.call(Request::from_parts(head, body));
+                ResponseFuture::forward(future, headers)
             }
             Decision::Refused(rejection) => {
                 drop(self.take_ready());

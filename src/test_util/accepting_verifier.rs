@@ -2,7 +2,7 @@ use std::fmt;
 
 use http::request::Parts;
 
-use crate::{Accepted, BearerToken, Verification, VerifiedToken, VerifyToken};
+use crate::{Accepted, PresentedToken, Verification, VerifiedToken, VerifyToken};
 
 /// **Forges** the proof that a token with these claims was verified, to call a handler without
 /// HTTP. It has no header and no expiry.
@@ -20,7 +20,7 @@ use crate::{Accepted, BearerToken, Verification, VerifiedToken, VerifyToken};
 /// assert_eq!(greet(&verified_token("alice".to_owned())), "hello, alice");
 /// ```
 pub fn verified_token<C>(claims: C) -> VerifiedToken<C> {
-    VerifiedToken::new(Accepted::new(claims))
+    Accepted::new(claims).into_token()
 }
 
 /// A rule that accepts **every** bearer token, and answers each with these claims. A request
@@ -56,8 +56,8 @@ pub struct AcceptingVerifier<C> {
 }
 
 impl<C: Send + Sync + 'static> VerifyToken<C> for AcceptingVerifier<C> {
-    fn verify_bearer(&self, _: &BearerToken, _: &Parts) -> Verification<C> {
-        Verification::verified(Ok(self.token.clone()))
+    fn verify_token(&self, _: &PresentedToken, _: &Parts) -> Verification<C> {
+        Verification::ready(Ok(self.token.clone().into()))
     }
 }
 

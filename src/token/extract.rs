@@ -4,7 +4,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
 use crate::RejectionKind;
-use crate::token::BearerToken;
+use crate::token::{PresentedToken, TokenScheme};
 
 const SCHEME: &[u8] = b"Bearer";
 
@@ -22,7 +22,12 @@ const MAX_MARKS: usize = 256;
 /// gets a challenge without an error). Two field lines, two credentials in one line, an empty value
 /// and one outside `token68` are a malformed request. So is a value too long to be read, but for a
 /// bearer token, which is then too long.
-pub(crate) fn extract(headers: &HeaderMap) -> Result<BearerToken, RejectionKind> {
+///
+/// A token of a scheme that is not one of these is of "another scheme".
+pub(crate) fn extract(
+    headers: &HeaderMap,
+    schemes: &[TokenScheme],
+) -> Result<PresentedToken, RejectionKind> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(RejectionKind::MissingCredentials)?;
     if values.next().is_some() {
@@ -45,7 +50,10 @@ pub(crate) fn extract(headers: &HeaderMap) -> Result<BearerToken, RejectionKind>
     let start = SCHEME.len().saturating_add(spaces);
     match bytes.get(start..) {
         Some(token) if spaces > 0 && is_token68(token) => {
-            Ok(BearerToken::new(value.clone(), start..bytes.len()))
+            if !schemes.contains(&TokenScheme::Bearer) {
+                return Err(RejectionKind::UnsupportedScheme);
+            }
+            Ok(PresentedToken::from_header(value.clone(), start..bytes.len(), TokenScheme::Bearer))
         }
         _ => Err(second_credential(rest).unwrap_or(RejectionKind::MalformedCredentials)),
     }

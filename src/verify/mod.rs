@@ -1,5 +1,6 @@
 //! The verifier: the way of a token, from text to trusted claims.
 
+mod accepted;
 mod captured;
 mod claim_rules;
 mod claims_pass;
@@ -26,6 +27,8 @@ use std::sync::Arc;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
+pub use self::accepted::Accepted;
+pub(crate) use self::accepted::{Extras, append};
 use self::claim_rules::Rules;
 pub use self::expected::{ExpectedAudience, ExpectedIssuer};
 pub use self::issuer_set::{IssuerKeyStatus, IssuerSet, IssuerTemplate, TemplateMatch};
@@ -34,14 +37,14 @@ pub use self::known_issuer::KnownIssuer;
 use self::registered::Registered;
 #[cfg(all(feature = "axum", feature = "tracing"))]
 pub(crate) use self::verified_token::Expected;
-pub use self::verified_token::{Accepted, MissingLayer, VerifiedToken};
+pub use self::verified_token::{MissingLayer, VerifiedToken};
 pub use self::verify_token::{
     DangerousAnyBearer, Verification, VerifyAsyncFn, VerifyFn, VerifyToken, dangerous_any_bearer,
     verify_async_fn, verify_fn,
 };
 pub(crate) use self::verify_token::{PendingVerdict, VerificationState};
 use crate::key_source::LookupState;
-use crate::token::{BearerToken, CompactJws, Limits, Scratch, TokenHeader};
+use crate::token::{CompactJws, Limits, PresentedToken, Scratch, TokenHeader};
 use crate::{
     ConfigError, ConfigErrorKind, KeyCandidates, KeyQuery, KeySource, KeySourceError,
     RegisteredClaims, Rejection, RejectionKind, VerificationKey,
@@ -320,9 +323,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
             }
         })?;
         let header = TokenHeader::new(&jws.header, key.kid_arc());
-        Ok(VerifiedToken::new(
-            Accepted::new(claims).with_header(header).with_expires_at(expires_at),
-        ))
+        Ok(VerifiedToken::new(claims, Some(header), Some(expires_at)))
     }
 }
 
@@ -350,14 +351,14 @@ impl<C> VerifyToken<C> for JwtVerifier<C>
 where
     C: DeserializeOwned + Send + Sync + 'static,
 {
-    fn verify_bearer(&self, token: &BearerToken, _: &Parts) -> Verification<C> {
+    fn verify_token(&self, token: &PresentedToken, _: &Parts) -> Verification<C> {
         match self.begin(token.as_bytes(), MayWait::Yes) {
-            Step::Done(verdict) => Verification::verified(verdict),
+            Step::Done(result) => Verification::ready(result.map(Accepted::from)),
             Step::Wait(keys) => {
                 let (verifier, token) = (self.clone(), token.clone());
-                Verification::verified_later(async move {
+                Verification::pending(async move {
                     let found = keys.await;
-                    verifier.resume(token.as_bytes(), found)
+                    verifier.resume(token.as_bytes(), found).map(Accepted::from)
                 })
             }
         }

@@ -9,7 +9,12 @@ use crate::{NumericDate, RegisteredClaims, TokenHeader};
 /// Proof that a token was verified, and the claims it holds.
 ///
 /// The layer puts it into the request's extensions; only verification can build one. Cloning it
-/// clones one `Arc`. It dereferences to the claims.
+/// clones one `Arc`.
+///
+/// It dereferences to the claims: `token.sub`. Its methods [`claims`](Self::claims),
+/// [`header`](Self::header) and [`expires_at`](Self::expires_at) hide methods of the same name of the
+/// claims, and are the only ones that ever will: everything else is an associated function, as
+/// [`VerifiedToken::into_claims(token)`](Self::into_claims).
 ///
 /// # Example: in any stack
 ///
@@ -39,27 +44,65 @@ use crate::{NumericDate, RegisteredClaims, TokenHeader};
 /// assert_eq!(token.header().unwrap().algorithm(), Algorithm::ES256);
 /// # }
 /// ```
-pub struct VerifiedToken<C = RegisteredClaims>(Arc<Accepted<C>>);
+pub struct VerifiedToken<C = RegisteredClaims> {
+    verified: Arc<Verified<C>>,
+    /// Not behind the `Arc`, so that a rule can shorten the life of a token that is shared.
+    expires_at: Option<NumericDate>,
+}
 
+struct Verified<C> {
+    claims: C,
+    header: Option<TokenHeader>,
+}
+
+// No further method takes `self`: it would hide a method of the same name of the user's claims. What is
+// added later is an associated function, as those of `Arc` are.
 impl<C> VerifiedToken<C> {
-    pub(crate) fn new(accepted: Accepted<C>) -> Self {
-        Self(Arc::new(accepted))
+    pub(crate) fn new(
+        claims: C,
+        header: Option<TokenHeader>,
+        expires_at: Option<NumericDate>,
+    ) -> Self {
+        Self { verified: Arc::new(Verified { claims, header }), expires_at }
     }
 
     /// The claims.
     pub fn claims(&self) -> &C {
-        &self.0.claims
+        &self.verified.claims
     }
 
-    /// The token's header (RFC 7515 section 4); `None` for a token that is no JWT.
+    /// The token's header (RFC 7515 section 4); `None` for a token that is not a JWT.
     pub fn header(&self) -> Option<&TokenHeader> {
-        self.0.header.as_ref()
+        self.verified.header.as_ref()
     }
 
     /// When the token expires: the `exp` of a JWT (RFC 7519 section 4.1.4), without the leeway;
-    /// `None` when nobody said so.
+    /// `None` when it is not known.
     pub fn expires_at(&self) -> Option<NumericDate> {
-        self.0.expires_at
+        self.expires_at
+    }
+
+    /// Gives the claims away: moved out of the last clone of a token, and cloned where others remain, such
+    /// as the one in the extensions of a request.
+    ///
+    /// An associated function: `VerifiedToken::into_claims(token)`.
+    pub fn into_claims(token: Self) -> C
+    where
+        C: Clone,
+    {
+        match Arc::try_unwrap(token.verified) {
+            Ok(verified) => verified.claims,
+            Err(shared) => shared.claims.clone(),
+        }
+    }
+
+    pub(super) fn with_expires_at(self, expires_at: NumericDate) -> Self {
+        Self { expires_at: Some(expires_at), ..self }
+    }
+
+    /// The same token with other claims.
+    pub(super) fn map_claims<D>(self, map: impl FnOnce(&C) -> D) -> VerifiedToken<D> {
+        VerifiedToken::new(map(self.claims()), self.header().cloned(), self.expires_at)
     }
 }
 
@@ -103,61 +146,15 @@ impl<C> Deref for VerifiedToken<C> {
 
 impl<C> Clone for VerifiedToken<C> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self { verified: Arc::clone(&self.verified), expires_at: self.expires_at }
     }
 }
 
 impl<C> fmt::Debug for VerifiedToken<C> {
-    /// Without the claims, which tell of people.
+    /// Without the claims, which are personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifiedToken")
-            .field("header", &self.0.header)
-            .field("expires_at", &self.0.expires_at)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What a [`VerifyToken`](crate::VerifyToken) answers of a token it accepts: its claims, and what
-/// else is known. The crate alone makes the proof of it, a [`VerifiedToken`].
-///
-/// # Example: an opaque token and its end
-///
-/// ```
-/// use tower_jwt_auth::{Accepted, NumericDate};
-///
-/// let accepted = Accepted::new("alice").with_expires_at(NumericDate::from_unix_seconds(4_102_444_800));
-/// # let _ = accepted;
-/// ```
-#[derive(Clone)]
-pub struct Accepted<C> {
-    claims: C,
-    header: Option<TokenHeader>,
-    expires_at: Option<NumericDate>,
-}
-
-impl<C> Accepted<C> {
-    /// The claims, and nothing else.
-    pub fn new(claims: C) -> Self {
-        Self { claims, header: None, expires_at: None }
-    }
-
-    /// Replaces the time at which the token expires; unknown by default.
-    #[must_use]
-    pub fn with_expires_at(mut self, expires_at: NumericDate) -> Self {
-        self.expires_at = Some(expires_at);
-        self
-    }
-
-    pub(crate) fn with_header(mut self, header: TokenHeader) -> Self {
-        self.header = Some(header);
-        self
-    }
-}
-
-impl<C> fmt::Debug for Accepted<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Accepted")
-            .field("header", &self.header)
+            .field("header", &self.header())
             .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()
     }
@@ -189,7 +186,7 @@ pub(crate) enum Expected {
     /// A verified token with claims of this type, as the compiler writes it.
     Claims(&'static str),
     #[cfg(feature = "axum")]
-    BearerToken,
+    PresentedToken,
 }
 
 impl MissingLayer {
@@ -198,8 +195,8 @@ impl MissingLayer {
     }
 
     #[cfg(feature = "axum")]
-    pub(crate) fn for_bearer_token() -> Self {
-        Self { expected: Expected::BearerToken }
+    pub(crate) fn for_presented_token() -> Self {
+        Self { expected: Expected::PresentedToken }
     }
 
     #[cfg(all(feature = "axum", feature = "tracing"))]
@@ -225,7 +222,7 @@ impl fmt::Display for Expected {
         match self {
             Self::Claims(claims) => write!(f, "VerifiedToken<{claims}>"),
             #[cfg(feature = "axum")]
-            Self::BearerToken => f.write_str("BearerToken"),
+            Self::PresentedToken => f.write_str("PresentedToken"),
         }
     }
 }
@@ -259,7 +256,7 @@ mod tests {
     fn release_builds_show_no_rust_path_to_the_client() {
         struct Claims;
 
-        let missing = [MissingLayer::for_claims::<Claims>(), MissingLayer::for_bearer_token()];
+        let missing = [MissingLayer::for_claims::<Claims>(), MissingLayer::for_presented_token()];
         for missing in missing {
             let (debug, release) = (missing.body(true), missing.body(false));
             assert_eq!(debug, missing.to_string());

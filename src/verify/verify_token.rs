@@ -1,30 +1,56 @@
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use http::request::Parts;
 
-use crate::{Accepted, BearerToken, Rejection, VerifiedToken};
+use crate::{Accepted, PresentedToken, Rejection, TokenScheme};
 
-/// Judges bearer tokens: a [`JwtVerifier`](crate::JwtVerifier), [`dangerous_any_bearer`], a closure
-/// ([`verify_fn`], [`verify_async_fn`]), or a type of one's own.
+/// Verifies the tokens of requests: a [`JwtVerifier`](crate::JwtVerifier), an
+/// [`IssuerSet`](crate::IssuerSet), [`dangerous_any_bearer`], a closure ([`verify_fn`],
+/// [`verify_async_fn`]), or a custom type.
 ///
-/// The layer finds the one well-formed token of a request and asks; whatever the rule, refusals are
-/// answered from the same table.
+/// The layer finds the one well-formed token of a request and calls
+/// [`verify_token`](Self::verify_token). Refusals are written from the same table, whatever the rule.
+///
+/// # Example: a JWT, and one check more
+///
+/// ```
+/// use http::request::Parts;
+/// use tower_jwt_auth::{
+///     JwtVerifier, PresentedToken, RegisteredClaims, Rejection, Verification, VerifyToken,
+/// };
+///
+/// /// Only the tokens of Alice.
+/// struct OnlyAlice(JwtVerifier);
+///
+/// impl VerifyToken<RegisteredClaims> for OnlyAlice {
+///     fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<RegisteredClaims> {
+///         self.0.verify_token(token, head).and_then(|accepted| {
+///             match accepted.token().sub.as_deref() {
+///                 Some("alice") => Ok(accepted),
+///                 _ => Err(Rejection::invalid_token()),
+///             }
+///         })
+///     }
+/// }
+/// # let _ = |verifier| OnlyAlice(verifier);
+/// ```
 ///
 /// # Example: a rule that looks at the request too
 ///
 /// ```
 /// use http::request::Parts;
-/// use tower_jwt_auth::{Accepted, BearerToken, Rejection, Verification, VerifyToken};
+/// use tower_jwt_auth::{Accepted, PresentedToken, Rejection, Verification, VerifyToken};
 ///
 /// /// A token for each path.
-/// #[derive(Debug)]
 /// struct PathTokens;
 ///
 /// impl VerifyToken<()> for PathTokens {
-///     fn verify_bearer(&self, token: &BearerToken, head: &Parts) -> Verification<()> {
+///     fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<()> {
 ///         Verification::ready(match head.uri.path().strip_prefix('/') {
 ///             Some(path) if token.matches(path) => Ok(Accepted::new(())),
 ///             _ => Err(Rejection::invalid_token()),
@@ -40,70 +66,89 @@ use crate::{Accepted, BearerToken, Rejection, VerifiedToken};
             a rule of your own by `verify_fn`, `verify_async_fn` or `dangerous_any_bearer`"
 )]
 pub trait VerifyToken<C>: Send + Sync + 'static {
-    /// Judges one token, at once or later. Blocking work does not belong here.
-    fn verify_bearer(&self, token: &BearerToken, head: &Parts) -> Verification<C>;
-}
+    /// Verifies one token, at once or later. It must not block.
+    fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C>;
 
-impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
-    fn verify_bearer(&self, token: &BearerToken, head: &Parts) -> Verification<C> {
-        (**self).verify_bearer(token, head)
+    /// The schemes of the tokens that it accepts; [`TokenScheme::Bearer`] by default. The layer asks once,
+    /// when it is made. A token with another scheme counts as missing: [`verify_token`](Self::verify_token)
+    /// is not called.
+    ///
+    /// A type that wraps another verifier forwards this, too.
+    fn schemes(&self) -> &[TokenScheme] {
+        &[TokenScheme::Bearer]
     }
 }
 
-/// The verdict on a token: now, or later.
+impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
+    fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C> {
+        (**self).verify_token(token, head)
+    }
+
+    fn schemes(&self) -> &[TokenScheme] {
+        (**self).schemes()
+    }
+}
+
+/// The result of verifying a token: it is ready, or it takes time.
 ///
-/// # Example: known at once, or asked elsewhere
+/// Results compose: [`and_then`](Self::and_then) checks more, [`map`](Self::map) changes what was accepted.
+/// It is a future, too: `verifier.verify_token(token, head).await` gives the result wherever it comes
+/// from, also to a rule that tries another verifier after a refusal.
+///
+/// # Example: a token that may have been revoked
 ///
 /// ```
-/// use tower_jwt_auth::{Accepted, BearerToken, Rejection, Verification};
+/// use http::request::Parts;
+/// use tower_jwt_auth::{
+///     JwtVerifier, PresentedToken, RegisteredClaims, Rejection, Verification, VerifyToken,
+/// };
 ///
-/// # async fn ask(_: BearerToken) -> Result<Accepted<String>, Rejection> { Err(Rejection::invalid_token()) }
-/// fn verify(token: &BearerToken) -> Verification<String> {
-///     match token.matches("demo-key") {
-///         true => Verification::ready(Ok(Accepted::new("alice".into()))),
-///         false => Verification::pending(ask(token.clone())),
+/// # async fn is_revoked(_: &str) -> bool { false }
+/// struct NotRevoked(JwtVerifier);
+///
+/// impl VerifyToken<RegisteredClaims> for NotRevoked {
+///     fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<RegisteredClaims> {
+///         let verification = self.0.verify_token(token, head);
+///         Verification::pending(async move {
+///             let accepted = verification.await?;
+///             // A token without an identifier cannot be revoked.
+///             let id = accepted.token().jti.as_deref().ok_or_else(Rejection::invalid_token)?;
+///             match is_revoked(id).await {
+///                 true => Err(Rejection::invalid_token()),
+///                 false => Ok(accepted),
+///             }
+///         })
 ///     }
 /// }
-/// # let _ = verify;
+/// # let _ = |verifier| NotRevoked(verifier);
 /// ```
+#[must_use = "a token is neither accepted nor refused by a `Verification` that is dropped"]
 pub struct Verification<C>(pub(crate) VerificationState<C>);
 
 pub(crate) enum VerificationState<C> {
-    Ready(Result<VerifiedToken<C>, Rejection>),
+    Ready(Result<Accepted<C>, Rejection>),
     Pending(PendingVerdict<C>),
 }
 
 pub(crate) type PendingVerdict<C> =
-    Pin<Box<dyn Future<Output = Result<VerifiedToken<C>, Rejection>> + Send>>;
+    Pin<Box<dyn Future<Output = Result<Accepted<C>, Rejection>> + Send>>;
 
 impl<C> Verification<C> {
-    /// The verdict is known.
-    ///
-    /// # Example: a token without claims
-    ///
-    /// ```
-    /// use tower_jwt_auth::{Accepted, BearerToken, Rejection, Verification};
-    ///
-    /// fn verify(token: &BearerToken) -> Verification<()> {
-    ///     let known = token.matches("demo-key");
-    ///     Verification::ready(known.then(|| Accepted::new(())).ok_or_else(Rejection::invalid_token))
-    /// }
-    /// # let _ = verify;
-    /// ```
-    pub fn ready(verdict: Result<Accepted<C>, Rejection>) -> Self {
-        Self::verified(verdict.map(VerifiedToken::new))
+    /// The result is known. It costs no allocation, and no clone of the inner service.
+    pub fn ready(result: Result<Accepted<C>, Rejection>) -> Self {
+        Self(VerificationState::Ready(result))
     }
 
-    /// The verdict takes time; the request waits for it. When the client goes away, the future is
-    /// dropped.
+    /// The result takes time, and the request waits for it. The future is boxed; it is dropped when the
+    /// client disconnects.
     ///
-    /// # Example: introspection, with an end (RFC 7662)
+    /// # Example: introspection, with an expiry (RFC 7662)
     ///
     /// ```
-    /// use tower_jwt_auth::{Accepted, BearerToken, NumericDate, Rejection, Verification};
+    /// use tower_jwt_auth::{Accepted, NumericDate, PresentedToken, Rejection, Verification};
     ///
     /// # async fn introspect(_: &str) -> Option<(String, i64)> { None }
-    /// fn verify(token: &BearerToken) -> Verification<String> {
+    /// fn verify(token: &PresentedToken) -> Verification<String> {
     ///     let token = token.clone();
     ///     Verification::pending(async move {
     ///         let active = introspect(token.as_str()).await;
@@ -113,133 +158,132 @@ impl<C> Verification<C> {
     /// }
     /// # let _ = verify;
     /// ```
-    pub fn pending(
-        verdict: impl Future<Output = Result<Accepted<C>, Rejection>> + Send + 'static,
-    ) -> Self {
-        Self::verified_later(async move { verdict.await.map(VerifiedToken::new) })
+    pub fn pending<F>(result: F) -> Self
+    where
+        F: Future<Output = Result<Accepted<C>, Rejection>> + Send + 'static,
+    {
+        Self(VerificationState::Pending(Box::pin(result)))
+    }
+}
+
+impl<C: 'static> Verification<C> {
+    /// Checks an accepted token further; a refusal stays as it is.
+    ///
+    /// A result that is ready stays ready, without an allocation. One that takes time is boxed once more.
+    pub fn and_then<D, F>(self, check: F) -> Verification<D>
+    where
+        F: FnOnce(Accepted<C>) -> Result<Accepted<D>, Rejection> + Send + 'static,
+    {
+        match self.0 {
+            VerificationState::Ready(result) => Verification::ready(result.and_then(check)),
+            VerificationState::Pending(result) => {
+                Verification::pending(async move { result.await.and_then(check) })
+            }
+        }
     }
 
-    /// The verdict is known, and another verifier's proof goes with it: for rules that add to one.
+    /// Changes what was accepted; a refusal stays as it is. The costs are those of
+    /// [`and_then`](Self::and_then).
     ///
-    /// # Example: not everybody's token
+    /// # Example: claims of another type
     ///
     /// ```
-    /// use http::request::Parts;
-    /// use tower_jwt_auth::{
-    ///     BearerToken, JwtVerifier, RegisteredClaims, Rejection, Verification, VerifyToken,
-    /// };
+    /// use tower_jwt_auth::{Accepted, RegisteredClaims, Verification};
     ///
-    /// struct OnlyAlice(JwtVerifier);
-    ///
-    /// impl VerifyToken<RegisteredClaims> for OnlyAlice {
-    ///     fn verify_bearer(&self, token: &BearerToken, _: &Parts) -> Verification<RegisteredClaims> {
-    ///         let verified = self.0.verify_now(token.as_str());
-    ///         Verification::verified(verified.and_then(|token| match token.sub.as_deref() {
-    ///             Some("alice") => Ok(token),
-    ///             _ => Err(Rejection::invalid_token()),
-    ///         }))
-    ///     }
+    /// fn subject(verification: Verification<RegisteredClaims>) -> Verification<Option<String>> {
+    ///     verification.map(|accepted| accepted.map_claims(|claims| claims.sub.clone()))
     /// }
-    /// # let _ = |verifier| OnlyAlice(verifier);
+    /// # let _ = subject;
     /// ```
-    pub fn verified(verdict: Result<VerifiedToken<C>, Rejection>) -> Self {
-        Self(VerificationState::Ready(verdict))
+    pub fn map<D, F>(self, map: F) -> Verification<D>
+    where
+        F: FnOnce(Accepted<C>) -> Accepted<D> + Send + 'static,
+    {
+        self.and_then(|accepted| Ok(map(accepted)))
     }
+}
 
-    /// As [`verified`](Self::verified), for a verdict that takes time.
-    ///
-    /// # Example: a token may have been revoked
-    ///
-    /// ```
-    /// use http::request::Parts;
-    /// use tower_jwt_auth::{BearerToken, JwtVerifier, Rejection, Verification, VerifyToken};
-    ///
-    /// # async fn is_revoked(_: &str) -> bool { false }
-    /// struct NotRevoked(JwtVerifier);
-    ///
-    /// impl VerifyToken<tower_jwt_auth::RegisteredClaims> for NotRevoked {
-    ///     fn verify_bearer(
-    ///         &self,
-    ///         token: &BearerToken,
-    ///         _: &Parts,
-    ///     ) -> Verification<tower_jwt_auth::RegisteredClaims> {
-    ///         let (verifier, token) = (self.0.clone(), token.clone());
-    ///         Verification::verified_later(async move {
-    ///             let verified = verifier.verify(token.as_str()).await?;
-    ///             // What has no name cannot be revoked.
-    ///             let id = verified.jti.as_deref().ok_or_else(Rejection::invalid_token)?;
-    ///             match is_revoked(id).await {
-    ///                 true => Err(Rejection::invalid_token()),
-    ///                 false => Ok(verified),
-    ///             }
-    ///         })
-    ///     }
-    /// }
-    /// # let _ = |verifier| NotRevoked(verifier);
-    /// ```
-    pub fn verified_later(
-        verdict: impl Future<Output = Result<VerifiedToken<C>, Rejection>> + Send + 'static,
-    ) -> Self {
-        Self(VerificationState::Pending(Box::pin(verdict)))
+impl<C: 'static> Future for Verification<C> {
+    type Output = Result<Accepted<C>, Rejection>;
+
+    /// Polled again after it was ready, it stays pending.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let VerificationState::Pending(result) = &mut self.0 {
+            return result.as_mut().poll(cx);
+        }
+        // A future without a size: the box does not allocate.
+        let never = VerificationState::Pending(Box::pin(std::future::pending()));
+        match mem::replace(&mut self.0, never) {
+            VerificationState::Ready(result) => Poll::Ready(result),
+            VerificationState::Pending(_) => Poll::Pending,
+        }
     }
 }
 
 impl<C> fmt::Debug for Verification<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            VerificationState::Ready(verdict) => f.debug_tuple("Ready").field(verdict).finish(),
+            VerificationState::Ready(result) => f.debug_tuple("Ready").field(result).finish(),
             VerificationState::Pending(_) => f.debug_tuple("Pending").finish_non_exhaustive(),
         }
     }
 }
 
-/// A rule of one's own as a closure: for API keys and other opaque tokens that can be judged at
-/// once.
+/// A custom rule as a closure: for API keys and other opaque tokens that can be verified at once.
 ///
-/// What the closure returns becomes the claims of a [`VerifiedToken`]. Compare secrets by
-/// [`BearerToken::matches`], which takes constant time, or look up their hashes.
+/// What the closure returns becomes the claims of a [`VerifiedToken`](crate::VerifiedToken). Compare secrets by
+/// [`PresentedToken::matches`], which takes constant time, or look up their hashes.
 ///
 /// # Example: API keys, by their hashes
 ///
 /// ```
 /// use std::collections::HashMap;
-/// use tower_jwt_auth::{BearerToken, JwtAuthLayer, Rejection, verify_fn};
+/// use tower_jwt_auth::{PresentedToken, JwtAuthLayer, Rejection, verify_fn};
 ///
 /// # fn sha256(_: &str) -> [u8; 32] { [0; 32] }
 /// let users: HashMap<[u8; 32], String> = HashMap::from([(sha256("demo-key"), "alice".into())]);
-/// let layer = JwtAuthLayer::new(verify_fn(move |token: &BearerToken| {
+/// let layer = JwtAuthLayer::new(verify_fn(move |token: &PresentedToken| {
 ///     users.get(&sha256(token.as_str())).cloned().ok_or_else(Rejection::invalid_token)
 /// }));
 /// # let _ = layer;
 /// ```
 pub fn verify_fn<C, F>(verify: F) -> VerifyFn<F>
 where
-    F: Fn(&BearerToken) -> Result<C, Rejection> + Send + Sync + 'static,
+    F: Fn(&PresentedToken) -> Result<C, Rejection> + Send + Sync + 'static,
 {
     VerifyFn(verify)
 }
 
-/// A rule of one's own as an async closure or function: for tokens that a database or another
-/// service knows.
+/// A custom rule as an async function or closure: for tokens that a database or another service knows.
 ///
-/// It takes the token by value, since its future outlives the call.
+/// It takes the token by value, since its future outlives the call. The closure is called for each request,
+/// so it must be `Fn`: an `async move` closure that gives away what it captures is only `FnOnce`. Clone what
+/// the future needs in a plain closure, which then returns an `async move` block.
 ///
-/// # Example: a look-up that waits
+/// # Example: a look-up in a shared database
 ///
 /// ```
-/// use tower_jwt_auth::{BearerToken, JwtAuthLayer, Rejection, verify_async_fn};
+/// use std::sync::Arc;
+/// use tower_jwt_auth::{JwtAuthLayer, PresentedToken, Rejection, verify_async_fn};
 ///
-/// # async fn find_user(_: &str) -> Result<Option<String>, std::io::Error> { Ok(None) }
-/// async fn verify(token: BearerToken) -> Result<String, Rejection> {
-///     let user = find_user(token.as_str()).await.map_err(Rejection::unavailable)?;
-///     user.ok_or_else(Rejection::invalid_token)
+/// # struct Database;
+/// # impl Database {
+/// #     async fn find_user(&self, _: &str) -> Result<Option<String>, std::io::Error> { Ok(None) }
+/// # }
+/// fn layer(database: Arc<Database>) -> JwtAuthLayer<String> {
+///     JwtAuthLayer::new(verify_async_fn(move |token: PresentedToken| {
+///         let database = Arc::clone(&database);
+///         async move {
+///             let user = database.find_user(token.as_str()).await.map_err(Rejection::unavailable)?;
+///             user.ok_or_else(Rejection::invalid_token)
+///         }
+///     }))
 /// }
-/// let layer = JwtAuthLayer::new(verify_async_fn(verify));
 /// # let _ = layer;
 /// ```
 pub fn verify_async_fn<C, F, Fut>(verify: F) -> VerifyAsyncFn<F>
 where
-    F: Fn(BearerToken) -> Fut + Send + Sync + 'static,
+    F: Fn(PresentedToken) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<C, Rejection>> + Send + 'static,
 {
     VerifyAsyncFn(verify)
@@ -267,12 +311,12 @@ pub fn dangerous_any_bearer() -> DangerousAnyBearer {
 /// # Example: its name, for a function
 ///
 /// ```
-/// use tower_jwt_auth::{BearerToken, Rejection, VerifyFn, verify_fn};
+/// use tower_jwt_auth::{PresentedToken, Rejection, VerifyFn, verify_fn};
 ///
-/// fn nobody(_: &BearerToken) -> Result<String, Rejection> {
+/// fn nobody(_: &PresentedToken) -> Result<String, Rejection> {
 ///     Err(Rejection::invalid_token())
 /// }
-/// let rule: VerifyFn<fn(&BearerToken) -> Result<String, Rejection>> = verify_fn(nobody as fn(&_) -> _);
+/// let rule: VerifyFn<fn(&PresentedToken) -> Result<String, Rejection>> = verify_fn(nobody as fn(&_) -> _);
 /// # let _ = rule;
 /// ```
 #[derive(Clone)]
@@ -280,9 +324,9 @@ pub struct VerifyFn<F>(F);
 
 impl<C, F> VerifyToken<C> for VerifyFn<F>
 where
-    F: Fn(&BearerToken) -> Result<C, Rejection> + Send + Sync + 'static,
+    F: Fn(&PresentedToken) -> Result<C, Rejection> + Send + Sync + 'static,
 {
-    fn verify_bearer(&self, token: &BearerToken, _: &Parts) -> Verification<C> {
+    fn verify_token(&self, token: &PresentedToken, _: &Parts) -> Verification<C> {
         Verification::ready((self.0)(token).map(Accepted::new))
     }
 }
@@ -299,14 +343,14 @@ impl<F> fmt::Debug for VerifyFn<F> {
 ///
 /// ```
 /// use std::future::{Ready, ready};
-/// use tower_jwt_auth::{BearerToken, Rejection, VerifyAsyncFn, verify_async_fn};
+/// use tower_jwt_auth::{PresentedToken, Rejection, VerifyAsyncFn, verify_async_fn};
 ///
-/// type Verdict = Ready<Result<String, Rejection>>;
+/// type Lookup = Ready<Result<String, Rejection>>;
 ///
-/// fn nobody(_: BearerToken) -> Verdict {
+/// fn nobody(_: PresentedToken) -> Lookup {
 ///     ready(Err(Rejection::invalid_token()))
 /// }
-/// let rule: VerifyAsyncFn<fn(BearerToken) -> Verdict> = verify_async_fn(nobody as fn(_) -> _);
+/// let rule: VerifyAsyncFn<fn(PresentedToken) -> Lookup> = verify_async_fn(nobody as fn(_) -> _);
 /// # let _ = rule;
 /// ```
 #[derive(Clone)]
@@ -314,12 +358,12 @@ pub struct VerifyAsyncFn<F>(F);
 
 impl<C, F, Fut> VerifyToken<C> for VerifyAsyncFn<F>
 where
-    F: Fn(BearerToken) -> Fut + Send + Sync + 'static,
+    F: Fn(PresentedToken) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<C, Rejection>> + Send + 'static,
 {
-    fn verify_bearer(&self, token: &BearerToken, _: &Parts) -> Verification<C> {
-        let verdict = (self.0)(token.clone());
-        Verification::pending(async move { verdict.await.map(Accepted::new) })
+    fn verify_token(&self, token: &PresentedToken, _: &Parts) -> Verification<C> {
+        let result = (self.0)(token.clone());
+        Verification::pending(async move { result.await.map(Accepted::new) })
     }
 }
 
@@ -335,7 +379,7 @@ impl<F> fmt::Debug for VerifyAsyncFn<F> {
 pub struct DangerousAnyBearer;
 
 impl VerifyToken<()> for DangerousAnyBearer {
-    fn verify_bearer(&self, _: &BearerToken, _: &Parts) -> Verification<()> {
+    fn verify_token(&self, _: &PresentedToken, _: &Parts) -> Verification<()> {
         Verification::ready(Ok(Accepted::new(())))
     }
 }

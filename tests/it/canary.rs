@@ -7,11 +7,10 @@ use http::{HeaderValue, Method, Request, Response};
 use serde_json::{Value, json};
 use tower::{Layer, service_fn};
 use tower_jwt_auth::{
-    Accepted, Algorithm, BearerToken, Clock, ConfigError, EmptyBody, ExpectedAudience,
-    ExpectedIssuer, JwkSet, JwtAuthLayer, JwtVerifier, KeyCandidates, KeyLookup, KeyQuery,
-    KeySource, KeySourceError, NumericDate, ProblemJson, Rejection, RequestSummary, SystemClock,
-    Verification, VerificationKey, VerifiedToken, VerifyToken, dangerous_any_bearer,
-    verify_async_fn, verify_fn,
+    Accepted, Algorithm, Clock, ConfigError, EmptyBody, ExpectedAudience, ExpectedIssuer, JwkSet,
+    JwtAuthLayer, JwtVerifier, KeyCandidates, KeyLookup, KeyQuery, KeySource, KeySourceError,
+    NumericDate, PresentedToken, ProblemJson, Rejection, RequestSummary, SystemClock, Verification,
+    VerificationKey, VerifiedToken, VerifyToken, dangerous_any_bearer, verify_async_fn, verify_fn,
 };
 
 use crate::support::requests::{Body, bearer, reached, refusal, request, send};
@@ -199,11 +198,11 @@ fn b13_no_debug_shows_a_secret() {
     let held = SECRET.to_vec();
     canaries.debug(verify_fn({
         let held = held.clone();
-        move |_: &BearerToken| Ok(held.len())
+        move |_: &PresentedToken| Ok(held.len())
     }));
     let later = held.clone();
-    canaries.debug(verify_async_fn(move |_: BearerToken| std::future::ready(Ok(later.len()))));
-    let layer = JwtAuthLayer::new(verify_fn(move |_: &BearerToken| Ok(held.len())));
+    canaries.debug(verify_async_fn(move |_: PresentedToken| std::future::ready(Ok(later.len()))));
+    let layer = JwtAuthLayer::new(verify_fn(move |_: &PresentedToken| Ok(held.len())));
     canaries.debug(&layer);
     let text = String::from_utf8(SECRET.to_vec()).unwrap();
     canaries.debug(layer.with_rejection_fn(move |_, _| Response::new(text.clone())));
@@ -284,7 +283,7 @@ fn b13_no_debug_shows_a_token_or_its_claims() {
     let key = key(Algorithm::HS256);
     let token = key.token(&claims_with("sub", CLAIM));
     let canaries = canaries_of(key).token(&token);
-    let bearer: BearerToken = token.parse().unwrap();
+    let bearer = PresentedToken::bearer(&token).unwrap();
     canaries.debug(&bearer);
     let verified = key.verifier().verify_now(&token).unwrap();
     assert_eq!(verified.sub.as_deref(), Some(CLAIM), "it is there to be found");
@@ -300,8 +299,8 @@ fn b13_no_debug_shows_a_token_or_its_claims() {
     canaries.error(missing);
     // And not while it is on its way.
     let (head, ()) = crate::support::requests::bearer(&token).into_parts();
-    canaries.debug(key.verifier().verify_bearer(&bearer, &head));
-    canaries.debug(dangerous_any_bearer().verify_bearer(&bearer, &head));
+    canaries.debug(key.verifier().verify_token(&bearer, &head));
+    canaries.debug(dangerous_any_bearer().verify_token(&bearer, &head));
 }
 
 #[test]
@@ -635,7 +634,7 @@ mod log {
 
     #[tokio::test]
     async fn a_refusal_after_a_wait_is_one_event() {
-        let verify = async |_: BearerToken| {
+        let verify = async |_: PresentedToken| {
             tokio::task::yield_now().await;
             Err::<(), _>(Rejection::invalid_token())
         };

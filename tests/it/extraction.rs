@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
 use proptest::prelude::*;
 use tower_jwt_auth::{
-    Algorithm, BearerToken, JwtAuthLayer, ProblemJson, Rejection, RejectionKind,
+    Algorithm, JwtAuthLayer, PresentedToken, ProblemJson, Rejection, RejectionKind,
     ResponseForRejection, Scope, VerifiedToken, dangerous_any_bearer, verify_async_fn, verify_fn,
 };
 
@@ -20,7 +20,7 @@ use crate::support::{b64, claims, key};
 
 /// A layer that accepts every token, and whose claims are the token.
 fn echo() -> JwtAuthLayer<String> {
-    JwtAuthLayer::new(verify_fn(|token: &BearerToken| Ok(token.as_str().to_owned())))
+    JwtAuthLayer::new(verify_fn(|token: &PresentedToken| Ok(token.as_str().to_owned())))
 }
 
 /// The token that the inner service was called with, or the reason why it was not called.
@@ -307,7 +307,7 @@ fn b13_credentials_are_marked_sensitive_on_every_path_through_the_layer() {
 
 #[tokio::test]
 async fn b13_the_header_is_sensitive_after_a_wait_too() {
-    let layer = JwtAuthLayer::new(verify_async_fn(async |token: BearerToken| {
+    let layer = JwtAuthLayer::new(verify_async_fn(async |token: PresentedToken| {
         tokio::task::yield_now().await;
         Ok(token.as_str().to_owned())
     }));
@@ -345,7 +345,7 @@ fn b13_what_a_responder_sees_of_the_credentials_is_sensitive() {
         &["Bearer canary", "Bearer canary"],
         &["Bearer a, Bearer canary"],
     ] {
-        let refuse = |_: &BearerToken| Err::<(), _>(Rejection::invalid_token());
+        let refuse = |_: &PresentedToken| Err::<(), _>(Rejection::invalid_token());
         let layer = JwtAuthLayer::new(verify_fn(refuse)).with_rejection_response(HeadPrinter);
         let response = send(&layer, request(authorization));
         let body = String::from_utf8(response.into_body()).unwrap();
@@ -437,7 +437,7 @@ async fn rules_of_every_kind_refuse_alike() {
     let jwt = JwtAuthLayer::new(key(Algorithm::HS256).verifier());
     let any = JwtAuthLayer::new(dangerous_any_bearer());
     let rule = echo();
-    let later = JwtAuthLayer::new(verify_async_fn(async |_: BearerToken| Ok(())));
+    let later = JwtAuthLayer::new(verify_async_fn(async |_: PresentedToken| Ok(())));
     for authorization in [
         &[][..],
         &["Basic YTpi"],
@@ -528,7 +528,7 @@ fn h5_so_many_parameters_that_a_second_credential_could_hide_are_refused() {
 
 #[test]
 fn a_token_matches_its_secret_and_nothing_else() {
-    let token: BearerToken = "demo-key-alice".parse().unwrap();
+    let token = PresentedToken::bearer("demo-key-alice").unwrap();
     assert!(token.matches("demo-key-alice"));
     assert!(token.matches(b"demo-key-alice"));
     assert!(token.matches(String::from("demo-key-alice")));
@@ -536,7 +536,7 @@ fn a_token_matches_its_secret_and_nothing_else() {
         assert!(!token.matches(other), "{other:?}");
     }
     // The scheme is no part of it.
-    let layer = JwtAuthLayer::new(verify_fn(|token: &BearerToken| {
+    let layer = JwtAuthLayer::new(verify_fn(|token: &PresentedToken| {
         token.matches("abc").then_some(()).ok_or_else(Rejection::invalid_token)
     }));
     for (value, status) in [("Bearer abc", 204), ("bearer  abc", 204), ("Bearer abcd", 401)] {
@@ -770,7 +770,7 @@ proptest! {
             .with_description("\"q\" \\ \r\n \0 \u{e9} \u{1f600} \u{7f} % plain");
         for rejection in [scope, step_up, words] {
             let verdict = rejection.clone();
-            let layer = JwtAuthLayer::new(verify_fn(move |_: &BearerToken| {
+            let layer = JwtAuthLayer::new(verify_fn(move |_: &PresentedToken| {
                 Err::<(), _>(verdict.clone())
             }));
             let layer = layer.with_realm(&realm).unwrap();

@@ -6,7 +6,9 @@ use axum::routing::get;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
-use tower_jwt_auth::{Algorithm, BearerToken, JwtAuthLayer, VerifiedToken, dangerous_any_bearer};
+use tower_jwt_auth::{
+    Algorithm, JwtAuthLayer, PresentedToken, VerifiedToken, dangerous_any_bearer,
+};
 
 use crate::support::{claims, claims_with, key};
 
@@ -31,10 +33,10 @@ fn router() -> Router {
             "/token/optional",
             get(async |token: Option<VerifiedToken>| token.as_ref().map_or(NOBODY.into(), subject)),
         )
-        .route("/bearer", get(async |token: BearerToken| token.as_str().to_owned()))
+        .route("/bearer", get(async |token: PresentedToken| token.as_str().to_owned()))
         .route(
             "/bearer/optional",
-            get(async |token: Option<BearerToken>| {
+            get(async |token: Option<PresentedToken>| {
                 token.map_or(NOBODY.into(), |token| token.as_str().to_owned())
             }),
         )

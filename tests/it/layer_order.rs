@@ -12,7 +12,7 @@ use serde::Deserialize;
 use tower::ServiceExt;
 use tower::util::MapRequestLayer;
 use tower_jwt_auth::{
-    Algorithm, BearerToken, JwtAuthLayer, JwtVerifier, Rejection, ResponseForRejection,
+    Algorithm, JwtAuthLayer, JwtVerifier, PresentedToken, Rejection, ResponseForRejection,
     VerifiedToken, verify_fn,
 };
 
@@ -48,7 +48,7 @@ async fn ask(router: &Router, path: &str, token: Option<&str>) -> (StatusCode, S
 }
 
 /// What a handler sees: the audiences of the verified token, and the token.
-async fn seen(token: Option<VerifiedToken>, bearer: Option<BearerToken>) -> String {
+async fn seen(token: Option<VerifiedToken>, bearer: Option<PresentedToken>) -> String {
     let audience = token.as_ref().and_then(|token| token.aud.as_ref());
     let audience = audience.map(|aud| aud.iter().collect::<Vec<_>>().join(" "));
     format!("{audience:?}, {}", if bearer.is_some() { "a token" } else { "no token" })
@@ -58,7 +58,7 @@ async fn subject(token: VerifiedToken) -> String {
     token.sub.clone().unwrap()
 }
 
-async fn length(token: BearerToken) -> String {
+async fn length(token: PresentedToken) -> String {
     token.as_str().len().to_string()
 }
 
@@ -124,7 +124,7 @@ async fn an_exempt_path_keeps_what_an_outer_layer_verified_for_claims_of_another
         format!("{}, API key: {}", claims.sub, api_key.is_some())
     };
     let api_keys =
-        JwtAuthLayer::new(verify_fn(|_: &BearerToken| Err::<u8, _>(Rejection::invalid_token())));
+        JwtAuthLayer::new(verify_fn(|_: &PresentedToken| Err::<u8, _>(Rejection::invalid_token())));
     let router = Router::new()
         .route("/", get(both))
         .layer(api_keys.exempt(|_| true))

@@ -61,13 +61,13 @@ fn public_types_are_send_sync_and_clone() {
     shared::<Accepted<Claims>>();
     sent::<Verification<Claims>>();
     shared::<Box<dyn VerifyToken<Claims>>>();
-    cloned::<VerifyFn<fn(&BearerToken) -> Result<Claims, Rejection>>>();
-    cloned::<VerifyAsyncFn<fn(BearerToken) -> std::future::Ready<Result<Claims, Rejection>>>>();
+    cloned::<VerifyFn<fn(&PresentedToken) -> Result<Claims, Rejection>>>();
+    cloned::<VerifyAsyncFn<fn(PresentedToken) -> std::future::Ready<Result<Claims, Rejection>>>>();
     cloned::<DangerousAnyBearer>();
     cloned::<ExpectedIssuer>();
     cloned::<ExpectedAudience>();
     cloned::<MissingLayer>();
-    cloned::<BearerToken>();
+    cloned::<PresentedToken>();
     shared::<TokenHeader>();
 
     cloned::<Algorithm>();

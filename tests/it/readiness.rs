@@ -25,9 +25,9 @@ use tower::timeout::Timeout;
 use tower::timeout::error::Elapsed;
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use tower_jwt_auth::{
-    Algorithm, BearerToken, EmptyBody, JwtAuthLayer, JwtVerifier, KeyCandidates, KeyLookup,
-    KeyQuery, KeySource, RegisteredClaims, Rejection, ResponseFuture, VerificationKey,
-    VerifiedToken, verify_async_fn, verify_fn,
+    Algorithm, EmptyBody, JwtAuthLayer, JwtVerifier, KeyCandidates, KeyLookup, KeyQuery, KeySource,
+    PresentedToken, RegisteredClaims, Rejection, ResponseFuture, VerificationKey, VerifiedToken,
+    verify_async_fn, verify_fn,
 };
 
 use crate::support::requests::{bearer, poll};
@@ -59,16 +59,18 @@ impl When {
         let gate = gate.clone();
         match self {
             Self::ReadyRule => {
-                JwtAuthLayer::new(verify_fn(move |token: &BearerToken| judge(token.as_str())))
+                JwtAuthLayer::new(verify_fn(move |token: &PresentedToken| judge(token.as_str())))
             }
             Self::ReadyKeys => JwtAuthLayer::new(key(Algorithm::HS256).verifier()),
-            Self::PendingRule => JwtAuthLayer::new(verify_async_fn(move |token: BearerToken| {
-                let gate = gate.clone();
-                async move {
-                    gate.pass().await;
-                    judge(token.as_str())
-                }
-            })),
+            Self::PendingRule => {
+                JwtAuthLayer::new(verify_async_fn(move |token: PresentedToken| {
+                    let gate = gate.clone();
+                    async move {
+                        gate.pass().await;
+                        judge(token.as_str())
+                    }
+                }))
+            }
             Self::PendingKeys => {
                 let keys = GatedKeys { gate, key: key(Algorithm::HS256).verification_key() };
                 let verifier = JwtVerifier::new(ISSUER, AUDIENCE, keys).unwrap();

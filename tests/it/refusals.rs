@@ -8,8 +8,8 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Versi
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tower_jwt_auth::{
-    BearerToken, ConfigErrorKind, EmptyBody, JwtAuthLayer, KeySourceError, ProblemJson, Rejection,
-    RejectionKind, Scope, verify_async_fn, verify_fn,
+    ConfigErrorKind, EmptyBody, JwtAuthLayer, KeySourceError, PresentedToken, ProblemJson,
+    Rejection, RejectionKind, Scope, verify_async_fn, verify_fn,
 };
 
 use crate::support::requests::{
@@ -137,7 +137,7 @@ fn refusing(kind: RejectionKind) -> JwtAuthLayer<()> {
 }
 
 fn refusing_with(rejection: Rejection) -> JwtAuthLayer<()> {
-    JwtAuthLayer::new(verify_fn(move |_: &BearerToken| Err::<(), _>(rejection.clone())))
+    JwtAuthLayer::new(verify_fn(move |_: &PresentedToken| Err::<(), _>(rejection.clone())))
 }
 
 /// A POST with a good-looking token and these fields.
@@ -242,7 +242,7 @@ fn every_row_answers_by_the_methods_of_the_rejection_too() {
 async fn a_verdict_that_takes_time_is_answered_alike() {
     for row in TABLE {
         let kind = row.kind;
-        let layer = JwtAuthLayer::new(verify_async_fn(move |_: BearerToken| async move {
+        let layer = JwtAuthLayer::new(verify_async_fn(move |_: PresentedToken| async move {
             tokio::task::yield_now().await;
             Err::<(), Rejection>(kind.into())
         }));

@@ -21,7 +21,7 @@ use axum::Router;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tower_jwt_auth::{
-    BearerToken, JwtAuthLayer, Rejection, VerifiedToken, verify_async_fn, verify_fn,
+    JwtAuthLayer, PresentedToken, Rejection, VerifiedToken, verify_async_fn, verify_fn,
 };
 
 /// What the handlers learn of the caller: the claims, as it were.
@@ -50,7 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let users: Users = Arc::new(HashMap::from(USERS));
     let database = Arc::clone(&users);
 
-    let in_memory = JwtAuthLayer::new(verify_fn(move |key: &BearerToken| {
+    let in_memory = JwtAuthLayer::new(verify_fn(move |key: &PresentedToken| {
         users.get(&*sha256_hex(key)).cloned().ok_or_else(unknown_key)
     }));
     let in_database = JwtAuthLayer::new(verify_async_fn(move |key| {
@@ -62,7 +62,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     }));
 
-    let monitoring = JwtAuthLayer::new(verify_fn(|key: &BearerToken| {
+    let monitoring = JwtAuthLayer::new(verify_fn(|key: &PresentedToken| {
         // Not by `==`, whose time tells how much of a guess is right.
         key.matches(MONITORING_KEY).then_some(Monitoring).ok_or_else(unknown_key)
     }));
@@ -108,7 +108,7 @@ fn unknown_key() -> Rejection {
 }
 
 /// Looking up a hash takes a time that tells nothing of the key.
-fn sha256_hex(key: &BearerToken) -> String {
+fn sha256_hex(key: &PresentedToken) -> String {
     let hash = digest::digest(&SHA256, key.as_str().as_bytes());
     hash.as_ref().iter().map(|octet| format!("{octet:02x}")).collect()
 }

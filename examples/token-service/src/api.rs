@@ -8,7 +8,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-use tower_jwt_auth::{BearerToken, JwtAuthLayer, ProblemJson, VerifiedToken};
+use tower_jwt_auth::{JwtAuthLayer, PresentedToken, ProblemJson, VerifiedToken};
 use utoipa::ToSchema;
 
 use crate::Service;
@@ -119,7 +119,7 @@ pub(crate) struct Received {
             })),
     ),
 )]
-pub(crate) async fn secure(token: BearerToken) -> impl IntoResponse {
+pub(crate) async fn secure(token: PresentedToken) -> impl IntoResponse {
     let received = Received { message: "Token received", token: token.as_str().to_owned() };
     // It holds a token.
     ([(CACHE_CONTROL, "no-store")], Json(received))

@@ -22,10 +22,10 @@ pub use self::status::IssuerKeyStatus;
 pub use self::template::{IssuerTemplate, TemplateMatch};
 use super::expected::Expected;
 use super::{MayWait, PendingKeys, Step};
-use crate::token::{BearerToken, CompactJws, Limits, Scratch};
+use crate::token::{CompactJws, Limits, PresentedToken, Scratch};
 use crate::{
-    ConfigError, ConfigErrorKind, JwtVerifier, RegisteredClaims, Rejection, RejectionKind,
-    Verification, VerifiedToken, VerifyToken,
+    Accepted, ConfigError, ConfigErrorKind, JwtVerifier, RegisteredClaims, Rejection,
+    RejectionKind, Verification, VerifiedToken, VerifyToken,
 };
 
 /// Verifies tokens of several issuers, each with its own keys, audience and algorithms (RFC 8725
@@ -270,14 +270,15 @@ impl<C> VerifyToken<C> for IssuerSet<C>
 where
     C: DeserializeOwned + Send + Sync + 'static,
 {
-    fn verify_bearer(&self, token: &BearerToken, _: &Parts) -> Verification<C> {
+    fn verify_token(&self, token: &PresentedToken, _: &Parts) -> Verification<C> {
         match self.begin(token.as_bytes()) {
-            Err(rejection) => Verification::verified(Err(rejection)),
-            Ok((_, Step::Done(result))) => Verification::verified(result),
+            Err(rejection) => Verification::ready(Err(rejection)),
+            Ok((_, Step::Done(result))) => Verification::ready(result.map(Accepted::from)),
             Ok((issuer, Step::Wait(keys))) => {
                 let (issuers, token) = (self.clone(), token.clone());
-                Verification::verified_later(async move {
-                    issuers.finish(&issuer, token.as_bytes(), keys).await
+                Verification::pending(async move {
+                    let result = issuers.finish(&issuer, token.as_bytes(), keys).await;
+                    result.map(Accepted::from)
                 })
             }
         }
