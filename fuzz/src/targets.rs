@@ -183,7 +183,7 @@ pub fn header_extraction(data: &[u8]) {
             let found = VerifiedToken::<String>::from_extensions(response.extensions()).unwrap();
             assert_eq!(found.claims().as_bytes(), token);
             let text = std::str::from_utf8(token).unwrap();
-            assert_eq!(PresentedToken::bearer(&text).unwrap().as_str(), text);
+            assert_eq!(PresentedToken::bearer(text).unwrap().as_str(), text);
         }
         None => {
             let kind = check_refusal(&response, "api");
@@ -195,7 +195,7 @@ pub fn header_extraction(data: &[u8]) {
         }
     }
     if let Ok(text) = std::str::from_utf8(data) {
-        assert_eq!(PresentedToken::bearer(&text).is_ok(), is_token68(data));
+        assert_eq!(PresentedToken::bearer(text).is_ok(), is_token68(data));
     }
 }
 

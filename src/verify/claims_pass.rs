@@ -330,3 +330,57 @@ impl<'de, A: MapAccess<'de>> TeeMap<'_, 'de, A> {
         Ok(is_left)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads the first claim as one that no rule knows.
+    struct First<'de>(&'de str);
+
+    impl<'de> Visitor<'de> for First<'de> {
+        type Value = (Value<'de>, Source<'de>);
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("claims")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            let (registered, notes) = (&mut Registered::default(), &mut Notes::default());
+            let wanted = Wanted {
+                rfc9068: false,
+                in_place_of_audience: None,
+                token_use: false,
+                presence: false,
+            };
+            let (claim, name, escaped, text) = (None, "", None, self.0);
+            let mut map = TeeMap { map, text, registered, notes, wanted, claim, name, escaped };
+            assert!(map.next_key::<IgnoredAny>()?.is_some());
+            let read = map.next_value(Claim::Other)?;
+            while map.map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            Ok(read)
+        }
+    }
+
+    /// What a rule about `cnf` (RFC 7800) needs: nothing of it costs a token without that claim.
+    #[test]
+    fn claim_that_is_an_object_can_be_captured_and_still_reaches_the_type() {
+        #[derive(serde::Deserialize)]
+        struct Confirmation<'a> {
+            jkt: &'a str,
+        }
+
+        for name in ["cnf", "\\u0063nf"] {
+            let text =
+                format!("{{\"{name}\" : {{\"jkt\": \"abc\", \"more\": [{{}}]}} , \"exp\": 1}}");
+            let mut json = serde_json::Deserializer::from_str(&text);
+            let (value, source) = json.deserialize_map(First(&text)).unwrap();
+            assert!(value.is_object(), "{name}");
+            let Value::Json(captured) = value else { panic!("{name}: {value:?}") };
+            assert_eq!(serde_json::from_str::<Confirmation<'_>>(captured).unwrap().jkt, "abc");
+            let seed = std::marker::PhantomData::<serde_json::Value>;
+            let handed_on = source.hand_on(value.replay(), seed).unwrap();
+            assert_eq!(handed_on["more"], serde_json::json!([{}]), "{name}");
+        }
+    }
+}

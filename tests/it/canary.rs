@@ -293,6 +293,12 @@ fn b13_no_debug_shows_a_token_or_its_claims() {
     canaries.debug(Some(verified.clone()));
     canaries.debug(Ok::<_, Rejection>(verified));
     canaries.debug(Accepted::new(CLAIM).with_expires_at(NumericDate::from_unix_seconds(1)));
+    let with_extras = Accepted::new(CLAIM).with_request_extension(CLAIM).with_response_header(
+        http::HeaderName::from_static("dpop-nonce"),
+        HeaderValue::from_static(CLAIM),
+    );
+    canaries.debug(&with_extras);
+    canaries.debug(Verification::ready(Ok(with_extras)));
     canaries.debug(Verification::ready(Ok(Accepted::new(CLAIM))));
     canaries.debug(Verification::pending(std::future::ready(Ok(Accepted::new(CLAIM)))));
     let missing = VerifiedToken::<String>::from_extensions(&http::Extensions::new()).unwrap_err();

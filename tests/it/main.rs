@@ -49,6 +49,7 @@ mod test_keys;
 mod test_util;
 mod tokens;
 mod vectors;
+mod verification;
 mod verifier;
 
 use tower_jwt_auth::{Algorithm, VerificationKey};
