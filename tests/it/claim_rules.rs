@@ -199,7 +199,7 @@ fn a_claim_that_does_not_fit_the_type_is_named() {
     for (claim, value) in [
         ("https://app.example/tenant", json!("canary")),
         ("https://app.example/tenant", json!(256)),
-        ("https://app.example/tenant", json!(7.0)),
+        ("https://app.example/tenant", json!(7.5)),
         ("roles", json!(["a", 5])),
         ("roles", json!("a")),
         // What it lacks is further down: the claim is named.
