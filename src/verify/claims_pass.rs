@@ -13,7 +13,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use serde_json::value::RawValue;
 
-use super::captured::{NumberSeed, Source, TextsSeed, Value};
+use super::captured::{NumberSeed, Source, Texts, TextsSeed, Value};
 use super::registered::{Claim, Registered, Wanted};
 use super::replay::{Replay, ReplayValue};
 use crate::strict_json::{self, NameSeed};
@@ -236,13 +236,14 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for TeeMap<'_, 'de, A> {
             }
             Err(error) => return Err(self.notes.fault(None, error)),
         };
-        self.claim = Some(Claim::of(&name, self.wanted));
+        let claim = Claim::of(&name, self.wanted);
+        self.claim = Some(claim);
         let key = seed.deserialize(Replay::name(&name));
         match &name {
             Cow::Borrowed(name) => (self.name, self.escaped) = (name, None),
             Cow::Owned(_) => self.escaped = Some(name.clone()),
         }
-        if !self.registered.names.insert(name) {
+        if !self.registered.note_name(claim, name) {
             return Err(self.notes.fault(None, A::Error::custom("a name is duplicated")));
         }
         key.map(Some)
@@ -268,8 +269,57 @@ impl<'de, A: MapAccess<'de>> TeeMap<'_, 'de, A> {
 
     /// Reads a value, and writes it down where a rule is about it: what the user's type gets of it,
     /// and where its JSON is.
+    ///
+    /// The usual forms of the claims of most tokens are read here, and the others by
+    /// [`read_any_value`](Self::read_any_value), which gives the same for all.
     #[inline(always)]
     fn read_value(
+        &mut self,
+        claim: Claim,
+    ) -> Result<(Option<ReplayValue<'static, 'de>>, Source<'de>), A::Error> {
+        if self.escaped.is_some() || self.wanted.presence {
+            return self.read_any_value(claim);
+        }
+        let source = Source::After { name: self.name, text: self.text };
+        let replay = match claim {
+            Claim::Expires | Claim::NotBefore | Claim::IssuedAt => {
+                let read = self.map.next_value_seed(NumberSeed);
+                let number = read.map_err(|error| self.notes.fault(claim.name(), error))?;
+                let Some(date) = number.date() else { return Err(self.wrong_type(claim)) };
+                *self.registered.date(claim) = Some(date);
+                Some(ReplayValue::Number(number))
+            }
+            Claim::Issuer | Claim::Subject => {
+                let read = self.map.next_value_seed(NameSeed);
+                let text = read.map_err(|error| self.notes.fault(claim.name(), error))?;
+                let replay = ReplayValue::borrowed(&text);
+                if matches!(claim, Claim::Issuer) {
+                    self.registered.issuer = Some(text);
+                }
+                replay
+            }
+            Claim::Audience => {
+                let read = self.map.next_value_seed(TextsSeed);
+                let texts = read.map_err(|error| self.notes.fault(claim.name(), error))?;
+                let replay = match &texts {
+                    Texts::One(text) => ReplayValue::borrowed(text),
+                    Texts::Many(_) => None,
+                };
+                self.registered.audience = Some(texts);
+                replay
+            }
+            Claim::Other if source.is_plain_text() => {
+                let read = self.map.next_value_seed(NameSeed);
+                let text = read.map_err(|error| self.notes.fault(None, error))?;
+                ReplayValue::borrowed(&text)
+            }
+            _ => return self.read_any_value(claim),
+        };
+        Ok((replay, source))
+    }
+
+    #[inline(never)]
+    fn read_any_value(
         &mut self,
         claim: Claim,
     ) -> Result<(Option<ReplayValue<'static, 'de>>, Source<'de>), A::Error> {
@@ -282,16 +332,17 @@ impl<'de, A: MapAccess<'de>> TeeMap<'_, 'de, A> {
         }
         match self.registered.write_down(claim, value) {
             Some(()) => Ok((replay, source)),
-            None => {
-                let error = A::Error::custom("a registered claim of the wrong type");
-                Err(self.notes.fault(claim.name(), error))
-            }
+            None => Err(self.wrong_type(claim)),
         }
+    }
+
+    #[cold]
+    fn wrong_type(&mut self, claim: Claim) -> A::Error {
+        self.notes.fault(claim.name(), A::Error::custom("a registered claim of the wrong type"))
     }
 
     /// The claims of every token are read as what they must be, and strings without escapes as such. Of
     /// the others, and of one whose name has escapes, the JSON is read.
-    #[inline(always)]
     fn next_value(&mut self, claim: Claim) -> Result<(Value<'de>, Source<'de>), A::Error> {
         if self.escaped.is_some() {
             return self.next_json();

@@ -22,15 +22,22 @@ pub(super) struct Registered<'de> {
     pub(super) kind: Option<Kind>,
     /// Whether `events` is an object.
     pub(super) is_event: bool,
-    pub(super) names: NameSet<'de>,
+    /// The claims that are there, of those that have a [bit](Claim::bit).
+    seen: u16,
+    /// The names of all others.
+    names: NameSet<'de>,
     /// Claims without a value, of those that are [required](Wanted::presence).
     blank: Vec<Cow<'de, str>>,
 }
 
 impl Registered<'_> {
     /// Whether there is a claim of this name, whatever its value.
+    #[inline]
     pub(super) fn has(&self, name: &str) -> bool {
-        self.names.contains(name)
+        match Claim::of(name, Wanted::default()).bit() {
+            0 => self.names.contains(name),
+            bit => self.seen & bit != 0,
+        }
     }
 
     /// Whether there is a claim of this name that says something: see [`is_blank`].
@@ -70,7 +77,7 @@ impl Kind {
 }
 
 /// What is read beside the claims that always are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Wanted {
     /// The claims of RFC 9068.
     pub(super) rfc9068: bool,
@@ -104,6 +111,10 @@ pub(super) enum Claim {
     TypedTokenUse,
     Kind,
     Events,
+    /// `cnf`, `at_hash` and `c_hash`: a rule asks whether they are there, whatever they are.
+    Confirmation,
+    AccessTokenHash,
+    CodeHash,
     Other,
 }
 
@@ -128,7 +139,27 @@ impl Claim {
             "token_use" => Self::TokenUse,
             "typ" => Self::Kind,
             "events" => Self::Events,
+            "cnf" => Self::Confirmation,
+            "at_hash" => Self::AccessTokenHash,
+            "c_hash" => Self::CodeHash,
             _ => Self::Other,
+        }
+    }
+
+    /// For a claim of most tokens, and for one that a rule looks for in every token, so that its name
+    /// needs no place in a set; 0 for the others.
+    fn bit(self) -> u16 {
+        match self {
+            Self::Issuer => 1,
+            Self::Subject => 1 << 1,
+            Self::Audience => 1 << 2,
+            Self::Expires => 1 << 3,
+            Self::NotBefore => 1 << 4,
+            Self::IssuedAt => 1 << 5,
+            Self::Confirmation => 1 << 6,
+            Self::AccessTokenHash => 1 << 7,
+            Self::CodeHash => 1 << 8,
+            _ => 0,
         }
     }
 
@@ -146,12 +177,26 @@ impl Claim {
             Self::Client | Self::ClientForAudience => Some("client_id"),
             Self::Scope => Some("scope"),
             Self::TypedTokenUse => Some("token_use"),
-            Self::TokenUse | Self::Kind | Self::Events | Self::Other => None,
+            Self::TokenUse | Self::Kind | Self::Events | Self::Confirmation => None,
+            Self::AccessTokenHash | Self::CodeHash | Self::Other => None,
         }
     }
 }
 
 impl<'de> Registered<'de> {
+    /// Remembers that a claim is there; `false` when it was there already.
+    #[inline]
+    pub(super) fn note_name(&mut self, claim: Claim, name: Cow<'de, str>) -> bool {
+        match claim.bit() {
+            0 => self.names.insert(name),
+            bit => {
+                let is_new = self.seen & bit == 0;
+                self.seen |= bit;
+                is_new
+            }
+        }
+    }
+
     /// Remembers a claim that says nothing.
     pub(super) fn note_blank(&mut self, name: Cow<'de, str>, value: &Value<'_>) {
         if is_blank(&name, value) {
@@ -159,8 +204,16 @@ impl<'de> Registered<'de> {
         }
     }
 
+    /// The place of a claim that is a date.
+    pub(super) fn date(&mut self, claim: Claim) -> &mut Option<NumericDate> {
+        match claim {
+            Claim::NotBefore => &mut self.not_before,
+            Claim::IssuedAt => &mut self.issued_at,
+            _ => &mut self.expires_at,
+        }
+    }
+
     /// Writes a claim down; `None` when its value has the wrong type.
-    #[inline(always)]
     pub(super) fn write_down(&mut self, claim: Claim, value: Value<'de>) -> Option<()> {
         match claim {
             Claim::Issuer => self.issuer = Some(value.text()?),
@@ -169,15 +222,15 @@ impl<'de> Registered<'de> {
             Claim::PartyForAudience | Claim::ClientForAudience => {
                 self.in_place_of_audience = Some(value.text()?);
             }
-            Claim::Expires => self.expires_at = Some(value.number()?.date()?),
-            Claim::NotBefore => self.not_before = Some(value.number()?.date()?),
-            Claim::IssuedAt => self.issued_at = Some(value.number()?.date()?),
+            Claim::Expires | Claim::NotBefore | Claim::IssuedAt => {
+                *self.date(claim) = Some(value.number()?.date()?);
+            }
             Claim::Scope => drop(value.texts()?),
             Claim::TypedTokenUse => self.token_use = Some(Kind::of(&value.text()?)),
             Claim::TokenUse => self.token_use = value.text().map(|name| Kind::of(&name)),
             Claim::Kind => self.kind = value.text().map(|name| Kind::of(&name)),
             Claim::Events => self.is_event = value.is_object(),
-            Claim::Other => {}
+            Claim::Confirmation | Claim::AccessTokenHash | Claim::CodeHash | Claim::Other => {}
         }
         Some(())
     }

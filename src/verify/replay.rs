@@ -122,6 +122,16 @@ pub(super) enum ReplayValue<'a, 'de> {
     Number(Number),
 }
 
+impl<'de> ReplayValue<'static, 'de> {
+    /// A text that is a part of the claims' JSON.
+    pub(super) fn borrowed(text: &Cow<'de, str>) -> Option<Self> {
+        match *text {
+            Cow::Borrowed(text) => Some(Self::Borrowed(text)),
+            Cow::Owned(_) => None,
+        }
+    }
+}
+
 impl<'a, 'de, E> Replay<'a, 'de, E> {
     pub(super) fn value(value: ReplayValue<'a, 'de>, source: Source<'de>) -> Self {
         Self { value, source: Some(source), error: PhantomData }
