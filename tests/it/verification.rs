@@ -303,3 +303,21 @@ fn fields_and_methods_of_the_claims_are_reached_through_the_token() {
     assert_eq!([token.header, token.claims, token.verified, token.expires_at], [1, 2, 3, 4]);
     assert_eq!([token.into_claims(), token.map_claims(), token.with_expires_at()], [5, 6, 7]);
 }
+
+#[test]
+fn types_of_verification_are_send_sync_and_clone_whatever_the_claims_are() {
+    /// Neither `Clone` nor `Unpin`.
+    struct Claims(std::marker::PhantomPinned);
+
+    fn cloned<T: Clone + Send + Sync + 'static>() {}
+    fn awaited<T: Future<Output = Result<Accepted<Claims>, Rejection>> + Send + Unpin>() {}
+    fn verifies<T: VerifyToken<Claims> + Clone>() {}
+
+    cloned::<PresentedToken>();
+    cloned::<TokenScheme>();
+    cloned::<TokenSource>();
+    cloned::<Accepted<Claims>>();
+    cloned::<VerifiedToken<Claims>>();
+    awaited::<Verification<Claims>>();
+    verifies::<Arc<dyn VerifyToken<Claims>>>();
+}
