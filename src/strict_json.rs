@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn c8_only_utf_8_is_text() {
+    fn only_utf_8_is_text() {
         assert!(text(b"\"\xff\"").is_none());
         assert!(text(&[0xff, 0xfe, b'{', 0, b'}', 0]).is_none());
     }

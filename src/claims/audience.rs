@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn t5_one_string_or_an_array_of_strings() {
+    fn one_string_or_an_array_of_strings() {
         for json in [r#""a""#, r#"["a","b"]"#, "[]", r#"["\u0061"]"#] {
             let audience: Audience = serde_json::from_str(json).unwrap();
             let again = serde_json::to_string(&audience).unwrap();

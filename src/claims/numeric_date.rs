@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn t1_fractions_keep_their_meaning() {
+    fn fractions_keep_their_meaning() {
         assert_eq!(date("1700000000.5"), Some(NumericDate::new(1_700_000_000, 500_000_000)));
         assert_eq!(date("1.7e9"), Some(NumericDate::new(1_700_000_000, 0)));
         assert_eq!(date("0"), Some(NumericDate::EPOCH));
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn t2_what_is_no_time_is_refused() {
+    fn what_is_no_time_is_refused() {
         for json in ["\"1\"", "null", "true", "[]", "{}", "-1", "-0.5", "1e400", "9.3e18"] {
             assert_eq!(date(json), None, "{json}");
         }

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a8_scope_is_split_by_single_spaces() {
+    fn scope_is_split_by_single_spaces() {
         let scope: Scope = serde_json::from_str(r#""read  write""#).unwrap();
         assert_eq!(scope.iter().collect::<Vec<_>>(), ["read", "write"]);
         let scope: Scope = serde_json::from_str(r#""read\twrite""#).unwrap();

@@ -152,13 +152,13 @@ mod tests {
     }
 
     #[test]
-    fn c6_of_the_first_forty_these_are_off_the_curve() {
+    fn of_the_first_forty_these_are_off_the_curve() {
         let off: Vec<u8> = (0..40).filter(|y| !is_on_curve(&small(*y))).collect();
         assert_eq!(off, [2, 7, 8, 11, 12, 13, 17, 20, 22, 31, 34, 36, 38]);
     }
 
     #[test]
-    fn c6_what_has_a_private_key_is_on_the_curve() {
+    fn what_has_a_private_key_is_on_the_curve() {
         for _ in 0..200 {
             let pair = Ed25519KeyPair::generate().unwrap();
             let mut y: [u8; 32] = pair.public_key().as_ref().try_into().unwrap();

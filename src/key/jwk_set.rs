@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn k6_a_kid_is_compared_exactly() {
+    fn a_kid_is_compared_exactly() {
         let set = JwkSet::from_keys([secret(1).with_kid("a"), secret(2).with_kid(""), secret(3)])
             .unwrap();
         assert_eq!(find(&set, Some("a")), [1]);
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn k6_an_unknown_kid_falls_back_to_nothing_in_a_set_from_json() {
+    fn an_unknown_kid_falls_back_to_nothing_in_a_set_from_json() {
         let signer = SigningKey::new(Algorithm::Ed25519);
         let set = set(&[signer.jwk()]);
         assert!(set.candidates(&by_kid(Some("a"), Algorithm::Ed25519)).is_empty());
@@ -410,14 +410,14 @@ mod tests {
     }
 
     #[test]
-    fn k6_keys_given_by_themselves_ignore_the_kid() {
+    fn keys_given_by_themselves_ignore_the_kid() {
         let set = JwkSet::from_keys([secret(2), secret(1)]).unwrap();
         assert_eq!(find(&set, Some("whatever")), [2, 1]);
         assert_eq!(find(&set, None), [2, 1]);
     }
 
     #[test]
-    fn k6_without_kid_only_one_key_may_fit() {
+    fn without_kid_only_one_key_may_fit() {
         let one = JwkSet::from_keys([secret(1).with_kid("a")]).unwrap();
         assert_eq!(find(&one, None), [1]);
 
@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn k6_at_most_four_keys_are_tried() {
+    fn at_most_four_keys_are_tried() {
         let four = JwkSet::from_keys((1..=4).map(secret)).unwrap();
         assert_eq!(find(&four, None), [1, 2, 3, 4]);
         assert_eq!((four.len(), four.is_empty()), (4, false));
@@ -450,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn k5_one_kid_for_two_types_is_told_apart_by_the_algorithm() {
+    fn one_kid_for_two_types_is_told_apart_by_the_algorithm() {
         let rsa = SigningKey::new(Algorithm::RS256);
         let ec = SigningKey::new(Algorithm::ES256);
         let kid = json!({"kid": "same"});
@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn k5_one_kid_for_two_keys_of_one_algorithm_is_ambiguous() {
+    fn one_kid_for_two_keys_of_one_algorithm_is_ambiguous() {
         let jwk = |n: u8, kid: &str| {
             SigningKey::Secret(vec![n; 64]).jwk_with(&json!({"alg": "HS256", "kid": kid}))
         };
@@ -498,7 +498,7 @@ mod tests {
     }
 
     #[test]
-    fn k5_a_skipped_key_is_no_candidate() {
+    fn a_skipped_key_is_no_candidate() {
         let good = SigningKey::new(Algorithm::ES256);
         let set = set(&[
             SigningKey::new(Algorithm::ES256).jwk_with(&json!({"kid": "a", "use": "enc"})),

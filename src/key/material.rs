@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn j14_the_table_of_small_orders_is_symmetric() {
+    fn the_table_of_small_orders_is_symmetric() {
         let [zero, one, minus_one, eighth, minus_eighth] = SMALL_ORDER;
         assert_eq!(add(&one, &minus_one), P);
         assert_eq!(add(&eighth, &minus_eighth), P);
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn j14_small_order_and_non_canonical_keys_are_refused() {
+    fn small_order_and_non_canonical_keys_are_refused() {
         for y in SMALL_ORDER {
             let mut negative = y;
             negative[31] |= 0x80;
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn c6_an_encoded_point_has_one_form_and_one_length() {
+    fn an_encoded_point_has_one_form_and_one_length() {
         for (key_type, length) in [(KeyType::P256, 65), (KeyType::P384, 97), (KeyType::P521, 133)] {
             assert!(KeyMaterial::ec_point(key_type, &vec![4; length]).is_ok());
             let refusal =
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn j12_bounds_of_rsa_numbers() {
+    fn bounds_of_rsa_numbers() {
         fn number(bits: usize) -> Vec<u8> {
             let mut number = vec![0xff; bits.div_ceil(8)];
             number[0] = 0xff >> ((8 - bits % 8) % 8);

@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn c13_v46_https_alone_is_fetched_and_http_from_this_machine() {
+    fn https_alone_is_fetched_and_http_from_this_machine() {
         for url in [
             "https://issuer.example/jwks",
             "https://issuer.example:8443/keys?p=policy",
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn c13_private_addresses_are_known() {
+    fn private_addresses_are_known() {
         for ip in [
             "0.0.0.0",
             "10.1.2.3",

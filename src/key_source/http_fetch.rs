@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn c13_request_that_refuses_private_addresses_shares_no_client_with_one_that_does_not() {
+    fn request_that_refuses_private_addresses_shares_no_client_with_one_that_does_not() {
         let built_for = |is_https, refuses_private_addresses| {
             let fetch = HttpFetch::default();
             for _ in 0..2 {
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn c13_a_name_of_a_private_address_is_not_resolved() {
+    async fn a_name_of_a_private_address_is_not_resolved() {
         let resolved = PublicOnly.resolve("localhost".parse().unwrap()).await;
         assert!(resolved.err().unwrap().to_string().contains("private"));
     }

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn v49_unknown_kids_get_three_fetches_and_then_one_in_ten_seconds() {
+    fn unknown_kids_get_three_fetches_and_then_one_in_ten_seconds() {
         let start = Instant::now();
         let mut schedule = fetched(start);
         let mut taken = Vec::new();
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn v49_the_first_fetch_is_charged_once_if_it_was_for_an_unknown_kid() {
+    fn the_first_fetch_is_charged_once_if_it_was_for_an_unknown_kid() {
         let now = Instant::now();
         let mut schedule = fetched(now);
         schedule.charge_first(now);

@@ -146,14 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn b12_no_credentials_no_error() {
+    fn no_credentials_no_error() {
         for kind in [RejectionKind::MissingCredentials, RejectionKind::UnsupportedScheme] {
             assert_eq!(challenge(&kind.into()), r#"Bearer realm="orders""#);
         }
     }
 
     #[test]
-    fn b9_a_failed_token_has_an_error() {
+    fn a_failed_token_has_an_error() {
         assert_eq!(
             challenge(&RejectionKind::ExpiredToken.into()),
             r#"Bearer realm="orders", error="invalid_token", error_description="the token has expired""#
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn b10_own_words_are_fitted_to_the_charset() {
+    fn own_words_are_fitted_to_the_charset() {
         let odd = Rejection::invalid_token().with_description("say \"no\" \\ to\r\nü\0");
         assert!(challenge(&odd).ends_with(r#"error_description="say 'no'   to    ""#));
         let scope = Scope::from("read wr\"ite a\\b é ok");
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn h3_a_realm_is_a_quoted_string() {
+    fn a_realm_is_a_quoted_string() {
         let challenges = Challenges::new(r#"a "b" \c"#).unwrap();
         let written = challenges.challenge(&RejectionKind::MissingCredentials.into()).unwrap();
         assert_eq!(written.to_str().unwrap(), r#"Bearer realm="a \"b\" \\c""#);

@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn g2_messages_are_percent_encoded() {
+    fn messages_are_percent_encoded() {
         assert_eq!(percent_encode("the token has expired"), "the token has expired");
         assert_eq!(percent_encode("100 % ü\n"), "100 %25 %C3%BC%0A");
     }

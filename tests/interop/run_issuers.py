@@ -481,7 +481,7 @@ class OpenRuns(Runs):
 # What a server that lets everybody in must be caught at.
 CAUGHT = {
     "every_algorithm": ["wrong audience: status", "spoiled signature: status", "all algorithms, no token: status"],
-    "rotation": ["a stranger's kid, in the cool-down: status", "first key, dropped: status"],
+    "rotation": ["an unknown kid: status", "first key, dropped: status"],
     "broken_sets": [f"set answers {mode}, new key: status" for mode in ("500", "garbage", "hang")],
     "outage": ["outage, stranger's kid: status", "return, the key from before: status"],
     "started_first": ["nobody there: status", "nobody there: not ready", "issuer appears, another's key: status"],

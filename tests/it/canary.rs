@@ -123,7 +123,7 @@ impl Canaries {
 
 /// A canary that finds nothing because it looks for the wrong thing is no canary.
 #[test]
-fn b13_the_canaries_sing() {
+fn the_canaries_sing() {
     let sings = |canaries: Canaries, text: String| {
         std::panic::catch_unwind(|| canaries.check(&text)).is_err()
     };
@@ -158,7 +158,7 @@ fn canaries_of(key: &TestKey) -> Canaries {
 }
 
 #[test]
-fn b13_no_debug_shows_a_key() {
+fn no_debug_shows_a_key() {
     for algorithm in supported() {
         let key = key(algorithm);
         let canaries = canaries_of(key);
@@ -183,7 +183,7 @@ fn b13_no_debug_shows_a_key() {
 }
 
 #[test]
-fn b13_no_debug_shows_a_secret() {
+fn no_debug_shows_a_secret() {
     let canaries = Canaries::new().octets(SECRET);
     let loaded = VerificationKey::from_secret(SECRET, Algorithm::HS256).unwrap();
     let base64 = VerificationKey::from_base64_secret(&b64(SECRET), Algorithm::HS256).unwrap();
@@ -209,7 +209,7 @@ fn b13_no_debug_shows_a_secret() {
 }
 
 #[test]
-fn b13_no_error_shows_a_key() {
+fn no_error_shows_a_key() {
     let shows_nothing = |canaries: &Canaries, error: Option<ConfigError>| {
         canaries.error(error.expect("an error"));
     };
@@ -279,7 +279,7 @@ fn b13_no_error_shows_a_key() {
 }
 
 #[test]
-fn b13_no_debug_shows_a_token_or_its_claims() {
+fn no_debug_shows_a_token_or_its_claims() {
     let key = key(Algorithm::HS256);
     let token = key.token(&claims_with("sub", CLAIM));
     let canaries = canaries_of(key).token(&token);
@@ -310,7 +310,7 @@ fn b13_no_debug_shows_a_token_or_its_claims() {
 }
 
 #[test]
-fn b13_c12_no_debug_of_a_query_shows_the_kid() {
+fn no_debug_of_a_query_shows_the_kid() {
     #[derive(Debug)]
     struct Printing(std::sync::mpsc::SyncSender<String>, VerificationKey);
 
@@ -333,7 +333,7 @@ fn b13_c12_no_debug_of_a_query_shows_the_kid() {
 }
 
 #[test]
-fn b13_the_rest_of_the_public_types_has_nothing_to_hide() {
+fn the_rest_of_the_public_types_has_nothing_to_hide() {
     let canaries = canaries_of(key(Algorithm::HS256)).octets(SECRET);
     canaries.debug(ExpectedIssuer::from(ISSUER));
     canaries.debug(ExpectedAudience::from([AUDIENCE, "other"]));
@@ -448,7 +448,7 @@ fn layer(key: &TestKey) -> JwtAuthLayer<Claims> {
 }
 
 #[test]
-fn b13_no_answer_shows_a_token_a_claim_or_a_key() {
+fn no_answer_shows_a_token_a_claim_or_a_key() {
     for algorithm in [Algorithm::HS256, Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
         let key = key(algorithm);
         for (token, request) in refused(key) {
@@ -462,7 +462,7 @@ fn b13_no_answer_shows_a_token_a_claim_or_a_key() {
 }
 
 #[test]
-fn b13_a_head_that_an_inner_service_prints_shows_no_token() {
+fn a_head_that_an_inner_service_prints_shows_no_token() {
     let key = key(Algorithm::HS256);
     let token = key.token(&claims_with("sub", CLAIM));
     let response = send(&layer(key), bearer(&token));
@@ -552,7 +552,7 @@ mod log {
     }
 
     #[test]
-    fn b13_one_debug_event_for_each_refused_request_and_no_canary_in_it() {
+    fn one_debug_event_for_each_refused_request_and_no_canary_in_it() {
         for algorithm in [Algorithm::HS256, Algorithm::ES256] {
             let key = key(algorithm);
             for (token, request) in refused(key) {

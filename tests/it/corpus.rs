@@ -30,7 +30,7 @@ fn replay(name: &str, target: Target) -> usize {
 }
 
 #[test]
-fn v3_v13_the_corpus_of_every_fuzz_target() {
+fn the_corpus_of_every_fuzz_target() {
     for (name, target) in TARGETS {
         assert!(replay(name, target) >= 5, "no corpus of {name}");
     }

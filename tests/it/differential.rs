@@ -556,7 +556,7 @@ fn agree(ours: &JwkSet, plain: &Keys) -> Result<(), TestCaseError> {
 const FLOOR: usize = 1;
 
 #[test]
-fn c1_k5_k6_t3_j2_the_plain_reference_agrees() {
+fn the_plain_reference_agrees() {
     let cases = ProptestConfig::default().cases * 12;
     let config_of_runner =
         ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
@@ -612,7 +612,7 @@ fn c1_k5_k6_t3_j2_the_plain_reference_agrees() {
 
 /// The published signatures hold by the reference too: it is not merely as wrong as we are.
 #[test]
-fn a5_the_reference_knows_the_published_vectors() {
+fn the_reference_knows_the_published_vectors() {
     let vectors: Vec<Value> =
         serde_json::from_str(include_str!("../conformance/vectors/jws.json")).unwrap();
     for vector in &vectors {

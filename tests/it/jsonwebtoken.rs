@@ -60,7 +60,7 @@ macro_rules! suite {
         }
 
         #[test]
-        fn v20_a_decoding_key_of_another_family_is_refused() {
+        fn a_decoding_key_of_another_family_is_refused() {
             let key = secret(&[7; 64]);
             let rsa = DecodingKey::from_rsa_der(&SigningKey::new(Algorithm::RS256).spki());
             let ec = DecodingKey::from_ec_der(&SigningKey::new(Algorithm::ES256).spki());
@@ -76,7 +76,7 @@ macro_rules! suite {
         }
 
         #[test]
-        fn j12_j14_v16_v29_what_jsonwebtoken_loads_is_checked_here() {
+        fn what_jsonwebtoken_loads_is_checked_here() {
             let refused = |key: &DecodingKey, algorithm: Algorithm| {
                 let error = VerificationKey::from_decoding_key(key, algorithm).unwrap_err();
                 assert_ne!(error.to_string(), "");

@@ -287,7 +287,7 @@ async fn a_good_verdict_at_once_clones_nothing_and_others_clone_once() {
 }
 
 #[tokio::test]
-async fn v53_the_instance_that_was_polled_ready_is_the_one_that_is_called() {
+async fn the_instance_that_was_polled_ready_is_the_one_that_is_called() {
     for when in When::ALL {
         let gate = Gate::closed();
         let (inner, log) = Strict::new();

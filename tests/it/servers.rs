@@ -215,7 +215,7 @@ async fn assert_guards_health(address: SocketAddr) {
 }
 
 #[tokio::test]
-async fn g5_tonic_the_whole_server_by_layer() {
+async fn tonic_the_whole_server_by_layer() {
     let (_reporter, health) = tonic_health::server::health_reporter();
     let (listener, address) = listen().await;
     tokio::spawn(
@@ -228,7 +228,7 @@ async fn g5_tonic_the_whole_server_by_layer() {
 }
 
 #[tokio::test]
-async fn g5_tonic_one_service_by_named_layer() {
+async fn tonic_one_service_by_named_layer() {
     const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 
     let (_reporter, health) = tonic_health::server::health_reporter();
@@ -295,7 +295,7 @@ async fn serve_mixed(layer: JwtAuthLayer) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn g12_a_mixed_server_answers_grpc_to_grpc_and_http_to_the_rest() {
+async fn a_mixed_server_answers_grpc_to_grpc_and_http_to_the_rest() {
     let address = serve_mixed(layer()).await;
     assert_guards_http(address).await;
     assert_guards_health(address).await;
@@ -311,7 +311,7 @@ async fn g12_a_mixed_server_answers_grpc_to_grpc_and_http_to_the_rest() {
 }
 
 #[tokio::test]
-async fn g1_a_refused_call_is_http_200_and_trailers_only() {
+async fn a_refused_call_is_http_200_and_trailers_only() {
     let address = serve_mixed(layer()).await;
     let io = TokioIo::new(TcpStream::connect(address).await.unwrap());
     let (mut sender, connection) =
@@ -329,7 +329,7 @@ async fn g1_a_refused_call_is_http_200_and_trailers_only() {
 }
 
 #[tokio::test]
-async fn g7_a_malformed_request_does_not_read_as_an_internal_error() {
+async fn a_malformed_request_does_not_read_as_an_internal_error() {
     let address = serve_mixed(layer()).await;
     // Over HTTP this is a 400, which a gRPC client would take for INTERNAL.
     let status = client(address).await.check(call(Some("Bearer a b"))).await.unwrap_err();
@@ -339,7 +339,7 @@ async fn g7_a_malformed_request_does_not_read_as_an_internal_error() {
 }
 
 #[tokio::test]
-async fn g7_without_grpc_a_client_makes_its_own_of_the_http_status() {
+async fn without_grpc_a_client_makes_its_own_of_the_http_status() {
     let address = serve_mixed(layer().without_grpc()).await;
     let refused = send(address, Version::Http2, grpc_request(address, CHECK)).await;
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
@@ -361,7 +361,7 @@ fn preflight(address: SocketAddr, path: &str) -> http::request::Builder {
 }
 
 #[tokio::test]
-async fn h10_preflights_are_answered_outside_of_the_layer_and_never_reach_a_service() {
+async fn preflights_are_answered_outside_of_the_layer_and_never_reach_a_service() {
     /// An empty message of gRPC, for a server that does not look at the method.
     const MESSAGE: &[u8] = &[0; 5];
 

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn e5_whatever_is_shown_is_unknown() {
+    fn whatever_is_shown_is_unknown() {
         // x:y, x:, :y, without a colon, no base64, nothing.
         let bad = ["eDp5", "eDo=", "Onk=", "eA==", "%%%", ""];
         for credentials in bad {
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn e5_a_tab_does_not_hide_credentials() {
+    fn a_tab_does_not_hide_credentials() {
         assert_eq!(shown(&["Basic\tOg=="], ""), Err(ClientError::Malformed));
         assert_eq!(shown(&["basic\teDp5"], ""), Err(ClientError::Malformed));
         assert_eq!(shown(&["Basically eDp5"], ""), Ok(Shown::Nothing));

@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn e8_ten_guesses_per_user_and_then_one_every_six_seconds() {
+    fn ten_guesses_per_user_and_then_one_every_six_seconds() {
         let (limits, clock) = limits();
         for _ in 0..10 {
             guess_wrong(&limits, "alice", HERE);
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn e8_fifty_guesses_per_address_whomever_they_are_about() {
+    fn fifty_guesses_per_address_whomever_they_are_about() {
         let (limits, _) = limits();
         for guess in 0..50 {
             guess_wrong(&limits, &format!("user {guess}"), HERE);
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn e8_right_guesses_do_not_count() {
+    fn right_guesses_do_not_count() {
         let (limits, _) = limits();
         for _ in 0..9 {
             guess_wrong(&limits, "alice", HERE);
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn e8_as_many_are_on_the_way_as_are_left() {
+    fn as_many_are_on_the_way_as_are_left() {
         let (limits, clock) = limits();
         for _ in 0..7 {
             guess_wrong(&limits, "alice", HERE);
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn e8_an_ipv6_subscriber_is_one_address() {
+    fn an_ipv6_subscriber_is_one_address() {
         assert_eq!(
             network("2001:db8::1".parse().unwrap()),
             network("2001:db8::2".parse().unwrap())
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn e8_the_memory_is_bounded_and_forgets_no_attacked_user() {
+    fn the_memory_is_bounded_and_forgets_no_attacked_user() {
         let (limits, _) = limits();
         for _ in 0..10 {
             guess_wrong(&limits, "alice", HERE);

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn e8_a_hundred_guesses_at_once_get_no_further_than_ten() {
+    async fn a_hundred_guesses_at_once_get_no_further_than_ten() {
         let login = Arc::new(Login::new(Users::demo().unwrap(), 2));
         let guesses: Vec<_> = (0..100)
             .map(|guess| {
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn e8_right_passwords_do_not_count_also_at_once() {
+    async fn right_passwords_do_not_count_also_at_once() {
         let login = Arc::new(Login::new(Users::demo().unwrap(), 2));
         assert_twenty_log_in_at_once(&login).await;
         // Nor do they take more memory than there are places.
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn e8_the_last_guess_is_enough_for_twenty_right_passwords_at_once() {
+    async fn the_last_guess_is_enough_for_twenty_right_passwords_at_once() {
         let login = Arc::new(Login::new(Users::demo().unwrap(), 2));
         for _ in 0..9 {
             assert_eq!(check(&login, "alice", "wrong").await, Err(LoginError::Wrong));

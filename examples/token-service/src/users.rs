@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn e9_every_guess_verifies_one_hash() {
+    fn every_guess_verifies_one_hash() {
         let users = Users::demo().unwrap();
         // One for all: what a guess leaves there is in no other's way.
         let mut memory = Memory::new();
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn e9_the_hash_of_nobody_costs_what_a_real_one_costs() {
+    fn the_hash_of_nobody_costs_what_a_real_one_costs() {
         let users = Users::demo().unwrap();
         let (_, alice) = &users.by_name["alice"];
         assert_eq!(alice.algorithm.as_str(), "argon2id");

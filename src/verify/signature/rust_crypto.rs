@@ -152,7 +152,7 @@ mod tests {
 
     /// As many bits as [`KeyMaterial`] lets through.
     #[test]
-    fn j12_rsa_of_2048_to_8192_bits_is_loaded() {
+    fn rsa_of_2048_to_8192_bits_is_loaded() {
         for bits in [2048, 4096, 8192] {
             let modulus = vec![0xff; bits / 8];
             for exponent in [&[3][..], &[1, 0, 1], &[1, 0xff, 0xff, 0xff, 0xff]] {
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn c6_p_521_is_an_error_at_load() {
+    fn p_521_is_an_error_at_load() {
         let material = KeyMaterial::ec(KeyType::P521, &[1; 66], &[1; 66]).unwrap();
         assert!(refusal(&material, Algorithm::ES512).contains("`aws-lc-rs`"));
         assert!(refusal(&material, Algorithm::ES384).contains("this kind of key"));
@@ -174,7 +174,7 @@ mod tests {
 
     /// Our own check of the curve against the one of this backend.
     #[test]
-    fn j14_ed25519_keys_on_the_curve_are_those_of_ed25519_dalek() {
+    fn ed25519_keys_on_the_curve_are_those_of_ed25519_dalek() {
         let mut on_curve = 0;
         for (low, high) in (2..=255).flat_map(|low| [0, 7, 0x55, 0xe5].map(|high| (low, high))) {
             let mut key = [low; 32];

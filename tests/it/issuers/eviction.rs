@@ -47,7 +47,7 @@ async fn allowed_tenant_is_served_however_many_forged_tokens_name_other_tenants(
 }
 
 #[tokio::test(start_paused = true)]
-async fn v42_issuer_with_a_verified_token_is_never_evicted_by_one_without() {
+async fn issuer_with_a_verified_token_is_never_evicted_by_one_without() {
     let tenants: Vec<_> = (0..40).map(|n| format!("t{n}")).collect();
     let (mocks, template) = entra(&tenants.iter().map(String::as_str).collect::<Vec<_>>());
     let issuers = IssuerSet::new().with_capacity(2).unwrap();

@@ -101,7 +101,7 @@ fn flood(issuers: &IssuerSet, mock: &MockIssuer, tenants: std::ops::Range<usize>
 }
 
 #[tokio::test(start_paused = true)]
-async fn v49_sixteen_made_up_tenants_at_most_fetch_at_a_time() {
+async fn sixteen_made_up_tenants_at_most_fetch_at_a_time() {
     let ([held, new], silent, issuers) = two_among_silent_ones();
     assert_eq!(kind(&issuers, &held.token().build()).await, None);
     let mut waiting = flood(&issuers, &held, 0..200);
@@ -131,7 +131,7 @@ async fn v49_sixteen_made_up_tenants_at_most_fetch_at_a_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn v42_made_up_tenants_that_hang_harm_no_issuer_that_is_held() {
+async fn made_up_tenants_that_hang_harm_no_issuer_that_is_held() {
     let ([held, new], _, issuers) = two_among_silent_ones();
     assert_eq!(kind(&issuers, &held.token().build()).await, None);
     let mut all = Vec::new();
@@ -157,7 +157,7 @@ async fn v42_made_up_tenants_that_hang_harm_no_issuer_that_is_held() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn v49_made_up_tenants_take_no_memory_and_no_slot() {
+async fn made_up_tenants_take_no_memory_and_no_slot() {
     let mock = MockIssuer::with_issuer("https://login.test/none/v2.0");
     let good = MockIssuer::with_issuer(name(9_999_999));
     let known = [mock.clone(), good.clone()];

@@ -9,7 +9,7 @@ use crate::key_engine::{pass, secs, unknown};
 use crate::support::log_text::Log;
 
 #[tokio::test(start_paused = true)]
-async fn c12_made_up_tenants_do_not_write_the_log() {
+async fn made_up_tenants_do_not_write_the_log() {
     let (log, _guard) = Log::start(tracing::Level::INFO);
     let mock = MockIssuer::with_issuer("https://login.test/none/v2.0");
     let known = mock.clone();
@@ -41,7 +41,7 @@ async fn full_set_writes_nothing_above_debug() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c12_an_issuer_of_a_template_is_logged_once_it_has_had_keys() {
+async fn an_issuer_of_a_template_is_logged_once_it_has_had_keys() {
     let (log, _guard) = Log::start(tracing::Level::INFO);
     let (mocks, template) = entra(&["one", "two"]);
     let issuers = IssuerSet::new();
@@ -69,7 +69,7 @@ async fn c12_an_issuer_of_a_template_is_logged_once_it_has_had_keys() {
 
 /// Their name is the application's, whichever token asks for them.
 #[tokio::test(start_paused = true)]
-async fn c12_keys_that_all_tenants_share_are_logged() {
+async fn keys_that_all_tenants_share_are_logged() {
     let (log, _guard) = Log::start(tracing::Level::INFO);
     let mock = MockIssuer::with_issuer("https://login.test/one/v2.0");
     mock.set_answer(MockAnswer::Status(500));
@@ -86,7 +86,7 @@ async fn c12_keys_that_all_tenants_share_are_logged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c12_failed_first_fetches_are_there_at_debug() {
+async fn failed_first_fetches_are_there_at_debug() {
     let (log, _guard) = Log::start(tracing::Level::DEBUG);
     let (mocks, template) = entra(&["one"]);
     mocks[0].set_answer(MockAnswer::Status(500));

@@ -10,7 +10,7 @@ use super::{WRONG_ISSUER, entra, kind, verifier};
 use crate::key_engine::pass;
 
 #[tokio::test(start_paused = true)]
-async fn c9_a_tenant_that_the_predicate_no_longer_allows_is_refused() {
+async fn a_tenant_that_the_predicate_no_longer_allows_is_refused() {
     let mock = MockIssuer::with_issuer("https://login.test/one/v2.0");
     let allowed = Arc::new(AtomicBool::new(true));
     let (known, is_allowed) = (mock.clone(), Arc::clone(&allowed));
@@ -36,7 +36,7 @@ async fn c9_a_tenant_that_the_predicate_no_longer_allows_is_refused() {
 
 /// Between the predicate's "yes" and the place in the set.
 #[tokio::test(start_paused = true)]
-async fn c9_a_tenant_that_is_removed_while_its_verifier_is_made_does_not_stay() {
+async fn a_tenant_that_is_removed_while_its_verifier_is_made_does_not_stay() {
     let mock = MockIssuer::with_issuer("https://login.test/one/v2.0");
     let is_allowed = Arc::new(AtomicBool::new(true));
     let issuers = IssuerSet::new();
@@ -58,7 +58,7 @@ async fn c9_a_tenant_that_is_removed_while_its_verifier_is_made_does_not_stay() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn c9_a_template_that_is_removed_takes_its_issuers_with_it() {
+async fn a_template_that_is_removed_takes_its_issuers_with_it() {
     const TEXT: &str = "https://login.test/{tenantid}/v2.0";
 
     let (mocks, template) = entra(&["one", "two"]);
@@ -96,7 +96,7 @@ async fn c9_a_template_that_is_removed_takes_its_issuers_with_it() {
 
 /// Where readers of URLs find a host, a stranger's word must not stand.
 #[test]
-fn c13_v46_the_placeholder_of_a_template_is_never_in_the_host() {
+fn the_placeholder_of_a_template_is_never_in_the_host() {
     let made = |template: &str| {
         IssuerTemplate::new(template, |found| JwtVerifier::discover(found.issuer(), "a")).is_ok()
     };

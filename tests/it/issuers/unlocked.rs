@@ -89,7 +89,7 @@ fn set(capacity: usize) -> (IssuerSet, Curious, IssuerTemplate) {
 }
 
 #[test]
-fn c9_the_applications_code_may_use_the_set_when_tokens_come() {
+fn the_applications_code_may_use_the_set_when_tokens_come() {
     without_deadlock(|| {
         let (issuers, curious, template) = set(1);
         issuers.add_template(template);
@@ -110,7 +110,7 @@ fn c9_the_applications_code_may_use_the_set_when_tokens_come() {
 }
 
 #[test]
-fn c9_the_applications_code_may_use_the_set_when_issuers_are_removed() {
+fn the_applications_code_may_use_the_set_when_issuers_are_removed() {
     without_deadlock(|| {
         let (issuers, curious, template) = set(10);
         for name in ["https://a.test", "https://b.test"] {

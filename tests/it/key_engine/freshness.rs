@@ -28,7 +28,7 @@ fn with_stale_keys(issuer: &MockIssuer) -> JwtVerifier {
 }
 
 #[tokio::test(start_paused = true)]
-async fn v44_a_key_that_left_the_set_is_not_used_past_its_time_without_an_attempt() {
+async fn a_key_that_left_the_set_is_not_used_past_its_time_without_an_attempt() {
     let issuer = MockIssuer::new();
     issuer.set_header("cache-control", "max-age=60");
     let verifier = with_stale_keys(&issuer);
@@ -42,7 +42,7 @@ async fn v44_a_key_that_left_the_set_is_not_used_past_its_time_without_an_attemp
 }
 
 #[tokio::test(start_paused = true)]
-async fn v48_a_hanging_issuer_costs_one_wait_for_stale_keys() {
+async fn a_hanging_issuer_costs_one_wait_for_stale_keys() {
     let issuer = MockIssuer::new();
     let verifier = with_stale_keys(&issuer);
     pass(700).await;

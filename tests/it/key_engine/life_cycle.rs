@@ -13,7 +13,7 @@ use tower_jwt_auth::{
 use super::{kind, pass, secs, unknown};
 
 #[tokio::test(start_paused = true)]
-async fn v52_whoever_goes_away_takes_no_fetch_with_him() {
+async fn whoever_goes_away_takes_no_fetch_with_him() {
     let issuer = MockIssuer::new();
     let keys = issuer.jwk_set().len();
     issuer.set_answer(MockAnswer::Drip(secs(2) / u32::try_from(keys).unwrap()));

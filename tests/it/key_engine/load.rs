@@ -25,7 +25,7 @@ use super::{kind, pass, secs, unknown};
 
 /// Seeded schedules on several threads: requests, cancellations, operators and probes in any order.
 #[test]
-fn v52_one_fetch_at_a_time_in_any_order_of_events() {
+fn one_fetch_at_a_time_in_any_order_of_events() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
     for seed in 0..150_u8 {
@@ -79,7 +79,7 @@ fn v52_one_fetch_at_a_time_in_any_order_of_events() {
 /// The soak: 20 rotations while good requests flow on 50 connections of HTTP/1.1 and HTTP/2, half of
 /// the rotations without an overlap. Its figures stand in the docs of the key engine.
 #[tokio::test(start_paused = true)]
-async fn v49_twenty_rotations_refuse_no_good_request() {
+async fn twenty_rotations_refuse_no_good_request() {
     let issuer = MockIssuer::new();
     let verifier = issuer.verifier();
     verifier.ready(secs(5)).await.unwrap();
@@ -165,7 +165,7 @@ where
 
 /// The flood, beside clients that are good, while the issuer hangs.
 #[tokio::test(start_paused = true)]
-async fn v49_a_flood_while_the_issuer_hangs_harms_nobody() {
+async fn a_flood_while_the_issuer_hangs_harms_nobody() {
     let issuer = MockIssuer::new();
     let verifier = issuer.verifier();
     verifier.ready(secs(5)).await.unwrap();

@@ -7,7 +7,7 @@ use super::{kind, secs, unknown};
 use crate::support::log_text::Log;
 
 #[tokio::test(start_paused = true)]
-async fn c12_an_outage_is_told_once_a_minute_however_many_strangers_ask() {
+async fn an_outage_is_told_once_a_minute_however_many_strangers_ask() {
     let (log, _guard) = Log::start(tracing::Level::INFO);
     let issuer = MockIssuer::new();
     let verifier = issuer.verifier();

@@ -209,7 +209,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn v44_v48_v49_the_engine_agrees_with_its_model(
+    fn the_engine_agrees_with_its_model(
         events in prop::collection::vec(event(), 1..60),
     ) {
         tokio::runtime::Builder::new_current_thread()

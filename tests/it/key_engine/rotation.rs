@@ -7,7 +7,7 @@ const UNAVAILABLE: Option<RejectionKind> = Some(RejectionKind::Unavailable);
 const UNKNOWN: Option<RejectionKind> = Some(RejectionKind::UnknownKey);
 
 #[tokio::test(start_paused = true)]
-async fn v49_the_first_rotation_after_a_quiet_time_waits_for_nothing() {
+async fn the_first_rotation_after_a_quiet_time_waits_for_nothing() {
     let issuer = MockIssuer::new();
     let verifier = issuer.verifier();
     verifier.refresh().await.unwrap();
@@ -22,7 +22,7 @@ async fn v49_the_first_rotation_after_a_quiet_time_waits_for_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn v49_three_rotations_at_once_are_seen_and_a_fourth_one_within_ten_seconds() {
+async fn three_rotations_at_once_are_seen_and_a_fourth_one_within_ten_seconds() {
     let issuer = MockIssuer::new();
     let verifier = issuer.verifier();
     assert_eq!(kind(&verifier, &issuer.token().build()).await, None);
@@ -44,7 +44,7 @@ async fn v49_three_rotations_at_once_are_seen_and_a_fourth_one_within_ten_second
 }
 
 #[tokio::test(start_paused = true)]
-async fn v49_a_rotation_during_a_background_fetch_is_seen_by_the_next() {
+async fn a_rotation_during_a_background_fetch_is_seen_by_the_next() {
     let issuer = MockIssuer::new();
     let verifier = issuer.verifier();
     verifier.refresh().await.unwrap();
@@ -64,7 +64,7 @@ async fn v49_a_rotation_during_a_background_fetch_is_seen_by_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn v44_a_key_that_left_the_set_is_refused_from_that_fetch_on() {
+async fn a_key_that_left_the_set_is_refused_from_that_fetch_on() {
     let issuer = MockIssuer::new();
     let verifier = issuer.verifier();
     let old = issuer.token().build();

@@ -29,7 +29,7 @@ async fn whoever_waits_behind_a_fetch_that_panics_is_served_by_the_next() {
 }
 
 #[test]
-fn v52_whoever_waits_is_served_when_the_runtime_of_the_task_ends() {
+fn whoever_waits_is_served_when_the_runtime_of_the_task_ends() {
     let issuer = MockIssuer::new();
     let verifier = issuer.verifier();
     let first = Builder::new_current_thread().enable_all().build().unwrap();
@@ -54,7 +54,7 @@ fn v52_whoever_waits_is_served_when_the_runtime_of_the_task_ends() {
 }
 
 #[test]
-fn v49_a_runtime_that_nobody_drives_does_not_stop_the_keys() {
+fn a_runtime_that_nobody_drives_does_not_stop_the_keys() {
     let issuer = MockIssuer::new();
     let verifier = issuer.verifier();
     // `main` waits for the keys, keeps its runtime, and serves on another one.
@@ -68,7 +68,7 @@ fn v49_a_runtime_that_nobody_drives_does_not_stop_the_keys() {
 
 /// Runtimes come and go while others wait: nobody is forgotten.
 #[test]
-fn v52_while_runtimes_come_and_go_nobody_is_forgotten() {
+fn while_runtimes_come_and_go_nobody_is_forgotten() {
     for n in 0..100_u64 {
         let issuer = MockIssuer::new();
         let verifier = issuer.verifier();
@@ -138,7 +138,7 @@ fn one_client_serves_runtimes_that_come_and_go() {
 
 /// The runtime of a fetch stands still in the middle of it, and is kept.
 #[test]
-fn v52_a_fetch_whose_runtime_stands_still_is_replaced() {
+fn a_fetch_whose_runtime_stands_still_is_replaced() {
     let issuer = MockIssuer::new();
     let verifier = issuer.verifier();
     issuer.set_answer(MockAnswer::Hang);

@@ -22,7 +22,7 @@ impl Fetch for Asked {
 }
 
 #[tokio::test(start_paused = true)]
-async fn b13_c12_no_text_of_the_network_types_shows_a_key_a_query_or_a_token() {
+async fn no_text_of_the_network_types_shows_a_key_a_query_or_a_token() {
     let issuer = MockIssuer::new();
     let asked = Asked(issuer.clone(), Arc::default());
     let url = format!("{}?key=canary-claim", issuer.jwks_url());

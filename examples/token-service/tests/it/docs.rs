@@ -153,7 +153,7 @@ async fn an_example_of_a_refusal_has_the_status_it_is_an_example_of() {
 }
 
 #[tokio::test]
-async fn o5_the_document_warns_of_the_password_grant() {
+async fn the_document_warns_of_the_password_grant() {
     let document = Client::new().get("/openapi.json").await.json();
     for text in
         [&document["info"]["description"], &document["paths"]["/token"]["post"]["description"]]

@@ -75,7 +75,7 @@ fn a_log_filter_that_cannot_be_read_is_refused() {
 
 #[cfg(unix)]
 #[test]
-fn o5_it_says_what_it_does_warns_of_the_grant_and_ends_with_0() {
+fn it_says_what_it_does_warns_of_the_grant_and_ends_with_0() {
     for (signal, idle) in [("TERM", false), ("INT", true)] {
         // A filter that names other things turns no warning off.
         let filter = if idle { "tower_jwt_auth=debug" } else { "" };
