@@ -1,21 +1,21 @@
 //! Who is it? The decision over a request's head: a plain function, which the service wires up.
 
-use std::fmt;
-use std::mem;
 use std::sync::Arc;
+use std::{fmt, mem};
 
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response};
 
+use crate::config_error::ConfigError;
 use crate::rejection::challenge::Challenges;
 use crate::rejection::grpc::GrpcAnswers;
 use crate::rejection::response::Asked;
-use crate::token::extract;
-use crate::verify::{self, Accepted, Extras, PendingVerdict, VerificationState};
-use crate::{
-    ConfigError, Rejection, RejectionKind, ResponseForRejection, TokenScheme, VerifiedToken,
-    VerifyToken,
+use crate::rejection::{Rejection, RejectionKind, ResponseForRejection};
+use crate::token::{TokenScheme, extract};
+use crate::verify;
+use crate::verify::{
+    Accepted, Extras, PendingVerdict, VerificationState, VerifiedToken, VerifyToken,
 };
 
 /// What a layer is told, shared by all its services.

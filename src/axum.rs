@@ -10,10 +10,10 @@ use http::request::Parts;
 
 use crate::authenticate::{NoToken, PassedWithoutToken, TokenVerified};
 use crate::rejection::challenge::Challenges;
-use crate::rejection::response;
-use crate::token::extract;
+use crate::rejection::{Rejection, RejectionKind, response};
+use crate::token::{PresentedToken, TokenScheme, extract};
 use crate::trace;
-use crate::{MissingLayer, PresentedToken, Rejection, RejectionKind, TokenScheme, VerifiedToken};
+use crate::verify::{MissingLayer, VerifiedToken};
 
 /// Why an extractor has no token: there is no layer (500, with a hint to the developer), or the
 /// layer let a request pass that bears none (401, with the layer's challenge).

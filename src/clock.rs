@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::NumericDate;
+use crate::claims::NumericDate;
 
 /// Tells the time by which `exp`, `nbf` and `iat` are judged.
 ///

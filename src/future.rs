@@ -10,8 +10,8 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::ResponseForRejection;
 use crate::authenticate::{Policy, ResponseHeaders};
+use crate::rejection::ResponseForRejection;
 use crate::verify::PendingVerdict;
 
 pin_project! {

@@ -6,10 +6,10 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 
+use crate::config_error::{ConfigError, ConfigErrorKind};
 #[cfg(feature = "issuer")]
-use crate::SigningKey;
-use crate::key::{KeyMaterial, KeyType};
-use crate::{Algorithm, ConfigError, ConfigErrorKind, VerificationKey};
+use crate::issuer::SigningKey;
+use crate::key::{Algorithm, KeyMaterial, KeyType, VerificationKey};
 
 /// A `DecodingKey` of `jsonwebtoken`, of each version whose feature is on.
 ///
@@ -28,7 +28,7 @@ pub trait JsonwebtokenEncodingKey: sealed::Encoding {}
 impl<K: sealed::Encoding> JsonwebtokenEncodingKey for K {}
 
 pub(crate) mod sealed {
-    use crate::Algorithm;
+    use crate::key::Algorithm;
 
     /// What a decoding key holds.
     #[derive(Debug)]
@@ -191,9 +191,9 @@ macro_rules! conversions {
     ($jsonwebtoken:ident) => {
         use $jsonwebtoken::{AlgorithmFamily, DecodingKey, DecodingKeyKind, jwk};
 
+        use crate::config_error::{ConfigError, ConfigErrorKind};
         use crate::jsonwebtoken_keys::{sealed, to_json, unknown};
-        use crate::key::KeyType;
-        use crate::{Algorithm, ConfigError, ConfigErrorKind, JwkSet, VerificationKey};
+        use crate::key::{Algorithm, JwkSet, KeyType, VerificationKey};
 
         fn is_family_of(algorithm: Algorithm, family: AlgorithmFamily) -> bool {
             family

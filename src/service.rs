@@ -1,14 +1,14 @@
-use std::fmt;
-use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::{fmt, mem};
 
 use http::{Request, Response};
 use tower_service::Service;
 
 use crate::authenticate::{Decision, Policy};
+use crate::claims::RegisteredClaims;
 use crate::future::{ResponseFuture, Waiting};
-use crate::{EmptyBody, RegisteredClaims, ResponseForRejection};
+use crate::rejection::{EmptyBody, ResponseForRejection};
 
 /// The service of a [`JwtAuthLayer`](crate::JwtAuthLayer).
 ///

@@ -4,12 +4,13 @@
 use std::sync::{Mutex, PoisonError};
 
 #[cfg(feature = "jwks-url")]
-use crate::JwkSet;
-#[cfg(feature = "axum")]
-use crate::MissingLayer;
+use crate::key::JwkSet;
+use crate::key::SkippedKey;
+use crate::rejection::Rejection;
 #[cfg(all(feature = "tracing", feature = "axum"))]
 use crate::verify::Expected;
-use crate::{Rejection, SkippedKey};
+#[cfg(feature = "axum")]
+use crate::verify::MissingLayer;
 
 /// The one event of a refused request.
 #[cfg(feature = "tracing")]

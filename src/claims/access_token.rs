@@ -1,6 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Audience, NumericDate, Scope};
+use crate::claims::audience::Audience;
+use crate::claims::numeric_date::NumericDate;
+use crate::claims::scope::Scope;
 
 /// The claims of an access token by RFC 9068 section 2.2, for
 /// [`JwtVerifier::with_claims`](crate::JwtVerifier::with_claims).

@@ -1,6 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Audience, NumericDate, Scope};
+use crate::claims::audience::Audience;
+use crate::claims::numeric_date::NumericDate;
+use crate::claims::scope::Scope;
 
 /// The registered claims (RFC 7519 section 4.1), with the two that nearly every access token adds,
 /// `client_id` and `scope`. The claims type of a verifier that is told no other.

@@ -6,9 +6,10 @@ use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::{IssueError, IssueErrorKind};
-use crate::strict_json::{self, NameSeed, NameSet};
-use crate::{Audience, NumericDate};
+use crate::claims::{Audience, NumericDate};
+use crate::issuer::issue_error::{IssueError, IssueErrorKind};
+use crate::strict_json;
+use crate::strict_json::{NameSeed, NameSet};
 
 /// The claims that the issuer alone sets.
 const OF_THE_ISSUER: [&str; 3] = ["iss", "iat", "exp"];

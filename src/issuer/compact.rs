@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{IssueError, SigningKey};
+use crate::issuer::issue_error::IssueError;
+use crate::issuer::signing_key::SigningKey;
 
 /// A JOSE header in base64url.
 pub(crate) fn encode_header(header: Map<String, Value>) -> String {

@@ -10,9 +10,9 @@ use aws_lc_rs::signature::{
 };
 use aws_lc_rs::{hmac, rand};
 
-use super::private_key::PrivateKeyDer;
-use crate::key::{KeyMaterial, KeyType, der, material};
-use crate::{Algorithm, ConfigError, ConfigErrorKind};
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::issuer::private_key::PrivateKeyDer;
+use crate::key::{Algorithm, KeyMaterial, KeyType, der, material};
 
 /// A private key or a secret, parsed.
 pub(super) enum KeyPair {

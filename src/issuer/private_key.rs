@@ -4,10 +4,9 @@
 use spki::AlgorithmIdentifier;
 use spki::der::{AnyRef, Tag, Tagged};
 
-use crate::key::der::{self, DerKind};
-use crate::key::material::{self, KeyMaterial};
-use crate::key::{KeyType, pem};
-use crate::{Algorithm, ConfigError, ConfigErrorKind};
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::key::der::DerKind;
+use crate::key::{Algorithm, KeyMaterial, KeyType, der, material, pem};
 
 /// A private key, told apart by its form and not yet parsed.
 pub(super) enum PrivateKeyDer<'a> {

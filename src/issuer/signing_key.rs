@@ -3,11 +3,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::crypto::{self, KeyPair};
-use super::private_key::{self, PrivateKeyDer};
-use super::{IssueError, IssueErrorKind, public_jwk};
-use crate::key::KeyType;
-use crate::{Algorithm, ConfigError, ConfigErrorKind, VerificationKey};
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::issuer::crypto::KeyPair;
+use crate::issuer::issue_error::{IssueError, IssueErrorKind};
+use crate::issuer::private_key::PrivateKeyDer;
+use crate::issuer::{crypto, private_key, public_jwk};
+use crate::key::{Algorithm, KeyType, VerificationKey};
 
 /// A key that signs tokens, with one algorithm.
 ///

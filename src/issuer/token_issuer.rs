@@ -5,10 +5,15 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::lifetime::whole_seconds;
-use super::{IssueError, IssueErrorKind, SigningKey, claims, compact, crypto};
+use crate::claims::{Audience, NumericDate};
+use crate::clock::{Clock, SystemClock};
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::issuer::issue_error::{IssueError, IssueErrorKind};
+use crate::issuer::lifetime::whole_seconds;
+use crate::issuer::signing_key::SigningKey;
+use crate::issuer::{claims, compact, crypto};
+use crate::key::JwkSet;
 use crate::token::Limits;
-use crate::{Audience, Clock, ConfigError, ConfigErrorKind, JwkSet, NumericDate, SystemClock};
 
 /// Issues signed tokens (RFC 7519) with the claims of your own type, and those that no token goes
 /// without.

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{ConfigError, ConfigErrorKind};
+use crate::config_error::{ConfigError, ConfigErrorKind};
 
 /// The one table: every algorithm, its name in a JOSE header, and the kind of key it wants.
 macro_rules! algorithms {

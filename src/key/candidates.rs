@@ -1,7 +1,7 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
-use crate::VerificationKey;
+use crate::key::verification_key::VerificationKey;
 
 /// The few keys that may have signed a token, in the order in which they are tried.
 ///

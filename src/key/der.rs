@@ -5,9 +5,10 @@ use spki::der::asn1::{AnyRef, ObjectIdentifier};
 use spki::der::{Decode, Reader, SliceReader, Tag, Tagged};
 use spki::{AlgorithmIdentifier, SubjectPublicKeyInfoRef};
 
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::key::algorithm::KeyType;
 use crate::key::material::KeyMaterial;
-use crate::key::{KeyType, pem};
-use crate::{ConfigError, ConfigErrorKind};
+use crate::key::pem;
 
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");

@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::key::candidates::KeyCandidates;
 use crate::key::generation;
 use crate::key::jwk::{JwkReader, Members, without_bom};
 use crate::key::key_hint::KeyHint;
 use crate::key::key_index::KeyIndex;
 use crate::key::key_use::KeyUse;
 use crate::key::set_builder::{Built, SetBuilder, unusable};
-use crate::{ConfigError, ConfigErrorKind, KeyCandidates, KeyStatus, VerificationKey, trace};
+use crate::key::verification_key::VerificationKey;
+use crate::key_source::KeyStatus;
+use crate::trace;
 
 /// The most entries of a published set.
 const MAX_PUBLISHED: usize = 100;
@@ -357,7 +361,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::Algorithm;
+    use crate::key::algorithm::Algorithm;
     use crate::key::test_keys::SigningKey;
 
     /// A secret that is told apart from others by its number.

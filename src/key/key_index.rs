@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::key::candidates::KeyCandidates;
 use crate::key::key_hint::KeyHint;
 use crate::key::per_algorithm::PerAlgorithm;
-use crate::{KeyCandidates, VerificationKey};
+use crate::key::verification_key::VerificationKey;
 
 /// The result for every token, worked out when the set is made: a look-up takes the same time for
 /// any number of keys.

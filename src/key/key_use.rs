@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::{ConfigError, ConfigErrorKind};
+use crate::config_error::{ConfigError, ConfigErrorKind};
 
 /// A `use` that marks the keys to verify with, in the place of `sig`.
 #[derive(Clone, Debug)]

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use crate::key::{AlgorithmSet, KeyType, ed25519};
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::key::algorithm::{Algorithm, AlgorithmSet, KeyType};
+use crate::key::ed25519;
 use crate::verify::signature;
-use crate::{Algorithm, ConfigError, ConfigErrorKind};
 
 /// The least and the most bits of an RSA modulus.
 const RSA_BITS: RangeInclusive<usize> = 2048..=8192;

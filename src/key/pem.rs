@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use pkcs1::pem;
 
-use crate::key::der::{self, DerKind};
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::key::der;
+use crate::key::der::DerKind;
 use crate::key::material::KeyMaterial;
 use crate::key::secret_check::{BOM, lenient_base64, without_nuls};
-use crate::{ConfigError, ConfigErrorKind};
 
 /// How each PEM block begins.
 pub(crate) const BEGIN: &[u8] = b"-----BEGIN ";

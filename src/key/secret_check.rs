@@ -5,9 +5,9 @@
 
 use memchr::memmem;
 
-use crate::key::der::{self, DerKind};
-use crate::key::jwk;
-use crate::{ConfigError, ConfigErrorKind};
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::key::der::DerKind;
+use crate::key::{der, jwk};
 
 /// Refuses a secret that is a key or a certificate: as text, in DER, or in the base64 of either.
 pub(crate) fn check(secret: &[u8]) -> Result<(), ConfigError> {

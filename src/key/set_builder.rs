@@ -5,10 +5,12 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::key::AlgorithmSet;
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::key::algorithm::AlgorithmSet;
+use crate::key::candidates::KeyCandidates;
 use crate::key::key_index::KeyIndex;
 use crate::key::per_algorithm::PerAlgorithm;
-use crate::{ConfigError, ConfigErrorKind, KeyCandidates, VerificationKey};
+use crate::key::verification_key::VerificationKey;
 
 /// The readable keys of a set, each with its place.
 #[derive(Default)]

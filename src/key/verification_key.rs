@@ -2,16 +2,16 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use crate::key::der;
-use crate::key::generation;
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::key::algorithm::{Algorithm, AlgorithmSet, KeyType};
 use crate::key::jwk::{JwkReader, without_bom};
 use crate::key::key_hint::Thumbprints;
-use crate::key::material::{self, KeyMaterial};
+use crate::key::material::KeyMaterial;
 use crate::key::pem::PublicKeyDer;
 use crate::key::per_algorithm::PerAlgorithm;
-use crate::key::{AlgorithmSet, KeyType, secret_check};
+use crate::key::{der, generation, material, secret_check};
+use crate::trace;
 use crate::verify::signature::ParsedKey;
-use crate::{Algorithm, ConfigError, ConfigErrorKind, trace};
 
 /// A key that verifies tokens, bound to its algorithms.
 ///

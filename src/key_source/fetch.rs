@@ -12,12 +12,12 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
-use super::document::{Document, content_coding, page_type};
-use super::fetch_url::FetchUrl;
-use super::retry_after::retry_after;
-use super::schedule::after;
-use crate::key::KeyUse;
-use crate::{JwkSet, KeySourceError};
+use crate::key::{JwkSet, KeyUse};
+use crate::key_source::document::{Document, content_coding, page_type};
+use crate::key_source::error::KeySourceError;
+use crate::key_source::fetch_url::FetchUrl;
+use crate::key_source::retry_after::retry_after;
+use crate::key_source::schedule::after;
 
 /// How long a set, and the metadata that leads to it, may take together.
 pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -327,8 +327,8 @@ fn redirect_target(headers: &HeaderMap) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fetch_url::HttpHosts;
     use super::*;
+    use crate::key_source::fetch_url::HttpHosts;
 
     /// Answers with this status and asks for a pause, or fails with one.
     #[derive(Debug)]

@@ -9,11 +9,12 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::fetch::{FETCH_TIMEOUT, Loaded};
-use super::held::Held;
-use super::key_cache::{LoadKeys, Shared, State};
-use super::schedule::after;
-use crate::{KeySourceError, trace};
+use crate::key_source::error::KeySourceError;
+use crate::key_source::fetch::{FETCH_TIMEOUT, Loaded};
+use crate::key_source::held::Held;
+use crate::key_source::key_cache::{LoadKeys, Shared, State};
+use crate::key_source::schedule::after;
+use crate::trace;
 
 /// How long a source that nobody uses goes on with its fetches.
 const IDLE: Duration = Duration::from_secs(60 * 60);

@@ -6,10 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::cache_headers::Lifetime;
-use super::document::Document;
-use super::fetch::Loaded;
-use crate::{JwkSet, KeyCandidates, KeyQuery, clock};
+use crate::clock;
+use crate::key::{JwkSet, KeyCandidates};
+use crate::key_source::cache_headers::Lifetime;
+use crate::key_source::document::Document;
+use crate::key_source::fetch::Loaded;
+use crate::key_source::lookup::KeyQuery;
 
 /// A set, and how long it is good for.
 pub(super) struct Held {
@@ -118,8 +120,7 @@ impl Held {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::KeyHint;
-    use crate::{Algorithm, VerificationKey};
+    use crate::key::{Algorithm, KeyHint, VerificationKey};
 
     fn secs(seconds: u64) -> Duration {
         Duration::from_secs(seconds)

@@ -11,9 +11,9 @@ use http::{Method, Response, StatusCode};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Certificate, Client};
 
-use super::fetch_url::is_private;
-use super::{Fetch, FetchFuture, FetchRequest};
-use crate::KeySourceError;
+use crate::key_source::error::KeySourceError;
+use crate::key_source::fetch::{Fetch, FetchFuture, FetchRequest};
+use crate::key_source::fetch_url::is_private;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -186,8 +186,8 @@ impl Resolve for PublicOnly {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fetch_url::{FetchUrl, HttpHosts};
     use super::*;
+    use crate::key_source::fetch_url::{FetchUrl, HttpHosts};
 
     #[test]
     fn request_that_refuses_private_addresses_shares_no_client_with_one_that_does_not() {

@@ -3,14 +3,16 @@ use std::fmt;
 #[cfg(feature = "reqwest-0_13")]
 use reqwest::Client;
 
-use super::fetch::{Deadline, Fetcher};
-use super::fetch_url::{FetchUrl, HttpHosts};
-#[cfg(feature = "reqwest-0_13")]
-use super::http_fetch::HttpFetch;
-use super::key_cache::{KeyCache, LoadKeys, Loading};
-use super::{Fetch, KeyStatus, KeyTask};
+use crate::config_error::ConfigError;
 use crate::key::KeyUse;
-use crate::{ConfigError, KeyLookup, KeyQuery, KeySource};
+use crate::key_source::fetch::{Deadline, Fetch, Fetcher};
+use crate::key_source::fetch_url::{FetchUrl, HttpHosts};
+#[cfg(feature = "reqwest-0_13")]
+use crate::key_source::http_fetch::HttpFetch;
+use crate::key_source::key_cache::{KeyCache, LoadKeys, Loading};
+use crate::key_source::lookup::{KeyLookup, KeyQuery};
+use crate::key_source::status::KeyStatus;
+use crate::key_source::{KeySource, KeyTask};
 
 /// The keys of an issuer, from the URL of its JWK set (RFC 7517 section 5).
 ///

@@ -11,13 +11,16 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
-use super::fetch::Loaded;
-use super::fetch_task::{AbortOnDrop, Ended, Fetching, Outcome};
-use super::held::{Found, Held};
-use super::schedule::Schedule;
-use super::waiter::Waiter;
-use super::{KeyStatus, KeyTask};
-use crate::{KeyCandidates, KeyLookup, KeyQuery, KeySourceError};
+use crate::key::KeyCandidates;
+use crate::key_source::KeyTask;
+use crate::key_source::error::KeySourceError;
+use crate::key_source::fetch::Loaded;
+use crate::key_source::fetch_task::{AbortOnDrop, Ended, Fetching, Outcome};
+use crate::key_source::held::{Found, Held};
+use crate::key_source::lookup::{KeyLookup, KeyQuery};
+use crate::key_source::schedule::Schedule;
+use crate::key_source::status::KeyStatus;
+use crate::key_source::waiter::Waiter;
 
 /// How many requests may wait for an unknown `kid` while there is a set.
 const MAX_WAITING: usize = 64;

@@ -2,8 +2,8 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::key::KeyHint;
-use crate::{Algorithm, KeyCandidates, KeySourceError};
+use crate::key::{Algorithm, KeyCandidates, KeyHint};
+use crate::key_source::error::KeySourceError;
 
 /// What a source of keys may know of a token that is not verified yet: its algorithm, and the names
 /// that it gives its key: `kid`, `x5t` and `x5t#S256`.

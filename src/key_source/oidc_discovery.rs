@@ -6,18 +6,21 @@ use std::time::Duration;
 use reqwest::Client;
 use tokio::time::{Instant, timeout};
 
-use super::document::Document;
-use super::fetch::{Deadline, Fault, FaultKind, Fetcher, Loaded};
-use super::fetch_url::{FetchUrl, HttpHosts};
-#[cfg(feature = "reqwest-0_13")]
-use super::http_fetch::HttpFetch;
-use super::issuer_location::IssuerLocation;
-use super::key_cache::{KeyCache, LoadKeys, Loading};
-use super::metadata::Metadata;
-use super::schedule::after;
-use super::{Fetch, KeyStatus, KeyTask};
+use crate::config_error::ConfigError;
 use crate::key::KeyUse;
-use crate::{ConfigError, KeyLookup, KeyQuery, KeySource, KeySourceError};
+use crate::key_source::document::Document;
+use crate::key_source::error::KeySourceError;
+use crate::key_source::fetch::{Deadline, Fault, FaultKind, Fetch, Fetcher, Loaded};
+use crate::key_source::fetch_url::{FetchUrl, HttpHosts};
+#[cfg(feature = "reqwest-0_13")]
+use crate::key_source::http_fetch::HttpFetch;
+use crate::key_source::issuer_location::IssuerLocation;
+use crate::key_source::key_cache::{KeyCache, LoadKeys, Loading};
+use crate::key_source::lookup::{KeyLookup, KeyQuery};
+use crate::key_source::metadata::Metadata;
+use crate::key_source::schedule::after;
+use crate::key_source::status::KeyStatus;
+use crate::key_source::{KeySource, KeyTask};
 
 /// The keys of an issuer, found by its metadata (OpenID Connect Discovery 1.0 section 4, RFC 8414
 /// section 3).

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::HeaderMap;
 use http::header::{DATE, RETRY_AFTER};
 
-use crate::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock};
 
 /// No server is left alone for longer; the rules of the source bound it further.
 const MAX: Duration = Duration::from_secs(24 * 60 * 60);

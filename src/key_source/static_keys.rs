@@ -1,6 +1,9 @@
 //! Keys that are in memory: a key, a set, several keys.
 
-use crate::{JwkSet, KeyCandidates, KeyLookup, KeyQuery, KeySource, KeyStatus, VerificationKey};
+use crate::key::{JwkSet, KeyCandidates, VerificationKey};
+use crate::key_source::KeySource;
+use crate::key_source::lookup::{KeyLookup, KeyQuery};
+use crate::key_source::status::KeyStatus;
 
 impl KeySource for VerificationKey {
     /// The key by itself. A token's `kid` matters only when the key has one too, and so do `x5t` and

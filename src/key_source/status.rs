@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::SkippedKey;
+use crate::key::SkippedKey;
 
 /// What a source of keys knows of itself, at one moment: for a readiness probe and for the operator.
 ///

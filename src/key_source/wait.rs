@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
-use crate::KeySourceError;
+use crate::key_source::error::KeySourceError;
 
 /// The output of the future, or `None` when it is not there in time.
 ///

@@ -7,13 +7,14 @@ use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::fetch_task::{Ended, OVERDUE, Outcome};
-use super::held::Found;
-use super::key_cache::{Shared, State};
-use super::schedule::after;
-use super::wait::{no_runtime, wait_until};
-use crate::key::OwnedKeyHint;
-use crate::{KeyCandidates, KeyLookup, KeyQuery, KeySourceError};
+use crate::key::{KeyCandidates, OwnedKeyHint};
+use crate::key_source::error::KeySourceError;
+use crate::key_source::fetch_task::{Ended, OVERDUE, Outcome};
+use crate::key_source::held::Found;
+use crate::key_source::key_cache::{Shared, State};
+use crate::key_source::lookup::{KeyLookup, KeyQuery};
+use crate::key_source::schedule::after;
+use crate::key_source::wait::{no_runtime, wait_until};
 
 /// How long a request waits for keys, whatever happens.
 const MAX_WAIT: Duration = Duration::from_secs(7);

@@ -7,7 +7,8 @@ use http::HeaderValue;
 
 use crate::claims::Scope;
 use crate::config_error::{ConfigError, ConfigErrorKind};
-use crate::rejection::{MAX_DESCRIPTION, Rejection, RejectionKind};
+use crate::rejection::kind::RejectionKind;
+use crate::rejection::{MAX_DESCRIPTION, Rejection};
 
 /// The realm of a layer that is given none.
 pub(crate) const DEFAULT_REALM: &str = "api";

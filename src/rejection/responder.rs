@@ -7,7 +7,8 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderValue, Response};
 
-use crate::rejection::{Rejection, RequestSummary};
+use crate::rejection::Rejection;
+use crate::rejection::request_summary::RequestSummary;
 
 /// Writes the response of a refused HTTP request.
 ///

@@ -4,9 +4,10 @@ use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response};
 
-use crate::rejection::challenge::{self, Challenges};
-use crate::rejection::grpc::{self, GrpcAnswers, MediaType};
-use crate::rejection::{Rejection, ResponseForRejection};
+use crate::rejection::challenge::Challenges;
+use crate::rejection::grpc::{GrpcAnswers, MediaType};
+use crate::rejection::responder::ResponseForRejection;
+use crate::rejection::{Rejection, challenge, grpc};
 
 /// What is kept of a request, so that a refusal can be written when its head is gone. For a responder that
 /// remembers nothing it costs no allocation.

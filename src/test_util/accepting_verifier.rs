@@ -2,7 +2,8 @@ use std::fmt;
 
 use http::request::Parts;
 
-use crate::{Accepted, PresentedToken, Verification, VerifiedToken, VerifyToken};
+use crate::token::PresentedToken;
+use crate::verify::{Accepted, Verification, VerifiedToken, VerifyToken};
 
 /// **Forges** the proof that a token with these claims was verified, to call a handler without
 /// HTTP. It has no header and no expiry.

@@ -1,7 +1,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::{Clock, NumericDate};
+use crate::claims::NumericDate;
+use crate::clock::Clock;
 
 /// A clock that stands still until a test turns it. Clones show the same time.
 ///

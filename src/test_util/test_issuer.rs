@@ -1,7 +1,10 @@
 use std::sync::{Arc, OnceLock};
 
-use super::TokenBuilder;
-use crate::{Clock, JwkSet, JwtVerifier, SigningKey, SystemClock, TokenIssuer};
+use crate::clock::{Clock, SystemClock};
+use crate::issuer::{SigningKey, TokenIssuer};
+use crate::key::JwkSet;
+use crate::test_util::token_builder::TokenBuilder;
+use crate::verify::JwtVerifier;
 
 /// An issuer for tests: it makes right and wrong tokens, and the verifier that tells them apart.
 ///

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::issuer::compact;
-use crate::{Audience, NumericDate, SigningKey};
+use crate::claims::{Audience, NumericDate};
+use crate::issuer::{SigningKey, compact};
 
 /// A token in the making, from [`TestIssuer::token`](super::TestIssuer::token).
 ///

@@ -4,8 +4,8 @@ use std::mem::MaybeUninit;
 
 use base64_simd::{Out, URL_SAFE_NO_PAD};
 
-use crate::RejectionKind;
-use crate::token::JoseHeader;
+use crate::rejection::RejectionKind;
+use crate::token::header::JoseHeader;
 
 /// How long a token, and its header segment, may be, in bytes of base64url.
 #[derive(Clone, Copy, Debug)]

@@ -3,11 +3,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 
-use crate::key::KeyHint;
-use crate::strict_json::{self, NameSeed, NameSet};
-use crate::{Algorithm, RejectionKind};
+use crate::key::{Algorithm, KeyHint};
+use crate::rejection::RejectionKind;
+use crate::strict_json;
+use crate::strict_json::{NameSeed, NameSet};
 
 /// The JOSE header of a verified token: the parameters that had a say (RFC 7515 section 4.1).
 ///

@@ -7,5 +7,5 @@ mod presented;
 
 pub(crate) use self::compact::{CompactJws, Limits, Scratch};
 pub use self::header::TokenHeader;
-pub(crate) use self::header::{JoseHeader, is_media_type};
+pub(crate) use self::header::is_media_type;
 pub use self::presented::{PresentedToken, TokenScheme, TokenSource};

@@ -4,8 +4,8 @@ use std::ops::Range;
 use http::HeaderValue;
 
 use crate::constant_time;
+use crate::rejection::{Rejection, RejectionKind};
 use crate::token::extract;
-use crate::{Rejection, RejectionKind};
 
 /// A token as the client presented it: its text, its [scheme](TokenScheme), and its
 /// [source](TokenSource).

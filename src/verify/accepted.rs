@@ -2,8 +2,8 @@ use std::fmt;
 
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 
-use super::verified_token::VerifiedToken;
-use crate::NumericDate;
+use crate::claims::NumericDate;
+use crate::verify::verified_token::VerifiedToken;
 
 /// What a [`VerifyToken`](crate::VerifyToken) returns for a token that it accepts: the token's claims, and
 /// what the layer should do beside.

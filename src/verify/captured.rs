@@ -6,9 +6,9 @@ use std::fmt;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::replay::{Json, Replay, ReplayValue};
-use crate::NumericDate;
+use crate::claims::NumericDate;
 use crate::strict_json::NameSeed;
+use crate::verify::replay::{Json, Replay, ReplayValue};
 
 /// The value of a claim, which has been read whole: its JSON is valid.
 #[derive(Debug)]

@@ -4,12 +4,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::expected::{AudienceClaim, Expected};
-use super::registered::{Kind, Registered, Wanted};
-use super::{ExpectedAudience, ExpectedIssuer};
-use crate::key::AlgorithmSet;
+use crate::claims::NumericDate;
+use crate::clock::{Clock, SystemClock};
+use crate::config_error::ConfigError;
+use crate::key::{Algorithm, AlgorithmSet};
+use crate::rejection::{Rejection, RejectionKind};
 use crate::token::{Limits, is_media_type};
-use crate::{Algorithm, Clock, ConfigError, NumericDate, Rejection, RejectionKind, SystemClock};
+use crate::verify::expected::{AudienceClaim, Expected, ExpectedAudience, ExpectedIssuer};
+use crate::verify::registered::{Kind, Registered, Wanted};
 
 /// What a verifier asks of a token.
 #[derive(Clone)]

@@ -13,11 +13,12 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use serde_json::value::RawValue;
 
-use super::captured::{NumberSeed, Source, Texts, TextsSeed, Value};
-use super::registered::{Claim, Registered, Wanted};
-use super::replay::{Replay, ReplayValue};
-use crate::strict_json::{self, NameSeed};
-use crate::{Rejection, RejectionKind};
+use crate::rejection::{Rejection, RejectionKind};
+use crate::strict_json;
+use crate::strict_json::NameSeed;
+use crate::verify::captured::{NumberSeed, Source, Texts, TextsSeed, Value};
+use crate::verify::registered::{Claim, Registered, Wanted};
+use crate::verify::replay::{Replay, ReplayValue};
 
 /// The claims do not fit the user's type.
 #[derive(Debug)]

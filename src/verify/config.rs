@@ -4,9 +4,11 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::key::AlgorithmSet;
+use crate::clock::Clock;
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::key::{Algorithm, AlgorithmSet};
 use crate::token::Limits;
-use crate::{Algorithm, Clock, ConfigError, ConfigErrorKind, JwtVerifier};
+use crate::verify::JwtVerifier;
 
 /// More than this hides a clock that is wrong.
 const MAX_LEEWAY: Duration = Duration::from_secs(5 * 60);
@@ -374,7 +376,7 @@ impl<C> JwtVerifier<C> {
         self
     }
 
-    fn rules_mut(&mut self) -> &mut super::Rules {
+    fn rules_mut(&mut self) -> &mut crate::verify::claim_rules::Rules {
         Arc::make_mut(&mut self.rules)
     }
 }

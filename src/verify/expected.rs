@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{ConfigError, ConfigErrorKind};
+use crate::config_error::{ConfigError, ConfigErrorKind};
 
 /// Whom tokens must be from: the `iss` claim, required and compared exactly (RFC 7519
 /// section 4.1.1).

@@ -6,11 +6,16 @@ use std::time::Duration;
 #[cfg(feature = "jwks-url")]
 use tokio::time::Instant;
 
+#[cfg(feature = "oidc-discovery")]
+use crate::config_error::ConfigError;
 #[cfg(feature = "jwks-url")]
 use crate::key_source::wait_until;
 #[cfg(feature = "oidc-discovery")]
-use crate::{ConfigError, ExpectedAudience, Fetch, OidcDiscovery};
-use crate::{JwtVerifier, KeySourceError, KeyStatus};
+use crate::key_source::{Fetch, OidcDiscovery};
+use crate::key_source::{KeySourceError, KeyStatus};
+use crate::verify::JwtVerifier;
+#[cfg(feature = "oidc-discovery")]
+use crate::verify::expected::ExpectedAudience;
 
 #[cfg(feature = "oidc-discovery")]
 impl JwtVerifier {

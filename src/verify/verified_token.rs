@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use http::Extensions;
 
-use crate::{NumericDate, RegisteredClaims, TokenHeader};
+use crate::claims::{NumericDate, RegisteredClaims};
+use crate::token::TokenHeader;
 
 /// Proof that a token was verified, and the claims it holds.
 ///

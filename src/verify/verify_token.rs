@@ -1,13 +1,14 @@
-use std::fmt;
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::{fmt, mem};
 
 use http::request::Parts;
 
-use crate::{Accepted, PresentedToken, Rejection, TokenScheme};
+use crate::rejection::Rejection;
+use crate::token::{PresentedToken, TokenScheme};
+use crate::verify::accepted::Accepted;
 
 /// Verifies the tokens of requests: a [`JwtVerifier`](crate::JwtVerifier), an
 /// [`IssuerSet`](crate::IssuerSet), [`dangerous_any_bearer`], a closure ([`verify_fn`],

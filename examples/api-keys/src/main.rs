@@ -10,11 +10,10 @@
 //! ```
 
 use std::collections::HashMap;
-use std::env;
 use std::error::Error;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{env, fmt};
 
 use aws_lc_rs::digest::{self, SHA256};
 use axum::Router;

@@ -4,7 +4,8 @@
 //! cargo run -p hello
 //! curl -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:3000/me   # $TOKEN: see the README
 //! ```
-use axum::{Router, routing::get};
+use axum::Router;
+use axum::routing::get;
 use serde::Deserialize;
 use tower_jwt_auth::{Algorithm, JwtAuthLayer, JwtVerifier, VerificationKey, VerifiedToken};
 

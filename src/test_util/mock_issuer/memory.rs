@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{MockAnswer, MockIssuer, Reply, path_of};
-use crate::{Fetch, FetchFuture, FetchRequest, KeySourceError};
+use crate::key_source::{Fetch, FetchFuture, FetchRequest, KeySourceError};
+use crate::test_util::mock_issuer::{MockAnswer, MockIssuer, Reply, path_of};
 
 impl Fetch for MockIssuer {
     fn fetch(&self, request: FetchRequest) -> FetchFuture {

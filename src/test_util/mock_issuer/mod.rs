@@ -10,8 +10,10 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 use tokio::task::AbortHandle;
 
-use super::{TestIssuer, TokenBuilder};
-use crate::{JwtVerifier, SigningKey};
+use crate::issuer::SigningKey;
+use crate::test_util::test_issuer::TestIssuer;
+use crate::test_util::token_builder::TokenBuilder;
+use crate::verify::JwtVerifier;
 
 /// An issuer with a JWK set and metadata, whose keys and whose faults a test controls.
 ///
@@ -161,8 +163,9 @@ impl MockIssuer {
     /// # Panics
     ///
     /// When its name is no URL that is fetched.
-    pub fn keys(&self) -> crate::JwksUrl {
-        crate::JwksUrl::new_with(&self.jwks_url(), self.clone()).expect("a URL that is fetched")
+    pub fn keys(&self) -> crate::key_source::JwksUrl {
+        crate::key_source::JwksUrl::new_with(&self.jwks_url(), self.clone())
+            .expect("a URL that is fetched")
     }
 
     /// Begins a token, signed with the newest key: see [`TokenBuilder`].

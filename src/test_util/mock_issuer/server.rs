@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Inner, MockAnswer, MockIssuer, Reply};
+use crate::test_util::mock_issuer::{Inner, MockAnswer, MockIssuer, Reply};
 
 impl MockIssuer {
     /// An issuer on a free port of 127.0.0.1, by HTTP; its name is `http://127.0.0.1:PORT` and this

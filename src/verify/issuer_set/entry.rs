@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::IssuerTemplate;
-use crate::JwtVerifier;
+use crate::verify::JwtVerifier;
+use crate::verify::issuer_set::template::IssuerTemplate;
 
 /// An issuer of a set, under one name or several.
 pub(super) struct Issuer<C> {

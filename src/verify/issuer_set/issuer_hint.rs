@@ -3,7 +3,7 @@ use std::slice::Iter;
 
 use serde::de::DeserializeSeed;
 
-use crate::RejectionKind;
+use crate::rejection::RejectionKind;
 use crate::strict_json::NameSeed;
 
 /// The first top-level `iss` of an unverified payload: a hint that picks a verifier, nothing else.

@@ -15,18 +15,20 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use self::entry::Issuer;
-use self::issuer_hint::issuer_hint;
-use self::registry::Registry;
 pub use self::status::IssuerKeyStatus;
 pub use self::template::{IssuerTemplate, TemplateMatch};
-use super::expected::Expected;
-use super::{MayWait, PendingKeys, Step};
+use crate::claims::RegisteredClaims;
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::rejection::{Rejection, RejectionKind};
 use crate::token::{CompactJws, Limits, PresentedToken, Scratch};
-use crate::{
-    Accepted, ConfigError, ConfigErrorKind, JwtVerifier, RegisteredClaims, Rejection,
-    RejectionKind, Verification, VerifiedToken, VerifyToken,
-};
+use crate::verify::accepted::Accepted;
+use crate::verify::expected::Expected;
+use crate::verify::issuer_set::entry::Issuer;
+use crate::verify::issuer_set::issuer_hint::issuer_hint;
+use crate::verify::issuer_set::registry::Registry;
+use crate::verify::verified_token::VerifiedToken;
+use crate::verify::verify_token::{Verification, VerifyToken};
+use crate::verify::{JwtVerifier, MayWait, PendingKeys, Step};
 
 /// Verifies tokens of several issuers, each with its own keys, audience and algorithms (RFC 8725
 /// sections 3.1 and 3.8).

@@ -5,11 +5,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::entry::Issuer;
-use super::first_fetches::FirstFetches;
-use super::{IssuerTemplate, unusable};
+use crate::config_error::ConfigError;
+use crate::key_source::KeySourceError;
+use crate::rejection::{Rejection, RejectionKind};
 use crate::token::Limits;
-use crate::{ConfigError, KeySourceError, Rejection, RejectionKind};
+use crate::verify::issuer_set::entry::Issuer;
+use crate::verify::issuer_set::first_fetches::FirstFetches;
+use crate::verify::issuer_set::template::IssuerTemplate;
+use crate::verify::issuer_set::unusable;
 
 pub(super) struct Registry<C> {
     /// Issuers that the application named, and those with a verified token.

@@ -1,4 +1,4 @@
-use crate::KeyStatus;
+use crate::key_source::KeyStatus;
 
 /// The keys of one issuer of an [`IssuerSet`](crate::IssuerSet), at one moment.
 #[derive(Clone, Debug)]

@@ -3,9 +3,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::unusable;
+use crate::claims::RegisteredClaims;
+use crate::config_error::ConfigError;
+use crate::key_source::KeySourceError;
 use crate::token::Limits;
-use crate::{ConfigError, JwtVerifier, KeySourceError, RegisteredClaims};
+use crate::verify::JwtVerifier;
+use crate::verify::issuer_set::unusable;
 
 /// Issuers that differ only in their tenant, such as those of Entra ID:
 /// `https://login.microsoftonline.com/{tenantid}/v2.0`.

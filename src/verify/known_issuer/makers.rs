@@ -1,8 +1,11 @@
 //! One constructor for each of them.
 
-use super::KnownIssuer;
-use super::names::{check_domain, check_guid, check_segment, check_url, unusable_audience};
-use crate::{ConfigError, ConfigErrorKind, ExpectedAudience, ExpectedIssuer};
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::verify::expected::{ExpectedAudience, ExpectedIssuer};
+use crate::verify::known_issuer::KnownIssuer;
+use crate::verify::known_issuer::names::{
+    check_domain, check_guid, check_segment, check_url, unusable_audience,
+};
 
 impl KnownIssuer {
     /// A tenant of Auth0, by its domain (`tenant.eu.auth0.com`, or one of its own), for an API by its
@@ -167,7 +170,7 @@ impl KnownIssuer {
         user_pool: &str,
         clients: impl IntoIterator<Item = T>,
     ) -> Result<Self, ConfigError> {
-        let region = super::names::region_of_pool(user_pool)?;
+        let region = crate::verify::known_issuer::names::region_of_pool(user_pool)?;
         let clients = ExpectedAudience::cognito_clients(clients);
         let is_client = |name: &str| {
             name.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"+_".contains(&octet))
@@ -279,7 +282,7 @@ impl KnownIssuer {
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     pub fn firebase(project: &str) -> Result<Self, ConfigError> {
-        super::names::check_project(project)?;
+        crate::verify::known_issuer::names::check_project(project)?;
         let issuer = format!("https://securetoken.google.com/{project}");
         let mut firebase = Self::new(issuer, project.into())?;
         firebase.rules.required.extend(["sub".to_owned(), "auth_time".to_owned()]);

@@ -10,14 +10,15 @@ use std::sync::Arc;
 #[cfg(feature = "reqwest-0_13")]
 use reqwest::Client;
 
-use super::claim_rules::Rules;
+use crate::config_error::ConfigError;
 #[cfg(feature = "reqwest-0_13")]
 use crate::key_source::HttpFetch;
-use crate::key_source::{FetchUrl, HttpHosts, IssuerLocation};
-use crate::{
-    ConfigError, ExpectedAudience, ExpectedIssuer, Fetch, JwksUrl, JwtVerifier, KeySource,
-    OidcDiscovery,
+use crate::key_source::{
+    Fetch, FetchUrl, HttpHosts, IssuerLocation, JwksUrl, KeySource, OidcDiscovery,
 };
+use crate::verify::JwtVerifier;
+use crate::verify::claim_rules::Rules;
+use crate::verify::expected::{ExpectedAudience, ExpectedIssuer};
 
 /// An issuer of the trade, whose ways are known: Auth0, Keycloak, Entra ID, Cognito, Google, Okta,
 /// Firebase, Dex, or a Kubernetes cluster.

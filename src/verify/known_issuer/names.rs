@@ -1,7 +1,7 @@
 //! The parts that issuers' names are made of: checked, so that nobody's input can make another name
 //! of them.
 
-use crate::{ConfigError, ConfigErrorKind};
+use crate::config_error::{ConfigError, ConfigErrorKind};
 
 /// A bare domain in lower case, which is how it stands in tokens.
 pub(super) fn check_domain(domain: &str) -> Result<(), ConfigError> {

@@ -7,9 +7,9 @@ use aws_lc_rs::signature::{
     self, EcdsaVerificationAlgorithm, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents,
 };
 
-use super::wrong_kind;
-use crate::key::KeyMaterial;
-use crate::{Algorithm, ConfigError, ConfigErrorKind};
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::key::{Algorithm, KeyMaterial};
+use crate::verify::signature::wrong_kind;
 
 /// A key made ready for one algorithm.
 #[derive(Clone)]

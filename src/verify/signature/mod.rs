@@ -16,7 +16,8 @@ pub(crate) use self::aws_lc::{ParsedKey, mac};
 #[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
 pub(crate) use self::rust_crypto::{ParsedKey, mac};
 
-use crate::{Algorithm, ConfigError, ConfigErrorKind};
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::key::Algorithm;
 
 fn wrong_kind(algorithm: Algorithm) -> ConfigError {
     ConfigError::new(
@@ -28,10 +29,9 @@ fn wrong_kind(algorithm: Algorithm) -> ConfigError {
 /// Both backends side by side, on the same keys and signatures.
 #[cfg(all(test, feature = "aws-lc-rs", feature = "rust-crypto"))]
 mod tests {
-    use super::{aws_lc, rust_crypto};
-    use crate::Algorithm;
     use crate::key::test_keys::SigningKey;
-    use crate::key::{KeyMaterial, KeyType, der};
+    use crate::key::{Algorithm, KeyMaterial, KeyType, der};
+    use crate::verify::signature::{aws_lc, rust_crypto};
 
     const MESSAGE: &[u8] = b"header.payload";
 

@@ -8,9 +8,9 @@ use rsa::signature::Verifier;
 use rsa::{BoxedUint, PublicKey, pkcs1v15, pss};
 use sha2::{Sha256, Sha384, Sha512};
 
-use super::wrong_kind;
-use crate::key::{KeyMaterial, KeyType};
-use crate::{Algorithm, ConfigError, ConfigErrorKind};
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::key::{Algorithm, KeyMaterial, KeyType};
+use crate::verify::signature::wrong_kind;
 
 /// A key made ready for one algorithm: whether it signed the message.
 #[derive(Clone)]
