@@ -109,9 +109,6 @@ compile_error!(
 );
 
 mod authenticate;
-mod future;
-mod layer;
-mod service;
 
 mod token;
 
@@ -147,12 +144,12 @@ pub mod test_util;
 
 pub mod docs;
 
+pub use crate::authenticate::{JwtAuth, JwtAuthLayer, ResponseFuture};
 #[cfg(feature = "axum")]
 pub use crate::axum::ExtractorRejection;
 pub use crate::claims::{AccessTokenClaims, Audience, NumericDate, RegisteredClaims, Scope};
 pub use crate::clock::{Clock, FixedClock, SystemClock};
 pub use crate::config_error::{ConfigError, ConfigErrorKind};
-pub use crate::future::ResponseFuture;
 #[cfg(feature = "issuer")]
 pub use crate::issuer::{IssueError, IssueErrorKind, SigningKey, TokenIssuer};
 #[cfg(any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12"))]
@@ -165,12 +162,10 @@ pub use crate::key_source::OidcDiscovery;
 #[cfg(feature = "jwks-url")]
 pub use crate::key_source::{Fetch, FetchFuture, FetchRequest, JwksUrl};
 pub use crate::key_source::{KeyLookup, KeyQuery, KeySource, KeySourceError, KeyStatus, KeyTask};
-pub use crate::layer::JwtAuthLayer;
 pub use crate::rejection::{
     EmptyBody, ProblemJson, Rejection, RejectionFn, RejectionKind, RequestSummary,
     ResponseForRejection,
 };
-pub use crate::service::JwtAuth;
 pub use crate::token::{PresentedToken, TokenHeader, TokenScheme, TokenSource};
 #[cfg(feature = "oidc-discovery")]
 pub use crate::verify::KnownIssuer;

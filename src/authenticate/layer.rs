@@ -6,11 +6,11 @@ use http::request::Parts;
 use tower_layer::Layer;
 
 use crate::authenticate::Policy;
+use crate::authenticate::service::JwtAuth;
 use crate::claims::RegisteredClaims;
 use crate::config_error::ConfigError;
 use crate::rejection::grpc::GrpcAnswers;
 use crate::rejection::{EmptyBody, Rejection, RejectionFn, RequestSummary};
-use crate::service::JwtAuth;
 use crate::verify::VerifyToken;
 
 /// Lets requests pass that bear a good token, with its claims in their extensions, and refuses all

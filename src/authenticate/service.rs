@@ -5,9 +5,9 @@ use std::{fmt, mem};
 use http::{Request, Response};
 use tower_service::Service;
 
+use crate::authenticate::future::{ResponseFuture, Waiting};
 use crate::authenticate::{Decision, Policy};
 use crate::claims::RegisteredClaims;
-use crate::future::{ResponseFuture, Waiting};
 use crate::rejection::{EmptyBody, ResponseForRejection};
 
 /// The service of a [`JwtAuthLayer`](crate::JwtAuthLayer).

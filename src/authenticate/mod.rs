@@ -1,5 +1,9 @@
 //! Who is it? The decision over a request's head: a plain function, which the service wires up.
 
+mod future;
+mod layer;
+mod service;
+
 use std::sync::Arc;
 use std::{fmt, mem};
 
@@ -7,6 +11,9 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response};
 
+pub use self::future::ResponseFuture;
+pub use self::layer::JwtAuthLayer;
+pub use self::service::JwtAuth;
 use crate::config_error::ConfigError;
 use crate::rejection::challenge::Challenges;
 use crate::rejection::grpc::GrpcAnswers;
