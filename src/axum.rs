@@ -9,9 +9,9 @@ use http::StatusCode;
 use http::request::Parts;
 
 use crate::authenticate::{NoToken, PassedWithoutToken, TokenVerified};
+use crate::extract::{PresentedToken, TokenScheme, authorization};
 use crate::rejection::challenge::Challenges;
 use crate::rejection::{Rejection, RejectionKind, response};
-use crate::token::{PresentedToken, TokenScheme, extract};
 use crate::trace;
 use crate::verify::{MissingLayer, VerifiedToken};
 
@@ -230,7 +230,7 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for PresentedToken {
 
     async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Option<Self>, MissingLayer> {
         if head.extensions.get::<TokenVerified>().is_some() {
-            Ok(extract::extract(&head.headers, &[TokenScheme::Bearer]).ok())
+            Ok(authorization::extract(&head.headers, &[TokenScheme::Bearer]).ok())
         } else if head.extensions.get::<PassedWithoutToken>().is_some() {
             Ok(None)
         } else {

@@ -110,6 +110,7 @@ compile_error!(
 
 mod authenticate;
 
+mod extract;
 mod token;
 
 mod key;
@@ -150,6 +151,7 @@ pub use crate::axum::ExtractorRejection;
 pub use crate::claims::{AccessTokenClaims, Audience, NumericDate, RegisteredClaims, Scope};
 pub use crate::clock::{Clock, FixedClock, SystemClock};
 pub use crate::config_error::{ConfigError, ConfigErrorKind};
+pub use crate::extract::{PresentedToken, TokenScheme, TokenSource};
 #[cfg(feature = "issuer")]
 pub use crate::issuer::{IssueError, IssueErrorKind, SigningKey, TokenIssuer};
 #[cfg(any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12"))]
@@ -166,7 +168,7 @@ pub use crate::rejection::{
     EmptyBody, ProblemJson, Rejection, RejectionFn, RejectionKind, RequestSummary,
     ResponseForRejection,
 };
-pub use crate::token::{PresentedToken, TokenHeader, TokenScheme, TokenSource};
+pub use crate::token::TokenHeader;
 #[cfg(feature = "oidc-discovery")]
 pub use crate::verify::KnownIssuer;
 pub use crate::verify::{

@@ -15,11 +15,11 @@ pub use self::future::ResponseFuture;
 pub use self::layer::JwtAuthLayer;
 pub use self::service::JwtAuth;
 use crate::config_error::ConfigError;
+use crate::extract::{TokenScheme, authorization};
 use crate::rejection::challenge::Challenges;
 use crate::rejection::grpc::GrpcAnswers;
 use crate::rejection::response::Asked;
 use crate::rejection::{Rejection, RejectionKind, ResponseForRejection};
-use crate::token::{TokenScheme, extract};
 use crate::verify;
 use crate::verify::{
     Accepted, Extras, PendingVerdict, VerificationState, VerifiedToken, VerifyToken,
@@ -110,7 +110,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
 
     /// Decides over one request.
     pub(crate) fn authenticate(&self, head: &mut Parts) -> Decision<C> {
-        let found = extract::extract(&head.headers, &self.schemes);
+        let found = authorization::extract(&head.headers, &self.schemes);
         // Before the predicate, which may print the head, and on every path: so may what comes after.
         mark_sensitive(&mut head.headers, found.as_ref().err().copied());
         if self.exempt.as_ref().is_some_and(|is_exempt| is_exempt(head)) {

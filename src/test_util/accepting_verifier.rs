@@ -2,7 +2,7 @@ use std::fmt;
 
 use http::request::Parts;
 
-use crate::token::PresentedToken;
+use crate::extract::PresentedToken;
 use crate::verify::{Accepted, Verification, VerifiedToken, VerifyToken};
 
 /// **Forges** the proof that a token with these claims was verified, to call a handler without

@@ -43,10 +43,11 @@ pub use self::verify_token::{
 pub(crate) use self::verify_token::{PendingVerdict, VerificationState};
 use crate::claims::RegisteredClaims;
 use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::extract::PresentedToken;
 use crate::key::{KeyCandidates, VerificationKey};
 use crate::key_source::{KeyQuery, KeySource, KeySourceError, LookupState};
 use crate::rejection::{Rejection, RejectionKind};
-use crate::token::{CompactJws, Limits, PresentedToken, Scratch, TokenHeader};
+use crate::token::{CompactJws, Limits, Scratch, TokenHeader};
 use crate::verify::claim_rules::Rules;
 use crate::verify::registered::Registered;
 

@@ -6,8 +6,8 @@ use std::{fmt, mem};
 
 use http::request::Parts;
 
+use crate::extract::{PresentedToken, TokenScheme};
 use crate::rejection::Rejection;
-use crate::token::{PresentedToken, TokenScheme};
 use crate::verify::accepted::Accepted;
 
 /// Verifies the tokens of requests: a [`JwtVerifier`](crate::JwtVerifier), an

@@ -3,8 +3,8 @@
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
+use crate::extract::presented_token::{PresentedToken, TokenScheme};
 use crate::rejection::RejectionKind;
-use crate::token::presented::{PresentedToken, TokenScheme};
 
 const SCHEME: &[u8] = b"Bearer";
 

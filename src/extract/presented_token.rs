@@ -4,8 +4,8 @@ use std::ops::Range;
 use http::HeaderValue;
 
 use crate::constant_time;
+use crate::extract::authorization;
 use crate::rejection::{Rejection, RejectionKind};
-use crate::token::extract;
 
 /// A token as the client presented it: its text, its [scheme](TokenScheme), and its
 /// [source](TokenSource).
@@ -81,7 +81,7 @@ impl PresentedToken {
     /// [`RejectionKind::MalformedCredentials`] when it is not a `token68`.
     pub fn bearer(token: &str) -> Result<Self, Rejection> {
         match HeaderValue::from_str(token) {
-            Ok(mut value) if extract::is_token68(token.as_bytes()) => {
+            Ok(mut value) if authorization::is_token68(token.as_bytes()) => {
                 value.set_sensitive(true);
                 Ok(Self::from_header(value, 0..token.len(), TokenScheme::Bearer))
             }

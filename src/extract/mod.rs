@@ -1,0 +1,6 @@
+//! Where is the token? The credentials of a request.
+
+pub(crate) mod authorization;
+mod presented_token;
+
+pub use self::presented_token::{PresentedToken, TokenScheme, TokenSource};
