@@ -8,12 +8,11 @@ use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 
-use crate::authenticate::{NoToken, PassedWithoutToken, TokenVerified};
+use crate::extensions::{MissingLayer, NoToken, PassedWithoutToken, TokenVerified};
 use crate::extract::{PresentedToken, TokenScheme, authorization};
 use crate::rejection::challenge::Challenges;
 use crate::rejection::{Rejection, RejectionKind, response};
-use crate::trace;
-use crate::verify::{MissingLayer, VerifiedToken};
+use crate::verify::VerifiedToken;
 
 /// Why an extractor has no token: there is no layer (500, with a hint to the developer), or the
 /// layer let a request pass that bears none (401, with the layer's challenge).
@@ -74,7 +73,7 @@ impl IntoResponse for MissingLayer {
     /// assert_eq!(missing.into_response().status(), 500);
     /// ```
     fn into_response(self) -> Response {
-        trace::missing_layer(&self);
+        self.log();
         let body = self.body(cfg!(debug_assertions));
         (StatusCode::INTERNAL_SERVER_ERROR, body).into_response()
     }

@@ -128,6 +128,7 @@ mod issuer;
 mod clock;
 mod config_error;
 mod constant_time;
+mod extensions;
 mod strict_json;
 mod trace;
 
@@ -151,6 +152,7 @@ pub use crate::axum::ExtractorRejection;
 pub use crate::claims::{AccessTokenClaims, Audience, NumericDate, RegisteredClaims, Scope};
 pub use crate::clock::{Clock, FixedClock, SystemClock};
 pub use crate::config_error::{ConfigError, ConfigErrorKind};
+pub use crate::extensions::MissingLayer;
 pub use crate::extract::{PresentedToken, TokenScheme, TokenSource};
 #[cfg(feature = "issuer")]
 pub use crate::issuer::{IssueError, IssueErrorKind, SigningKey, TokenIssuer};
@@ -173,8 +175,8 @@ pub use crate::token::TokenHeader;
 pub use crate::verify::KnownIssuer;
 pub use crate::verify::{
     Accepted, DangerousAnyBearer, ExpectedAudience, ExpectedIssuer, IssuerKeyStatus, IssuerSet,
-    IssuerTemplate, JwtVerifier, MissingLayer, TemplateMatch, Verification, VerifiedToken,
-    VerifyAsyncFn, VerifyFn, VerifyToken, dangerous_any_bearer, verify_async_fn, verify_fn,
+    IssuerTemplate, JwtVerifier, TemplateMatch, Verification, VerifiedToken, VerifyAsyncFn,
+    VerifyFn, VerifyToken, dangerous_any_bearer, verify_async_fn, verify_fn,
 };
 
 /// The README's Rust code, compiled.

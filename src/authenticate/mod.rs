@@ -4,6 +4,7 @@ mod future;
 mod layer;
 mod service;
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::{fmt, mem};
 
@@ -15,6 +16,7 @@ pub use self::future::ResponseFuture;
 pub use self::layer::JwtAuthLayer;
 pub use self::service::JwtAuth;
 use crate::config_error::ConfigError;
+use crate::extensions::{NoToken, PassedWithoutToken, TokenVerified};
 use crate::extract::{TokenScheme, authorization};
 use crate::rejection::challenge::Challenges;
 use crate::rejection::grpc::GrpcAnswers;
@@ -66,31 +68,6 @@ impl ResponseHeaders {
     }
 }
 
-/// Left in the extensions of a request whose token a layer verified. Of no size, so it costs
-/// no allocation.
-#[derive(Clone, Copy)]
-pub(crate) struct TokenVerified;
-
-/// Left in the extensions of a request that some layer let pass without a look at a token.
-#[derive(Clone)]
-pub(crate) struct PassedWithoutToken {
-    /// Those of that layer, for the extractor that asks for a token all the same.
-    #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "the extractor is axum's"))]
-    pub(crate) challenges: Arc<Challenges>,
-}
-
-/// The same, of a layer for these claims; so a missing layer can be told from a missing token.
-pub(crate) struct NoToken<C> {
-    pub(crate) challenges: Arc<Challenges>,
-    claims: std::marker::PhantomData<fn() -> C>,
-}
-
-impl<C> Clone for NoToken<C> {
-    fn clone(&self) -> Self {
-        Self { challenges: Arc::clone(&self.challenges), claims: self.claims }
-    }
-}
-
 impl<C: Send + Sync + 'static> Policy<C> {
     pub(crate) fn new(verifier: Arc<dyn VerifyToken<C>>) -> Self {
         Self {
@@ -138,7 +115,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
         head.extensions.remove::<TokenVerified>();
         let challenges = Arc::clone(&self.challenges);
         head.extensions.insert(PassedWithoutToken { challenges: Arc::clone(&challenges) });
-        head.extensions.insert(NoToken::<C> { challenges, claims: std::marker::PhantomData });
+        head.extensions.insert(NoToken::<C> { challenges, claims: PhantomData });
         Decision::Pass
     }
 

@@ -13,7 +13,6 @@ use crate::key::key_index::KeyIndex;
 use crate::key::key_use::KeyUse;
 use crate::key::set_builder::{Built, SetBuilder, unusable};
 use crate::key::verification_key::VerificationKey;
-use crate::key_source::KeyStatus;
 use crate::trace;
 
 /// The most entries of a published set.
@@ -260,12 +259,9 @@ impl JwkSet {
         self.0.index.settles(hint)
     }
 
-    /// What a source that holds this set can say of it.
-    pub(crate) fn describe(&self, status: &mut KeyStatus) {
-        let kids = self.keys().filter_map(VerificationKey::kid);
-        status.keys = self.len();
-        status.kids = kids.filter(|kid| is_printable(kid)).map(str::to_owned).collect();
-        status.skipped = self.skipped().to_vec();
+    /// The `kid` of each key, but for those that no log may show.
+    pub(crate) fn printable_kids(&self) -> impl Iterator<Item = &str> {
+        self.keys().filter_map(VerificationKey::kid).filter(|kid| is_printable(kid))
     }
 }
 

@@ -121,7 +121,7 @@ impl Shared {
         let name = self.loader.name();
         match (new, failed) {
             (Some(new), _) if before.is_none_or(|before| before.changes != new.changes) => {
-                trace::keys_changed(name, new.changes, &new.set);
+                trace::keys_changed(name, new.changes, new.set.len(), new.set.skipped());
             }
             (_, Some((failures, text))) if is_quiet => {
                 trace::first_fetch_failed(name, failures, &text);

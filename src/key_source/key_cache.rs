@@ -158,7 +158,7 @@ impl KeyCache {
             status.age = Some(age);
             status.stale = held.is_stale(age);
             status.changes = held.changes;
-            held.set.describe(&mut status);
+            status.describe(&held.set);
         }
         status
     }

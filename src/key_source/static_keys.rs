@@ -43,7 +43,7 @@ impl KeySource for JwkSet {
 
     fn status(&self) -> KeyStatus {
         let mut status = KeyStatus::new(!self.is_empty());
-        self.describe(&mut status);
+        status.describe(self);
         status
     }
 }

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::key::SkippedKey;
+use crate::key::{JwkSet, SkippedKey};
 
 /// What a source of keys knows of itself, at one moment: for a readiness probe and for the operator.
 ///
@@ -56,6 +56,13 @@ impl KeyStatus {
     /// [does not know](Self::is_unknown).
     pub fn is_ready(&self) -> bool {
         self.ready == Some(true)
+    }
+
+    /// Adds what a source that holds this set can tell of it.
+    pub(super) fn describe(&mut self, set: &JwkSet) {
+        self.keys = set.len();
+        self.kids = set.printable_kids().map(str::to_owned).collect();
+        self.skipped = set.skipped().to_vec();
     }
 
     /// Whether the source does not know if there are keys that may be used: a custom source without

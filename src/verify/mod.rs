@@ -33,9 +33,7 @@ pub use self::expected::{ExpectedAudience, ExpectedIssuer};
 pub use self::issuer_set::{IssuerKeyStatus, IssuerSet, IssuerTemplate, TemplateMatch};
 #[cfg(feature = "oidc-discovery")]
 pub use self::known_issuer::KnownIssuer;
-#[cfg(all(feature = "axum", feature = "tracing"))]
-pub(crate) use self::verified_token::Expected;
-pub use self::verified_token::{MissingLayer, VerifiedToken};
+pub use self::verified_token::VerifiedToken;
 pub use self::verify_token::{
     DangerousAnyBearer, Verification, VerifyAsyncFn, VerifyFn, VerifyToken, dangerous_any_bearer,
     verify_async_fn, verify_fn,

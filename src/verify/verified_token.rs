@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::Extensions;
 
 use crate::claims::{NumericDate, RegisteredClaims};
+use crate::extensions::MissingLayer;
 use crate::token::TokenHeader;
 
 /// Proof that a token was verified, and the claims it holds.
@@ -158,113 +159,5 @@ impl<C> fmt::Debug for VerifiedToken<C> {
             .field("header", &self.header())
             .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()
-    }
-}
-
-/// There is no verified token in the request's extensions: a mistake of the developer, not of the
-/// client.
-///
-/// Its text names the claims type by its Rust path. It is for the log, not for a client. As an axum
-/// response it is a 500 that says in debug builds alone what is missing; with feature `tracing`, the
-/// first one for each claims type is an `error` event.
-///
-/// # Example: what it says
-///
-/// ```
-/// use tower_jwt_auth::VerifiedToken;
-///
-/// let missing = VerifiedToken::<u32>::from_extensions(&http::Extensions::new()).unwrap_err();
-/// assert!(missing.to_string().starts_with("no `VerifiedToken<u32>` in the request's extensions"));
-/// ```
-#[derive(Clone)]
-pub struct MissingLayer {
-    expected: Expected,
-}
-
-/// What was looked for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Expected {
-    /// A verified token with claims of this type, as the compiler writes it.
-    Claims(&'static str),
-    #[cfg(feature = "axum")]
-    PresentedToken,
-}
-
-impl MissingLayer {
-    fn for_claims<C>() -> Self {
-        Self { expected: Expected::Claims(std::any::type_name::<C>()) }
-    }
-
-    #[cfg(feature = "axum")]
-    pub(crate) fn for_presented_token() -> Self {
-        Self { expected: Expected::PresentedToken }
-    }
-
-    #[cfg(all(feature = "axum", feature = "tracing"))]
-    pub(crate) fn expected(&self) -> Expected {
-        self.expected
-    }
-
-    /// The body of the 500: the whole hint for the developer, or what everybody may know.
-    #[cfg(feature = "axum")]
-    pub(crate) fn body(&self, is_debug_build: bool) -> String {
-        match (is_debug_build, cfg!(feature = "tracing")) {
-            (true, _) => self.to_string(),
-            (false, true) => {
-                "the authentication layer is missing: see the log of the server".into()
-            }
-            (false, false) => "the authentication layer is missing".into(),
-        }
-    }
-}
-
-impl fmt::Display for Expected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Claims(claims) => write!(f, "VerifiedToken<{claims}>"),
-            #[cfg(feature = "axum")]
-            Self::PresentedToken => f.write_str("PresentedToken"),
-        }
-    }
-}
-
-impl fmt::Display for MissingLayer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "no `{}` in the request's extensions: is a `JwtAuthLayer` for these claims around this \
-             service? (`VerifiedToken<C>` goes with a verifier that is made by `with_claims::<C>()`)",
-            self.expected
-        )
-    }
-}
-
-impl fmt::Debug for MissingLayer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MissingLayer")
-            .field("expected", &format_args!("{}", self.expected))
-            .finish()
-    }
-}
-
-impl std::error::Error for MissingLayer {}
-
-#[cfg(all(test, feature = "axum"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn release_builds_show_no_rust_path_to_the_client() {
-        struct Claims;
-
-        let missing = [MissingLayer::for_claims::<Claims>(), MissingLayer::for_presented_token()];
-        for missing in missing {
-            let (debug, release) = (missing.body(true), missing.body(false));
-            assert_eq!(debug, missing.to_string());
-            assert!(debug.contains("is a `JwtAuthLayer` for these claims around"), "{debug}");
-            assert!(release.starts_with("the authentication layer is missing"), "{release}");
-            assert_eq!(release.contains("log"), cfg!(feature = "tracing"), "{release}");
-            assert!(!release.contains("::") && !release.contains("Claims"), "{release}");
-        }
     }
 }
