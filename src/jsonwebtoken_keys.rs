@@ -7,9 +7,10 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::crypto::{Algorithm, KeyMaterial, KeyType};
 #[cfg(feature = "issuer")]
 use crate::issuer::SigningKey;
-use crate::key::{Algorithm, KeyMaterial, KeyType, VerificationKey};
+use crate::key::VerificationKey;
 
 /// A `DecodingKey` of `jsonwebtoken`, of each version whose feature is on.
 ///
@@ -28,7 +29,7 @@ pub trait JsonwebtokenEncodingKey: sealed::Encoding {}
 impl<K: sealed::Encoding> JsonwebtokenEncodingKey for K {}
 
 pub(crate) mod sealed {
-    use crate::key::Algorithm;
+    use crate::crypto::Algorithm;
 
     /// What a decoding key holds.
     #[derive(Debug)]
@@ -192,8 +193,9 @@ macro_rules! conversions {
         use $jsonwebtoken::{AlgorithmFamily, DecodingKey, DecodingKeyKind, jwk};
 
         use crate::config_error::{ConfigError, ConfigErrorKind};
+        use crate::crypto::{Algorithm, KeyType};
         use crate::jsonwebtoken_keys::{sealed, to_json, unknown};
-        use crate::key::{Algorithm, JwkSet, KeyType, VerificationKey};
+        use crate::key::{JwkSet, VerificationKey};
 
         fn is_family_of(algorithm: Algorithm, family: AlgorithmFamily) -> bool {
             family

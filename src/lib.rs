@@ -113,6 +113,7 @@ mod authenticate;
 mod extract;
 mod token;
 
+mod crypto;
 mod key;
 mod key_source;
 
@@ -127,7 +128,6 @@ mod issuer;
 
 mod clock;
 mod config_error;
-mod constant_time;
 mod extensions;
 mod strict_json;
 mod trace;
@@ -152,6 +152,7 @@ pub use crate::axum::ExtractorRejection;
 pub use crate::claims::{AccessTokenClaims, Audience, NumericDate, RegisteredClaims, Scope};
 pub use crate::clock::{Clock, FixedClock, SystemClock};
 pub use crate::config_error::{ConfigError, ConfigErrorKind};
+pub use crate::crypto::Algorithm;
 pub use crate::extensions::MissingLayer;
 pub use crate::extract::{PresentedToken, TokenScheme, TokenSource};
 #[cfg(feature = "issuer")]
@@ -160,7 +161,7 @@ pub use crate::issuer::{IssueError, IssueErrorKind, SigningKey, TokenIssuer};
 pub use crate::jsonwebtoken_keys::JsonwebtokenDecodingKey;
 #[cfg(all(feature = "issuer", any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12")))]
 pub use crate::jsonwebtoken_keys::JsonwebtokenEncodingKey;
-pub use crate::key::{Algorithm, JwkSet, KeyCandidates, SkippedKey, VerificationKey};
+pub use crate::key::{JwkSet, KeyCandidates, SkippedKey, VerificationKey};
 #[cfg(feature = "oidc-discovery")]
 pub use crate::key_source::OidcDiscovery;
 #[cfg(feature = "jwks-url")]

@@ -3,7 +3,7 @@ use std::ops::Range;
 
 use http::HeaderValue;
 
-use crate::constant_time;
+use crate::crypto::constant_time;
 use crate::extract::authorization;
 use crate::rejection::{Rejection, RejectionKind};
 

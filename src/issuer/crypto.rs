@@ -11,8 +11,9 @@ use aws_lc_rs::signature::{
 use aws_lc_rs::{hmac, rand};
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::crypto::{Algorithm, KeyMaterial, KeyType, material};
 use crate::issuer::private_key::PrivateKeyDer;
-use crate::key::{Algorithm, KeyMaterial, KeyType, der, material};
+use crate::key::der;
 
 /// A private key or a secret, parsed.
 pub(super) enum KeyPair {

@@ -5,8 +5,9 @@ use spki::AlgorithmIdentifier;
 use spki::der::{AnyRef, Tag, Tagged};
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::crypto::{Algorithm, KeyMaterial, KeyType, material};
 use crate::key::der::DerKind;
-use crate::key::{Algorithm, KeyMaterial, KeyType, der, material, pem};
+use crate::key::{der, pem};
 
 /// A private key, told apart by its form and not yet parsed.
 pub(super) enum PrivateKeyDer<'a> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::key::{Algorithm, KeyMaterial};
+use crate::crypto::{Algorithm, KeyMaterial};
 
 /// The members of the JWK, without `kid`; `None` for a secret, which has no public half.
 pub(super) fn members(key: &KeyMaterial<'_>, algorithm: Algorithm) -> Option<Map<String, Value>> {

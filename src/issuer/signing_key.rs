@@ -4,11 +4,12 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::crypto::{Algorithm, KeyType};
 use crate::issuer::crypto::KeyPair;
 use crate::issuer::issue_error::{IssueError, IssueErrorKind};
 use crate::issuer::private_key::PrivateKeyDer;
 use crate::issuer::{crypto, private_key, public_jwk};
-use crate::key::{Algorithm, KeyType, VerificationKey};
+use crate::key::VerificationKey;
 
 /// A key that signs tokens, with one algorithm.
 ///

@@ -6,8 +6,7 @@ use spki::der::{Decode, Reader, SliceReader, Tag, Tagged};
 use spki::{AlgorithmIdentifier, SubjectPublicKeyInfoRef};
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
-use crate::key::algorithm::KeyType;
-use crate::key::material::KeyMaterial;
+use crate::crypto::{KeyMaterial, KeyType};
 use crate::key::pem;
 
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");

@@ -11,13 +11,12 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
-use crate::key::algorithm::{Algorithm, AlgorithmSet, KeyType};
+use crate::crypto::{Algorithm, AlgorithmSet, KeyMaterial, KeyType, material};
 use crate::key::key_hint::Thumbprints;
 use crate::key::key_use::KeyUse;
-use crate::key::material::KeyMaterial;
+use crate::key::secret_check;
 use crate::key::secret_check::BOM;
 use crate::key::verification_key::VerificationKey;
-use crate::key::{material, secret_check};
 
 /// The members that only a private key has (RFC 7518 sections 6.2.2 and 6.3.2).
 const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];

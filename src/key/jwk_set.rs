@@ -357,7 +357,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::key::algorithm::Algorithm;
+    use crate::crypto::Algorithm;
     use crate::key::test_keys::SigningKey;
 
     /// A secret that is told apart from others by its number.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::key::algorithm::Algorithm;
+use crate::crypto::Algorithm;
 
 /// The algorithm of a token, and the names that it gives its key (RFC 7515 sections 4.1.1, 4.1.4,
 /// 4.1.7 and 4.1.8). `kid` outranks the two thumbprints, which are compared and never computed.

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use pkcs1::pem;
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::crypto::KeyMaterial;
 use crate::key::der;
 use crate::key::der::DerKind;
-use crate::key::material::KeyMaterial;
 use crate::key::secret_check::{BOM, lenient_base64, without_nuls};
 
 /// How each PEM block begins.

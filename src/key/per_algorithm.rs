@@ -1,4 +1,4 @@
-use crate::key::algorithm::Algorithm;
+use crate::crypto::Algorithm;
 
 /// A value for each of a few algorithms, at most as many as the table has rows.
 #[derive(Clone)]

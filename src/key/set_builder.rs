@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
-use crate::key::algorithm::AlgorithmSet;
+use crate::crypto::AlgorithmSet;
 use crate::key::candidates::KeyCandidates;
 use crate::key::key_index::KeyIndex;
 use crate::key::per_algorithm::PerAlgorithm;

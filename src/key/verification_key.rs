@@ -3,15 +3,13 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
-use crate::key::algorithm::{Algorithm, AlgorithmSet, KeyType};
+use crate::crypto::{Algorithm, AlgorithmSet, KeyMaterial, KeyType, ParsedKey, material};
 use crate::key::jwk::{JwkReader, without_bom};
 use crate::key::key_hint::Thumbprints;
-use crate::key::material::KeyMaterial;
 use crate::key::pem::PublicKeyDer;
 use crate::key::per_algorithm::PerAlgorithm;
-use crate::key::{der, generation, material, secret_check};
+use crate::key::{der, generation, secret_check};
 use crate::trace;
-use crate::verify::signature::ParsedKey;
 
 /// A key that verifies tokens, bound to its algorithms.
 ///

@@ -120,7 +120,8 @@ impl Held {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::{Algorithm, KeyHint, VerificationKey};
+    use crate::crypto::Algorithm;
+    use crate::key::{KeyHint, VerificationKey};
 
     fn secs(seconds: u64) -> Duration {
         Duration::from_secs(seconds)

@@ -2,7 +2,8 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::key::{Algorithm, KeyCandidates, KeyHint};
+use crate::crypto::Algorithm;
+use crate::key::{KeyCandidates, KeyHint};
 use crate::key_source::error::KeySourceError;
 
 /// What a source of keys may know of a token that is not verified yet: its algorithm, and the names

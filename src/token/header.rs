@@ -6,7 +6,8 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::key::{Algorithm, KeyHint};
+use crate::crypto::Algorithm;
+use crate::key::KeyHint;
 use crate::rejection::RejectionKind;
 use crate::strict_json;
 use crate::strict_json::{NameSeed, NameSet};

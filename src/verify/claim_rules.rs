@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::claims::NumericDate;
 use crate::clock::{Clock, SystemClock};
 use crate::config_error::ConfigError;
-use crate::key::{Algorithm, AlgorithmSet};
+use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::rejection::{Rejection, RejectionKind};
 use crate::token::{Limits, is_media_type};
 use crate::verify::expected::{AudienceClaim, Expected, ExpectedAudience, ExpectedIssuer};

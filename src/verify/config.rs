@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config_error::{ConfigError, ConfigErrorKind};
-use crate::key::{Algorithm, AlgorithmSet};
+use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::token::Limits;
 use crate::verify::JwtVerifier;
 

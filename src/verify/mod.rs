@@ -12,9 +12,6 @@ mod keys;
 mod known_issuer;
 mod registered;
 mod replay;
-pub(crate) mod signature;
-#[cfg(test)]
-mod signature_vectors;
 mod verified_token;
 mod verify_token;
 

@@ -8,8 +8,9 @@ use aws_lc_rs::signature::{
 };
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
-use crate::key::{Algorithm, KeyMaterial};
-use crate::verify::signature::wrong_kind;
+use crate::crypto::algorithm::Algorithm;
+use crate::crypto::material::KeyMaterial;
+use crate::crypto::signature::wrong_kind;
 
 /// A key made ready for one algorithm.
 #[derive(Clone)]

@@ -10,6 +10,8 @@ mod aws_lc;
 // Beside the other one it is there for the tests alone, which compare the two.
 #[cfg(all(feature = "rust-crypto", any(test, not(feature = "aws-lc-rs"))))]
 mod rust_crypto;
+#[cfg(test)]
+mod vectors;
 
 #[cfg(feature = "aws-lc-rs")]
 pub(crate) use self::aws_lc::{ParsedKey, mac};
@@ -17,7 +19,7 @@ pub(crate) use self::aws_lc::{ParsedKey, mac};
 pub(crate) use self::rust_crypto::{ParsedKey, mac};
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
-use crate::key::Algorithm;
+use crate::crypto::algorithm::Algorithm;
 
 fn wrong_kind(algorithm: Algorithm) -> ConfigError {
     ConfigError::new(
@@ -29,9 +31,11 @@ fn wrong_kind(algorithm: Algorithm) -> ConfigError {
 /// Both backends side by side, on the same keys and signatures.
 #[cfg(all(test, feature = "aws-lc-rs", feature = "rust-crypto"))]
 mod tests {
+    use crate::crypto::algorithm::{Algorithm, KeyType};
+    use crate::crypto::material::KeyMaterial;
+    use crate::crypto::signature::{aws_lc, rust_crypto};
+    use crate::key::der;
     use crate::key::test_keys::SigningKey;
-    use crate::key::{Algorithm, KeyMaterial, KeyType, der};
-    use crate::verify::signature::{aws_lc, rust_crypto};
 
     const MESSAGE: &[u8] = b"header.payload";
 

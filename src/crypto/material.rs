@@ -5,9 +5,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
-use crate::key::algorithm::{Algorithm, AlgorithmSet, KeyType};
-use crate::key::ed25519;
-use crate::verify::signature;
+use crate::crypto::algorithm::{Algorithm, AlgorithmSet, KeyType};
+use crate::crypto::{ed25519, signature};
 
 /// The least and the most bits of an RSA modulus.
 const RSA_BITS: RangeInclusive<usize> = 2048..=8192;

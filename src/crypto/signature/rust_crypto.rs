@@ -9,8 +9,9 @@ use rsa::{BoxedUint, PublicKey, pkcs1v15, pss};
 use sha2::{Sha256, Sha384, Sha512};
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
-use crate::key::{Algorithm, KeyMaterial, KeyType};
-use crate::verify::signature::wrong_kind;
+use crate::crypto::algorithm::{Algorithm, KeyType};
+use crate::crypto::material::KeyMaterial;
+use crate::crypto::signature::wrong_kind;
 
 /// A key made ready for one algorithm: whether it signed the message.
 #[derive(Clone)]

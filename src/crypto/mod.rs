@@ -1,0 +1,12 @@
+//! Algorithms, key material and signatures: beside `issuer/`, the only folder that names crypto crates.
+
+mod algorithm;
+pub(crate) mod constant_time;
+mod ed25519;
+pub(crate) mod material;
+mod signature;
+
+pub use self::algorithm::Algorithm;
+pub(crate) use self::algorithm::{AlgorithmSet, KeyType};
+pub(crate) use self::material::KeyMaterial;
+pub(crate) use self::signature::ParsedKey;
