@@ -22,9 +22,8 @@ use crate::rejection::challenge::Challenges;
 use crate::rejection::grpc::GrpcAnswers;
 use crate::rejection::response::Asked;
 use crate::rejection::{Rejection, RejectionKind, ResponseForRejection};
-use crate::verify;
 use crate::verify::{
-    Accepted, Extras, PendingVerdict, VerificationState, VerifiedToken, VerifyToken,
+    Accepted, Extras, PendingVerdict, VerificationState, VerifiedToken, VerifyToken, append,
 };
 
 /// What a layer is told, shared by all its services.
@@ -62,7 +61,7 @@ impl ResponseHeaders {
         for (name, value) in self.0.headers {
             last = name.or(last);
             if let Some(name) = &last {
-                verify::append(headers, name.clone(), value);
+                append(headers, name.clone(), value);
             }
         }
     }

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::verify::JwtVerifier;
 use crate::verify::issuer_set::template::IssuerTemplate;
+use crate::verify::jwt::JwtVerifier;
 
 /// An issuer of a set, under one name or several.
 pub(super) struct Issuer<C> {

@@ -23,13 +23,12 @@ use crate::extract::PresentedToken;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::token::{CompactJws, Limits, Scratch};
 use crate::verify::accepted::Accepted;
-use crate::verify::expected::Expected;
 use crate::verify::issuer_set::entry::Issuer;
 use crate::verify::issuer_set::issuer_hint::issuer_hint;
 use crate::verify::issuer_set::registry::Registry;
+use crate::verify::jwt::{Expected, JwtVerifier, MayWait, PendingKeys, Step};
 use crate::verify::verified_token::VerifiedToken;
 use crate::verify::verify_token::{Verification, VerifyToken};
-use crate::verify::{JwtVerifier, MayWait, PendingKeys, Step};
 
 /// Verifies tokens of several issuers, each with its own keys, audience and algorithms (RFC 8725
 /// sections 3.1 and 3.8).

@@ -7,8 +7,8 @@ use crate::claims::RegisteredClaims;
 use crate::config_error::ConfigError;
 use crate::key_source::KeySourceError;
 use crate::token::Limits;
-use crate::verify::JwtVerifier;
 use crate::verify::issuer_set::unusable;
+use crate::verify::jwt::JwtVerifier;
 
 /// Issuers that differ only in their tenant, such as those of Entra ID:
 /// `https://login.microsoftonline.com/{tenantid}/v2.0`.

@@ -1,7 +1,7 @@
 //! One constructor for each of them.
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
-use crate::verify::expected::{ExpectedAudience, ExpectedIssuer};
+use crate::verify::jwt::{ExpectedAudience, ExpectedIssuer};
 use crate::verify::known_issuer::KnownIssuer;
 use crate::verify::known_issuer::names::{
     check_domain, check_guid, check_segment, check_url, unusable_audience,

@@ -4,7 +4,6 @@ mod makers;
 mod names;
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 #[cfg(feature = "reqwest-0_13")]
@@ -16,9 +15,7 @@ use crate::key_source::HttpFetch;
 use crate::key_source::{
     Fetch, FetchUrl, HttpHosts, IssuerLocation, JwksUrl, KeySource, OidcDiscovery,
 };
-use crate::verify::JwtVerifier;
-use crate::verify::claim_rules::Rules;
-use crate::verify::expected::{ExpectedAudience, ExpectedIssuer};
+use crate::verify::jwt::{ExpectedAudience, ExpectedIssuer, JwtVerifier, Rules};
 
 /// An issuer of the trade, whose ways are known: Auth0, Keycloak, Entra ID, Cognito, Google, Okta,
 /// Firebase, Dex, or a Kubernetes cluster.
@@ -237,7 +234,7 @@ impl KnownIssuer {
             Keys::ByMetadata(issuer) => Arc::new(OidcDiscovery::at(issuer, fetch)),
             Keys::AtUrl(url) => Arc::new(JwksUrl::at(url, fetch)),
         };
-        JwtVerifier { keys, rules: Arc::new(self.rules), is_quiet: false, claims: PhantomData }
+        JwtVerifier::from_parts(self.rules, keys)
     }
 }
 

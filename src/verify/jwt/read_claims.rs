@@ -16,9 +16,9 @@ use serde_json::value::RawValue;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::strict_json;
 use crate::strict_json::NameSeed;
-use crate::verify::captured::{NumberSeed, Source, Texts, TextsSeed, Value};
-use crate::verify::registered::{Claim, Registered, Wanted};
-use crate::verify::replay::{Replay, ReplayValue};
+use crate::verify::jwt::captured::{NumberSeed, Source, Texts, TextsSeed, Value};
+use crate::verify::jwt::registered::{Claim, Registered, Wanted};
+use crate::verify::jwt::replay::{Replay, ReplayValue};
 
 /// The claims do not fit the user's type.
 #[derive(Debug)]

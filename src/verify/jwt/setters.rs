@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::token::Limits;
-use crate::verify::JwtVerifier;
+use crate::verify::jwt::JwtVerifier;
 
 /// More than this hides a clock that is wrong.
 const MAX_LEEWAY: Duration = Duration::from_secs(5 * 60);
@@ -376,7 +376,7 @@ impl<C> JwtVerifier<C> {
         self
     }
 
-    fn rules_mut(&mut self) -> &mut crate::verify::claim_rules::Rules {
+    fn rules_mut(&mut self) -> &mut crate::verify::jwt::claim_rules::Rules {
         Arc::make_mut(&mut self.rules)
     }
 }

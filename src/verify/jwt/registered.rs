@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::claims::NumericDate;
 use crate::strict_json::NameSet;
-use crate::verify::captured::{Texts, Value};
+use crate::verify::jwt::captured::{Texts, Value};
 
 /// The claims that the rules are about, of their right types.
 #[derive(Debug, Default)]

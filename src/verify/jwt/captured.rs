@@ -8,7 +8,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Se
 
 use crate::claims::NumericDate;
 use crate::strict_json::NameSeed;
-use crate::verify::replay::{Json, Replay, ReplayValue};
+use crate::verify::jwt::replay::{Json, Replay, ReplayValue};
 
 /// The value of a claim, which has been read whole: its JSON is valid.
 #[derive(Debug)]

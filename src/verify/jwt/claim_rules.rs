@@ -10,12 +10,12 @@ use crate::config_error::ConfigError;
 use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::rejection::{Rejection, RejectionKind};
 use crate::token::{Limits, is_media_type};
-use crate::verify::expected::{AudienceClaim, Expected, ExpectedAudience, ExpectedIssuer};
-use crate::verify::registered::{Kind, Registered, Wanted};
+use crate::verify::jwt::expected::{AudienceClaim, Expected, ExpectedAudience, ExpectedIssuer};
+use crate::verify::jwt::registered::{Kind, Registered, Wanted};
 
 /// What a verifier asks of a token.
 #[derive(Clone)]
-pub(super) struct Rules {
+pub(in crate::verify) struct Rules {
     issuer: Expected,
     audience: Expected,
     audience_claim: AudienceClaim,
@@ -27,18 +27,18 @@ pub(super) struct Rules {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) rfc9068: bool,
     pub(super) exclusive_audience: bool,
-    pub(super) required: Vec<String>,
+    pub(in crate::verify) required: Vec<String>,
     pub(super) ignore_confirmation: bool,
-    pub(super) allow_at_hash: bool,
-    pub(super) accept_id_tokens: bool,
+    pub(in crate::verify) allow_at_hash: bool,
+    pub(in crate::verify) accept_id_tokens: bool,
     pub(super) accept_events: bool,
-    pub(super) limits: Limits,
+    pub(in crate::verify) limits: Limits,
 }
 
 impl Rules {
     const DEFAULT_LEEWAY: u64 = 30;
 
-    pub(super) fn new(
+    pub(in crate::verify) fn new(
         issuer: ExpectedIssuer,
         audience: ExpectedAudience,
     ) -> Result<Self, ConfigError> {
@@ -67,7 +67,7 @@ impl Rules {
         self.algorithms.is_none_or(|allowed| allowed.contains(algorithm))
     }
 
-    pub(super) fn issuer(&self) -> &Expected {
+    pub(in crate::verify) fn issuer(&self) -> &Expected {
         &self.issuer
     }
 

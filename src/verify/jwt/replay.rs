@@ -8,7 +8,7 @@ use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
 use serde::de::{Deserializer, Error, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-use crate::verify::captured::{Number, Source};
+use crate::verify::jwt::captured::{Number, Source};
 
 /// How the names of `serde_json`'s own types begin, such as that of `RawValue`.
 const SERDE_JSON_PRIVATE: &str = "$serde_json::private::";

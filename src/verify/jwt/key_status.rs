@@ -13,9 +13,9 @@ use crate::key_source::wait_until;
 #[cfg(feature = "oidc-discovery")]
 use crate::key_source::{Fetch, OidcDiscovery};
 use crate::key_source::{KeySourceError, KeyStatus};
-use crate::verify::JwtVerifier;
+use crate::verify::jwt::JwtVerifier;
 #[cfg(feature = "oidc-discovery")]
-use crate::verify::expected::ExpectedAudience;
+use crate::verify::jwt::expected::ExpectedAudience;
 
 #[cfg(feature = "oidc-discovery")]
 impl JwtVerifier {

@@ -199,7 +199,7 @@ impl ExpectedAudience {
 
     /// The names that will do; none where any will.
     #[cfg(feature = "oidc-discovery")]
-    pub(super) fn names(&self) -> &[String] {
+    pub(in crate::verify) fn names(&self) -> &[String] {
         match &self.expected {
             Expected::Any => &[],
             Expected::OneOf { values, .. } => values,
@@ -237,7 +237,7 @@ impl AudienceClaim {
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Expected {
+pub(in crate::verify) enum Expected {
     Any,
     OneOf {
         values: Vec<String>,
