@@ -1,42 +1,11 @@
 //! Which key? Where verification keys come from, and the look-up that is ready or waits.
 
 mod error;
+mod in_memory;
 mod lookup;
-mod static_keys;
+#[cfg(feature = "jwks-url")]
+mod remote;
 mod status;
-
-#[cfg(feature = "jwks-url")]
-mod cache_headers;
-#[cfg(feature = "jwks-url")]
-mod document;
-#[cfg(feature = "jwks-url")]
-mod fetch;
-#[cfg(feature = "jwks-url")]
-mod fetch_task;
-#[cfg(feature = "jwks-url")]
-mod fetch_url;
-#[cfg(feature = "jwks-url")]
-mod held;
-#[cfg(feature = "reqwest-0_13")]
-mod http_fetch;
-#[cfg(feature = "oidc-discovery")]
-mod issuer_location;
-#[cfg(feature = "jwks-url")]
-mod jwks_url;
-#[cfg(feature = "jwks-url")]
-mod key_cache;
-#[cfg(feature = "oidc-discovery")]
-mod metadata;
-#[cfg(feature = "oidc-discovery")]
-mod oidc_discovery;
-#[cfg(feature = "jwks-url")]
-mod retry_after;
-#[cfg(feature = "jwks-url")]
-mod schedule;
-#[cfg(feature = "jwks-url")]
-mod wait;
-#[cfg(feature = "jwks-url")]
-mod waiter;
 
 use std::fmt;
 use std::future::Future;
@@ -44,23 +13,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 pub use self::error::KeySourceError;
-#[cfg(feature = "jwks-url")]
-pub use self::fetch::{Fetch, FetchFuture, FetchRequest};
-#[cfg(feature = "oidc-discovery")]
-pub(crate) use self::fetch_url::{FetchUrl, HttpHosts};
-#[cfg(all(feature = "oidc-discovery", feature = "reqwest-0_13"))]
-pub(crate) use self::http_fetch::HttpFetch;
-#[cfg(feature = "oidc-discovery")]
-pub(crate) use self::issuer_location::IssuerLocation;
-#[cfg(feature = "jwks-url")]
-pub use self::jwks_url::JwksUrl;
 pub(crate) use self::lookup::LookupState;
 pub use self::lookup::{KeyLookup, KeyQuery};
+#[cfg(all(feature = "oidc-discovery", feature = "reqwest-0_13"))]
+pub(crate) use self::remote::HttpFetch;
 #[cfg(feature = "oidc-discovery")]
-pub use self::oidc_discovery::OidcDiscovery;
-pub use self::status::KeyStatus;
+pub use self::remote::OidcDiscovery;
 #[cfg(feature = "jwks-url")]
-pub(crate) use self::wait::wait_until;
+pub(crate) use self::remote::wait_until;
+#[cfg(feature = "jwks-url")]
+pub use self::remote::{Fetch, FetchFuture, FetchRequest, JwksUrl};
+#[cfg(feature = "oidc-discovery")]
+pub(crate) use self::remote::{FetchUrl, HttpHosts, IssuerLocation};
+pub use self::status::KeyStatus;
 
 /// Where a verifier finds the keys that a token may have been signed with.
 ///

@@ -9,12 +9,12 @@ use tokio::time::Instant;
 
 use crate::key::{KeyCandidates, OwnedKeyHint};
 use crate::key_source::error::KeySourceError;
-use crate::key_source::fetch_task::{Ended, OVERDUE, Outcome};
-use crate::key_source::held::Found;
-use crate::key_source::key_cache::{Shared, State};
 use crate::key_source::lookup::{KeyLookup, KeyQuery};
-use crate::key_source::schedule::after;
-use crate::key_source::wait::{no_runtime, wait_until};
+use crate::key_source::remote::fetch_task::{Ended, OVERDUE, Outcome};
+use crate::key_source::remote::held::Found;
+use crate::key_source::remote::key_cache::{Shared, State};
+use crate::key_source::remote::schedule::after;
+use crate::key_source::remote::wait::{no_runtime, wait_until};
 
 /// How long a request waits for keys, whatever happens.
 const MAX_WAIT: Duration = Duration::from_secs(7);

@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use crate::clock;
 use crate::key::{JwkSet, KeyCandidates};
-use crate::key_source::cache_headers::Lifetime;
-use crate::key_source::document::Document;
-use crate::key_source::fetch::Loaded;
 use crate::key_source::lookup::KeyQuery;
+use crate::key_source::remote::cache_headers::Lifetime;
+use crate::key_source::remote::document::Document;
+use crate::key_source::remote::fetch::Loaded;
 
 /// A set, and how long it is good for.
 pub(super) struct Held {

@@ -5,12 +5,12 @@ use reqwest::Client;
 
 use crate::config_error::ConfigError;
 use crate::key::KeyUse;
-use crate::key_source::fetch::{Deadline, Fetch, Fetcher};
-use crate::key_source::fetch_url::{FetchUrl, HttpHosts};
-#[cfg(feature = "reqwest-0_13")]
-use crate::key_source::http_fetch::HttpFetch;
-use crate::key_source::key_cache::{KeyCache, LoadKeys, Loading};
 use crate::key_source::lookup::{KeyLookup, KeyQuery};
+use crate::key_source::remote::fetch::{Deadline, Fetch, Fetcher};
+use crate::key_source::remote::fetch_url::{FetchUrl, HttpHosts};
+#[cfg(feature = "reqwest-0_13")]
+use crate::key_source::remote::http_client::HttpFetch;
+use crate::key_source::remote::key_cache::{KeyCache, LoadKeys, Loading};
 use crate::key_source::status::KeyStatus;
 use crate::key_source::{KeySource, KeyTask};
 

@@ -14,13 +14,13 @@ use tokio::time::Instant;
 use crate::key::KeyCandidates;
 use crate::key_source::KeyTask;
 use crate::key_source::error::KeySourceError;
-use crate::key_source::fetch::Loaded;
-use crate::key_source::fetch_task::{AbortOnDrop, Ended, Fetching, Outcome};
-use crate::key_source::held::{Found, Held};
 use crate::key_source::lookup::{KeyLookup, KeyQuery};
-use crate::key_source::schedule::Schedule;
+use crate::key_source::remote::fetch::Loaded;
+use crate::key_source::remote::fetch_task::{AbortOnDrop, Ended, Fetching, Outcome};
+use crate::key_source::remote::held::{Found, Held};
+use crate::key_source::remote::schedule::Schedule;
+use crate::key_source::remote::waiter::Waiter;
 use crate::key_source::status::KeyStatus;
-use crate::key_source::waiter::Waiter;
 
 /// How many requests may wait for an unknown `kid` while there is a set.
 const MAX_WAITING: usize = 64;

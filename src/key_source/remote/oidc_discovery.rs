@@ -8,17 +8,17 @@ use tokio::time::{Instant, timeout};
 
 use crate::config_error::ConfigError;
 use crate::key::KeyUse;
-use crate::key_source::document::Document;
 use crate::key_source::error::KeySourceError;
-use crate::key_source::fetch::{Deadline, Fault, FaultKind, Fetch, Fetcher, Loaded};
-use crate::key_source::fetch_url::{FetchUrl, HttpHosts};
-#[cfg(feature = "reqwest-0_13")]
-use crate::key_source::http_fetch::HttpFetch;
-use crate::key_source::issuer_location::IssuerLocation;
-use crate::key_source::key_cache::{KeyCache, LoadKeys, Loading};
 use crate::key_source::lookup::{KeyLookup, KeyQuery};
-use crate::key_source::metadata::Metadata;
-use crate::key_source::schedule::after;
+use crate::key_source::remote::document::Document;
+use crate::key_source::remote::fetch::{Deadline, Fault, FaultKind, Fetch, Fetcher, Loaded};
+use crate::key_source::remote::fetch_url::{FetchUrl, HttpHosts};
+#[cfg(feature = "reqwest-0_13")]
+use crate::key_source::remote::http_client::HttpFetch;
+use crate::key_source::remote::issuer_location::IssuerLocation;
+use crate::key_source::remote::key_cache::{KeyCache, LoadKeys, Loading};
+use crate::key_source::remote::metadata::Metadata;
+use crate::key_source::remote::schedule::after;
 use crate::key_source::status::KeyStatus;
 use crate::key_source::{KeySource, KeyTask};
 

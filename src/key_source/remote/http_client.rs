@@ -12,8 +12,8 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Certificate, Client};
 
 use crate::key_source::error::KeySourceError;
-use crate::key_source::fetch::{Fetch, FetchFuture, FetchRequest};
-use crate::key_source::fetch_url::is_private;
+use crate::key_source::remote::fetch::{Fetch, FetchFuture, FetchRequest};
+use crate::key_source::remote::fetch_url::is_private;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -187,7 +187,7 @@ impl Resolve for PublicOnly {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key_source::fetch_url::{FetchUrl, HttpHosts};
+    use crate::key_source::remote::fetch_url::{FetchUrl, HttpHosts};
 
     #[test]
     fn request_that_refuses_private_addresses_shares_no_client_with_one_that_does_not() {

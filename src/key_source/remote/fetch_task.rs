@@ -10,10 +10,10 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::key_source::error::KeySourceError;
-use crate::key_source::fetch::{FETCH_TIMEOUT, Loaded};
-use crate::key_source::held::Held;
-use crate::key_source::key_cache::{LoadKeys, Shared, State};
-use crate::key_source::schedule::after;
+use crate::key_source::remote::fetch::{FETCH_TIMEOUT, Loaded};
+use crate::key_source::remote::held::Held;
+use crate::key_source::remote::key_cache::{LoadKeys, Shared, State};
+use crate::key_source::remote::schedule::after;
 use crate::trace;
 
 /// How long a source that nobody uses goes on with its fetches.

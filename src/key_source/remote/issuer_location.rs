@@ -7,7 +7,7 @@ use std::sync::Arc;
 use url::Url;
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
-use crate::key_source::fetch_url::{FetchUrl, HttpHosts};
+use crate::key_source::remote::fetch_url::{FetchUrl, HttpHosts};
 
 /// An issuer's name, and where its documents are fetched: below its name, or below another base.
 #[derive(Clone)]

@@ -13,11 +13,11 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
 use crate::key::{JwkSet, KeyUse};
-use crate::key_source::document::{Document, content_coding, page_type};
 use crate::key_source::error::KeySourceError;
-use crate::key_source::fetch_url::FetchUrl;
-use crate::key_source::retry_after::retry_after;
-use crate::key_source::schedule::after;
+use crate::key_source::remote::document::{Document, content_coding, page_type};
+use crate::key_source::remote::fetch_url::FetchUrl;
+use crate::key_source::remote::retry_after::retry_after;
+use crate::key_source::remote::schedule::after;
 
 /// How long a set, and the metadata that leads to it, may take together.
 pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -328,7 +328,7 @@ fn redirect_target(headers: &HeaderMap) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key_source::fetch_url::HttpHosts;
+    use crate::key_source::remote::fetch_url::HttpHosts;
 
     /// Answers with this status and asks for a pause, or fails with one.
     #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::key_source::document::Document;
+use crate::key_source::remote::document::Document;
 
 /// What is read of the metadata (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2).
 #[derive(Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 
-use crate::key_source::cache_headers::Lifetime;
+use crate::key_source::remote::cache_headers::Lifetime;
 use crate::strict_json;
 
 /// A document that passed all checks except those of its contents.

@@ -1,0 +1,34 @@
+//! Keys from the network: fetched, checked, kept and refreshed. No other folder knows of the network.
+
+mod cache_headers;
+mod document;
+mod fetch;
+mod fetch_task;
+mod fetch_url;
+mod held;
+#[cfg(feature = "reqwest-0_13")]
+mod http_client;
+#[cfg(feature = "oidc-discovery")]
+mod issuer_location;
+mod jwks_url;
+mod key_cache;
+#[cfg(feature = "oidc-discovery")]
+mod metadata;
+#[cfg(feature = "oidc-discovery")]
+mod oidc_discovery;
+mod retry_after;
+mod schedule;
+mod wait;
+mod waiter;
+
+pub use self::fetch::{Fetch, FetchFuture, FetchRequest};
+#[cfg(feature = "oidc-discovery")]
+pub(crate) use self::fetch_url::{FetchUrl, HttpHosts};
+#[cfg(all(feature = "oidc-discovery", feature = "reqwest-0_13"))]
+pub(crate) use self::http_client::HttpFetch;
+#[cfg(feature = "oidc-discovery")]
+pub(crate) use self::issuer_location::IssuerLocation;
+pub use self::jwks_url::JwksUrl;
+#[cfg(feature = "oidc-discovery")]
+pub use self::oidc_discovery::OidcDiscovery;
+pub(crate) use self::wait::wait_until;
