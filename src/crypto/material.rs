@@ -5,8 +5,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
-use crate::crypto::algorithm::{Algorithm, AlgorithmSet, KeyType};
-use crate::crypto::{ed25519, signature};
+use crate::crypto::algorithm::{Algorithm, KeyType};
+use crate::crypto::ed25519;
 
 /// The least and the most bits of an RSA modulus.
 const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
@@ -149,26 +149,6 @@ impl<'a> KeyMaterial<'a> {
             ));
         }
         Ok(Self::Ed25519(key))
-    }
-
-    /// Bytes that only the same key has. They hold no secret: instead of it, its MAC over a message
-    /// that is not a token.
-    pub(crate) fn identity(&self, algorithms: AlgorithmSet) -> Vec<u8> {
-        const MESSAGE: &[u8] = b"which key is it?";
-
-        let name = self.key_type().to_string();
-        let of = |parts: &[&[u8]]| [name.as_bytes(), &parts.concat()].concat();
-        match self {
-            Self::Secret(secret) => {
-                let macs = algorithms.iter().map(|one| signature::mac(secret, one, MESSAGE));
-                of(&[&macs.flatten().flatten().collect::<Vec<u8>>()])
-            }
-            Self::Rsa { modulus, exponent } => {
-                of(&[&exponent.len().to_be_bytes(), exponent, modulus])
-            }
-            Self::Ec { point, .. } => of(&[point]),
-            Self::Ed25519(key) => of(&[key]),
-        }
     }
 
     pub(crate) fn key_type(&self) -> KeyType {

@@ -3,6 +3,7 @@
 mod algorithm;
 pub(crate) mod constant_time;
 mod ed25519;
+mod identity;
 pub(crate) mod material;
 mod signature;
 

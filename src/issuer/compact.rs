@@ -10,6 +10,15 @@ pub(crate) fn encode_header(header: Map<String, Value>) -> String {
     encode_object(header)
 }
 
+/// The header that names a key and the type of the token, in base64url.
+pub(super) fn header_of(key: &SigningKey, typ: &str) -> String {
+    let mut header = Map::new();
+    header.insert("alg".to_owned(), key.algorithm().name().into());
+    header.insert("kid".to_owned(), key.kid().into());
+    header.insert("typ".to_owned(), typ.into());
+    encode_header(header)
+}
+
 /// The header and the claims, signed.
 pub(crate) fn sign(
     encoded_header: &str,

@@ -117,7 +117,7 @@ impl TokenIssuer {
             audience: None,
             lifetime: LIFETIME,
             typ: TYPE.to_owned(),
-            header: encode_header(&key, TYPE),
+            header: compact::header_of(&key, TYPE),
             keys: JwkSet::from_keys([key.verification_key()])?,
             key,
             clock: Arc::new(SystemClock),
@@ -221,7 +221,7 @@ impl TokenIssuer {
             ));
         }
         let inner = self.inner_mut();
-        inner.header = encode_header(&inner.key, &typ);
+        inner.header = compact::header_of(&inner.key, &typ);
         inner.typ = typ;
         Ok(self)
     }
@@ -394,12 +394,4 @@ impl fmt::Debug for TokenIssuer {
             .field("clock", &self.0.clock)
             .finish_non_exhaustive()
     }
-}
-
-fn encode_header(key: &SigningKey, typ: &str) -> String {
-    let mut header = Map::new();
-    header.insert("alg".to_owned(), key.algorithm().name().into());
-    header.insert("kid".to_owned(), key.kid().into());
-    header.insert("typ".to_owned(), typ.into());
-    compact::encode_header(header)
 }

@@ -16,6 +16,8 @@ mod key_cache;
 mod metadata;
 #[cfg(feature = "oidc-discovery")]
 mod oidc_discovery;
+#[cfg(feature = "oidc-discovery")]
+mod oidc_loader;
 mod retry_after;
 mod schedule;
 mod wait;
