@@ -58,6 +58,23 @@ impl<M> Asked<M> {
     }
 }
 
+/// In the extensions of a response: a refusal that the outermost authentication layer writes. A refusal that
+/// is written has only the [`Rejection`].
+#[derive(Clone)]
+pub(crate) struct Unwritten(pub(crate) Rejection);
+
+/// The refusal of a part below an authentication layer, which writes it on the way out. Where there is no
+/// layer, it is complete: the status and the challenge of the default realm.
+#[allow(dead_code, reason = "used by the parts below a layer")]
+pub(crate) fn unwritten<B>(rejection: Rejection, challenges: &Challenges, body: B) -> Response<B> {
+    let mut response = Response::new(body);
+    *response.status_mut() = rejection.status();
+    complete_headers(response.headers_mut(), &rejection, challenges);
+    response.extensions_mut().insert(rejection.clone());
+    response.extensions_mut().insert(Unwritten(rejection));
+    response
+}
+
 /// Adds what every refusal carries, where it is absent.
 pub(crate) fn complete_headers(
     headers: &mut HeaderMap,
