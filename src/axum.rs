@@ -8,9 +8,8 @@ use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 
-use crate::extensions::{MissingLayer, NoToken, PassedWithoutToken, TokenVerified};
+use crate::extensions::{LayerOutside, MissingLayer, NoToken, PassedWithoutToken};
 use crate::extract::{PresentedToken, TokenScheme, authorization};
-use crate::rejection::challenge::Challenges;
 use crate::rejection::{Rejection, RejectionKind, response};
 use crate::verify::VerifiedToken;
 
@@ -80,9 +79,10 @@ impl IntoResponse for MissingLayer {
 }
 
 impl IntoResponse for Rejection {
-    /// The status and the challenge, as the layer answers them over HTTP, with an empty body.
+    /// The refusal as the outermost authentication layer writes it: with its realm, its responder, its gRPC
+    /// form and its log event. See "Refusals from below" at [`JwtAuthLayer`](crate::JwtAuthLayer).
     ///
-    /// The realm is that of the layer for a refusal that an extractor made, else the default.
+    /// Where there is no layer, it is the status and the challenge, with the default realm and an empty body.
     ///
     /// # Example: an action that the token does not permit
     ///
@@ -96,12 +96,7 @@ impl IntoResponse for Rejection {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn into_response(self) -> Response {
-        let challenges = self.challenges().unwrap_or_else(Challenges::default_realm);
-        let mut response: Response<Body> = Response::default();
-        *response.status_mut() = self.status();
-        response::complete_headers(response.headers_mut(), &self, &challenges);
-        response.extensions_mut().insert(self);
-        response
+        response::unwritten(self, Body::empty())
     }
 }
 
@@ -139,10 +134,7 @@ where
             Err(missing) => missing,
         };
         Err(match head.extensions.get::<NoToken<C>>() {
-            Some(passed) => ExtractorRejection::Rejection(
-                Rejection::from(RejectionKind::MissingCredentials)
-                    .with_challenges(&passed.challenges),
-            ),
+            Some(_) => ExtractorRejection::Rejection(RejectionKind::MissingCredentials.into()),
             None => ExtractorRejection::MissingLayer(missing),
         })
     }
@@ -201,14 +193,9 @@ impl<S: Send + Sync> FromRequestParts<S> for PresentedToken {
 
     async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, ExtractorRejection> {
         let found = <Self as OptionalFromRequestParts<S>>::from_request_parts(head, state).await;
-        found.map_err(ExtractorRejection::MissingLayer)?.ok_or_else(|| {
-            let passed = head.extensions.get::<PassedWithoutToken>();
-            let missing = Rejection::from(RejectionKind::MissingCredentials);
-            ExtractorRejection::Rejection(match passed {
-                Some(passed) => missing.with_challenges(&passed.challenges),
-                None => missing,
-            })
-        })
+        found
+            .map_err(ExtractorRejection::MissingLayer)?
+            .ok_or_else(|| ExtractorRejection::Rejection(RejectionKind::MissingCredentials.into()))
     }
 }
 
@@ -228,10 +215,10 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for PresentedToken {
     type Rejection = MissingLayer;
 
     async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Option<Self>, MissingLayer> {
-        if head.extensions.get::<TokenVerified>().is_some() {
-            Ok(authorization::extract(&head.headers, &[TokenScheme::Bearer]).ok())
-        } else if head.extensions.get::<PassedWithoutToken>().is_some() {
+        if head.extensions.get::<PassedWithoutToken>().is_some() {
             Ok(None)
+        } else if head.extensions.get::<LayerOutside>().is_some() {
+            Ok(authorization::extract(&head.headers, &[TokenScheme::Bearer]).ok())
         } else {
             Err(MissingLayer::for_presented_token())
         }

@@ -2,34 +2,30 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
 #[cfg(all(feature = "tracing", feature = "axum"))]
 use std::sync::{Mutex, PoisonError};
 
-use crate::rejection::challenge::Challenges;
-
-/// Left in the extensions of a request whose token a layer verified. Of no size, so it costs
-/// no allocation.
+/// In the extensions of a request: an authentication layer is outside. It has no size, so it costs no
+/// allocation.
 #[derive(Clone, Copy)]
-pub(crate) struct TokenVerified;
+pub(crate) struct LayerOutside;
 
-/// Left in the extensions of a request that some layer let pass without a look at a token.
-#[derive(Clone)]
-pub(crate) struct PassedWithoutToken {
-    /// Those of that layer, for the extractor that asks for a token all the same.
-    #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "the extractor is axum's"))]
-    pub(crate) challenges: Arc<Challenges>,
-}
+/// In the extensions of a request: the innermost authentication layer let it pass without a token.
+#[derive(Clone, Copy)]
+pub(crate) struct PassedWithoutToken;
 
-/// The same, of a layer for these claims; so a missing layer can be told from a missing token.
-pub(crate) struct NoToken<C> {
-    pub(crate) challenges: Arc<Challenges>,
-    pub(crate) claims: PhantomData<fn() -> C>,
+/// The same, of a layer for these claims, so that a missing layer can be told from a missing token.
+pub(crate) struct NoToken<C>(PhantomData<fn() -> C>);
+
+impl<C> NoToken<C> {
+    pub(crate) fn new() -> Self {
+        Self(PhantomData)
+    }
 }
 
 impl<C> Clone for NoToken<C> {
     fn clone(&self) -> Self {
-        Self { challenges: Arc::clone(&self.challenges), claims: self.claims }
+        Self::new()
     }
 }
 

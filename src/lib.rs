@@ -82,6 +82,7 @@
 //! | `oidc-discovery` | | `OidcDiscovery` and `JwtVerifier::discover_with`: the keys' URL from the issuer's metadata; `KnownIssuer`: the issuers of the trade |
 //! | `reqwest-0_13` | | the HTTP client (reqwest 0.13, rustls): `JwksUrl::new`, and with `oidc-discovery` `JwtVerifier::discover` and `KnownIssuer::verifier` |
 //! | `test-util` | | for dev-dependencies: a kit (module `test_util`) that tests handlers and mints right and wrong tokens |
+//! | `tonic-0_14` | | for tonic 0.14: `From<Rejection> for tonic::Status` |
 //! | `tracing` | | one `debug` event for each refused request; `info` and `warn` where fetched keys change or cannot be had, `warn` for doubtful secrets and keys, `error` for a missing layer |
 //!
 //! Features add, and change nothing of what is there. One of the two backends must be on. Neither
@@ -143,6 +144,8 @@ mod jsonwebtoken_keys;
 #[cfg(feature = "test-util")]
 #[allow(clippy::expect_used, clippy::panic, reason = "a test that is mistaken should fail at once")]
 pub mod test_util;
+#[cfg(feature = "tonic-0_14")]
+mod tonic_0_14;
 
 pub mod docs;
 

@@ -22,7 +22,8 @@ use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response, header};
 use serde::Deserialize;
 use tower_jwt_auth::{
-    Algorithm, IssuerSet, JwtAuthLayer, JwtVerifier, RegisteredClaims, VerifiedToken, VerifyToken,
+    Algorithm, IssuerSet, JwtAuthLayer, JwtVerifier, PresentedToken, RegisteredClaims,
+    ResponseForRejection, VerifiedToken, VerifyToken, verify_fn,
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -114,6 +115,17 @@ fn contenders(fixture: &Fixture) -> Vec<Contender> {
             Some(fixture.forged_token()),
         ),
         through_layer::<RegisteredClaims>("layer, no token", verifier, None),
+        inside_of_a_layer("way back, none", |layer| layer),
+        inside_of_a_layer("way back, default responder", |layer| {
+            layer.with_realm("shop").expect("a realm")
+        }),
+        inside_of_a_layer("way back, closure", |layer| {
+            layer.with_rejection_fn(|rejection, _| {
+                let mut response = Response::new(());
+                *response.status_mut() = rejection.status();
+                response
+            })
+        }),
     ]
 }
 
@@ -162,6 +174,30 @@ where
             let _ = service.poll_ready(&mut Context::from_waker(std::task::Waker::noop()));
             let response = service.call(request).now_or_never();
             response.is_some_and(|response| response.is_ok_and(|r| r.status() == expected))
+        },
+    )
+}
+
+/// A layer inside of another one. By default it leaves the refusals of the parts below to the outer layer;
+/// what its own way back costs is the difference to that.
+fn inside_of_a_layer<R>(
+    name: &'static str,
+    with: impl FnOnce(JwtAuthLayer<()>) -> JwtAuthLayer<(), R>,
+) -> Contender
+where
+    R: ResponseForRejection<()>,
+{
+    let layer = || JwtAuthLayer::new(verify_fn(|_: &PresentedToken| Ok(())));
+    let inner = with(layer()).layer(Inner::<()>(std::marker::PhantomData));
+    let mut service = layer().layer(inner);
+    let authorization = HeaderValue::from_static("Bearer an-api-key");
+    Contender::with_input(
+        name,
+        move || request(Some(&authorization)),
+        move |request| {
+            let _ = service.poll_ready(&mut Context::from_waker(std::task::Waker::noop()));
+            let response = service.call(request).now_or_never();
+            response.is_some_and(|response| response.is_ok_and(|r| r.status() == 200))
         },
     )
 }

@@ -1,6 +1,5 @@
 use std::fmt;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -10,7 +9,8 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::authenticate::{Policy, ResponseHeaders};
+use crate::authenticate::way_back::WayBack;
+use crate::authenticate::{Admitted, Policy, ResponseHeaders};
 use crate::rejection::ResponseForRejection;
 use crate::verify::PendingVerdict;
 
@@ -45,18 +45,22 @@ pin_project! {
         S: Service<Request<ReqB>>,
     {
         #[pin]
-        state: State<S, C, R, ReqB>,
-        remembered: PhantomData<fn() -> M>,
+        state: State<S, C, R, ReqB, M>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<S, C, R, ReqB>
+    enum State<S, C, R, ReqB, M>
     where
         S: Service<Request<ReqB>>,
     {
-        Forward { #[pin] future: S::Future, headers: Option<ResponseHeaders> },
+        Forward {
+            #[pin]
+            future: S::Future,
+            headers: Option<ResponseHeaders>,
+            way_back: Option<WayBack<C, R, M>>,
+        },
         Reject { response: Option<S::Response> },
         Wait { waiting: Option<Box<Waiting<S, C, R, ReqB>>> },
         Done,
@@ -76,9 +80,13 @@ pub(crate) struct Waiting<S, C, R, ReqB> {
 }
 
 impl<S: Service<Request<ReqB>>, C, R, ReqB, M> ResponseFuture<S, C, R, ReqB, M> {
-    /// Adds the headers to the response of the inner service.
-    pub(crate) fn forward(future: S::Future, headers: Option<ResponseHeaders>) -> Self {
-        Self::in_state(State::Forward { future, headers })
+    /// Adds the headers to the response of the inner service, and writes a refusal that it asks for.
+    pub(super) fn forward(
+        future: S::Future,
+        headers: Option<ResponseHeaders>,
+        way_back: Option<WayBack<C, R, M>>,
+    ) -> Self {
+        Self::in_state(State::Forward { future, headers, way_back })
     }
 
     pub(crate) fn reject(response: S::Response) -> Self {
@@ -89,8 +97,8 @@ impl<S: Service<Request<ReqB>>, C, R, ReqB, M> ResponseFuture<S, C, R, ReqB, M> 
         Self::in_state(State::Wait { waiting: Some(Box::new(waiting)) })
     }
 
-    fn in_state(state: State<S, C, R, ReqB>) -> Self {
-        Self { state, remembered: PhantomData }
+    fn in_state(state: State<S, C, R, ReqB, M>) -> Self {
+        Self { state }
     }
 }
 
@@ -106,8 +114,11 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProj::Forward { future, headers } => {
+                StateProj::Forward { future, headers, way_back } => {
                     let mut response = ready!(future.poll(cx));
+                    if let Some(way_back) = way_back.take() {
+                        response = response.map(|response| way_back.write(response));
+                    }
                     if let (Some(headers), Ok(response)) = (headers.take(), &mut response) {
                         headers.add_to(response.headers_mut());
                     }
@@ -128,13 +139,13 @@ where
                     let Waiting { mut inner, policy, responder, mut head, body, .. } = *done;
                     match verdict {
                         Ok(accepted) => {
-                            let headers = policy.admit(&mut head, accepted);
+                            let Admitted { headers, writes } = policy.admit(&mut head, accepted);
+                            let way_back = writes.then(|| WayBack::new(&policy, &responder, &head));
                             let future = inner.call(Request::from_parts(head, body));
-                            State::Forward { future, headers }
+                            State::Forward { future, headers, way_back }
                         }
                         Err(rejection) => {
-                            let asked = policy.remember(&head, &*responder);
-                            let response = policy.refuse(rejection, asked, &*responder);
+                            let response = policy.refuse(rejection, &head, &*responder);
                             State::Reject { response: Some(response) }
                         }
                     }

@@ -23,6 +23,19 @@ use crate::verify::VerifyToken;
 /// status and the challenge of the table at [`RejectionKind`](crate::RejectionKind); to a gRPC
 /// request it is a trailers-only gRPC answer.
 ///
+/// # Refusals from below
+///
+/// A [`Rejection`] that a part below the layer returns gets the same answer: the layer writes it on the way
+/// out, with its realm, its responder, its gRPC form and its log event. So one place decides on the form of
+/// all refusals of an API. Such parts are handlers and extractors of axum (`Err(rejection)`), methods of tonic
+/// with feature `tonic-0_14` (`Err(rejection.into())`, before the response begins), and other layers of this
+/// crate.
+///
+/// Where layers are nested, the outermost one writes. A layer with [a realm](Self::with_realm) or
+/// [a responder](Self::with_rejection_response) of its own writes its own refusals, and those of the parts
+/// below it. What layers in between add to the response is kept: header fields, extensions. If one of them
+/// changes its status, the response is left as it is.
+///
 /// # Example: around any service
 ///
 /// ```
@@ -65,7 +78,8 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     ///
     /// For a closure, see [`with_rejection_fn`](Self::with_rejection_fn).
     #[must_use]
-    pub fn with_rejection_response<Q>(self, responder: Q) -> JwtAuthLayer<C, Q> {
+    pub fn with_rejection_response<Q>(mut self, responder: Q) -> JwtAuthLayer<C, Q> {
+        self.policy_mut().has_own_form = true;
         JwtAuthLayer { policy: self.policy, responder: Arc::new(responder) }
     }
 
@@ -76,9 +90,8 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// than its method and URI, or where the type has to be written down (a field, what a function returns),
     /// which cannot be done for a closure.
     ///
-    /// It writes what the *layer* refuses. What an extractor or a handler refuses (a missing scope, say)
-    /// is answered there, with an empty body; those responses too have the [`Rejection`] among their
-    /// extensions: to give all of them one form, map the response outside of the layer.
+    /// It writes what the layer refuses, and what the parts below it refuse (see "Refusals from below" at
+    /// [`JwtAuthLayer`]).
     ///
     /// The closure sees the URI as this layer does: inside of axum's `Router::nest`, its path lacks the
     /// prefix (see [`exempt`](Self::exempt)).

@@ -3,8 +3,8 @@
 mod future;
 mod layer;
 mod service;
+mod way_back;
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::{fmt, mem};
 
@@ -16,10 +16,11 @@ pub use self::future::ResponseFuture;
 pub use self::layer::JwtAuthLayer;
 pub use self::service::JwtAuth;
 use crate::config_error::ConfigError;
-use crate::extensions::{NoToken, PassedWithoutToken, TokenVerified};
+use crate::extensions::{LayerOutside, NoToken, PassedWithoutToken};
 use crate::extract::{TokenScheme, authorization};
 use crate::rejection::challenge::Challenges;
 use crate::rejection::grpc::GrpcAnswers;
+use crate::rejection::response;
 use crate::rejection::response::Asked;
 use crate::rejection::{Rejection, RejectionKind, ResponseForRejection};
 use crate::verify::{
@@ -35,6 +36,8 @@ pub(crate) struct Policy<C> {
     pub(crate) exempt: Option<Arc<Predicate>>,
     pub(crate) optional: bool,
     pub(crate) grpc_answers: GrpcAnswers,
+    /// With a realm or a responder of its own it writes its refusals itself, also inside of another layer.
+    pub(crate) has_own_form: bool,
 }
 
 pub(crate) type Predicate = dyn Fn(&Parts) -> bool + Send + Sync;
@@ -42,13 +45,20 @@ pub(crate) type Predicate = dyn Fn(&Parts) -> bool + Send + Sync;
 /// What is to become of a request.
 pub(crate) enum Decision<C> {
     /// It goes on, without a token.
-    Pass,
+    Pass { writes: bool },
     /// It goes on, with its token.
     Verified(Accepted<C>),
     /// It does not.
     Refused(Rejection),
     /// It waits.
     Pending(PendingVerdict<C>),
+}
+
+/// What is to become of the response of an accepted request.
+pub(crate) struct Admitted {
+    pub(crate) headers: Option<ResponseHeaders>,
+    /// Whether this layer writes the refusals of the parts below.
+    pub(crate) writes: bool,
 }
 
 /// Headers that a verifier adds to the response of an accepted request.
@@ -76,11 +86,13 @@ impl<C: Send + Sync + 'static> Policy<C> {
             exempt: None,
             optional: false,
             grpc_answers: GrpcAnswers::Grpc,
+            has_own_form: false,
         }
     }
 
     pub(crate) fn set_realm(&mut self, realm: &str) -> Result<(), ConfigError> {
         self.challenges = Arc::new(Challenges::new(realm)?);
+        self.has_own_form = true;
         Ok(())
     }
 
@@ -111,23 +123,30 @@ impl<C: Send + Sync + 'static> Policy<C> {
     fn pass(&self, head: &mut Parts) -> Decision<C> {
         // What an outer layer verified fits its rules, and not those of this layer.
         head.extensions.remove::<VerifiedToken<C>>();
-        head.extensions.remove::<TokenVerified>();
-        let challenges = Arc::clone(&self.challenges);
-        head.extensions.insert(PassedWithoutToken { challenges: Arc::clone(&challenges) });
-        head.extensions.insert(NoToken::<C> { challenges, claims: PhantomData });
-        Decision::Pass
+        head.extensions.insert(PassedWithoutToken);
+        head.extensions.insert(NoToken::<C>::new());
+        Decision::Pass { writes: self.enter(head) }
     }
 
-    /// Puts the proof where the inner service finds it, and returns what to add to the response.
-    pub(crate) fn admit(&self, head: &mut Parts, accepted: Accepted<C>) -> Option<ResponseHeaders> {
+    /// Leaves the mark of a layer. Whether this layer writes the refusals of the parts below: the outermost
+    /// one does, and one with a form of its own.
+    fn enter(&self, head: &mut Parts) -> bool {
+        head.extensions.insert(LayerOutside).is_none() || self.has_own_form
+    }
+
+    /// Puts the proof where the inner service finds it.
+    pub(crate) fn admit(&self, head: &mut Parts, accepted: Accepted<C>) -> Admitted {
         let (token, extras) = accepted.into_parts();
         let headers = extras.and_then(|mut extras| {
             head.extensions.extend(mem::take(&mut extras.extensions));
             (!extras.headers.is_empty()).then_some(ResponseHeaders(extras))
         });
         head.extensions.insert(token);
-        head.extensions.insert(TokenVerified);
-        headers
+        let is_inner = head.extensions.insert(LayerOutside).is_some();
+        if is_inner {
+            head.extensions.remove::<PassedWithoutToken>();
+        }
+        Admitted { headers, writes: !is_inner || self.has_own_form }
     }
 
     /// What to keep of a request that may be refused.
@@ -138,8 +157,24 @@ impl<C: Send + Sync + 'static> Policy<C> {
         Asked::new(head, self.grpc_answers, responder)
     }
 
-    /// The answer to a refused request.
+    /// The answer to a request that this layer refuses. Inside of another layer, it is that one's to write.
     pub(crate) fn refuse<B, R>(
+        &self,
+        rejection: Rejection,
+        head: &Parts,
+        responder: &R,
+    ) -> Response<B>
+    where
+        R: ResponseForRejection<B>,
+    {
+        if !self.has_own_form && head.extensions.get::<LayerOutside>().is_some() {
+            return response::unwritten(rejection, responder.empty_body());
+        }
+        self.write(rejection, self.remember(head, responder), responder)
+    }
+
+    /// Writes the answer to a refused request: the one place that does, with one log event.
+    pub(crate) fn write<B, R>(
         &self,
         rejection: Rejection,
         asked: Asked<R::Remembered>,
@@ -178,6 +213,7 @@ impl<C> Clone for Policy<C> {
             exempt: self.exempt.clone(),
             optional: self.optional,
             grpc_answers: self.grpc_answers,
+            has_own_form: self.has_own_form,
         }
     }
 }

@@ -2,11 +2,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::{fmt, mem};
 
+use http::request::Parts;
 use http::{Request, Response};
 use tower_service::Service;
 
 use crate::authenticate::future::{ResponseFuture, Waiting};
-use crate::authenticate::{Decision, Policy};
+use crate::authenticate::way_back::WayBack;
+use crate::authenticate::{Admitted, Decision, Policy};
 use crate::claims::RegisteredClaims;
 use crate::rejection::{EmptyBody, ResponseForRejection};
 
@@ -50,18 +52,20 @@ where
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         let (mut head, body) = request.into_parts();
         match self.policy.authenticate(&mut head) {
-            Decision::Pass => {
-                ResponseFuture::forward(self.inner.call(Request::from_parts(head, body)), None)
+            Decision::Pass { writes } => {
+                let way_back = self.way_back(writes, &head);
+                let future = self.inner.call(Request::from_parts(head, body));
+                ResponseFuture::forward(future, None, way_back)
             }
             Decision::Verified(accepted) => {
-                let headers = self.policy.admit(&mut head, accepted);
+                let Admitted { headers, writes } = self.policy.admit(&mut head, accepted);
+                let way_back = self.way_back(writes, &head);
                 let future = self.inner.call(Request::from_parts(head, body));
-                ResponseFuture::forward(future, headers)
+                ResponseFuture::forward(future, headers, way_back)
             }
             Decision::Refused(rejection) => {
                 drop(self.take_ready());
-                let asked = self.policy.remember(&head, &*self.responder);
-                ResponseFuture::reject(self.policy.refuse(rejection, asked, &*self.responder))
+                ResponseFuture::reject(self.policy.refuse(rejection, &head, &*self.responder))
             }
             Decision::Pending(verdict) => ResponseFuture::wait(Waiting {
                 verdict,
@@ -72,6 +76,16 @@ where
                 body,
             }),
         }
+    }
+}
+
+impl<S, C: Send + Sync + 'static, R> JwtAuth<S, C, R> {
+    /// What it takes to write a refusal from below, where this layer is the one that writes.
+    fn way_back<B>(&self, writes: bool, head: &Parts) -> Option<WayBack<C, R, R::Remembered>>
+    where
+        R: ResponseForRejection<B>,
+    {
+        writes.then(|| WayBack::new(&self.policy, &self.responder, head))
     }
 }
 

@@ -10,8 +10,8 @@ use http::{HeaderName, HeaderValue, Method, Response};
 
 use crate::rejection::{MAX_DESCRIPTION, Rejection};
 
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+pub(super) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// The longest name of a media type, two times 127 characters and the slash (RFC 6838 section 4.2).
 const MAX_MEDIA_TYPE: usize = 255;

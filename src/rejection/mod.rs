@@ -70,9 +70,6 @@ struct Details {
     expected: Option<Arc<str>>,
     cause: Option<Arc<dyn Error + Send + Sync>>,
     headers: Option<HeaderMap>,
-    /// Those of the layer that an extractor speaks for.
-    #[cfg(feature = "axum")]
-    challenges: Option<Arc<challenge::Challenges>>,
 }
 
 impl Rejection {
@@ -227,11 +224,6 @@ impl Rejection {
         self.with(|details| details.expected = Some(Arc::clone(expected)))
     }
 
-    #[cfg(feature = "axum")]
-    pub(crate) fn with_challenges(self, challenges: &Arc<challenge::Challenges>) -> Self {
-        self.with(|details| details.challenges = Some(Arc::clone(challenges)))
-    }
-
     fn with(mut self, change: impl FnOnce(&mut Details)) -> Self {
         change(Arc::make_mut(self.details.get_or_insert_default()));
         self
@@ -335,11 +327,6 @@ impl Rejection {
 
     pub(crate) fn headers(&self) -> Option<&HeaderMap> {
         self.details.as_ref()?.headers.as_ref()
-    }
-
-    #[cfg(feature = "axum")]
-    pub(crate) fn challenges(&self) -> Option<Arc<challenge::Challenges>> {
-        self.details.as_ref().and_then(|details| details.challenges.clone())
     }
 
     fn details(&self) -> Option<&Details> {

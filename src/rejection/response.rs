@@ -1,8 +1,13 @@
 //! The answer to a refused request: over gRPC to gRPC, and over HTTP to all others.
 
-use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use std::mem;
+
+use http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
+    ETAG, LAST_MODIFIED, RETRY_AFTER, TRAILER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
+};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use crate::rejection::challenge::Challenges;
 use crate::rejection::grpc::{GrpcAnswers, MediaType};
@@ -58,22 +63,76 @@ impl<M> Asked<M> {
     }
 }
 
-/// In the extensions of a response: a refusal that the outermost authentication layer writes. A refusal that
-/// is written has only the [`Rejection`].
+/// In the extensions of a response: a refusal that an authentication layer writes on the way out. A refusal
+/// that is written leaves only the [`Rejection`].
 #[derive(Clone)]
-pub(crate) struct Unwritten(pub(crate) Rejection);
+struct Unwritten(Rejection);
 
-/// The refusal of a part below an authentication layer, which writes it on the way out. Where there is no
-/// layer, it is complete: the status and the challenge of the default realm.
-#[allow(dead_code, reason = "used by the parts below a layer")]
-pub(crate) fn unwritten<B>(rejection: Rejection, challenges: &Challenges, body: B) -> Response<B> {
+/// The refusal of a part below an authentication layer. It is complete by itself, with the challenge of the
+/// default realm, for a part that has no layer around it.
+pub(crate) fn unwritten<B>(rejection: Rejection, body: B) -> Response<B> {
     let mut response = Response::new(body);
     *response.status_mut() = rejection.status();
-    complete_headers(response.headers_mut(), &rejection, challenges);
+    complete_headers(response.headers_mut(), &rejection, &Challenges::default_realm());
     response.extensions_mut().insert(rejection.clone());
     response.extensions_mut().insert(Unwritten(rejection));
     response
 }
+
+/// The refusal that a response from below asks to have written; `None` for any other response. A part in
+/// between that gave the response another status has made something else of it, such as a redirect.
+pub(crate) fn asks_for<B>(response: &Response<B>) -> Option<Rejection> {
+    if response.extensions().is_empty() {
+        return None;
+    }
+    if let Some(Unwritten(rejection)) = response.extensions().get() {
+        return (response.status() == rejection.status()).then(|| rejection.clone());
+    }
+    #[cfg(feature = "tonic-0_14")]
+    {
+        crate::tonic_0_14::rejection_of(response.extensions().get()?)
+    }
+    #[cfg(not(feature = "tonic-0_14"))]
+    None
+}
+
+/// Adds to a refusal that was written what parts in between added to the response in its place: extensions,
+/// and header fields such as `set-cookie` or those of CORS.
+pub(crate) fn keep_what_was_added<B>(written: &mut Response<B>, replaced: Response<B>) {
+    let (mut replaced, _) = replaced.into_parts();
+    replaced.extensions.remove::<Unwritten>();
+    replaced.extensions.extend(mem::take(written.extensions_mut()));
+    *written.extensions_mut() = replaced.extensions;
+    for name in OF_THE_ANSWER {
+        replaced.headers.remove(name);
+    }
+    for name in written.headers().keys() {
+        replaced.headers.remove(name);
+    }
+    for name in replaced.headers.keys() {
+        for value in replaced.headers.get_all(name) {
+            append(written.headers_mut(), name, value.clone());
+        }
+    }
+}
+
+/// Fields that describe the replaced answer or its body.
+const OF_THE_ANSWER: [HeaderName; 14] = [
+    CACHE_CONTROL,
+    CONTENT_ENCODING,
+    CONTENT_LANGUAGE,
+    CONTENT_LENGTH,
+    CONTENT_RANGE,
+    CONTENT_TYPE,
+    ETAG,
+    LAST_MODIFIED,
+    RETRY_AFTER,
+    TRAILER,
+    TRANSFER_ENCODING,
+    WWW_AUTHENTICATE,
+    grpc::GRPC_STATUS,
+    grpc::GRPC_MESSAGE,
+];
 
 /// Adds what every refusal carries, where it is absent.
 pub(crate) fn complete_headers(
@@ -106,6 +165,6 @@ fn add_own_headers(headers: &mut HeaderMap, rejection: &Rejection) {
 }
 
 /// A map that is full (32,768 fields) stays as it is.
-fn append(headers: &mut HeaderMap, name: &http::HeaderName, value: HeaderValue) {
+fn append(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) {
     let _ = headers.try_append(name, value);
 }

@@ -37,6 +37,7 @@ mod providers;
 mod public_types;
 mod readiness;
 mod refusals;
+mod refusals_from_below;
 mod response_bodies;
 mod rfc7520;
 mod security_page;

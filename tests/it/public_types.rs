@@ -141,7 +141,7 @@ where
     C: 'static,
     R: Send + Sync + 'static,
     B: Send + 'static,
-    M: 'static,
+    M: Send + 'static,
 {
     fn is_send<T: Send>() {}
     is_send::<ResponseFuture<S, C, R, B, M>>();

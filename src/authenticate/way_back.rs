@@ -1,0 +1,39 @@
+//! The way back: refusals of the parts below a layer, which the layer writes.
+
+use std::sync::Arc;
+
+use http::Response;
+use http::request::Parts;
+
+use crate::authenticate::Policy;
+use crate::rejection::ResponseForRejection;
+use crate::rejection::response::{self, Asked};
+
+/// What it takes to write a refusal from below. Making one costs no allocation, unless the responder
+/// remembers something that does.
+pub(super) struct WayBack<C, R, M> {
+    policy: Arc<Policy<C>>,
+    responder: Arc<R>,
+    asked: Asked<M>,
+}
+
+impl<C: Send + Sync + 'static, R, M> WayBack<C, R, M> {
+    pub(super) fn new<B>(policy: &Arc<Policy<C>>, responder: &Arc<R>, head: &Parts) -> Self
+    where
+        R: ResponseForRejection<B, Remembered = M>,
+    {
+        let asked = policy.remember(head, &**responder);
+        Self { policy: Arc::clone(policy), responder: Arc::clone(responder), asked }
+    }
+
+    /// The response, or in its place the refusal that it asks for.
+    pub(super) fn write<B>(self, response: Response<B>) -> Response<B>
+    where
+        R: ResponseForRejection<B, Remembered = M>,
+    {
+        let Some(rejection) = response::asks_for(&response) else { return response };
+        let mut written = self.policy.write(rejection, self.asked, &*self.responder);
+        response::keep_what_was_added(&mut written, response);
+        written
+    }
+}

@@ -1,0 +1,146 @@
+//! The same over gRPC: trailers-only answers before the response begins, and tonic's form within a stream.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+
+use axum::body::Body;
+use axum::routing::post;
+use futures_util::Stream;
+use http::{Request, StatusCode};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::{Channel, Server};
+use tonic::{Code, Response, Status};
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_health::pb::health_server::{Health, HealthServer};
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+use tower::ServiceExt;
+use tower_jwt_auth::{Rejection, VerifiedToken};
+
+use super::{CHALLENGE, good, layer, refuse, write_scope};
+
+/// Refuses by the name of the service that is asked about.
+struct Refusing;
+
+fn refusal() -> Rejection {
+    write_scope().with_description("only clerks write orders")
+}
+
+#[tonic::async_trait]
+impl Health for Refusing {
+    async fn check(
+        &self,
+        request: tonic::Request<HealthCheckRequest>,
+    ) -> Result<Response<HealthCheckResponse>, Status> {
+        let token: Result<&VerifiedToken, _> = VerifiedToken::from_extensions(request.extensions());
+        assert!(token.is_ok());
+        match &*request.into_inner().service {
+            "down" => Err(Rejection::unavailable(std::io::Error::other("no database")).into()),
+            "other" => Err(Status::not_found("no such order")),
+            "changed" => {
+                let mut status = Status::new(Code::NotFound, "as if it were not there");
+                status.set_source(std::sync::Arc::new(refusal()));
+                Err(status)
+            }
+            _ => Err(refusal().into()),
+        }
+    }
+
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
+
+    async fn watch(
+        &self,
+        request: tonic::Request<HealthCheckRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        if request.into_inner().service == "at once" {
+            return Err(refusal().into());
+        }
+        let serving = HealthCheckResponse { status: ServingStatus::Serving.into() };
+        let stream = tokio_stream::iter([Ok(serving), Err(refusal().into())]);
+        Ok(Response::new(Box::pin(stream)))
+    }
+}
+
+async fn client() -> HealthClient<Channel> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address: SocketAddr = listener.local_addr().unwrap();
+    let server = Server::builder()
+        .layer(layer().with_realm("shop").unwrap())
+        .add_service(HealthServer::new(Refusing))
+        .serve_with_incoming(TcpListenerStream::new(listener));
+    tokio::spawn(server);
+    let channel = Channel::from_shared(format!("http://{address}")).unwrap();
+    HealthClient::new(channel.connect().await.unwrap())
+}
+
+fn call(service: &str) -> tonic::Request<HealthCheckRequest> {
+    let mut request = tonic::Request::new(HealthCheckRequest { service: service.into() });
+    let authorization = format!("Bearer {}", good());
+    request.metadata_mut().insert("authorization", authorization.parse().unwrap());
+    request
+}
+
+fn challenge(status: &Status) -> Option<&str> {
+    status.metadata().get("www-authenticate").map(|value| value.to_str().unwrap())
+}
+
+#[tokio::test]
+async fn a_unary_method_refuses_in_the_form_of_the_layer() {
+    let refused = client().await.check(call("")).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    assert_eq!(refused.message(), "only clerks write orders");
+    assert_eq!(challenge(&refused), Some(CHALLENGE));
+}
+
+#[tokio::test]
+async fn an_outage_in_a_method_is_unavailable_with_retry_after() {
+    let refused = client().await.check(call("down")).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable);
+    assert_eq!(refused.metadata().get("retry-after").unwrap(), "5");
+    assert!(!refused.message().contains("database"), "{}", refused.message());
+}
+
+#[tokio::test]
+async fn a_status_of_another_code_is_left_alone() {
+    let mut client = client().await;
+    for (service, message) in [("other", "no such order"), ("changed", "as if it were not there")] {
+        let status = client.check(call(service)).await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::NotFound, message));
+        assert_eq!(challenge(&status), None);
+    }
+}
+
+#[tokio::test]
+async fn a_streaming_method_refuses_in_the_form_of_the_layer_before_it_begins() {
+    let refused = client().await.watch(call("at once")).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    assert_eq!(challenge(&refused), Some(CHALLENGE));
+}
+
+#[tokio::test]
+async fn an_error_within_a_stream_keeps_the_form_of_tonic() {
+    let mut stream = client().await.watch(call("")).await.unwrap().into_inner();
+    assert_eq!(stream.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
+    let error = stream.message().await.unwrap_err();
+    assert_eq!(error.code(), Code::PermissionDenied);
+    assert_eq!(error.message(), "only clerks write orders");
+    assert_eq!(challenge(&error), None);
+}
+
+#[tokio::test]
+async fn a_handler_of_axum_refuses_a_grpc_request_by_grpc() {
+    let router = axum::Router::new()
+        .route("/orders.Orders/Write", post(refuse))
+        .layer(layer().with_realm("shop").unwrap());
+    let request = Request::post("/orders.Orders/Write")
+        .header("authorization", format!("Bearer {}", good()))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(Body::empty())
+        .unwrap();
+    let refused = router.oneshot(request).await.unwrap();
+    assert_eq!(refused.status(), StatusCode::OK);
+    assert_eq!(refused.headers()["grpc-status"], "7");
+    assert_eq!(refused.headers()["grpc-message"], "only clerks write orders");
+    assert_eq!(refused.headers()["www-authenticate"], CHALLENGE);
+}
