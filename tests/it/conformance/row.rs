@@ -1,7 +1,5 @@
 //! A row, and the request that it describes.
 
-use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -11,7 +9,8 @@ use tower_jwt_auth::{
     VerificationKey,
 };
 
-use crate::support::{self, AUDIENCE, ISSUER, NOW, TestKey, b64};
+use super::keys::{base_name, local_key, named_key};
+use crate::support::{self, AUDIENCE, ISSUER, NOW, b64};
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -366,36 +365,6 @@ impl Case<'_> {
             }
             _ => panic!("unknown placeholder <{placeholder}>"),
         }
-    }
-}
-
-/// A key by the name of its algorithm; `ES256#2` is another one than `ES256`.
-fn named_key(name: &str) -> &'static TestKey {
-    static OTHERS: LazyLock<Mutex<HashMap<String, &'static TestKey>>> =
-        LazyLock::new(Mutex::default);
-
-    let algorithm: Algorithm = base_name(name).parse().unwrap();
-    if !name.contains('#') {
-        return support::key(algorithm);
-    }
-    let mut others = OTHERS.lock().unwrap();
-    others
-        .entry(name.to_owned())
-        .or_insert_with(|| Box::leak(Box::new(TestKey::generate(algorithm))))
-}
-
-fn base_name(name: &str) -> &str {
-    name.split('#').next().unwrap()
-}
-
-/// A secret or a PEM by itself: it has no `kid`.
-fn local_key(name: &str) -> VerificationKey {
-    let key = named_key(name);
-    match key.algorithm {
-        Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => {
-            VerificationKey::from_secret(key.secret(), key.algorithm).unwrap()
-        }
-        _ => VerificationKey::from_pem(key.pem().as_bytes(), key.algorithm).unwrap(),
     }
 }
 

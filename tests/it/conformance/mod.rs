@@ -1,6 +1,7 @@
 //! Rows of input and expected answer, in `tests/conformance/*.json`; their format stands in the
 //! README there.
 
+mod keys;
 mod row;
 mod run;
 

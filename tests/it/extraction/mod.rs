@@ -1,0 +1,38 @@
+//! Where the token is found, and what is no token; and who passes without one.
+
+mod grammar;
+mod passing;
+mod properties;
+mod rules;
+mod sensitive;
+
+use http::Response;
+use tower_jwt_auth::{JwtAuthLayer, PresentedToken, RejectionKind, VerifiedToken, verify_fn};
+
+use crate::support::requests::{Body, reached, refusal, request, send};
+
+/// A layer that accepts every token, and whose claims are the token.
+fn echo() -> JwtAuthLayer<String> {
+    JwtAuthLayer::new(verify_fn(|token: &PresentedToken| Ok(token.as_str().to_owned())))
+}
+
+/// The token that the inner service was called with, or the reason why it was not called.
+fn outcome(response: &Response<Body>) -> Result<String, RejectionKind> {
+    match refusal(response) {
+        Some(kind) => {
+            assert!(reached(response).is_none(), "refused, and the inner service was called");
+            Err(kind)
+        }
+        None => {
+            let head = reached(response).expect("neither refused nor forwarded");
+            let token = VerifiedToken::<String>::from_extensions(&head.extensions).unwrap();
+            Ok(token.claims().clone())
+        }
+    }
+}
+
+fn extracted<V: AsRef<[u8]>>(
+    authorization: impl IntoIterator<Item = V>,
+) -> Result<String, RejectionKind> {
+    outcome(&send(&echo(), request(authorization)))
+}
