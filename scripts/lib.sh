@@ -18,9 +18,10 @@ fail() {
   exit 1
 }
 
-# apt_install [OPTION...] PACKAGE...: installs Debian packages; a server among them is not started.
+# apt_install [OPTION...] PACKAGE...: installs Debian packages; a server among them is not started. With
+# NO_INSTALL=1 it fails instead, and names them.
 apt_install() {
-  command -v apt-get >/dev/null || fail "please install: $*"
+  [ -z "${NO_INSTALL:-}" ] && command -v apt-get >/dev/null || fail "please install: $*"
   apt-get update -qq
   (
     policy=/usr/sbin/policy-rc.d
@@ -84,6 +85,29 @@ wait_for_line() {
     fi
     sleep 0.05
   done
+}
+
+# run_checks SCRIPT...: runs these scripts of this folder in order, each word with its arguments, and prints the
+# time of each. The first one that fails ends the run.
+run_checks() {
+  local check start status times=()
+  for check; do
+    [ -x "scripts/${check%% *}" ] || fail "there is no scripts/${check%% *}"
+  done
+  for check; do
+    printf '\n== scripts/%s\n' "$check"
+    start=$SECONDS
+    # shellcheck disable=SC2086 # The arguments are words.
+    scripts/$check </dev/null || {
+      status=$?
+      printf '\n== scripts/%s failed after %d s\n' "$check" $((SECONDS - start))
+      exit "$status"
+    }
+    times+=("$(printf '%5d s  scripts/%s' $((SECONDS - start)) "$check")")
+    printf '== scripts/%s: %d s\n' "$check" $((SECONDS - start))
+  done
+  printf '\nall checks passed\n'
+  printf '%s\n' "${times[@]}"
 }
 
 servers=()
