@@ -70,6 +70,17 @@ tool() {
   printf '%s\n' "$venv/bin/$1"
 }
 
+# cargo_tool NAME VERSION: installs a program of this version with cargo, unless it is installed, and prints the
+# folder that it is in. Built without optimisation and without debug information: that takes a minute.
+cargo_tool() {
+  local root=$CARGO_TARGET_DIR/tools
+  if [ "$("$root/bin/$1" "${1#cargo-}" --version 2>/dev/null)" != "$1 $2" ]; then
+    CARGO_TARGET_DIR=$scratch/build CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0 \
+      cargo install --quiet --locked --debug --root "$root" "$1@$2" >&2
+  fi
+  printf '%s\n' "$root/bin"
+}
+
 # wait_for_line FILE PATTERN SECONDS [PID]: waits until a line of FILE matches; fails after that
 # time, or as soon as the process has ended.
 wait_for_line() {
