@@ -5,9 +5,10 @@ use crate::key::verification_key::VerificationKey;
 
 /// The few keys that may have signed a token, in the order in which they are tried.
 ///
-/// The default is none at all. They stand in line, without an allocation, and are cheap to clone.
+/// The default has no keys. The keys are stored inline, without an allocation, and are cheap to
+/// clone.
 ///
-/// # Example: more than fit
+/// # Example: keys beyond the limit are dropped
 ///
 /// ```
 /// use tower_jwt_auth::{Algorithm, KeyCandidates, VerificationKey};
@@ -25,31 +26,32 @@ pub struct KeyCandidates {
 }
 
 impl KeyCandidates {
-    /// How many there are at most: each one costs a signature check.
+    /// The maximum number of keys. Each one costs a signature check.
     pub const MAX: usize = 4;
 
-    /// Whether there is none.
+    /// Whether there are no keys.
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
     }
 
-    /// The keys, the one to try first at the beginning.
+    /// The keys, in the order in which they are tried.
     pub fn iter(&self) -> impl Iterator<Item = &VerificationKey> {
         self.keys.iter().flatten()
     }
 
-    /// Adds a key at the end, unless there is no room.
-    /// The generation of the key or the set that these candidates are from; `None` by default: what
-    /// they verify must not be remembered. See [`KeySource::generation`](crate::KeySource::generation).
+    /// The generation of the key or the set that these candidates come from.
+    ///
+    /// `None` by default: what they verify must not be cached. See
+    /// [`KeySource::generation`](crate::KeySource::generation).
     pub fn generation(&self) -> Option<u64> {
         self.generation.map(NonZeroU64::get)
     }
 
-    /// Replaces the generation; 0 is none.
+    /// Replaces the generation; 0 removes it.
     ///
-    /// A custom source gives the one that its set had when the candidates were taken from it, so
-    /// that a set that is exchanged a moment later does not count as theirs. Candidates that are
-    /// made from keys have none, whatever the keys were part of.
+    /// A custom source passes the generation that its set had when the candidates were taken from
+    /// it. If the set is replaced later, the candidates then still have the old generation.
+    /// Candidates that are made from keys have no generation, even if the keys are part of a set.
     #[must_use]
     pub fn with_generation(self, generation: u64) -> Self {
         Self { generation: NonZeroU64::new(generation), ..self }
@@ -59,6 +61,7 @@ impl KeyCandidates {
         Self { generation: Some(generation), ..self }
     }
 
+    /// Appends a key, unless there are [`MAX`](Self::MAX) keys already.
     pub(crate) fn push(&mut self, key: VerificationKey) {
         if let Some(place) = self.keys.iter_mut().find(|place| place.is_none()) {
             *place = Some(key);
@@ -73,7 +76,7 @@ impl From<VerificationKey> for KeyCandidates {
 }
 
 impl FromIterator<VerificationKey> for KeyCandidates {
-    /// Takes the first [`MAX`](Self::MAX) keys and leaves the rest.
+    /// Takes the first [`MAX`](Self::MAX) keys and drops the rest.
     fn from_iter<I: IntoIterator<Item = VerificationKey>>(keys: I) -> Self {
         let mut keys = keys.into_iter().fuse();
         Self { keys: std::array::from_fn(|_| keys.next()), generation: None }

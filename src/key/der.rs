@@ -17,7 +17,7 @@ const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
-/// What a DER document seems to be, by the types of its outermost elements.
+/// The probable kind of a DER document, by the types of its outermost elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DerKind {
     /// SubjectPublicKeyInfo.
@@ -30,7 +30,7 @@ pub(crate) enum DerKind {
     Certificate,
 }
 
-/// What a DER document seems to be, if it is one of those that hold a key.
+/// Returns the probable kind of a DER document, if it is a kind that holds a key.
 pub(crate) fn der_kind(der: &[u8]) -> Option<DerKind> {
     let tags: Vec<Tag> = elements(der)?.iter().map(Tagged::tag).collect();
     match tags.as_slice() {
@@ -43,7 +43,7 @@ pub(crate) fn der_kind(der: &[u8]) -> Option<DerKind> {
     }
 }
 
-/// The elements of a document that is one sequence.
+/// The elements of a document that consists of one sequence.
 pub(crate) fn elements(der: &[u8]) -> Option<Vec<AnyRef<'_>>> {
     let document = AnyRef::from_der(der).ok()?;
     if document.tag() != Tag::Sequence {
@@ -94,7 +94,7 @@ pub(crate) fn subject_public_key_info(der: &[u8]) -> Result<KeyMaterial<'_>, Con
     }
 }
 
-/// The type of a key, as the AlgorithmIdentifier beside it says (RFC 5280 section 4.1.1.2).
+/// The type of a key, from its AlgorithmIdentifier (RFC 5280 section 4.1.1.2).
 pub(crate) fn key_type(
     algorithm: &AlgorithmIdentifier<AnyRef<'_>>,
 ) -> Result<KeyType, ConfigError> {
@@ -132,7 +132,7 @@ pub(crate) fn rsa_public_key(der: &[u8]) -> Result<KeyMaterial<'_>, ConfigError>
     KeyMaterial::rsa(key.modulus.as_bytes(), key.public_exponent.as_bytes())
 }
 
-/// The error for a private key where a public one belongs.
+/// The error for a private key where a public key is expected.
 pub(crate) fn private_key() -> ConfigError {
     ConfigError::new(
         ConfigErrorKind::Key,
@@ -141,7 +141,7 @@ pub(crate) fn private_key() -> ConfigError {
     )
 }
 
-/// The error for a certificate where a public key belongs.
+/// The error for a certificate where a public key is expected.
 pub(crate) fn certificate() -> ConfigError {
     ConfigError::new(
         ConfigErrorKind::Key,

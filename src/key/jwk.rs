@@ -21,7 +21,7 @@ use crate::key::verification_key::VerificationKey;
 /// The members that only a private key has (RFC 7518 sections 6.2.2 and 6.3.2).
 const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
 
-/// How a JWK is read. By default as one that the application gave: secrets are allowed, and `use` is
+/// How a JWK is read. By default it comes from the application: secrets are allowed, and `use` is
 /// `sig` or absent.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct JwkReader<'a> {
@@ -80,7 +80,7 @@ impl<'a> JwkReader<'a> {
     }
 }
 
-/// A text without the byte order mark that some editors write before it.
+/// The text without the byte order mark that some editors write at its start.
 pub(crate) fn without_bom(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
@@ -157,7 +157,7 @@ fn bound_algorithm(members: &Members<'_>) -> Result<Option<Algorithm>, ConfigErr
     }
 }
 
-/// Those of a public key: the one of its `alg`, or all of its type.
+/// The algorithms of a public key: that of its `alg`, or all of its type.
 fn algorithms(alg: Option<Algorithm>, key_type: KeyType) -> Result<AlgorithmSet, ConfigError> {
     match alg {
         None => Ok(AlgorithmSet::of_key_type(key_type)),
@@ -166,7 +166,7 @@ fn algorithms(alg: Option<Algorithm>, key_type: KeyType) -> Result<AlgorithmSet,
     }
 }
 
-/// RFC 7517 sections 4.2 and 4.3: what the key is for, by `use` and by `key_ops`.
+/// Checks what the key is for, by `use` and `key_ops` (RFC 7517 sections 4.2 and 4.3).
 fn check_use(members: &Members<'_>, wanted: Option<&KeyUse>) -> Result<(), ConfigError> {
     let for_signatures = match (members.text("use")?.as_deref(), wanted) {
         (Some("sig"), None) => true,
@@ -203,11 +203,11 @@ fn check_use(members: &Members<'_>, wanted: Option<&KeyUse>) -> Result<(), Confi
     Ok(())
 }
 
-/// The members of a JSON object: each name once, the values still as JSON.
+/// The members of a JSON object. Names are unique, values are still JSON.
 pub(crate) struct Members<'a>(BTreeMap<String, &'a RawValue>);
 
 impl<'a> Members<'a> {
-    /// Reads an object, or says that the thing with this name is none.
+    /// Reads an object; `what` names it in the error.
     pub(crate) fn parse(json: &'a str, what: &str) -> Result<Self, ConfigError> {
         serde_json::from_str(json).map_err(|error| {
             let fault = match error.classify() {
@@ -222,12 +222,12 @@ impl<'a> Members<'a> {
         })
     }
 
-    /// The JSON of a member. One that is `null` is absent.
+    /// The JSON of a member. A member that is `null` counts as absent.
     pub(crate) fn get(&self, name: &str) -> Option<&'a str> {
         self.0.get(name).map(|raw| raw.get()).filter(|raw| *raw != "null")
     }
 
-    /// A member that is a string, if it is there.
+    /// A member that is a string, if it is present.
     pub(crate) fn text(&self, name: &'static str) -> Result<Option<String>, ConfigError> {
         match self.get(name) {
             None => Ok(None),
@@ -237,12 +237,12 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// Whether the name is there, whatever its value.
+    /// Whether the name is present, with any value.
     fn has_name(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
-    /// Whether a member says anything: an empty string and an empty array do not.
+    /// Whether a member has content: an empty string or an empty array has none.
     fn has_value(&self, name: &str) -> bool {
         self.get(name)
             .is_some_and(|raw| raw != "\"\"" && serde_json::from_str::<[(); 0]>(raw).is_err())
@@ -252,7 +252,7 @@ impl<'a> Members<'a> {
         self.text(name)?.ok_or_else(|| unusable(format!("the JWK has no `{name}`")))
     }
 
-    /// A member that is strict base64url: no padding, no line breaks, no stray bits at the end.
+    /// A member in strict base64url: no padding, no line breaks, no non-zero trailing bits.
     fn octets(&self, name: &'static str) -> Result<Vec<u8>, ConfigError> {
         let text = self.required(name)?;
         let octets = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(&text).map_err(|_| {
@@ -274,7 +274,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// How the error for a repeated name begins; `serde_json` puts the place behind it.
+/// The start of the error for a duplicate name; `serde_json` appends the position.
 const DUPLICATE: &str = "duplicate member name";
 
 impl<'de> Deserialize<'de> for Members<'de> {
@@ -315,7 +315,7 @@ pub(crate) fn looks_like_jwk(text: &[u8]) -> bool {
     if contains(b"\"kty") || contains(b"\"keys") {
         return true;
     }
-    // The names may be spelled with escapes.
+    // The names may contain escapes.
     str::from_utf8(text)
         .ok()
         .and_then(|text| Members::parse(text, "JWK").ok())

@@ -15,19 +15,19 @@ use crate::key::set_builder::{Built, SetBuilder, unusable};
 use crate::key::verification_key::VerificationKey;
 use crate::trace;
 
-/// The most entries of a published set.
+/// The most entries of a fetched set.
 const MAX_PUBLISHED: usize = 100;
 
-/// Several keys of one issuer: a JWK set (RFC 7517 section 5), or keys given together.
+/// Several keys of one issuer: a JWK set (RFC 7517 section 5), or keys given one by one.
 ///
-/// A token's `kid` picks the key, together with its algorithm. A `kid` that fits no key, or more
-/// than one, fits none; there is never a fall-back to other keys. A token without `kid` but with
-/// `x5t#S256` or `x5t` gets the key that carries the same member. The members are compared exactly
-/// and never computed from a certificate; a key that contradicts one of them is not used. A token
-/// without any of the three is verified when only one key fits its algorithm, or when all those that
-/// fit have no `kid`: they are tried in their order, four at most. Cloning is cheap.
+/// The `kid` and the algorithm of a token select the key. If no key or more than one key matches
+/// them, the token has no key: other keys are not tried. A token without `kid` but with `x5t#S256`
+/// or `x5t` gets the key with the same member. These members are compared exactly and never
+/// computed from a certificate; a key that contradicts one of them is not used. A token without any
+/// of the three gets the only key for its algorithm. If several keys match and none of them has a
+/// `kid`, they are tried in order, at most four. Cloning is cheap.
 ///
-/// # Example: one odd key does not spoil the set
+/// # Example: an unsupported key is skipped
 ///
 /// ```
 /// use tower_jwt_auth::JwkSet;
@@ -69,27 +69,20 @@ struct Inner {
 impl JwkSet {
     /// Reads a JWK set.
     ///
-    /// A key that cannot be used is left out and reported by [`skipped`](Self::skipped): one of an
-    /// unknown type or algorithm, a private or a weak one, one that is not for verifying, a value
-    /// that is not a key at all. So are different keys with the same `kid` and algorithm, which no
-    /// token can tell apart; with feature `tracing`, a `warn` event names each key that is left out.
-    /// The same key twice under one `kid` is one key, bound to the `alg` of the copy that has one.
+    /// A key that cannot be used is left out and reported by [`skipped`](Self::skipped): an unknown
+    /// type or algorithm, a private key, a weak key, a key for another purpose than verifying, a
+    /// value that is not a key. Different keys with the same `kid` and algorithm are left out too,
+    /// since a token cannot tell them apart. With feature `tracing`, a `warn` event names each key
+    /// that is left out. Copies of one key under the same `kid` count as one key, bound to the
+    /// `alg` of the copy that has one.
     ///
-    /// A byte order mark before the text is ignored, and so are members that are `null`.
+    /// A byte order mark at the start of the text is ignored, and so are members that are `null`.
     ///
     /// # Errors
     ///
-    /// When the text is not a strict JSON object, when it has no array `keys`, or when it has no key
-    /// that could be used on its own.
-    ///
-    /// # Example: nothing left
-    ///
-    /// ```
-    /// use tower_jwt_auth::{ConfigErrorKind, JwkSet};
-    ///
-    /// let error = JwkSet::from_json(r#"{"keys": [{"kty": "oct", "k": ""}]}"#).unwrap_err();
-    /// assert_eq!(error.kind(), ConfigErrorKind::KeySet);
-    /// ```
+    /// When the text is not a strict JSON object, when it has no array `keys`, or when none of its
+    /// keys is usable by itself. Usable keys that a token cannot tell apart are not an error: see
+    /// [`is_empty`](Self::is_empty).
     pub fn from_json(json: &str) -> Result<Self, ConfigError> {
         Self::read_given(json, None)
     }
@@ -101,8 +94,8 @@ impl JwkSet {
     ///
     /// # Errors
     ///
-    /// Those of [`from_json`](Self::from_json); and when keys of this `use` never verify tokens:
-    /// `enc` and `x509-svid`.
+    /// As [`from_json`](Self::from_json), and when keys of this `use` never verify tokens: `enc`
+    /// and `x509-svid`.
     ///
     /// # Example: the keys of a SPIFFE trust domain
     ///
@@ -130,8 +123,8 @@ impl JwkSet {
         Ok(set)
     }
 
-    /// Reads a set that came from a URL: at most 100 entries, and no symmetric key is used, since
-    /// everybody can fetch it.
+    /// Reads a set that was fetched from a URL: at most 100 entries, and no symmetric keys, since
+    /// anyone can fetch it.
     #[cfg(feature = "jwks-url")]
     pub(crate) fn from_fetched(json: &[u8], key_use: Option<&KeyUse>) -> Result<Self, ConfigError> {
         let json = crate::strict_json::text(json)
@@ -141,7 +134,7 @@ impl JwkSet {
 
     fn read(json: &str, reader: JwkReader<'_>) -> Result<Self, ConfigError> {
         let members = Members::parse(json, "JWK set").map_err(|error| {
-            // The same fault, of a set instead of a key.
+            // The same message, with the kind of a set instead of a key.
             ConfigError::new(ConfigErrorKind::KeySet, error.to_string())
         })?;
         let raw = members.get("keys").ok_or_else(|| {
@@ -182,25 +175,17 @@ impl JwkSet {
         Ok(Self::new(built.keys, skipped, built.index))
     }
 
-    /// Puts keys together that are given one by one, such as the old and the new secret while it is
-    /// being replaced.
+    /// Builds a set from single keys, such as the old and the new secret while a secret is
+    /// replaced.
     ///
-    /// Where none of them has a `kid`, that of a token is ignored, and those that fit its algorithm
-    /// are tried in the order given here. Likewise `x5t` and `x5t#S256`, where none of them has
-    /// either. The same key twice under one `kid` is one key.
+    /// If none of the keys has a `kid`, the `kid` of a token is ignored, and the keys for its
+    /// algorithm are tried in the given order. The same holds for `x5t` and `x5t#S256` if none of
+    /// the keys has either. Copies of one key under the same `kid` count as one key.
     ///
     /// # Errors
     ///
     /// When there is no key, when more than four keys without `kid` have one algorithm, or when
     /// different keys have the same `kid` and algorithm.
-    ///
-    /// # Example: at least one
-    ///
-    /// ```
-    /// use tower_jwt_auth::JwkSet;
-    ///
-    /// assert!(JwkSet::from_keys([]).is_err());
-    /// ```
     pub fn from_keys(keys: impl IntoIterator<Item = VerificationKey>) -> Result<Self, ConfigError> {
         let mut builder = SetBuilder::default();
         for (index, key) in keys.into_iter().enumerate() {
@@ -221,7 +206,7 @@ impl JwkSet {
         Self(Arc::new(Inner { keys, skipped, index, generation: generation::next() }))
     }
 
-    /// The keys that were left out, with the reason, in the order of the set. A set of
+    /// The keys that were left out, with the reason, in the order of the set. A set from
     /// [`from_keys`](Self::from_keys) has none.
     pub fn skipped(&self) -> &[SkippedKey] {
         &self.0.skipped
@@ -232,13 +217,14 @@ impl JwkSet {
         self.0.keys.iter()
     }
 
-    /// How many keys are used.
+    /// The number of keys that are used.
     pub fn len(&self) -> usize {
         self.0.keys.len()
     }
 
-    /// Whether no key is used: [`from_json`](Self::from_json) found only keys that no token can tell
-    /// apart. Such a set verifies nothing, and its [`status`](crate::KeySource::status) is not ready.
+    /// Whether no key is used: [`from_json`](Self::from_json) found only keys that a token cannot
+    /// tell apart. Such a set verifies nothing, and its [`status`](crate::KeySource::status) is not
+    /// ready.
     pub fn is_empty(&self) -> bool {
         self.0.keys.is_empty()
     }
@@ -252,14 +238,14 @@ impl JwkSet {
         self.0.generation
     }
 
-    /// Whether the set knows the key of a token with this header, even if that key must not verify
-    /// it. Otherwise a newer set may know more.
+    /// Whether the set has the key of a token with this header, even if that key must not verify
+    /// it. Otherwise a newer set may have the key.
     #[cfg(feature = "jwks-url")]
     pub(crate) fn settles(&self, hint: &KeyHint<'_>) -> bool {
         self.0.index.settles(hint)
     }
 
-    /// The `kid` of each key, but for those that no log may show.
+    /// The `kid` of each key, except those that must not appear in a log.
     pub(crate) fn printable_kids(&self) -> impl Iterator<Item = &str> {
         self.keys().filter_map(VerificationKey::kid).filter(|kid| is_printable(kid))
     }
@@ -276,7 +262,7 @@ impl fmt::Debug for JwkSet {
 
 /// A key of a JWK set that is not used, for the operator's log. It holds no key material.
 ///
-/// # Example: what to log
+/// # Example: the text for the log
 ///
 /// ```
 /// use tower_jwt_auth::JwkSet;
@@ -303,7 +289,7 @@ pub struct SkippedKey {
 }
 
 impl SkippedKey {
-    /// Its place in the array `keys`, from 0.
+    /// Its index in the array `keys`, from 0.
     pub fn index(&self) -> usize {
         self.index
     }
@@ -313,7 +299,7 @@ impl SkippedKey {
         self.kid.as_deref()
     }
 
-    /// Why it is not used, in one sentence. No value of the key is part of it.
+    /// Why it is not used, in one sentence. The text contains no value of the key.
     pub fn reason(&self) -> &str {
         &self.reason
     }
@@ -328,7 +314,7 @@ impl fmt::Display for SkippedKey {
     }
 }
 
-/// The error for a set of which nothing is left, with the first few reasons.
+/// The error for a set without a usable key, with the first few reasons.
 fn none_usable(skipped: &[SkippedKey]) -> ConfigError {
     const SHOWN: usize = 4;
 
@@ -342,7 +328,7 @@ fn none_usable(skipped: &[SkippedKey]) -> ConfigError {
     unusable(format!("no key of the JWK set can be used: {}", reasons.join("; ")))
 }
 
-/// The `kid` of an entry, if it may stand in a log.
+/// The `kid` of an entry, if it may appear in a log.
 fn printable_kid(entry: &str) -> Option<String> {
     let kid = Members::parse(entry, "JWK").ok()?.text("kid").ok()??;
     is_printable(&kid).then_some(kid)
@@ -360,12 +346,12 @@ mod tests {
     use crate::crypto::Algorithm;
     use crate::key::test_keys::SigningKey;
 
-    /// A secret that is told apart from others by its number.
+    /// A secret that is identified by its number.
     fn secret(number: u8) -> VerificationKey {
         VerificationKey::from_secret(&[number; 64], Algorithm::HS256).unwrap()
     }
 
-    /// The numbers of the secrets among the candidates, in their order.
+    /// The numbers of the secrets among the candidates, in order.
     fn numbers(candidates: &KeyCandidates) -> Vec<u8> {
         let signed = |key: &VerificationKey, number: u8| {
             let signature = SigningKey::Secret(vec![number; 64]).sign(Algorithm::HS256, b"");
@@ -474,7 +460,7 @@ mod tests {
             let set = set(&keys);
             assert!(find(&set, Some("same")).is_empty(), "{count}");
             assert_eq!(find(&set, Some("other")), [9]);
-            // They are no candidates for a token without `kid` either.
+            // They are not candidates for a token without `kid` either.
             assert_eq!(find(&set, None), [9]);
             assert_eq!((set.len(), set.skipped().len()), (1, count));
         }
@@ -482,7 +468,7 @@ mod tests {
         assert!(error.to_string().contains("same `kid` and algorithm"), "{error}");
     }
 
-    /// Otherwise each token of such a key would ask a URL source for a new set.
+    /// Otherwise each token of such a key would make a URL source fetch the set again.
     #[test]
     #[cfg(feature = "jwks-url")]
     fn a_set_settles_what_its_ambiguous_keys_are_asked_for() {

@@ -1,11 +1,11 @@
-//! What the header of a token says of its key.
+//! What the header of a token says about its key.
 
 use std::sync::Arc;
 
 use crate::crypto::Algorithm;
 
-/// The algorithm of a token, and the names that it gives its key (RFC 7515 sections 4.1.1, 4.1.4,
-/// 4.1.7 and 4.1.8). `kid` outranks the two thumbprints, which are compared and never computed.
+/// The algorithm of a token, and the names of its key (RFC 7515 sections 4.1.1, 4.1.4, 4.1.7 and
+/// 4.1.8). `kid` outranks the two thumbprints, which are compared and never computed.
 #[derive(Clone, Copy)]
 pub(crate) struct KeyHint<'a> {
     pub(crate) algorithm: Algorithm,
@@ -19,7 +19,7 @@ impl KeyHint<'_> {
         self.x5t.is_some() || self.x5t_s256.is_some()
     }
 
-    /// A copy for a look-up that outlives the token.
+    /// An owned copy, for a look-up that outlives the token.
     #[cfg(feature = "jwks-url")]
     pub(crate) fn into_owned(self) -> OwnedKeyHint {
         OwnedKeyHint {
@@ -52,7 +52,7 @@ impl OwnedKeyHint {
     }
 }
 
-/// The thumbprint members of a JWK (RFC 7517 sections 4.8 and 4.9), as they are.
+/// The thumbprint members of a JWK (RFC 7517 sections 4.8 and 4.9), unchanged.
 #[derive(Clone, Default)]
 pub(crate) struct Thumbprints {
     pub(crate) x5t: Option<Arc<str>>,
@@ -72,7 +72,7 @@ impl Thumbprints {
         differ(self.x5t.as_ref(), hint.x5t) || differ(self.x5t_s256.as_ref(), hint.x5t_s256)
     }
 
-    /// These, and what only the others have.
+    /// Fills the members that are missing here from the others.
     pub(crate) fn or(self, others: &Self) -> Self {
         Self {
             x5t: self.x5t.or_else(|| others.x5t.clone()),

@@ -8,8 +8,7 @@ use crate::key::key_hint::KeyHint;
 use crate::key::per_algorithm::PerAlgorithm;
 use crate::key::verification_key::VerificationKey;
 
-/// The result for every token, worked out when the set is made: a look-up takes the same time for
-/// any number of keys.
+/// The precomputed results of all look-ups: a look-up takes the same time for any number of keys.
 #[derive(Default)]
 pub(crate) struct KeyIndex {
     by_kid: ByName,
@@ -26,13 +25,13 @@ type ByName = HashMap<Arc<str>, PerAlgorithm<Option<VerificationKey>>>;
 /// The keys that fit one algorithm, for a token that does not name its key.
 #[derive(Default)]
 struct Fitting {
-    /// As many as fit; more than one is already too many.
+    /// The keys with `kid`. Only zero, one or more than one matters.
     with_kid: KeyCandidates,
     without_kid: KeyCandidates,
 }
 
 impl KeyIndex {
-    /// `unusable` are keys that never verify a token, but whose names the set has.
+    /// `unusable` are keys that never verify a token; only their names count.
     pub(crate) fn new(keys: &[VerificationKey], unusable: &[VerificationKey]) -> Self {
         let mut index = Self::default();
         let mut fitting = PerAlgorithm::<Fitting>::default();
@@ -63,7 +62,7 @@ impl KeyIndex {
         index
     }
 
-    /// Ignores what a token says of its key where no key of the set says it of itself.
+    /// Ignores a member of the header (`kid`, or both thumbprints) if no key of the set has it.
     pub(crate) fn ignoring_names_that_no_key_has(self) -> Self {
         Self {
             ignores_kid: self.by_kid.is_empty(),
@@ -84,9 +83,9 @@ impl KeyIndex {
         named.map(KeyCandidates::from).unwrap_or_default()
     }
 
-    /// Whether the set knows the key of a token with this header, even if that key must not verify
-    /// it: its name is there, or, for a token without a name, a key of the algorithm. Otherwise a
-    /// newer set may know more.
+    /// Whether the set has the key of a token with this header, even if that key must not verify
+    /// it: the name is in the set or, for a token without a name, a key for the algorithm is.
+    /// Otherwise a newer set may have the key.
     #[cfg(feature = "jwks-url")]
     pub(crate) fn settles(&self, hint: &KeyHint<'_>) -> bool {
         match self.name(hint) {
@@ -99,7 +98,7 @@ impl KeyIndex {
         }
     }
 
-    /// The member of the header that counts here.
+    /// The member of the header that selects the key.
     fn name<'a>(&self, hint: &KeyHint<'a>) -> Name<'a> {
         match hint.kid {
             Some(kid) if !self.ignores_kid => Name::Kid(kid),
@@ -108,7 +107,7 @@ impl KeyIndex {
         }
     }
 
-    /// By `x5t#S256` if a key has it, else by `x5t`; and only a key that contradicts neither.
+    /// Looks up `x5t#S256` if a key has it, else `x5t`; the key must contradict neither.
     fn find_by_thumbprint(&self, hint: &KeyHint<'_>) -> Option<VerificationKey> {
         let by_x5t_s256 = hint.x5t_s256.filter(|name| self.by_x5t_s256.contains_key(*name));
         let key = match (by_x5t_s256, hint.x5t) {
@@ -135,7 +134,7 @@ fn add(names: &mut ByName, name: &Arc<str>, key: &VerificationKey) {
     for algorithm in key.algorithms() {
         found.update(algorithm, |known| match known {
             None => Some(key.clone()),
-            // One key may have one thumbprint under two values of `kid`.
+            // The same key may be in the set under two values of `kid`.
             Some(known) => known.filter(|known| known.is_same_key(key)),
         });
     }
@@ -151,7 +150,7 @@ impl Fitting {
         self
     }
 
-    /// The only key that fits, or those without `kid` when there are no others.
+    /// The only key for the algorithm, or the keys without `kid` if no key has one.
     fn candidates(self) -> KeyCandidates {
         match (self.with_kid.iter().count(), self.without_kid.is_empty()) {
             (0, _) => self.without_kid,

@@ -2,12 +2,12 @@ use std::sync::Arc;
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
 
-/// A `use` that marks the keys to verify with, in the place of `sig`.
+/// A `use` that marks the verification keys instead of `sig`.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyUse(Arc<str>);
 
 impl KeyUse {
-    /// Takes any name but those of keys that must never verify a token: keys for encryption, and
+    /// Accepts any name except those of keys that must never verify a token: encryption keys, and
     /// the X.509 authorities in a SPIFFE bundle.
     pub(crate) fn parse(name: &str) -> Result<Self, ConfigError> {
         const NEVER: [&str; 3] = ["", "enc", "x509-svid"];

@@ -25,6 +25,6 @@ pub(crate) use self::key_hint::OwnedKeyHint;
 pub(crate) use self::key_use::KeyUse;
 pub use self::verification_key::VerificationKey;
 
-/// For `test_keys`, which the tests outside share.
+/// For `test_keys`, which `tests/it` includes too.
 #[cfg(test)]
 use crate::crypto::Algorithm;

@@ -10,21 +10,21 @@ use crate::key::der;
 use crate::key::der::DerKind;
 use crate::key::secret_check::{BOM, lenient_base64, without_nuls};
 
-/// How each PEM block begins.
+/// The start of each PEM block.
 pub(crate) const BEGIN: &[u8] = b"-----BEGIN ";
 
-/// How each PEM block ends.
+/// The start of the last line of each PEM block.
 const END: &[u8] = b"-----END ";
 
-/// The DER inside of a PEM file, with what its label says it is.
+/// The DER in a PEM file, with the kind that its label names.
 pub(crate) enum PublicKeyDer {
     SubjectPublicKeyInfo(Vec<u8>),
     RsaPublicKey(Vec<u8>),
 }
 
 impl PublicKeyDer {
-    /// Takes the one public key out of a PEM file. Text around the block is ignored, as RFC 7468
-    /// section 2 asks for.
+    /// Reads the single public key in a PEM file. Text around the block is ignored (RFC 7468
+    /// section 2).
     pub(crate) fn from_pem(text: &[u8]) -> Result<Self, ConfigError> {
         let starts = find_all(text, BEGIN);
         let blocks = starts.iter().filter_map(|start| text.get(*start..));
@@ -86,12 +86,12 @@ fn no_block(text: &[u8]) -> ConfigError {
     ConfigError::new(ConfigErrorKind::Key, message)
 }
 
-/// What the base64 in a text decodes to, if it is a key without its PEM lines.
+/// The kind of key in a base64 text without PEM lines, if it is one.
 pub(crate) fn base64_kind(text: &[u8]) -> Option<DerKind> {
     der::der_kind(&lenient_base64(unquoted(text))?)
 }
 
-/// Why a text has no PEM block, as far as that can be told from it.
+/// Why a text has no PEM block, if the cause can be recognised.
 pub(crate) fn why_no_block(text: &[u8]) -> &'static str {
     const FILES: [&[u8]; 6] = [b".pem", b".key", b".pub", b".crt", b".cer", b".der"];
 
@@ -120,8 +120,8 @@ fn unquoted(text: &[u8]) -> &[u8] {
     }
 }
 
-/// The octets inside of a block. Any line breaks, white space around the lines and text behind the
-/// block are tolerated (RFC 7468 section 2).
+/// The bytes in a block. Any line breaks, white space around the lines and text after the block are
+/// accepted (RFC 7468 section 2).
 pub(crate) fn decode(block: &[u8]) -> Result<Vec<u8>, ConfigError> {
     let mut lines = Vec::with_capacity(block.len());
     for line in block.split(|octet| matches!(octet, b'\n' | b'\r')).map(<[u8]>::trim_ascii) {
@@ -142,8 +142,7 @@ pub(crate) fn decode(block: &[u8]) -> Result<Vec<u8>, ConfigError> {
     Ok(der)
 }
 
-/// What happened to the lines of a block on the way through an environment variable or a
-/// configuration file.
+/// What an environment variable or a configuration file may have done to the lines of a block.
 fn why_unreadable(lines: &[u8]) -> Cow<'static, str> {
     let has = |text: &[u8]| !find_all(lines, text).is_empty();
     let mut faults = Vec::new();
@@ -164,14 +163,14 @@ fn why_unreadable(lines: &[u8]) -> Cow<'static, str> {
     }
 }
 
-/// The label of a block that begins here.
+/// The label of a block that starts here.
 pub(crate) fn label(block: &[u8]) -> &[u8] {
     let rest = block.strip_prefix(BEGIN).unwrap_or_default();
     let end = find_all(rest, b"-----").first().copied().unwrap_or_default();
     rest.get(..end).unwrap_or_default()
 }
 
-/// Where a text contains another one.
+/// All positions of one text in another.
 pub(crate) fn find_all(text: &[u8], wanted: &[u8]) -> Vec<usize> {
     memchr::memmem::find_iter(text, wanted).collect()
 }

@@ -1,6 +1,6 @@
 use crate::crypto::Algorithm;
 
-/// A value for each of a few algorithms, at most as many as the table has rows.
+/// A value for each of a few algorithms, in a small vector.
 #[derive(Clone)]
 pub(crate) struct PerAlgorithm<T>(Vec<(Algorithm, T)>);
 
@@ -9,7 +9,7 @@ impl<T> PerAlgorithm<T> {
         self.0.iter().find(|(algorithm, _)| *algorithm == wanted).map(|(_, value)| value)
     }
 
-    /// Replaces the value of an algorithm by what the function makes of it.
+    /// Replaces the value of an algorithm; `new` receives the old value.
     pub(crate) fn update(&mut self, wanted: Algorithm, new: impl FnOnce(Option<T>) -> T) {
         let place = self.0.iter().position(|(algorithm, _)| *algorithm == wanted);
         let old = place.map(|place| self.0.swap_remove(place).1);
@@ -36,7 +36,7 @@ impl<T> Default for PerAlgorithm<T> {
 }
 
 impl<T> FromIterator<(Algorithm, T)> for PerAlgorithm<T> {
-    /// Each algorithm must come once.
+    /// Each algorithm must occur only once.
     fn from_iter<I: IntoIterator<Item = (Algorithm, T)>>(values: I) -> Self {
         Self(values.into_iter().collect())
     }

@@ -1,6 +1,6 @@
-//! Refuses as HMAC secret what is no secret: a public key, in whatever form it is kept.
+//! Refuses keys and certificates in any format as HMAC secrets.
 //!
-//! Were it accepted, whoever knows the public key could sign tokens with it (CVE-2022-29217,
+//! With a public key as the secret, anyone who knows that key could sign tokens (CVE-2022-29217,
 //! CVE-2026-34950, CVE-2026-48526).
 
 use memchr::memmem;
@@ -48,8 +48,8 @@ fn nature(secret: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// The kind of DER it is, also with a line break or two behind it, as at the end of a file. They are
-/// taken off octet by octet, since the DER itself may end in what looks like some.
+/// The kind of DER, also with line breaks after it, as at the end of a file. They are removed one
+/// by one, since the DER itself may end in the bytes of a line break.
 fn der_kind(secret: &[u8]) -> Option<DerKind> {
     const MOST_LINE_BREAKS: usize = 4;
 
@@ -66,14 +66,13 @@ fn der_kind(secret: &[u8]) -> Option<DerKind> {
     None
 }
 
-/// A text in UTF-16, as some shells write their files, in UTF-8: good enough for what is looked for.
+/// Converts UTF-16 text, as some shells write it, to UTF-8: exact for ASCII, which is enough here.
 pub(crate) fn without_nuls(text: &[u8]) -> Option<Vec<u8>> {
     let text = text.strip_prefix(b"\xFF\xFE").or(text.strip_prefix(b"\xFE\xFF")).unwrap_or(text);
     text.contains(&0).then(|| text.iter().copied().filter(|octet| *octet != 0).collect())
 }
 
-/// What the text decodes to, if it is base64 of either alphabet, with line breaks and padding or
-/// without.
+/// Decodes base64 of either alphabet, with or without line breaks and padding.
 pub(crate) fn lenient_base64(text: &[u8]) -> Option<Vec<u8>> {
     let mut digits = Vec::with_capacity(text.len());
     for octet in text.strip_prefix(BOM).unwrap_or(text) {
@@ -88,8 +87,7 @@ pub(crate) fn lenient_base64(text: &[u8]) -> Option<Vec<u8>> {
     base64_simd::STANDARD_NO_PAD.decode_to_vec(&digits).ok()
 }
 
-/// Whether a secret is text that ends in a line break. A secret of random bytes may end in that byte
-/// by chance.
+/// Whether a secret is text that ends in a line break. Random bytes may end in that byte by chance.
 pub(crate) fn is_text_with_line_break(secret: &[u8]) -> bool {
     let is_text = |text: &str| !text.contains(|c: char| c.is_control() && !c.is_whitespace());
     secret.ends_with(b"\n") && str::from_utf8(secret).is_ok_and(is_text)

@@ -1,5 +1,5 @@
-//! From the entries of a set to the keys that are used: which are one key, and which cannot be told
-//! apart.
+//! Turns the entries of a set into its usable keys: merges copies, and drops keys that no token can
+//! tell apart.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,15 +12,15 @@ use crate::key::key_index::KeyIndex;
 use crate::key::per_algorithm::PerAlgorithm;
 use crate::key::verification_key::VerificationKey;
 
-/// The readable keys of a set, each with its place.
+/// The readable keys of a set, each with its index.
 #[derive(Default)]
 pub(crate) struct SetBuilder(Vec<(usize, VerificationKey)>);
 
-/// What is left of them.
+/// The result.
 pub(crate) struct Built {
     pub(crate) keys: Vec<VerificationKey>,
     pub(crate) index: KeyIndex,
-    /// The places of the others, with the reasons.
+    /// The indexes of the other keys, with the reasons.
     pub(crate) faults: Vec<(usize, ConfigError)>,
 }
 
@@ -39,8 +39,8 @@ impl SetBuilder {
 
 type Keys = Vec<(usize, VerificationKey)>;
 
-/// The same key twice under one `kid`, or twice without one, is one key, with the algorithms of the
-/// copy that has fewer: that is the one with `alg`.
+/// Merges copies of one key under the same `kid`, or without one. The result has the algorithms of
+/// the copy with fewer, which is the one with `alg`.
 fn merge_copies(keys: Keys) -> Keys {
     let mut by_kid: HashMap<Option<Arc<str>>, Keys> = HashMap::new();
     for (index, key) in keys {
@@ -52,7 +52,7 @@ fn merge_copies(keys: Keys) -> Keys {
 }
 
 fn merge_copies_of_one_kid(keys: &[(usize, VerificationKey)]) -> Keys {
-    /// Whether it can stand for the other one.
+    /// Whether `key` can replace `other`.
     fn stands_for(key: &VerificationKey, other: &VerificationKey) -> bool {
         key.is_same_key(other) && key.algorithm_set().is_subset(other.algorithm_set())
     }
@@ -71,7 +71,7 @@ fn merge_copies_of_one_kid(keys: &[(usize, VerificationKey)]) -> Keys {
     merged
 }
 
-/// No token costs more signature checks than a [`KeyCandidates`] has keys.
+/// Limits the signature checks that one token can cost to [`KeyCandidates::MAX`].
 fn limit_unnamed(keys: Keys, faults: &mut Vec<(usize, ConfigError)>) -> Keys {
     let mut counts = PerAlgorithm::<usize>::default();
     let mut fits = |key: &VerificationKey| {
@@ -91,8 +91,8 @@ fn limit_unnamed(keys: Keys, faults: &mut Vec<(usize, ConfigError)>) -> Keys {
     kept
 }
 
-/// Takes away what different keys of one `kid` have in common: no token tells them apart. Returns
-/// the usable keys, and those of which nothing is left.
+/// Removes the algorithms that different keys with the same `kid` share: no token tells those keys
+/// apart. Returns the usable keys, and the keys that have no algorithm left.
 fn take_ambiguous(
     keys: Keys,
     faults: &mut Vec<(usize, ConfigError)>,

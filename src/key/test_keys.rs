@@ -1,4 +1,4 @@
-//! Signing keys for tests, of the unit tests and of `tests/it` alike.
+//! Signing keys for the unit tests and for `tests/it`.
 
 use std::sync::OnceLock;
 
@@ -21,8 +21,8 @@ pub(crate) enum SigningKey {
 }
 
 impl SigningKey {
-    /// A new key of the type that the algorithm wants; for RSA always the same one, as they are
-    /// slow to make.
+    /// A new key of the type that the algorithm needs. RSA keys are slow to make, so it is always
+    /// the same one.
     pub(crate) fn new(algorithm: Algorithm) -> Self {
         static RSA: OnceLock<RsaKeyPair> = OnceLock::new();
         let ec = |curve, algorithm| Self::Ec(curve, EcdsaKeyPair::generate(algorithm).unwrap());
@@ -70,7 +70,7 @@ impl SigningKey {
         }
     }
 
-    /// The key as JWK, public if it has a public part, without `alg` and `kid`.
+    /// The key as a JWK, public if it has a public part, without `alg` and `kid`.
     pub(crate) fn jwk(&self) -> Value {
         match self {
             Self::Secret(secret) => json!({"kty": "oct", "k": base64url(secret)}),
@@ -91,7 +91,7 @@ impl SigningKey {
         }
     }
 
-    /// The JWK with further members.
+    /// The JWK with additional members.
     pub(crate) fn jwk_with(&self, members: &Value) -> Value {
         let mut jwk = self.jwk();
         for (name, value) in members.as_object().unwrap() {
@@ -112,8 +112,8 @@ impl SigningKey {
     }
 }
 
-/// Whether the backend has the algorithm. Where it has not, this is where the test that asks asserts
-/// that its keys are errors when they are loaded, in every form.
+/// Whether the backend has the algorithm. If it does not, this asserts that loading such a key
+/// fails in every format.
 pub(crate) fn backend_supports(algorithm: Algorithm) -> bool {
     let supports = cfg!(feature = "aws-lc-rs") || algorithm.name() != "ES512";
     if !supports {

@@ -13,10 +13,11 @@ use crate::trace;
 
 /// A key that verifies tokens, bound to its algorithms.
 ///
-/// It is parsed and checked once, when it is loaded: RSA keys have 2048 to 8192 bits, points lie on their curve, Ed25519 keys are not of small order, secrets are as long as their hash. There is no
-/// default algorithm (RFC 8725 section 3.1): a JWK may name its own, every other form of a key must
-/// be told. Cloning is cheap, the key itself is shared. `Debug` shows the algorithms and the key ID
-/// alone.
+/// The key is parsed and checked once, when it is loaded: RSA keys have 2048 to 8192 bits, points
+/// are on their curve, Ed25519 keys are not of small order, secrets are at least as long as their
+/// hash. There is no default algorithm (RFC 8725 section 3.1): a JWK may name its own, for every
+/// other format the caller names it. Clones share the key. `Debug` shows only the algorithms and
+/// the key ID.
 ///
 /// # Example: the public key of an issuer
 ///
@@ -33,7 +34,7 @@ use crate::trace;
 /// # Ok::<(), tower_jwt_auth::ConfigError>(())
 /// ```
 ///
-/// # Example: text is not silently taken for a secret
+/// # Example: text is not silently used as a secret
 ///
 /// ```compile_fail
 /// let key: tower_jwt_auth::VerificationKey = "correct horse battery staple".into();
@@ -51,31 +52,19 @@ struct Inner {
 }
 
 impl VerificationKey {
-    /// Takes a secret that is shared with the issuer, for HS256, HS384 or HS512 (RFC 7518 section
+    /// Loads a secret that is shared with the issuer, for HS256, HS384 or HS512 (RFC 7518 section
     /// 3.2).
     ///
-    /// The bytes are used as they are. A secret in base64 is for
+    /// The bytes are used unchanged. For a secret in base64, use
     /// [`from_base64_secret`](Self::from_base64_secret). A line break at the end of a text, as most
-    /// editors write it at the end of a file, is part of the secret: with feature `tracing`, one
-    /// `warn` event says so, since the issuer's copy may not have it.
+    /// editors write it at the end of a file, is part of the secret. With feature `tracing`, one
+    /// `warn` event reports it, since the issuer's copy may not have it.
     ///
     /// # Errors
     ///
-    /// When the secret is shorter than the hash (32, 48 or 64 octets), when the algorithm is not
-    /// one for secrets, or when the secret is in truth a public key, a private key or a certificate
-    /// (PEM, DER, base64 of either, JWK, OpenSSH): with a public key as its secret, anyone could
-    /// sign tokens.
-    ///
-    /// # Example: a password is no key
-    ///
-    /// ```
-    /// use tower_jwt_auth::{Algorithm, VerificationKey};
-    ///
-    /// assert!(VerificationKey::from_secret(&[7; 32], Algorithm::HS256).is_ok());
-    ///
-    /// let error = VerificationKey::from_secret(b"hunter2", Algorithm::HS256).unwrap_err();
-    /// assert_eq!(error.to_string(), "an HS256 secret needs at least 32 octets, this one has 7");
-    /// ```
+    /// When the secret is shorter than the hash (32, 48 or 64 bytes), when the algorithm does not
+    /// use secrets, or when the secret is a public key, a private key or a certificate (PEM, DER,
+    /// base64 of either, JWK, OpenSSH): with a public key as the secret, anyone could sign tokens.
     pub fn from_secret(secret: &[u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
         let key = Self::from_octets(secret, algorithm)?;
         if secret_check::is_text_with_line_break(secret) {
@@ -89,13 +78,13 @@ impl VerificationKey {
         Self::from_material(&KeyMaterial::secret(secret, algorithm)?, algorithm.into())
     }
 
-    /// Takes a secret that is written in base64: the standard or the URL-safe alphabet, with
-    /// padding or without (RFC 4648 sections 4 and 5).
+    /// Loads a secret that is encoded in base64: the standard or the URL-safe alphabet, with or
+    /// without padding (RFC 4648 sections 4 and 5).
     ///
     /// # Errors
     ///
-    /// When the text is not strict base64 (white space and line breaks count as errors), and in all
-    /// cases in which [`from_secret`](Self::from_secret) refuses the decoded octets.
+    /// When the text is not strict base64 (white space and line breaks are errors), and when
+    /// [`from_secret`](Self::from_secret) refuses the decoded bytes.
     ///
     /// # Example: a secret from the environment
     ///
@@ -118,68 +107,42 @@ impl VerificationKey {
         Self::from_octets(&decoded, algorithm)
     }
 
-    /// Takes a public key from a PEM text: a `PUBLIC KEY` (SubjectPublicKeyInfo, RFC 7468 section
+    /// Loads a public key from a PEM text: a `PUBLIC KEY` (SubjectPublicKeyInfo, RFC 7468 section
     /// 13) or an `RSA PUBLIC KEY` (PKCS#1).
     ///
     /// # Errors
     ///
     /// When there is not exactly one PEM block, when it is a private key or a certificate (the
-    /// error says which command prints the public key), when the key is of another type than the
-    /// algorithm wants, or too weak.
-    ///
-    /// # Example: a key of the wrong type
-    ///
-    /// ```
-    /// use tower_jwt_auth::{Algorithm, VerificationKey};
-    ///
-    /// let pem = b"-----BEGIN PUBLIC KEY-----
-    /// MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
-    /// -----END PUBLIC KEY-----
-    /// ";
-    /// let error = VerificationKey::from_pem(pem, Algorithm::RS256).unwrap_err();
-    /// assert_eq!(error.to_string(), "RS256 wants an RSA key, this is an Ed25519 key");
-    /// ```
+    /// error names the command that prints the public key), when the key is too weak, or when its
+    /// type does not match the algorithm.
     pub fn from_pem(pem: &[u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
         asymmetric(algorithm)?;
         Self::for_algorithm(&PublicKeyDer::from_pem(pem)?.key()?, algorithm)
     }
 
-    /// Takes a public key in DER: a SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7) or, for RSA,
-    /// PKCS#1 too.
+    /// Loads a public key from DER: a SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7) or, for RSA,
+    /// also PKCS#1.
     ///
     /// # Errors
     ///
-    /// When the octets are not such a key, when the key is of another type than the algorithm
-    /// wants, or too weak.
-    ///
-    /// # Example: what is inside of a PEM block
-    ///
-    /// ```
-    /// use tower_jwt_auth::{Algorithm, VerificationKey};
-    ///
-    /// let der = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00\
-    ///     \xd7\x5a\x98\x01\x82\xb1\x0a\xb7\xd5\x4b\xfe\xd3\xc9\x64\x07\x3a\
-    ///     \x0e\xe1\x72\xf3\xda\xa6\x23\x25\xaf\x02\x1a\x68\xf7\x07\x51\x1a";
-    /// let key = VerificationKey::from_der(der, Algorithm::Ed25519)?;
-    /// assert!(key.algorithms().eq([Algorithm::Ed25519]));
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// When the bytes are not such a key, when the key is too weak, or when its type does not match
+    /// the algorithm.
     pub fn from_der(der: &[u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
         asymmetric(algorithm)?;
         Self::for_algorithm(&der::public_key(der)?, algorithm)
     }
 
-    /// Takes one JWK (RFC 7517 section 4).
+    /// Loads one JWK (RFC 7517 section 4).
     ///
-    /// Its `alg` is its one algorithm. Without `alg`, a key on a curve has the one of the curve
-    /// (Ed25519 has both its names, `EdDSA` and `Ed25519`), an RSA key RS256 to RS512 and PS256 to
-    /// PS512. Members that are not understood are ignored, whatever they hold.
+    /// Its `alg` is its only algorithm. Without `alg`, an EC key has the algorithm of its curve, an
+    /// Ed25519 key has `EdDSA` and `Ed25519`, and an RSA key has RS256 to RS512 and PS256 to PS512.
+    /// Unknown members are ignored.
     ///
     /// # Errors
     ///
-    /// When the text is not one strict JSON object, when a member is missing, stands twice or has a
-    /// bad value, when `use`, `key_ops` or `alg` speak against verifying signatures, when a
-    /// symmetric key (`oct`) has no `alg`, when the key is a private one, or too weak.
+    /// When the text is not one strict JSON object, when a member is missing, duplicated or has a
+    /// bad value, when `use`, `key_ops` or `alg` do not allow verifying signatures, when a
+    /// symmetric key (`oct`) has no `alg`, when the key is a private key, or when it is too weak.
     ///
     /// # Example: a key with its algorithm and its ID
     ///
@@ -194,34 +157,12 @@ impl VerificationKey {
     /// assert_eq!(key.kid(), Some("2026-01"));
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
-    ///
-    /// # Example: private keys do not belong here
-    ///
-    /// ```
-    /// use tower_jwt_auth::VerificationKey;
-    ///
-    /// let private = r#"{"kty": "OKP", "crv": "Ed25519",
-    ///     "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
-    ///     "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}"#;
-    /// assert!(VerificationKey::from_jwk(private).is_err());
-    /// ```
     pub fn from_jwk(json: &str) -> Result<Self, ConfigError> {
         JwkReader::default().parse(without_bom(json))
     }
 
-    /// Replaces the key ID, by which a token's `kid` picks this key from several (RFC 7515 section
-    /// 4.1.4). By default a JWK has its own, and every other key none.
-    ///
-    /// # Example: telling two secrets apart
-    ///
-    /// ```
-    /// use tower_jwt_auth::{Algorithm, JwkSet, VerificationKey};
-    ///
-    /// let old = VerificationKey::from_secret(&[7; 32], Algorithm::HS256)?.with_kid("2025");
-    /// let new = VerificationKey::from_secret(&[8; 32], Algorithm::HS256)?.with_kid("2026");
-    /// assert_eq!(JwkSet::from_keys([old, new])?.len(), 2);
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// Replaces the key ID, by which a token's `kid` selects this key among several (RFC 7515
+    /// section 4.1.4). By default a JWK has its own `kid`, and every other key has none.
     #[must_use]
     pub fn with_kid(mut self, kid: impl Into<String>) -> Self {
         let inner = Arc::make_mut(&mut self.0);
@@ -244,7 +185,7 @@ impl VerificationKey {
         self.0.kid.as_ref()
     }
 
-    /// The thumbprints of the JWK; every other key has none.
+    /// The thumbprints of a JWK; other keys have none.
     pub(crate) fn thumbprints(&self) -> &Thumbprints {
         &self.0.thumbprints
     }
@@ -258,7 +199,7 @@ impl VerificationKey {
         self
     }
 
-    /// Whether both have the same key material, whatever their names.
+    /// Whether both have the same key material, under any name.
     pub(crate) fn is_same_key(&self, other: &Self) -> bool {
         self.0.identity == other.0.identity
     }
@@ -267,7 +208,7 @@ impl VerificationKey {
         self.algorithms().collect()
     }
 
-    /// The key without some of its algorithms; `None` when it has no other.
+    /// The key without some of its algorithms; `None` if no algorithm is left.
     pub(crate) fn without(mut self, algorithms: AlgorithmSet) -> Option<Self> {
         let inner = Arc::make_mut(&mut self.0);
         inner.parsed.retain(|algorithm| !algorithms.contains(algorithm));
@@ -284,12 +225,12 @@ impl VerificationKey {
         self.0.parsed.get(algorithm).is_some()
     }
 
-    /// Whether the key signed the message, by an algorithm that it is bound to.
+    /// Whether the key signed the message, with an algorithm that it is bound to.
     pub(crate) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         self.0.parsed.get(algorithm).is_some_and(|key| key.verify(message, signature))
     }
 
-    /// Makes a public key ready for the one algorithm that the user gave.
+    /// Prepares a public key for the one algorithm that the user named.
     pub(crate) fn for_algorithm(
         key: &KeyMaterial<'_>,
         algorithm: Algorithm,
@@ -300,7 +241,7 @@ impl VerificationKey {
         Self::from_material(key, algorithm.into())
     }
 
-    /// Makes a key ready for algorithms of its type.
+    /// Prepares a key for algorithms of its type.
     pub(crate) fn from_material(
         key: &KeyMaterial<'_>,
         algorithms: AlgorithmSet,
@@ -329,7 +270,7 @@ impl fmt::Debug for VerificationKey {
     }
 }
 
-/// An HMAC algorithm with a public key is a mistake, however the key is written.
+/// Refuses HMAC algorithms: a public key is never a secret.
 fn asymmetric(algorithm: Algorithm) -> Result<(), ConfigError> {
     if algorithm.key_type() != KeyType::Secret {
         return Ok(());
@@ -343,7 +284,7 @@ fn asymmetric(algorithm: Algorithm) -> Result<(), ConfigError> {
     ))
 }
 
-/// Strict base64 in one of its two alphabets. Padding is whole or not there.
+/// Decodes strict base64 in one of its two alphabets. Padding is complete or absent.
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let url_safe = text.contains(['-', '_']);
     let padded = text.ends_with('=');
@@ -470,7 +411,7 @@ mod tests {
 
     #[test]
     fn a_non_canonical_s_is_wrong() {
-        // The order of the group, little-endian; s + order is the same number once more.
+        // The order of the group, little-endian; s + order is another encoding of the same number.
         const ORDER: [u8; 32] = [
             0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9,
             0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
