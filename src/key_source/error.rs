@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use crate::rejection::Rejection;
 
-/// When a client may come again, unless the error names another time.
+/// When a client may retry, unless the error sets another time.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// Why a source of keys cannot answer just now, for the operator.
+/// Why a key source cannot return keys at the moment, for the operator.
 ///
-/// It is never "there is no such key": the client gets 503 with `Retry-After`, not 401.
+/// It never means that there is no such key: the client gets 503 with `Retry-After`, not 401.
 ///
-/// # Example: a vault that is sealed
+/// # Example: a sealed vault
 ///
 /// ```
 /// use std::time::Duration;
@@ -30,32 +30,21 @@ pub struct KeySourceError {
 }
 
 impl KeySourceError {
-    /// With a message for the operator's log; clients never see it. They are asked to come again
-    /// in 5 seconds unless [`with_retry_after`](Self::with_retry_after) says otherwise.
+    /// An error with a message for the operator's log. Clients never see it. They are asked to
+    /// retry after 5 seconds; see [`with_retry_after`](Self::with_retry_after).
     pub fn new(message: impl Into<Cow<'static, str>>) -> Self {
         Self { message: message.into(), retry_after: None, source: None }
     }
 
-    /// Replaces the time after which a client may come again, `Retry-After` (RFC 9110 section
-    /// 10.2.3): whole seconds, at least 1; 5 by default.
+    /// Replaces the time after which a client may retry, `Retry-After` (RFC 9110 section 10.2.3):
+    /// whole seconds, at least 1; 5 by default.
     #[must_use]
     pub fn with_retry_after(mut self, retry_after: Duration) -> Self {
         self.retry_after = Some(retry_after);
         self
     }
 
-    /// Replaces the cause; none by default.
-    ///
-    /// # Example: what the file system said
-    ///
-    /// ```
-    /// use std::error::Error;
-    /// use tower_jwt_auth::KeySourceError;
-    ///
-    /// let cause = std::io::Error::other("the disk is gone");
-    /// let error = KeySourceError::new("the keys cannot be read").with_source(cause);
-    /// assert_eq!(error.source().unwrap().to_string(), "the disk is gone");
-    /// ```
+    /// Replaces the cause, which [`source`](Error::source) returns; none by default.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
@@ -79,13 +68,13 @@ impl KeySourceError {
         self.retry_after.unwrap_or(DEFAULT_RETRY_AFTER)
     }
 
-    /// The time that was set by [`with_retry_after`](Self::with_retry_after), if one was.
+    /// The time set by [`with_retry_after`](Self::with_retry_after), if any.
     #[cfg(feature = "jwks-url")]
     pub(crate) fn retry_after_that_was_set(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// With another error of this kind as the cause, and with its time to retry.
+    /// Sets another error of this type as the cause. Uses its `Retry-After` time if this one has none.
     #[cfg(feature = "jwks-url")]
     pub(crate) fn caused_by(self, cause: Self) -> Self {
         Self { retry_after: self.retry_after.or(cause.retry_after), ..self }.with_source(cause)
@@ -108,7 +97,7 @@ impl fmt::Debug for KeySourceError {
     }
 }
 
-/// 503, with the error's time to retry, and the error as the cause.
+/// 503, with the `Retry-After` time of the error, and the error as the cause.
 impl From<KeySourceError> for Rejection {
     fn from(error: KeySourceError) -> Self {
         let retry_after = error.retry_after();

@@ -1,4 +1,4 @@
-//! Keys that are in memory: a key, a set, several keys.
+//! Keys in memory: one key, a set, several keys.
 
 use crate::key::{JwkSet, KeyCandidates, VerificationKey};
 use crate::key_source::KeySource;
@@ -6,8 +6,8 @@ use crate::key_source::lookup::{KeyLookup, KeyQuery};
 use crate::key_source::status::KeyStatus;
 
 impl KeySource for VerificationKey {
-    /// The key by itself. A token's `kid` matters only when the key has one too, and so do `x5t` and
-    /// `x5t#S256` of a token without `kid`.
+    /// Returns the key. A token's `kid` is compared only if the key has one too. The same holds for
+    /// `x5t` and `x5t#S256` of a token without `kid`.
     fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup {
         let named_otherwise = match (query.kid(), self.kid()) {
             (Some(wanted), Some(kid)) => wanted != kid,
@@ -31,8 +31,9 @@ impl KeySource for VerificationKey {
 }
 
 impl KeySource for JwkSet {
-    /// By `kid` (or, without one, by `x5t#S256` or `x5t`) and algorithm, exactly; without any of them
-    /// only where one key can be meant, or several without `kid`, which are tried in order.
+    /// Selects by the algorithm and `kid` or, without `kid`, `x5t#S256` or `x5t`, compared exactly.
+    /// Without any of them it returns the only matching key, or several keys without `kid`, in
+    /// order.
     fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup {
         KeyLookup::ready(Ok(self.candidates(query.hint())))
     }

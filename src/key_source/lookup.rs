@@ -6,20 +6,18 @@ use crate::crypto::Algorithm;
 use crate::key::{KeyCandidates, KeyHint};
 use crate::key_source::error::KeySourceError;
 
-/// What a source of keys may know of a token that is not verified yet: its algorithm, and the names
-/// that it gives its key: `kid`, `x5t` and `x5t#S256`.
+/// What a key source may know about a token that is not verified yet: its algorithm, and the names
+/// of its key, `kid`, `x5t` and `x5t#S256`.
 ///
-/// `kid` outranks the other two: a token that has one is looked up by it alone. The names come from
-/// an untrusted client, up to 3 KiB of any text: compare them exactly, and neither log them nor put
-/// them into a path or a URL.
+/// `kid` outranks the other two: a token with `kid` is looked up by it alone. The names come from
+/// an untrusted client and are any text of up to 3 KiB. Compare them exactly. Do not log them, and
+/// do not put them into a path or a URL.
 ///
-/// # Example: keys by their names
+/// # Example: keys by name
 ///
 /// ```
 /// use std::collections::HashMap;
-/// use tower_jwt_auth::{
-///     Algorithm, KeyCandidates, KeyLookup, KeyQuery, KeySource, VerificationKey,
-/// };
+/// use tower_jwt_auth::{KeyCandidates, KeyLookup, KeyQuery, KeySource, VerificationKey};
 ///
 /// #[derive(Debug)]
 /// struct Named(HashMap<String, VerificationKey>);
@@ -31,11 +29,6 @@ use crate::key_source::error::KeySourceError;
 ///         KeyLookup::ready(Ok(fitting.cloned().map(KeyCandidates::from).unwrap_or_default()))
 ///     }
 /// }
-///
-/// let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256)?;
-/// let keys = Named(HashMap::from([("2026-01".into(), key)]));
-/// # let _ = keys;
-/// # Ok::<(), tower_jwt_auth::ConfigError>(())
 /// ```
 #[derive(Clone, Copy)]
 pub struct KeyQuery<'a> {
@@ -57,13 +50,13 @@ impl<'a> KeyQuery<'a> {
         &self.hint
     }
 
-    /// The caller takes only what is known at once.
+    /// Marks that the caller cannot wait.
     pub(crate) fn without_waiting(self) -> Self {
         Self { may_wait: false, ..self }
     }
 
-    /// Whether the name of the issuer may have been made up by an untrusted client: a source that was
-    /// made for it does not write the log above `debug` before it has had keys.
+    /// Marks whether an untrusted client may have invented the name of the issuer. A source that
+    /// was created for such an issuer logs only at `debug` until it has keys.
     pub(crate) fn quiet(self, is_quiet: bool) -> Self {
         Self { is_quiet, ..self }
     }
@@ -73,27 +66,28 @@ impl<'a> KeyQuery<'a> {
         self.hint.kid
     }
 
-    /// The token's `x5t`, if it has one (RFC 7515 section 4.1.7). It counts only in a token without
-    /// `kid`.
+    /// The token's `x5t`, if it has one (RFC 7515 section 4.1.7). It is used only in a token
+    /// without `kid`.
     pub fn x5t(&self) -> Option<&'a str> {
         self.hint.x5t
     }
 
-    /// The token's `x5t#S256`, if it has one (RFC 7515 section 4.1.8). It counts only in a token
+    /// The token's `x5t#S256`, if it has one (RFC 7515 section 4.1.8). It is used only in a token
     /// without `kid`.
     pub fn x5t_s256(&self) -> Option<&'a str> {
         self.hint.x5t_s256
     }
 
     /// The token's `alg` (RFC 7515 section 4.1.1). A key that is not bound to it is never used,
-    /// whatever the source returns.
+    /// even if the source returns it.
     pub fn algorithm(&self) -> Algorithm {
         self.hint.algorithm
     }
 
-    /// Whether the caller can wait for a fetch. [`JwtVerifier::verify_now`](crate::JwtVerifier::verify_now)
-    /// cannot: a source then returns what is in memory, and makes no fetch that only an unknown `kid`
-    /// asks for.
+    /// Whether the caller can wait for a fetch.
+    ///
+    /// [`JwtVerifier::verify_now`](crate::JwtVerifier::verify_now) cannot: a source then returns
+    /// what is in memory, and starts no fetch just for an unknown `kid`.
     pub fn may_wait(&self) -> bool {
         self.may_wait
     }
@@ -112,12 +106,12 @@ impl fmt::Debug for KeyQuery<'_> {
 
 type Found = Result<KeyCandidates, KeySourceError>;
 
-/// The answer of a [`KeySource`](crate::KeySource): a few candidates at once, or later.
+/// The result of a [`KeySource`](crate::KeySource): a few candidates, now or later.
 ///
-/// No candidates means that there is no such key (the client gets 401); an error means that it
-/// cannot be told (503).
+/// No candidates means that there is no such key (the client gets 401). An error means that the
+/// source does not know (503).
 ///
-/// # Example: from memory, or from afar
+/// # Example: from memory, or by a fetch
 ///
 /// ```
 /// use tower_jwt_auth::{KeyCandidates, KeyLookup, KeySourceError};
@@ -140,23 +134,17 @@ pub(crate) enum LookupState {
 }
 
 impl KeyLookup {
-    /// The answer is known.
-    ///
-    /// # Example: no such key
-    ///
-    /// ```
-    /// use tower_jwt_auth::{KeyCandidates, KeyLookup};
-    ///
-    /// assert!(KeyLookup::ready(Ok(KeyCandidates::default())).is_ready());
-    /// ```
+    /// A result that is known now.
     pub fn ready(found: Result<KeyCandidates, KeySourceError>) -> Self {
         Self(LookupState::Ready(found))
     }
 
-    /// The answer takes time. The request waits for it; when the client goes away, the future is
-    /// dropped, so work that others wait for belongs into a task of its own.
+    /// A result that takes time.
     ///
-    /// # Example: a refresh that others wait for too
+    /// The request waits for it. If the client disconnects, the future is dropped. So work that
+    /// other requests wait for belongs in its own task.
+    ///
+    /// # Example: a refresh that other requests wait for too
     ///
     /// ```
     /// use tower_jwt_auth::{KeyCandidates, KeyLookup, KeySourceError};
@@ -164,7 +152,7 @@ impl KeyLookup {
     /// # async fn fetch() -> Result<KeyCandidates, KeySourceError> { Ok(KeyCandidates::default()) }
     /// fn refresh() -> KeyLookup {
     ///     KeyLookup::pending(async {
-    ///         // It goes on, whoever stops waiting.
+    ///         // The task continues if this request stops waiting.
     ///         match tokio::spawn(fetch()).await {
     ///             Ok(found) => found,
     ///             Err(error) => Err(KeySourceError::new("the refresh failed").with_source(error)),
@@ -179,11 +167,11 @@ impl KeyLookup {
         Self(LookupState::Pending(Box::pin(found)))
     }
 
-    /// Waits for the answer, if it is not known yet: for a source that wraps another one.
+    /// Waits for the result if it is not known yet. Meant for a source that wraps another one.
     ///
     /// # Errors
     ///
-    /// When the source cannot tell whether there is such a key.
+    /// When the source does not know whether there is such a key.
     pub async fn wait(self) -> Result<KeyCandidates, KeySourceError> {
         match self.0 {
             LookupState::Ready(found) => found,
@@ -191,7 +179,7 @@ impl KeyLookup {
         }
     }
 
-    /// Whether the answer is known already.
+    /// Whether the result is known now.
     pub fn is_ready(&self) -> bool {
         matches!(self.0, LookupState::Ready(_))
     }

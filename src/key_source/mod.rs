@@ -1,4 +1,4 @@
-//! Which key? Where verification keys come from, and the look-up that is ready or waits.
+//! Where verification keys come from, and the look-up of a key.
 
 mod error;
 mod in_memory;
@@ -27,13 +27,12 @@ pub use self::remote::{Fetch, FetchFuture, FetchRequest, JwksUrl};
 pub(crate) use self::remote::{FetchUrl, HttpHosts, IssuerLocation};
 pub use self::status::KeyStatus;
 
-/// Where a verifier finds the keys that a token may have been signed with.
+/// Where a verifier finds the keys that may have signed a token.
 ///
-/// A [`VerificationKey`](crate::VerificationKey) by itself and a [`JwkSet`](crate::JwkSet) are
-/// sources already, and so are, with their features, `JwksUrl` and
-/// `OidcDiscovery`. Write your own for keys that come from elsewhere: answer
-/// at once with what is in memory ([`KeyLookup::ready`]), and only where something has to be fetched,
-/// later ([`KeyLookup::pending`]).
+/// A single [`VerificationKey`](crate::VerificationKey) and a [`JwkSet`](crate::JwkSet) are
+/// sources. So are, with their features, `JwksUrl` and `OidcDiscovery`. Implement this trait for
+/// keys from elsewhere. Return keys in memory with [`KeyLookup::ready`], and use
+/// [`KeyLookup::pending`] only for a fetch.
 ///
 /// # Example: keys that an administrator replaces while the server runs
 ///
@@ -57,7 +56,7 @@ pub use self::status::KeyStatus;
 ///         self.now().find_key(query)
 ///     }
 ///
-///     // Each set has another one: what the old keys verified is not remembered.
+///     // Each set has its own: results that were cached for the old keys are not used.
 ///     fn generation(&self) -> Option<u64> {
 ///         self.now().generation()
 ///     }
@@ -86,60 +85,50 @@ pub use self::status::KeyStatus;
             `VerificationKey::from_secret(secret, Algorithm::HS256)?`"
 )]
 pub trait KeySource: fmt::Debug + Send + Sync + 'static {
-    /// The keys that a token with this `kid` and algorithm may have been signed with.
+    /// Returns the keys that may have signed a token with these header parameters.
     fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup;
 
-    /// The generation of the keys that a look-up would use now. Whatever remembers what a key has
-    /// verified keeps the generation of its [candidates](crate::KeyCandidates::generation), and compares the
-    /// two: when they differ, or one is missing, the token is verified anew.
+    /// The generation of the keys that a look-up would use now. A cache of verified tokens keeps
+    /// the generation of the [candidates](crate::KeyCandidates::generation) and compares the two.
+    /// If they differ, or one is `None`, the token is verified again.
     ///
-    /// `None` by default: nothing that these keys verify may be remembered. Each key and each set of
-    /// a process has a number of its own, so a source that holds a set can return that of the set.
-    ///
-    /// # Example: a set that was exchanged
-    ///
-    /// ```
-    /// use tower_jwt_auth::{Algorithm, JwkSet, KeySource, VerificationKey};
-    ///
-    /// let key = || VerificationKey::from_secret(&[7; 32], Algorithm::HS256);
-    /// let (one, other) = (JwkSet::from_keys([key()?])?, JwkSet::from_keys([key()?])?);
-    /// assert_eq!(one.generation(), one.clone().generation());
-    /// assert_ne!(one.generation(), other.generation());
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// `None` by default: what these keys verify must not be cached. Each key and each set of a
+    /// process has its own number, so a source that holds a set can return that of the set.
     fn generation(&self) -> Option<u64> {
         None
     }
 
-    /// The issuer whose keys these are, where the source knows it; `None` by default.
+    /// The issuer of these keys, if the source knows it; `None` by default.
     ///
-    /// A verifier that does not expect this issuer is an error. One that expects it beside others is
-    /// not: they are taken for other names of the same issuer, whose tokens these keys verify.
+    /// A verifier that does not expect this issuer is a configuration error. A verifier may expect
+    /// other issuers besides it: they count as other names of the same issuer, and these keys
+    /// verify their tokens.
     fn issuer(&self) -> Option<&str> {
         None
     }
 
-    /// What the source knows of itself. By default it [does not know](KeyStatus::unknown), and is
+    /// What the source reports about itself. By default it is [unknown](KeyStatus::unknown), and
     /// not ready.
     fn status(&self) -> KeyStatus {
         KeyStatus::unknown()
     }
 
-    /// Fetches the keys anew, now, for an operator who asks for it; the future ends with that
-    /// fetch. By default there is nothing to fetch, and it ends at once: a source that fetches, and
-    /// one that wraps another, has to provide it.
+    /// Fetches the keys now, for an operator. The future ends with that fetch.
+    ///
+    /// By default there is nothing to fetch, and the future ends at once. A source that fetches
+    /// must implement it, and so must a source that wraps another one.
     fn refresh(&self) -> KeyTask {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// Waits, for as long as it takes, until there are keys to look up. By default there is nothing
-    /// to wait for, as with [`refresh`](Self::refresh).
+    /// Waits, without a time limit, until there are keys. By default there is nothing to wait for,
+    /// as with [`refresh`](Self::refresh).
     fn until_ready(&self) -> KeyTask {
         Box::pin(std::future::ready(Ok(())))
     }
 }
 
-/// What [`KeySource::refresh`] and [`KeySource::until_ready`] return.
+/// The future of [`KeySource::refresh`] and [`KeySource::until_ready`].
 pub type KeyTask = Pin<Box<dyn Future<Output = Result<(), KeySourceError>> + Send>>;
 
 impl<K: KeySource + ?Sized> KeySource for Arc<K> {

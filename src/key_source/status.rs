@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::key::{JwkSet, SkippedKey};
 
-/// What a source of keys knows of itself, at one moment: for a readiness probe and for the operator.
+/// The status of a key source at one moment, for a readiness probe and for the operator.
 ///
-/// # Example: a line for a probe
+/// # Example: a readiness probe
 ///
 /// ```
 /// use tower_jwt_auth::{Algorithm, KeySource, VerificationKey};
@@ -34,12 +34,12 @@ pub struct KeyStatus {
 }
 
 impl KeyStatus {
-    /// The status of a custom source: whether it can look keys up.
+    /// The status of a custom source: whether it has keys to look up.
     pub fn new(is_ready: bool) -> Self {
         Self { ready: Some(is_ready), ..Self::default() }
     }
 
-    /// The status of a source that does not know whether it can look keys up. It is not
+    /// The status of a source that does not know whether it has keys. It is not
     /// [ready](Self::is_ready).
     pub fn unknown() -> Self {
         Self::default()
@@ -52,44 +52,43 @@ impl KeyStatus {
         self
     }
 
-    /// Whether there are keys that may be used; `false` also when the source
+    /// Whether there are usable keys; `false` also when the source
     /// [does not know](Self::is_unknown).
     pub fn is_ready(&self) -> bool {
         self.ready == Some(true)
     }
 
-    /// Adds what a source that holds this set can tell of it.
+    /// Adds what a source that holds this set can report about it.
     pub(super) fn describe(&mut self, set: &JwkSet) {
         self.keys = set.len();
         self.kids = set.printable_kids().map(str::to_owned).collect();
         self.skipped = set.skipped().to_vec();
     }
 
-    /// Whether the source does not know if there are keys that may be used: a custom source without
-    /// a [`status`](crate::KeySource::status) of its own.
+    /// Whether the source does not know if there are usable keys: a custom source that does not
+    /// implement [`status`](crate::KeySource::status).
     pub fn is_unknown(&self) -> bool {
         self.ready.is_none()
     }
 
-    /// How long ago the keys were last confirmed by their issuer; `None` when they never were, or do
-    /// not come from one.
+    /// The time since the issuer last confirmed the keys; `None` if it never did, or if the keys do
+    /// not come from an issuer.
     pub fn age(&self) -> Option<Duration> {
         self.age
     }
 
-    /// Whether the keys are older than their issuer said that they are good for, and serve on
-    /// because it cannot be reached.
+    /// Whether the keys are no longer fresh and still in use because the issuer cannot be reached.
     pub fn is_stale(&self) -> bool {
         self.stale
     }
 
-    /// How often the set has changed; the first one that was fetched is 1. It is a count of this
-    /// source, unlike [`KeySource::generation`](crate::KeySource::generation).
+    /// How often the set has changed; the first fetched set is 1. This source counts it by itself,
+    /// unlike [`KeySource::generation`](crate::KeySource::generation).
     pub fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// How many keys are held.
+    /// The number of loaded keys.
     pub fn keys(&self) -> usize {
         self.keys
     }
@@ -100,29 +99,30 @@ impl KeyStatus {
         &self.kids
     }
 
-    /// The keys of the set that are not used, with the reasons.
+    /// The keys of the set that are not used, with the reason.
     pub fn skipped(&self) -> &[SkippedKey] {
         &self.skipped
     }
 
-    /// How many fetches succeeded, with a new set or the same one.
+    /// The number of successful fetches, whether the set changed or not.
     pub fn fetches_ok(&self) -> u64 {
         self.fetches_ok
     }
 
-    /// How many fetches failed.
+    /// The number of failed fetches.
     pub fn fetches_failed(&self) -> u64 {
         self.fetches_failed
     }
 
-    /// In how long the next fetch is due if nobody asks for one before; `None` when none is.
+    /// The time until the next scheduled fetch; `None` when none is scheduled.
     pub fn next_refresh(&self) -> Option<Duration> {
         self.next_refresh
     }
 
-    /// Why the last fetch failed; `None` when it succeeded. It may name the URLs of the issuer: a
-    /// tenant that an [`IssuerTemplate`](crate::IssuerTemplate) allows stands in them. It holds
-    /// nothing else that came with a request.
+    /// Why the last fetch failed; `None` when it succeeded.
+    ///
+    /// The text may contain the URLs of the issuer, including a tenant that an
+    /// [`IssuerTemplate`](crate::IssuerTemplate) allows. It contains nothing else from a request.
     pub fn last_error(&self) -> Option<&str> {
         self.last_error.as_deref()
     }

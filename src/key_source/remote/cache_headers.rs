@@ -1,21 +1,21 @@
-//! How long an answer is good for, by its own word and within our bounds.
+//! How long a response is fresh, by its headers and within the bounds of the crate.
 
 use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::{AGE, CACHE_CONTROL};
 
-/// What is made of `Cache-Control` and `Age` (RFC 9111 sections 4.2 and 5.2.2, RFC 5861 section 4).
+/// The lifetime by `Cache-Control` and `Age` (RFC 9111 sections 4.2 and 5.2.2, RFC 5861 section 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lifetime {
-    /// How long the answer is fresh.
+    /// How long the response is fresh.
     pub(super) fresh: Duration,
     /// How much longer it may be used while its origin cannot be reached.
     pub(super) stale: Duration,
 }
 
 impl Default for Lifetime {
-    /// When an answer does not say.
+    /// For a response without these headers.
     fn default() -> Self {
         Self { fresh: DEFAULT_FRESH, stale: DEFAULT_STALE }
     }
@@ -36,7 +36,7 @@ impl Lifetime {
             .map(directive)
             .collect();
         let has = |name: &str| directives.iter().any(|(other, _)| other == name);
-        // The smallest, where a directive stands there twice.
+        // The smallest value, if a directive is duplicated.
         let seconds = |name: &str| {
             let values = directives.iter().filter(|(other, _)| other == name);
             values.filter_map(|(_, seconds)| *seconds).min()
@@ -61,8 +61,8 @@ fn directive(text: &str) -> (String, Option<u64>) {
     (name.trim().to_ascii_lowercase(), delta_seconds(value))
 }
 
-/// A number of seconds (RFC 9111 section 1.2.2): more than an integer can hold is as much as it can
-/// hold.
+/// A number of seconds (RFC 9111 section 1.2.2). A number that an integer cannot hold becomes the
+/// largest integer.
 fn delta_seconds(text: &str) -> Option<u64> {
     let is_number = !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());
     is_number.then(|| text.parse().unwrap_or(u64::MAX))

@@ -1,4 +1,4 @@
-//! A document that was fetched: its type, its coding, its text.
+//! A fetched document: its type, its coding, its text.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 use crate::key_source::remote::cache_headers::Lifetime;
 use crate::strict_json;
 
-/// A document that passed all checks except those of its contents.
+/// A document that passed all checks except those of its content.
 #[derive(Clone, Debug)]
 pub(super) struct Document {
     /// Without a byte order mark.
@@ -20,18 +20,18 @@ pub(super) struct Document {
 
 impl Document {
     pub(super) fn new(headers: &HeaderMap, mut body: Bytes) -> Self {
-        // A parser of JSON may ignore it (RFC 8259 section 8.1).
+        // A JSON parser may ignore it (RFC 8259 section 8.1).
         if body.starts_with(UTF_8_MARK) {
             body = body.slice(UTF_8_MARK.len()..);
         }
         Self { body, lifetime: Lifetime::of(headers), media_type: media_type(headers) }
     }
 
-    /// The text, for a reader of JSON.
+    /// The text, for a JSON parser.
     ///
     /// # Errors
     ///
-    /// When it cannot be JSON: the reason, without a word of the document.
+    /// The reason why it cannot be JSON. The reason contains no part of the document.
     pub(super) fn text(&self) -> Result<&str, &'static str> {
         let body = &*self.body;
         if body.trim_ascii().is_empty() {
@@ -49,7 +49,7 @@ impl Document {
         strict_json::text(body).ok_or("it is nested too deeply")
     }
 
-    /// The type that it came with, for errors.
+    /// The media type of the response, for errors.
     pub(super) fn described_type(&self) -> Cow<'static, str> {
         match &self.media_type {
             Some(media_type) => format!("Content-Type: {media_type}").into(),
@@ -62,21 +62,21 @@ const UTF_8_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Whether the text has two or four bytes for each character, with a byte order mark or without.
 fn is_wide(body: &[u8]) -> bool {
-    // A text of JSON begins with two characters of ASCII, neither of which is NUL.
+    // JSON text begins with two ASCII characters, neither of which is NUL.
     body.starts_with(b"\xff\xfe")
         || body.starts_with(b"\xfe\xff")
         || body.get(..2).is_some_and(|start| start.contains(&0))
 }
 
-/// The type of a web page, if that is what came. Login forms, error pages and single-page
-/// applications answer with one at any URL.
+/// The media type of a web page, if the response is one. Login forms, error pages and single-page
+/// applications respond with one at any URL.
 pub(super) fn page_type(headers: &HeaderMap) -> Option<String> {
     let is_page = |name: &String| matches!(&**name, "text/html" | "application/xhtml+xml");
     media_type(headers).filter(is_page)
 }
 
-/// The type without its parameters, in lower case, if it is valid. Of several, the last one counts,
-/// as it does for browsers (Fetch Standard, "extract a MIME type").
+/// The media type without its parameters, in lower case, if it is valid. Of several header fields
+/// the last one counts, as in browsers (Fetch Standard, "extract a MIME type").
 fn media_type(headers: &HeaderMap) -> Option<String> {
     let is_type = |text: &&str| {
         let parts = text.split_once('/');
@@ -89,7 +89,7 @@ fn media_type(headers: &HeaderMap) -> Option<String> {
     last.map(str::to_ascii_lowercase)
 }
 
-/// The codings that the body has, although none was asked for (RFC 9110 section 8.4).
+/// The codings of the body, although none was requested (RFC 9110 section 8.4).
 pub(super) fn content_coding(headers: &HeaderMap) -> Option<String> {
     let codings = lines(headers, &CONTENT_ENCODING).flat_map(|line| line.split(',')).map(str::trim);
     let is_coded = |coding: &&str| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity");
@@ -106,7 +106,7 @@ fn lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = 
     headers.get_all(name).iter().filter_map(|line| line.to_str().ok())
 }
 
-/// RFC 9110 section 5.6.2.
+/// Whether the text is a token (RFC 9110 section 5.6.2).
 fn is_token(text: &str) -> bool {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(is_token)

@@ -1,4 +1,4 @@
-//! Fetching a document: the trait, and what every answer is held to.
+//! Fetching a document: the trait, and the checks of every response.
 
 use std::error::Error;
 use std::fmt;
@@ -19,39 +19,41 @@ use crate::key_source::remote::fetch_url::FetchUrl;
 use crate::key_source::remote::retry_after::retry_after;
 use crate::key_source::remote::schedule::after;
 
-/// How long a set, and the metadata that leads to it, may take together.
+/// The time limit for a set together with the metadata that lead to it.
 pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
-/// How much earlier a request gives up, so that the error names its URL.
+/// How much earlier a request gives up, so that the error contains its URL.
 const MARGIN: Duration = Duration::from_millis(100);
 /// The longest body of a document.
 const MAX_BODY: usize = 256 * 1024;
 
-/// The answer of a [`Fetch`], later.
+/// The future of a [`Fetch`].
 pub type FetchFuture =
     Pin<Box<dyn Future<Output = Result<Response<Bytes>, KeySourceError>> + Send>>;
 
-/// Fetches a document by HTTP: with any HTTP client, through a service mesh, in a test. The feature
-/// `reqwest-0_13` brings an implementation, which `JwksUrl::new` and `JwtVerifier::discover` use.
+/// Fetches a document by HTTP: with any HTTP client, through a service mesh, or in a test.
 ///
-/// An implementation sends the method, the URL, the headers and the body of the [`FetchRequest`] as
-/// they are. It may add headers. It follows no redirect, sends no cookie, and stops reading a body
-/// that is longer than [`max_body`](FetchRequest::max_body). The crate sets the time that a fetch may
-/// take, after which it drops the future, and checks the response.
+/// The feature `reqwest-0_13` brings an implementation, which `JwksUrl::new` and
+/// `JwtVerifier::discover` use.
+///
+/// An implementation sends the method, the URL, the headers and the body of the [`FetchRequest`]
+/// unchanged. It may add headers. It follows no redirect, sends no cookie, and stops reading a body
+/// that is longer than [`max_body`](FetchRequest::max_body). The crate limits the time of a fetch
+/// (it drops the future) and checks the response.
 ///
 /// Today every request is a `GET` without a body. A later version may send others, such as a `POST`
 /// with a body and credentials. An implementation that cannot send a part of a request returns an
 /// error, so that the request is never sent without that part: one that only sends `GET` refuses
 /// every other [`method`](FetchRequest::method).
 ///
-/// | answer | |
+/// | response | result |
 /// |---|---|
-/// | 200 | the document, whatever its `Content-Type` is, except HTML |
+/// | 200 | the document, with any `Content-Type` except HTML |
 /// | any other status | a failed fetch; `Retry-After` of 429 and 503 is read, in seconds or as a date |
 /// | `Content-Encoding` other than `identity` | a failed fetch: decode the body and remove the header, or send `Accept-Encoding` |
 /// | a body that is longer than `max_body` | a failed fetch |
 /// | `Cache-Control`, `Age` | how long the document is fresh (RFC 9111) |
 ///
-/// # Example: a set that is in memory
+/// # Example: a set in memory
 ///
 /// ```
 /// use bytes::Bytes;
@@ -68,7 +70,6 @@ pub type FetchFuture =
 ///     }
 /// }
 /// let keys = JwksUrl::new_with("https://issuer.example/jwks", Fixed(r#"{"keys": []}"#))?;
-/// # let _ = keys;
 /// # Ok::<(), tower_jwt_auth::ConfigError>(())
 /// ```
 pub trait Fetch: fmt::Debug + Send + Sync + 'static {
@@ -76,7 +77,7 @@ pub trait Fetch: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When there was no answer. An answer of any status is `Ok`.
+    /// When there was no response. A response with any status is `Ok`.
     fn fetch(&self, request: FetchRequest) -> FetchFuture;
 }
 
@@ -86,7 +87,7 @@ impl<F: Fetch + ?Sized> Fetch for Arc<F> {
     }
 }
 
-/// The request that a [`Fetch`] sends, to a URL that was checked.
+/// The request that a [`Fetch`] sends, to a checked URL.
 #[derive(Clone)]
 pub struct FetchRequest {
     url: FetchUrl,
@@ -100,10 +101,10 @@ impl FetchRequest {
     /// A `GET` of a JSON document.
     pub(super) fn get(url: &FetchUrl, refuses_private_addresses: bool) -> Self {
         let mut headers = HeaderMap::with_capacity(2);
-        // JSON, and anything else rather than nothing (RFC 9110 section 12.5.1).
+        // JSON is preferred, anything else is accepted (RFC 9110 section 12.5.1).
         let accepted = "application/json, application/jwk-set+json, */*;q=0.1";
         headers.insert(ACCEPT, HeaderValue::from_static(accepted));
-        // Without it a server may choose any coding (RFC 9110 section 12.5.3).
+        // Without this header a server may choose any coding (RFC 9110 section 12.5.3).
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let (url, method, body) = (url.clone(), Method::GET, Bytes::new());
         Self { url, method, headers, body, refuses_private_addresses }
@@ -130,12 +131,12 @@ impl FetchRequest {
         self.url.as_str()
     }
 
-    /// The longest body of a response in bytes, 256 KiB; a longer one is refused.
+    /// The longest response body in bytes, 256 KiB; a longer one is refused.
     pub fn max_body(&self) -> usize {
         MAX_BODY
     }
 
-    /// Whether addresses of private networks must not be connected to, whatever name leads there.
+    /// Whether connections to addresses of private networks are forbidden, by any host name.
     pub fn refuses_private_addresses(&self) -> bool {
         self.refuses_private_addresses
     }
@@ -155,18 +156,18 @@ impl fmt::Debug for FetchRequest {
     }
 }
 
-/// When the documents of one load must be there.
+/// The time limit for the documents of one load.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline(Instant);
 
 impl Deadline {
-    /// Of a load that begins now.
+    /// The deadline of a load that begins now.
     pub(super) fn of_load() -> Self {
         Self(after(Instant::now(), FETCH_TIMEOUT.saturating_sub(MARGIN)))
     }
 }
 
-/// How documents are fetched, for one source.
+/// Fetches and checks the documents of one source.
 #[derive(Clone, Debug)]
 pub(super) struct Fetcher {
     fetch: Arc<dyn Fetch>,
@@ -191,13 +192,13 @@ pub(super) struct Fault {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FaultKind {
-    /// There was no answer, or one that tells of the server's own trouble.
+    /// There was no response, or one that reports a problem of the server itself.
     Unreachable,
-    /// The server answered that there is no such document here: it may lie elsewhere.
+    /// The server responded that the document is not here: it may be elsewhere.
     Absent,
-    /// There is a document, but not the one that was asked for: that one may lie elsewhere.
+    /// The document is not the requested one: that one may be elsewhere.
     Unfit,
-    /// There is one, which must not be used.
+    /// The document must not be used.
     Wrong,
 }
 
@@ -225,7 +226,7 @@ impl Fetcher {
         Self { fetch: Arc::new(fetch), ..self }
     }
 
-    /// The `use` of the keys that are taken from a set; by default `sig` or none.
+    /// Replaces the `use` of the keys that are taken from a set; by default `sig` or absent.
     pub(super) fn with_key_use(self, key_use: KeyUse) -> Self {
         Self { key_use: Some(key_use), ..self }
     }
@@ -280,12 +281,13 @@ impl Fetcher {
         }
         if status != StatusCode::OK {
             let kind = match status {
-                // Not now, which says nothing of elsewhere.
+                // A temporary error says nothing about other places.
                 StatusCode::REQUEST_TIMEOUT
                 | StatusCode::TOO_EARLY
                 | StatusCode::TOO_MANY_REQUESTS => Unreachable,
                 _ if status.is_client_error() => Absent,
-                // Not 203 either: its document is not the issuer's own (RFC 9110 section 15.3.4).
+                // 203 is not accepted either: its document is not the issuer's own (RFC 9110
+                // section 15.3.4).
                 _ => Unreachable,
             };
             let fault = Fault::new(kind, format!("{at} answers {status}"));
@@ -315,7 +317,7 @@ impl Fetcher {
     }
 }
 
-/// Where a redirect leads, as far as a log may have it: without its query.
+/// The target of a redirect, without its query, if it may appear in a log.
 fn redirect_target(headers: &HeaderMap) -> String {
     let target = headers.get(LOCATION).and_then(|target| target.to_str().ok()).unwrap_or_default();
     let target = target.split(['?', '#']).next().unwrap_or_default();
@@ -330,7 +332,7 @@ mod tests {
     use super::*;
     use crate::key_source::remote::fetch_url::HttpHosts;
 
-    /// Answers with this status and asks for a pause, or fails with one.
+    /// Responds with this status and `Retry-After`, or fails with such a time.
     #[derive(Debug)]
     struct Busy(Option<u16>);
 

@@ -1,5 +1,5 @@
-//! The tasks of the engine: one that lives as long as one fetch, and one that sleeps until the next
-//! fetch is due. Neither keeps the source alive.
+//! The tasks of the cache: one runs a single fetch, the other sleeps until the next fetch is due.
+//! Neither of them keeps the source alive.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -16,17 +16,17 @@ use crate::key_source::remote::key_cache::{LoadKeys, Shared, State};
 use crate::key_source::remote::schedule::after;
 use crate::trace;
 
-/// How long a source that nobody uses goes on with its fetches.
+/// How long an unused source continues to fetch.
 const IDLE: Duration = Duration::from_secs(60 * 60);
-/// A fetch that has not ended by then is on a runtime that nobody drives.
+/// A fetch that has not ended by then runs on a runtime that nobody drives.
 pub(super) const OVERDUE: Duration = FETCH_TIMEOUT.saturating_add(Duration::from_secs(1));
 
-/// What became of a fetch: the error as text. `None` as long as it has not ended.
+/// The result of a fetch, with the error as text. `None` until the fetch ends.
 pub(super) type Outcome = Option<Result<(), Arc<str>>>;
-/// Ends with a fetch; closed without a result when the fetch went down with its runtime.
+/// Changes when a fetch ends. It is closed without a result if the runtime of the fetch shut down.
 pub(super) type Ended = watch::Receiver<Outcome>;
 
-/// A fetch under way.
+/// A running fetch.
 pub(super) struct Fetching {
     pub(super) ended: Ended,
     began_at: Instant,
@@ -47,7 +47,7 @@ impl Fetching {
     }
 }
 
-/// A task that ends with this.
+/// Aborts a task when dropped.
 pub(super) struct AbortOnDrop(AbortHandle);
 
 impl Drop for AbortOnDrop {
@@ -57,8 +57,8 @@ impl Drop for AbortOnDrop {
 }
 
 impl Shared {
-    /// Notes that a fetch is under way. The caller starts it once the state is unlocked: a runtime that
-    /// is shutting down drops the task at once.
+    /// Records that a fetch is running. The caller starts it after it unlocks the state: a runtime
+    /// that is shutting down drops the task at once.
     pub(super) fn begin(self: &Arc<Self>, state: &mut State, now: Instant) -> Attempt {
         let sender = std::mem::take(&mut state.next);
         state.fetching = Some(Fetching { ended: sender.subscribe(), began_at: now, task: None });
@@ -67,8 +67,8 @@ impl Shared {
         Attempt { shared: Arc::downgrade(self), sender, result: None }
     }
 
-    /// Starts a fetch in the background if there is a runtime and one is due, by its time or because
-    /// the set is stale.
+    /// Starts a fetch in the background if there is a runtime and a fetch is due, by the schedule
+    /// or because the set is stale.
     pub(super) fn begin_if_due(self: &Arc<Self>, is_stale: bool) {
         let Ok(runtime) = Handle::try_current() else { return };
         let now = Instant::now();
@@ -81,8 +81,8 @@ impl Shared {
         }
     }
 
-    /// Takes down what became of a fetch, unless another one has taken its place. `None`: it went down
-    /// with its runtime.
+    /// Records the result of a fetch, unless another fetch has replaced it. `None` means that its
+    /// runtime shut down.
     fn settle(self: &Arc<Self>, attempt: &Attempt, result: Option<Result<Loaded, Failure>>) {
         let now = Instant::now();
         let mut state = self.state();
@@ -99,7 +99,8 @@ impl Shared {
                 let held = Arc::new(Held::new(loaded, before.as_deref()));
                 state.schedule.succeed(now, held.lifetime.fresh);
                 attempt.note(Ok(()));
-                // While the state is locked: what sees that the fetch has ended sees its keys too.
+                // The state is still locked: a thread that sees the end of the fetch also sees its
+                // keys.
                 self.held.store(Some(Arc::clone(&held)));
                 new = Some(held);
             }
@@ -144,7 +145,8 @@ impl Shared {
         state.sleeper = Some(AbortOnDrop(task.abort_handle()));
     }
 
-    /// A fetch is due: it begins if the source was used of late. Otherwise the next look-up starts it.
+    /// A fetch is due. It starts if the source was used recently; otherwise the next look-up starts
+    /// it.
     fn wake_up(self: &Arc<Self>) {
         let is_idle = {
             let (used, now) = (self.take_use(), Instant::now());
@@ -160,15 +162,16 @@ impl Shared {
     }
 }
 
-/// One fetch. However its task ends, the state learns of it, and then those who wait.
+/// One fetch. When its task ends in any way, the state is updated, and then the waiting requests
+/// wake.
 pub(super) struct Attempt {
     shared: Weak<Shared>,
     sender: watch::Sender<Outcome>,
-    /// `None` as long as the fetch has not ended.
+    /// `None` until the fetch ends.
     result: Option<Result<Loaded, KeySourceError>>,
 }
 
-/// Why a fetch failed, and how long the issuer asks us to stay away.
+/// Why a fetch failed, and the `Retry-After` time.
 struct Failure {
     text: Arc<str>,
     pause: Option<Duration>,
@@ -203,7 +206,7 @@ impl Attempt {
             }));
     }
 
-    /// Notes the outcome without waking anybody yet.
+    /// Stores the result without waking anyone yet.
     fn note(&self, outcome: Result<(), Arc<str>>) {
         self.sender.send_if_modified(|noted| {
             *noted = Some(outcome);
@@ -220,11 +223,11 @@ impl Drop for Attempt {
             ))),
             result => result,
         };
-        // Here, since an error of the application's is printed without a lock.
+        // The text of an application's error is built here, where no lock is held.
         let result = result.map(|result| result.map_err(Failure::from));
         if let Some(shared) = self.shared.upgrade() {
             shared.settle(self, result);
         }
-        // Whoever waits is woken as the sender is dropped.
+        // Waiting requests wake when the sender is dropped.
     }
 }

@@ -1,4 +1,4 @@
-//! Which URLs are fetched at all.
+//! Which URLs may be fetched.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -8,15 +8,15 @@ use url::Url;
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
 
-/// The longest URL that is fetched.
+/// The longest URL that is fetched, in bytes.
 const MAX_URL: usize = 2048;
 
-/// The hosts that plain http is allowed to, beside this machine: none by default.
+/// The hosts besides this machine for which plain http is allowed: none by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HttpHosts(Arc<[String]>);
 
 impl HttpHosts {
-    /// Reads the hosts as an application lists them: names or addresses, without a port.
+    /// Parses the hosts as an application lists them: names or addresses, without a port.
     pub(crate) fn parse<I>(hosts: I) -> Result<Self, ConfigError>
     where
         I: IntoIterator,
@@ -26,13 +26,13 @@ impl HttpHosts {
         Ok(Self(hosts.collect::<Result<_, _>>()?))
     }
 
-    /// Whether the URL is at one of them, on any port.
+    /// Whether the URL is at one of these hosts, on any port.
     pub(super) fn allow(&self, url: &Url) -> bool {
         url.host_str().is_some_and(|host| self.0.iter().any(|one| one == without_dot(host)))
     }
 }
 
-/// The host as a parsed URL spells it.
+/// The host as it is spelled in a parsed URL.
 fn normalized_host(host: &str) -> Result<String, ConfigError> {
     let is_bare = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(address) => address.parse::<Ipv6Addr>().is_ok(),
@@ -52,8 +52,8 @@ fn without_dot(host: &str) -> &str {
     host.strip_suffix('.').unwrap_or(host)
 }
 
-/// A URL that may be fetched: https, or http to this machine or to a host that is listed; no user
-/// name, password or fragment.
+/// A URL that may be fetched: https, or http to this machine or to a listed host; no user name,
+/// password or fragment.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct FetchUrl {
     url: Url,
@@ -66,7 +66,7 @@ impl FetchUrl {
         if text.len() > MAX_URL {
             return Err(unusable("the URL is longer than 2048 octets"));
         }
-        // The parser would drop them, and the name would be another one.
+        // The parser would drop these characters, and the URL would not be the given one.
         if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(unusable("a URL has neither white space nor control characters"));
         }
@@ -117,7 +117,7 @@ impl FetchUrl {
         self.url.scheme() == "https"
     }
 
-    /// Whether the host is an address, or the name `localhost`, that is not of the public internet.
+    /// Whether the host is `localhost` or an address outside the public internet.
     pub(super) fn names_private_address(&self) -> bool {
         is_loopback(&self.url) || ip_of(&self.url).is_some_and(is_private)
     }
@@ -154,7 +154,7 @@ fn ip_of(url: &Url) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
-/// Whether this is an address of no host on the public internet (the registries of RFC 6890).
+/// Whether the address is outside the public internet (the registries of RFC 6890).
 pub(super) fn is_private(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_private_v4(ip),
@@ -174,7 +174,7 @@ fn is_private_v4(ip: Ipv4Addr) -> bool {
         || (a == 192 && b == 0 && c == 0)
         || (a == 198 && (b == 18 || b == 19))
         || a >= 240
-        // The platform of Azure, as seen from its virtual machines.
+        // The Azure platform, as seen from its virtual machines.
         || ip == Ipv4Addr::new(168, 63, 129, 16)
 }
 
@@ -183,9 +183,9 @@ fn is_private_v6(ip: Ipv6Addr) -> bool {
         return is_private_v4(ip);
     }
     match ip.segments() {
-        // Unspecified, loopback, and addresses of version 4 in their old notation or translated.
+        // Unspecified, loopback, and IPv4 addresses in the old notation or translated.
         [0, 0, 0, 0, 0 | 0xffff, 0, _, _] => true,
-        // Translated to, or carrying, one of the first version.
+        // Translated to, or embedding, an IPv4 address.
         [0x64, 0xff9b, 0, 0, 0, 0, a, b] | [0x2002, a, b, ..] => {
             let [a0, a1] = a.to_be_bytes();
             let [b0, b1] = b.to_be_bytes();
@@ -355,7 +355,7 @@ mod tests {
         }
         let private = |url| parse(url).unwrap().names_private_address();
         assert!(private("https://localhost/") && private("https://[fd12::1]/"));
-        // The parser has undone what such spellings hide.
+        // The parser has normalised these spellings.
         assert!(private("https://0x7f000001/") && private("https://2130706433/"));
         assert!(!private("https://issuer.example/"));
     }

@@ -1,4 +1,4 @@
-//! The set that is held, and how long it may be used.
+//! The loaded set, and how long it may be used.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,36 +13,37 @@ use crate::key_source::remote::cache_headers::Lifetime;
 use crate::key_source::remote::document::Document;
 use crate::key_source::remote::fetch::Loaded;
 
-/// A set, and how long it is good for.
+/// A loaded set and its lifetime.
 pub(super) struct Held {
     pub(super) set: JwkSet,
     pub(super) lifetime: Lifetime,
-    /// How many different sets the source has had.
+    /// The number of different sets that the source has had.
     pub(super) changes: u64,
     body: Bytes,
     loaded_at: Moment,
-    /// It is no longer fresh, and an attempt to replace it has failed: it is used until it ends.
+    /// It is stale, and an attempt to replace it has failed: it may be used until its lifetime
+    /// ends.
     has_outlived: AtomicBool,
 }
 
-/// What is known of a token's key at once.
+/// The result of a look-up in memory.
 pub(super) enum Found {
-    /// The result. No candidates: the set settles that no key of it verifies the token.
+    /// The result is final. No candidates: the set shows that none of its keys verifies the token.
     Known(KeyCandidates),
-    /// The result, by a set that should be fetched first.
+    /// The result of a set that should be fetched again first.
     Stale(KeyCandidates),
-    /// There is a set that may be used, and it does not have the `kid`: a newer one may.
+    /// There is a usable set without this `kid`. A newer set may have it.
     Unknown,
-    /// There is no set that may be used.
+    /// There is no usable set.
     Nothing,
 }
 
 impl Held {
-    /// What is held from now on, by what was loaded and what was held before.
+    /// Combines the loaded document with the previous set.
     pub(super) fn new(loaded: Loaded, before: Option<&Self>) -> Self {
         let Document { body, lifetime, .. } = loaded.document;
         let (set, changes) = match before {
-            // Whatever is remembered of the set remains valid.
+            // The same set keeps its generation, so results that were cached for it remain valid.
             Some(before) if body == before.body => (before.set.clone(), before.changes),
             _ => (loaded.set, before.map_or(0, |before| before.changes).saturating_add(1)),
         };
@@ -75,12 +76,13 @@ impl Held {
         age >= self.lifetime.fresh.saturating_add(self.lifetime.stale)
     }
 
-    /// Whether it is used without an attempt to replace it first.
+    /// Whether it may be used without an attempt to replace it first.
     pub(super) fn serves(&self, age: Duration) -> bool {
         !self.has_ended(age) && (!self.is_stale(age) || self.has_outlived.load(Ordering::Acquire))
     }
 
-    /// An attempt to replace it has failed, and the next one is not before this time is over.
+    /// Records that an attempt to replace it has failed, and that the next one starts after
+    /// `pause`.
     pub(super) fn outlive(&self, pause: Duration) {
         if self.is_stale(self.age().saturating_add(pause)) {
             self.has_outlived.store(true, Ordering::Release);
@@ -88,8 +90,8 @@ impl Held {
     }
 }
 
-/// A time by two clocks. The monotonic one stands still while the machine is suspended; the system's
-/// goes on, and can be set.
+/// A time by two clocks. The monotonic clock stops while the machine is suspended. The system clock
+/// continues, and can be set.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
     monotonic: Instant,
@@ -101,7 +103,7 @@ impl Moment {
         Self { monotonic: Instant::now(), since_epoch: clock::since_epoch() }
     }
 
-    /// The longer of the two times: a system's clock that is set back makes nothing younger.
+    /// The longer of the two durations: setting the system clock back makes nothing younger.
     pub(super) fn elapsed(&self) -> Duration {
         let by_system = clock::since_epoch().saturating_sub(self.since_epoch);
         self.monotonic.elapsed().max(by_system)
@@ -110,7 +112,7 @@ impl Moment {
 
 #[cfg(test)]
 impl Held {
-    /// As if the machine had been suspended for this long.
+    /// Simulates that the machine was suspended for this long.
     pub(super) fn suspended(self, by: Duration) -> Self {
         let since_epoch = self.loaded_at.since_epoch.saturating_sub(by);
         Self { loaded_at: Moment { since_epoch, ..self.loaded_at }, ..self }

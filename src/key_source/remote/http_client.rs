@@ -1,4 +1,4 @@
-//! Fetching by `reqwest`: no redirects, no cookies, and no body longer than it may be.
+//! Fetching with `reqwest`: no redirects, no cookies, and a limit on the body.
 
 use std::error::Error;
 use std::fmt;
@@ -17,7 +17,8 @@ use crate::key_source::remote::fetch_url::is_private;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Fetches with a client of `reqwest`: the user's, or its own, built when it is first needed.
+/// Fetches with a `reqwest` client: the application's, or one that is built when it is first
+/// needed.
 #[derive(Default)]
 pub(crate) struct HttpFetch {
     given: Option<Client>,
@@ -25,7 +26,8 @@ pub(crate) struct HttpFetch {
     own: Mutex<Vec<(Needs, Client)>>,
 }
 
-/// What a client of the crate's own is built for: requests that differ in it share none.
+/// The properties of a client that the crate builds. Requests that differ in them use different
+/// clients.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Needs {
     is_https: bool,
@@ -75,24 +77,24 @@ fn new_client(needs: Needs) -> reqwest::Result<Client> {
         .user_agent(concat!("tower-jwt-auth/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
-        // Whatever features of it another crate turns on: the body is read as it was sent.
+        // The body is read as it was sent, even if another crate turns on these features.
         .no_gzip()
         .no_brotli()
         .no_zstd()
         .no_deflate()
-        // What a client has to put up with (RFC 9112 sections 5.1 and 5.2).
+        // A client has to accept this (RFC 9112 sections 5.1 and 5.2).
         .http1_allow_spaces_after_header_name_in_responses(true)
         .http1_allow_obsolete_multiline_headers_in_responses(true)
         .connect_timeout(CONNECT_TIMEOUT)
-        // The metadata and the set come over one connection; minutes later nobody needs it.
+        // The metadata and the set use the same connection; minutes later it is not needed.
         .pool_idle_timeout(CONNECT_TIMEOUT);
     if !needs.is_https {
-        // Plain http is allowed because it leaves neither this machine nor the listed hosts. It
-        // trusts no certificate, so that it works where there is none.
+        // Plain http is allowed because it stays on this machine or goes to a listed host. The
+        // client has no trusted certificates, so that it also works on a system without any.
         client = client.no_proxy().tls_certs_only(std::iter::empty::<Certificate>());
     }
     if needs.refuses_private_addresses {
-        // A proxy would resolve the name, and not tell.
+        // A proxy would resolve the name, and the address could not be checked.
         client = client.no_proxy().dns_resolver(PublicOnly);
     }
     client.build()
@@ -110,7 +112,7 @@ async fn fetch(client: &Client, request: &FetchRequest) -> Result<Response<Bytes
     let send = || {
         let sent = client.request(request.method().clone(), url.clone());
         let sent = sent.headers(request.headers().clone());
-        // An empty body would be announced by a header.
+        // An empty body would add a header.
         let sent = match request.body().is_empty() {
             true => sent,
             false => sent.body(request.body().clone()),
@@ -118,8 +120,8 @@ async fn fetch(client: &Client, request: &FetchRequest) -> Result<Response<Bytes
         sent.send()
     };
     let mut response = match send().await {
-        // A connection of the pool may have gone with the runtime that made it. Only a method that
-        // changes nothing is sent twice.
+        // A pooled connection may have ended with the runtime that made it. Only a method that
+        // changes nothing is sent again.
         Err(error)
             if *request.method() == Method::GET
                 && error.is_request()
@@ -131,7 +133,7 @@ async fn fetch(client: &Client, request: &FetchRequest) -> Result<Response<Bytes
         answer => answer,
     }
     .map_err(failed)?;
-    // A client of the user's may have followed one.
+    // The application's client may have followed a redirect.
     if response.url() != url {
         return Err(KeySourceError::new("the client followed a redirect"));
     }
@@ -141,9 +143,9 @@ async fn fetch(client: &Client, request: &FetchRequest) -> Result<Response<Bytes
     }
 
     let mut body = BytesMut::new();
-    // What else the status leads to is decided without the body, which may be long or never end.
+    // Other statuses are handled without the body, which may be long or endless.
     if response.status() == StatusCode::OK {
-        // One that is too long is refused by the caller, who then knows its type as well.
+        // The caller refuses a body that is too long, since it also reports the media type.
         while body.len() <= request.max_body() {
             let Some(chunk) = response.chunk().await.map_err(failed)? else { break };
             body.extend_from_slice(&chunk);
@@ -155,7 +157,7 @@ async fn fetch(client: &Client, request: &FetchRequest) -> Result<Response<Bytes
     Ok(answer)
 }
 
-/// Without the URL, whose query may be a secret.
+/// The error without the URL, whose query may be a secret.
 fn failed(error: reqwest::Error) -> KeySourceError {
     KeySourceError::new("the request failed").with_source(error.without_url())
 }
@@ -166,8 +168,8 @@ impl fmt::Debug for HttpFetch {
     }
 }
 
-/// Resolves names to addresses of the public internet alone. What is checked is what is connected
-/// to: a name that changes in between gains nothing.
+/// Resolves names to public addresses only. The checked addresses are the ones that are connected
+/// to, so a DNS record that changes in between has no effect.
 struct PublicOnly;
 
 impl Resolve for PublicOnly {

@@ -1,4 +1,4 @@
-//! An issuer's name, and where its documents are fetched.
+//! The name of an issuer, and the URLs of its documents.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,24 +9,24 @@ use url::Url;
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::key_source::remote::fetch_url::{FetchUrl, HttpHosts};
 
-/// An issuer's name, and where its documents are fetched: below its name, or below another base.
+/// The name of an issuer, and where its documents are fetched: below its name, or below a base URL.
 #[derive(Clone)]
 pub(crate) struct IssuerLocation {
     name: Arc<str>,
     base: FetchUrl,
-    /// Where its metadata may be, in the order in which they are asked.
+    /// The possible URLs of its metadata, in the order in which they are tried.
     places: Arc<[FetchUrl]>,
     http_hosts: HttpHosts,
 }
 
 impl IssuerLocation {
-    /// Documents are fetched below the name.
+    /// An issuer whose documents are fetched below its name.
     pub(crate) fn at_name(name: &str, http_hosts: HttpHosts) -> Result<Self, ConfigError> {
         let base = FetchUrl::parse(name, &http_hosts)?;
         Self::new(name.into(), base, http_hosts)
     }
 
-    /// Documents are fetched below the base. The name is only compared.
+    /// An issuer whose documents are fetched below the base. Its name is only compared.
     pub(super) fn at_base(name: &str, base: &str) -> Result<Self, ConfigError> {
         let is_printable = name.len() <= 2048 && name.bytes().all(|byte| byte.is_ascii_graphic());
         if name.is_empty() || !is_printable {
@@ -77,12 +77,12 @@ impl IssuerLocation {
         &self.places
     }
 
-    /// Where the JWK set is fetched that the metadata name.
+    /// The URL from which the JWK set named in the metadata is fetched.
     ///
     /// # Errors
     ///
-    /// When it is not fetched, or when the metadata of an https issuer lead to http: except for a
-    /// host that is listed, and for the base itself.
+    /// When the URL must not be fetched, or when the metadata of an https issuer name an http URL,
+    /// except on a listed host or on the base itself.
     pub(super) fn jwks_uri(&self, named: &str) -> Result<FetchUrl, ConfigError> {
         let url = FetchUrl::parse(&self.relocated(named), &self.http_hosts)?;
         let is_https =
@@ -95,8 +95,8 @@ impl IssuerLocation {
         }
     }
 
-    /// What lies at the issuer's name is fetched at the base: an issuer that does not know the base
-    /// publishes its own name there.
+    /// Maps a URL below the issuer's name to the base: an issuer that does not know the base
+    /// publishes its own name.
     fn relocated<'a>(&self, named: &'a str) -> Cow<'a, str> {
         let (name, base) =
             (self.name.trim_end_matches('/'), self.base.as_str().trim_end_matches('/'));
@@ -106,7 +106,8 @@ impl IssuerLocation {
         }
     }
 
-    /// Beside the issuer's path, only the host can be exchanged, and only where the paths agree.
+    /// A URL outside the issuer's path: only the host is replaced, and only if both paths are
+    /// equal.
     fn relocated_by_host(&self, named: &str) -> Option<String> {
         let (name, url, base) = (self.parsed_name()?, Url::parse(named).ok()?, self.base.url());
         let is_bare = url.username().is_empty() && url.password().is_none();
@@ -159,13 +160,13 @@ mod tests {
             &["keycloak"],
         );
         let certs = Some("http://keycloak:8080/realms/shop/certs?v=1".to_owned());
-        // The server publishes its own name, or the one that it was asked by.
+        // The server publishes its own name, or the name in the request.
         assert_eq!(jwks_uri(&location, "http://localhost:8080/realms/shop/certs?v=1"), certs);
         assert_eq!(jwks_uri(&location, "http://keycloak:8080/realms/shop/certs?v=1"), certs);
-        // Beside the issuer's path, on its host.
+        // Outside the issuer's path, on its host.
         let beside = jwks_uri(&location, "http://localhost:8080/keys");
         assert_eq!(beside.as_deref(), Some("http://keycloak:8080/keys"));
-        // Elsewhere.
+        // On other hosts.
         for (named, fetched) in [
             ("https://keys.test/jwks", Some("https://keys.test/jwks")),
             ("http://localhost:9090/jwks", Some("http://localhost:9090/jwks")),
@@ -206,7 +207,7 @@ mod tests {
         let location = located(plain, plain, &["keys"]);
         assert!(jwks_uri(&location, "http://keys/jwks").is_some());
         assert_eq!(jwks_uri(&location, "http://127.0.0.1/jwks"), None);
-        // The base is the application's own choice, and other ports are not.
+        // The application chose the base, but not other ports.
         let location = located(plain, "http://127.0.0.1:8080", &[]);
         assert!(jwks_uri(&location, "https://a.test/jwks").is_some());
         assert!(jwks_uri(&location, "http://127.0.0.1:8080/jwks").is_some());

@@ -17,27 +17,28 @@ use crate::key_source::{KeySource, KeyTask};
 /// The keys of an issuer, from the URL of its JWK set (RFC 7517 section 5).
 ///
 /// Nothing is fetched before the first look-up, [`status`](KeySource::status) or
-/// [`refresh`](KeySource::refresh). A fetch is a task on the tokio runtime of the look-up that finds it
-/// due, which needs timers and I/O (`enable_all()`; without timers `tokio` panics in that task). Where there is no such runtime, a look-up that
-/// would have to wait is refused with 503; keys that are loaded are still found.
+/// [`refresh`](KeySource::refresh). A fetch is a task on the tokio runtime of the look-up that
+/// finds it due. The runtime needs timers and I/O (`enable_all()`; without timers `tokio` panics in
+/// that task). Without such a runtime, a look-up that would have to wait is refused with 503;
+/// loaded keys are still found.
 ///
-/// | rule | |
+/// | case | what happens |
 /// |---|---|
-/// | a key that is held | is found at once, also while a fetch runs |
-/// | a set is fresh | as long as `Cache-Control` says, less `Age`, within 1 minute and 24 hours; without it 10 minutes; with `no-store` or `no-cache` 1 minute |
-/// | it is refreshed | at 80 % of that or a little earlier, in the background, until nobody has used it for an hour; retries begin after 1 second and come at most 15 seconds apart, or when `Retry-After` allows it (heeded up to 20 seconds before there is a set, up to 5 minutes after) |
-/// | it is no longer fresh | the first look-up waits for one fetch; when that has failed, the keys are used at once, and the retries run in the background |
-/// | an unknown `kid` | asks for a fetch: 3 at once, and one more every 10 seconds. At most 64 requests wait for it, 7 seconds at most; the others are unknown (401), or, if the last fetch failed, unavailable (503) |
-/// | the issuer cannot be reached | keys serve on for 1 hour after they were fresh, or for what `stale-if-error` says within 1 minute and 24 hours; then 503 |
-/// | a key that left the set | is gone with the fetch that shows it |
-/// | an answer with any `Content-Type` except HTML | is read |
-/// | an answer that is empty, longer than 256 KiB, of more than 100 keys, redirected, HTML, encoded (`Content-Encoding`), unreadable, later than 5 seconds | is a failed fetch: the old set stays |
+/// | a loaded key | is found at once, also while a fetch runs |
+/// | how long a set is fresh | `Cache-Control` less `Age`, at least 1 minute, at most 24 hours; without it 10 minutes; with `no-store` or `no-cache` 1 minute |
+/// | a refresh | starts in the background at 80 % of that time or slightly earlier, until the source has been unused for an hour; retries start after 1 second and are at most 15 seconds apart, or follow `Retry-After` (up to 20 seconds before the first set, up to 5 minutes later) |
+/// | a set that is no longer fresh | the first look-up waits for one fetch; if it fails, the keys are used at once, and the retries run in the background |
+/// | an unknown `kid` | starts a fetch: 3 at once, and one more every 10 seconds. At most 64 requests wait for it, up to 7 seconds; the other requests are refused as unknown (401) or, if the last fetch failed, as unavailable (503) |
+/// | the issuer cannot be reached | keys remain usable for 1 hour after they were fresh, or for `stale-if-error` (at least 1 minute, at most 24 hours); then 503 |
+/// | a key that was removed from the set | is no longer used after the fetch that shows it |
+/// | a response with any `Content-Type` except HTML | is read |
+/// | a response that is empty, longer than 256 KiB, of more than 100 keys, a redirect, HTML, encoded (`Content-Encoding`), unreadable, later than 5 seconds | is a failed fetch: the old set remains |
 /// | symmetric and private keys | are not used, and are [reported](KeyStatus::skipped) |
 ///
-/// Of a request, nothing is ever sent to the issuer: neither the `kid` nor anything else.
+/// Nothing from a request is ever sent to the issuer, not even the `kid`.
 ///
-/// With the feature `reqwest-0_13`, the crate brings the HTTP client: [`new`](Self::new). Without it,
-/// the application gives one: [`new_with`](Self::new_with).
+/// The feature `reqwest-0_13` adds the HTTP client of [`new`](Self::new). Without it, the
+/// application provides a client: [`new_with`](Self::new_with).
 ///
 /// # Example: a verifier
 ///
@@ -47,7 +48,6 @@ use crate::key_source::{KeySource, KeyTask};
 ///
 /// let keys = JwksUrl::new("https://issuer.example/.well-known/jwks.json")?;
 /// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", keys)?;
-/// # let _ = verifier;
 /// # }
 /// # Ok::<(), tower_jwt_auth::ConfigError>(())
 /// ```
@@ -59,42 +59,33 @@ pub struct JwksUrl {
 }
 
 impl JwksUrl {
-    /// The set at this URL, which is https, or http to this very machine. It is fetched by the HTTP
-    /// client that comes with the crate; for another client see [`new_with`](Self::new_with).
+    /// The keys at this URL, which is https, or http to this machine. They are fetched by the
+    /// crate's HTTP client; for another client see [`new_with`](Self::new_with).
     ///
     /// # Errors
     ///
-    /// When the URL is of another scheme, has a user name, a password or a fragment, or is none.
-    ///
-    /// # Example: what is not fetched
-    ///
-    /// ```
-    /// use tower_jwt_auth::{ConfigErrorKind, JwksUrl};
-    ///
-    /// for url in ["http://issuer.example/jwks", "file:///etc/keys.json", "issuer.example/jwks"] {
-    ///     assert_eq!(JwksUrl::new(url).unwrap_err().kind(), ConfigErrorKind::Url);
-    /// }
-    /// ```
+    /// When the text is not a URL, when the URL has another scheme, or when it has a user name, a
+    /// password or a fragment.
     #[cfg(feature = "reqwest-0_13")]
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         Self::new_with(url, HttpFetch::default())
     }
 
-    /// The set at this URL, as [`new`](Self::new), fetched by this client. See [`Fetch`].
+    /// As [`new`](Self::new), fetched by this client. See [`Fetch`].
     ///
     /// # Errors
     ///
-    /// When the URL is neither https nor http to this machine, has a user name, a password or a
-    /// fragment, or is not a URL.
+    /// When the text is not a URL, when the URL is neither https nor http to this machine, or when
+    /// it has a user name, a password or a fragment.
     pub fn new_with<F: Fetch>(url: &str, fetch: F) -> Result<Self, ConfigError> {
         Ok(Self::with(FetchUrl::parse(url, &HttpHosts::default())?, Fetcher::new(fetch)))
     }
 
-    /// The set at this URL, by plain http too, but only from the hosts that are listed.
+    /// As [`new`](Self::new), and allows plain http to the listed hosts.
     ///
     /// For a closed network such as that of the containers on one machine, where the issuer has no
     /// certificate. **Anyone who can answer for such a host, or change what it sends, can sign any
-    /// token.** A host is a name or an address, and is allowed on every port; a subdomain of it is
+    /// token.** A host is a name or an address, and is allowed on every port. A subdomain is
     /// another host.
     ///
     /// # Errors
@@ -109,7 +100,6 @@ impl JwksUrl {
     /// let certs = "http://keycloak:8080/realms/shop/protocol/openid-connect/certs";
     /// assert!(JwksUrl::new(certs).is_err());
     /// let keys = JwksUrl::dangerous_allow_http_hosts(certs, ["keycloak"])?;
-    /// # let _ = keys;
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     #[cfg(feature = "reqwest-0_13")]
@@ -143,52 +133,44 @@ impl JwksUrl {
         Ok(Self::with(url, Fetcher::new(fetch)))
     }
 
-    /// Replaces the HTTP client, for proxies, certificates or headers of one's own.
+    /// Replaces the HTTP client, for custom proxies, certificates or headers.
     ///
-    /// By default it is one with rustls, the platform's root certificates, 2 seconds to connect, and
-    /// neither redirects nor cookies. Build yours with `redirect(Policy::none())`: an answer from
-    /// another URL is refused all the same, but only once it is there.
+    /// By default the client uses rustls and the root certificates of the platform, has 2 seconds
+    /// to connect, and uses neither redirects nor cookies. Build yours with
+    /// `redirect(Policy::none())`: a response from another URL is refused, but only after the
+    /// client has followed the redirect.
     ///
-    /// As every setter it makes a source of its own, without the keys that this one holds.
+    /// Like every setter it creates a new source, without the keys that this one has loaded.
     #[cfg(feature = "reqwest-0_13")]
     #[must_use]
     pub fn with_client(self, client: Client) -> Self {
         self.with_fetcher(HttpFetch::with_client(client))
     }
 
-    /// Replaces the client that fetches, whatever it was. See [`Fetch`].
+    /// Replaces the client that fetches. See [`Fetch`].
     #[must_use]
     pub fn with_fetcher<F: Fetch>(self, fetch: F) -> Self {
         Self::with(self.url, self.fetcher.with(fetch))
     }
 
     /// Refuses addresses of private networks, of the link and of this machine; by default they are
-    /// good.
+    /// allowed.
     ///
-    /// For URLs that somebody else may choose. The client that comes with the crate then connects to
-    /// no such address, whatever its name, and uses no proxy. For a client of `with_client`, an answer
-    /// from such an address is refused when it is there. A custom [`Fetch`] has to heed
+    /// For URLs that someone else may choose. The crate's client then connects to no such address,
+    /// by any host name, and uses no proxy. With a client from `with_client`, a response from such
+    /// an address is refused after it arrives. A custom [`Fetch`] has to check
     /// [`refuses_private_addresses`](crate::FetchRequest::refuses_private_addresses).
     ///
     /// # Errors
     ///
-    /// When the URL itself names such an address.
-    ///
-    /// # Example: the metadata service of a cloud
-    ///
-    /// ```
-    /// use tower_jwt_auth::JwksUrl;
-    ///
-    /// assert!(JwksUrl::new("https://169.254.169.254/keys")?.refuse_private_addresses().is_err());
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// When the URL itself contains such an address.
     pub fn refuse_private_addresses(self) -> Result<Self, ConfigError> {
         self.url.check_public()?;
         Ok(Self::with(self.url, self.fetcher.refusing_private_addresses()))
     }
 
     /// Takes only keys with exactly this `use`, such as `jwt-svid` in the bundle of a SPIFFE trust
-    /// domain; by default those with `sig` or without `use`.
+    /// domain. By default keys with `sig` or without `use` are taken.
     ///
     /// See [`JwkSet::from_json_with_key_use`](crate::JwkSet::from_json_with_key_use).
     ///
@@ -200,7 +182,7 @@ impl JwksUrl {
         Ok(Self::with(self.url, self.fetcher.with_key_use(key_use)))
     }
 
-    /// The set at a URL that was checked.
+    /// The keys at a URL that was checked.
     #[cfg(feature = "oidc-discovery")]
     pub(crate) fn at(url: FetchUrl, fetch: impl Fetch) -> Self {
         Self::with(url, Fetcher::new(fetch))

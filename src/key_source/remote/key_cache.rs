@@ -1,5 +1,5 @@
-//! The key engine: looks keys up in the set that is held; where that is not enough, the look-up waits
-//! for a fetch.
+//! The key cache: looks up keys in the loaded set. If the key is not there, the look-up waits for a
+//! fetch.
 
 use std::fmt;
 use std::future::Future;
@@ -25,46 +25,47 @@ use crate::key_source::status::KeyStatus;
 /// How many requests may wait for an unknown `kid` while there is a set.
 const MAX_WAITING: usize = 64;
 
-/// Where the engine gets a set from.
+/// Loads a set for the cache.
 pub(super) trait LoadKeys: fmt::Debug + Send + Sync + 'static {
-    /// Makes one attempt: fetches the set and reads it.
+    /// Makes one attempt: fetches the set and parses it.
     fn load(&self) -> Loading<'_>;
 
-    /// For logs: a URL or an issuer.
+    /// The URL or the issuer, for logs.
     fn name(&self) -> &str;
 }
 
 pub(super) type Loading<'a> =
     Pin<Box<dyn Future<Output = Result<Loaded, KeySourceError>> + Send + 'a>>;
 
-/// The engine. Clones share one set; when the last clone is dropped, its tasks end.
+/// The cache. Clones share one set; its tasks end when the last clone is dropped.
 #[derive(Clone)]
 pub(super) struct KeyCache(Arc<Shared>);
 
 pub(super) struct Shared {
     pub(super) loader: Arc<dyn LoadKeys>,
-    /// All that a look-up of a known key reads, beside the two atomics.
+    /// A look-up of a known key reads only this and the two atomics.
     pub(super) held: ArcSwapOption<Held>,
-    /// When a look-up has to see to the next fetch: nanoseconds after `made_at`.
+    /// When a look-up has to check the schedule: nanoseconds after `made_at`.
     due: AtomicU64,
-    /// Whether the source was used since this was last taken.
+    /// Whether the source was used since the flag was last taken.
     is_used: AtomicBool,
     made_at: Instant,
-    /// Of requests that wait for an unknown `kid`.
+    /// The permits of requests that wait for an unknown `kid`.
     pub(super) permits: Arc<Semaphore>,
     state: Mutex<State>,
 }
 
-/// Locked for a moment at a time; neither I/O nor the application's code runs meanwhile.
+/// Locked only for short sections, without I/O or calls of the application's code.
 pub(super) struct State {
     pub(super) schedule: Schedule,
     pub(super) fetching: Option<Fetching>,
-    /// Of the fetch that begins next.
+    /// The channel of the next fetch.
     pub(super) next: watch::Sender<Outcome>,
     /// The task that sleeps until the next fetch is due.
     pub(super) sleeper: Option<AbortOnDrop>,
     pub(super) used_at: Instant,
-    /// Its name may be made up: it is not for the log before it has had keys.
+    /// An untrusted client may have invented its name: failures are logged only at `debug` until it
+    /// has keys.
     pub(super) is_quiet: bool,
 }
 
@@ -97,7 +98,8 @@ impl KeyCache {
             shared.begin_if_past_due();
             return KeyLookup::ready(Ok(candidates));
         }
-        // Made for one verifier alone, which asks for the first time: nobody else has named it.
+        // This source was created for one verifier, which uses it for the first time: the
+        // application did not configure it.
         if query.is_quiet() && Arc::strong_count(shared) == 1 {
             shared.state().is_quiet = true;
         }
@@ -108,9 +110,9 @@ impl KeyCache {
         Waiter::new(shared).look_up(query)
     }
 
-    /// That of the set, as long as a look-up would use it without a fetch first: what is remembered of
-    /// the set is used no longer than that. A cache that remembers asks for the generation instead of
-    /// a key, so this counts as a use of the source, too.
+    /// The generation of the set, as long as a look-up would use the set without a fetch first.
+    /// Cached results are used no longer than that. A cache asks for the generation instead of a
+    /// key, so this also counts as a use of the source.
     pub(super) fn generation(&self) -> Option<u64> {
         let shared = &self.0;
         shared.note_use();
@@ -142,7 +144,7 @@ impl KeyCache {
         shared.begin_if_past_due();
         let now = Instant::now();
         let state = shared.state();
-        // With the state locked they belong together.
+        // Read under the lock, so that both belong to the same fetch.
         let held = shared.held.load_full();
         let mut status = KeyStatus {
             fetches_ok: state.schedule.ok,
@@ -191,7 +193,7 @@ impl Shared {
         self.due.store(self.nanoseconds(at), Ordering::Relaxed);
     }
 
-    /// A known key costs no lock unless a fetch is due.
+    /// Takes the lock only if a fetch is due.
     fn begin_if_past_due(self: &Arc<Self>) {
         if self.nanoseconds(Instant::now()) >= self.due.load(Ordering::Relaxed) {
             self.begin_if_due(false);
@@ -202,7 +204,7 @@ impl Shared {
         u64::try_from(at.saturating_duration_since(self.made_at).as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// For a caller that cannot wait.
+    /// The result for a caller that cannot wait.
     fn without_waiting(&self, query: &KeyQuery<'_>) -> Result<KeyCandidates, KeySourceError> {
         let (state, now) = (self.state(), Instant::now());
         let may_be_fetched = state.under_way(now).is_some() || state.schedule.take_at(now) <= now;
@@ -214,8 +216,8 @@ impl Shared {
         }
     }
 
-    /// No fetch will be waited for: the key is unknown, unless the last fetch failed. Then nobody can
-    /// tell.
+    /// The result without waiting for a fetch. The key is unknown, unless the last fetch failed:
+    /// then the result is an error.
     pub(super) fn last_word(
         &self,
         state: &State,
@@ -230,7 +232,7 @@ impl Shared {
         }
     }
 
-    /// By the last error, if there is one.
+    /// An error with the cause of the last failed fetch, if there is one.
     fn unavailable(&self, state: &State, reason: &str) -> KeySourceError {
         let reason = state.schedule.last_error.as_deref().unwrap_or(reason);
         self.failed(reason).with_retry_after(state.schedule.retry_after(Instant::now()))
@@ -242,12 +244,12 @@ impl Shared {
 }
 
 impl State {
-    /// The fetch that a look-up can wait for.
+    /// The running fetch that a look-up can wait for.
     pub(super) fn under_way(&self, now: Instant) -> Option<&Fetching> {
         self.fetching.as_ref().filter(|fetching| !fetching.is_overdue(now))
     }
 
-    /// Whether this fetch has not begun yet.
+    /// Whether this fetch has not started yet.
     pub(super) fn is_next(&self, fetch: &Ended) -> bool {
         self.next.subscribe().same_channel(fetch)
     }

@@ -1,4 +1,4 @@
-//! The metadata of an issuer, as far as they are read.
+//! The metadata of an issuer: the members that this crate reads.
 
 use std::borrow::Cow;
 
@@ -7,15 +7,15 @@ use serde_json::value::RawValue;
 
 use crate::key_source::remote::document::Document;
 
-/// What is read of the metadata (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2).
+/// The parsed metadata (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2).
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Metadata<'a> {
     pub(super) issuer: Cow<'a, str>,
-    /// Or why there is none.
+    /// The URL, or why there is none.
     pub(super) jwks_uri: Result<Cow<'a, str>, &'static str>,
 }
 
-/// The members that are read. A name that is duplicated is an error, and `null` is absent.
+/// The members that are read. A duplicate name is an error, and `null` counts as absent.
 #[derive(Deserialize)]
 struct Members<'a> {
     #[serde(borrow)]
@@ -27,7 +27,7 @@ struct Members<'a> {
 impl<'a> Metadata<'a> {
     /// # Errors
     ///
-    /// When the document names no issuer: the reason, without a word of the document.
+    /// The reason why the document names no issuer. The reason contains no part of the document.
     pub(super) fn read(document: &'a Document) -> Result<Self, &'static str> {
         let text = document.text()?;
         if serde_json::from_str::<&RawValue>(text).is_err() {
@@ -57,7 +57,7 @@ impl<'a> Metadata<'a> {
 fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     match serde_json::from_str::<&str>(raw.get()) {
         Ok(text) => Some(text.into()),
-        // One with an escape cannot be borrowed.
+        // A string with an escape cannot be borrowed.
         Err(_) => serde_json::from_str::<String>(raw.get()).ok().map(Cow::Owned),
     }
 }

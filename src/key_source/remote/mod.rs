@@ -1,4 +1,5 @@
-//! Keys from the network: fetched, checked, kept and refreshed. No other folder knows of the network.
+//! Keys from the network: fetched, checked, cached and refreshed. Only this folder uses the
+//! network.
 
 mod cache_headers;
 mod document;

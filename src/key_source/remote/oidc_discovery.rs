@@ -18,9 +18,9 @@ use reqwest::Client;
 /// The keys of an issuer, found by its metadata (OpenID Connect Discovery 1.0 section 4, RFC 8414
 /// section 3).
 ///
-/// The metadata name the URL of the JWK set, and the issuer itself: it must be the very one that is
-/// asked for, octet by octet (section 4.3 and RFC 8414 section 3.3). They are looked for at these
-/// places, in this order, and from then on where they were found:
+/// The metadata contain the URL of the JWK set and the issuer's name, which must be byte for byte
+/// the requested one (OpenID Connect Discovery 1.0 section 4.3, RFC 8414 section 3.3). These URLs
+/// are tried in order. The URL that worked is tried first from then on:
 ///
 /// | issuer | metadata |
 /// |---|---|
@@ -28,12 +28,13 @@ use reqwest::Client;
 /// | | `https://host/.well-known/oauth-authorization-server/path` |
 /// | | `https://host/.well-known/openid-configuration/path` |
 ///
-/// They are fetched anew when they are no longer fresh, and when the set cannot be fetched. All else
-/// is as with [`JwksUrl`](crate::JwksUrl), also the rules over the URL of the set; where the issuer
-/// is https, that is too. [`JwtVerifier::discover`](crate::JwtVerifier::discover) is the short form.
+/// The metadata are fetched again when they are no longer fresh, and when the set cannot be
+/// fetched. Everything else is as in [`JwksUrl`](crate::JwksUrl), including the rules for the URL
+/// of the set. For an https issuer that URL must be https too.
+/// [`JwtVerifier::discover`](crate::JwtVerifier::discover) is the short form.
 ///
-/// With the feature `reqwest-0_13`, the crate brings the HTTP client: [`new`](Self::new). Without it,
-/// the application gives one: [`new_with`](Self::new_with).
+/// The feature `reqwest-0_13` adds the HTTP client of [`new`](Self::new). Without it, the
+/// application provides a client: [`new_with`](Self::new_with).
 ///
 /// # Example: with the application's client
 ///
@@ -41,11 +42,10 @@ use reqwest::Client;
 /// # #[cfg(feature = "reqwest-0_13")] {
 /// use tower_jwt_auth::{JwtVerifier, OidcDiscovery};
 ///
-/// # fn build(client: reqwest::Client) -> Result<JwtVerifier, tower_jwt_auth::ConfigError> {
-/// let keys = OidcDiscovery::new("https://issuer.example")?.with_client(client);
-/// JwtVerifier::new("https://issuer.example", "https://api.example", keys)
-/// # }
-/// # let _ = build;
+/// fn build(client: reqwest::Client) -> Result<JwtVerifier, tower_jwt_auth::ConfigError> {
+///     let keys = OidcDiscovery::new("https://issuer.example")?.with_client(client);
+///     JwtVerifier::new("https://issuer.example", "https://api.example", keys)
+/// }
 /// # }
 /// ```
 #[derive(Clone)]
@@ -56,29 +56,20 @@ pub struct OidcDiscovery {
 }
 
 impl OidcDiscovery {
-    /// The keys of this issuer, spelled as in its tokens. Nothing is fetched yet. Its documents are
-    /// fetched by the HTTP client that comes with the crate; for another client see
+    /// The keys of this issuer, whose name is spelled as in its tokens. Nothing is fetched yet. The
+    /// documents are fetched by the crate's HTTP client; for another client see
     /// [`new_with`](Self::new_with).
     ///
     /// # Errors
     ///
-    /// When the issuer is not an https URL (or http to this very machine), or has a query, a
-    /// fragment, a user name or a password.
-    ///
-    /// # Example: a name that is no URL has no metadata
-    ///
-    /// ```
-    /// use tower_jwt_auth::{ConfigErrorKind, OidcDiscovery};
-    ///
-    /// let error = OidcDiscovery::new("accounts.example").unwrap_err();
-    /// assert_eq!(error.kind(), ConfigErrorKind::Url);
-    /// ```
+    /// When the issuer is not an https URL (or http to this machine), or has a query, a fragment, a
+    /// user name or a password.
     #[cfg(feature = "reqwest-0_13")]
     pub fn new(issuer: &str) -> Result<Self, ConfigError> {
         Self::new_with(issuer, HttpFetch::default())
     }
 
-    /// The keys of this issuer, as [`new`](Self::new), fetched by this client. See [`Fetch`].
+    /// As [`new`](Self::new), fetched by this client. See [`Fetch`].
     ///
     /// # Errors
     ///
@@ -89,10 +80,10 @@ impl OidcDiscovery {
         Ok(Self::with(location, Fetcher::new(fetch)))
     }
 
-    /// The keys of this issuer, whose documents are fetched from another base URL.
+    /// The keys of this issuer, whose documents are fetched below another base URL.
     ///
-    /// As [`with_fetch_base`](Self::with_fetch_base), for a name that [`new`](Self::new) refuses, such
-    /// as one with plain http: the name is only compared.
+    /// As [`with_fetch_base`](Self::with_fetch_base), for a name that [`new`](Self::new) refuses,
+    /// such as one with plain http: the name is only compared.
     ///
     /// # Errors
     ///
@@ -116,13 +107,13 @@ impl OidcDiscovery {
         Ok(Self::with(IssuerLocation::at_base(issuer, base)?, Fetcher::new(fetch)))
     }
 
-    /// The keys of this issuer, by plain http too, but only from the hosts that are listed.
+    /// As [`new`](Self::new), and allows plain http to the listed hosts.
     ///
-    /// For a closed network such as that of the containers on one machine. **Anyone who can answer for
-    /// such a host, or change what it sends, can sign any token**: see
-    /// [`JwksUrl::dangerous_allow_http_hosts`](crate::JwksUrl::dangerous_allow_http_hosts). The hosts are
-    /// allowed for the issuer itself, for [`with_fetch_base`](Self::with_fetch_base) and for the
-    /// `jwks_uri` of the metadata, also where the issuer is https.
+    /// For a closed network such as that of the containers on one machine. **Anyone who can answer
+    /// for such a host, or change what it sends, can sign any token**: see
+    /// [`JwksUrl::dangerous_allow_http_hosts`](crate::JwksUrl::dangerous_allow_http_hosts). The
+    /// hosts are allowed for the issuer itself, for [`with_fetch_base`](Self::with_fetch_base) and
+    /// for the `jwks_uri` of the metadata, even if the issuer is https.
     ///
     /// # Errors
     ///
@@ -158,21 +149,21 @@ impl OidcDiscovery {
         Ok(Self::with(location, Fetcher::new(fetch)))
     }
 
-    /// Fetches the documents from this base URL; by default from the issuer's name.
+    /// Replaces the base URL of the documents; by default the issuer's name.
     ///
-    /// For an issuer that this service reaches by another address than the one in its tokens. The
-    /// base takes the place of the whole name, path included. The metadata must name the issuer as
-    /// before. A `jwks_uri` below the issuer's name is fetched below the base, and so is one elsewhere
-    /// on the issuer's host, where name and base have the same path; any other one is fetched as it
-    /// is. So it does not matter whether the issuer publishes its own name there or the one that it
-    /// was asked by.
+    /// For an issuer that this service reaches at another address than the one in its tokens. The
+    /// base replaces the whole name, including the path. The metadata must still contain the
+    /// issuer's name. A `jwks_uri` below the issuer's name is fetched below the base. So is one
+    /// elsewhere on the issuer's host, if name and base have the same path. Any other `jwks_uri` is
+    /// fetched unchanged. So the issuer may publish its own name in `jwks_uri`, or the one in the
+    /// request.
     ///
     /// # Errors
     ///
-    /// When the base is not an https URL (or http to this machine or to a host that is listed), or
-    /// has a query, a fragment, a user name or a password.
+    /// When the base is not an https URL (or http to this machine or to a listed host), or has a
+    /// query, a fragment, a user name or a password.
     ///
-    /// # Example: Keycloak in a container beside this service
+    /// # Example: Keycloak in another container
     ///
     /// ```
     /// # #[cfg(feature = "reqwest-0_13")] {
@@ -182,7 +173,6 @@ impl OidcDiscovery {
     /// let keys = OidcDiscovery::dangerous_allow_http_hosts(issuer, ["keycloak"])?
     ///     .with_fetch_base("http://keycloak:8080/realms/shop")?;
     /// let verifier = JwtVerifier::new(issuer, "orders", keys)?;
-    /// # let _ = verifier;
     /// # }
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
@@ -201,18 +191,18 @@ impl OidcDiscovery {
         self.with_fetcher(HttpFetch::with_client(client))
     }
 
-    /// Replaces the client that fetches, whatever it was. See [`Fetch`].
+    /// Replaces the client that fetches. See [`Fetch`].
     #[must_use]
     pub fn with_fetcher<F: Fetch>(self, fetch: F) -> Self {
         Self::with(self.issuer, self.fetcher.with(fetch))
     }
 
-    /// Refuses addresses of private networks, of the metadata and of the set; by default they are
-    /// good. See [`JwksUrl::refuse_private_addresses`](crate::JwksUrl::refuse_private_addresses).
+    /// Refuses private addresses for the metadata and for the set; by default they are allowed. See
+    /// [`JwksUrl::refuse_private_addresses`](crate::JwksUrl::refuse_private_addresses).
     ///
     /// # Errors
     ///
-    /// When the issuer itself, or the base that is fetched in its place, names such an address.
+    /// When the issuer's URL, or the base that replaces it, contains such an address.
     pub fn refuse_private_addresses(self) -> Result<Self, ConfigError> {
         self.issuer.base().check_public()?;
         Ok(Self::with(self.issuer, self.fetcher.refusing_private_addresses()))

@@ -1,4 +1,4 @@
-//! The metadata of an issuer: where they are, what they name, and for how long that is good.
+//! The metadata of an issuer: where they are, what they contain, and how long they are fresh.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::key_source::remote::key_cache::{LoadKeys, Loading};
 use crate::key_source::remote::metadata::Metadata;
 use crate::key_source::remote::schedule::after;
 
-/// How long metadata may take to be fetched anew, so that time is left for the set.
+/// The time limit for a refresh of the metadata, so that time is left for the set.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Loads the set that an issuer's metadata name.
@@ -22,11 +22,11 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct OidcLoader {
     issuer: IssuerLocation,
     fetcher: Fetcher,
-    /// Locked for a moment only, and by the one task that fetches.
+    /// Locked only for short sections, by the single task that fetches.
     known: Mutex<Option<Known>>,
 }
 
-/// What the metadata said.
+/// The content of the metadata.
 #[derive(Clone, Debug)]
 struct Known {
     place: FetchUrl,
@@ -53,7 +53,7 @@ impl OidcLoader {
     async fn load_by_metadata(&self) -> Result<Loaded, KeySourceError> {
         let by = Deadline::of_load();
         let known = self.metadata(by).await?;
-        // Until the set has been read, the metadata may be what is wrong.
+        // The metadata may be wrong until the set has been read.
         self.remember(Known { fresh_until: Instant::now(), ..known.clone() });
         let loaded =
             self.fetcher.get_set(&known.jwks_uri, by).await.map_err(|fault| fault.error)?;
@@ -61,25 +61,25 @@ impl OidcLoader {
         Ok(loaded)
     }
 
-    /// What is known, or what the issuer says when that is no longer fresh.
+    /// The known metadata, or new ones if those are no longer fresh.
     async fn metadata(&self, by: Deadline) -> Result<Known, KeySourceError> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let now = Instant::now();
         let known = match known {
             Some(known) if now < known.fresh_until => return Ok(known),
             Some(known) if now < known.usable_until => known,
-            // Nothing to fall back to: it may take all the time there is.
+            // There is nothing to fall back to, so the fetch may take all the remaining time.
             old => return self.look_anew(old.as_ref(), by).await.map_err(|fault| fault.error),
         };
         match timeout(METADATA_TIMEOUT, self.look_anew(Some(&known), by)).await {
             Ok(Err(fault)) if fault.kind == FaultKind::Wrong => Err(fault.error),
             Ok(Ok(renewed)) => Ok(renewed),
-            // The set may be reached all the same.
+            // The set may still be reachable.
             Ok(Err(_)) | Err(_) => Ok(known),
         }
     }
 
-    /// Where they were found before, else at each place.
+    /// Tries the URL that worked before, then all URLs.
     async fn look_anew(&self, known: Option<&Known>, by: Deadline) -> Result<Known, Fault> {
         if let Some(known) = known {
             match self.look_again(known, by).await {
@@ -99,8 +99,7 @@ impl OidcLoader {
         self.read(&known.place, &document)
     }
 
-    /// Asks at each place for the metadata, until one has them. An issuer that does not answer is not
-    /// asked again.
+    /// Tries the URLs in order until one has the metadata. Stops if the issuer does not respond.
     async fn look_everywhere(&self, by: Deadline) -> Result<Known, Fault> {
         let (mut absent, mut unfit) = (None, None);
         for place in self.issuer.places() {
@@ -114,7 +113,7 @@ impl OidcLoader {
                 found => return found,
             };
         }
-        // A document says more of the cause than a place without one.
+        // A wrong document explains the cause better than a missing one.
         if let Some(unfit) = unfit {
             return Err(unfit);
         }
@@ -165,7 +164,7 @@ impl OidcLoader {
     }
 }
 
-/// The text, if it is one that a log can have.
+/// The text, if it may appear in a log.
 fn printable(text: &str) -> &str {
     let is_printable =
         (1..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());

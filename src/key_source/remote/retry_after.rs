@@ -1,4 +1,4 @@
-//! `Retry-After`: when a server wants to be asked again.
+//! `Retry-After`: when a server accepts the next request.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,13 +7,13 @@ use http::header::{DATE, RETRY_AFTER};
 
 use crate::clock::{Clock, SystemClock};
 
-/// No server is left alone for longer; the rules of the source bound it further.
+/// The longest time that is read; the source limits it further.
 const MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The time until then (RFC 9110 section 10.2.3), if it is valid and not over.
+/// The remaining time (RFC 9110 section 10.2.3), if the header is valid and the time is not over.
 ///
-/// A date is compared with the `Date` of the same answer, so that it does not matter whether the two
-/// clocks agree; without one, with the clock of the system.
+/// A date is compared with the `Date` of the same response, so the two clocks need not agree.
+/// Without `Date` it is compared with the system clock.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
@@ -91,7 +91,7 @@ mod tests {
         let soon = httpdate::fmt_http_date(system_time() + Duration::from_secs(60));
         let wait = seconds(&soon, None).unwrap();
         assert!((50..=60).contains(&wait), "{wait}");
-        // An answer whose own date is unreadable has none.
+        // A response with an unreadable `Date` has none.
         assert!(seconds(&soon, Some("now")).is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! When a set is fetched, and what an unknown `kid` may ask for: rules over times, without I/O.
+//! When a set is fetched, and how many fetches an unknown `kid` may start. No I/O.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -6,24 +6,25 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The wait after a first failure; it doubles with each further one.
+/// The delay after a first failure. It doubles with each further failure.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(15);
-/// The longest `Retry-After` that is heeded: before a first set is loaded, and after.
+/// The longest `Retry-After` that is respected: before the first set is loaded, and later.
 const MAX_PAUSE_AT_START: Duration = Duration::from_secs(20);
 const MAX_PAUSE: Duration = Duration::from_secs(5 * 60);
-/// How many fetches unknown `kid`s may ask for at once, and how long it takes until one more is allowed.
+/// How many fetches unknown `kid`s may start at once, and how long it takes until one more is
+/// allowed.
 const BUCKET: u32 = 3;
 const REFILL: Duration = Duration::from_secs(10);
-/// At most one warning of failed fetches in this time.
+/// At most one warning about failed fetches is logged in this time.
 const WARNING: Duration = Duration::from_secs(60);
 
-/// The times of one source's fetches, and what became of them.
+/// The times of one source's fetches, and their results.
 #[derive(Debug)]
 pub(super) struct Schedule {
     /// When the next fetch is due.
     next_at: Instant,
-    /// The issuer asked us not to come before.
+    /// The `Retry-After` time of the issuer.
     not_before: Option<Instant>,
     bucket: Bucket,
     is_first_charged: bool,
@@ -31,20 +32,20 @@ pub(super) struct Schedule {
     warned_at: Option<Instant>,
     pub(super) ok: u64,
     pub(super) failed: u64,
-    /// Of the last fetch; `None` when it succeeded.
+    /// The error of the last fetch; `None` when it succeeded.
     pub(super) last_error: Option<Arc<str>>,
 }
 
-/// The fetches that unknown `kid`s may still ask for.
+/// The fetches that unknown `kid`s may still start.
 #[derive(Debug)]
 struct Bucket {
     left: u32,
-    /// When `left` was right, as long as the bucket is not full.
+    /// When `left` was last updated, as long as the bucket is not full.
     counted_at: Instant,
 }
 
 impl Schedule {
-    /// The first fetch is due.
+    /// A schedule whose first fetch is due.
     pub(super) fn new(now: Instant) -> Self {
         Self {
             next_at: now,
@@ -67,24 +68,24 @@ impl Schedule {
         now >= self.next_at
     }
 
-    /// Whether the issuer has not asked us to stay away.
+    /// Whether no `Retry-After` forbids a fetch now.
     pub(super) fn is_allowed(&self, now: Instant) -> bool {
         self.not_before.is_none_or(|at| now >= at)
     }
 
-    /// Takes a fetch for an unknown `kid` out of the bucket, if there is one.
+    /// Takes a fetch for an unknown `kid` out of the bucket; `false` when none is left.
     pub(super) fn take(&mut self, now: Instant) -> bool {
         self.is_allowed(now) && self.bucket.take(now)
     }
 
-    /// When [`take`](Self::take) will succeed if nobody else comes first.
+    /// When [`take`](Self::take) will succeed if no other request takes the fetch.
     pub(super) fn take_at(&self, now: Instant) -> Instant {
         let refilled = self.bucket.next_at(now);
         self.not_before.map_or(refilled, |at| at.max(refilled))
     }
 
-    /// The fetch brought a set that is fresh for this long: the next one is due at 80 % of it, or a
-    /// little earlier, so that many instances do not come all at once.
+    /// Records a fetched set that is fresh for this long. The next fetch is due at 80 % of that
+    /// time or slightly earlier, so that many instances do not fetch at the same time.
     pub(super) fn succeed(&mut self, now: Instant, fresh: Duration) {
         self.failures_in_a_row = 0;
         self.last_error = None;
@@ -93,8 +94,9 @@ impl Schedule {
         self.next_at = after(now, jittered(fresh.mul_f64(0.8), 0.1));
     }
 
-    /// The fetch failed; `pause` is the issuer's `Retry-After`. Returns how many have failed in a row
-    /// when the operator should be told: an untrusted client can cause fetches, but not log lines.
+    /// Records a failed fetch; `pause` is the issuer's `Retry-After`. Returns the number of
+    /// consecutive failures when the operator should be warned: an untrusted client can cause
+    /// fetches, but not log lines.
     pub(super) fn fail(
         &mut self,
         now: Instant,
@@ -119,13 +121,14 @@ impl Schedule {
         })
     }
 
-    /// The fetch went down with its runtime, which is not the issuer's fault: another one is due.
+    /// Records that the runtime of the fetch shut down. The issuer did not cause it, so a fetch is
+    /// due now.
     pub(super) fn lose(&mut self, now: Instant) {
         self.next_at = now;
     }
 
-    /// The first set does not have the `kid` that a request has waited for it with: that counts as a
-    /// fetch that an unknown `kid` asked for.
+    /// Counts the first fetch as one for an unknown `kid`, if a request waited for it and the set
+    /// does not have its `kid`.
     pub(super) fn charge_first(&mut self, now: Instant) {
         if self.ok == 1 && !self.is_first_charged {
             self.is_first_charged = true;
@@ -133,10 +136,10 @@ impl Schedule {
         }
     }
 
-    /// In how long a fetch may begin, because it is due or because an unknown `kid` asks.
+    /// The time until a fetch may start, by the schedule or for an unknown `kid`.
     pub(super) fn retry_after(&self, now: Instant) -> Duration {
         let wait = self.next_at.min(self.take_at(now)).saturating_duration_since(now);
-        // Whole seconds, rounded up: `Retry-After` has no others.
+        // Rounded up to whole seconds, as `Retry-After` needs them.
         Duration::from_secs(wait.as_secs().saturating_add(1))
     }
 }
@@ -164,14 +167,14 @@ impl Bucket {
     }
 }
 
-/// A time this much later, or the same when there is none.
+/// The time this much later, or the same time if it cannot be represented.
 pub(super) fn after(time: Instant, by: Duration) -> Instant {
     time.checked_add(by).unwrap_or(time)
 }
 
-/// The duration, made shorter by up to this part of it.
+/// The duration, shortened at random by up to this fraction of it.
 fn jittered(duration: Duration, part: f64) -> Duration {
-    // Every `RandomState` has keys of its own: enough randomness, without a dependency.
+    // Each `RandomState` has new random keys, so no other dependency is needed.
     let random = RandomState::new().build_hasher().finish();
     let share = f64::from(u32::try_from(random >> 32).unwrap_or(0)) / f64::from(u32::MAX);
     duration.mul_f64(1.0 - part * share)
@@ -185,7 +188,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// A schedule whose first fetch has succeeded just now.
+    /// A schedule whose first fetch has just succeeded.
     fn fetched(now: Instant) -> Schedule {
         let mut schedule = Schedule::new(now);
         schedule.succeed(now, secs(600));
@@ -234,7 +237,7 @@ mod tests {
         assert_eq!(taken, [100, 100, 100, 110, 120, 130]);
         let now = after(start, secs(139));
         assert_eq!(schedule.take_at(now), after(start, secs(140)));
-        // A quiet time fills the bucket, and no more than that.
+        // An idle time fills the bucket, but not beyond its capacity.
         let later = after(start, secs(1000));
         assert_eq!((0..10).filter(|_| schedule.take(later)).count(), 3);
         assert_eq!(schedule.take_at(later), after(start, secs(1010)));
@@ -280,7 +283,7 @@ mod tests {
             assert_eq!(schedule.retry_after(now), secs(waits + 1));
         }
         assert!(schedule.take(after(now, secs(300))));
-        // A short one does not shorten the back-off, and the next failure forgets it.
+        // A short pause does not shorten the back-off, and the next failure forgets it.
         schedule.failures_in_a_row = 10;
         schedule.fail(now, "429".into(), Some(secs(1)));
         assert!(in_seconds(&schedule, now) > 7.0);

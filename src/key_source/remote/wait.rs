@@ -1,4 +1,4 @@
-//! Waiting that never panics, whatever runtime polls it.
+//! Waiting that does not panic on any runtime.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -10,10 +10,10 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::key_source::error::KeySourceError;
 
-/// The output of the future, or `None` when it is not there in time.
+/// The output of the future, or `None` if the time is over first.
 ///
-/// The timer is in a task of its own: a `tokio` timer panics where there is no runtime, on one without
-/// timers, and on one that has ended.
+/// The timer runs in its own task: a `tokio` timer panics without a runtime, on a runtime without
+/// timers, and on one that has shut down.
 ///
 /// # Errors
 ///
@@ -48,7 +48,7 @@ pub(super) fn no_runtime() -> KeySourceError {
     KeySourceError::new("keys are fetched on a tokio runtime: there is none here")
 }
 
-/// Ends the task of a timer that nobody waits for any longer.
+/// Aborts the task of a timer when nothing waits for it any longer.
 struct Timer(JoinHandle<()>);
 
 impl Drop for Timer {

@@ -1,4 +1,4 @@
-//! Waiting for a fetch: for a request, for an operator's refresh, and at the start of a server.
+//! Waiting for a fetch: for a request, for an operator's refresh, and when a server starts.
 
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
@@ -16,40 +16,41 @@ use crate::key_source::remote::key_cache::{Shared, State};
 use crate::key_source::remote::schedule::after;
 use crate::key_source::remote::wait::{no_runtime, wait_until};
 
-/// How long a request waits for keys, whatever happens.
+/// How long a request waits for keys at most.
 const MAX_WAIT: Duration = Duration::from_secs(7);
 
 pub(super) struct Waiter {
     shared: Arc<Shared>,
-    /// Until then at most.
+    /// The end of the wait.
     deadline: Instant,
-    /// Of the first fetch that begins after the waiter came: an older one may be older than its key.
+    /// The first fetch that starts after this waiter was created. The set of an older fetch may be
+    /// older than the key.
     fetch: Option<Ended>,
-    /// It has waited for a fetch that was under way when it came.
+    /// Whether it has waited for a fetch that was already running.
     has_waited: bool,
-    /// Of those that wait for an unknown `kid`.
+    /// The permit to wait for an unknown `kid`.
     permit: Option<OwnedSemaphorePermit>,
 }
 
 type Result<T> = std::result::Result<T, KeySourceError>;
 
 enum Turn {
-    /// With the keys that were looked for.
+    /// The look-up is complete.
     Done(Result<KeyCandidates>),
-    /// For the end of this fetch, or until a time at which it may be begun.
+    /// Wait for the end of this fetch, or for a time at which one may start.
     Wait(Ended, Instant),
-    /// A fetch is to begin, and there is no runtime here.
+    /// A fetch has to start, and there is no runtime.
     NoRuntime,
 }
 
 impl Turn {
-    /// Until it makes sense to look again.
+    /// Waits until another look-up makes sense.
     async fn wait(self) -> Result<()> {
         match self {
             Self::Done(_) => Ok(()),
             Self::NoRuntime => Err(no_runtime()),
             Self::Wait(mut ended, until) => {
-                // Closed, or with an outcome: the state tells.
+                // Closed or with a result: the state has the details.
                 wait_until(ended.changed(), until).await?;
                 Ok(())
             }
@@ -67,7 +68,7 @@ impl Waiter {
     pub(super) fn look_up(mut self, query: &KeyQuery<'_>) -> KeyLookup {
         let turn = match self.turn_of_look_up(query) {
             Turn::Done(found) => return KeyLookup::ready(found),
-            // The future will be polled on some runtime.
+            // The future will be polled on a runtime.
             Turn::NoRuntime => None,
             turn @ Turn::Wait(..) => Some(turn),
         };
@@ -100,7 +101,8 @@ impl Waiter {
         }
     }
 
-    /// Looks once more and, if that is not enough, waits for a fetch or begins it, in one step.
+    /// Looks up the key again. If it is not found, waits for a fetch or starts one. All in one
+    /// step.
     fn turn_of_look_up(&mut self, query: &KeyQuery<'_>) -> Turn {
         let now = Instant::now();
         let shared = Arc::clone(&self.shared);
@@ -149,7 +151,7 @@ impl Waiter {
         self.begin(state, now)
     }
 
-    /// A fetch that begins from now on.
+    /// Waits for a fetch that starts from now on.
     pub(super) async fn refresh(mut self) -> Result<()> {
         let shared = Arc::clone(&self.shared);
         loop {
@@ -167,7 +169,7 @@ impl Waiter {
         }
     }
 
-    /// Any fetch that brings keys: each one begins when it is due.
+    /// Waits for keys from any fetch. Each fetch starts when it is due.
     pub(super) async fn until_ready(mut self) -> Result<()> {
         let shared = Arc::clone(&self.shared);
         while !shared.is_usable() {
@@ -184,10 +186,10 @@ impl Waiter {
         Ok(())
     }
 
-    /// Waits for the fetch that is under way.
+    /// Waits for the running fetch, if there is one.
     fn join(&mut self, state: &State, now: Instant) -> Option<Turn> {
         let Some(fetching) = state.under_way(now) else {
-            // Its own may have gone down with its runtime: it waits for the next one.
+            // Its own fetch may have ended with its runtime: it waits for the next one.
             self.fetch = self.fetch.take().filter(|fetch| state.is_next(fetch));
             return None;
         };
@@ -196,7 +198,7 @@ impl Waiter {
         Some(Turn::Wait(fetching.ended.clone(), fetching.overdue_at()))
     }
 
-    /// Begins a fetch, and waits for it.
+    /// Starts a fetch, and waits for it.
     fn begin(&mut self, mut state: MutexGuard<'_, State>, now: Instant) -> Turn {
         let Ok(runtime) = Handle::try_current() else { return Turn::NoRuntime };
         let attempt = self.shared.begin(&mut state, now);
@@ -207,7 +209,7 @@ impl Waiter {
         Turn::Wait(ended, after(now, OVERDUE))
     }
 
-    /// What became of the fetch that began after the waiter came; `None` when it has not ended.
+    /// The result of the fetch that started after this waiter was created; `None` until it ends.
     fn outcome(&self) -> Outcome {
         self.fetch.as_ref()?.borrow().clone()
     }
