@@ -3,11 +3,11 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
-/// The `aud` claim: whom a token is meant for (RFC 7519 section 4.1.3).
+/// The `aud` claim: the services that a token is meant for (RFC 7519 section 4.1.3).
 ///
-/// One string, or an array of strings; both are common.
+/// One string, or an array of strings. Both are common.
 ///
-/// # Example: either form
+/// # Example: both forms
 ///
 /// ```
 /// use tower_jwt_auth::Audience;
@@ -29,12 +29,12 @@ pub enum Audience {
 }
 
 impl Audience {
-    /// Whether it names `audience`: exactly, and case-sensitively.
+    /// Whether it contains `audience`; the comparison is exact and case-sensitive.
     pub fn contains(&self, audience: &str) -> bool {
         self.iter().any(|one| one == audience)
     }
 
-    /// All that it names.
+    /// All audiences.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         match self {
             Self::One(one) => std::slice::from_ref(one),
@@ -75,7 +75,7 @@ impl<'de> Deserialize<'de> for Audience {
     }
 }
 
-/// By hand: a derived `untagged` would keep a copy of the value first.
+/// Implemented by hand: a derived `untagged` would first copy the value.
 struct AudienceVisitor;
 
 impl<'de> Visitor<'de> for AudienceVisitor {
@@ -94,7 +94,7 @@ impl<'de> Visitor<'de> for AudienceVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Audience, A::Error> {
-        // What an input claims to hold is not taken at its word.
+        // The size hint of the input is not trusted.
         let mut many = Vec::with_capacity(seq.size_hint().unwrap_or_default().min(16));
         while let Some(one) = seq.next_element()? {
             many.push(one);

@@ -1,4 +1,4 @@
-//! Claims: the types that tokens are read into by default, and the parts they are made of.
+//! Claims: the default types of a token's claims, and their parts.
 
 mod access_token;
 mod audience;

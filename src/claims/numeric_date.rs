@@ -6,13 +6,13 @@ use serde::{Serialize, Serializer};
 
 const NANOS_PER_SECOND: u32 = 1_000_000_000;
 
-/// Seconds since 1970-01-01T00:00:00Z, leap seconds not counted, as in `exp`, `nbf` and `iat`
-/// (RFC 7519 section 2).
+/// Seconds since 1970-01-01T00:00:00Z without leap seconds, as in `exp`, `nbf` and `iat` (RFC 7519
+/// section 2).
 ///
-/// A JSON number from 0 up to 2⁶³ − 1 that may have a fraction, which is kept to the nanosecond.
-/// Anything else (a string, a negative number, a larger one) does not deserialize.
+/// In JSON it is a number from 0 to 2⁶³ − 1. It may have a fraction, which is kept to the
+/// nanosecond. Anything else (a string, a negative number, a larger one) does not deserialize.
 ///
-/// # Example: whole and broken seconds
+/// # Example: whole and fractional seconds
 ///
 /// ```
 /// use tower_jwt_auth::NumericDate;
@@ -26,16 +26,6 @@ const NANOS_PER_SECOND: u32 = 1_000_000_000;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 ///
-/// # Example: for the standard library
-///
-/// ```
-/// use std::time::{Duration, UNIX_EPOCH};
-/// use tower_jwt_auth::NumericDate;
-///
-/// let date = NumericDate::from_unix_seconds(1_700_000_000);
-/// assert_eq!(date.unix_seconds(), 1_700_000_000);
-/// assert_eq!(date.to_system_time(), UNIX_EPOCH.checked_add(Duration::from_secs(1_700_000_000)));
-/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NumericDate {
     seconds: i64,
@@ -49,23 +39,23 @@ impl NumericDate {
         Self { seconds, nanos }
     }
 
-    /// The second that is `seconds` after 1970 began; a negative number counts as 0.
+    /// The time that is `seconds` after the start of 1970; a negative number counts as 0.
     pub fn from_unix_seconds(seconds: i64) -> Self {
         Self { seconds: seconds.max(0), nanos: 0 }
     }
 
-    /// The whole seconds since 1970 began, the fraction cut off.
+    /// The whole seconds since the start of 1970, without the fraction.
     pub fn unix_seconds(self) -> i64 {
         self.seconds
     }
 
-    /// The same time as the standard library has it; `None` where the platform cannot tell it.
+    /// Converts to the standard library's type; `None` if the platform cannot represent the time.
     pub fn to_system_time(self) -> Option<SystemTime> {
         let seconds = u64::try_from(self.seconds).ok()?;
         UNIX_EPOCH.checked_add(Duration::new(seconds, self.nanos))
     }
 
-    /// This time and so many seconds more, at most the last one that there is.
+    /// This time plus `seconds`, at most the largest time.
     pub(crate) fn saturating_add(self, seconds: u64) -> Self {
         match i64::try_from(seconds).ok().and_then(|s| self.seconds.checked_add(s)) {
             Some(seconds) => Self { seconds, ..self },
@@ -78,7 +68,7 @@ impl NumericDate {
     }
 
     pub(crate) fn from_f64(seconds: f64) -> Option<Self> {
-        // 2^63 as a float is exact; what is not below it does not fit. NaN is in no range.
+        // 2^63 as a float is exact; a number that is not below it does not fit. NaN is in no range.
         if !(0.0..9_223_372_036_854_775_808.0).contains(&seconds) {
             return None;
         }
@@ -146,8 +136,8 @@ impl<'de> Visitor<'de> for NumericDateVisitor {
             .ok_or_else(|| E::invalid_value(Unexpected::Float(seconds), &self))
     }
 
-    /// With `serde_json/arbitrary_precision`, which any crate of the user's may turn on, a number
-    /// comes as a map around its digits.
+    /// With `serde_json/arbitrary_precision`, which any crate of the user may enable, a number is a
+    /// map around its digits.
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<NumericDate, A::Error> {
         let number =
             serde_json::Number::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;

@@ -6,11 +6,11 @@ use serde::{Serialize, Serializer};
 /// The `scope` claim: a list of case-sensitive strings (RFC 6749 section 3.3, RFC 9068
 /// section 2.2.3).
 ///
-/// The standard form is one string with single spaces between the values; an array of strings, as
-/// some issuers write it, is read too. An element of an array is one value: where it has a space, it
-/// is no scope, and grants nothing. Its spaces are replaced by U+FFFD.
+/// The standard form is one string with single spaces between the values. An array of strings, as
+/// some issuers write it, is read too. An element of an array is one value. An element with a space
+/// is not a valid scope value and grants nothing: its spaces are replaced by U+FFFD.
 ///
-/// # Example: what was granted
+/// # Example: granted values
 ///
 /// ```
 /// use tower_jwt_auth::Scope;
@@ -28,23 +28,23 @@ use serde::{Serialize, Serializer};
 pub struct Scope(String);
 
 impl Scope {
-    /// Whether it holds `value`: exactly, and case-sensitively.
+    /// Whether it contains `value`; the comparison is exact and case-sensitive.
     pub fn contains(&self, value: &str) -> bool {
         self.iter().any(|one| one == value)
     }
 
-    /// Its values, in their order; empty ones do not count.
+    /// The values in order, without empty ones.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.split(' ').filter(|value| !value.is_empty())
     }
 
-    /// As one string, the values separated by spaces.
+    /// One string with the values separated by spaces.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Adds one value. Its spaces must not separate values, and no scope has U+FFFD in it (RFC 6749
-    /// section 3.3).
+    /// Adds one value. A space in it must not separate values, so it is replaced by U+FFFD, which
+    /// no valid scope contains (RFC 6749 section 3.3).
     fn push(&mut self, value: &str) {
         if !self.0.is_empty() {
             self.0.push(' ');
@@ -54,14 +54,14 @@ impl Scope {
 }
 
 impl From<&str> for Scope {
-    /// From the standard form, the values separated by spaces.
+    /// From the standard form: one string with the values separated by spaces.
     fn from(values: &str) -> Self {
         Self(values.to_owned())
     }
 }
 
 impl<'a> FromIterator<&'a str> for Scope {
-    /// From single values. A space does not separate them: see [`Scope`].
+    /// From single values. A space in a value does not separate values: see [`Scope`].
     fn from_iter<I: IntoIterator<Item = &'a str>>(values: I) -> Self {
         values.into_iter().fold(Self::default(), |mut scope, value| {
             scope.push(value);
@@ -142,7 +142,7 @@ mod tests {
         let scope: Scope = serde_json::from_str(r#"["admin delete", "read", " ", ""]"#).unwrap();
         assert!(scope.contains("read"));
         assert!(!["admin", "delete", "admin delete", ""].iter().any(|value| scope.contains(value)));
-        // A requirement that is made of such a value is one that nobody meets.
+        // Nobody can satisfy a required scope that was made from such a value.
         let required: Scope = ["read write"].into_iter().collect();
         let granted = Scope::from("read write");
         assert!(!required.iter().all(|value| granted.contains(value)));
