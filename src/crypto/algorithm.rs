@@ -3,14 +3,14 @@ use std::str::FromStr;
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
 
-/// The one table: every algorithm, its name in a JOSE header, and the kind of key it wants.
+/// The table of algorithms: the name in a JOSE header, and the type of key.
 macro_rules! algorithms {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $key:ident;)+) => {
         /// A signature algorithm, named as in the `alg` header parameter (RFC 7518 section 3.1,
         /// RFC 8037 section 3.1, RFC 9864 section 2.2).
         ///
-        /// There is no `none`, and nothing here is a default: an algorithm is bound to a key when
-        /// the key is loaded.
+        /// There is no `none` and no default algorithm: an algorithm is bound to a key when the key
+        /// is loaded.
         ///
         /// # Example: names are compared exactly
         ///
@@ -27,18 +27,10 @@ macro_rules! algorithms {
         pub enum Algorithm { $($(#[$doc])* $variant,)+ }
 
         impl Algorithm {
-            /// All of them, in the order of the table.
-            ///
-            /// # Example: each has its name
-            ///
-            /// ```
-            /// use tower_jwt_auth::Algorithm;
-            ///
-            /// assert!(Algorithm::ALL.iter().all(|one| one.name().parse().ok() == Some(*one)));
-            /// ```
+            /// All algorithms, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// The name, as it stands in a JOSE header.
+            /// The name in a JOSE header.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }
@@ -55,11 +47,11 @@ macro_rules! algorithms {
 }
 
 algorithms! {
-    /// HMAC with SHA-256; the secret has at least 32 octets.
+    /// HMAC with SHA-256; the secret has at least 32 bytes.
     HS256 = "HS256", Secret;
-    /// HMAC with SHA-384; the secret has at least 48 octets.
+    /// HMAC with SHA-384; the secret has at least 48 bytes.
     HS384 = "HS384", Secret;
-    /// HMAC with SHA-512; the secret has at least 64 octets.
+    /// HMAC with SHA-512; the secret has at least 64 bytes.
     HS512 = "HS512", Secret;
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     RS256 = "RS256", Rsa;
@@ -79,13 +71,13 @@ algorithms! {
     ES384 = "ES384", P384;
     /// ECDSA on P-521 with SHA-512.
     ES512 = "ES512", P521;
-    /// EdDSA; here always on Ed25519 (RFC 8037), as nearly every issuer still names it.
+    /// EdDSA, always with Ed25519 (RFC 8037). Most issuers still use this name.
     EdDSA = "EdDSA", Ed25519;
-    /// EdDSA on Ed25519 by its fully specified name (RFC 9864).
+    /// EdDSA with Ed25519, by its fully specified name (RFC 9864).
     Ed25519 = "Ed25519", Ed25519;
 }
 
-/// The kind of key that an algorithm wants.
+/// The type of key that an algorithm needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyType {
     Secret,
@@ -123,7 +115,7 @@ impl FromStr for Algorithm {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AlgorithmSet(u64);
 
-// A row without a bit of its own would be mistaken for another one.
+// A row without its own bit would be mistaken for another one.
 const _: () = assert!(Algorithm::ALL.len() <= u64::BITS as usize);
 
 impl AlgorithmSet {
@@ -141,7 +133,7 @@ impl AlgorithmSet {
         Self(self.0 | Self::from(algorithm).0)
     }
 
-    /// Whether all of these algorithms are in the other set too.
+    /// Whether the other set contains all of these algorithms.
     pub(crate) fn is_subset(self, other: Self) -> bool {
         self.0 & !other.0 == 0
     }
@@ -184,7 +176,7 @@ mod tests {
         }
         let all: AlgorithmSet = Algorithm::ALL.iter().copied().collect();
         assert!(all.iter().eq(Algorithm::ALL.iter().copied()));
-        // ML-DSA-44, ML-DSA-65 and ML-DSA-87 are to come.
+        // ML-DSA-44, ML-DSA-65 and ML-DSA-87 will be added.
         assert!(Algorithm::ALL.len() + 3 <= AlgorithmSet::EMPTY.0.count_zeros() as usize);
     }
 

@@ -10,21 +10,21 @@ mod aws_lc {
     use aws_lc_rs::constant_time::verify_slices_are_equal;
     use aws_lc_rs::digest::{SHA256, digest};
 
-    /// Hashed first, so that the time does not depend on the length of the common beginning, nor on
-    /// whether the lengths are equal.
+    /// Both are hashed first, so that the time depends neither on the length of the common prefix
+    /// nor on whether the lengths are equal.
     pub(crate) fn are_equal(one: &[u8], other: &[u8]) -> bool {
         let (one, other) = (digest(&SHA256, one), digest(&SHA256, other));
         verify_slices_are_equal(one.as_ref(), other.as_ref()).is_ok()
     }
 }
 
-// Beside the other backend it is there for the tests alone.
+// With both backends it is compiled only for the tests.
 #[cfg(all(feature = "rust-crypto", any(test, not(feature = "aws-lc-rs"))))]
 mod rust_crypto {
     use hmac::digest::CtOutput;
     use sha2::{Digest, Sha256};
 
-    /// As the other backend does it. `CtOutput` compares in constant time.
+    /// Hashes both, like the other backend. `CtOutput` compares in constant time.
     pub(crate) fn are_equal(one: &[u8], other: &[u8]) -> bool {
         let hash = |value| CtOutput::<Sha256>::new(Sha256::digest(value));
         hash(one) == hash(other)

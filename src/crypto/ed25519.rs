@@ -1,15 +1,15 @@
-//! Is it a key at all? Ed25519 keys are checked here, since no backend checks them when it loads
-//! them (RFC 8032 section 5.1.3).
+//! Whether an Ed25519 key is a point on the curve. It is checked here, since no backend checks it
+//! when it loads a key (RFC 8032 section 5.1.3).
 
-/// The field of Curve25519 has 2²⁵⁵ − 19 elements; this is one of them, least significant limb first,
-/// below 2²⁵⁶ and not always reduced.
+/// An element of the field of Curve25519, which has 2²⁵⁵ − 19 elements. Least significant limb
+/// first, below 2²⁵⁶ and not always reduced.
 #[derive(Clone, Copy)]
 struct Element([u64; 4]);
 
 /// 2²⁵⁵ − 19.
 const PRIME: [u64; 4] = [0xffff_ffff_ffff_ffed, u64::MAX, u64::MAX, 0x7fff_ffff_ffff_ffff];
 
-/// (2²⁵⁵ − 20) / 2: whatever is raised to it becomes 1 when it is a square, −1 when it is not.
+/// (2²⁵⁵ − 20) / 2: an element raised to it is 1 if the element is a square, −1 if it is not.
 const EULER: [u64; 4] = [0xffff_ffff_ffff_fff6, u64::MAX, u64::MAX, 0x3fff_ffff_ffff_ffff];
 
 /// The curve's constant: −121665 / 121666 (RFC 8032 section 5.1).
@@ -22,11 +22,11 @@ const D: Element = Element([
 
 const ONE: Element = Element([1, 0, 0, 0]);
 
-/// Whether there is a point on the curve with this y, 32 octets with the least significant first and
-/// the sign bit cleared: whether x² = (y² − 1) / (d·y² + 1) has a solution.
+/// Whether the curve has a point with this y (32 bytes, least significant first, sign bit cleared):
+/// whether x² = (y² − 1) / (d·y² + 1) has a solution.
 ///
-/// A quotient is a square where the product is, and the product needs no division. Keys are public, so
-/// the time it takes may tell them.
+/// A quotient is a square if the product is one, and the product needs no division. Keys are
+/// public, so the time may depend on them.
 pub(super) fn is_on_curve(y: &[u8; 32]) -> bool {
     let y2 = Element::from_octets(y).square();
     let product = y2.minus(ONE).times(D.times(y2).plus(ONE));
@@ -52,7 +52,7 @@ impl Element {
     }
 
     fn minus(self, other: Self) -> Self {
-        // Reduced, it is below the prime: nothing is left to borrow.
+        // The reduced value is below the prime, so nothing remains to borrow.
         let other = other.reduced();
         let mut negative = [0; 4];
         let mut borrow = false;
@@ -78,7 +78,7 @@ impl Element {
                 carry >>= 64;
             }
         }
-        // 2²⁵⁶ is 38 here: the upper half goes to the lower one, 38 times.
+        // 2²⁵⁶ is 38 in this field: 38 times the upper half is added to the lower half.
         let [a, b, c, d, high @ ..] = product;
         let mut low = [a, b, c, d];
         let mut carry = 0_u128;
@@ -104,7 +104,7 @@ impl Element {
         })
     }
 
-    /// Takes in what lies above 2²⁵⁶, which is 38 here.
+    /// Adds the part above 2²⁵⁶, which is 38 in this field.
     fn folded(mut limbs: [u64; 4], above: u64) -> Self {
         let mut carry = u128::from(above).wrapping_mul(38);
         while carry != 0 {
@@ -118,10 +118,10 @@ impl Element {
         Self(limbs)
     }
 
-    /// The one representative below the prime.
+    /// The only representative below the prime.
     fn reduced(self) -> [u64; 4] {
         let mut limbs = self.0;
-        // Below 2²⁵⁶, which is twice the prime and 38 more.
+        // Below 2²⁵⁶, which is twice the prime plus 38.
         for _ in 0..2 {
             let mut difference = [0; 4];
             let mut borrow = false;
@@ -173,14 +173,14 @@ mod tests {
         assert_eq!(last.plus(ONE).reduced(), [0; 4]);
         assert_eq!(last.square().reduced(), ONE.0);
         assert_eq!(Element([0; 4]).minus(ONE).reduced(), last.0);
-        // What is borrowed for the lowest limb is paid by those above.
+        // The borrow of the lowest limb is taken from the higher limbs.
         let limb = Element([u64::MAX, 0, 0, 0]);
         assert_eq!(ONE.minus(limb).plus(limb).reduced(), ONE.0);
         let full = Element([u64::MAX; 4]);
         assert_eq!(full.reduced(), [37, 0, 0, 0]);
         assert_eq!(full.square().reduced(), [37 * 37, 0, 0, 0]);
         assert_eq!(full.plus(full).reduced(), [74, 0, 0, 0]);
-        // d is no square: so the denominator d·y² + 1 is never 0.
+        // d is not a square, so the denominator d·y² + 1 is never 0.
         assert_eq!(D.power(&EULER).reduced(), last.0);
         let (n, m) = (Element([121_665, 0, 0, 0]), Element([121_666, 0, 0, 0]));
         assert_eq!(D.times(m).plus(n).reduced(), [0; 4]);

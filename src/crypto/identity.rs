@@ -1,12 +1,12 @@
-//! Which key is it? Bytes to compare keys by.
+//! The identity of a key: bytes that are compared to recognise the same key.
 
 use crate::crypto::algorithm::AlgorithmSet;
 use crate::crypto::material::KeyMaterial;
 use crate::crypto::signature;
 
 impl KeyMaterial<'_> {
-    /// Bytes that only the same key has. They hold no secret: instead of it, its MAC over a message
-    /// that is not a token.
+    /// Bytes that only the same key has. For a secret they are its MAC over a message that is not a
+    /// token, so they do not contain the secret.
     pub(crate) fn identity(&self, algorithms: AlgorithmSet) -> Vec<u8> {
         const MESSAGE: &[u8] = b"which key is it?";
 

@@ -1,4 +1,4 @@
-//! What a key is made of, checked when it is loaded, since no backend checks all of it.
+//! Key material. It is checked when it is loaded, since no backend checks all of it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,17 +8,17 @@ use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::crypto::algorithm::{Algorithm, KeyType};
 use crate::crypto::ed25519;
 
-/// The least and the most bits of an RSA modulus.
+/// The minimum and maximum bits of an RSA modulus.
 const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
 
-/// Checked key material, still without an algorithm.
+/// Checked key material, not yet bound to an algorithm.
 ///
-/// Only the constructors here build it, so that whoever is given one has a key that passed them.
-/// That a point is on its curve is left to the backend, which does check it.
+/// Only the constructors here build it, so its key has passed their checks. The backend checks that
+/// a point is on its curve.
 pub(crate) enum KeyMaterial<'a> {
-    /// An HMAC secret, of the length that its algorithm wants.
+    /// An HMAC secret, as long as its algorithm needs.
     Secret(&'a [u8]),
-    /// Both big-endian, without leading zero octets.
+    /// Both big-endian, without leading zero bytes.
     Rsa { modulus: &'a [u8], exponent: &'a [u8] },
     /// The uncompressed point: 4, x, y, each coordinate of exactly the field's length.
     Ec { key_type: KeyType, point: Cow<'a, [u8]> },
@@ -27,7 +27,7 @@ pub(crate) enum KeyMaterial<'a> {
 }
 
 impl<'a> KeyMaterial<'a> {
-    /// RFC 7518 section 3.2: a secret is at least as long as the hash.
+    /// Checks that the secret is at least as long as the hash (RFC 7518 section 3.2).
     pub(crate) fn secret(secret: &'a [u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
         let least = match algorithm {
             Algorithm::HS256 => 32,
@@ -47,8 +47,8 @@ impl<'a> KeyMaterial<'a> {
         Ok(Self::Secret(secret))
     }
 
-    /// RFC 7518 section 3.3: at least 2048 bits. An even modulus, or an exponent that is even or
-    /// 1, makes no RSA key at all.
+    /// Checks that the modulus has at least 2048 bits (RFC 7518 section 3.3). With an even modulus,
+    /// or an exponent that is even or 1, it is not an RSA key.
     pub(crate) fn rsa(modulus: &'a [u8], exponent: &'a [u8]) -> Result<Self, ConfigError> {
         let modulus = without_leading_zeros(modulus);
         let exponent = without_leading_zeros(exponent);
@@ -80,7 +80,7 @@ impl<'a> KeyMaterial<'a> {
         Ok(Self::Rsa { modulus, exponent })
     }
 
-    /// RFC 7518 section 6.2.1: both coordinates have exactly the length of the field.
+    /// Checks that both coordinates have exactly the length of the field (RFC 7518 section 6.2.1).
     pub(crate) fn ec(key_type: KeyType, x: &[u8], y: &[u8]) -> Result<Self, ConfigError> {
         let wanted = field_length(key_type)?;
         if x.len() != wanted || y.len() != wanted {
@@ -97,7 +97,7 @@ impl<'a> KeyMaterial<'a> {
         Ok(Self::Ec { key_type, point: Cow::Owned(point) })
     }
 
-    /// An encoded point, as it stands in a SubjectPublicKeyInfo (RFC 5480 section 2.2).
+    /// Reads an encoded point, as in a SubjectPublicKeyInfo (RFC 5480 section 2.2).
     pub(crate) fn ec_point(key_type: KeyType, point: &'a [u8]) -> Result<Self, ConfigError> {
         let wanted = field_length(key_type)?;
         match point.split_first() {
@@ -120,8 +120,9 @@ impl<'a> KeyMaterial<'a> {
         }
     }
 
-    /// RFC 8032 section 5.1.3: 32 octets, a canonical y of a point on the curve; and no point of small
-    /// order, under which one signature fits many messages.
+    /// Checks that the key has 32 bytes, a canonical y and a point on the curve (RFC 8032 section
+    /// 5.1.3), and that the point is not of small order: for such a key one signature matches many
+    /// messages.
     pub(crate) fn ed25519(key: &[u8]) -> Result<Self, ConfigError> {
         let key = <[u8; 32]>::try_from(key).map_err(|_| {
             ConfigError::new(
@@ -167,7 +168,7 @@ impl fmt::Debug for KeyMaterial<'_> {
     }
 }
 
-/// The error for an algorithm that does not fit the kind of key.
+/// The error for an algorithm that does not match the type of key.
 pub(crate) fn mismatch(algorithm: Algorithm, found: KeyType) -> ConfigError {
     ConfigError::new(
         ConfigErrorKind::Algorithm,
@@ -199,7 +200,7 @@ impl fmt::Display for KeyType {
     }
 }
 
-/// The first octet of an uncompressed point (SEC 1 section 2.3.3).
+/// The first byte of an uncompressed point (SEC 1 section 2.3.3).
 const UNCOMPRESSED: u8 = 4;
 
 fn field_length(key_type: KeyType) -> Result<usize, ConfigError> {
@@ -220,7 +221,7 @@ fn without_leading_zeros(mut number: &[u8]) -> &[u8] {
     number
 }
 
-/// The bits of a big-endian number without leading zero octets.
+/// The number of bits of a big-endian number without leading zero bytes.
 pub(crate) fn bit_length(number: &[u8]) -> usize {
     match number.split_first() {
         Some((first, rest)) => {
@@ -235,7 +236,7 @@ fn is_odd(number: &[u8]) -> bool {
     number.last().is_some_and(|last| last & 1 == 1)
 }
 
-/// The y coordinate alone: the highest bit of the encoding is the sign of x.
+/// The y coordinate: the highest bit of the encoding is the sign of x.
 fn without_sign(mut key: [u8; 32]) -> [u8; 32] {
     if let Some(last) = key.last_mut() {
         *last &= 0x7f;
@@ -245,7 +246,7 @@ fn without_sign(mut key: [u8; 32]) -> [u8; 32] {
 
 /// Whether y < p = 2^255 - 19.
 fn is_canonical(y: &[u8; 32]) -> bool {
-    // Compared from the highest octet, the last one, downwards.
+    // Compared from the most significant byte, which is the last one.
     y.iter().rev().lt(P.iter().rev())
 }
 
@@ -270,7 +271,7 @@ const SMALL_ORDER: [[u8; 32]; 5] = [
         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
         0xff, 0x7f,
     ],
-    // The four points of order 8, two by two.
+    // The four points of order 8, in pairs.
     [
         0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98,
         0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53,
@@ -287,7 +288,7 @@ const SMALL_ORDER: [[u8; 32]; 5] = [
 mod tests {
     use super::*;
 
-    /// `a + b` in little-endian octets.
+    /// `a + b` in little-endian bytes.
     fn add(a: &[u8; 32], b: &[u8; 32]) -> [u8; 32] {
         let mut sum = [0; 32];
         let mut carry = 0;
@@ -318,7 +319,7 @@ mod tests {
                 assert!(error.to_string().contains("small order"), "{error}");
             }
         }
-        // p + 0 … p + 18, with either sign: all that fits into 255 bits and is not below p.
+        // p + 0 … p + 18, with either sign: all values that fit into 255 bits and are not below p.
         for low in 0xed..=0xff {
             for high in [0x7f, 0xff] {
                 let mut key = P;

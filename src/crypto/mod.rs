@@ -1,4 +1,4 @@
-//! Algorithms, key material and signatures: beside `issuer/`, the only folder that names crypto crates.
+//! Algorithms, key material and signatures. Only this folder and `issuer/` use crypto crates.
 
 mod algorithm;
 pub(crate) mod constant_time;

@@ -12,7 +12,7 @@ use crate::crypto::algorithm::Algorithm;
 use crate::crypto::material::KeyMaterial;
 use crate::crypto::signature::wrong_kind;
 
-/// A key made ready for one algorithm.
+/// A key prepared for one algorithm.
 #[derive(Clone)]
 pub(crate) enum ParsedKey {
     Hmac(Box<hmac::Key>),
@@ -20,11 +20,11 @@ pub(crate) enum ParsedKey {
 }
 
 impl ParsedKey {
-    /// Makes a key ready for one algorithm.
+    /// Prepares a key for one algorithm.
     ///
     /// # Errors
     ///
-    /// When the point is not on the curve, or the algorithm is not for this kind of key.
+    /// When the point is not on the curve, or the algorithm does not match the type of key.
     pub(crate) fn parse(
         material: &KeyMaterial<'_>,
         algorithm: Algorithm,
@@ -57,7 +57,7 @@ impl ParsedKey {
         parsed.map(Self::Public)
     }
 
-    /// Whether this key signed the message. A signature of the wrong length is a wrong one.
+    /// Whether this key signed the message. A signature of the wrong length is invalid.
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::Hmac(key) => hmac::verify(key, message, signature).is_ok(),
@@ -72,7 +72,7 @@ impl fmt::Debug for ParsedKey {
     }
 }
 
-/// The MAC of a message; `None` where the algorithm is not one for secrets.
+/// The MAC of a message; `None` if the algorithm does not use secrets.
 pub(crate) fn mac(secret: &[u8], algorithm: Algorithm, message: &[u8]) -> Option<Vec<u8>> {
     let key = hmac::Key::new(hmac_algorithm(algorithm)?, secret);
     Some(hmac::sign(&key, message).as_ref().to_vec())

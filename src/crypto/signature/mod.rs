@@ -1,13 +1,13 @@
-//! The signature itself: the only part of the verifying side that names a crypto crate.
+//! Signatures: the backends.
 //!
-//! A backend is a module with one type, `ParsedKey`: `parse` is called when a key is loaded, with
-//! material that was checked already, and `verify` for each token. What a backend cannot do is an
-//! error of `parse`, never a surprise at the first token. Its `mac` is for the comparison of secrets.
-//! With both backends on, `aws_lc` is used.
+//! A backend is a module with the type `ParsedKey`. `parse` is called when a key is loaded, with
+//! checked material; `verify` is called for each token. What a backend does not support is an error
+//! of `parse`, never a failure at the first token. Its `mac` is used to compare secrets. With both
+//! backends enabled, `aws_lc` is used.
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc;
-// Beside the other one it is there for the tests alone, which compare the two.
+// With both backends it is compiled only for the tests, which compare the two.
 #[cfg(all(feature = "rust-crypto", any(test, not(feature = "aws-lc-rs"))))]
 mod rust_crypto;
 #[cfg(test)]
@@ -28,7 +28,7 @@ fn wrong_kind(algorithm: Algorithm) -> ConfigError {
     )
 }
 
-/// Both backends side by side, on the same keys and signatures.
+/// Both backends on the same keys and signatures.
 #[cfg(all(test, feature = "aws-lc-rs", feature = "rust-crypto"))]
 mod tests {
     use crate::crypto::algorithm::{Algorithm, KeyType};
@@ -39,7 +39,7 @@ mod tests {
 
     const MESSAGE: &[u8] = b"header.payload";
 
-    /// The verdict of both, which must be the same.
+    /// The result of both backends, which must be the same.
     fn verdict(keys: &Keys, message: &[u8], signature: &[u8]) -> bool {
         let verdict = keys.0.verify(message, signature);
         assert_eq!(keys.1.verify(message, signature), verdict, "{signature:02x?}");
@@ -64,7 +64,7 @@ mod tests {
         }
     }
 
-    /// Every algorithm but the one that one of them has not, with a key and its signer.
+    /// Runs for every algorithm that both backends have, with a key and its signer.
     fn each(mut run: impl FnMut(Algorithm, &SigningKey, &KeyMaterial<'_>)) {
         for &algorithm in Algorithm::ALL.iter().filter(|a| **a != Algorithm::ES512) {
             let signer = SigningKey::new(algorithm);
@@ -84,7 +84,7 @@ mod tests {
             let good = signer.sign(algorithm, MESSAGE);
             assert!(verdict(&keys, MESSAGE, &good), "{algorithm}");
             assert!(!verdict(&keys, b"header.other", &good), "{algorithm}");
-            // A few of them: this is slow without optimization.
+            // Only some of them: this is slow without optimization.
             let step = if good.len() < 256 { 7 } else { 61 };
             for bit in (0..8 * good.len()).step_by(step) {
                 let mut changed = good.clone();
@@ -112,14 +112,14 @@ mod tests {
         });
     }
 
-    /// RFC 8017 sections 8.1.2 and 8.2.2: the number `s + n` is another writing of `s`.
+    /// The number `s + n` is another encoding of `s` (RFC 8017 sections 8.1.2 and 8.2.2).
     #[test]
     fn both_backends_refuse_rsa_signatures_above_the_modulus() {
         each(|algorithm, signer, material| {
             let KeyMaterial::Rsa { modulus, .. } = material else { return };
             let keys = parse(material, algorithm);
             assert!(!verdict(&keys, MESSAGE, modulus));
-            // Another message until there is room for the sum.
+            // Tries other messages until the sum fits.
             let found = (0..1000_u32).find_map(|nonce| {
                 let message = nonce.to_be_bytes();
                 let good = signer.sign(algorithm, &message);
@@ -131,7 +131,7 @@ mod tests {
         });
     }
 
-    /// The sum of two big-endian numbers of one length, if it has the same.
+    /// The sum of two big-endian numbers of the same length, if it has that length too.
     fn sum(a: &[u8], b: &[u8]) -> Option<Vec<u8>> {
         let mut carry = 0;
         let mut sum = Vec::new();

