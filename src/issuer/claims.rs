@@ -1,4 +1,4 @@
-//! The user's claims, before the issuer adds its own.
+//! The application's claims, before the issuer adds its own.
 
 use std::fmt;
 
@@ -11,18 +11,18 @@ use crate::issuer::issue_error::{IssueError, IssueErrorKind};
 use crate::strict_json;
 use crate::strict_json::{NameSeed, NameSet};
 
-/// The claims that the issuer alone sets.
+/// The claims that only the issuer sets.
 const OF_THE_ISSUER: [&str; 3] = ["iss", "iat", "exp"];
 
-/// Reads claims into an object and checks the registered ones.
+/// Converts claims to an object and checks the registered ones.
 ///
-/// Each name may stand once: `serde(flatten)` writes a name of both sides twice, and whichever value
-/// were dropped, it might be the one that was meant.
+/// A duplicate name is an error: `serde(flatten)` writes a name of both types twice, and the
+/// dropped value might be the intended one.
 pub(super) fn read<C: Serialize + ?Sized>(claims: &C) -> Result<Map<String, Value>, IssueError> {
     let unwritable = |error: serde_json::Error| {
         unusable("the claims cannot be written as JSON").with_source(error)
     };
-    // A value of JSON has no place for the second of two names, a text has.
+    // A JSON value cannot contain duplicate names; JSON text can.
     let text = serde_json::to_string(claims).map_err(unwritable)?;
     let Value::Object(mut claims) = serde_json::to_value(claims).map_err(unwritable)? else {
         return Err(unusable("the claims are not a JSON object"));
@@ -34,7 +34,7 @@ pub(super) fn read<C: Serialize + ?Sized>(claims: &C) -> Result<Map<String, Valu
         return Err(unusable(format!("`{name}` stands twice among the claims")));
     }
 
-    // `Option::None`, where the type does not skip it.
+    // `null` comes from an `Option::None` that the type does not skip.
     for name in OF_THE_ISSUER.into_iter().chain(["aud", "jti", "nbf", "sub"]) {
         if claims.get(name).is_some_and(Value::is_null) {
             claims.remove(name);
@@ -70,12 +70,12 @@ pub(super) fn read<C: Serialize + ?Sized>(claims: &C) -> Result<Map<String, Valu
     Ok(claims)
 }
 
-/// Whether there is an audience, and none of them is empty.
+/// Whether there is an audience, and none is empty.
 pub(super) fn names_somebody(audience: &Audience) -> bool {
     audience.iter().next().is_some() && audience.iter().all(|one| !one.is_empty())
 }
 
-/// The last name of an object that stood there before.
+/// The last duplicate name of an object.
 struct Repeated(Option<String>);
 
 impl<'de> Deserialize<'de> for Repeated {

@@ -1,4 +1,4 @@
-//! Putting a token together (RFC 7515 section 7.1).
+//! The compact serialization of a token (RFC 7515 section 7.1).
 
 use serde_json::{Map, Value};
 
@@ -10,7 +10,7 @@ pub(crate) fn encode_header(header: Map<String, Value>) -> String {
     encode_object(header)
 }
 
-/// The header that names a key and the type of the token, in base64url.
+/// The header with the key ID and the type of the token, in base64url.
 pub(super) fn header_of(key: &SigningKey, typ: &str) -> String {
     let mut header = Map::new();
     header.insert("alg".to_owned(), key.algorithm().name().into());
@@ -19,7 +19,7 @@ pub(super) fn header_of(key: &SigningKey, typ: &str) -> String {
     encode_header(header)
 }
 
-/// The header and the claims, signed.
+/// Signs the header and the claims.
 pub(crate) fn sign(
     encoded_header: &str,
     claims: Map<String, Value>,
@@ -33,7 +33,7 @@ pub(crate) fn sign(
 }
 
 fn encode_object(object: Map<String, Value>) -> String {
-    // `Display` of a JSON value is its compact form, and cannot fail where a writer could.
+    // `Display` of a JSON value is its compact form, and cannot fail as a writer could.
     let json = Value::Object(object).to_string();
     base64_simd::URL_SAFE_NO_PAD.encode_to_string(json)
 }

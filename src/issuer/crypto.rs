@@ -1,4 +1,4 @@
-//! Signing itself: the only file of the issuing side that names a crypto crate.
+//! Signing: the only file of `issuer/` that uses a crypto crate.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ pub(super) enum KeyPair {
 }
 
 impl KeyPair {
-    /// Makes a secret ready whose length was checked already.
+    /// Prepares a secret whose length is already checked.
     pub(super) fn from_secret(secret: &[u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
         let hmac = match algorithm {
             Algorithm::HS256 => hmac::HMAC_SHA256,
@@ -35,7 +35,7 @@ impl KeyPair {
         Ok(Self::Hmac(Box::new(hmac::Key::new(hmac, secret))))
     }
 
-    /// Parses a private key of the type that the algorithm wants.
+    /// Parses a private key of the type that the algorithm needs.
     pub(super) fn from_private_key(
         key: &PrivateKeyDer<'_>,
         algorithm: Algorithm,
@@ -70,7 +70,7 @@ impl KeyPair {
             })
     }
 
-    /// The public half, checked as every key that is loaded; a secret has none.
+    /// The public half, with the checks of every loaded key; a secret has none.
     pub(super) fn public_key(
         &self,
         key_type: KeyType,
@@ -111,7 +111,7 @@ impl fmt::Debug for KeyPair {
     }
 }
 
-/// A name that nobody guesses and that no other thing has: 16 random octets in base64url.
+/// An unpredictable and unique name: 16 random bytes in base64url.
 pub(super) fn random_name() -> Result<String, Unspecified> {
     let mut octets = [0; 16];
     rand::fill(&mut octets)?;

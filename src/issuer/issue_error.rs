@@ -2,37 +2,26 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
-/// What kind of mistake an [`IssueError`] complains of.
-///
-/// # Example: claims that are none
-///
-/// ```
-/// use tower_jwt_auth::{IssueErrorKind, SigningKey, TokenIssuer};
-///
-/// let issuer = TokenIssuer::new("https://issuer.example", SigningKey::generate_es256()?)?;
-/// let error = issuer.issue("alice").unwrap_err();
-/// assert_eq!(error.kind(), IssueErrorKind::Claims);
-/// # Ok::<(), tower_jwt_auth::ConfigError>(())
-/// ```
+/// The kind of mistake that an [`IssueError`] reports.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IssueErrorKind {
-    /// Claims that do not make a token: no JSON object, one that the issuer sets itself or that stands
-    /// twice, a registered one of the wrong type, too many to be read by a verifier.
+    /// Claims that do not form a token: not a JSON object, a claim that only the issuer sets, a
+    /// duplicate claim, a registered claim of the wrong type, or too many claims for a verifier.
     Claims,
     /// No audience, neither from the issuer nor among the claims.
     Audience,
     /// A lifetime of less than a second, or of more than a hundred years.
     Lifetime,
-    /// The crypto backend could not sign, or had no random octets.
+    /// The crypto backend could not sign, or had no random bytes.
     Signing,
 }
 
-/// Why no token was issued: a mistake of the server's, not of a client's.
+/// Why no token was issued: a mistake of the server, not of a client.
 ///
-/// Its text names claims and never shows their values.
+/// The text names claims and never contains their values.
 ///
-/// # Example: the audience is missing
+/// # Example: no audience
 ///
 /// ```
 /// use tower_jwt_auth::{IssueErrorKind, SigningKey, TokenIssuer};
@@ -58,7 +47,7 @@ impl IssueError {
         self
     }
 
-    /// What kind of mistake it is.
+    /// The kind of mistake.
     pub fn kind(&self) -> IssueErrorKind {
         self.kind
     }

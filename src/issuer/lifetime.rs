@@ -1,14 +1,14 @@
-//! How long a token may live.
+//! The lifetime of a token.
 
 use std::time::Duration;
 
-/// Without the fraction, or why it is no lifetime.
+/// Removes the fraction. The error says why it is not a valid lifetime.
 pub(crate) fn whole_seconds(lifetime: Duration) -> Result<Duration, &'static str> {
     const HUNDRED_YEARS: u64 = 100 * 366 * 24 * 60 * 60;
 
     match lifetime.as_secs() {
         0 => Err("the lifetime of a token is at least one second"),
-        // As good as without end, and out of reach of many a library's calendar.
+        // In effect unlimited, and beyond the calendar of many libraries.
         seconds if seconds > HUNDRED_YEARS => {
             Err("the lifetime of a token is at most a hundred years")
         }

@@ -1,4 +1,4 @@
-//! Issuing tokens: signing keys, and the claims that every token gets.
+//! Issuing tokens: signing keys, and the claims of every token.
 
 mod claims;
 pub(crate) mod compact;

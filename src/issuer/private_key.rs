@@ -9,7 +9,7 @@ use crate::crypto::{Algorithm, KeyMaterial, KeyType, material};
 use crate::key::der::DerKind;
 use crate::key::{der, pem};
 
-/// A private key, told apart by its form and not yet parsed.
+/// A private key whose format is recognised and which is not yet parsed.
 pub(super) enum PrivateKeyDer<'a> {
     Pkcs8 { key_type: KeyType, key: &'a [u8], whole: &'a [u8] },
     Pkcs1(&'a [u8]),
@@ -38,13 +38,13 @@ impl<'a> PrivateKeyDer<'a> {
         }
     }
 
-    /// Checks what can be told without the crypto backend, whose errors say little.
+    /// Checks what does not need the crypto backend, whose errors have few details.
     pub(super) fn check(&self, algorithm: Algorithm) -> Result<(), ConfigError> {
         let wanted = algorithm.key_type();
         let found = match self {
             Self::Pkcs8 { key_type, .. } => *key_type,
             Self::Pkcs1(_) => KeyType::Rsa,
-            // Its curve is optional, and left to the backend.
+            // The curve is optional here, so the backend checks it.
             Self::Sec1(_) => match wanted {
                 KeyType::P256 | KeyType::P384 | KeyType::P521 => wanted,
                 KeyType::Secret | KeyType::Rsa | KeyType::Ed25519 => {
@@ -65,8 +65,8 @@ impl<'a> PrivateKeyDer<'a> {
     }
 }
 
-/// The DER inside of a PEM text: that of its one private key. Text before the block is ignored, and
-/// so are the `EC PARAMETERS` that `openssl ecparam -genkey` writes before a key.
+/// The DER of the single private key in a PEM text. Text before the block is ignored, and so are
+/// the `EC PARAMETERS` that `openssl ecparam -genkey` writes before a key.
 pub(super) fn decode_pem(text: &[u8]) -> Result<Vec<u8>, ConfigError> {
     let starts = pem::find_all(text, pem::BEGIN);
     let blocks = starts.iter().filter_map(|start| text.get(*start..));
@@ -77,7 +77,7 @@ pub(super) fn decode_pem(text: &[u8]) -> Result<Vec<u8>, ConfigError> {
 
     match blocks.as_slice() {
         [(b"PRIVATE KEY" | b"RSA PRIVATE KEY" | b"EC PRIVATE KEY", block)] => {
-            // RFC 1421 section 4.6.1.1, as OpenSSL once encrypted keys.
+            // The old encryption of OpenSSL (RFC 1421 section 4.6.1.1).
             match pem::find_all(block, b"Proc-Type:").is_empty() {
                 true => pem::decode(block),
                 false => Err(encrypted()),
@@ -125,7 +125,7 @@ fn key_type(algorithm: &AnyRef<'_>) -> Result<KeyType, ConfigError> {
     der::key_type(&algorithm)
 }
 
-/// The bounds of modulus and exponent.
+/// Checks the bounds of modulus and exponent.
 fn check_rsa(pkcs1: &[u8]) -> Result<(), ConfigError> {
     let key = pkcs1::RsaPrivateKeyRef::try_from(pkcs1).map_err(|error| {
         ConfigError::new(ConfigErrorKind::Key, "the RSA private key cannot be read")

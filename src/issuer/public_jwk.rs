@@ -1,4 +1,4 @@
-//! The public half of a key as JWK (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2).
+//! The public half of a key as a JWK (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2).
 
 use serde_json::{Map, Value};
 

@@ -13,17 +13,17 @@ use crate::key::VerificationKey;
 
 /// A key that signs tokens, with one algorithm.
 ///
-/// It is parsed and checked once, when it is loaded, by the same rules as a
-/// [`VerificationKey`]: RSA keys have 2048 to 8192 bits, secrets are as long as their hash. There
-/// is no default algorithm. Cloning clones one `Arc`. `Debug` shows the algorithm and the key ID
-/// alone.
+/// The key is parsed and checked once, when it is loaded, by the same rules as a
+/// [`VerificationKey`]: RSA keys have 2048 to 8192 bits, secrets are at least as long as their
+/// hash. There is no default algorithm. Clones share the key. `Debug` shows only the algorithm and
+/// the key ID.
 ///
-/// Each key has a key ID, which stands in the header of what it signs and in its JWK (RFC 7515
-/// section 4.1.4): by default 16 random octets in base64url, anew each time that a key is loaded.
-/// Give a key that outlives the process its own by [`with_kid`](Self::with_kid), so that a restart
-/// does not rename it under those who know its public half.
+/// Each key has a key ID. It is in the header of the tokens and in the JWK (RFC 7515 section
+/// 4.1.4). By default it is 16 random bytes in base64url, new each time a key is loaded. A key that
+/// is used longer than the process runs needs a fixed one: see [`with_kid`](Self::with_kid).
+/// Otherwise a restart renames the key for the services that have loaded its public half.
 ///
-/// # Example: a new key, and the half that verifies
+/// # Example: a new key, and its public half
 ///
 /// ```
 /// use tower_jwt_auth::{Algorithm, JwtVerifier, SigningKey, TokenIssuer};
@@ -57,39 +57,29 @@ struct Inner {
 }
 
 impl SigningKey {
-    /// Takes a secret that is shared with those who verify, for HS256, HS384 or HS512 (RFC 7518
-    /// section 3.2). The octets are used as they are.
+    /// Loads a secret that is shared with the verifying services, for HS256, HS384 or HS512 (RFC
+    /// 7518 section 3.2). The bytes are used unchanged.
     ///
-    /// Whoever can verify can sign as well: between services that do not trust each other, take a
-    /// key pair.
+    /// A service that can verify can also sign. Between services that do not trust each other, use
+    /// a key pair.
     ///
     /// # Errors
     ///
     /// As [`VerificationKey::from_secret`]: when the secret is shorter than the hash, when the
-    /// algorithm is not one for secrets, or when the secret is in truth a key or a certificate.
-    ///
-    /// # Example: a password is no key
-    ///
-    /// ```
-    /// use tower_jwt_auth::{Algorithm, SigningKey};
-    ///
-    /// assert!(SigningKey::from_secret(&[7; 32], Algorithm::HS256).is_ok());
-    /// assert!(SigningKey::from_secret(b"hunter2", Algorithm::HS256).is_err());
-    /// ```
+    /// algorithm does not use secrets, or when the secret is a key or a certificate.
     pub fn from_secret(secret: &[u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
         let verification_key = VerificationKey::from_secret(secret, algorithm)?;
         let pair = KeyPair::from_secret(secret, algorithm)?;
         Self::new(algorithm, pair, verification_key, None)
     }
 
-    /// Takes a private key from a PEM text: a `PRIVATE KEY` (PKCS#8, RFC 5958), an
-    /// `RSA PRIVATE KEY` (PKCS#1, RFC 8017 appendix A.1.2) or an `EC PRIVATE KEY` (SEC 1,
-    /// RFC 5915).
+    /// Loads a private key from a PEM text: a `PRIVATE KEY` (PKCS#8, RFC 5958), an
+    /// `RSA PRIVATE KEY` (PKCS#1, RFC 8017 appendix A.1.2) or an `EC PRIVATE KEY` (SEC 1, RFC 5915).
     ///
     /// # Errors
     ///
     /// When there is not exactly one such block, when it is a public key, a certificate or an
-    /// encrypted key, when the key is of another type than the algorithm wants, or too weak.
+    /// encrypted key, when the key is too weak, or when its type does not match the algorithm.
     ///
     /// # Example: a key from a file
     ///
@@ -104,42 +94,17 @@ impl SigningKey {
     /// assert_eq!(key.algorithm(), Algorithm::EdDSA);
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
-    ///
-    /// # Example: the half that does not sign
-    ///
-    /// ```
-    /// use tower_jwt_auth::{Algorithm, SigningKey};
-    ///
-    /// let pem = b"-----BEGIN PUBLIC KEY-----
-    /// MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
-    /// -----END PUBLIC KEY-----
-    /// ";
-    /// let error = SigningKey::from_pem(pem, Algorithm::EdDSA).unwrap_err();
-    /// assert_eq!(error.to_string(), "this is a public key, to sign tokens takes the private one");
-    /// ```
     pub fn from_pem(pem: &[u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
         asymmetric(algorithm)?;
         Self::from_der(&private_key::decode_pem(pem)?, algorithm)
     }
 
-    /// Takes a private key in DER: PKCS#8 (RFC 5958), PKCS#1 for RSA (RFC 8017 appendix A.1.2) or
+    /// Loads a private key from DER: PKCS#8 (RFC 5958), PKCS#1 for RSA (RFC 8017 appendix A.1.2) or
     /// SEC 1 for curves (RFC 5915).
     ///
     /// # Errors
     ///
     /// As [`from_pem`](Self::from_pem).
-    ///
-    /// # Example: what is inside of a PEM block
-    ///
-    /// ```
-    /// use tower_jwt_auth::{Algorithm, SigningKey};
-    ///
-    /// let der = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20\
-    ///     \x9d\x61\xb1\x9d\xef\xfd\x5a\x60\xba\x84\x4a\xf4\x92\xec\x2c\xc4\
-    ///     \x44\x49\xc5\x69\x7b\x32\x69\x19\x70\x3b\xac\x03\x1c\xae\x7f\x60";
-    /// assert!(SigningKey::from_der(der, Algorithm::Ed25519).is_ok());
-    /// assert!(SigningKey::from_der(der, Algorithm::ES256).is_err());
-    /// ```
     pub fn from_der(der: &[u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
         asymmetric(algorithm)?;
         let key = PrivateKeyDer::from_der(der)?;
@@ -147,36 +112,16 @@ impl SigningKey {
         Self::from_pair(algorithm, KeyPair::from_private_key(&key, algorithm)?)
     }
 
-    /// Makes a new key pair for ES256 (RFC 7518 section 3.4), which lives as long as the process.
+    /// Generates a key pair for ES256 (RFC 7518 section 3.4), which exists only in this process.
     ///
     /// # Errors
     ///
-    /// When the system gives no random octets.
-    ///
-    /// # Example: no two are alike
-    ///
-    /// ```
-    /// use tower_jwt_auth::SigningKey;
-    ///
-    /// assert_ne!(SigningKey::generate_es256()?.jwk(), SigningKey::generate_es256()?.jwk());
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// When the system has no random bytes.
     pub fn generate_es256() -> Result<Self, ConfigError> {
         Self::from_pair(Algorithm::ES256, KeyPair::generate_es256()?)
     }
 
     /// Replaces the key ID; random by default.
-    ///
-    /// # Example: by the date
-    ///
-    /// ```
-    /// use tower_jwt_auth::SigningKey;
-    ///
-    /// let key = SigningKey::generate_es256()?.with_kid("2026-01");
-    /// assert_eq!(key.kid(), "2026-01");
-    /// assert_eq!(key.verification_key().kid(), Some("2026-01"));
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
     #[must_use]
     pub fn with_kid(mut self, kid: impl Into<String>) -> Self {
         let inner = Arc::make_mut(&mut self.0);
@@ -186,24 +131,24 @@ impl SigningKey {
         self
     }
 
-    /// The key ID: `kid` of the tokens it signs, and of its JWK (RFC 7515 section 4.1.4).
+    /// The key ID: `kid` of the tokens that the key signs, and of its JWK (RFC 7515 section 4.1.4).
     pub fn kid(&self) -> &str {
         &self.0.kid
     }
 
-    /// The one algorithm that the key signs with: `alg` of its tokens (RFC 7515 section 4.1.1).
+    /// The algorithm that the key signs with: `alg` of its tokens (RFC 7515 section 4.1.1).
     pub fn algorithm(&self) -> Algorithm {
         self.0.algorithm
     }
 
-    /// What verifies the tokens that this key signs: its public half, or the secret itself, bound
-    /// to the one algorithm and with the key ID.
+    /// The key that verifies the tokens: the public half or the secret itself, bound to the same
+    /// algorithm and with the same key ID.
     pub fn verification_key(&self) -> VerificationKey {
         self.0.verification_key.clone()
     }
 
-    /// The public half as JWK (RFC 7517 section 4), with `kid`, `alg` and `use`; `None` for a
-    /// secret, which is never written out.
+    /// The public half as a JWK (RFC 7517 section 4), with `kid`, `alg` and `use`; `None` for a
+    /// secret, which is never exported.
     ///
     /// # Example: of a key pair, and of a secret
     ///
@@ -233,7 +178,7 @@ impl SigningKey {
         })
     }
 
-    /// From a key pair, whose public half goes through all checks of a key that verifies.
+    /// Builds a key from a key pair. The public half goes through all checks of a verification key.
     fn from_pair(algorithm: Algorithm, pair: KeyPair) -> Result<Self, ConfigError> {
         let (verification_key, jwk) = match pair.public_key(algorithm.key_type())? {
             Some(public) => (
@@ -276,7 +221,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// A file with a key never holds a secret: neither form is taken for the other.
+/// Refuses HMAC algorithms: PEM and DER never contain a secret.
 fn asymmetric(algorithm: Algorithm) -> Result<(), ConfigError> {
     match algorithm.key_type() {
         KeyType::Secret => Err(ConfigError::new(

@@ -15,25 +15,25 @@ use crate::issuer::{claims, compact, crypto};
 use crate::key::JwkSet;
 use crate::token::Limits;
 
-/// Issues signed tokens (RFC 7519) with the claims of your own type, and those that no token goes
-/// without.
+/// Issues signed tokens (RFC 7519) with the claims of a custom type, and the claims that every
+/// token needs.
 ///
 /// | claim | value |
 /// |---|---|
 /// | `iss` | the issuer |
-/// | `aud` | [`with_audience`](Self::with_audience), unless the claims name their own |
+/// | `aud` | [`with_audience`](Self::with_audience), unless the given claims have their own |
 /// | `iat` | now, in whole seconds |
-/// | `exp` | `iat` and the lifetime: there is no token without end |
-/// | `jti` | 16 random octets in base64url, unless the claims name their own |
+/// | `exp` | `iat` plus the lifetime: every token expires |
+/// | `jti` | 16 random bytes in base64url, unless the given claims have their own |
 ///
-/// `iss`, `iat` and `exp` are the issuer's alone: claims that hold one of them are refused rather
-/// than one of the two values dropped in silence, and so are claims with a name that stands twice,
-/// as `serde(flatten)` may write it. An audience must come from one place or the other
-/// (RFC 8725 section 3.9). A claim of this table, `sub` or `nbf` that is `null` counts as absent.
+/// Only the issuer sets `iss`, `iat` and `exp`. Claims with one of them are refused, so that no
+/// value is dropped silently. Claims with a duplicate name, as `serde(flatten)` may write it, are
+/// refused too. An audience is required, from the issuer or the claims (RFC 8725 section 3.9). A
+/// claim of this table, `sub` or `nbf` that is `null` counts as absent.
 ///
-/// Cheap to clone.
+/// Clones are cheap.
 ///
-/// # Example: claims of a type of one's own
+/// # Example: a custom claims type
 ///
 /// ```
 /// use serde::Serialize;
@@ -64,7 +64,7 @@ struct Inner {
     lifetime: Duration,
     typ: String,
     key: SigningKey,
-    /// What verifies the tokens.
+    /// The keys that verify the tokens.
     keys: JwkSet,
     /// The header of every token, in base64url.
     header: String,
@@ -72,30 +72,17 @@ struct Inner {
 }
 
 impl TokenIssuer {
-    /// An issuer of this name, `iss` (RFC 7519 section 4.1.1), whose tokens are signed by `key`. By
-    /// default they have no audience, a lifetime of 30 minutes and the type `JWT`.
+    /// Creates an issuer with this name, `iss` (RFC 7519 section 4.1.1), whose tokens are signed by
+    /// `key`. By default they have no audience, a lifetime of 30 minutes and the type `JWT`.
     ///
     /// # Errors
     ///
-    /// When the name is empty; when the `kid` of the key is empty, longer than 1,024 octets or holds
-    /// control characters.
-    ///
-    /// # Example: a name is needed
-    ///
-    /// ```
-    /// use tower_jwt_auth::{ConfigErrorKind, SigningKey, TokenIssuer};
-    ///
-    /// let issuer = TokenIssuer::new("https://issuer.example", SigningKey::generate_es256()?)?;
-    /// assert_eq!(issuer.issuer(), "https://issuer.example");
-    ///
-    /// let error = TokenIssuer::new("", SigningKey::generate_es256()?).unwrap_err();
-    /// assert_eq!(error.kind(), ConfigErrorKind::Issuer);
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// When the name is empty; when the `kid` of the key is empty, longer than 1,024 bytes or
+    /// contains control characters.
     pub fn new(issuer: impl Into<String>, key: SigningKey) -> Result<Self, ConfigError> {
         const LIFETIME: Duration = Duration::from_secs(30 * 60);
         const TYPE: &str = "JWT";
-        /// With the rest of the header it stays within what a verifier reads.
+        /// With this limit the whole header stays within the default limit of a verifier.
         const MAX_KID: usize = 1024;
 
         let issuer = issuer.into();
@@ -124,8 +111,8 @@ impl TokenIssuer {
         })))
     }
 
-    /// Replaces whom tokens are for, where their claims do not say so themselves: one audience, or
-    /// several (RFC 7519 section 4.1.3). None by default.
+    /// Replaces the audience of tokens whose claims have no `aud`: one audience, or several (RFC
+    /// 7519 section 4.1.3). None by default.
     ///
     /// # Errors
     ///
@@ -141,7 +128,7 @@ impl TokenIssuer {
     ///     .with_audience("https://api.example")?;
     /// let usual = issuer.issue(&json!({"sub": "alice"}));
     /// let other = issuer.issue(&json!({"sub": "alice", "aud": "https://other.example"}));
-    /// # assert!(usual.is_ok() && other.is_ok());
+    /// assert!(usual.is_ok() && other.is_ok());
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     pub fn with_audience(mut self, audience: impl Into<Audience>) -> Result<Self, ConfigError> {
@@ -156,24 +143,11 @@ impl TokenIssuer {
         Ok(self)
     }
 
-    /// Replaces how long tokens are good for, in whole seconds; 30 minutes by default.
+    /// Replaces the lifetime of tokens, in whole seconds; 30 minutes by default.
     ///
     /// # Errors
     ///
     /// When it is less than a second, or more than a hundred years.
-    ///
-    /// # Example: five minutes
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use tower_jwt_auth::{SigningKey, TokenIssuer};
-    ///
-    /// let issuer = TokenIssuer::new("https://issuer.example", SigningKey::generate_es256()?)?
-    ///     .with_lifetime(Duration::from_secs(300))?;
-    /// assert_eq!(issuer.lifetime(), Duration::from_secs(300));
-    /// assert!(issuer.with_lifetime(Duration::ZERO).is_err());
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
     pub fn with_lifetime(mut self, lifetime: Duration) -> Result<Self, ConfigError> {
         let lifetime = whole_seconds(lifetime)
             .map_err(|why| ConfigError::new(ConfigErrorKind::Duration, why))?;
@@ -184,12 +158,12 @@ impl TokenIssuer {
     /// Replaces the type of the tokens, `typ` of their header (RFC 7515 section 4.1.9); `JWT` by
     /// default.
     ///
-    /// With `at+jwt`, an access token by RFC 9068 is not mistaken for another kind of token; its
-    /// section 2.2 then asks for `sub` and `client_id` among the claims.
+    /// With `at+jwt`, an access token (RFC 9068) cannot be mistaken for another kind of token.
+    /// Section 2.2 then requires `sub` and `client_id` among the claims.
     ///
     /// # Errors
     ///
-    /// When it is no media type, such as the empty string, or longer than 127 octets.
+    /// When it is not a media type, such as the empty string, or longer than 127 bytes.
     ///
     /// # Example: access tokens
     ///
@@ -210,7 +184,7 @@ impl TokenIssuer {
     /// ```
     pub fn with_type(mut self, typ: impl Into<String>) -> Result<Self, ConfigError> {
         let typ = typ.into();
-        // RFC 6838 section 4.2: a name, or the two of a full media type.
+        // A type name, or type and subtype of a media type (RFC 6838 section 4.2).
         let allowed = |octet: u8| octet.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&octet);
         let is_name = |name: &str| !name.is_empty() && name.bytes().all(allowed);
         let (name, subtype) = typ.split_once('/').unwrap_or((&typ, &typ));
@@ -226,19 +200,7 @@ impl TokenIssuer {
         Ok(self)
     }
 
-    /// Replaces the clock that `iat` and `exp` are told by; [`SystemClock`] by default.
-    ///
-    /// # Example: a token of the year 2001
-    ///
-    /// ```
-    /// use tower_jwt_auth::{FixedClock, NumericDate, SigningKey, TokenIssuer};
-    ///
-    /// let issuer = TokenIssuer::new("https://issuer.example", SigningKey::generate_es256()?)?
-    ///     .with_audience("https://api.example")?
-    ///     .with_clock(FixedClock(NumericDate::from_unix_seconds(1_000_000_000)));
-    /// assert!(issuer.issue(&serde_json::json!({"sub": "alice"})).is_ok());
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// Replaces the clock for `iat` and `exp`; [`SystemClock`] by default.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.inner_mut().clock = Arc::new(clock);
@@ -249,12 +211,12 @@ impl TokenIssuer {
     ///
     /// # Errors
     ///
-    /// When the claims are no JSON object, hold `iss`, `iat` or `exp`, or have `sub`, `jti`, `nbf`
-    /// or `aud` in a form that RFC 7519 section 4.1 does not allow; when a name stands twice among
-    /// them; when they make a token of more than 16 KiB, which no verifier reads by default; when
+    /// When the claims are not a JSON object, contain `iss`, `iat` or `exp`, or have `sub`, `jti`,
+    /// `nbf` or `aud` in a form that RFC 7519 section 4.1 does not allow; when a name is
+    /// duplicated; when the token is longer than 16 KiB, the default limit of a verifier; when
     /// there is no audience; when the backend cannot sign.
     ///
-    /// # Example: an end of one's own is given as a lifetime
+    /// # Example: a custom expiry is given as a lifetime
     ///
     /// ```
     /// use serde_json::json;
@@ -274,28 +236,12 @@ impl TokenIssuer {
         self.issue_for(claims, self.lifetime())
     }
 
-    /// Issues a token with a lifetime of its own, in whole seconds.
+    /// Issues a token with this lifetime, in whole seconds.
     ///
     /// # Errors
     ///
     /// As [`issue`](Self::issue), and when the lifetime is less than a second or more than a hundred
     /// years.
-    ///
-    /// # Example: a minute
-    ///
-    /// ```
-    /// use serde_json::json;
-    /// use std::time::Duration;
-    /// use tower_jwt_auth::{IssueErrorKind, SigningKey, TokenIssuer};
-    ///
-    /// let issuer = TokenIssuer::new("https://issuer.example", SigningKey::generate_es256()?)?
-    ///     .with_audience("https://api.example")?;
-    /// assert!(issuer.issue_for(&json!({"sub": "alice"}), Duration::from_secs(60)).is_ok());
-    ///
-    /// let error = issuer.issue_for(&json!({"sub": "alice"}), Duration::ZERO).unwrap_err();
-    /// assert_eq!(error.kind(), IssueErrorKind::Lifetime);
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
     pub fn issue_for<C: Serialize + ?Sized>(
         &self,
         claims: &C,
@@ -315,7 +261,7 @@ impl TokenIssuer {
         Ok(token)
     }
 
-    /// Adds the claims that no token goes without.
+    /// Adds the claims that every token needs.
     fn complete(
         &self,
         claims: &mut Map<String, Value>,
@@ -351,15 +297,16 @@ impl TokenIssuer {
         &self.0.issuer
     }
 
-    /// How long tokens are good for, in whole seconds, unless they are told otherwise.
+    /// The default lifetime of tokens, in whole seconds.
     pub fn lifetime(&self) -> Duration {
         self.0.lifetime
     }
 
-    /// The public keys as JWK set (RFC 7517 section 5), to be served as `application/jwk-set+json`.
-    /// A secret is left out: with nothing but a secret, the set is empty.
+    /// The public keys as a JWK set (RFC 7517 section 5), to be served as
+    /// `application/jwk-set+json`. A secret is left out: an issuer with only a secret has an empty
+    /// set.
     ///
-    /// # Example: what another service reads
+    /// # Example: another service reads the set
     ///
     /// ```
     /// use tower_jwt_auth::{JwkSet, SigningKey, TokenIssuer};
@@ -373,7 +320,7 @@ impl TokenIssuer {
         json!({ "keys": keys }).to_string()
     }
 
-    /// What verifies the tokens of this issuer in the same process, secrets too.
+    /// The keys that verify the tokens of this issuer in the same process, including secrets.
     pub fn verification_keys(&self) -> JwkSet {
         self.0.keys.clone()
     }
