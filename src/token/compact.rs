@@ -1,4 +1,4 @@
-//! Is it a JWS at all? The compact serialization, read strictly (RFC 7515 sections 5.2 and 7.1).
+//! The compact serialization of a JWS, parsed strictly (RFC 7515 sections 5.2 and 7.1).
 
 use std::mem::MaybeUninit;
 
@@ -7,7 +7,7 @@ use base64_simd::{Out, URL_SAFE_NO_PAD};
 use crate::rejection::RejectionKind;
 use crate::token::header::JoseHeader;
 
-/// How long a token, and its header segment, may be, in bytes of base64url.
+/// The longest token, and the longest header segment, in bytes of base64url.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) token: usize,
@@ -16,7 +16,7 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(crate) const DEFAULT: Self = Self { token: 16 * 1024, header: 4 * 1024 };
-    /// What any verifier can be told to read.
+    /// The largest limits that a verifier can have.
     pub(crate) const LARGEST: Self = Self { token: 64 * 1024, header: 16 * 1024 };
 
     pub(crate) fn allow(self, token: &[u8]) -> bool {
@@ -25,7 +25,7 @@ impl Limits {
     }
 }
 
-/// The longest signature there is: RSA with 8192 bits, in base64url.
+/// The longest signature: RSA with 8192 bits, in base64url.
 const MAX_SIGNATURE: usize = 1_366;
 
 const fn decoded(encoded: usize) -> usize {
@@ -46,7 +46,7 @@ impl Scratch {
     }
 }
 
-/// On the stack and not even zeroed; on the heap only for a segment beyond the default limits.
+/// On the stack and not zeroed; on the heap only for a segment beyond the default limits.
 struct Buffer<const N: usize> {
     stack: [MaybeUninit<u8>; N],
     heap: Vec<u8>,
@@ -58,8 +58,8 @@ impl<const N: usize> Buffer<N> {
         Self { stack: [const { MaybeUninit::uninit() }; N], heap: Vec::new() }
     }
 
-    /// Base64url without padding; white space, the other alphabet and stray trailing bits are
-    /// refused.
+    /// Decodes base64url without padding. White space, the other alphabet and non-zero trailing
+    /// bits are refused.
     fn decode(&mut self, segment: &[u8]) -> Result<&[u8], RejectionKind> {
         let length = decoded(segment.len());
         let buffer = if length <= N {
@@ -75,11 +75,11 @@ impl<const N: usize> Buffer<N> {
     }
 }
 
-/// A token taken apart: three segments of strict base64url, and a strict JOSE header. Nothing of
-/// it is trusted yet.
+/// A parsed token: three segments of strict base64url, and a strict JOSE header. Nothing in it is
+/// trusted yet.
 pub(crate) struct CompactJws<'a> {
     pub(crate) header: JoseHeader<'a>,
-    /// The signing input: header and payload as they came, with the dot between them.
+    /// The signing input: header and payload as received, with the dot between them.
     pub(crate) message: &'a [u8],
     pub(crate) payload: &'a [u8],
     pub(crate) signature: &'a [u8],
@@ -102,7 +102,7 @@ impl<'a> CompactJws<'a> {
         let (header, payload) = message.split_at_checked(first).ok_or(MALFORMED)?;
         let (payload, signature) = match (payload, signature) {
             ([b'.', payload @ ..], [b'.', signature @ ..]) => (payload, signature),
-            // One dot only.
+            // There is only one dot.
             _ => return Err(MALFORMED),
         };
         if memchr::memchr(b'.', payload).is_some() {
@@ -120,7 +120,7 @@ impl<'a> CompactJws<'a> {
         Ok(Self { header: JoseHeader::parse(header)?, message, payload, signature })
     }
 
-    /// The payload alone. The caller has compared the length of the token.
+    /// Decodes the payload only. The caller has checked the length of the token.
     pub(crate) fn decode_payload<'s>(
         token: &[u8],
         scratch: &'s mut Scratch,

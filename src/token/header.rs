@@ -12,7 +12,7 @@ use crate::rejection::RejectionKind;
 use crate::strict_json;
 use crate::strict_json::{NameSeed, NameSet};
 
-/// The JOSE header of a verified token: the parameters that had a say (RFC 7515 section 4.1).
+/// The JOSE header of a verified token: the parameters that were used (RFC 7515 section 4.1).
 ///
 /// # Example: which key signed it
 ///
@@ -42,7 +42,7 @@ pub struct TokenHeader {
 }
 
 impl TokenHeader {
-    /// `kid` is the verified key's own where the token names it: shared, not copied.
+    /// `kid` shares the allocation of the verified key if both are equal.
     pub(crate) fn new(header: &JoseHeader<'_>, key_kid: Option<&Arc<str>>) -> Self {
         let kid = header.kid.as_deref().map(|kid| match key_kid {
             Some(shared) if **shared == *kid => Arc::clone(shared),
@@ -61,19 +61,20 @@ impl TokenHeader {
         self.algorithm
     }
 
-    /// `kid`: the name of the key, as the token gave it (RFC 7515 section 4.1.4).
+    /// `kid`: the key ID in the token (RFC 7515 section 4.1.4).
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
-    /// `typ`: the media type of the token, as the token gave it (RFC 7515 section 4.1.9).
+    /// `typ`: the media type in the token (RFC 7515 section 4.1.9).
     pub fn typ(&self) -> Option<&str> {
         self.typ.as_deref()
     }
 }
 
 impl Serialize for TokenHeader {
-    /// As the JSON object `{"alg": …, "typ": …, "kid": …}`, without what the token did not have.
+    /// Writes the JSON object `{"alg": …, "typ": …, "kid": …}`, without parameters that are not in
+    /// the token.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_struct("TokenHeader", 3)?;
         object.serialize_field("alg", self.algorithm.name())?;
@@ -89,7 +90,7 @@ impl Serialize for TokenHeader {
     }
 }
 
-/// The header of a token that nobody has verified yet.
+/// The header of a token that is not verified yet.
 pub(crate) struct JoseHeader<'a> {
     pub(crate) algorithm: Algorithm,
     pub(crate) kid: Option<Cow<'a, str>>,
@@ -99,7 +100,7 @@ pub(crate) struct JoseHeader<'a> {
 }
 
 impl<'a> JoseHeader<'a> {
-    /// What the header says of the key.
+    /// What the header says about the key.
     pub(crate) fn key_hint(&self) -> KeyHint<'_> {
         KeyHint {
             algorithm: self.algorithm,
@@ -109,8 +110,8 @@ impl<'a> JoseHeader<'a> {
         }
     }
 
-    /// Reads the decoded header: one JSON object, no name twice, and nothing in it that changes how
-    /// a JWS is to be processed (`crit`, `b64`, `zip`, `enc`, a nested token).
+    /// Parses the decoded header: one JSON object without duplicate names, and without parameters
+    /// that change how a JWS is processed (`crit`, `b64`, `zip`, `enc`, a nested token).
     pub(crate) fn parse(header: &'a [u8]) -> Result<Self, RejectionKind> {
         let text = strict_json::text(header).ok_or(RejectionKind::MalformedToken)?;
         let header: RawHeader<'a> =
@@ -128,8 +129,8 @@ impl<'a> JoseHeader<'a> {
     }
 }
 
-/// Whether a `typ` or `cty` is this media type: `application/` may be left out, and case does not
-/// count (RFC 7515 section 4.1.9).
+/// Whether a `typ` or `cty` is this media type. `application/` may be omitted, and case does not
+/// matter (RFC 7515 section 4.1.9).
 pub(crate) fn is_media_type(value: &str, expected: &str) -> bool {
     const PREFIX: &str = "application/";
     let subtype = match value.split_at_checked(PREFIX.len()) {
@@ -147,7 +148,7 @@ struct RawHeader<'a> {
     cty: Option<Cow<'a, str>>,
     x5t: Option<Cow<'a, str>>,
     x5t_s256: Option<Cow<'a, str>>,
-    /// A parameter that we must not ignore and do not understand.
+    /// A parameter that must not be ignored and is not supported.
     refused: Option<RejectionKind>,
 }
 
@@ -179,14 +180,14 @@ impl<'de> Visitor<'de> for RawHeaderVisitor {
                 "x5t#S256" => &mut header.x5t_s256,
                 _ => {
                     match &*name {
-                        // RFC 7515 section 4.1.11: what is critical must be understood.
+                        // A critical parameter must be understood (RFC 7515 section 4.1.11).
                         "crit" => header.refused = Some(RejectionKind::UnsupportedCriticalHeader),
-                        // RFC 7516 section 9: only a JWE has `enc`, or a compressed payload.
+                        // Only a JWE has `enc` or a compressed payload (RFC 7516 section 9).
                         "enc" | "zip" => header.refused = Some(RejectionKind::MalformedToken),
                         _ => {}
                     }
                     if &*name == "b64" {
-                        // RFC 7797 section 7: a JWT's payload is always base64url.
+                        // The payload of a JWT is always base64url (RFC 7797 section 7).
                         if !map.next_value::<bool>()? {
                             header.refused = Some(RejectionKind::MalformedToken);
                         }

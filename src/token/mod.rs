@@ -1,4 +1,4 @@
-//! The token on the wire: is it a signed token at all?
+//! The token as received: the compact serialization and the header.
 
 mod compact;
 
