@@ -1,10 +1,10 @@
-//! For tests of one's own handlers and services: **a dev-dependency only**.
+//! For tests of your handlers and services: **a dev-dependency only**.
 //!
-//! What is here makes a [`VerifiedToken`](crate::VerifiedToken) without a token, lets any bearer
-//! token in, and signs tokens at will. That is what a test needs, and what no server may hold: the
-//! proof that a token was verified is worth something because nothing but verification builds it.
-//! So the feature `test-util` belongs to the dev-dependencies, beside the crate itself among the
-//! dependencies. `cargo build` and `cargo install` then leave it out:
+//! This module makes a [`VerifiedToken`](crate::VerifiedToken) without a token, accepts any bearer
+//! token, and signs any token. A test needs that, and no server may contain it: the proof that a
+//! token was verified is only worth something if nothing else can build it. So enable the feature
+//! `test-util` in the dev-dependencies, and list the crate without it in the dependencies.
+//! `cargo build` and `cargo install` then leave it out:
 //!
 //! ```sh
 //! cargo add --dev tower-jwt-auth --features test-util
@@ -12,15 +12,15 @@
 //!
 //! From fast to thorough:
 //!
-//! | to test | take |
+//! | to test | use |
 //! |---|---|
 //! | a handler, called as a function | [`verified_token`] |
-//! | a router, whoever asks | [`accept_all`] |
-//! | a router with its real verifier: right and wrong tokens | [`TestIssuer`] |
-//! | what happens as time goes by | [`ManualClock`] |
+//! | a router, with every request accepted | [`accept_all`] |
+//! | a router with its real verifier: valid and invalid tokens | [`TestIssuer`] |
+//! | what happens as time passes | [`ManualClock`] |
 //! | keys from the network: rotations, outages, faults (feature `jwks-url`) | [`MockIssuer`] |
 //!
-//! Unlike the rest of the crate, its functions panic where a test is mistaken.
+//! Unlike the rest of the crate, its functions panic when a test uses them wrongly.
 //!
 //! # Example: a handler without HTTP
 //!
@@ -41,7 +41,7 @@
 //! assert_eq!(handler(verified_token(Claims { tenant: 7 })), "tenant 7");
 //! ```
 //!
-//! # Example: one line for each wrong token
+//! # Example: invalid tokens
 //!
 //! ```
 //! use tower_jwt_auth::RejectionKind;

@@ -7,14 +7,14 @@ use serde_json::{Map, Value};
 use crate::claims::{Audience, NumericDate};
 use crate::issuer::{SigningKey, compact};
 
-/// A token in the making, from [`TestIssuer::token`](super::TestIssuer::token).
+/// Builds a token, from [`TestIssuer::token`](super::TestIssuer::token).
 ///
-/// Without a further word it is one that every verifier for the issuer and the audience accepts, an
-/// access token by RFC 9068: `iss`, `aud`, `sub` (`alice`), `client_id` (`test-client`), `iat`
-/// (now), `exp` (in 30 minutes) and `jti`; its header has `alg`, `kid` and `typ` (`at+jwt`). What
-/// is said of it later counts.
+/// By default every verifier for the issuer and the audience accepts the token. It is an access
+/// token (RFC 9068): `iss`, `aud`, `sub` (`alice`), `client_id` (`test-client`), `iat` (now), `exp`
+/// (in 30 minutes) and `jti`; its header has `alg`, `kid` and `typ` (`at+jwt`). If two calls change
+/// the same part, the last one counts.
 ///
-/// # Example: right and wrong
+/// # Example: a valid and an invalid token
 ///
 /// ```
 /// use tower_jwt_auth::RejectionKind;
@@ -68,56 +68,34 @@ impl TokenBuilder {
         self.claim("scope", scope.into())
     }
 
-    /// Replaces `iss`: by another name than the issuer's, the token is wrong.
+    /// Replaces `iss`. With another name than the issuer's, the token is invalid.
     pub fn issuer(self, issuer: impl Into<String>) -> Self {
         self.claim("iss", issuer.into())
     }
 
-    /// Replaces `aud`, one or several: without the issuer's own audience, the token is wrong.
-    ///
-    /// # Example: for two others
-    ///
-    /// ```
-    /// use tower_jwt_auth::RejectionKind;
-    /// use tower_jwt_auth::test_util::TestIssuer;
-    ///
-    /// let issuer = TestIssuer::new();
-    /// let token = issuer.token().audience(["https://one.test", "https://two.test"]).build();
-    /// let rejection = issuer.verifier().verify_now(&token).unwrap_err();
-    /// assert_eq!(rejection.kind(), RejectionKind::WrongAudience);
-    /// ```
+    /// Replaces `aud`, one or several. Without the issuer's audience, the token is invalid.
     pub fn audience(self, audience: impl Into<Audience>) -> Self {
         self.claim("aud", audience.into())
     }
 
-    /// Replaces a claim by any value that is JSON, right or wrong.
+    /// Replaces a claim by any JSON value, valid or invalid.
     ///
     /// # Panics
     ///
     /// When the value cannot be written as JSON.
-    ///
-    /// # Example: a time that is none
-    ///
-    /// ```
-    /// use tower_jwt_auth::test_util::TestIssuer;
-    ///
-    /// let issuer = TestIssuer::new();
-    /// let token = issuer.token().claim("exp", "tomorrow").build();
-    /// assert!(issuer.verifier().verify_now(&token).is_err());
-    /// ```
     pub fn claim(mut self, name: &str, value: impl Serialize) -> Self {
         let value = serde_json::to_value(value).expect("a claim that can be written as JSON");
         self.claims.insert(name.to_owned(), value);
         self
     }
 
-    /// Replaces each claim that the value has, such as one of the claims type of the handlers.
+    /// Replaces each claim that the value contains, such as a value of the handlers' claims type.
     ///
     /// # Panics
     ///
     /// When the value cannot be written as a JSON object.
     ///
-    /// # Example: with the type that the handlers read
+    /// # Example: the claims type of the handlers
     ///
     /// ```
     /// use serde::{Deserialize, Serialize};
@@ -141,50 +119,26 @@ impl TokenBuilder {
         self
     }
 
-    /// Leaves a claim out.
-    ///
-    /// # Example: no end
-    ///
-    /// ```
-    /// use tower_jwt_auth::RejectionKind;
-    /// use tower_jwt_auth::test_util::TestIssuer;
-    ///
-    /// let issuer = TestIssuer::new();
-    /// let token = issuer.token().without("exp").build();
-    /// let rejection = issuer.verifier().verify_now(&token).unwrap_err();
-    /// assert_eq!(rejection.kind(), RejectionKind::MissingClaim);
-    /// ```
+    /// Removes a claim.
     pub fn without(mut self, name: &str) -> Self {
         self.claims.remove(name);
         self
     }
 
-    /// Replaces a header parameter by any value that is JSON, right or wrong.
+    /// Replaces a header parameter by any JSON value, valid or invalid.
     ///
     /// # Panics
     ///
     /// When the value cannot be written as JSON.
-    ///
-    /// # Example: not an access token
-    ///
-    /// ```
-    /// use tower_jwt_auth::RejectionKind;
-    /// use tower_jwt_auth::test_util::TestIssuer;
-    ///
-    /// let issuer = TestIssuer::new();
-    /// let token = issuer.token().header("typ", "dpop+jwt").build();
-    /// let rejection = issuer.verifier().verify_now(&token).unwrap_err();
-    /// assert_eq!(rejection.kind(), RejectionKind::WrongTokenType);
-    /// ```
     pub fn header(mut self, name: &str, value: impl Serialize) -> Self {
         let value = serde_json::to_value(value).expect("a parameter that can be written as JSON");
         self.header.insert(name.to_owned(), value);
         self
     }
 
-    /// Leaves a header parameter out.
+    /// Removes a header parameter.
     ///
-    /// # Example: no `typ`, as many issuers write it
+    /// # Example: no `typ`, as in the tokens of many issuers
     ///
     /// ```
     /// use tower_jwt_auth::test_util::TestIssuer;
@@ -199,83 +153,39 @@ impl TokenBuilder {
         self
     }
 
-    /// Makes it a token that expired an hour ago: `iat` and `exp`.
+    /// Makes the token one that expired an hour ago: sets `iat` and `exp`.
     ///
     /// # Panics
     ///
-    /// When the issuer's clock stands less than two hours after 1970 began.
-    ///
-    /// # Example: an hour late
-    ///
-    /// ```
-    /// use tower_jwt_auth::RejectionKind;
-    /// use tower_jwt_auth::test_util::TestIssuer;
-    ///
-    /// let issuer = TestIssuer::new();
-    /// let token = issuer.token().expired().build();
-    /// let rejection = issuer.verifier().verify_now(&token).unwrap_err();
-    /// assert_eq!(rejection.kind(), RejectionKind::ExpiredToken);
-    /// ```
+    /// When the issuer's clock is less than two hours after the start of 1970.
     #[track_caller]
     pub fn expired(self) -> Self {
         let (issued_at, expires_at) = (hours_from(self.now, -2), hours_from(self.now, -1));
         self.claim("iat", issued_at).claim("exp", expires_at)
     }
 
-    /// Makes it a token that becomes good in an hour: `nbf`, and an `exp` an hour later.
+    /// Makes the token one that becomes valid in an hour: sets `nbf`, and `exp` an hour later.
     ///
     /// # Panics
     ///
-    /// When the issuer's clock stands less than two hours before the last time there is.
-    ///
-    /// # Example: an hour early
-    ///
-    /// ```
-    /// use tower_jwt_auth::RejectionKind;
-    /// use tower_jwt_auth::test_util::TestIssuer;
-    ///
-    /// let issuer = TestIssuer::new();
-    /// let token = issuer.token().not_yet_valid().build();
-    /// let rejection = issuer.verifier().verify_now(&token).unwrap_err();
-    /// assert_eq!(rejection.kind(), RejectionKind::ImmatureToken);
-    /// ```
+    /// When the issuer's clock is less than two hours before the largest time.
     #[track_caller]
     pub fn not_yet_valid(self) -> Self {
         let (not_before, expires_at) = (hours_from(self.now, 1), hours_from(self.now, 2));
         self.claim("nbf", not_before).claim("exp", expires_at)
     }
 
-    /// Gives it a signature that is wrong.
-    ///
-    /// # Example: the signature of another token
-    ///
-    /// ```
-    /// use tower_jwt_auth::RejectionKind;
-    /// use tower_jwt_auth::test_util::TestIssuer;
-    ///
-    /// let issuer = TestIssuer::new();
-    /// let token = issuer.token().forged().build();
-    /// let rejection = issuer.verifier().verify_now(&token).unwrap_err();
-    /// assert_eq!(rejection.kind(), RejectionKind::InvalidSignature);
-    /// ```
+    /// Gives the token an invalid signature.
     pub fn forged(mut self) -> Self {
         self.forged = true;
         self
     }
 
-    /// The token, in the compact serialization (RFC 7515 section 7.1).
+    /// The token in the compact serialization (RFC 7515 section 7.1).
     ///
     /// # Panics
     ///
     /// When the crypto backend cannot sign.
-    ///
-    /// # Example: three parts
-    ///
-    /// ```
-    /// use tower_jwt_auth::test_util::TestIssuer;
-    ///
-    /// assert_eq!(TestIssuer::new().token().build().split('.').count(), 3);
-    /// ```
     pub fn build(&self) -> String {
         let header = compact::encode_header(self.header.clone());
         let mut claims = self.claims.clone();
@@ -283,7 +193,7 @@ impl TokenBuilder {
         if !self.forged {
             return token;
         }
-        // The signature of other claims: right in its form, and by the very key.
+        // The signature of other claims by the same key: well-formed, but for another message.
         claims.insert("forged".to_owned(), token.as_str().into());
         let other = compact::sign(&header, claims, &self.key).expect("a signature");
         let message = token.rsplit_once('.').map_or("", |(message, _)| message);
@@ -296,18 +206,6 @@ impl TokenBuilder {
     /// # Panics
     ///
     /// As [`build`](Self::build).
-    ///
-    /// # Example: on a request
-    ///
-    /// ```
-    /// use tower_jwt_auth::test_util::TestIssuer;
-    ///
-    /// let request = http::Request::builder()
-    ///     .header("authorization", TestIssuer::new().token().bearer())
-    ///     .body(())?;
-    /// assert!(request.headers()["authorization"].to_str()?.starts_with("Bearer ey"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
     pub fn bearer(&self) -> String {
         format!("Bearer {}", self.build())
     }
@@ -327,7 +225,7 @@ impl From<TokenBuilder> for String {
 }
 
 impl fmt::Debug for TokenBuilder {
-    /// Without the claims, as everywhere.
+    /// Without the claims, like every `Debug` of this crate.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenBuilder")
             .field("header", &self.header)
@@ -336,7 +234,7 @@ impl fmt::Debug for TokenBuilder {
     }
 }
 
-/// Whole hours later or earlier.
+/// The time this many whole hours later or earlier.
 #[track_caller]
 fn hours_from(now: NumericDate, hours: i64) -> i64 {
     let seconds = now.unix_seconds().checked_add(hours.saturating_mul(3600));

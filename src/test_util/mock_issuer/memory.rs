@@ -12,7 +12,7 @@ impl Fetch for MockIssuer {
             let _counted = Counted::new(&issuer);
             let path = path_of(request.url());
             let Reply { answer, response } = issuer.0.reply(path);
-            // So that others have their turn while a fetch is under way.
+            // Lets other tasks run while a fetch is running.
             tokio::time::sleep(Duration::from_millis(1)).await;
             match answer {
                 MockAnswer::Refuse => Err(KeySourceError::new("connection refused")),
@@ -29,7 +29,7 @@ impl Fetch for MockIssuer {
     }
 }
 
-/// A request that is being answered.
+/// Counts a request for as long as it runs.
 struct Counted<'a>(&'a MockIssuer);
 
 impl<'a> Counted<'a> {

@@ -15,18 +15,18 @@ use crate::test_util::test_issuer::TestIssuer;
 use crate::test_util::token_builder::TokenBuilder;
 use crate::verify::JwtVerifier;
 
-/// An issuer with a JWK set and metadata, whose keys and whose faults a test controls.
+/// An issuer with a JWK set and metadata, whose keys and faults a test controls.
 ///
-/// It is a [`Fetch`](crate::Fetch), without a network: with `tokio::time` paused, hours of it pass in milliseconds.
-/// Or it [listens](Self::listen) on a port of this machine. Clones are one issuer.
+/// It is a [`Fetch`](crate::Fetch) without a network: with `tokio::time` paused, hours pass in
+/// milliseconds. It can also [listen](Self::listen) on a local port. Clones share state.
 ///
-/// | | by default |
+/// | | default |
 /// |---|---|
 /// | issuer, audience | `https://issuer.test`, `https://api.test` |
 /// | metadata | at `/.well-known/openid-configuration` |
 /// | JWK set | at `/jwks`: one ES256 key, without `Cache-Control` |
 ///
-/// # Example: a rotation, and an outage
+/// # Example: a rotation and an outage
 ///
 /// ```
 /// use std::time::Duration;
@@ -49,26 +49,26 @@ use crate::verify::JwtVerifier;
 #[derive(Clone)]
 pub struct MockIssuer(Arc<Inner>);
 
-/// What a [`MockIssuer`] answers.
+/// How a [`MockIssuer`] responds.
 #[non_exhaustive]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum MockAnswer {
-    /// What was asked for.
+    /// The requested document.
     #[default]
     Good,
     /// This status, without a body.
     Status(u16),
-    /// 200 with this type and body, and an empty type is none.
+    /// 200 with this type and body. An empty type means no `Content-Type`.
     Body(&'static str, Bytes),
-    /// A redirect to this URL, which would have the good answer.
+    /// A redirect to this URL, which has the good response.
     Redirect(String),
     /// No connection.
     Refuse,
-    /// A connection, and never a word.
+    /// A connection without any response.
     Hang,
-    /// Half of the good answer, and then the end.
+    /// Half of the good response, then the end of the connection.
     HalfBody,
-    /// The good answer, one octet after each of these.
+    /// The good response, one byte after each of these times.
     Drip(Duration),
 }
 
@@ -87,14 +87,14 @@ struct State {
     metadata_issuer: Option<String>,
     jwks_uri: Option<String>,
     headers: HeaderMap,
-    /// The paths that were asked for, in order.
+    /// The requested paths, in order.
     requests: Vec<String>,
     at_once: usize,
     most_at_once: usize,
     server: Option<AbortHandle>,
 }
 
-/// A reply before its faults.
+/// A response before the faults are applied.
 struct Reply {
     answer: MockAnswer,
     response: Response<Bytes>,
@@ -110,7 +110,7 @@ impl MockIssuer {
         Self::with_issuer("https://issuer.test")
     }
 
-    /// An issuer of this name; a path in it is good.
+    /// An issuer with this name, which may have a path.
     ///
     /// # Panics
     ///
@@ -148,33 +148,33 @@ impl MockIssuer {
         jwks_uri.unwrap_or_else(|| format!("{}/jwks", self.0.name.trim_end_matches('/')))
     }
 
-    /// A verifier of its tokens, which fetches its keys from memory.
+    /// A verifier of its tokens that fetches the keys from memory.
     ///
     /// # Panics
     ///
-    /// When its name is no URL that is fetched.
+    /// When its name is not a URL that may be fetched.
     pub fn verifier(&self) -> JwtVerifier {
         let keys = self.keys();
         JwtVerifier::new(self.issuer(), "https://api.test", keys).expect("names that are not empty")
     }
 
-    /// Its keys as a source, fetched from memory.
+    /// Its keys as a source that fetches from memory.
     ///
     /// # Panics
     ///
-    /// When its name is no URL that is fetched.
+    /// When its name is not a URL that may be fetched.
     pub fn keys(&self) -> crate::key_source::JwksUrl {
         crate::key_source::JwksUrl::new_with(&self.jwks_url(), self.clone())
             .expect("a URL that is fetched")
     }
 
-    /// Begins a token, signed with the newest key: see [`TokenBuilder`].
+    /// Starts a token that is signed with the newest key: see [`TokenBuilder`].
     pub fn token(&self) -> TokenBuilder {
         let key = self.state().keys.first().expect("a key that signs").clone();
         self.0.issuer.clone().with_key(key).token()
     }
 
-    /// Makes a new key that signs from now on; the old ones stay in the set.
+    /// Makes a new key that signs from now on. The old keys remain in the set.
     ///
     /// # Panics
     ///
@@ -183,7 +183,7 @@ impl MockIssuer {
         self.state().keys.insert(0, new_key());
     }
 
-    /// Makes a new key, and takes all others out of the set.
+    /// Makes a new key, and removes all others from the set.
     ///
     /// # Panics
     ///
@@ -192,58 +192,58 @@ impl MockIssuer {
         self.state().keys = vec![new_key()];
     }
 
-    /// Replaces what it answers to who asks for the JWK set.
+    /// Replaces the response for the JWK set.
     pub fn set_answer(&self, answer: MockAnswer) {
         self.state().answer = answer;
     }
 
-    /// Replaces what it answers to who asks for its metadata.
+    /// Replaces the response for the metadata.
     pub fn set_metadata_answer(&self, answer: MockAnswer) {
         self.state().metadata_answer = answer;
     }
 
-    /// Replaces where its metadata lie; elsewhere is 404.
+    /// Replaces the path of the metadata; other paths are 404.
     pub fn set_metadata_path(&self, path: impl Into<String>) {
         self.state().metadata_path = path.into();
     }
 
-    /// Replaces the issuer that its metadata name.
+    /// Replaces the issuer in the metadata.
     pub fn set_metadata_issuer(&self, issuer: impl Into<String>) {
         self.state().metadata_issuer = Some(issuer.into());
     }
 
-    /// Replaces the URL of the JWK set, which its metadata name.
+    /// Replaces the URL of the JWK set in the metadata.
     pub fn set_jwks_uri(&self, jwks_uri: impl Into<String>) {
         self.state().jwks_uri = Some(jwks_uri.into());
     }
 
-    /// Sets a header of its good answers, such as `cache-control`.
+    /// Sets a header of the good responses, such as `cache-control`.
     ///
     /// # Panics
     ///
-    /// When the value cannot stand in a header.
+    /// When the value is not allowed in a header.
     pub fn set_header(&self, name: &'static str, value: &str) {
         let value = HeaderValue::from_str(value).expect("a value of a header");
         self.state().headers.insert(name, value);
     }
 
-    /// How often it was asked for the JWK set.
+    /// The number of requests for the JWK set.
     pub fn key_fetches(&self) -> usize {
         let jwks = path_of(&self.jwks_url()).to_owned();
         self.requests().iter().filter(|path| **path == jwks).count()
     }
 
-    /// What it was asked for, path and query, in order.
+    /// The path and query of each request, in order.
     pub fn requests(&self) -> Vec<String> {
         self.state().requests.clone()
     }
 
-    /// How many requests it had at one time at most.
+    /// The largest number of requests that ran at the same time.
     pub fn most_at_once(&self) -> usize {
         self.state().most_at_once
     }
 
-    /// The good JWK set.
+    /// The JWK set of the good response.
     pub fn jwk_set(&self) -> String {
         jwk_set(&self.state().keys)
     }
@@ -331,7 +331,7 @@ fn set(response: &mut Response<Bytes>, name: header::HeaderName, value: &str) {
     response.headers_mut().insert(name, value);
 }
 
-/// What stands behind the host of a URL.
+/// The part of a URL after the host.
 fn path_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("")

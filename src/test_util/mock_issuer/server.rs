@@ -1,4 +1,4 @@
-//! The same issuer over a port: as much of HTTP/1.1 as a client needs to be answered, rightly or not.
+//! The same issuer on a port: as much of HTTP/1.1 as its good and bad responses need.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Weak};
@@ -9,12 +9,12 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::test_util::mock_issuer::{Inner, MockAnswer, MockIssuer, Reply};
 
 impl MockIssuer {
-    /// An issuer on a free port of 127.0.0.1, by HTTP; its name is `http://127.0.0.1:PORT` and this
+    /// An issuer on a free port of 127.0.0.1, by HTTP. Its name is `http://127.0.0.1:PORT` and this
     /// path. The port is free again when the last clone is dropped.
     ///
     /// # Panics
     ///
-    /// When there is no port, or no runtime of tokio with its I/O.
+    /// When there is no free port, or no tokio runtime with I/O.
     pub async fn listen(path: &str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("the port that was bound");
@@ -31,7 +31,7 @@ async fn serve(listener: TcpListener, issuer: Weak<Inner>) {
     }
 }
 
-/// Answers one request; whatever goes wrong is the client's to see.
+/// Responds to one request. Errors are not reported here; the client sees them.
 async fn answer(mut stream: TcpStream, issuer: Weak<Inner>) -> Option<()> {
     let head = read_head(&mut stream).await?;
     let path = head.split(' ').nth(1)?;
@@ -47,7 +47,7 @@ async fn answer(mut stream: TcpStream, issuer: Weak<Inner>) -> Option<()> {
     octets.extend_from_slice(response.body());
     match answer {
         MockAnswer::Refuse => {}
-        // Until the client goes away.
+        // Until the client disconnects.
         MockAnswer::Hang => drop(stream.read(&mut [0]).await.ok()?),
         MockAnswer::HalfBody => {
             let half = octets.len().saturating_sub(length / 2);
