@@ -6,10 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::claims::NumericDate;
 
-/// Tells the time by which `exp`, `nbf` and `iat` are judged.
+/// Tells the time that `exp`, `nbf` and `iat` are compared with.
 ///
-/// A verifier reads its clock once for each token, after the signature held. How old fetched keys are
-/// is no matter of this clock. The default is [`SystemClock`].
+/// A verifier reads its clock once for each token, after the signature was verified. The age of
+/// fetched keys does not depend on this clock. The default is [`SystemClock`].
 ///
 /// # Example: a clock that an application sets
 ///
@@ -32,7 +32,6 @@ use crate::claims::NumericDate;
 /// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?
 ///     .with_clock(clock.clone());
 /// clock.0.store(1_800_000_000, Ordering::Relaxed);
-/// # let _ = verifier;
 /// # Ok::<(), tower_jwt_auth::ConfigError>(())
 /// ```
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
@@ -48,15 +47,7 @@ impl<K: Clock + ?Sized> Clock for Arc<K> {
 
 /// The clock of the operating system: the default.
 ///
-/// Its times count from 1970 in UTC, as those of a token do (RFC 7519 section 2).
-///
-/// # Example: now
-///
-/// ```
-/// use tower_jwt_auth::{Clock, SystemClock};
-///
-/// assert!(SystemClock.now().unix_seconds() > 1_700_000_000);
-/// ```
+/// Its times count from 1970 in UTC, as in a token (RFC 7519 section 2).
 #[allow(clippy::exhaustive_structs, reason = "there is nothing to add")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
@@ -71,8 +62,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// The time since 1970 by the system's clock. Unlike a monotonic clock, it goes on while the machine is
-/// suspended.
+/// The time since 1970 by the system clock. Unlike a monotonic clock, it continues while the
+/// machine is suspended.
 #[cfg(feature = "jwks-url")]
 pub(crate) fn since_epoch() -> Duration {
     system_time().duration_since(UNIX_EPOCH).unwrap_or_default()
@@ -83,16 +74,7 @@ fn system_time() -> SystemTime {
     SystemTime::now()
 }
 
-/// A clock that stands still, for tests and for looking at a token as of another time.
-///
-/// # Example: a token as of the year 2001
-///
-/// ```
-/// use tower_jwt_auth::{Clock, FixedClock, NumericDate};
-///
-/// let clock = FixedClock(NumericDate::from_unix_seconds(1_000_000_000));
-/// assert_eq!(clock.now().unix_seconds(), 1_000_000_000);
-/// ```
+/// A clock that stands still, for tests and to check a token as of another time.
 #[allow(clippy::exhaustive_structs, reason = "a wrapper: it is the time that it tells")]
 #[derive(Clone, Copy, Debug)]
 pub struct FixedClock(pub NumericDate);

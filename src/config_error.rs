@@ -2,9 +2,9 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
-/// What kind of configuration a [`ConfigError`] complains of.
+/// The part of the configuration that a [`ConfigError`] is about.
 ///
-/// # Example: which of the settings it was
+/// # Example: which setting is wrong
 ///
 /// ```
 /// use tower_jwt_auth::{Algorithm, ConfigErrorKind, JwtVerifier, VerificationKey};
@@ -20,11 +20,11 @@ use std::fmt;
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ConfigErrorKind {
-    /// The issuer: empty, none given, or a name that no token can have.
+    /// The issuer: empty, missing, or a name that no token can have.
     Issuer,
-    /// The audience: empty, none given, or one that stands in everybody's tokens.
+    /// The audience: empty, missing, or one that is in the tokens of every service.
     Audience,
-    /// The allowed algorithms: none given, unknown, or not of the key's type.
+    /// The allowed algorithms: missing, unknown, or not of the key's type.
     Algorithm,
     /// A key that cannot be used: unreadable, too weak, private, or of an unknown type.
     Key,
@@ -34,18 +34,18 @@ pub enum ConfigErrorKind {
     Duration,
     /// A limit on the length of tokens or headers out of its bounds.
     Length,
-    /// A token type, `typ`, that is no media type.
+    /// A token type, `typ`, that is not a media type.
     TokenType,
-    /// A URL that is not fetched: no https, or one with a password in it.
+    /// A URL that is not fetched: not https, or with a password.
     Url,
-    /// A text that cannot stand in a challenge, such as a realm with a line break.
+    /// A text that is not allowed in a challenge, such as a realm with a line break.
     Challenge,
 }
 
-/// A mistake in the configuration, for the developer, at build time.
+/// A mistake in the configuration, for the developer.
 ///
-/// Its text says what is wrong in one sentence and never contains key material. A mistake of the
-/// client's is a [`Rejection`](crate::Rejection) instead.
+/// The text describes the mistake in one sentence and never contains key material. A mistake of a
+/// client is a [`Rejection`](crate::Rejection) instead.
 ///
 /// # Example: a key that is too short
 ///
@@ -72,7 +72,7 @@ impl ConfigError {
         self
     }
 
-    /// What kind of configuration is wrong.
+    /// The part of the configuration that is wrong.
     pub fn kind(&self) -> ConfigErrorKind {
         self.kind
     }

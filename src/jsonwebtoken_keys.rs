@@ -1,7 +1,7 @@
 //! Conversions from the types of `jsonwebtoken`, the same for each of its versions.
 //!
-//! A key gets every check that a key loaded by this crate gets. Nothing here calls the crypto provider
-//! of `jsonwebtoken`.
+//! A key gets all checks of a key that this crate loads. The crypto provider of `jsonwebtoken` is
+//! never called.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -12,16 +12,16 @@ use crate::crypto::{Algorithm, KeyMaterial, KeyType};
 use crate::issuer::SigningKey;
 use crate::key::VerificationKey;
 
-/// A `DecodingKey` of `jsonwebtoken`, of each version whose feature is on.
+/// A `DecodingKey` of `jsonwebtoken`, of each version whose feature is enabled.
 ///
-/// Sealed: it only lets [`VerificationKey::from_decoding_key`] take any of them.
+/// Sealed: it exists so that [`VerificationKey::from_decoding_key`] accepts all of them.
 pub trait JsonwebtokenDecodingKey: sealed::Decoding {}
 
 impl<K: sealed::Decoding> JsonwebtokenDecodingKey for K {}
 
-/// An `EncodingKey` of `jsonwebtoken`, of each version whose feature is on.
+/// An `EncodingKey` of `jsonwebtoken`, of each version whose feature is enabled.
 ///
-/// Sealed: it only lets [`SigningKey::from_encoding_key`] take any of them.
+/// Sealed: it exists so that [`SigningKey::from_encoding_key`] accepts all of them.
 #[cfg(feature = "issuer")]
 pub trait JsonwebtokenEncodingKey: sealed::Encoding {}
 
@@ -31,7 +31,7 @@ impl<K: sealed::Encoding> JsonwebtokenEncodingKey for K {}
 pub(crate) mod sealed {
     use crate::crypto::Algorithm;
 
-    /// What a decoding key holds.
+    /// The content of a decoding key.
     #[derive(Debug)]
     pub enum Content<'a> {
         SecretOrDer(&'a [u8]),
@@ -39,7 +39,7 @@ pub(crate) mod sealed {
     }
 
     pub trait Decoding {
-        /// Whether the key is of the family of this algorithm.
+        /// Whether the key is of this algorithm's family.
         fn is_for(&self, algorithm: Algorithm) -> bool;
         fn content(&self) -> Content<'_>;
     }
@@ -60,12 +60,11 @@ impl VerificationKey {
     ///
     /// # Errors
     ///
-    /// When the key is not of the algorithm's family, and where
-    /// [`from_secret`](Self::from_secret), [`from_der`](Self::from_der) or
-    /// [`from_jwk`](Self::from_jwk) refuse a key. `jsonwebtoken` loads some of those, such as secrets
-    /// that are too short.
+    /// When the key is not of the algorithm's family, and when [`from_secret`](Self::from_secret),
+    /// [`from_der`](Self::from_der) or [`from_jwk`](Self::from_jwk) refuses the key. `jsonwebtoken`
+    /// accepts some of those, such as secrets that are too short.
     ///
-    /// # Example: the key of a service that is being moved
+    /// # Example: migrating a key of `jsonwebtoken`
     ///
     /// ```
     /// # #[cfg(feature = "jsonwebtoken-12")]
@@ -104,7 +103,7 @@ impl VerificationKey {
                 Self::from_secret(secret, algorithm)
             }
             (sealed::Content::SecretOrDer(der), KeyType::Rsa) => Self::from_der(der, algorithm),
-            // From a JWK or a PEM text it is the bare key, from DER whatever was given.
+            // From a JWK or a PEM text it is the bare key; from DER it is the given DER.
             (sealed::Content::SecretOrDer(key), _)
                 if key.first() == Some(&DER_SEQUENCE) && key.len() != 32 =>
             {
@@ -123,15 +122,15 @@ impl VerificationKey {
 #[cfg(feature = "issuer")]
 impl SigningKey {
     /// Converts a [`jsonwebtoken::EncodingKey`] for use with one algorithm, named by this crate's
-    /// [`Algorithm`] or by `jsonwebtoken`'s. The crypto provider of `jsonwebtoken` is not called.
+    /// [`Algorithm`] or by `jsonwebtoken`'s.
     ///
     /// # Errors
     ///
-    /// When the key is not of the algorithm's family, and where [`from_secret`](Self::from_secret) or
-    /// [`from_der`](Self::from_der) refuse a key. `jsonwebtoken` loads some of those, such as secrets
-    /// that are too short.
+    /// When the key is not of the algorithm's family, and when [`from_secret`](Self::from_secret)
+    /// or [`from_der`](Self::from_der) refuses the key. `jsonwebtoken` accepts some of those, such
+    /// as secrets that are too short.
     ///
-    /// # Example: the key of a service that is being moved
+    /// # Example: migrating a key of `jsonwebtoken`
     ///
     /// ```
     /// # #[cfg(feature = "jsonwebtoken-12")]
@@ -161,13 +160,13 @@ impl SigningKey {
         }
         match algorithm.key_type() {
             KeyType::Secret => Self::from_secret(key.bytes(), algorithm),
-            // PKCS#1 from an RSA key in PEM, PKCS#8 from any other, from DER whatever was given.
+            // PKCS#1 from an RSA key in PEM, PKCS#8 from any other PEM, the given DER from DER.
             _ => Self::from_der(key.bytes(), algorithm),
         }
     }
 }
 
-/// So that [`VerificationKey::from_decoding_key`] takes an [`Algorithm`] of either crate.
+/// So that [`VerificationKey::from_decoding_key`] accepts an [`Algorithm`] of either crate.
 impl From<Infallible> for ConfigError {
     fn from(never: Infallible) -> Self {
         match never {}
@@ -187,7 +186,7 @@ pub(crate) fn unknown(message: impl Into<Cow<'static, str>>) -> ConfigError {
     ConfigError::new(ConfigErrorKind::Algorithm, message)
 }
 
-/// The conversions of one version, by the name of its crate here.
+/// The conversions of one version; the argument is the name of its crate here.
 macro_rules! conversions {
     ($jsonwebtoken:ident) => {
         use $jsonwebtoken::{AlgorithmFamily, DecodingKey, DecodingKeyKind, jwk};
@@ -233,7 +232,7 @@ macro_rules! conversions {
             }
         }
 
-        /// The algorithms that both crates know.
+        /// The algorithms that both crates support.
         const PAIRS: [(Algorithm, $jsonwebtoken::Algorithm); 12] = [
             (Algorithm::HS256, $jsonwebtoken::Algorithm::HS256),
             (Algorithm::HS384, $jsonwebtoken::Algorithm::HS384),
@@ -252,11 +251,11 @@ macro_rules! conversions {
         impl TryFrom<$jsonwebtoken::Algorithm> for Algorithm {
             type Error = ConfigError;
 
-            /// The algorithm of the same name (RFC 7518 section 3.1).
+            /// The algorithm with the same name (RFC 7518 section 3.1).
             ///
             /// # Errors
             ///
-            /// When `jsonwebtoken` knows an algorithm that this crate does not; today it knows none.
+            /// For algorithms that only `jsonwebtoken` supports; today there are none.
             fn try_from(algorithm: $jsonwebtoken::Algorithm) -> Result<Self, ConfigError> {
                 PAIRS
                     .iter()
@@ -270,11 +269,11 @@ macro_rules! conversions {
         impl TryFrom<Algorithm> for $jsonwebtoken::Algorithm {
             type Error = ConfigError;
 
-            /// The algorithm of the same name (RFC 7518 section 3.1).
+            /// The algorithm with the same name (RFC 7518 section 3.1).
             ///
             /// # Errors
             ///
-            /// For `ES512` and `Ed25519`, which `jsonwebtoken` does not know.
+            /// For `ES512` and `Ed25519`, which `jsonwebtoken` does not support.
             fn try_from(algorithm: Algorithm) -> Result<Self, ConfigError> {
                 PAIRS
                     .iter()
@@ -286,8 +285,10 @@ macro_rules! conversions {
         impl TryFrom<&jwk::Jwk> for VerificationKey {
             type Error = ConfigError;
 
-            /// Converts a JWK that `jsonwebtoken` has read. `jsonwebtoken` drops the members that it
-            /// does not know, the private ones among them; [`VerificationKey::from_jwk`] sees them all.
+            /// Converts a JWK that `jsonwebtoken` has parsed.
+            ///
+            /// `jsonwebtoken` drops unknown members, including private ones.
+            /// [`VerificationKey::from_jwk`] checks all members.
             ///
             /// # Errors
             ///
@@ -300,7 +301,7 @@ macro_rules! conversions {
         impl TryFrom<&jwk::JwkSet> for JwkSet {
             type Error = ConfigError;
 
-            /// Converts a JWK set that `jsonwebtoken` has read.
+            /// Converts a JWK set that `jsonwebtoken` has parsed.
             ///
             /// # Errors
             ///

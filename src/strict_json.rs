@@ -1,5 +1,5 @@
-//! What strict reading of JSON asks for beyond `serde_json`: UTF-8 throughout, bounded nesting, no
-//! name twice.
+//! Checks of JSON that `serde_json` does not make: UTF-8 everywhere, limited nesting, no duplicate
+//! names.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -7,21 +7,21 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, Visitor};
 
-/// How deep objects and arrays may be nested.
+/// The maximum nesting of objects and arrays.
 pub(crate) const MAX_DEPTH: usize = 64;
 
 /// The text of a JSON document; `None` when it is not UTF-8 or nested too deeply.
 ///
-/// `serde_json` skips what nobody reads, strings without a look at their UTF-8 and nesting without
-/// end: so both are checked before it starts.
+/// `serde_json` does not check the UTF-8 and the nesting of values that it skips, so both are
+/// checked first.
 pub(crate) fn text(json: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(json).ok()?;
-    // Few brackets are never deep, and counting them is quick.
+    // A text with few brackets cannot be deep, and counting them is fast.
     (opening_brackets(json) <= MAX_DEPTH || depth(json) <= MAX_DEPTH).then_some(text)
 }
 
 fn opening_brackets(json: &[u8]) -> usize {
-    // `[` and `{` differ in one bit. Chunks whose count fits an octet become vector instructions.
+    // `[` and `{` differ in one bit. Chunks whose count fits a byte compile to vector instructions.
     json.chunks(128)
         .map(|chunk| {
             let count = |sum: u8, octet: &u8| sum.wrapping_add(u8::from(octet | 0x20 == b'{'));
@@ -50,19 +50,20 @@ fn depth(json: &[u8]) -> usize {
     deepest
 }
 
-/// So many names are told apart without a hash.
+/// Up to this many names are compared without a hash set.
 const FEW: usize = 32;
 
-/// The names of an object's members, each once.
+/// The unique names of an object's members.
 ///
-/// Few names are told apart by prints of four bytes on the stack; only names of the same print are
-/// compared. More than that go into a hash set, so that the time is linear in the names.
+/// A few names are compared by fingerprints of four bytes on the stack; only names with equal
+/// fingerprints are compared in full. More names are stored in a hash set, so that the time is
+/// linear in the number of names.
 #[derive(Debug)]
 pub(crate) struct NameSet<'de> {
     prints: [u32; FEW],
     few: Vec<Cow<'de, str>>,
-    /// All names, when they are more than a few. Its keys are random: no client can choose names
-    /// that collide.
+    /// All names, if there are more than a few. The hash keys are random: a client cannot choose
+    /// names that collide.
     many: HashSet<Cow<'de, str>>,
 }
 
@@ -73,7 +74,7 @@ impl Default for NameSet<'_> {
 }
 
 impl<'de> NameSet<'de> {
-    /// Adds a name; `false` when it is there already.
+    /// Adds a name; `false` when it is a duplicate.
     pub(crate) fn insert(&mut self, name: Cow<'de, str>) -> bool {
         if !self.many.is_empty() {
             return self.many.insert(name);
@@ -107,13 +108,14 @@ impl<'de> NameSet<'de> {
     }
 
     fn is_among_few(&self, print: u32, name: &str) -> bool {
-        // All of them at once, as vector instructions. A place that is free is 0, like some prints.
+        // All at once, as vector instructions. A free slot is 0, like the fingerprints of some
+        // names.
         let is_there = self.prints.iter().fold(false, |is_there, one| is_there | (*one == print));
         is_there && self.few.iter().any(|one| one == name)
     }
 }
 
-/// Four bytes that differ for most names that differ.
+/// Four bytes that differ for most different names.
 fn print(name: &str) -> u32 {
     let name = name.as_bytes();
     let length = u32::try_from(name.len()).unwrap_or(u32::MAX);
@@ -127,7 +129,7 @@ fn print(name: &str) -> u32 {
     }
 }
 
-/// Reads a member's name, borrowed wherever no escape stands in it.
+/// Reads a member's name, borrowed if it has no escapes.
 #[derive(Debug)]
 pub(crate) struct NameSeed;
 

@@ -1,11 +1,11 @@
-//! What the log gets, with feature `tracing`: the reason and what was expected, never what came.
+//! Log events, with feature `tracing`: the reason and the expected value, never the received one.
 
 #[cfg(feature = "tracing")]
 use std::fmt::Display;
 
 use crate::rejection::Rejection;
 
-/// The one event of a refused request.
+/// The event of a refused request.
 #[cfg(feature = "tracing")]
 pub(crate) fn refused(rejection: &Rejection) {
     let cause = std::error::Error::source(rejection);
@@ -21,9 +21,10 @@ pub(crate) fn refused(rejection: &Rejection) {
 #[cfg(not(feature = "tracing"))]
 pub(crate) fn refused(_: &Rejection) {}
 
-/// A source holds another set than before: what it holds, and what it does not use. A stranger can
-/// make this happen for an issuer that a template allows and that has keys, where the application did
-/// not name its tenant; for none that is made up.
+/// The event of a changed set: what the source has, and which keys it does not use.
+///
+/// An untrusted client can cause it for an issuer that a template allows and that has keys, if the
+/// application did not name its tenant. It cannot cause it for an invented issuer.
 #[cfg(all(feature = "tracing", feature = "jwks-url"))]
 pub(crate) fn keys_changed(source: &str, generation: u64, keys: usize, unused: &[impl Display]) {
     let skipped = unused.len();
@@ -36,7 +37,7 @@ pub(crate) fn keys_changed(source: &str, generation: u64, keys: usize, unused: &
 #[cfg(all(not(feature = "tracing"), feature = "jwks-url"))]
 pub(crate) fn keys_changed<T>(_: &str, _: u64, _: usize, _: &[T]) {}
 
-/// What is not used of a set that the application gave.
+/// The keys that are not used in a set from the application.
 #[cfg(feature = "tracing")]
 pub(crate) fn keys_skipped(skipped: &[impl Display]) {
     for key in skipped.iter().take(SKIPPED_SHOWN) {
@@ -47,11 +48,11 @@ pub(crate) fn keys_skipped(skipped: &[impl Display]) {
 #[cfg(not(feature = "tracing"))]
 pub(crate) fn keys_skipped<T>(_: &[T]) {}
 
-/// The most keys of a set that are named as not used.
+/// How many unused keys of a set are logged.
 #[cfg(feature = "tracing")]
 const SKIPPED_SHOWN: usize = 8;
 
-/// So many fetches failed in a row: told once a minute at most.
+/// The event of consecutive failed fetches, at most once a minute.
 #[cfg(all(feature = "tracing", feature = "jwks-url"))]
 pub(crate) fn refresh_failed(source: &str, failures: u32, error: &str) {
     tracing::warn!(target: "tower_jwt_auth", source, failures, error, "the keys cannot be fetched");
@@ -60,7 +61,7 @@ pub(crate) fn refresh_failed(source: &str, failures: u32, error: &str) {
 #[cfg(all(not(feature = "tracing"), feature = "jwks-url"))]
 pub(crate) fn refresh_failed(_: &str, _: u32, _: &str) {}
 
-/// As `refresh_failed`, of a source whose name may be made up by a stranger.
+/// Like `refresh_failed`, for a source whose name an untrusted client may have invented.
 #[cfg(all(feature = "tracing", feature = "jwks-url"))]
 pub(crate) fn first_fetch_failed(source: &str, failures: u32, error: &str) {
     tracing::debug!(target: "tower_jwt_auth", source, failures, error, "the keys cannot be fetched");
@@ -69,7 +70,7 @@ pub(crate) fn first_fetch_failed(source: &str, failures: u32, error: &str) {
 #[cfg(all(not(feature = "tracing"), feature = "jwks-url"))]
 pub(crate) fn first_fetch_failed(_: &str, _: u32, _: &str) {}
 
-/// A secret is text with a line break at its end, which the issuer's copy may not have.
+/// A secret is a text that ends in a line break; the issuer's copy may not have it.
 #[cfg(feature = "tracing")]
 pub(crate) fn secret_ends_in_line_break() {
     tracing::warn!(
