@@ -83,7 +83,7 @@ pub(crate) fn subject_public_key_info(der: &[u8]) -> Result<KeyMaterial<'_>, Con
             .with_source(error)
     })?;
     let key = info.subject_public_key.as_bytes().ok_or_else(|| {
-        ConfigError::new(ConfigErrorKind::Key, "the public key is not a whole number of octets")
+        ConfigError::new(ConfigErrorKind::Key, "the public key is not a whole number of bytes")
     })?;
     match key_type(&info.algorithm)? {
         KeyType::Ed25519 => KeyMaterial::ed25519(key),
@@ -136,7 +136,7 @@ pub(crate) fn rsa_public_key(der: &[u8]) -> Result<KeyMaterial<'_>, ConfigError>
 pub(crate) fn private_key() -> ConfigError {
     ConfigError::new(
         ConfigErrorKind::Key,
-        "this is a private key, to verify tokens takes the public one alone: \
+        "this is a private key, but verifying tokens needs only the public key: \
          `openssl pkey -pubout` prints it",
     )
 }
@@ -145,7 +145,7 @@ pub(crate) fn private_key() -> ConfigError {
 pub(crate) fn certificate() -> ConfigError {
     ConfigError::new(
         ConfigErrorKind::Key,
-        "this is a certificate, which is not checked here: \
+        "this is a certificate, and this crate does not check certificates: \
          `openssl x509 -pubkey -noout` prints its public key",
     )
 }
@@ -165,5 +165,5 @@ fn named_curve(algorithm: &AlgorithmIdentifier<AnyRef<'_>>) -> Result<KeyType, C
 }
 
 fn unexpected_parameters() -> ConfigError {
-    ConfigError::new(ConfigErrorKind::Key, "the key has parameters that its type forbids")
+    ConfigError::new(ConfigErrorKind::Key, "the key has parameters that its type does not allow")
 }

@@ -55,8 +55,8 @@ impl<'a> JwkReader<'a> {
         let kty = members.required("kty")?;
         if self.is_published && kty == "oct" {
             return Err(unusable(
-                "the JWK is a symmetric key, which is not taken from a URL: whoever can fetch it \
-                 can sign with it",
+                "the JWK is a symmetric key, which is not accepted from a URL: anyone who can \
+                 fetch it can sign tokens",
             ));
         }
         if PRIVATE_MEMBERS.into_iter().any(|name| members.has_value(name))
@@ -115,7 +115,7 @@ fn material_and_algorithms(
                 "P-256" => KeyType::P256,
                 "P-384" => KeyType::P384,
                 "P-521" => KeyType::P521,
-                _ => return Err(unusable("the curve is none of P-256, P-384 and P-521")),
+                _ => return Err(unusable("the curve is not P-256, P-384 or P-521")),
             };
             let algorithms = algorithms(alg, curve)?;
             let (x, y) = (members.octets("x")?, members.octets("y")?);
@@ -134,7 +134,7 @@ fn material_and_algorithms(
                 "the key type `kty` is RSA, EC, OKP or oct in another case: names are case-sensitive",
             ))
         }
-        _ => Err(unusable("the key type `kty` is none of RSA, EC, OKP and oct")),
+        _ => Err(unusable("the key type `kty` is not RSA, EC, OKP or oct")),
     }
 }
 
@@ -151,7 +151,7 @@ fn bound_algorithm(members: &Members<'_>) -> Result<Option<Algorithm>, ConfigErr
                 Some(known) => Cow::Owned(format!(
                     "`alg` of the JWK is {known} in another case: names are case-sensitive"
                 )),
-                None => "`alg` of the JWK names no signature algorithm that is supported".into(),
+                None => "`alg` of the JWK is not a supported signature algorithm".into(),
             },
         )),
     }
@@ -177,8 +177,8 @@ fn check_use(members: &Members<'_>, wanted: Option<&KeyUse>) -> Result<(), Confi
                 "`use` of the JWK is `sig` in another case: names are case-sensitive",
             ));
         }
-        (Some(_), None) => return Err(unusable("by its `use` the JWK is not for signatures")),
-        (_, Some(_)) => return Err(unusable("the JWK does not have the `use` that is asked for")),
+        (Some(_), None) => return Err(unusable("the `use` of the JWK does not allow signatures")),
+        (_, Some(_)) => return Err(unusable("the JWK does not have the required `use`")),
     };
 
     let Some(raw) = members.get("key_ops") else {
@@ -190,10 +190,10 @@ fn check_use(members: &Members<'_>, wanted: Option<&KeyUse>) -> Result<(), Confi
     operations.sort_unstable();
     operations.dedup();
     if operations.len() != count {
-        return Err(unusable("`key_ops` of the JWK names an operation twice"));
+        return Err(unusable("`key_ops` of the JWK has a duplicate operation"));
     }
     if !operations.iter().any(|operation| operation == "verify") {
-        return Err(unusable("by its `key_ops` the JWK is not for verifying"));
+        return Err(unusable("the `key_ops` of the JWK do not allow verifying"));
     }
     if for_signatures
         && operations.iter().any(|operation| operation != "verify" && operation != "sign")
@@ -257,11 +257,11 @@ impl<'a> Members<'a> {
         let text = self.required(name)?;
         let octets = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(&text).map_err(|_| {
             let fault = if text.contains(char::is_whitespace) {
-                ": it has white space in it"
+                ": it contains white space"
             } else if text.contains('=') {
                 ": it has padding"
             } else if text.contains(['+', '/']) {
-                ": it is of the other alphabet, with `+` and `/`"
+                ": it uses the other alphabet, with `+` and `/`"
             } else {
                 ""
             };

@@ -47,7 +47,7 @@ impl PublicKeyDer {
             ([], _) => Err(no_block(text)),
             _ => Err(ConfigError::new(
                 ConfigErrorKind::Key,
-                format!("there are {} PEM blocks here, give one key at a time", labels.len()),
+                format!("the text has {} PEM blocks: give one key at a time", labels.len()),
             )),
         }
     }
@@ -62,7 +62,7 @@ impl PublicKeyDer {
 
 fn no_block(text: &[u8]) -> ConfigError {
     let message = if !find_all(text, b"BEGIN SSH2").is_empty() || text.starts_with(b"ssh-") {
-        "this is a public key in a format of SSH: `ssh-keygen -e -m PKCS8 -f FILE` prints its PEM"
+        "this is a public key in an SSH format: `ssh-keygen -e -m PKCS8 -f FILE` prints its PEM"
     } else if der::der_kind(text).is_some() {
         "this is DER, not PEM: use `VerificationKey::from_der`"
     } else if text.trim_ascii_start().starts_with(b"{") {
@@ -98,17 +98,17 @@ pub(crate) fn why_no_block(text: &[u8]) -> &'static str {
     let has_begin = |text: Vec<u8>| !find_all(&text, BEGIN).is_empty();
     let text = unquoted(text);
     if text.is_empty() {
-        "the text is empty, there is no PEM block in it"
+        "the text is empty and has no PEM block"
     } else if without_nuls(text).is_some_and(has_begin) {
         "this PEM is in UTF-16: save it as UTF-8"
     } else if lenient_base64(text).is_some_and(has_begin) {
         "this is the base64 of a PEM text: decode it first"
     } else if !find_all(text, b"BEGIN ").is_empty() {
-        "there is no PEM block here: the line `-----BEGIN ...-----` has five hyphens at each end"
+        "the text has no PEM block: the line `-----BEGIN ...-----` has five hyphens at each end"
     } else if FILES.iter().any(|ending| text.to_ascii_lowercase().ends_with(ending)) {
-        "this looks like the name of a file: give what is in the file"
+        "this looks like the name of a file: give the content of the file"
     } else {
-        "there is no PEM block here"
+        "the text has no PEM block"
     }
 }
 
@@ -147,7 +147,7 @@ fn why_unreadable(lines: &[u8]) -> Cow<'static, str> {
     let has = |text: &[u8]| !find_all(lines, text).is_empty();
     let mut faults = Vec::new();
     if has(br"\n") {
-        faults.push(r"it has the two characters `\n` in the place of a line break");
+        faults.push(r"it has the two characters `\n` instead of a line break");
     } else if find_all(lines, b"\n").len() < 3 && has(END) {
         faults.push(
             "it is on one line, but needs a line break after the `BEGIN` line and before the \

@@ -36,7 +36,7 @@ fn nature(secret: &[u8]) -> Option<&'static str> {
             .into_iter()
             .any(contains)
     {
-        Some("a public key of SSH")
+        Some("an SSH public key")
     } else if jwk::looks_like_jwk(secret) {
         Some("a JWK or a JWK set")
     } else {

@@ -101,7 +101,7 @@ impl VerificationKey {
         let decoded = decode_base64(secret).ok_or_else(|| {
             ConfigError::new(
                 ConfigErrorKind::Key,
-                "the secret is not base64, of one alphabet and without white space",
+                "the secret is not base64 in one alphabet and without white space",
             )
         })?;
         Self::from_octets(&decoded, algorithm)
@@ -278,7 +278,7 @@ fn asymmetric(algorithm: Algorithm) -> Result<(), ConfigError> {
     Err(ConfigError::new(
         ConfigErrorKind::Algorithm,
         format!(
-            "{algorithm} wants a secret, which is in no PEM or DER: use \
+            "{algorithm} needs a secret, and PEM and DER contain none: use \
              `VerificationKey::from_secret`, or name the algorithm of this key"
         ),
     ))

@@ -108,7 +108,7 @@ fn something_else_than_pem_is_named() {
     assert_hint(from_pem(r"C:\keys\issuer.PUB"), "the name of a file");
     let four = key(Algorithm::RS256).pem().replace("-----", "----");
     assert_hint(from_pem(four), "five hyphens");
-    assert_hint(from_pem("MIIB"), "there is no PEM block here");
+    assert_hint(from_pem("MIIB"), "the text has no PEM block");
 }
 
 #[cfg(feature = "issuer")]
