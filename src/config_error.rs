@@ -54,7 +54,7 @@ pub enum ConfigErrorKind {
 ///
 /// let error = VerificationKey::from_secret(b"hunter2", Algorithm::HS256).unwrap_err();
 /// assert_eq!(error.kind(), ConfigErrorKind::Key);
-/// assert_eq!(error.to_string(), "an HS256 secret needs at least 32 octets, this one has 7");
+/// assert_eq!(error.to_string(), "an HS256 secret needs at least 32 bytes, this one has 7");
 /// ```
 pub struct ConfigError {
     kind: ConfigErrorKind,

@@ -39,7 +39,7 @@ impl<'a> KeyMaterial<'a> {
             return Err(ConfigError::new(
                 ConfigErrorKind::Key,
                 format!(
-                    "an {algorithm} secret needs at least {least} octets, this one has {}",
+                    "an {algorithm} secret needs at least {least} bytes, this one has {}",
                     secret.len()
                 ),
             ));
@@ -87,7 +87,7 @@ impl<'a> KeyMaterial<'a> {
             return Err(ConfigError::new(
                 ConfigErrorKind::Key,
                 format!(
-                    "a coordinate of {key_type} has exactly {wanted} octets, these have {} and {}",
+                    "a coordinate of {key_type} has exactly {wanted} bytes, these have {} and {}",
                     x.len(),
                     y.len()
                 ),
@@ -106,13 +106,13 @@ impl<'a> KeyMaterial<'a> {
             }
             Some((2 | 3, _)) => Err(ConfigError::new(
                 ConfigErrorKind::Key,
-                "the EC point is compressed: write the key anew with \
+                "the EC point is compressed: convert the key with \
                  `openssl ec -pubin -conv_form uncompressed`",
             )),
             _ => Err(ConfigError::new(
                 ConfigErrorKind::Key,
                 format!(
-                    "an uncompressed point of {key_type} has {} octets and begins with 4, \
+                    "an uncompressed point of {key_type} has {} bytes and begins with 4, \
                      this one does not",
                     wanted.saturating_mul(2).saturating_add(1)
                 ),
@@ -127,7 +127,7 @@ impl<'a> KeyMaterial<'a> {
         let key = <[u8; 32]>::try_from(key).map_err(|_| {
             ConfigError::new(
                 ConfigErrorKind::Key,
-                format!("an Ed25519 key has exactly 32 octets, this one has {}", key.len()),
+                format!("an Ed25519 key has exactly 32 bytes, this one has {}", key.len()),
             )
         })?;
         let y = without_sign(key);
@@ -146,7 +146,7 @@ impl<'a> KeyMaterial<'a> {
         if SMALL_ORDER.contains(&y) {
             return Err(ConfigError::new(
                 ConfigErrorKind::Key,
-                "the Ed25519 key is of small order, anyone could forge its signatures",
+                "the Ed25519 key is of small order: anyone could forge its signatures",
             ));
         }
         Ok(Self::Ed25519(key))
@@ -172,7 +172,11 @@ impl fmt::Debug for KeyMaterial<'_> {
 pub(crate) fn mismatch(algorithm: Algorithm, found: KeyType) -> ConfigError {
     ConfigError::new(
         ConfigErrorKind::Algorithm,
-        format!("{algorithm} wants {}, this is {}", article(algorithm.key_type()), article(found)),
+        format!(
+            "{algorithm} needs {}, but this is {}",
+            article(algorithm.key_type()),
+            article(found)
+        ),
     )
 }
 
@@ -341,7 +345,7 @@ mod tests {
             let refusal =
                 |point: &[u8]| KeyMaterial::ec_point(key_type, point).unwrap_err().to_string();
             for wrong in [0, 1, length - 1, length + 1, 2 * length] {
-                let wanted = format!("an uncompressed point of {key_type} has {length} octets");
+                let wanted = format!("an uncompressed point of {key_type} has {length} bytes");
                 assert!(refusal(&vec![4; wrong]).starts_with(&wanted), "{wrong}");
             }
             for form in [0, 1, 5, 6, 7] {

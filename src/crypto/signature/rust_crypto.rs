@@ -65,7 +65,7 @@ impl ParsedKey {
             KeyMaterial::Ec { .. } => Err(ConfigError::new(
                 ConfigErrorKind::Algorithm,
                 format!(
-                    "{algorithm} is not available with the backend `rust-crypto`: turn on the \
+                    "{algorithm} is not available with the backend `rust-crypto`: enable the \
                      feature `aws-lc-rs`"
                 ),
             )),

@@ -45,7 +45,7 @@ fn pkcs1_is_taken_for_rsa_in_der_and_pem() {
     let text = pem("RSA PUBLIC KEY", der);
     assert!(VerificationKey::from_der(der, Algorithm::PS256).is_ok());
     assert!(VerificationKey::from_pem(text.as_bytes(), Algorithm::RS512).is_ok());
-    assert_refused(VerificationKey::from_der(der, Algorithm::ES256), "ES256 wants an EC key");
+    assert_refused(VerificationKey::from_der(der, Algorithm::ES256), "ES256 needs an EC key");
     // Each label stands for its own form.
     assert!(
         VerificationKey::from_pem(pem("PUBLIC KEY", der).as_bytes(), Algorithm::RS256).is_err()
@@ -82,7 +82,7 @@ fn pem_of_another_kind_is_refused_with_advice() {
         (parameters + &pem("EC PRIVATE KEY", &der), "openssl pkey -pubout"),
         (pem("CERTIFICATE", &der), "openssl x509 -pubkey"),
         (pem("TRUSTED CERTIFICATE", &der), "openssl x509 -pubkey"),
-        (block.repeat(2), "there are 2 PEM blocks"),
+        (block.repeat(2), "the text has 2 PEM blocks"),
         (pem("CERTIFICATE REQUEST", &der), "neither"),
         (pem("EC PARAMETERS", &der), "neither"),
         ("ssh-rsa AAAA".to_owned(), "ssh-keygen"),

@@ -68,20 +68,20 @@ fn use_and_key_ops_are_honoured() {
         assert!(load(good.clone()).is_ok(), "{good}");
     }
     for (bad, part) in [
-        (json!({"use": "enc"}), "by its `use`"),
+        (json!({"use": "enc"}), "the `use` of the JWK"),
         (json!({"use": "SIG"}), "`use`"),
-        (json!({"use": ""}), "by its `use`"),
+        (json!({"use": ""}), "the `use` of the JWK"),
         (json!({"use": "Sig"}), "names are case-sensitive"),
         (json!({"use": 5}), "`use`"),
-        (json!({"key_ops": []}), "by its `key_ops`"),
-        (json!({"key_ops": ["sign"]}), "by its `key_ops`"),
-        (json!({"key_ops": ["Verify"]}), "by its `key_ops`"),
-        (json!({"key_ops": ["verify", "verify"]}), "twice"),
-        (json!({"key_ops": ["verify", "sign", "verify"]}), "twice"),
+        (json!({"key_ops": []}), "the `key_ops` of the JWK"),
+        (json!({"key_ops": ["sign"]}), "the `key_ops` of the JWK"),
+        (json!({"key_ops": ["Verify"]}), "the `key_ops` of the JWK"),
+        (json!({"key_ops": ["verify", "verify"]}), "duplicate operation"),
+        (json!({"key_ops": ["verify", "sign", "verify"]}), "duplicate operation"),
         (json!({"key_ops": "verify"}), "array of strings"),
         (json!({"key_ops": ["verify", 1]}), "array of strings"),
         (json!({"use": "sig", "key_ops": ["verify", "encrypt"]}), "contradict"),
-        (json!({"use": "enc", "key_ops": ["verify"]}), "by its `use`"),
+        (json!({"use": "enc", "key_ops": ["verify"]}), "the `use` of the JWK"),
     ] {
         assert_refused(load(bad), part);
     }
@@ -180,7 +180,7 @@ fn malformed_jwks_are_refused() {
         (json!({"x": null}), "no `x`"),
         (json!({"alg": "es256"}), "ES256 in another case"),
         (json!({"kid": 1}), "`kid` of the JWK is not a string"),
-        (json!({"alg": "ECDH-ES"}), "no signature algorithm"),
+        (json!({"alg": "ECDH-ES"}), "not a supported signature algorithm"),
     ] {
         assert_refused(from_jwk(&signer.jwk_with(&members)), part);
     }

@@ -56,7 +56,7 @@ fn points_off_the_curve_are_refused() {
         for (x, y) in [(&x[1..], y), (x, &y[..length - 1]), (&padded[..], y)] {
             assert_refused(
                 with(x, y),
-                &format!("a coordinate of {} has exactly {length} octets", family(algorithm)),
+                &format!("a coordinate of {} has exactly {length} bytes", family(algorithm)),
             );
         }
 
@@ -100,8 +100,8 @@ fn bad_ed25519_keys_are_refused() {
     assert_refused(okp(&[0; 32]), "small order");
     assert_refused(okp(&one), "small order");
     assert_refused(okp(&[0xff; 32]), "canonically");
-    assert_refused(okp(&[7; 31]), "exactly 32 octets, this one has 31");
-    assert_refused(okp(&[7; 33]), "exactly 32 octets, this one has 33");
+    assert_refused(okp(&[7; 31]), "exactly 32 bytes, this one has 31");
+    assert_refused(okp(&[7; 33]), "exactly 32 bytes, this one has 33");
 
     let mut der = SigningKey::new(Algorithm::Ed25519).spki();
     der.truncate(12);

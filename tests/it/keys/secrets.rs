@@ -20,7 +20,7 @@ fn short_secrets_are_refused() {
             assert_refused(
                 VerificationKey::from_secret(&vec![7; length], algorithm),
                 &format!(
-                    "an {algorithm} secret needs at least {least} octets, this one has {length}"
+                    "an {algorithm} secret needs at least {least} bytes, this one has {length}"
                 ),
             );
         }
