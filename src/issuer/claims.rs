@@ -28,7 +28,7 @@ pub(super) fn read<C: Serialize + ?Sized>(claims: &C) -> Result<Map<String, Valu
         return Err(unusable("the claims are not a JSON object"));
     };
     let text = strict_json::text(text.as_bytes())
-        .ok_or_else(|| unusable("the claims are nested more deeply than a verifier reads"))?;
+        .ok_or_else(|| unusable("the claims are nested too deeply for a verifier"))?;
     let Repeated(name) = serde_json::from_str(text).map_err(unwritable)?;
     if let Some(name) = name {
         return Err(unusable(format!("`{name}` stands twice among the claims")));
@@ -43,28 +43,26 @@ pub(super) fn read<C: Serialize + ?Sized>(claims: &C) -> Result<Map<String, Valu
     for name in OF_THE_ISSUER {
         if claims.contains_key(name) {
             return Err(unusable(match name {
-                "exp" => "`exp` is set by the issuer: give the lifetime of a token by `issue_for`",
-                "iat" => "`iat` is set by the issuer, it does not belong to the claims",
-                _ => "`iss` is set by the issuer, it does not belong to the claims",
+                "exp" => "`exp` is set by the issuer: give the lifetime to `issue_for`",
+                "iat" => "`iat` is set by the issuer: remove it from the claims",
+                _ => "`iss` is set by the issuer: remove it from the claims",
             }));
         }
     }
     for name in ["sub", "jti"] {
         if claims.get(name).is_some_and(|value| !value.is_string()) {
-            return Err(unusable(format!("`{name}` among the claims is not a string")));
+            return Err(unusable(format!("`{name}` in the claims is not a string")));
         }
     }
     if claims.get("nbf").is_some_and(|value| NumericDate::deserialize(value).is_err()) {
-        return Err(unusable("`nbf` among the claims is not a number of seconds from 0 on"));
+        return Err(unusable("`nbf` in the claims is not a number of seconds, at least 0"));
     }
     if let Some(audience) = claims.get("aud") {
-        let audience = Audience::deserialize(audience)
-            .map_err(|_| unusable("`aud` among the claims is neither a string nor strings"))?;
+        let audience = Audience::deserialize(audience).map_err(|_| {
+            unusable("`aud` in the claims is neither a string nor an array of strings")
+        })?;
         if !names_somebody(&audience) {
-            return Err(IssueError::new(
-                IssueErrorKind::Audience,
-                "`aud` among the claims is empty",
-            ));
+            return Err(IssueError::new(IssueErrorKind::Audience, "`aud` in the claims is empty"));
         }
     }
     Ok(claims)

@@ -65,7 +65,7 @@ impl KeyPair {
         EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_FIXED_SIGNING)
             .map(Self::Ecdsa)
             .map_err(|error| {
-                ConfigError::new(ConfigErrorKind::Key, "no new key could be made")
+                ConfigError::new(ConfigErrorKind::Key, "no new key could be generated")
                     .with_source(error)
             })
     }
@@ -137,7 +137,7 @@ fn ecdsa(algorithm: Algorithm) -> Result<&'static EcdsaSigningAlgorithm, ConfigE
         Algorithm::ES512 => Ok(&signature::ECDSA_P521_SHA512_FIXED_SIGNING),
         _ => Err(ConfigError::new(
             ConfigErrorKind::Algorithm,
-            format!("{algorithm} does not want an EC key, this is one"),
+            format!("{algorithm} does not use EC keys, but this is one"),
         )),
     }
 }

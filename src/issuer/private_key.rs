@@ -50,7 +50,7 @@ impl<'a> PrivateKeyDer<'a> {
                 KeyType::Secret | KeyType::Rsa | KeyType::Ed25519 => {
                     return Err(ConfigError::new(
                         ConfigErrorKind::Algorithm,
-                        format!("{algorithm} does not want an EC key, this is one"),
+                        format!("{algorithm} does not use EC keys, but this is one"),
                     ));
                 }
             },
@@ -86,14 +86,14 @@ pub(super) fn decode_pem(text: &[u8]) -> Result<Vec<u8>, ConfigError> {
         [(b"ENCRYPTED PRIVATE KEY", _)] => Err(encrypted()),
         [(b"OPENSSH PRIVATE KEY", _)] => Err(ConfigError::new(
             ConfigErrorKind::Key,
-            "this is a private key in the format of OpenSSH: \
-             `ssh-keygen -p -N '' -m PKCS8 -f FILE` writes it anew as PEM",
+            "this is a private key in the OpenSSH format: \
+             `ssh-keygen -p -N '' -m PKCS8 -f FILE` converts it to PEM",
         )),
         [(label, _)] if label.ends_with(b"PUBLIC KEY") => Err(public_key()),
         [(label, _)] if label.ends_with(b"CERTIFICATE") => Err(certificate()),
         [_] => Err(ConfigError::new(
             ConfigErrorKind::Key,
-            "this PEM block is none of `PRIVATE KEY`, `RSA PRIVATE KEY` and `EC PRIVATE KEY`",
+            "this PEM block is not a `PRIVATE KEY`, `RSA PRIVATE KEY` or `EC PRIVATE KEY`",
         )),
         [] if der::der_kind(text).is_some() => Err(ConfigError::new(
             ConfigErrorKind::Key,
@@ -112,14 +112,14 @@ pub(super) fn decode_pem(text: &[u8]) -> Result<Vec<u8>, ConfigError> {
         )),
         blocks => Err(ConfigError::new(
             ConfigErrorKind::Key,
-            format!("there are {} PEM blocks here, give one key at a time", blocks.len()),
+            format!("the text has {} PEM blocks: give one key at a time", blocks.len()),
         )),
     }
 }
 
 fn key_type(algorithm: &AnyRef<'_>) -> Result<KeyType, ConfigError> {
     let algorithm: AlgorithmIdentifier<AnyRef<'_>> = algorithm.decode_as().map_err(|error| {
-        ConfigError::new(ConfigErrorKind::Key, "the private key does not say of which type it is")
+        ConfigError::new(ConfigErrorKind::Key, "the private key does not name its type")
             .with_source(error)
     })?;
     der::key_type(&algorithm)
@@ -137,14 +137,14 @@ fn check_rsa(pkcs1: &[u8]) -> Result<(), ConfigError> {
 fn public_key() -> ConfigError {
     ConfigError::new(
         ConfigErrorKind::Key,
-        "this is a public key, to sign tokens takes the private one",
+        "this is a public key, but signing tokens needs the private key",
     )
 }
 
 fn certificate() -> ConfigError {
     ConfigError::new(
         ConfigErrorKind::Key,
-        "this is a certificate, to sign tokens takes the private key that belongs to it",
+        "this is a certificate, but signing tokens needs its private key",
     )
 }
 
@@ -152,6 +152,6 @@ fn encrypted() -> ConfigError {
     ConfigError::new(
         ConfigErrorKind::Key,
         "this private key is encrypted: `openssl pkey -in FILE` asks for its password and prints \
-         it without",
+         the key without encryption",
     )
 }

@@ -199,7 +199,7 @@ impl SigningKey {
         jwk: Option<Map<String, Value>>,
     ) -> Result<Self, ConfigError> {
         let kid = crypto::random_name().map_err(|error| {
-            ConfigError::new(ConfigErrorKind::Key, "there are no random octets for the key ID")
+            ConfigError::new(ConfigErrorKind::Key, "the system has no random bytes for the key ID")
                 .with_source(error)
         })?;
         Ok(Self(Arc::new(Inner {
@@ -226,7 +226,7 @@ fn asymmetric(algorithm: Algorithm) -> Result<(), ConfigError> {
     match algorithm.key_type() {
         KeyType::Secret => Err(ConfigError::new(
             ConfigErrorKind::Algorithm,
-            format!("{algorithm} wants a secret: use `SigningKey::from_secret`"),
+            format!("{algorithm} needs a secret: use `SigningKey::from_secret`"),
         )),
         _ => Ok(()),
     }

@@ -96,7 +96,7 @@ impl TokenIssuer {
         {
             return Err(ConfigError::new(
                 ConfigErrorKind::Key,
-                "the `kid` of a signing key has 1 to 1024 octets and no control characters",
+                "the `kid` of a signing key has 1 to 1024 bytes and no control characters",
             ));
         }
         Ok(Self(Arc::new(Inner {
@@ -255,7 +255,7 @@ impl TokenIssuer {
         if token.len() > Limits::DEFAULT.token {
             return Err(IssueError::new(
                 IssueErrorKind::Claims,
-                "the claims make a token of more than 16 KiB, which no verifier reads by default",
+                "the token is longer than 16 KiB, the default limit of a verifier",
             ));
         }
         Ok(token)
@@ -274,14 +274,14 @@ impl TokenIssuer {
             let audience = self.0.audience.as_ref().ok_or_else(|| {
                 IssueError::new(
                     IssueErrorKind::Audience,
-                    "the token has no audience: give `aud` among the claims, or `with_audience`",
+                    "the token has no audience: give `aud` in the claims, or `with_audience`",
                 )
             })?;
             claims.insert("aud".to_owned(), json!(audience));
         }
         if !claims.contains_key("jti") {
             let jti = crypto::random_name().map_err(|error| {
-                IssueError::new(IssueErrorKind::Signing, "there are no random octets for `jti`")
+                IssueError::new(IssueErrorKind::Signing, "the system has no random bytes for `jti`")
                     .with_source(error)
             })?;
             claims.insert("jti".to_owned(), jti.into());

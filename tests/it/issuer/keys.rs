@@ -87,7 +87,7 @@ fn what_is_no_private_key_is_refused_with_advice() {
         (pem("ENCRYPTED PRIVATE KEY", &der), "encrypted"),
         (old.to_owned(), "encrypted"),
         (pem("OPENSSH PRIVATE KEY", &der), "ssh-keygen"),
-        (pem("CERTIFICATE REQUEST", &der), "none of"),
+        (pem("CERTIFICATE REQUEST", &der), "not a `PRIVATE KEY`"),
         (pem("EC PARAMETERS", &der), "no PEM block"),
         (block.repeat(2), "2 PEM blocks"),
         (String::new(), "no PEM block"),
@@ -109,7 +109,7 @@ fn what_is_no_private_key_is_refused_with_advice() {
     let hollow = sequence(&[integer(&[1]), vec![4, 1, 0]]);
     assert_refused(SigningKey::from_der(&hollow, Algorithm::ES256), "not a valid one for ES256");
     let nameless = sequence(&[integer(&[0]), sequence(&[]), vec![4, 1, 0]]);
-    assert_refused(SigningKey::from_der(&nameless, Algorithm::ES256), "of which type");
+    assert_refused(SigningKey::from_der(&nameless, Algorithm::ES256), "does not name its type");
 }
 
 #[test]
@@ -121,12 +121,12 @@ fn a_key_of_another_type_than_the_algorithm_wants_is_refused() {
     let sec1 = pair.private_key();
     let sec1: EcPrivateKeyRfc5915Der<'_> = sec1.as_der().unwrap();
     for (der, algorithm, part) in [
-        (&ec[..], Algorithm::RS256, "wants an RSA key, this is an EC key on P-256"),
-        (&ec, Algorithm::ES384, "wants an EC key on P-384, this is an EC key on P-256"),
-        (&rsa, Algorithm::ES256, "wants an EC key on P-256, this is an RSA key"),
-        (third_element(&rsa), Algorithm::EdDSA, "wants an Ed25519 key, this is an RSA key"),
-        (&ed, Algorithm::PS256, "wants an RSA key, this is an Ed25519 key"),
-        (sec1.as_ref(), Algorithm::RS256, "does not want an EC key"),
+        (&ec[..], Algorithm::RS256, "needs an RSA key, but this is an EC key on P-256"),
+        (&ec, Algorithm::ES384, "needs an EC key on P-384, but this is an EC key on P-256"),
+        (&rsa, Algorithm::ES256, "needs an EC key on P-256, but this is an RSA key"),
+        (third_element(&rsa), Algorithm::EdDSA, "needs an Ed25519 key, but this is an RSA key"),
+        (&ed, Algorithm::PS256, "needs an RSA key, but this is an Ed25519 key"),
+        (sec1.as_ref(), Algorithm::RS256, "does not use EC keys"),
         (sec1.as_ref(), Algorithm::ES384, "not a valid one for ES384"),
         (&ec, Algorithm::HS256, "from_secret"),
     ] {
