@@ -287,7 +287,7 @@ class Runs:
             with self.start("--issuer", here, "--discover") as server:
                 self.has_no_keys("another issuer", server, issuer.token())
                 self.asks_for_one("another issuer", server)
-                self.is_not_ready("another issuer", server, here, error="are those of another issuer")
+                self.is_not_ready("another issuer", server, here, error="belong to another issuer")
                 self.checks.equal(set(issuer.requests()), {DISCOVERY[0]}, "another issuer: what was asked for")
 
     def hung_issuer(self):

@@ -262,12 +262,12 @@ impl Fetcher {
 
         let at = url.name();
         if self.refuses_private_addresses && url.names_private_address() {
-            return Err(Fault::new(Wrong, format!("{at} leads to a private address")));
+            return Err(Fault::new(Wrong, format!("{at} is at a private address")));
         }
         let request = FetchRequest::get(url, self.refuses_private_addresses);
         let answer = timeout_at(by.0, self.fetch.fetch(request)).await;
         let answer =
-            answer.unwrap_or_else(|_| Err(KeySourceError::new("no complete answer in time")));
+            answer.unwrap_or_else(|_| Err(KeySourceError::new("no complete response in time")));
         let response = answer.map_err(|error| {
             let error = KeySourceError::new(format!("{at} cannot be fetched")).caused_by(error);
             Fault { kind: Unreachable, error }
@@ -290,7 +290,7 @@ impl Fetcher {
                 // section 15.3.4).
                 _ => Unreachable,
             };
-            let fault = Fault::new(kind, format!("{at} answers {status}"));
+            let fault = Fault::new(kind, format!("{at} responds with {status}"));
             let tells_when =
                 matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
             return Err(match retry_after(headers).filter(|_| tells_when) {
@@ -299,18 +299,18 @@ impl Fetcher {
             });
         }
         if let Some(page) = page_type(headers) {
-            let message = format!("the answer of {at} is a web page ({page}), not JSON");
+            let message = format!("the response of {at} is a web page ({page}), not JSON");
             return Err(Fault::new(Absent, message));
         }
         if let Some(coding) = content_coding(headers) {
             let message = format!(
-                "the answer of {at} has a Content-Encoding ({coding}), although `Accept-Encoding: \
-                 identity` was to be sent"
+                "the response of {at} has a Content-Encoding ({coding}), although the request has \
+                 `Accept-Encoding: identity`"
             );
             return Err(Fault::new(Unreachable, message));
         }
         if response.body().len() > MAX_BODY {
-            return Err(Fault::new(Wrong, format!("the answer of {at} is longer than 256 KiB")));
+            return Err(Fault::new(Wrong, format!("the response of {at} is longer than 256 KiB")));
         }
         let (head, body) = response.into_parts();
         Ok(Document::new(&head.headers, body))

@@ -202,7 +202,7 @@ impl Attempt {
         let loaded = timeout(FETCH_TIMEOUT, loader.load()).await;
         self.result =
             Some(loaded.unwrap_or_else(|_| {
-                Err(KeySourceError::new("no complete answer within 5 seconds"))
+                Err(KeySourceError::new("no complete response within 5 seconds"))
             }));
     }
 

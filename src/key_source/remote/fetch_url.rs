@@ -64,11 +64,11 @@ pub(crate) struct FetchUrl {
 impl FetchUrl {
     pub(crate) fn parse(text: &str, http_hosts: &HttpHosts) -> Result<Self, ConfigError> {
         if text.len() > MAX_URL {
-            return Err(unusable("the URL is longer than 2048 octets"));
+            return Err(unusable("the URL is longer than 2048 bytes"));
         }
         // The parser would drop these characters, and the URL would not be the given one.
         if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            return Err(unusable("a URL has neither white space nor control characters"));
+            return Err(unusable("a URL must not contain white space or control characters"));
         }
         let url = Url::parse(text)
             .map_err(|error| unusable("this is not an absolute URL").with_source(error))?;
@@ -77,15 +77,15 @@ impl FetchUrl {
             "http" if is_loopback(&url) || http_hosts.allow(&url) => {}
             "http" => {
                 return Err(unusable(
-                    "keys are fetched by https: on the way of plain http, an attacker could replace \
-                     them (http is for 127.0.0.1, [::1] and localhost, and for the hosts that \
+                    "keys are fetched by https: with plain http, an attacker could replace \
+                     them (http is allowed for 127.0.0.1, [::1] and localhost, and for the hosts that \
                      `dangerous_allow_http_hosts` lists)",
                 ));
             }
             _ => return Err(unusable("keys are fetched by https only")),
         }
         if url.host_str().is_none_or(str::is_empty) {
-            return Err(unusable("the URL names no host"));
+            return Err(unusable("the URL has no host"));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(unusable("a URL with a user name or a password is not fetched"));
@@ -131,7 +131,7 @@ impl FetchUrl {
     pub(super) fn check_public(&self) -> Result<(), ConfigError> {
         match self.names_private_address() {
             false => Ok(()),
-            true => Err(unusable("the URL leads to a private address, which is refused here")),
+            true => Err(unusable("the URL is at a private address, which is refused here")),
         }
     }
 }

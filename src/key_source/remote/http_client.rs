@@ -139,7 +139,7 @@ async fn fetch(client: &Client, request: &FetchRequest) -> Result<Response<Bytes
     }
     let address = response.remote_addr();
     if request.refuses_private_addresses() && address.is_some_and(|at| is_private(at.ip())) {
-        return Err(KeySourceError::new("the answer came from a private address"));
+        return Err(KeySourceError::new("the response came from a private address"));
     }
 
     let mut body = BytesMut::new();
@@ -178,7 +178,7 @@ impl Resolve for PublicOnly {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let public: Vec<SocketAddr> = found.filter(|at| !is_private(at.ip())).collect();
             if public.is_empty() {
-                let error = "the name leads to private addresses alone, which are refused here";
+                let error = "the name resolves only to private addresses, which are refused here";
                 return Err(Box::<dyn Error + Send + Sync>::from(error));
             }
             Ok(Box::new(public.into_iter()) as Addrs)

@@ -91,7 +91,7 @@ impl IssuerLocation {
             !is_https || self.http_hosts.allow(url.url()) || url.is_at_host_of(&self.base);
         match url.is_https() || may_be_http {
             true => Ok(url),
-            false => Err(unusable("the metadata of an https issuer do not lead to http")),
+            false => Err(unusable("the metadata of an https issuer must not name an http URL")),
         }
     }
 

@@ -210,7 +210,7 @@ impl Shared {
         let may_be_fetched = state.under_way(now).is_some() || state.schedule.take_at(now) <= now;
         match self.find(query) {
             Found::Unknown if may_be_fetched => {
-                Err(self.unavailable(&state, "the key has to be waited for"))
+                Err(self.unavailable(&state, "the key is not loaded yet"))
             }
             found => self.last_word(&state, found),
         }
@@ -227,7 +227,7 @@ impl Shared {
             Found::Known(candidates) | Found::Stale(candidates) => Ok(candidates),
             Found::Unknown if state.schedule.last_error.is_none() => Ok(KeyCandidates::default()),
             Found::Unknown | Found::Nothing => {
-                Err(self.unavailable(state, "they are not fetched in time"))
+                Err(self.unavailable(state, "they were not fetched in time"))
             }
         }
     }

@@ -46,7 +46,7 @@ impl<'a> Metadata<'a> {
                 Some(None) => Err("`jwks_uri` is not a string"),
                 None => Err(
                     "there is no `jwks_uri`, so the issuer does not say where its keys are: if it \
-                     publishes them all the same, give the URL of its JWK set to `JwksUrl`, or to \
+                     publishes them anyway, give the URL of its JWK set to `JwksUrl`, or to \
                      `with_jwks_url` of `KnownIssuer`",
                 ),
             },

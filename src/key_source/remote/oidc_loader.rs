@@ -117,8 +117,8 @@ impl OidcLoader {
         if let Some(unfit) = unfit {
             return Err(unfit);
         }
-        let none = "the issuer has no metadata at its well-known URLs: if it publishes its keys all the \
-                    same, give the URL of its JWK set to `JwksUrl`";
+        let none = "the issuer has no metadata at its well-known URLs: if it publishes its keys \
+                    anyway, give the URL of its JWK set to `JwksUrl`";
         let fault = Fault::new(FaultKind::Absent, none.to_owned());
         Err(match absent {
             Some(first) => fault.with_source(first.error),
@@ -147,7 +147,7 @@ impl OidcLoader {
         if metadata.issuer != self.issuer.name() {
             let (theirs, ours) = (printable(&metadata.issuer), self.issuer.name());
             let message = format!(
-                "the metadata at {at} are those of another issuer: they name {theirs}, which is not \
+                "the metadata at {at} belong to another issuer: they name {theirs}, which is not \
                  exactly {ours}"
             );
             return Err(Fault::new(FaultKind::Wrong, message));

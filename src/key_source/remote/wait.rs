@@ -45,7 +45,7 @@ pub(crate) async fn wait_until<T>(
 }
 
 pub(super) fn no_runtime() -> KeySourceError {
-    KeySourceError::new("keys are fetched on a tokio runtime: there is none here")
+    KeySourceError::new("keys are fetched on a tokio runtime, but there is none here")
 }
 
 /// Aborts the task of a timer when nothing waits for it any longer.

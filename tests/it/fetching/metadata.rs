@@ -31,7 +31,7 @@ async fn metadata_without_jwks_uri_say_so_and_what_to_do() {
         r#"{"issuer": "https://issuer.test/a", "jwks_uri": "https://issuer.test/a/jwks"}"#,
     );
     let error = error(pages).await;
-    assert!(error.contains("https://issuer.test/a/jwks answers 404"), "{error}");
+    assert!(error.contains("https://issuer.test/a/jwks responds with 404"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -111,7 +111,7 @@ async fn status_is_named_without_waiting_for_the_body() {
         let server = Raw::answering(answer, true).await;
         let refreshed = tokio::time::timeout(Duration::from_secs(3), server.keys().refresh()).await;
         let error = refreshed.unwrap().unwrap_err().to_string();
-        assert!(error.contains("answers 502"), "{name}: {error}");
+        assert!(error.contains("responds with 502"), "{name}: {error}");
     }
 }
 
