@@ -239,6 +239,6 @@ impl fmt::Debug for TokenBuilder {
 fn hours_from(now: NumericDate, hours: i64) -> i64 {
     let seconds = now.unix_seconds().checked_add(hours.saturating_mul(3600));
     seconds.filter(|seconds| *seconds >= 0).unwrap_or_else(|| {
-        panic!("the clock of the issuer stands at {now}: there is no time {hours} hours from there")
+        panic!("the issuer's clock shows {now}: a time {hours} hours from it cannot be represented")
     })
 }

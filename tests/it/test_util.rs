@@ -155,14 +155,14 @@ fn at(seconds: i64) -> TokenBuilder {
 
 /// Rather than a token that is good after all.
 #[test]
-#[should_panic(expected = "the clock of the issuer stands at 3600")]
+#[should_panic(expected = "the issuer's clock shows 3600")]
 fn a_clock_without_room_before_it_makes_no_expired_token() {
     let _ = at(7200).expired();
     let _ = at(3600).expired();
 }
 
 #[test]
-#[should_panic(expected = "the clock of the issuer stands at 9223372036854775807")]
+#[should_panic(expected = "the issuer's clock shows 9223372036854775807")]
 fn a_clock_without_room_after_it_makes_no_token_for_later() {
     let _ = at(i64::MAX - 7200).not_yet_valid();
     let _ = at(i64::MAX).not_yet_valid();

@@ -223,7 +223,7 @@ impl MockIssuer {
     ///
     /// When the value is not allowed in a header.
     pub fn set_header(&self, name: &'static str, value: &str) {
-        let value = HeaderValue::from_str(value).expect("a value of a header");
+        let value = HeaderValue::from_str(value).expect("a valid header value");
         self.state().headers.insert(name, value);
     }
 
@@ -277,7 +277,7 @@ impl Inner {
         set(&mut response, header::CONTENT_TYPE, "application/json");
         match &answer {
             MockAnswer::Status(status) => {
-                let status = StatusCode::from_u16(*status).expect("a status of HTTP");
+                let status = StatusCode::from_u16(*status).expect("an HTTP status");
                 response = Response::new(Bytes::new());
                 *response.status_mut() = status;
             }
@@ -327,7 +327,7 @@ fn jwk_set(keys: &[SigningKey]) -> String {
 }
 
 fn set(response: &mut Response<Bytes>, name: header::HeaderName, value: &str) {
-    let value = HeaderValue::from_str(value).expect("a value of a header");
+    let value = HeaderValue::from_str(value).expect("a valid header value");
     response.headers_mut().insert(name, value);
 }
 
