@@ -130,6 +130,7 @@ mod issuer;
 mod clock;
 mod config_error;
 mod extensions;
+mod opaque_error;
 mod strict_json;
 mod trace;
 

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::error::Error;
-use std::fmt;
+
+use crate::opaque_error::opaque_error;
 
 /// The kind of mistake that an [`IssueError`] reports.
 #[non_exhaustive]
@@ -38,39 +39,10 @@ pub struct IssueError {
 }
 
 impl IssueError {
-    pub(crate) fn new(kind: IssueErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), source: None }
-    }
-
-    pub(crate) fn with_source(mut self, source: impl Error + Send + Sync + 'static) -> Self {
-        self.source = Some(Box::new(source));
-        self
-    }
-
     /// The kind of mistake.
     pub fn kind(&self) -> IssueErrorKind {
         self.kind
     }
 }
 
-impl fmt::Display for IssueError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl fmt::Debug for IssueError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IssueError")
-            .field("kind", &self.kind)
-            .field("message", &self.message)
-            .field("source", &self.source)
-            .finish()
-    }
-}
-
-impl Error for IssueError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
-    }
-}
+opaque_error!(IssueError, kind: IssueErrorKind);

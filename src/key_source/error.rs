@@ -1,8 +1,8 @@
 use std::borrow::Cow;
 use std::error::Error;
-use std::fmt;
 use std::time::Duration;
 
+use crate::opaque_error::opaque_error;
 use crate::rejection::Rejection;
 
 /// When a client may retry, unless the error sets another time.
@@ -74,39 +74,20 @@ impl KeySourceError {
         self.retry_after
     }
 
-    /// Sets another error of this type as the cause. Uses its `Retry-After` time if this one has none.
+    /// Sets another error of this type as the cause. Uses its `Retry-After` time if this one has
+    /// none.
     #[cfg(feature = "jwks-url")]
     pub(crate) fn caused_by(self, cause: Self) -> Self {
         Self { retry_after: self.retry_after.or(cause.retry_after), ..self }.with_source(cause)
     }
 }
 
-impl fmt::Display for KeySourceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl fmt::Debug for KeySourceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeySourceError")
-            .field("message", &self.message)
-            .field("retry_after", &self.retry_after)
-            .field("source", &self.source)
-            .finish()
-    }
-}
+opaque_error!(KeySourceError, retry_after);
 
 /// 503, with the `Retry-After` time of the error, and the error as the cause.
 impl From<KeySourceError> for Rejection {
     fn from(error: KeySourceError) -> Self {
         let retry_after = error.retry_after();
         Self::unavailable(error).with_retry_after(retry_after)
-    }
-}
-
-impl Error for KeySourceError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
     }
 }
