@@ -4,8 +4,11 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor,
+};
 
 /// The maximum nesting of objects and arrays.
 pub(crate) const MAX_DEPTH: usize = 64;
@@ -18,6 +21,69 @@ pub(crate) fn text(json: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(json).ok()?;
     // A text with few brackets cannot be deep, and counting them is fast.
     (opening_brackets(json) <= MAX_DEPTH || depth(json) <= MAX_DEPTH).then_some(text)
+}
+
+/// What is wrong with an object that has a duplicate name, for errors.
+pub(crate) const DUPLICATE_NAME: &str = "duplicate member name";
+
+/// Why a text is not an object with unique names.
+#[derive(Debug)]
+pub(crate) enum ObjectError {
+    /// This name is duplicated.
+    #[cfg_attr(
+        not(feature = "issuer"),
+        allow(dead_code, reason = "only the text of an issuer's error names it")
+    )]
+    DuplicateName(String),
+    /// The text is not JSON, not an object, or a value has the wrong type.
+    Json(serde_json::Error),
+}
+
+/// Reads the members of an object in order. A duplicate name is an error, also if it is spelled with
+/// other escapes.
+pub(crate) fn members<'de, V: Deserialize<'de>>(
+    json: &'de str,
+) -> Result<Vec<(Cow<'de, str>, V)>, ObjectError> {
+    let Object { members, duplicate } = serde_json::from_str(json).map_err(ObjectError::Json)?;
+    match duplicate {
+        Some(name) => Err(ObjectError::DuplicateName(name)),
+        None => Ok(members),
+    }
+}
+
+struct Object<'de, V> {
+    members: Vec<(Cow<'de, str>, V)>,
+    duplicate: Option<String>,
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Object<'de, V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<V>(PhantomData<V>);
+
+impl<'de, V: Deserialize<'de>> Visitor<'de> for ObjectVisitor<V> {
+    type Value = Object<'de, V>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut names = NameSet::default();
+        let mut object = Object { members: Vec::new(), duplicate: None };
+        while let Some(name) = map.next_key_seed(NameSeed)? {
+            if names.insert(name.clone()) {
+                object.members.push((name, map.next_value()?));
+            } else {
+                map.next_value::<IgnoredAny>()?;
+                object.duplicate = Some(name.into_owned());
+            }
+        }
+        Ok(object)
+    }
 }
 
 fn opening_brackets(json: &[u8]) -> usize {
@@ -178,6 +244,24 @@ mod tests {
         assert!(text(wide.as_bytes()).is_some());
         let quoted = format!(r#"["{}\"{}"]"#, "[".repeat(200), "{".repeat(200));
         assert!(text(quoted.as_bytes()).is_some());
+    }
+
+    #[test]
+    fn an_object_has_each_name_once() {
+        let names = |json| {
+            let members: Vec<(Cow<'_, str>, u8)> = members(json)?;
+            Ok(members.into_iter().map(|(name, value)| format!("{name}{value}")).collect())
+        };
+        assert_eq!(names(r#"{"b": 1, "a": 2}"#).unwrap(), ["b1", "a2"] as [&str; 2]);
+        assert_eq!(names("{}").unwrap(), [] as [&str; 0]);
+        for json in [r#"{"a": 1, "a": 1}"#, r#"{"a": 1, "b": 2, "\u0061": {}}"#] {
+            let error: ObjectError = names(json).unwrap_err();
+            assert!(matches!(error, ObjectError::DuplicateName(name) if name == "a"), "{json}");
+        }
+        for json in ["[]", r#"{"a": "x"}"#, r#"{"a": 1, "a": 1"#, "{} {}", ""] {
+            let error: Result<Vec<String>, ObjectError> = names(json);
+            assert!(matches!(error, Err(ObjectError::Json(_))), "{json}");
+        }
     }
 
     #[test]

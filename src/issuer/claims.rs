@@ -1,15 +1,13 @@
 //! The application's claims, before the issuer adds its own.
 
-use std::fmt;
-
 use serde::Serialize;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, IgnoredAny};
 use serde_json::{Map, Value};
 
 use crate::claims::{Audience, NumericDate};
 use crate::issuer::issue_error::{IssueError, IssueErrorKind};
 use crate::strict_json;
-use crate::strict_json::{NameSeed, NameSet};
+use crate::strict_json::{DUPLICATE_NAME, ObjectError};
 
 /// The claims that only the issuer sets.
 const OF_THE_ISSUER: [&str; 3] = ["iss", "iat", "exp"];
@@ -29,10 +27,12 @@ pub(super) fn read<C: Serialize + ?Sized>(claims: &C) -> Result<Map<String, Valu
     };
     let text = strict_json::text(text.as_bytes())
         .ok_or_else(|| unusable("the claims are nested too deeply for a verifier"))?;
-    let Repeated(name) = serde_json::from_str(text).map_err(unwritable)?;
-    if let Some(name) = name {
-        return Err(unusable(format!("`{name}` stands twice among the claims")));
-    }
+    strict_json::members::<IgnoredAny>(text).map_err(|error| match error {
+        ObjectError::DuplicateName(name) => {
+            unusable(format!("the claims have a {DUPLICATE_NAME}: `{name}`"))
+        }
+        ObjectError::Json(error) => unwritable(error),
+    })?;
 
     // `null` comes from an `Option::None` that the type does not skip.
     for name in OF_THE_ISSUER.into_iter().chain(["aud", "jti", "nbf", "sub"]) {
@@ -71,37 +71,6 @@ pub(super) fn read<C: Serialize + ?Sized>(claims: &C) -> Result<Map<String, Valu
 /// Whether there is an audience, and none is empty.
 pub(super) fn names_somebody(audience: &Audience) -> bool {
     audience.iter().next().is_some() && audience.iter().all(|one| !one.is_empty())
-}
-
-/// The last duplicate name of an object.
-struct Repeated(Option<String>);
-
-impl<'de> Deserialize<'de> for Repeated {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(RepeatedVisitor)
-    }
-}
-
-struct RepeatedVisitor;
-
-impl<'de> Visitor<'de> for RepeatedVisitor {
-    type Value = Repeated;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Repeated, A::Error> {
-        let mut names = NameSet::default();
-        let mut repeated = None;
-        while let Some(name) = members.next_key_seed(NameSeed)? {
-            if !names.insert(name.clone()) {
-                repeated = Some(name.into_owned());
-            }
-            members.next_value::<IgnoredAny>()?;
-        }
-        Ok(Repeated(repeated))
-    }
 }
 
 fn unusable(message: impl Into<std::borrow::Cow<'static, str>>) -> IssueError {

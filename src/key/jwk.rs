@@ -2,12 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::fmt;
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
@@ -17,6 +13,8 @@ use crate::key::key_use::KeyUse;
 use crate::key::secret_check;
 use crate::key::secret_check::BOM;
 use crate::key::verification_key::VerificationKey;
+use crate::strict_json;
+use crate::strict_json::{DUPLICATE_NAME, ObjectError};
 
 /// The members that only a private key has (RFC 7518 sections 6.2.2 and 6.3.2).
 const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
@@ -204,22 +202,25 @@ fn check_use(members: &Members<'_>, wanted: Option<&KeyUse>) -> Result<(), Confi
 }
 
 /// The members of a JSON object. Names are unique, values are still JSON.
-pub(crate) struct Members<'a>(BTreeMap<String, &'a RawValue>);
+pub(crate) struct Members<'a>(BTreeMap<Cow<'a, str>, &'a RawValue>);
 
 impl<'a> Members<'a> {
     /// Reads an object; `what` names it in the error.
     pub(crate) fn parse(json: &'a str, what: &str) -> Result<Self, ConfigError> {
-        serde_json::from_str(json).map_err(|error| {
-            let fault = match error.classify() {
-                _ if error.to_string().starts_with(DUPLICATE) => "has two members of one name",
-                serde_json::error::Category::Data => "is not a JSON object",
+        let members = strict_json::members(json).map_err(|error| {
+            let fault = match error {
+                ObjectError::DuplicateName(_) => {
+                    return unusable(format!("the {what} has a {DUPLICATE_NAME}"));
+                }
+                ObjectError::Json(error) if error.is_data() => "is not a JSON object",
                 _ if json.trim_start().starts_with("-----BEGIN") => {
                     "is not JSON but PEM: use `VerificationKey::from_pem`"
                 }
-                _ => "is not well-formed JSON",
+                ObjectError::Json(_) => "is not well-formed JSON",
             };
             unusable(format!("the {what} {fault}"))
-        })
+        })?;
+        Ok(Self(members.into_iter().collect()))
     }
 
     /// The JSON of a member. A member that is `null` counts as absent.
@@ -271,36 +272,6 @@ impl<'a> Members<'a> {
             return Err(unusable(format!("`{name}` of the JWK is empty")));
         }
         Ok(octets)
-    }
-}
-
-/// The start of the error for a duplicate name; `serde_json` appends the position.
-const DUPLICATE: &str = "duplicate member name";
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MembersVisitor;
-
-        impl<'de> Visitor<'de> for MembersVisitor {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = BTreeMap::new();
-                while let Some(name) = map.next_key::<String>()? {
-                    match members.entry(name) {
-                        Entry::Vacant(entry) => entry.insert(map.next_value()?),
-                        Entry::Occupied(_) => return Err(A::Error::custom(DUPLICATE)),
-                    };
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(MembersVisitor)
     }
 }
 

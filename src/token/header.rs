@@ -10,7 +10,7 @@ use crate::crypto::Algorithm;
 use crate::key::KeyHint;
 use crate::rejection::RejectionKind;
 use crate::strict_json;
-use crate::strict_json::{NameSeed, NameSet};
+use crate::strict_json::{DUPLICATE_NAME, NameSeed, NameSet};
 
 /// The JOSE header of a verified token: the parameters that were used (RFC 7515 section 4.1).
 ///
@@ -195,13 +195,13 @@ impl<'de> Visitor<'de> for RawHeaderVisitor {
                         map.next_value::<IgnoredAny>()?;
                     }
                     if !others.insert(name) {
-                        return Err(A::Error::custom("a name stands twice"));
+                        return Err(A::Error::custom(DUPLICATE_NAME));
                     }
                     continue;
                 }
             };
             if text.replace(map.next_value_seed(NameSeed)?).is_some() {
-                return Err(A::Error::custom("a name stands twice"));
+                return Err(A::Error::custom(DUPLICATE_NAME));
             }
         }
         Ok(header)

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use crate::rejection::{Rejection, RejectionKind};
 use crate::strict_json;
-use crate::strict_json::NameSeed;
+use crate::strict_json::{DUPLICATE_NAME, NameSeed};
 use crate::verify::jwt::captured::{NumberSeed, Source, Texts, TextsSeed, Value};
 use crate::verify::jwt::registered::{Claim, Registered, Wanted};
 use crate::verify::jwt::replay::{Replay, ReplayValue};
@@ -245,7 +245,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for TeeMap<'_, 'de, A> {
             Cow::Owned(_) => self.escaped = Some(name.clone()),
         }
         if !self.registered.note_name(claim, name) {
-            return Err(self.notes.fault(None, A::Error::custom("a name is duplicated")));
+            return Err(self.notes.fault(None, A::Error::custom(DUPLICATE_NAME)));
         }
         key.map(Some)
     }

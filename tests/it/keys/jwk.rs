@@ -152,7 +152,7 @@ fn malformed_jwks_are_refused() {
         assert!(VerificationKey::from_jwk(&text).is_err(), "{text}");
     }
     let twice = jwk.replacen('{', r#"{"a": 1, "\u0061": 2,"#, 1);
-    assert_refused(VerificationKey::from_jwk(&twice), "has two members of one name");
+    assert_refused(VerificationKey::from_jwk(&twice), "has a duplicate member name");
     assert_refused(VerificationKey::from_jwk("[]"), "is not a JSON object");
     assert_refused(VerificationKey::from_jwk("{"), "is not well-formed JSON");
     for members in [
