@@ -1,50 +1,112 @@
-//! One Tower layer that turns `Authorization: Bearer` into typed, trusted claims in the request's
-//! extensions, or into a correct refusal: under axum, tonic, hyper and any other HTTP stack.
+//! A Tower layer that verifies the bearer token of each request. An accepted request carries typed claims in
+//! its extensions. A refused request gets the correct response: a status and a challenge over HTTP, a status
+//! over gRPC. The layer works with axum, tonic, hyper and any other HTTP stack on Tower.
 //!
 //! # Example: an API with axum
 //!
+//! ```sh
+//! cargo add tower-jwt-auth --features axum
+//! cargo add axum
+//! cargo add serde --features derive
+//! cargo add tokio --features full
 //! ```
-//! # #[cfg(feature = "axum")]
-//! # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+//!
+//! ```no_run
 //! use axum::{Router, routing::get};
 //! use serde::Deserialize;
 //! use tower_jwt_auth::{Algorithm, JwtAuthLayer, JwtVerifier, VerificationKey, VerifiedToken};
 //!
-//! /// A token without `sub` is refused: 401.
+//! /// The claims that this API reads. A token without `sub` is refused: 401.
 //! #[derive(Deserialize)]
 //! struct Claims {
 //!     sub: String,
 //! }
 //!
-//! let key = VerificationKey::from_secret(b"an example of a secret: 32 octets", Algorithm::HS256)?;
-//! let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
-//! let app: Router = Router::new()
-//!     .route("/me", get(async |token: VerifiedToken<Claims>| token.sub.clone()))
-//!     .route_layer(JwtAuthLayer::new(verifier.with_claims::<Claims>()));
-//! # let _ = app;
-//! # Ok(())
-//! # }
+//! async fn me(token: VerifiedToken<Claims>) -> String {
+//!     format!("hello, {}", token.sub)
+//! }
+//!
+//! # #[cfg(feature = "axum")]
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let key = VerificationKey::from_secret(b"an example of a secret: 32 bytes", Algorithm::HS256)?;
+//!     let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
+//!     let auth = JwtAuthLayer::new(verifier.with_claims::<Claims>());
+//!     let app = Router::new().route("/me", get(me)).route_layer(auth);
+//!
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//!     Ok(axum::serve(listener, app).await?)
+//! }
 //! # #[cfg(not(feature = "axum"))]
 //! # fn main() {}
 //! ```
 //!
-//! # What it does
+//! With the keys of an OpenID provider, the verifier is
+//! `JwtVerifier::discover("https://issuer.example", "https://api.example")?` (features `oidc-discovery` and
+//! `reqwest-0_13`).
 //!
-//! A request's head goes through these stages, each a module of the source, in this order:
+//! # Types by task
 //!
-//! | stage | question | type |
+//! | task | types |
+//! |---|---|
+//! | protect a service | [`JwtAuthLayer`]; it makes the service [`JwtAuth`] with the future [`ResponseFuture`] |
+//! | choose which JWTs are accepted | [`JwtVerifier`], [`ExpectedIssuer`], [`ExpectedAudience`], [`Algorithm`] |
+//! | accept several issuers | [`IssuerSet`], [`IssuerTemplate`], [`TemplateMatch`], [`IssuerKeyStatus`] |
+//! | verify without a request | [`JwtVerifier::verify`], [`JwtVerifier::verify_now`] |
+//! | read the token in a handler | [`VerifiedToken`], [`PresentedToken`], [`TokenHeader`], [`MissingLayer`] |
+#![cfg_attr(feature = "axum", doc = "| the same with axum | [`ExtractorRejection`] |")]
+//! | typed claims | [`RegisteredClaims`], [`AccessTokenClaims`], [`Audience`], [`Scope`], [`NumericDate`], a custom struct |
+//! | local keys | [`VerificationKey`], [`JwkSet`], [`SkippedKey`] |
+#![cfg_attr(
+    feature = "jwks-url",
+    doc = "| keys from a URL | [`JwksUrl`]; [`Fetch`], [`FetchRequest`] and [`FetchFuture`] for a custom HTTP client |"
+)]
+#![cfg_attr(
+    feature = "oidc-discovery",
+    doc = "| keys from the issuer's metadata | [`KnownIssuer`], [`OidcDiscovery`] |"
+)]
+#![cfg_attr(
+    any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12"),
+    doc = "| keys of `jsonwebtoken` | [`JsonwebtokenDecodingKey`] |"
+)]
+//! | the state of the keys | [`KeyStatus`] |
+//! | a custom source of keys | [`KeySource`], [`KeyQuery`], [`KeyLookup`], [`KeyCandidates`], [`KeyTask`], [`KeySourceError`] |
+//! | API keys and other opaque tokens | [`verify_fn`], [`verify_async_fn`], [`dangerous_any_bearer`] and their types [`VerifyFn`], [`VerifyAsyncFn`], [`DangerousAnyBearer`] |
+//! | a custom verifier | [`VerifyToken`], [`Verification`], [`Accepted`], [`TokenScheme`], [`TokenSource`] |
+//! | refuse, or read why a token was refused | [`Rejection`], [`RejectionKind`] |
+//! | change the response of a refusal | [`EmptyBody`], [`ProblemJson`], [`ResponseForRejection`], [`RequestSummary`], [`RejectionFn`] |
+#![cfg_attr(
+    feature = "issuer",
+    doc = "| issue tokens | [`TokenIssuer`], [`SigningKey`], [`IssueError`], [`IssueErrorKind`] |"
+)]
+#![cfg_attr(
+    all(feature = "issuer", any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12")),
+    doc = "| signing keys of `jsonwebtoken` | [`JsonwebtokenEncodingKey`] |"
+)]
+#![cfg_attr(
+    feature = "test-util",
+    doc = "| test | [`test_util`]: tokens, keys, issuers and clocks for tests |"
+)]
+//! | replace the clock | [`Clock`], [`SystemClock`], [`FixedClock`] |
+//! | handle a wrong configuration | [`ConfigError`], [`ConfigErrorKind`] |
+//!
+//! # How a request is verified
+//!
+//! The layer reads the head of a request only. These are the stages, in this order:
+//!
+//! | stage | what happens | type |
 //! |---|---|---|
-//! | extraction | where is the token? | [`PresentedToken`] |
-//! | compact JWS | is it a signed token at all? | [`TokenHeader`] |
-//! | key look-up | which key? | [`KeySource`] |
-//! | signature | did the issuer sign it? | [`VerificationKey`] |
-//! | claim rules | is it for us, now? | [`JwtVerifier`] |
-//! | extensions | | [`VerifiedToken`] |
-//! | refusal | why not? | [`Rejection`] |
+//! | extraction | finds the one token in `Authorization` | [`PresentedToken`] |
+//! | compact JWS | splits the token and reads its header | [`TokenHeader`] |
+//! | key look-up | finds the keys for the header | [`KeySource`] |
+//! | signature | checks it with a key that is bound to its algorithm | [`VerificationKey`] |
+//! | claim rules | checks issuer, audience, times and the application's rules | [`JwtVerifier`] |
+//! | success | puts the claims into the request's extensions | [`VerifiedToken`] |
+//! | refusal | writes the response | [`Rejection`] |
 //!
-//! Correct by default: whom a token must be from and for are arguments, and then required; every
-//! algorithm is bound to a key when the key is loaded; what weakens a check is called
-//! `dangerous_…`. The defaults stand at [`JwtVerifier`], the answers at [`RejectionKind`].
+//! The defaults are strict. Issuer and audience are arguments of the constructor, and a token needs both.
+//! An algorithm is bound to a key when the key is loaded. The name of each setting that weakens a check begins
+//! with `dangerous_`. [`JwtVerifier`] lists the defaults, [`RejectionKind`] the refusals.
 //!
 //! # Guides
 //!
@@ -53,43 +115,44 @@
 //! - [`docs::axum`]: routes, claims, scopes, refusals.
 //! - [`docs::tonic`]: a gRPC server, one service, one method.
 //! - [`docs::hyper`]: hyper, and any other Tower stack.
-//! - [`docs::without_a_request`]: queues, and other tokens that come without a request.
+//! - [`docs::without_a_request`]: tokens from queues and other places without an HTTP request.
 //! - [`docs::testing`]: tests of handlers and routers with feature `test-util`.
-//! - [`docs::from_jsonwebtoken`]: from hand-written `jsonwebtoken` code: before and after.
+//! - [`docs::from_jsonwebtoken`]: replace code that calls `jsonwebtoken`: before and after.
 //! - [`docs::from_fastapi`]: FastAPI's security tutorial, step by step.
 //!
-//! To go on:
+//! Then:
 //!
 //! - [`docs::providers`]: Auth0, Keycloak, Entra ID, Cognito, Google, Okta, Firebase, Dex, Clerk, WorkOS,
 //!   Kubernetes, SPIFFE.
 //! - [`docs::layer_order`]: CORS, tracing, limits and this layer.
-//! - [`docs::websockets_and_cookies`]: tokens from browsers that are not in `Authorization`.
+//! - [`docs::websockets_and_cookies`]: tokens that browsers cannot send in `Authorization`.
 //! - [`docs::logging`]: the subject in a tracing span, and what the crate logs.
-//! - [`docs::security`]: the threat model: what is defended, and by which test.
-//! - [`docs::design`]: the design record: what was decided, and why.
+//! - [`docs::security`]: the threat model: each attack, the defense, and its test.
+//! - [`docs::design`]: the design decisions and their reasons.
 //!
 //! # Features
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `aws-lc-rs` | yes | the crypto backend: it needs a C compiler and nothing else |
-//! | `rust-crypto` | | the other backend, in Rust alone: no ES512; with both on, aws-lc-rs is used |
+//! | `aws-lc-rs` | yes | the crypto backend; it needs a C compiler |
+//! | `rust-crypto` | | the crypto backend in pure Rust, without ES512; with both on, aws-lc-rs is used |
 //! | `jsonwebtoken-12` | yes | conversions from the keys, algorithms and JWKs of `jsonwebtoken` 12 |
 //! | `jsonwebtoken-11` | | the same for `jsonwebtoken` 11 |
-//! | `axum` | | for axum 0.8: extractors of [`VerifiedToken`] and [`PresentedToken`], and `IntoResponse for Rejection` |
+//! | `axum` | | axum 0.8: extractors of [`VerifiedToken`] and [`PresentedToken`], `IntoResponse for Rejection` |
 //! | `issuer` | | `TokenIssuer` and `SigningKey`: issues tokens, signed by aws-lc-rs |
-//! | `jwks-url` | | `JwksUrl`: keys from a URL, fetched by a client of yours (`Fetch`) and refreshed in the background; brings tokio |
-//! | `oidc-discovery` | | `OidcDiscovery` and `JwtVerifier::discover_with`: the keys' URL from the issuer's metadata; `KnownIssuer`: the issuers of the trade |
-//! | `reqwest-0_13` | | the HTTP client (reqwest 0.13, rustls): `JwksUrl::new`, and with `oidc-discovery` `JwtVerifier::discover` and `KnownIssuer::verifier` |
-//! | `test-util` | | for dev-dependencies: a kit (module `test_util`) that tests handlers and mints right and wrong tokens |
-//! | `tonic-0_14` | | for tonic 0.14: `From<Rejection> for tonic::Status` |
-//! | `tracing` | | one `debug` event for each refused request; `info` and `warn` where fetched keys change or cannot be had, `warn` for doubtful secrets and keys, `error` for a missing layer |
+//! | `jwks-url` | | `JwksUrl`: keys from a URL, refreshed in the background by any HTTP client (`Fetch`); adds tokio |
+//! | `oidc-discovery` | | `OidcDiscovery`, `JwtVerifier::discover_with`, `KnownIssuer`: finds the keys by the issuer's metadata |
+//! | `reqwest-0_13` | | the HTTP client (reqwest 0.13, rustls): `JwksUrl::new`, `JwtVerifier::discover`, `KnownIssuer::verifier` |
+//! | `test-util` | | for dev-dependencies: module `test_util`, which makes valid and invalid tokens for tests |
+//! | `tonic-0_14` | | tonic 0.14: `From<Rejection> for tonic::Status` |
+//! | `tracing` | | log events: see [`docs::logging`] |
 //!
-//! Features add, and change nothing of what is there. One of the two backends must be on. Neither
-//! touches the process-wide provider of `jsonwebtoken`, or turns on a backend of it.
+//! At least one crypto backend is needed. A feature only adds items: it does not change how the others behave,
+//! except that `tracing` logs. No feature turns on a backend of `jsonwebtoken` or installs its process-wide
+//! provider.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// Wire data is hostile, and a panic is a way to take a server down: none of these outside of tests.
+// Wire data is hostile, and a panic can stop a server. So these are banned outside of tests.
 #![cfg_attr(
     not(test),
     warn(
