@@ -10,12 +10,12 @@ use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::rejection::kind::RejectionKind;
 use crate::rejection::{MAX_DESCRIPTION, Rejection};
 
-/// The realm of a layer that is given none.
+/// The realm of a layer without a configured realm.
 pub(crate) const DEFAULT_REALM: &str = "api";
 
-/// The challenges of one layer, written once for each reason.
+/// The challenges of one layer. The challenge of each reason is written once, when the layer is built.
 pub(crate) struct Challenges {
-    /// `Bearer realm="…"`, the beginning of each.
+    /// `Bearer realm="…"`, the beginning of every challenge.
     opening: String,
     written: Vec<Option<HeaderValue>>,
 }
@@ -23,7 +23,7 @@ pub(crate) struct Challenges {
 impl Challenges {
     /// # Errors
     ///
-    /// When the realm is empty or holds anything but printable ASCII.
+    /// If the realm is empty or contains other characters than printable ASCII.
     pub(crate) fn new(realm: &str) -> Result<Self, ConfigError> {
         if realm.is_empty() || !realm.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
             return Err(ConfigError::new(
@@ -40,7 +40,7 @@ impl Challenges {
         Ok(Self { opening, written })
     }
 
-    /// Those of a layer that was given no realm.
+    /// The challenges with the default realm.
     pub(crate) fn default_realm() -> Arc<Self> {
         static DEFAULT: OnceLock<Arc<Challenges>> = OnceLock::new();
         Arc::clone(DEFAULT.get_or_init(|| {
@@ -51,7 +51,7 @@ impl Challenges {
         }))
     }
 
-    /// The challenge for this refusal; none for one that is not the client's doing.
+    /// The challenge for this refusal; `None` for a 503, which is not the client's fault.
     pub(crate) fn challenge(&self, rejection: &Rejection) -> Option<HeaderValue> {
         match rejection.details() {
             None => self.written.get(rejection.kind() as usize)?.clone(),
@@ -86,12 +86,12 @@ fn write(opening: &str, rejection: &Rejection) -> Option<HeaderValue> {
     HeaderValue::try_from(challenge).ok()
 }
 
-/// What may stand in a description: `%x20-21 / %x23-5B / %x5D-7E` (RFC 6750 section 3).
+/// The characters of a description: `%x20-21 / %x23-5B / %x5D-7E` (RFC 6750 section 3).
 fn is_text_char(octet: u8) -> bool {
     matches!(octet, b' '..=b'~') && octet != b'"' && octet != b'\\'
 }
 
-/// A text in the characters and the length of a description.
+/// Replaces the characters that a description cannot contain, and limits its length.
 fn fit_text(text: &str) -> String {
     text.chars()
         .take(MAX_DESCRIPTION)
@@ -103,7 +103,7 @@ fn fit_text(text: &str) -> String {
         .collect()
 }
 
-/// Whether one of the challenges in a field's value is of the scheme `Bearer` (RFC 9110 section 11.6.1).
+/// Whether one of the challenges in a field value has the scheme `Bearer` (RFC 9110 section 11.6.1).
 pub(crate) fn names_bearer(value: &[u8]) -> bool {
     let mut is_quoted = false;
     let mut is_escaped = false;
@@ -124,13 +124,13 @@ pub(crate) fn names_bearer(value: &[u8]) -> bool {
             (element.get(..end).unwrap_or_default(), element.get(end))
         })
     });
-    // `bearer=…` is a parameter of another scheme's.
+    // `bearer=…` is a parameter of another scheme.
     schemes.any(|(word, next)| {
         word.eq_ignore_ascii_case(b"bearer") && matches!(next, None | Some(b' ' | b'\t'))
     })
 }
 
-/// The values of a scope that a challenge can name; `None` when there is none.
+/// The values of a scope that a challenge can contain; `None` if there are none.
 fn fit_scope(scope: &Scope) -> Option<Scope> {
     let fit = |value: &&str| value.bytes().all(|octet| octet != b' ' && is_text_char(octet));
     let scope: Scope = scope.iter().filter(fit).collect();

@@ -1,5 +1,5 @@
-//! The refusal over gRPC and gRPC-Web: HTTP 200 and a trailers-only answer, which is all in its
-//! headers (gRPC over HTTP/2, "Responses").
+//! The refusal over gRPC and gRPC-Web: HTTP 200 and a trailers-only response, whose status is in the headers
+//! (gRPC over HTTP/2, "Responses").
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -13,10 +13,10 @@ use crate::rejection::{MAX_DESCRIPTION, Rejection};
 pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 pub(super) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
-/// The longest name of a media type, two times 127 characters and the slash (RFC 6838 section 4.2).
+/// The longest name of a media type: two names of 127 characters and the slash (RFC 6838 section 4.2).
 const MAX_MEDIA_TYPE: usize = 255;
 
-/// Which requests get a gRPC answer.
+/// Which requests get a gRPC response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GrpcAnswers {
     Never,
@@ -24,7 +24,7 @@ pub(crate) enum GrpcAnswers {
     GrpcAndWeb,
 }
 
-/// The media type of a gRPC answer. The usual ones are not copied.
+/// The media type of a gRPC response. The usual ones are not copied.
 pub(crate) struct MediaType(Cow<'static, str>);
 
 impl MediaType {
@@ -54,12 +54,15 @@ impl MediaType {
     }
 }
 
-/// The media type to answer with, when the request is of a kind that gets a gRPC answer.
+/// The media type of the response, if the request gets a gRPC response.
 ///
-/// The test is strict, since its answer is an HTTP 200: a POST, with one `content-type` that is
-/// exactly `application/grpc` or `application/grpc+X` and `te: trailers`; or, for a layer that
-/// answers gRPC-Web, one that is `application/grpc-web`, `-web-text` or either of them with `+X`. The
-/// version of HTTP is no part of it: behind a translator of gRPC-Web it says 1.1.
+/// The test is strict, since the response is an HTTP 200. The request must be a POST with exactly one
+/// `content-type`:
+///
+/// - gRPC: `application/grpc` or `application/grpc+X`, together with `te: trailers`.
+/// - gRPC-Web, if the layer supports it: `application/grpc-web` or `application/grpc-web-text`, also with `+X`.
+///
+/// The version of HTTP is not checked: behind a gRPC-Web translator it is 1.1.
 pub(crate) fn media_type(head: &Parts, answers: GrpcAnswers) -> Option<MediaType> {
     if answers == GrpcAnswers::Never || head.method != Method::POST {
         return None;
@@ -80,7 +83,7 @@ pub(crate) fn media_type(head: &Parts, answers: GrpcAnswers) -> Option<MediaType
     is_grpc.then(|| MediaType::new(media_type)).flatten()
 }
 
-/// The value of a field that stands in the head once.
+/// The value of a header field that occurs exactly once.
 fn single<'a>(head: &'a Parts, name: &HeaderName) -> Option<&'a [u8]> {
     let mut values = head.headers.get_all(name).iter();
     let value = values.next()?;
@@ -115,7 +118,7 @@ fn family(media_type: &[u8]) -> Option<Family> {
     }
 }
 
-/// The trailers-only answer.
+/// The trailers-only response.
 pub(crate) fn response<B>(
     rejection: &Rejection,
     media_type: MediaType,
@@ -134,7 +137,7 @@ pub(crate) fn response<B>(
     response
 }
 
-/// The encoding of `grpc-message`: `%x20-24 / %x26-7E` stand for themselves.
+/// The encoding of `grpc-message`: `%x20-24 / %x26-7E` are not encoded.
 fn percent_encode(message: &str) -> String {
     let mut encoded = String::with_capacity(message.len());
     for octet in message.bytes() {

@@ -1,4 +1,4 @@
-//! Refusals: what went wrong, and the answers it gets, from one table.
+//! Refusals: the reasons, and the responses that one table derives from them.
 
 pub(crate) mod challenge;
 pub(crate) mod grpc;
@@ -20,15 +20,15 @@ pub use self::request_summary::RequestSummary;
 pub use self::responder::{EmptyBody, ProblemJson, RejectionFn, ResponseForRejection};
 use crate::claims::Scope;
 
-/// The most characters of a description that are written into a header field.
+/// A header field gets at most this many characters of a description.
 pub(crate) const MAX_DESCRIPTION: usize = 256;
 
-/// Why a request is refused, for the client: the reason, and the answer that follows from it.
+/// Why a request is refused: the [reason](RejectionKind), and the status and error code that follow from it.
 ///
-/// A refusal's response carries it in its extensions, for outer layers to log. It never holds the
-/// token or anything that the client sent.
+/// The layer puts it into the extensions of the response, so that outer layers can log it. It never contains
+/// the token or anything else that the client sent.
 ///
-/// # Example: expired told from invalid
+/// # Example: tell an expired token from an invalid one
 ///
 /// ```
 /// use tower_jwt_auth::{Rejection, RejectionKind};
@@ -43,16 +43,27 @@ pub(crate) const MAX_DESCRIPTION: usize = 256;
 /// assert_eq!(advice(&Rejection::from(RejectionKind::ExpiredToken)), "ask for a new token");
 /// ```
 ///
-/// # Example: the answers that follow
+/// # Example: refuse in a custom rule
 ///
 /// ```
-/// use tower_jwt_auth::{Rejection, RejectionKind};
+/// use std::error::Error;
+/// use std::time::Duration;
+/// use tower_jwt_auth::{Rejection, Scope};
 ///
-/// let rejection = Rejection::from(RejectionKind::ExpiredToken);
-/// assert_eq!(rejection.status(), 401);
-/// assert_eq!(rejection.error_code(), Some("invalid_token"));
-/// assert_eq!(rejection.description(), "the token has expired");
-/// assert_eq!(rejection.to_string(), rejection.description());
+/// let unknown_key = Rejection::invalid_token().with_description("the key was revoked: ask for a new one");
+/// assert_eq!(unknown_key.status(), 401);
+/// assert_eq!(unknown_key.error_code(), Some("invalid_token"));
+/// assert_eq!(unknown_key.to_string(), "the key was revoked: ask for a new one");
+///
+/// let may_not_write = Rejection::insufficient_scope(Scope::from("orders:write"));
+/// assert_eq!(may_not_write.status(), 403);
+///
+/// let old_login = Rejection::insufficient_user_authentication(&[], Some(Duration::from_secs(300)));
+/// assert_eq!(old_login.status(), 401);
+///
+/// let database_is_down = Rejection::unavailable(std::io::Error::other("the connection was lost"));
+/// assert_eq!(database_is_down.status(), 503);
+/// assert_eq!(database_is_down.source().unwrap().to_string(), "the connection was lost");
 /// ```
 #[derive(Clone)]
 pub struct Rejection {
@@ -73,62 +84,26 @@ struct Details {
 }
 
 impl Rejection {
-    /// How long a client is asked to wait when nothing else is said.
+    /// The default of `Retry-After`, in seconds.
     const RETRY_AFTER: u64 = 5;
 
-    /// The token is not accepted: 401 `invalid_token` (RFC 6750 section 3.1). For rules of one's own
-    /// ([`verify_fn`](crate::verify_fn)).
-    ///
-    /// # Example: no such API key
-    ///
-    /// ```
-    /// use tower_jwt_auth::{Rejection, RejectionKind};
-    ///
-    /// fn user(key: &str) -> Result<&'static str, Rejection> {
-    ///     match key {
-    ///         "demo-key-alice" => Ok("alice"),
-    ///         _ => Err(Rejection::invalid_token()),
-    ///     }
-    /// }
-    /// let rejection = user("another").unwrap_err();
-    /// assert_eq!(rejection.kind(), RejectionKind::InvalidToken);
-    /// assert_eq!(rejection.status(), 401);
-    /// ```
+    /// A custom rule (such as [`verify_fn`](crate::verify_fn)) does not accept the token: 401 `invalid_token`
+    /// (RFC 6750 section 3.1).
     pub fn invalid_token() -> Self {
         RejectionKind::InvalidToken.into()
     }
 
-    /// The token is good, but does not permit this: 403 `insufficient_scope`, naming the scope that
-    /// would (RFC 6750 section 3.1).
-    ///
-    /// # Example: an action of its own
-    ///
-    /// ```
-    /// use tower_jwt_auth::{Rejection, Scope};
-    ///
-    /// let rejection = Rejection::insufficient_scope(Scope::from("orders:write"));
-    /// assert_eq!(rejection.status(), 403);
-    /// ```
+    /// The token is valid but lacks a scope: 403 `insufficient_scope`, with the scope that is needed
+    /// (RFC 6750 section 3.1).
     pub fn insufficient_scope(scope: Scope) -> Self {
         Self::from(RejectionKind::InsufficientScope).with(|details| details.scope = Some(scope))
     }
 
-    /// The user has to authenticate more strongly or anew: 401
+    /// The user has to log in again, or by a stronger method (step-up): 401
     /// `insufficient_user_authentication` (RFC 9470 section 3).
     ///
-    /// `acr_values`, in the order of preference, and `max_age`, in whole seconds, say how; leave
-    /// out what does not matter.
-    ///
-    /// # Example: a login within the last five minutes
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use tower_jwt_auth::Rejection;
-    ///
-    /// let five_minutes = Duration::from_secs(300);
-    /// let rejection = Rejection::insufficient_user_authentication(&[], Some(five_minutes));
-    /// assert_eq!(rejection.status(), 401);
-    /// ```
+    /// `acr_values` names the authentication context classes that are accepted, in order of preference; leave
+    /// it empty to accept any. `max_age` is the greatest age of the login, in whole seconds.
     pub fn insufficient_user_authentication(
         acr_values: &[&str],
         max_age: Option<Duration>,
@@ -139,23 +114,12 @@ impl Rejection {
         })
     }
 
-    /// The token cannot be verified at the moment, and why, for the operator's log: 503 with `Retry-After`
-    /// (RFC 9110 sections 15.6.4 and 10.2.3), 5 seconds by default. Never an answer to a bad token.
+    /// The token cannot be verified at the moment, for example because a database is down: 503 with
+    /// `Retry-After`, 5 seconds by default (RFC 9110 sections 15.6.4 and 10.2.3). Do not use it for an invalid
+    /// token.
     ///
-    /// The cause is the [`source()`](Error::source) of the rejection and is never sent to the client.
-    ///
-    /// # Example: the database is down
-    ///
-    /// ```
-    /// use std::error::Error;
-    /// use std::time::Duration;
-    /// use tower_jwt_auth::Rejection;
-    ///
-    /// let error = std::io::Error::other("the connection was lost");
-    /// let rejection = Rejection::unavailable(error).with_retry_after(Duration::from_secs(30));
-    /// assert_eq!(rejection.status(), 503);
-    /// assert_eq!(rejection.source().unwrap().to_string(), "the connection was lost");
-    /// ```
+    /// The cause becomes the [`source()`](Error::source) of the rejection, for the operator's log. It is never
+    /// sent to the client.
     pub fn unavailable<E>(source: E) -> Self
     where
         E: Into<Box<dyn Error + Send + Sync>>,
@@ -164,28 +128,19 @@ impl Rejection {
             .with(|details| details.cause = Some(Arc::from(source.into())))
     }
 
-    /// Replaces the time after which the client may try again: whole seconds, at least 1; 5 by default.
-    /// Only a 503 has it.
+    /// Replaces the time after which the client may retry: whole seconds, at least 1; 5 by default. Only a
+    /// 503 has it.
     #[must_use]
     pub fn with_retry_after(self, retry_after: Duration) -> Self {
         self.with(|details| details.retry_after = Some(retry_after))
     }
 
-    /// Replaces the description; by default that of the table at [`RejectionKind`].
+    /// Replaces the description. Each [`RejectionKind`] has a default.
     ///
-    /// The client sees it, as `error_description` and as the gRPC message, so it must not hold what
-    /// clients should not learn. Any text will do: control characters become spaces; in a challenge, so do
-    /// other characters that must not be there (RFC 6750 section 3), and a quotation mark becomes `'`. Header
-    /// fields get the first 256 characters. A responder that writes HTML has to escape it.
-    ///
-    /// # Example: what the client should do
-    ///
-    /// ```
-    /// use tower_jwt_auth::Rejection;
-    ///
-    /// let rejection = Rejection::invalid_token().with_description("the key was revoked: ask for a new one");
-    /// assert_eq!(rejection.description(), "the key was revoked: ask for a new one");
-    /// ```
+    /// The client sees it, as `error_description` and as the gRPC message: leave out what clients must not
+    /// learn. Any text is accepted. Control characters become spaces. In a challenge, other characters that it
+    /// cannot contain become spaces too, and a quotation mark becomes `'` (RFC 6750 section 3). Header fields
+    /// get the first 256 characters. A responder that writes HTML has to escape the description.
     #[must_use]
     pub fn with_description<T>(self, description: T) -> Self
     where
@@ -198,24 +153,15 @@ impl Rejection {
         self.with(|details| details.description = Some(description))
     }
 
-    /// Adds a header field to the response, in every form of it; none by default.
+    /// Adds a header field to the response, over HTTP and over gRPC; none by default.
     ///
-    /// A field that the response already has is left as it is, except that challenges
-    /// (`WWW-Authenticate`) are added to those that are there. Further calls with one name add values.
-    ///
-    /// # Example: where to read more
-    ///
-    /// ```
-    /// use http::{HeaderValue, header::LINK};
-    /// use tower_jwt_auth::Rejection;
-    ///
-    /// let help = HeaderValue::from_static("</docs/tokens>; rel=\"help\"");
-    /// let rejection = Rejection::invalid_token().with_header(LINK, help);
-    /// ```
+    /// A second call with the same name adds a value. If the response already has a field of this name, the
+    /// response's own field is kept and this one is left out. Only `WWW-Authenticate` is added to the existing
+    /// challenges.
     #[must_use]
     pub fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
         self.with(|details| {
-            // A map that is full (32,768 fields) stays as it is.
+            // A full map (32,768 fields) does not take the field.
             let _ = details.headers.get_or_insert_default().try_append(name, value);
         })
     }
@@ -234,7 +180,7 @@ impl Rejection {
         self.kind
     }
 
-    /// Whether it is the token that is bad, for whatever reason: `error="invalid_token"`.
+    /// Whether the token itself is invalid: `error="invalid_token"`.
     pub fn is_invalid_token(&self) -> bool {
         self.error_code() == Some("invalid_token")
     }
@@ -244,14 +190,15 @@ impl Rejection {
         self.kind.status()
     }
 
-    /// The OAuth error code (RFC 6750 section 3.1); `None` when no credentials were given.
+    /// The OAuth error code (RFC 6750 section 3.1); `None` for a request without bearer credentials and for a
+    /// 503.
     pub fn error_code(&self) -> Option<&'static str> {
         self.kind.error_code()
     }
 
     /// The gRPC status code: 7 (permission denied), 14 (unavailable) or 16 (unauthenticated).
     ///
-    /// # Example: in a service of tonic's
+    /// # Example: a `Status` in a tonic service
     ///
     /// ```
     /// use tower_jwt_auth::Rejection;
@@ -273,10 +220,10 @@ impl Rejection {
             .unwrap_or_else(|| self.kind.description())
     }
 
-    /// What the token did not match: an issuer, an audience or a limit that is configured, or the
-    /// name of the claim that is missing, has the wrong type, does not fit the type of the claims, or
-    /// shows another kind of token. For the operator's log, never sent to the client; it never holds
-    /// a value of the token.
+    /// What the token did not match: the configured issuer, audience or limit, or the name of the claim that
+    /// caused the refusal. `None` when there is nothing to name.
+    ///
+    /// It is for the operator's log. It never contains a value of the token, and is never sent to the client.
     ///
     /// # Example: a token for another service
     ///
@@ -295,25 +242,25 @@ impl Rejection {
         self.details.as_ref()?.expected.as_deref()
     }
 
-    /// The scope that the token lacks, of a rejection that [`insufficient_scope`](Self::insufficient_scope)
-    /// made.
+    /// The needed scope, given to [`insufficient_scope`](Self::insufficient_scope).
     pub fn scope(&self) -> Option<&Scope> {
         self.details.as_ref()?.scope.as_ref()
     }
 
-    /// The authentication context classes that would do, in the order of preference, of a rejection that
-    /// [`insufficient_user_authentication`](Self::insufficient_user_authentication) made.
+    /// The accepted authentication context classes, in order of preference, given to
+    /// [`insufficient_user_authentication`](Self::insufficient_user_authentication).
     pub fn acr_values(&self) -> impl Iterator<Item = &str> {
         let values = self.details.as_ref().and_then(|details| details.acr_values.as_deref());
         values.into_iter().flat_map(str::split_ascii_whitespace)
     }
 
-    /// The greatest age of an authentication that would do, of such a rejection.
+    /// The greatest accepted age of the login, given to
+    /// [`insufficient_user_authentication`](Self::insufficient_user_authentication).
     pub fn max_age(&self) -> Option<Duration> {
         self.details.as_ref()?.max_age.map(Duration::from_secs)
     }
 
-    /// The time after which the client may try again; `None` unless it is a 503.
+    /// The time after which the client may retry; `None` unless the status is 503.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after_seconds().map(Duration::from_secs)
     }
@@ -357,8 +304,8 @@ impl fmt::Debug for Rejection {
 }
 
 impl Error for Rejection {
-    /// Why the token cannot be verified at the moment, for the operator: the cause given to
-    /// [`unavailable`](Rejection::unavailable), or the [`KeySourceError`](crate::KeySourceError).
+    /// The cause given to [`unavailable`](Rejection::unavailable), or the
+    /// [`KeySourceError`](crate::KeySourceError) when the keys are unavailable.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.details.as_ref()?.cause.as_deref().map(|cause| cause as _)
     }

@@ -3,12 +3,11 @@ use std::fmt;
 use http::request::Parts;
 use http::{Method, Uri};
 
-/// The method and the URI of a request: what a closure
-/// ([`JwtAuthLayer::with_rejection_fn`](crate::JwtAuthLayer::with_rejection_fn)) knows of the request that it
-/// answers.
+/// The method and the URI of a refused request, for the closure of
+/// [`JwtAuthLayer::with_rejection_fn`](crate::JwtAuthLayer::with_rejection_fn).
 ///
-/// `Debug` leaves the query out, which may hold a token. A custom
-/// [`ResponseForRejection`](crate::ResponseForRejection) can remember this, or anything else of the head.
+/// A custom [`ResponseForRejection`](crate::ResponseForRejection) can remember this, or anything else of the
+/// head. `Debug` omits the query, which may contain a token.
 #[derive(Clone)]
 pub struct RequestSummary {
     method: Method,
@@ -21,14 +20,14 @@ impl RequestSummary {
         &self.method
     }
 
-    /// The URI as the layer saw it: inside of axum's `Router::nest` its path lacks the prefix (see
+    /// The URI as the layer sees it: inside of axum's `Router::nest` the path lacks the prefix (see
     /// [the page on layer order](crate::docs::layer_order)).
     pub fn uri(&self) -> &Uri {
         &self.uri
     }
 }
 
-/// Allocates nothing for the methods that HTTP defines and for a URI that a server has read.
+/// Allocates nothing for the methods that HTTP defines and for a URI that a server parsed.
 impl From<&Parts> for RequestSummary {
     fn from(head: &Parts) -> Self {
         Self { method: head.method.clone(), uri: head.uri.clone() }

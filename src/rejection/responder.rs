@@ -1,4 +1,4 @@
-//! What writes the response of a refused HTTP request.
+//! Responders: they write the response of a refused HTTP request.
 
 use std::fmt;
 
@@ -12,21 +12,21 @@ use crate::rejection::request_summary::RequestSummary;
 
 /// Writes the response of a refused HTTP request.
 ///
-/// Provided are [`EmptyBody`] (the default), [`ProblemJson`], and closures
-/// ([`JwtAuthLayer::with_rejection_fn`](crate::JwtAuthLayer::with_rejection_fn)). Implement it for a body that
-/// none of them can make, or to read more of the request than its method and URI.
+/// The crate has [`EmptyBody`] (the default), [`ProblemJson`], and closures
+/// ([`JwtAuthLayer::with_rejection_fn`](crate::JwtAuthLayer::with_rejection_fn)). Implement the trait for a
+/// body type that none of them can make, or to read more of the request than its method and URI.
 ///
 /// The layer completes every response:
 ///
-/// - It adds `Cache-Control: no-store`, `Retry-After` and the fields of [`Rejection::with_header`] where the
-///   response lacks them.
+/// - It adds `Cache-Control: no-store`, `Retry-After` and the fields of [`Rejection::with_header`] unless the
+///   response already has them.
 /// - It appends its `WWW-Authenticate` challenge, unless the response already has one for the scheme `Bearer`.
-/// - It replaces a status that would tell the client that all is well (1xx and 2xx).
+/// - It replaces a status that means success (1xx and 2xx).
 /// - It puts the [`Rejection`] into the response's extensions.
 ///
-/// gRPC refusals are written by the layer, with the [`empty_body`](Self::empty_body) of the responder.
+/// The layer itself writes gRPC refusals, with the [`empty_body`](Self::empty_body) of the responder.
 ///
-/// # Example: plain text that names the path
+/// # Example: plain text with the path
 ///
 /// ```
 /// use http::{Response, request::Parts};
@@ -67,30 +67,30 @@ use crate::rejection::request_summary::RequestSummary;
     note = "a closure is set by `with_rejection_fn`; for any other body, implement `ResponseForRejection`"
 )]
 pub trait ResponseForRejection<B>: Send + Sync + 'static {
-    /// What the response needs to know of the request, whose head may be gone when the response is
-    /// written: `()` for nothing, [`RequestSummary`] for its method and URI, or a custom type.
+    /// The data of the request that the response needs. The head of the request may be consumed before the
+    /// response is written. Use `()` for nothing, [`RequestSummary`] for method and URI, or a custom type.
     type Remembered: Send + 'static;
 
-    /// Reads that from the head.
+    /// Reads this data from the head of a request.
     ///
-    /// The layer may call it for requests that it accepts, so it should be cheap; it may leave it out for
-    /// gRPC requests. `Authorization` is marked as sensitive by then.
+    /// Keep it cheap: the layer may call it for requests that it accepts, too. It may skip the call for gRPC
+    /// requests. `Authorization` is already marked as sensitive.
     fn remember(&self, head: &Parts) -> Self::Remembered;
 
-    /// The response to this request.
+    /// Writes the response to this request.
     fn response_for_rejection(
         &self,
         rejection: &Rejection,
         request: &Self::Remembered,
     ) -> Response<B>;
 
-    /// A body of no bytes, for the refusals of gRPC requests.
+    /// An empty body, for the refusals of gRPC requests.
     fn empty_body(&self) -> B;
 }
 
-/// Answers with the status and the challenge, and an empty body: the default.
+/// Writes the status and an empty body: the default. The layer adds the challenge.
 ///
-/// # Example: a login page for one path only
+/// # Example: a login page for one path
 ///
 /// ```
 /// use http::{Response, request::Parts};
@@ -131,7 +131,7 @@ pub trait ResponseForRejection<B>: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EmptyBody;
 
-// Without this the compiler's message would name the missing `Default` alone, and not the way out.
+// Without this the compiler's message would only name the missing `Default`, not the solution.
 #[diagnostic::do_not_recommend]
 impl<B: Default> ResponseForRejection<B> for EmptyBody {
     type Remembered = ();
@@ -149,10 +149,10 @@ impl<B: Default> ResponseForRejection<B> for EmptyBody {
     }
 }
 
-/// Answers with problem details (RFC 9457): `application/problem+json` with `title`, `status`,
-/// `detail`, and, where there is one, the OAuth code as `error`.
+/// Writes problem details (RFC 9457): `application/problem+json` with `title`, `status`, `detail`, and the
+/// OAuth error code as `error` if there is one.
 ///
-/// # Example: what it writes
+/// # Example: the members of the body
 ///
 /// ```
 /// use bytes::Bytes;
@@ -171,7 +171,7 @@ impl<B: Default> ResponseForRejection<B> for EmptyBody {
 pub struct ProblemJson {}
 
 impl ProblemJson {
-    /// Problem details with the members `title`, `status`, `detail` and `error`.
+    /// A responder that writes problem details.
     pub fn new() -> Self {
         Self::default()
     }
@@ -205,10 +205,10 @@ impl<B: From<Bytes>> ResponseForRejection<B> for ProblemJson {
     }
 }
 
-/// A closure as responder; made by
+/// A closure as responder, made by
 /// [`JwtAuthLayer::with_rejection_fn`](crate::JwtAuthLayer::with_rejection_fn).
 ///
-/// # Example: its name, for a function
+/// # Example: name the type of a layer
 ///
 /// ```
 /// use http::Response;

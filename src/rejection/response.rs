@@ -1,4 +1,4 @@
-//! The answer to a refused request: over gRPC to gRPC, and over HTTP to all others.
+//! The response to a refused request: gRPC for a gRPC request, HTTP for all others.
 
 use std::mem;
 
@@ -14,10 +14,10 @@ use crate::rejection::grpc::{GrpcAnswers, MediaType};
 use crate::rejection::responder::ResponseForRejection;
 use crate::rejection::{Rejection, challenge, grpc};
 
-/// What is kept of a request, so that a refusal can be written when its head is gone. For a responder that
-/// remembers nothing it costs no allocation.
+/// What is kept of a request, so that a refusal can be written after its head was consumed. For a responder
+/// that remembers nothing it costs no allocation.
 pub(crate) enum Asked<M> {
-    /// gRPC, in this form.
+    /// gRPC, with this `content-type`.
     Grpc(MediaType),
     /// Plain HTTP, with what the responder remembers.
     Http(M),
@@ -34,7 +34,7 @@ impl<M> Asked<M> {
         }
     }
 
-    /// The answer to this request.
+    /// The response that refuses this request.
     pub(crate) fn refuse<B, R>(
         self,
         rejection: Rejection,
@@ -152,7 +152,7 @@ pub(crate) fn complete_headers(
     }
 }
 
-/// The fields of the rejection that the response lacks; challenges stand beside each other.
+/// Adds the fields of [`Rejection::with_header`] that the response lacks; challenges are always added.
 fn add_own_headers(headers: &mut HeaderMap, rejection: &Rejection) {
     let Some(own) = rejection.headers() else { return };
     for name in own.keys() {
