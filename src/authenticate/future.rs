@@ -15,14 +15,14 @@ use crate::rejection::ResponseForRejection;
 use crate::verify::PendingVerdict;
 
 pin_project! {
-    /// The response future of [`JwtAuth`](crate::JwtAuth): waits for the verdict where it takes
-    /// time, then forwards or refuses.
+    /// The response future of [`JwtAuth`](crate::JwtAuth). It waits until the token is verified, then forwards
+    /// the request or refuses it.
     ///
     /// `M` is what the responder remembers of a request (`()` for [`EmptyBody`](crate::EmptyBody) and
-    /// [`ProblemJson`](crate::ProblemJson)). The future is `Send` where the inner service, its future and
-    /// its bodies are, and `Unpin` where the inner future is.
+    /// [`ProblemJson`](crate::ProblemJson)). The future is `Send` if the inner service, its future and its
+    /// bodies are `Send`, and `Unpin` if the inner future is.
     ///
-    /// # Example: in the signature of one's own service, without a box
+    /// # Example: name the future in a custom service
     ///
     /// ```
     /// use http::{Request, Response};
@@ -38,7 +38,6 @@ pin_project! {
     /// {
     ///     service.call(request)
     /// }
-    /// # let _ = call::<tower::util::BoxCloneService<Request<String>, Response<String>, ()>>;
     /// ```
     pub struct ResponseFuture<S, C, R, ReqB, M = ()>
     where
@@ -67,8 +66,8 @@ pin_project! {
     }
 }
 
-/// All that a request needs to go on once the verdict is there. Boxed, so that the future of those
-/// that need not wait stays small.
+/// A request that waits for its verification, with all that it needs afterwards. Boxed, so that the future of
+/// a request that does not wait stays small.
 pub(crate) struct Waiting<S, C, R, ReqB> {
     pub(crate) verdict: PendingVerdict<C>,
     /// The instance that was polled ready.
@@ -122,7 +121,7 @@ where
                     if let (Some(headers), Ok(response)) = (headers.take(), &mut response) {
                         headers.add_to(response.headers_mut());
                     }
-                    // What the inner future held, such as a permit, is free with its response.
+                    // Drops the inner future: what it holds, such as a permit, is released with the response.
                     state.set(State::Done);
                     return Poll::Ready(response);
                 }
@@ -130,7 +129,7 @@ where
                     Some(response) => return Poll::Ready(Ok(response)),
                     None => return Poll::Pending,
                 },
-                // Polled again after it was ready.
+                // Polled again after it completed.
                 StateProj::Done => return Poll::Pending,
                 StateProj::Wait { waiting } => {
                     let Some(pending) = waiting.as_mut() else { return Poll::Pending };

@@ -13,15 +13,15 @@ use crate::rejection::grpc::GrpcAnswers;
 use crate::rejection::{EmptyBody, Rejection, RejectionFn, RequestSummary};
 use crate::verify::VerifyToken;
 
-/// Lets requests pass that bear a good token, with its claims in their extensions, and refuses all
-/// others.
+/// Forwards requests that have a valid token, and refuses all others.
 ///
-/// One value fits every service, body and framework; cloning it is cheap. `C` is the type of the
-/// claims, and `R` writes the responses of refused HTTP requests.
+/// The inner service finds the claims in the request's extensions, as a
+/// [`VerifiedToken<C>`](crate::VerifiedToken). `C` is the type of the claims. `R` writes the responses of
+/// refused HTTP requests. A layer fits any service, body and framework, and is cheap to clone.
 ///
-/// A request needs exactly one `Authorization: Bearer` (RFC 6750 section 2.1). A refusal is the
-/// status and the challenge of the table at [`RejectionKind`](crate::RejectionKind); to a gRPC
-/// request it is a trailers-only gRPC answer.
+/// A request needs exactly one `Authorization: Bearer` (RFC 6750 section 2.1). A refusal has the status of the
+/// table at [`RejectionKind`](crate::RejectionKind), and a challenge. A gRPC request gets a trailers-only gRPC
+/// response.
 ///
 /// # Refusals from below
 ///
@@ -44,7 +44,7 @@ use crate::verify::VerifyToken;
 /// use tower_jwt_auth::{Algorithm, JwtAuthLayer, JwtVerifier, VerificationKey};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-/// let key = VerificationKey::from_secret(b"an example of a secret: 32 octets", Algorithm::HS256)?;
+/// let key = VerificationKey::from_secret(b"an example of a secret: 32 bytes", Algorithm::HS256)?;
 /// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
 /// let service = ServiceBuilder::new()
 ///     .layer(JwtAuthLayer::new(verifier))
@@ -63,18 +63,17 @@ pub struct JwtAuthLayer<C = RegisteredClaims, R = EmptyBody> {
 }
 
 impl<C: Send + Sync + 'static> JwtAuthLayer<C> {
-    /// A layer that asks this verifier: a [`JwtVerifier`](crate::JwtVerifier), or another rule
-    /// ([`VerifyToken`]).
+    /// A layer that verifies tokens with a [`JwtVerifier`](crate::JwtVerifier) or another [`VerifyToken`].
     ///
-    /// By default every request needs a token, the realm is `api`, HTTP refusals have an empty body,
-    /// and a gRPC request gets a gRPC answer.
+    /// By default every request needs a token, the realm is `api`, HTTP refusals have an empty body, and a gRPC
+    /// request gets a gRPC response.
     pub fn new(verifier: impl VerifyToken<C>) -> Self {
         Self { policy: Arc::new(Policy::new(Arc::new(verifier))), responder: Arc::new(EmptyBody) }
     }
 }
 
 impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
-    /// Replaces what writes the responses of refused HTTP requests; [`EmptyBody`] by default.
+    /// Replaces the responder, which writes the responses of refused HTTP requests; [`EmptyBody`] by default.
     ///
     /// For a closure, see [`with_rejection_fn`](Self::with_rejection_fn).
     #[must_use]
@@ -83,18 +82,17 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
         JwtAuthLayer { policy: self.policy, responder: Arc::new(responder) }
     }
 
-    /// Replaces what writes the responses of refused HTTP requests by a closure.
+    /// Replaces the responder by a closure, which writes the responses of refused HTTP requests.
     ///
-    /// The body has to be `Default`, for the refusals of gRPC requests, whose body is empty. Implement
-    /// [`ResponseForRejection`](crate::ResponseForRejection) for another body, to read more of the request
-    /// than its method and URI, or where the type has to be written down (a field, what a function returns),
-    /// which cannot be done for a closure.
+    /// The body type has to be `Default`, for the empty body of gRPC refusals. Implement
+    /// [`ResponseForRejection`](crate::ResponseForRejection) for another body type, to read more of the request
+    /// than its method and URI, or where the type of the layer has to be named (a field, a return type): the
+    /// type of a closure has no name.
     ///
     /// It writes what the layer refuses, and what the parts below it refuse (see "Refusals from below" at
     /// [`JwtAuthLayer`]).
     ///
-    /// The closure sees the URI as this layer does: inside of axum's `Router::nest`, its path lacks the
-    /// prefix (see [`exempt`](Self::exempt)).
+    /// Inside of axum's `Router::nest`, the path of the URI lacks the prefix (see [`exempt`](Self::exempt)).
     ///
     /// # Example: a custom page
     ///
@@ -105,7 +103,7 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let key = VerificationKey::from_secret(b"an example of a secret: 32 octets", Algorithm::HS256)?;
+    /// let key = VerificationKey::from_secret(b"an example of a secret: 32 bytes", Algorithm::HS256)?;
     /// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
     /// let layer = JwtAuthLayer::new(verifier).with_rejection_fn(|rejection, request| {
     ///     let page = format!("{} is not for everybody: {rejection}", request.uri().path());
@@ -130,45 +128,43 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
         self.with_rejection_response(RejectionFn(respond))
     }
 
-    /// Replaces the realm of the challenges, which tells people what the token is for; `api` by
-    /// default (RFC 9110 section 11.5).
+    /// Replaces the realm of the challenges, which names the protected area for people; `api` by default
+    /// (RFC 9110 section 11.5).
     ///
     /// # Errors
     ///
-    /// When it is empty or holds anything but printable ASCII.
+    /// If the realm is empty or contains other characters than printable ASCII.
     pub fn with_realm(mut self, realm: &str) -> Result<Self, ConfigError> {
         self.policy_mut().set_realm(realm)?;
         Ok(self)
     }
 
-    /// Lets requests pass that bear no credentials, or those of another scheme only: the two that
-    /// are challenged without an error code (RFC 6750 section 3.1). Off by default, when they are
-    /// refused. A bad token does not pass either way.
+    /// Forwards requests without credentials, or with credentials of another scheme only. By default they are
+    /// refused. A request with an invalid token is refused in any case.
     ///
-    /// Handlers then see whether there is a token: `Option<VerifiedToken<C>>` with axum, the
-    /// extensions elsewhere. It is always a token that this layer verified: one of a layer outside of
-    /// it, with claims of the same type, is removed.
+    /// Handlers see whether there is a token: by `Option<VerifiedToken<C>>` with axum, else in the extensions.
+    /// It is always a token that this layer verified: the layer removes a token with the same claims type that
+    /// an outer layer verified.
     #[must_use]
     pub fn optional(mut self) -> Self {
         self.policy_mut().optional = true;
         self
     }
 
-    /// Lets requests pass without a look at their token when the predicate accepts their head: health
-    /// checks, or metadata that clients read before they have a token (RFC 9728 section 3). None by
-    /// default. A further call replaces the predicate.
+    /// Forwards requests without verification if the predicate accepts their head. Use it for health checks, or
+    /// for metadata that clients read before they have a token (RFC 9728 section 3). No request is exempt by
+    /// default. A second call replaces the predicate.
     ///
-    /// Compare whole paths: a prefix opens more than it says. The path is as the client wrote it,
-    /// not normalized (RFC 3986 section 6.2.2).
+    /// Compare whole paths: a prefix also matches longer paths. The path is not normalized (RFC 3986 section
+    /// 6.2.2).
     ///
     /// **Inside of axum's `Router::nest` the path lacks the prefix**: a layer on the router that is
     /// nested at `/admin` sees `/health`, and opens `/admin/health`. Read the whole path from axum's
     /// `OriginalUri` in `head.extensions`, as [the page on layer order](crate::docs::layer_order) shows,
     /// or put the layer around the outer router.
     ///
-    /// Handlers see no [`VerifiedToken`](crate::VerifiedToken) of an exempt request, not even one that a
-    /// layer outside of this one left there with claims of the same type. The value of `Authorization`
-    /// is marked as sensitive all the same.
+    /// Handlers of an exempt request see no [`VerifiedToken<C>`](crate::VerifiedToken), not even that of an
+    /// outer layer. The value of `Authorization` is marked as sensitive also here.
     ///
     /// # Example: one path
     ///
@@ -179,7 +175,7 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let key = VerificationKey::from_secret(b"an example of a secret: 32 octets", Algorithm::HS256)?;
+    /// let key = VerificationKey::from_secret(b"an example of a secret: 32 bytes", Algorithm::HS256)?;
     /// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
     /// let service = ServiceBuilder::new()
     ///     .layer(JwtAuthLayer::new(verifier).exempt(|head| head.uri.path() == "/health"))
@@ -198,12 +194,12 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
         self
     }
 
-    /// Answers refused gRPC-Web requests by gRPC-Web, and gRPC requests by gRPC. Off by default: the
-    /// answer is an HTTP 200 with a `grpc-status`, and a request is gRPC-Web by its `content-type` alone,
-    /// which any page and any client can send to a service that has no gRPC.
+    /// Refuses gRPC-Web requests by a gRPC-Web response, and gRPC requests by a gRPC response. By default a
+    /// refused gRPC-Web request gets an HTTP status.
     ///
-    /// Only for a service that browsers call by gRPC-Web, without a translator outside of this layer
-    /// (such as `tonic_web::GrpcWebLayer`) that makes gRPC of it. Replaces
+    /// Call it only for a service that browsers call by gRPC-Web, and only if no translator (such as
+    /// `tonic_web::GrpcWebLayer`) is outside of this layer. A gRPC-Web refusal is an HTTP 200, and any client
+    /// can make its request look like gRPC-Web by the `content-type`. Replaces
     /// [`without_grpc`](Self::without_grpc).
     #[must_use]
     pub fn with_grpc_web(mut self) -> Self {
@@ -211,12 +207,12 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
         self
     }
 
-    /// Answers refused gRPC requests by an HTTP status, as any others. By default a request that is
-    /// gRPC beyond doubt gets a gRPC answer, an HTTP 200 (gRPC over HTTP/2, "Responses"). Replaces
+    /// Refuses gRPC requests by an HTTP status, like all others. By default a gRPC request gets a gRPC
+    /// response, which is an HTTP 200 (gRPC over HTTP/2, "Responses"). Replaces
     /// [`with_grpc_web`](Self::with_grpc_web).
     ///
-    /// Call it where a status of 2xx means "allow": in a service that a proxy asks about each request
-    /// (nginx `auth_request`, Envoy `ext_authz` over HTTP, Traefik `ForwardAuth`).
+    /// Call it in a service that authorizes requests for a proxy, where a 2xx status means "allow" (nginx
+    /// `auth_request`, Envoy `ext_authz` over HTTP, Traefik `ForwardAuth`).
     #[must_use]
     pub fn without_grpc(mut self) -> Self {
         self.policy_mut().grpc_answers = GrpcAnswers::Never;

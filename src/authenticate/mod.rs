@@ -1,4 +1,4 @@
-//! Who is it? The decision over a request's head: a plain function, which the service wires up.
+//! Authentication: a plain function decides about the head of a request, and the service calls it.
 
 mod future;
 mod layer;
@@ -27,10 +27,10 @@ use crate::verify::{
     Accepted, Extras, PendingVerdict, VerificationState, VerifiedToken, VerifyToken, append,
 };
 
-/// What a layer is told, shared by all its services.
+/// The configuration of a layer, shared by all its services.
 pub(crate) struct Policy<C> {
     pub(crate) verifier: Arc<dyn VerifyToken<C>>,
-    /// Those that the verifier accepts.
+    /// The schemes that the verifier accepts.
     schemes: Arc<[TokenScheme]>,
     pub(crate) challenges: Arc<Challenges>,
     pub(crate) exempt: Option<Arc<Predicate>>,
@@ -42,15 +42,15 @@ pub(crate) struct Policy<C> {
 
 pub(crate) type Predicate = dyn Fn(&Parts) -> bool + Send + Sync;
 
-/// What is to become of a request.
+/// What happens with a request.
 pub(crate) enum Decision<C> {
     /// It goes on, without a token.
     Pass { writes: bool },
     /// It goes on, with its token.
     Verified(Accepted<C>),
-    /// It does not.
+    /// It is refused.
     Refused(Rejection),
-    /// It waits.
+    /// It waits for the verifier.
     Pending(PendingVerdict<C>),
 }
 
@@ -96,10 +96,10 @@ impl<C: Send + Sync + 'static> Policy<C> {
         Ok(())
     }
 
-    /// Decides over one request.
+    /// Decides about one request.
     pub(crate) fn authenticate(&self, head: &mut Parts) -> Decision<C> {
         let found = authorization::extract(&head.headers, &self.schemes);
-        // Before the predicate, which may print the head, and on every path: so may what comes after.
+        // On every path, and before the predicate runs: the predicate and inner services may print the head.
         mark_sensitive(&mut head.headers, found.as_ref().err().copied());
         if self.exempt.as_ref().is_some_and(|is_exempt| is_exempt(head)) {
             return self.pass(head);
@@ -121,7 +121,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
     }
 
     fn pass(&self, head: &mut Parts) -> Decision<C> {
-        // What an outer layer verified fits its rules, and not those of this layer.
+        // A token of an outer layer was not verified by the rules of this layer.
         head.extensions.remove::<VerifiedToken<C>>();
         head.extensions.insert(PassedWithoutToken);
         head.extensions.insert(NoToken::<C>::new());
@@ -149,7 +149,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
         Admitted { headers, writes: !is_inner || self.has_own_form }
     }
 
-    /// What to keep of a request that may be refused.
+    /// Keeps what the response needs if the request is refused.
     pub(crate) fn remember<B, R>(&self, head: &Parts, responder: &R) -> Asked<R::Remembered>
     where
         R: ResponseForRejection<B>,
@@ -188,8 +188,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
     }
 }
 
-/// Marks the `Authorization` values as sensitive, good or bad and of whatever scheme: `Debug` then
-/// hides them.
+/// Marks all `Authorization` values as sensitive, valid or not, of any scheme, so that `Debug` hides them.
 fn mark_sensitive(headers: &mut HeaderMap, refusal: Option<RejectionKind>) {
     let mark = |value: &mut HeaderValue| value.set_sensitive(true);
     match refusal {

@@ -14,15 +14,15 @@ use crate::rejection::{EmptyBody, ResponseForRejection};
 
 /// The service of a [`JwtAuthLayer`](crate::JwtAuthLayer).
 ///
-/// A verdict that is known at once costs the inner service nothing: no clone, no box. When it takes
-/// time, the instance that was polled ready waits with the request, and a clone takes its place.
-/// After a refusal a clone takes its place too, so that what it had reserved, such as a permit of
-/// tower's `ConcurrencyLimit`, is free at once.
+/// A token that is verified at once costs no clone of the inner service and no box. If verification takes time,
+/// the instance that was polled ready waits with the request, and a clone replaces it. A clone replaces it also
+/// after a refusal, so that a resource that the instance reserved (such as a permit of tower's
+/// `ConcurrencyLimit`) is released at once.
 ///
-/// So the inner service must be `Clone`, and the clone must share its limits: true of all of
-/// tower's but `RateLimit`, which wants a `Buffer` around it. Its response body must be one that `R` can make:
-/// [`EmptyBody`] needs a `Default`. The bodies of some layers have none (see
-/// [the page on layer order](crate::docs::layer_order)), nor has `hyper::body::Incoming`: map them.
+/// So the inner service must be `Clone`, and its clones must share their limits. All services of tower do,
+/// except `RateLimit`: put a `Buffer` around it. `R` must be able to make the response body: [`EmptyBody`]
+/// needs a body that is `Default`. The bodies of some layers (see [the page on layer
+/// order](crate::docs::layer_order)) and `hyper::body::Incoming` are not: map them.
 pub struct JwtAuth<S, C = RegisteredClaims, R = EmptyBody> {
     inner: S,
     policy: Arc<Policy<C>>,
@@ -90,7 +90,7 @@ impl<S, C: Send + Sync + 'static, R> JwtAuth<S, C, R> {
 }
 
 impl<S: Clone, C, R> JwtAuth<S, C, R> {
-    /// The instance that was polled ready; the clone left behind has yet to be.
+    /// Takes the instance that was polled ready, and leaves a clone that was not.
     fn take_ready(&mut self) -> S {
         let clone = self.inner.clone();
         mem::replace(&mut self.inner, clone)
