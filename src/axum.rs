@@ -1,4 +1,4 @@
-//! For axum: extractors of the verified token and of the presented token, and refusals as responses.
+//! axum: extractors of the verified and the presented token, and refusals as responses.
 
 use std::fmt;
 
@@ -13,27 +13,13 @@ use crate::extract::{PresentedToken, TokenScheme, authorization};
 use crate::rejection::{Rejection, RejectionKind, response};
 use crate::verify::VerifiedToken;
 
-/// Why an extractor has no token: there is no layer (500, with a hint to the developer), or the
-/// layer let a request pass that bears none (401, with the layer's challenge).
-///
-/// # Example: it is a response
-///
-/// ```
-/// use axum::response::IntoResponse;
-/// use tower_jwt_auth::{ExtractorRejection, RejectionKind, VerifiedToken};
-///
-/// let rejection = ExtractorRejection::Rejection(RejectionKind::MissingCredentials.into());
-/// assert_eq!(rejection.into_response().status(), 401);
-///
-/// let missing = <VerifiedToken>::from_extensions(&http::Extensions::new()).unwrap_err();
-/// assert_eq!(ExtractorRejection::MissingLayer(missing).into_response().status(), 500);
-/// ```
+/// Why an extractor found no token.
 #[non_exhaustive]
 #[derive(Clone, Debug)]
 pub enum ExtractorRejection {
-    /// The layer is missing, or is for other claims.
+    /// The layer is missing, or has another claims type: 500, with a hint for the developer.
     MissingLayer(MissingLayer),
-    /// The request bears no token.
+    /// The layer forwarded a request without a token: 401, with the challenge of the layer.
     Rejection(Rejection),
 }
 
@@ -58,19 +44,9 @@ impl IntoResponse for ExtractorRejection {
 }
 
 impl IntoResponse for MissingLayer {
-    /// 500: it is not the client's fault. In debug builds the body says what is missing; in release
-    /// builds it refers to the log, where feature `tracing` puts one `error` event for each type that a
-    /// handler asked for.
-    ///
-    /// # Example: no layer
-    ///
-    /// ```
-    /// use axum::response::IntoResponse;
-    /// use tower_jwt_auth::VerifiedToken;
-    ///
-    /// let missing = <VerifiedToken>::from_extensions(&http::Extensions::new()).unwrap_err();
-    /// assert_eq!(missing.into_response().status(), 500);
-    /// ```
+    /// A 500, since the client is not at fault. In debug builds the body names the missing type. In release
+    /// builds it does not; with feature `tracing` the body refers to the log, which has one `error` event for
+    /// each missing type.
     fn into_response(self) -> Response {
         self.log();
         let body = self.body(cfg!(debug_assertions));
@@ -84,7 +60,7 @@ impl IntoResponse for Rejection {
     ///
     /// Where there is no layer, it is the status and the challenge, with the default realm and an empty body.
     ///
-    /// # Example: an action that the token does not permit
+    /// # Example: a handler refuses
     ///
     /// ```
     /// use axum::response::IntoResponse;
@@ -100,6 +76,8 @@ impl IntoResponse for Rejection {
     }
 }
 
+/// The verified token, from a layer with the same claims type.
+///
 /// # Example: the claims in a handler
 ///
 /// ```
@@ -140,7 +118,10 @@ where
     }
 }
 
-/// # Example: with a token or without
+/// The verified token, or `None` if the layer forwarded the request without one
+/// ([`optional`](crate::JwtAuthLayer::optional), [`exempt`](crate::JwtAuthLayer::exempt)).
+///
+/// # Example: with or without a token
 ///
 /// ```
 /// use serde::Deserialize;
@@ -154,10 +135,9 @@ where
 /// async fn greet(token: Option<VerifiedToken<Claims>>) -> String {
 ///     match token {
 ///         Some(token) => format!("hello, {}", token.sub),
-///         None => "hello, whoever you are".into(),
+///         None => "hello, guest".into(),
 ///     }
 /// }
-/// # let _ = greet;
 /// ```
 impl<S, C> OptionalFromRequestParts<S> for VerifiedToken<C>
 where
@@ -175,19 +155,9 @@ where
     }
 }
 
-/// The token as it came, for handing it on. It is there only behind a layer, which verified it; it is
-/// read from the `Authorization` header, so nothing in between may change that header.
-///
-/// # Example: what came
-///
-/// ```
-/// use tower_jwt_auth::PresentedToken;
-///
-/// async fn length(token: PresentedToken) -> String {
-///     token.as_str().len().to_string()
-/// }
-/// # let _ = length;
-/// ```
+/// The text of the verified token, to forward it to another service. It needs a layer around the handler, which
+/// verified the token. It is read from the `Authorization` header, so no service in between may change that
+/// header.
 impl<S: Send + Sync> FromRequestParts<S> for PresentedToken {
     type Rejection = ExtractorRejection;
 
@@ -199,9 +169,9 @@ impl<S: Send + Sync> FromRequestParts<S> for PresentedToken {
     }
 }
 
-/// The token as it came, or `None` where a layer let the request pass without one.
+/// The text of the verified token, or `None` if a layer forwarded the request without one.
 ///
-/// # Example: handed on where there is one
+/// # Example: the header for a call of another service
 ///
 /// ```
 /// use tower_jwt_auth::PresentedToken;
@@ -209,7 +179,6 @@ impl<S: Send + Sync> FromRequestParts<S> for PresentedToken {
 /// async fn authorization(token: Option<PresentedToken>) -> String {
 ///     token.map(|token| format!("Bearer {}", token.as_str())).unwrap_or_default()
 /// }
-/// # let _ = authorization;
 /// ```
 impl<S: Send + Sync> OptionalFromRequestParts<S> for PresentedToken {
     type Rejection = MissingLayer;

@@ -1,4 +1,4 @@
-//! What a layer leaves in a request's extensions for handlers, and the error where it is missing.
+//! The markers that a layer puts into a request's extensions, and the error if they are missing.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -29,30 +29,21 @@ impl<C> Clone for NoToken<C> {
     }
 }
 
-/// There is no verified token in the request's extensions: a mistake of the developer, not of the
-/// client.
+/// The request's extensions contain no verified token of this claims type: usually a mistake of the developer,
+/// not of the client.
 ///
-/// Its text names the claims type by its Rust path. It is for the log, not for a client. As an axum
-/// response it is a 500 that says in debug builds alone what is missing; with feature `tracing`, the
-/// first one for each claims type is an `error` event.
-///
-/// # Example: what it says
-///
-/// ```
-/// use tower_jwt_auth::VerifiedToken;
-///
-/// let missing = VerifiedToken::<u32>::from_extensions(&http::Extensions::new()).unwrap_err();
-/// assert!(missing.to_string().starts_with("no `VerifiedToken<u32>` in the request's extensions"));
-/// ```
+/// The text names the claims type by its Rust path. It is for the log, not for clients. As an axum response
+/// it is a 500; only debug builds show the text to the client. With feature `tracing`, the first one for each
+/// claims type is an `error` event.
 #[derive(Clone)]
 pub struct MissingLayer {
     expected: Expected,
 }
 
-/// What was looked for.
+/// The missing type.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expected {
-    /// A verified token with claims of this type, as the compiler writes it.
+    /// A verified token with the claims type of this name.
     Claims(&'static str),
     #[cfg(feature = "axum")]
     PresentedToken,
@@ -68,8 +59,7 @@ impl MissingLayer {
         Self { expected: Expected::PresentedToken }
     }
 
-    /// Writes one `error` event for each type that a handler asks for. Clients can make it ask as often as
-    /// they like.
+    /// Writes one `error` event for each missing type. More would let clients fill the log.
     #[cfg(all(feature = "tracing", feature = "axum"))]
     pub(crate) fn log(&self) {
         static REPORTED: Mutex<Vec<Expected>> = Mutex::new(Vec::new());
@@ -91,7 +81,7 @@ impl MissingLayer {
     #[allow(clippy::unused_self, reason = "it logs with feature `tracing`")]
     pub(crate) fn log(&self) {}
 
-    /// The body of the 500: the whole hint for the developer, or what everybody may know.
+    /// The body of the 500: the whole text in debug builds, and no Rust path in release builds.
     #[cfg(feature = "axum")]
     pub(crate) fn body(&self, is_debug_build: bool) -> String {
         match (is_debug_build, cfg!(feature = "tracing")) {
