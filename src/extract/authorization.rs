@@ -1,4 +1,4 @@
-//! Where is the token? `Authorization: Bearer` (RFC 6750 section 2.1), exactly once.
+//! Finds the token in `Authorization: Bearer` (RFC 6750 section 2.1), which must occur exactly once.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -8,22 +8,21 @@ use crate::rejection::RejectionKind;
 
 const SCHEME: &[u8] = b"Bearer";
 
-/// The longest value that is read: the longest token that a verifier can be told to accept (64 KiB),
-/// the scheme and some spaces.
+/// The longest value that is read: the longest token that a verifier can be configured to accept (64 KiB), the
+/// scheme and some spaces.
 const MAX_VALUE: usize = 65 * 1024;
 
-/// So many commas, quotation marks and backslashes are looked at in one value. `Digest` and the like
-/// have some thirty.
+/// At most this many commas, quotation marks and backslashes are examined in one value. Credentials of `Digest`
+/// have about thirty.
 const MAX_MARKS: usize = 256;
 
-/// The one bearer token of a request.
+/// The one token of a request, if its scheme is one of `schemes`.
 ///
-/// No credentials, and those of another scheme, are "missing" (RFC 6750 section 3.1: such a request
-/// gets a challenge without an error). Two field lines, two credentials in one line, an empty value
-/// and one outside `token68` are a malformed request. So is a value too long to be read, but for a
-/// bearer token, which is then too long.
-///
-/// A token of a scheme that is not one of these is of "another scheme".
+/// - No credentials, or those of another scheme: the challenge has no error (RFC 6750 section 3.1).
+/// - Two field lines, two credentials in one line, an empty value, or one that is not a `token68`: a malformed
+///   request.
+/// - A value longer than [`MAX_VALUE`]: a token that is too long if the scheme is `Bearer`, else a malformed
+///   request.
 pub(crate) fn extract(
     headers: &HeaderMap,
     schemes: &[TokenScheme],
@@ -59,7 +58,7 @@ pub(crate) fn extract(
     }
 }
 
-/// What follows the scheme, when it is `Bearer`.
+/// The rest of the value after the scheme, if this is `Bearer`.
 fn after_bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.split_at_checked(SCHEME.len())?;
     let ends = !rest.first().is_some_and(|byte| is_token_char(*byte));
@@ -72,29 +71,31 @@ pub(crate) fn is_token68(value: &[u8]) -> bool {
     let padding = value.iter().rev().take_while(|&&octet| octet == b'=').count();
     let length = value.len().saturating_sub(padding);
     let Some(value) = value.get(..length) else { return false };
-    // No early exit within a chunk: so the compiler makes vector instructions of it.
+    // No early exit within a chunk, so that the compiler emits vector instructions.
     let strays = |chunk: &[u8]| chunk.iter().fold(0, |strays, octet| strays | stray(*octet));
     !value.is_empty() && value.chunks(64).all(|chunk| strays(chunk) == 0)
 }
 
-/// Not 0 for an octet outside the alphabet of `token68`.
+/// Not 0 for a byte outside of the alphabet of `token68`.
 #[inline]
 fn stray(octet: u8) -> u8 {
-    // `-`, `.`, `/` and the digits stand side by side; setting one bit folds the letters' case.
+    // `-`, `.`, `/` and the digits are adjacent; setting one bit makes letters lower case.
     let digit_or_mark = octet.wrapping_sub(b'-') <= b'9' - b'-';
     let letter = (octet | 0x20).wrapping_sub(b'a') <= b'z' - b'a';
     u8::from(!(digit_or_mark | letter | (octet == b'_') | (octet == b'+') | (octet == b'~')))
 }
 
-/// `tchar` of RFC 9110 section 5.6.2: what the name of a scheme is made of.
+/// `tchar`, a character of a scheme's name (RFC 9110 section 5.6.2).
 fn is_token_char(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }
 
-/// Why the value is refused when a comma, outside a quoted string, begins further credentials: a
-/// scheme and a space, where the parameter of a scheme such as `Digest` would be a name and an equals
-/// sign. Likewise when there are too many marks to tell.
+/// The refusal of a value that contains a second set of credentials after a comma, or more marks than
+/// [`MAX_MARKS`].
+///
+/// The comma must be outside of quoted strings. After it, a scheme and a space begin credentials; a name and an
+/// equals sign are a parameter of the first scheme, such as `Digest`.
 fn second_credential(credentials: &[u8]) -> Option<RejectionKind> {
     let mut rest = credentials;
     let mut quoted = false;
@@ -108,14 +109,14 @@ fn second_credential(credentials: &[u8]) -> Option<RejectionKind> {
             b'"' => quoted = !quoted,
             b',' if begins_credential(tail) => return Some(RejectionKind::MultipleCredentials),
             b',' => {}
-            // A backslash: the next character does not count.
+            // A backslash escapes the next character.
             _ => rest = tail.get(1..).unwrap_or_default(),
         }
     }
     Some(RejectionKind::MalformedCredentials)
 }
 
-/// The first of the two marks, and what follows it.
+/// The first of the two marks, and the text after it.
 fn next_mark(one: u8, other: u8, text: &[u8]) -> Option<(u8, &[u8])> {
     let (mark, tail) = text.get(memchr::memchr2(one, other, text)?..)?.split_first()?;
     Some((*mark, tail))

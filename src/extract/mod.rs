@@ -1,4 +1,4 @@
-//! Where is the token? The credentials of a request.
+//! Extraction: finds the token of a request.
 
 pub(crate) mod authorization;
 mod presented_token;

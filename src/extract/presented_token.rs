@@ -7,13 +7,13 @@ use crate::crypto::constant_time;
 use crate::extract::authorization;
 use crate::rejection::{Rejection, RejectionKind};
 
-/// A token as the client presented it: its text, its [scheme](TokenScheme), and its
+/// A token as the client sent it, not yet verified: its text, its [scheme](TokenScheme), and its
 /// [source](TokenSource).
 ///
-/// The text is a non-empty `token68` (RFC 6750 section 2.1, RFC 9110 section 11.2); nothing else is known
-/// of it. Cloning it copies no text: the clones share the header value. `Debug` does not show the token.
+/// The text is a non-empty `token68` (RFC 6750 section 2.1, RFC 9110 section 11.2). Clones share the header
+/// value. `Debug` does not show the token.
 ///
-/// # Example: a test of a custom rule
+/// # Example: a token for the test of a custom rule
 ///
 /// ```
 /// use tower_jwt_auth::{PresentedToken, TokenScheme};
@@ -26,23 +26,23 @@ use crate::rejection::{Rejection, RejectionKind};
 /// ```
 #[derive(Clone)]
 pub struct PresentedToken {
-    /// Visible ASCII throughout the range: [`extract`] checks it.
+    /// Visible ASCII within the range, which the constructors check.
     value: HeaderValue,
     range: Range<usize>,
     scheme: TokenScheme,
     source: TokenSource,
 }
 
-/// How a client proves that a token is its own: the authentication scheme (RFC 9110 section 11.1).
+/// The authentication scheme of a token (RFC 9110 section 11.1).
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenScheme {
-    /// Whoever has the token may use it (RFC 6750).
+    /// Any client that has the token can use it (RFC 6750).
     Bearer,
 }
 
 impl TokenScheme {
-    /// The registered name, as in a challenge: `Bearer`.
+    /// The registered name: `Bearer`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Bearer => "Bearer",
@@ -56,7 +56,7 @@ impl fmt::Display for TokenScheme {
     }
 }
 
-/// The part of a request that a token was found in.
+/// The part of a request that contained a token.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenSource {
@@ -73,12 +73,12 @@ impl PresentedToken {
         Self { value, range, scheme, source: TokenSource::AuthorizationHeader }
     }
 
-    /// A bearer token that does not come with a request, as if its `Authorization` header were
-    /// `Bearer <token>`: for tests, and for calls of [`verify_token`](crate::VerifyToken::verify_token).
+    /// A bearer token without a request, as from an `Authorization: Bearer` header. Use it for tests, and for
+    /// calls of [`verify_token`](crate::VerifyToken::verify_token).
     ///
     /// # Errors
     ///
-    /// [`RejectionKind::MalformedCredentials`] when it is not a `token68`.
+    /// [`RejectionKind::MalformedCredentials`] if it is not a `token68`.
     pub fn bearer(token: &str) -> Result<Self, Rejection> {
         match HeaderValue::from_str(token) {
             Ok(mut value) if authorization::is_token68(token.as_bytes()) => {
@@ -89,27 +89,26 @@ impl PresentedToken {
         }
     }
 
-    /// The token: a secret of the client, which must not be logged. To compare it with a secret, use
+    /// The text of the token. It is a secret of the client: do not log it. To compare it with a secret, use
     /// [`matches`](Self::matches), not `==`.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
-    /// The scheme that it was presented with.
+    /// The scheme of the token.
     pub fn scheme(&self) -> TokenScheme {
         self.scheme
     }
 
-    /// Where it was found.
+    /// The part of the request that contained the token.
     pub fn source(&self) -> TokenSource {
         self.source
     }
 
-    /// Whether the token is this secret. How long that takes tells nothing of the secret but its length
-    /// in steps of 64 bytes: the SHA-256 hashes of both are compared in constant time.
+    /// Whether the token equals this secret, in constant time.
     ///
-    /// No token is empty, so an empty secret matches none. A secret has to be random: this does not slow
-    /// down guessing.
+    /// The SHA-256 hashes of both are compared, so the time reveals at most the length of the secret, in steps
+    /// of 64 bytes. An empty secret matches no token. Use a random secret: this does not slow down guessing.
     ///
     /// # Example: one API key
     ///
