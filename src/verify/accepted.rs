@@ -5,10 +5,10 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use crate::claims::NumericDate;
 use crate::verify::verified_token::VerifiedToken;
 
-/// What a [`VerifyToken`](crate::VerifyToken) returns for a token that it accepts: the token's claims, and
-/// what the layer should do beside.
+/// The result of a [`VerifyToken`](crate::VerifyToken) for a token that it accepts: the claims, and what the
+/// layer adds to the request and the response.
 ///
-/// It is made of claims by [`new`](Self::new), or of a [`VerifiedToken`] of another verifier by `From`.
+/// Make it from claims by [`new`](Self::new), or from the [`VerifiedToken`] of another verifier by `From`.
 ///
 /// # Example: an opaque token that expires
 ///
@@ -24,7 +24,7 @@ pub struct Accepted<C> {
     extras: Option<Box<Extras>>,
 }
 
-/// What goes with a token, into the request and onto its response.
+/// What the layer adds to the request and to its response.
 #[derive(Clone, Default)]
 pub(crate) struct Extras {
     pub(crate) extensions: Extensions,
@@ -32,46 +32,45 @@ pub(crate) struct Extras {
 }
 
 impl<C> Accepted<C> {
-    /// A token with these claims, of which nothing else is known.
+    /// A token with these claims, without a header and an expiry.
     pub fn new(claims: C) -> Self {
         VerifiedToken::new(claims, None, None).into()
     }
 
-    /// Replaces the time at which the token expires. By default, it is unknown, or that of the
-    /// [`VerifiedToken`].
+    /// Replaces the expiry of the token. The default is unknown, or the expiry of the [`VerifiedToken`].
     #[must_use]
     pub fn with_expires_at(self, expires_at: NumericDate) -> Self {
         Self { token: self.token.with_expires_at(expires_at), ..self }
     }
 
-    /// Adds a value to the extensions of the request, for the inner service; it replaces one of the same
-    /// type. There are none by default.
+    /// Adds a value to the extensions of the request, for the inner service; none by default. It replaces a
+    /// value of the same type.
     #[must_use]
     pub fn with_request_extension<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
         self.extras().extensions.insert(value);
         self
     }
 
-    /// Adds a header to the response of the inner service, beside those that it sets; for example the next
-    /// nonce of DPoP (RFC 9449 section 8.2). There are none by default.
+    /// Adds a header to the response of the inner service, for example the next nonce of DPoP (RFC 9449 section
+    /// 8.2); none by default. It does not replace headers of the same name.
     #[must_use]
     pub fn with_response_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         append(&mut self.extras().headers, name, value);
         self
     }
 
-    /// The token, as the layer puts it into the request's extensions.
+    /// The token that the layer puts into the request's extensions.
     pub fn token(&self) -> &VerifiedToken<C> {
         &self.token
     }
 
-    /// The token alone, without what goes with it.
+    /// The token, without the additions to the request and the response.
     pub fn into_token(self) -> VerifiedToken<C> {
         self.token
     }
 
-    /// Replaces the claims by what a function makes of them. All else stays, including the token's header
-    /// and the time at which it expires.
+    /// Converts the claims by a function. The header and the expiry of the token stay, as do the additions to
+    /// the request and the response.
     #[must_use]
     pub fn map_claims<D>(self, map: impl FnOnce(&C) -> D) -> Accepted<D> {
         Accepted { token: self.token.map_claims(map), extras: self.extras }
@@ -86,7 +85,7 @@ impl<C> Accepted<C> {
     }
 }
 
-/// Beyond the 32768 headers of a map, one is dropped.
+/// A full map (32,768 headers) does not take the header.
 pub(crate) fn append(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
     let _is_full = headers.try_append(name, value);
 }
@@ -104,7 +103,7 @@ impl<C> Clone for Accepted<C> {
 }
 
 impl<C> fmt::Debug for Accepted<C> {
-    /// Without the claims, which are personal data, and without the values of extensions and headers.
+    /// Omits the claims, which are personal data, and the values of extensions and headers.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let headers = self.extras.as_ref().map(|extras| &extras.headers);
         f.debug_struct("Accepted")

@@ -1,4 +1,4 @@
-//! Is it a good token? From its text to trusted claims.
+//! Verification: from the text of a token to trusted claims.
 
 mod accepted;
 mod issuer_set;

@@ -8,17 +8,17 @@ use crate::claims::{NumericDate, RegisteredClaims};
 use crate::extensions::MissingLayer;
 use crate::token::TokenHeader;
 
-/// Proof that a token was verified, and the claims it holds.
+/// The proof that a token was verified, with its claims.
 ///
-/// The layer puts it into the request's extensions; only verification can build one. Cloning it
-/// clones one `Arc`.
+/// The layer puts it into the request's extensions. Only verification can build one. Cloning it clones one
+/// `Arc`.
 ///
-/// It dereferences to the claims: `token.sub`. Its methods [`claims`](Self::claims),
-/// [`header`](Self::header) and [`expires_at`](Self::expires_at) hide methods of the same name of the
-/// claims, and are the only ones that ever will: everything else is an associated function, as
+/// It dereferences to the claims: `token.sub`. Its methods [`claims`](Self::claims), [`header`](Self::header)
+/// and [`expires_at`](Self::expires_at) hide methods of the claims with the same name. No further method ever
+/// will: all other functions are associated functions, such as
 /// [`VerifiedToken::into_claims(token)`](Self::into_claims).
 ///
-/// # Example: in any stack
+/// # Example: read the claims without axum
 ///
 /// ```
 /// use http::Request;
@@ -31,7 +31,7 @@ use crate::token::TokenHeader;
 /// assert!(subject(&Request::new(())).is_err());
 /// ```
 ///
-/// # Example: what is known of a token
+/// # Example: claims, expiry and header
 ///
 /// ```
 /// # #[cfg(feature = "test-util")] {
@@ -48,7 +48,7 @@ use crate::token::TokenHeader;
 /// ```
 pub struct VerifiedToken<C = RegisteredClaims> {
     verified: Arc<Verified<C>>,
-    /// Not behind the `Arc`, so that a rule can shorten the life of a token that is shared.
+    /// Outside of the `Arc`, so that a custom rule can replace it in a shared token.
     expires_at: Option<NumericDate>,
 }
 
@@ -57,8 +57,8 @@ struct Verified<C> {
     header: Option<TokenHeader>,
 }
 
-// No further method takes `self`: it would hide a method of the same name of the user's claims. What is
-// added later is an associated function, as those of `Arc` are.
+// No further method takes `self`: it would hide a method of the user's claims with the same name. Later
+// additions are associated functions, as with `Arc`.
 impl<C> VerifiedToken<C> {
     pub(crate) fn new(
         claims: C,
@@ -78,16 +78,16 @@ impl<C> VerifiedToken<C> {
         self.verified.header.as_ref()
     }
 
-    /// When the token expires: the `exp` of a JWT (RFC 7519 section 4.1.4), without the leeway;
-    /// `None` when it is not known.
+    /// The expiry of the token: the `exp` of a JWT (RFC 7519 section 4.1.4), without the leeway; `None` if it
+    /// is not known.
     pub fn expires_at(&self) -> Option<NumericDate> {
         self.expires_at
     }
 
-    /// Gives the claims away: moved out of the last clone of a token, and cloned where others remain, such
-    /// as the one in the extensions of a request.
+    /// Takes the claims out of the token. They are cloned if other clones of the token remain, such as the
+    /// one in the extensions of a request.
     ///
-    /// An associated function: `VerifiedToken::into_claims(token)`.
+    /// This is an associated function: `VerifiedToken::into_claims(token)`.
     pub fn into_claims(token: Self) -> C
     where
         C: Clone,
@@ -113,26 +113,8 @@ impl<C: Send + Sync + 'static> VerifiedToken<C> {
     ///
     /// # Errors
     ///
-    /// When there is none with claims of this type: the layer is missing, reads other claims, or
-    /// let the request pass without a token.
-    ///
-    /// # Example: claims of a type of one's own
-    ///
-    /// ```
-    /// # #[cfg(feature = "test-util")] {
-    /// use http::Extensions;
-    /// use tower_jwt_auth::VerifiedToken;
-    /// use tower_jwt_auth::test_util::verified_token;
-    ///
-    /// struct Tenant(u32);
-    ///
-    /// let mut extensions = Extensions::new();
-    /// extensions.insert(verified_token(Tenant(7))); // As the layer does, for a token that is good.
-    ///
-    /// assert_eq!(VerifiedToken::<Tenant>::from_extensions(&extensions).unwrap().0, 7);
-    /// assert!(<VerifiedToken>::from_extensions(&extensions).is_err()); // Other claims.
-    /// # }
-    /// ```
+    /// If there is no token with this claims type: the layer is missing, has another claims type, or
+    /// forwarded the request without a token.
     pub fn from_extensions(extensions: &Extensions) -> Result<&Self, MissingLayer> {
         extensions.get().ok_or_else(MissingLayer::for_claims::<C>)
     }
@@ -153,7 +135,7 @@ impl<C> Clone for VerifiedToken<C> {
 }
 
 impl<C> fmt::Debug for VerifiedToken<C> {
-    /// Without the claims, which are personal data.
+    /// Omits the claims, which are personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifiedToken")
             .field("header", &self.header())

@@ -14,10 +14,10 @@ use crate::verify::accepted::Accepted;
 /// [`IssuerSet`](crate::IssuerSet), [`dangerous_any_bearer`], a closure ([`verify_fn`],
 /// [`verify_async_fn`]), or a custom type.
 ///
-/// The layer finds the one well-formed token of a request and calls
-/// [`verify_token`](Self::verify_token). Refusals are written from the same table, whatever the rule.
+/// The layer extracts the token of a request and calls [`verify_token`](Self::verify_token). It writes the
+/// refusals of all verifiers from the table at [`RejectionKind`](crate::RejectionKind).
 ///
-/// # Example: a JWT, and one check more
+/// # Example: one more check of a JWT
 ///
 /// ```
 /// use http::request::Parts;
@@ -38,27 +38,6 @@ use crate::verify::accepted::Accepted;
 ///         })
 ///     }
 /// }
-/// # let _ = |verifier| OnlyAlice(verifier);
-/// ```
-///
-/// # Example: a rule that looks at the request too
-///
-/// ```
-/// use http::request::Parts;
-/// use tower_jwt_auth::{Accepted, PresentedToken, Rejection, Verification, VerifyToken};
-///
-/// /// A token for each path.
-/// struct PathTokens;
-///
-/// impl VerifyToken<()> for PathTokens {
-///     fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<()> {
-///         Verification::ready(match head.uri.path().strip_prefix('/') {
-///             Some(path) if token.matches(path) => Ok(Accepted::new(())),
-///             _ => Err(Rejection::invalid_token()),
-///         })
-///     }
-/// }
-/// # let _ = PathTokens;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot verify tokens with claims of type `{C}`",
@@ -67,14 +46,13 @@ use crate::verify::accepted::Accepted;
             a rule of your own by `verify_fn`, `verify_async_fn` or `dangerous_any_bearer`"
 )]
 pub trait VerifyToken<C>: Send + Sync + 'static {
-    /// Verifies one token, at once or later. It must not block.
+    /// Verifies one token, at once or by a future. It must not block. `head` is the head of the request.
     fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C>;
 
-    /// The schemes of the tokens that it accepts; [`TokenScheme::Bearer`] by default. The layer asks once,
-    /// when it is made. A token with another scheme counts as missing: [`verify_token`](Self::verify_token)
-    /// is not called.
+    /// The schemes of the tokens that it accepts; [`TokenScheme::Bearer`] by default. The layer calls this
+    /// once, when it is built. It treats a token with another scheme as missing.
     ///
-    /// A type that wraps another verifier forwards this, too.
+    /// A type that wraps another verifier has to forward this too.
     fn schemes(&self) -> &[TokenScheme] {
         &[TokenScheme::Bearer]
     }
@@ -90,13 +68,13 @@ impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
     }
 }
 
-/// The result of verifying a token: it is ready, or it takes time.
+/// The result of the verification of a token: ready, or pending.
 ///
-/// Results compose: [`and_then`](Self::and_then) checks more, [`map`](Self::map) changes what was accepted.
-/// It is a future, too: `verifier.verify_token(token, head).await` gives the result wherever it comes
-/// from, also to a rule that tries another verifier after a refusal.
+/// [`and_then`](Self::and_then) adds a check, [`map`](Self::map) changes an accepted result. It is also a
+/// future: `verifier.verify_token(token, head).await`. So a custom verifier can, for example, try a second
+/// verifier after a refusal.
 ///
-/// # Example: a token that may have been revoked
+/// # Example: a check for revoked tokens
 ///
 /// ```
 /// use http::request::Parts;
@@ -112,7 +90,7 @@ impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
 ///         let verification = self.0.verify_token(token, head);
 ///         Verification::pending(async move {
 ///             let accepted = verification.await?;
-///             // A token without an identifier cannot be revoked.
+///             // A token without `jti` cannot be revoked.
 ///             let id = accepted.token().jti.as_deref().ok_or_else(Rejection::invalid_token)?;
 ///             match is_revoked(id).await {
 ///                 true => Err(Rejection::invalid_token()),
@@ -121,7 +99,6 @@ impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
 ///         })
 ///     }
 /// }
-/// # let _ = |verifier| NotRevoked(verifier);
 /// ```
 #[must_use = "a token is neither accepted nor refused by a `Verification` that is dropped"]
 pub struct Verification<C>(pub(crate) VerificationState<C>);
@@ -135,15 +112,15 @@ pub(crate) type PendingVerdict<C> =
     Pin<Box<dyn Future<Output = Result<Accepted<C>, Rejection>> + Send>>;
 
 impl<C> Verification<C> {
-    /// The result is known. It costs no allocation, and no clone of the inner service.
+    /// A known result. It costs no allocation, and no clone of the inner service.
     pub fn ready(result: Result<Accepted<C>, Rejection>) -> Self {
         Self(VerificationState::Ready(result))
     }
 
-    /// The result takes time, and the request waits for it. The future is boxed; it is dropped when the
-    /// client disconnects.
+    /// A result that takes time: the request waits for it. The future is boxed. It is dropped if the client
+    /// disconnects.
     ///
-    /// # Example: introspection, with an expiry (RFC 7662)
+    /// # Example: token introspection (RFC 7662)
     ///
     /// ```
     /// use tower_jwt_auth::{Accepted, NumericDate, PresentedToken, Rejection, Verification};
@@ -157,7 +134,6 @@ impl<C> Verification<C> {
     ///         Ok(Accepted::new(subject).with_expires_at(NumericDate::from_unix_seconds(exp)))
     ///     })
     /// }
-    /// # let _ = verify;
     /// ```
     pub fn pending<F>(result: F) -> Self
     where
@@ -168,9 +144,9 @@ impl<C> Verification<C> {
 }
 
 impl<C: 'static> Verification<C> {
-    /// Checks an accepted token further; a refusal stays as it is.
+    /// Adds a check of an accepted token; a refusal is not changed.
     ///
-    /// A result that is ready stays ready, without an allocation. One that takes time is boxed once more.
+    /// A ready result stays ready, without an allocation. A pending one is boxed once more.
     pub fn and_then<D, F>(self, check: F) -> Verification<D>
     where
         F: FnOnce(Accepted<C>) -> Result<Accepted<D>, Rejection> + Send + 'static,
@@ -183,19 +159,8 @@ impl<C: 'static> Verification<C> {
         }
     }
 
-    /// Changes what was accepted; a refusal stays as it is. The costs are those of
-    /// [`and_then`](Self::and_then).
-    ///
-    /// # Example: claims of another type
-    ///
-    /// ```
-    /// use tower_jwt_auth::{Accepted, RegisteredClaims, Verification};
-    ///
-    /// fn subject(verification: Verification<RegisteredClaims>) -> Verification<Option<String>> {
-    ///     verification.map(|accepted| accepted.map_claims(|claims| claims.sub.clone()))
-    /// }
-    /// # let _ = subject;
-    /// ```
+    /// Changes an accepted result, for example by [`Accepted::map_claims`]; a refusal is not changed. The
+    /// cost is that of [`and_then`](Self::and_then).
     pub fn map<D, F>(self, map: F) -> Verification<D>
     where
         F: FnOnce(Accepted<C>) -> Accepted<D> + Send + 'static,
@@ -207,12 +172,12 @@ impl<C: 'static> Verification<C> {
 impl<C: 'static> Future for Verification<C> {
     type Output = Result<Accepted<C>, Rejection>;
 
-    /// Polled again after it was ready, it stays pending.
+    /// Returns `Pending` if it is polled again after it completed.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let VerificationState::Pending(result) = &mut self.0 {
             return result.as_mut().poll(cx);
         }
-        // A future without a size: the box does not allocate.
+        // The future has size zero: the box does not allocate.
         let never = VerificationState::Pending(Box::pin(std::future::pending()));
         match mem::replace(&mut self.0, never) {
             VerificationState::Ready(result) => Poll::Ready(result),
@@ -230,23 +195,23 @@ impl<C> fmt::Debug for Verification<C> {
     }
 }
 
-/// A custom rule as a closure: for API keys and other opaque tokens that can be verified at once.
+/// A verifier from a closure, for API keys and other opaque tokens that can be verified at once.
 ///
-/// What the closure returns becomes the claims of a [`VerifiedToken`](crate::VerifiedToken). Compare secrets by
+/// The closure returns the claims of the [`VerifiedToken`](crate::VerifiedToken). Compare secrets by
 /// [`PresentedToken::matches`], which takes constant time, or look up their hashes.
 ///
-/// # Example: API keys, by their hashes
+/// # Example: look up API keys by their hashes
 ///
 /// ```
 /// use std::collections::HashMap;
-/// use tower_jwt_auth::{PresentedToken, JwtAuthLayer, Rejection, verify_fn};
+/// use tower_jwt_auth::{JwtAuthLayer, PresentedToken, Rejection, verify_fn};
 ///
 /// # fn sha256(_: &str) -> [u8; 32] { [0; 32] }
-/// let users: HashMap<[u8; 32], String> = HashMap::from([(sha256("demo-key"), "alice".into())]);
-/// let layer = JwtAuthLayer::new(verify_fn(move |token: &PresentedToken| {
-///     users.get(&sha256(token.as_str())).cloned().ok_or_else(Rejection::invalid_token)
-/// }));
-/// # let _ = layer;
+/// fn layer(users: HashMap<[u8; 32], String>) -> JwtAuthLayer<String> {
+///     JwtAuthLayer::new(verify_fn(move |token: &PresentedToken| {
+///         users.get(&sha256(token.as_str())).cloned().ok_or_else(Rejection::invalid_token)
+///     }))
+/// }
 /// ```
 pub fn verify_fn<C, F>(verify: F) -> VerifyFn<F>
 where
@@ -255,13 +220,13 @@ where
     VerifyFn(verify)
 }
 
-/// A custom rule as an async function or closure: for tokens that a database or another service knows.
+/// A verifier from an async function or closure, for tokens that a database or another service knows.
 ///
-/// It takes the token by value, since its future outlives the call. The closure is called for each request,
-/// so it must be `Fn`: an `async move` closure that gives away what it captures is only `FnOnce`. Clone what
-/// the future needs in a plain closure, which then returns an `async move` block.
+/// It takes the token by value, since its future outlives the call. It is called for each request, so it must
+/// be `Fn`: an `async move` closure that moves its captures is only `FnOnce`. Use a plain closure that clones
+/// what the future needs and returns an `async move` block.
 ///
-/// # Example: a look-up in a shared database
+/// # Example: look up tokens in a database
 ///
 /// ```
 /// use std::sync::Arc;
@@ -280,7 +245,6 @@ where
 ///         }
 ///     }))
 /// }
-/// # let _ = layer;
 /// ```
 pub fn verify_async_fn<C, F, Fut>(verify: F) -> VerifyAsyncFn<F>
 where
@@ -290,35 +254,30 @@ where
     VerifyAsyncFn(verify)
 }
 
-/// Accepts **every** well-formed bearer token and verifies nothing: the presence of a token is all that
-/// is asked for, as with FastAPI's `HTTPBearer`.
+/// A verifier that accepts **every** well-formed bearer token and verifies nothing, like FastAPI's
+/// `HTTPBearer`.
 ///
-/// Anybody can make one up. For services that hand the token on to one that verifies it.
-///
-/// # Example: a token, any token
-///
-/// ```
-/// use tower_jwt_auth::{JwtAuthLayer, dangerous_any_bearer};
-///
-/// let layer: JwtAuthLayer<()> = JwtAuthLayer::new(dangerous_any_bearer());
-/// # let _ = layer;
-/// ```
+/// Any client can make up such a token. Use it only in a service that forwards the token to another one, which
+/// verifies it.
 pub fn dangerous_any_bearer() -> DangerousAnyBearer {
     DangerousAnyBearer
 }
 
-/// The rule of [`verify_fn`].
+/// The verifier that [`verify_fn`] makes.
 ///
-/// # Example: its name, for a function
+/// # Example: name the type for a function
 ///
 /// ```
 /// use tower_jwt_auth::{PresentedToken, Rejection, VerifyFn, verify_fn};
 ///
-/// fn nobody(_: &PresentedToken) -> Result<String, Rejection> {
+/// type Verify = fn(&PresentedToken) -> Result<String, Rejection>;
+///
+/// fn refuse_all(_: &PresentedToken) -> Result<String, Rejection> {
 ///     Err(Rejection::invalid_token())
 /// }
-/// let rule: VerifyFn<fn(&PresentedToken) -> Result<String, Rejection>> = verify_fn(nobody as fn(&_) -> _);
-/// # let _ = rule;
+/// fn verifier() -> VerifyFn<Verify> {
+///     verify_fn(refuse_all as Verify)
+/// }
 /// ```
 #[derive(Clone)]
 pub struct VerifyFn<F>(F);
@@ -338,22 +297,7 @@ impl<F> fmt::Debug for VerifyFn<F> {
     }
 }
 
-/// The rule of [`verify_async_fn`].
-///
-/// # Example: its name, for a function
-///
-/// ```
-/// use std::future::{Ready, ready};
-/// use tower_jwt_auth::{PresentedToken, Rejection, VerifyAsyncFn, verify_async_fn};
-///
-/// type Lookup = Ready<Result<String, Rejection>>;
-///
-/// fn nobody(_: PresentedToken) -> Lookup {
-///     ready(Err(Rejection::invalid_token()))
-/// }
-/// let rule: VerifyAsyncFn<fn(PresentedToken) -> Lookup> = verify_async_fn(nobody as fn(_) -> _);
-/// # let _ = rule;
-/// ```
+/// The verifier that [`verify_async_fn`] makes. A function pointer names its type, as with [`VerifyFn`].
 #[derive(Clone)]
 pub struct VerifyAsyncFn<F>(F);
 
@@ -374,7 +318,7 @@ impl<F> fmt::Debug for VerifyAsyncFn<F> {
     }
 }
 
-/// The rule of [`dangerous_any_bearer`].
+/// The verifier that [`dangerous_any_bearer`] makes.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug)]
 pub struct DangerousAnyBearer;
