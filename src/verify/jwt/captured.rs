@@ -1,4 +1,4 @@
-//! The value of a claim: read by the rules, and handed on to the user's type.
+//! The value of a claim, for the rules and for the user's type.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,7 +10,7 @@ use crate::claims::NumericDate;
 use crate::strict_json::NameSeed;
 use crate::verify::jwt::replay::{Json, Replay, ReplayValue};
 
-/// The value of a claim, which has been read whole: its JSON is valid.
+/// The value of a claim. It was read to its end: its JSON is valid.
 #[derive(Debug)]
 pub(super) enum Value<'de> {
     Text(Cow<'de, str>),
@@ -36,7 +36,7 @@ impl<'de> Value<'de> {
         }
     }
 
-    /// The text of a string.
+    /// The text, if the value is a string.
     pub(super) fn text(self) -> Option<Cow<'de, str>> {
         match self {
             Self::Text(text) => Some(text),
@@ -49,7 +49,7 @@ impl<'de> Value<'de> {
         }
     }
 
-    /// A string or an array of strings.
+    /// The texts, if the value is a string or an array of strings.
     pub(super) fn texts(self) -> Option<Texts<'de>> {
         match self {
             Self::Text(text) => Some(Texts::One(text)),
@@ -67,7 +67,7 @@ impl<'de> Value<'de> {
         }
     }
 
-    /// What the user's type gets, where it is not the JSON.
+    /// The value for the user's type; `None` if the type has to read the JSON.
     pub(super) fn replay(&self) -> Option<ReplayValue<'static, 'de>> {
         match *self {
             Self::Text(Cow::Borrowed(text)) | Self::Texts(Texts::One(Cow::Borrowed(text))) => {
@@ -80,11 +80,11 @@ impl<'de> Value<'de> {
     }
 }
 
-/// Where the JSON of a value is.
+/// The position of the JSON of a value.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source<'de> {
     Json(&'de str),
-    /// In the text of the claims, after this name, which is a part of it.
+    /// In the text of the claims, after this name. `name` is a slice of `text`.
     After {
         name: &'de str,
         text: &'de str,
@@ -92,8 +92,8 @@ pub(super) enum Source<'de> {
 }
 
 impl<'de> Source<'de> {
-    /// Hands a value on to the user's type, which gets a reader of this value alone: whatever it
-    /// does with it, the claims after this one are read as they are.
+    /// Deserializes the user's type from the value. The type gets a reader of this value only, so it cannot
+    /// change how the next claims are read.
     pub(super) fn hand_on<S: DeserializeSeed<'de>>(
         self,
         value: Option<ReplayValue<'_, 'de>>,
@@ -105,7 +105,7 @@ impl<'de> Source<'de> {
         }
     }
 
-    /// The JSON from the value on; more of the claims may follow.
+    /// The text from the start of the value to the end of the claims.
     fn json_after(name: &str, text: &'de str) -> Option<&'de str> {
         let start = name.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
         let rest = text.get(start.checked_add(name.len())?..)?.strip_prefix('"')?;
@@ -134,7 +134,7 @@ impl<'de> Source<'de> {
     }
 }
 
-/// The text of a string without escapes.
+/// The text, if the JSON is a string without escapes.
 fn plain_text(json: &str) -> Option<&str> {
     let text = json.strip_prefix('"')?.strip_suffix('"')?;
     memchr::memchr(b'\\', text.as_bytes()).is_none().then_some(text)
@@ -144,7 +144,7 @@ fn read<'de, S: DeserializeSeed<'de>>(json: &'de str, seed: S) -> Option<S::Valu
     seed.deserialize(&mut serde_json::Deserializer::from_str(json)).ok()
 }
 
-/// One string, or several.
+/// One string, or an array of strings.
 #[derive(Debug)]
 pub(super) enum Texts<'de> {
     One(Cow<'de, str>),
@@ -162,7 +162,7 @@ impl Texts<'_> {
     }
 }
 
-/// A number, as the JSON has it.
+/// A number of JSON.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Number {
     Unsigned(u64),
@@ -180,7 +180,7 @@ impl Number {
         }
     }
 
-    /// A whole number is an integer, however it is written (`1e3`, `1000.0`).
+    /// Converts a whole number to an integer, also from the spellings `1e3` and `1000.0`.
     pub(super) fn as_integer(self) -> Self {
         match self {
             Self::Float(number)
@@ -265,8 +265,8 @@ impl<'de> Visitor<'de> for NumberSeed {
         Ok(Number::Float(number))
     }
 
-    /// With `serde_json/arbitrary_precision`, which any crate of the user's may turn on, a number
-    /// comes as a map around its digits.
+    /// With the feature `arbitrary_precision` of `serde_json`, which any other crate can turn on, a number is
+    /// a map that contains its digits.
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Number, A::Error> {
         let number = serde_json::Number::deserialize(MapAccessDeserializer::new(map))?;
         match (number.as_u64(), number.as_i64(), number.as_f64()) {

@@ -1,5 +1,4 @@
-//! Is it for us, now? The rules over the registered claims: a plain function of the claims and the
-//! time.
+//! The rules for the registered claims: a plain function of the claims and the time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use crate::token::{Limits, is_media_type};
 use crate::verify::jwt::expected::{AudienceClaim, Expected, ExpectedAudience, ExpectedIssuer};
 use crate::verify::jwt::registered::{Kind, Registered, Wanted};
 
-/// What a verifier asks of a token.
+/// The configured rules of a verifier.
 #[derive(Clone)]
 pub(in crate::verify) struct Rules {
     issuer: Expected,
@@ -71,7 +70,7 @@ impl Rules {
         &self.issuer
     }
 
-    /// Which claims have to be written down beside the registered ones.
+    /// The claims that the rules need beside the registered ones.
     pub(super) fn wanted(&self) -> Wanted {
         Wanted {
             rfc9068: self.rfc9068,
@@ -81,7 +80,7 @@ impl Rules {
         }
     }
 
-    /// Checks the claims, and answers when the token expires. The clock is read once.
+    /// Checks the claims, and returns the expiry of the token. The clock is read once.
     pub(super) fn check(
         &self,
         claims: &Registered<'_>,
@@ -113,7 +112,7 @@ impl Rules {
                 check_token_use(claims)?;
             }
             return match &claims.in_place_of_audience {
-                // A token that has an audience is for that one.
+                // A token with an `aud` is for that audience.
                 Some(name) if claims.audience.is_none() && is_ours(name) => Ok(()),
                 Some(_) => {
                     Err(Rejection::from(RejectionKind::WrongAudience).with_expected(display))
@@ -175,11 +174,11 @@ impl Rules {
         }
     }
 
-    /// The claim by which a token names itself something else than an access token.
+    /// The claim that marks a token as something else than an access token.
     fn claim_of_another_kind(&self, claims: &Registered<'_>) -> Option<&'static str> {
         let id_tokens = self.accept_id_tokens;
         let hashes = id_tokens || self.allow_at_hash;
-        // `token_use` is Amazon Cognito's, `typ` Keycloak's.
+        // Amazon Cognito writes `token_use`, Keycloak `typ`.
         match claims.token_use {
             Some(Kind::Refresh) => return Some("token_use"),
             Some(Kind::Id) if !id_tokens => return Some("token_use"),
@@ -214,18 +213,18 @@ impl Rules {
     }
 }
 
-/// The operator is told which claim it is that the token lacks: that is configuration.
+/// The refusal of a token without a required claim, with the name of the claim for the log.
 fn missing(claim: &str) -> Rejection {
     Rejection::from(RejectionKind::MissingClaim).with_expected(&Arc::from(claim))
 }
 
-/// The operator is told by which claim, or that it is the header's `typ` that was expected to be
-/// another.
+/// The refusal of another type of token. For the log it names the claim that marks the token, or the expected
+/// `typ` of the header.
 fn wrong_type(what: &str) -> Rejection {
     Rejection::from(RejectionKind::WrongTokenType).with_expected(&Arc::from(what))
 }
 
-/// Is it an access token of Amazon Cognito?
+/// Checks that the token is an access token of Amazon Cognito.
 fn check_token_use(claims: &Registered<'_>) -> Result<(), Rejection> {
     match claims.token_use {
         Some(Kind::Access) => Ok(()),

@@ -1,46 +1,22 @@
-//! Whom tokens must be from, and for whom.
+//! The expected issuer and audience of tokens.
 
 use std::sync::Arc;
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
 
-/// Whom tokens must be from: the `iss` claim, required and compared exactly (RFC 7519
-/// section 4.1.1).
+/// The expected issuer of tokens: the `iss` claim, required and compared exactly (RFC 7519 section 4.1.1).
 ///
-/// From one string, or from several of which any will do: several spellings of *one* issuer.
-/// Several issuers are several verifiers, so that one's key never vouches for another's token.
-///
-/// # Example: with and without the slash
-///
-/// ```
-/// use tower_jwt_auth::ExpectedIssuer;
-///
-/// let issuer = ExpectedIssuer::from(["https://issuer.example", "https://issuer.example/"]);
-/// # let _ = issuer;
-/// ```
+/// It converts from one string, or from several spellings of the *same* issuer, such as
+/// `["https://issuer.example", "https://issuer.example/"]`. For several issuers, use an
+/// [`IssuerSet`](crate::IssuerSet): then a key of one issuer never verifies a token of another.
 #[derive(Clone, Debug)]
 pub struct ExpectedIssuer(Expected);
 
 impl ExpectedIssuer {
-    /// Any issuer, or none at all.
+    /// Accepts any `iss`, and tokens without one. By default `iss` is required.
     ///
-    /// Then the key alone says whose token it is (RFC 8725 section 3.8): whoever shares it can
-    /// issue tokens that are accepted here. Without it, `iss` is required.
-    ///
-    /// # Example: tokens that do not name their issuer
-    ///
-    /// ```
-    /// # #[cfg(feature = "test-util")] {
-    /// use tower_jwt_auth::test_util::TestIssuer;
-    /// use tower_jwt_auth::{ExpectedIssuer, JwtVerifier};
-    ///
-    /// let issuer = TestIssuer::new();
-    /// let keys = issuer.verification_keys();
-    /// let verifier = JwtVerifier::new(ExpectedIssuer::dangerous_any(), "https://api.test", keys)?;
-    /// assert!(verifier.verify_now(&issuer.token().without("iss").build()).is_ok());
-    /// # }
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// Then only the key identifies the issuer (RFC 8725 section 3.8): every service that can sign with this
+    /// key can issue tokens for this verifier.
     pub fn dangerous_any() -> Self {
         Self(Expected::Any)
     }
@@ -54,29 +30,19 @@ impl ExpectedIssuer {
     }
 }
 
-/// Whom tokens must be for: the `aud` claim, required, compared exactly (RFC 7519
-/// section 4.1.3).
+/// The expected audience of tokens: the `aud` claim, required and compared exactly (RFC 7519 section 4.1.3).
 ///
-/// From one string, or from several of which any will do. Where an issuer's access tokens have no
-/// `aud`, another claim is compared in its place:
+/// It converts from one string, or from several alternatives, such as `["https://api.example", "orders"]`.
+/// For an issuer whose access tokens have no `aud`, another claim is compared in its place:
 ///
 /// | claim | constructor | issuers |
 /// |---|---|---|
 /// | `azp` | [`authorized_parties`](Self::authorized_parties) | Clerk |
 /// | `client_id` | [`clients`](Self::clients) | WorkOS |
-/// | `client_id`, beside `token_use` | [`cognito_clients`](Self::cognito_clients) | Amazon Cognito |
+/// | `client_id`, with `token_use` | [`cognito_clients`](Self::cognito_clients) | Amazon Cognito |
 ///
-/// That claim is then required, a string, and compared exactly. A token that has an `aud` as well is
-/// for that audience, and is refused as [`WrongAudience`](crate::RejectionKind::WrongAudience).
-///
-/// # Example: an API with two names
-///
-/// ```
-/// use tower_jwt_auth::ExpectedAudience;
-///
-/// let audience = ExpectedAudience::from(["https://api.example", "orders"]);
-/// # let _ = audience;
-/// ```
+/// That claim must then be a string, and is required and compared exactly. A token that also has an `aud` is
+/// for that audience: it is refused as [`WrongAudience`](crate::RejectionKind::WrongAudience).
 #[derive(Clone, Debug)]
 pub struct ExpectedAudience {
     expected: Expected,
@@ -84,39 +50,23 @@ pub struct ExpectedAudience {
 }
 
 impl ExpectedAudience {
-    /// Any audience, or none at all.
+    /// Accepts any `aud`, and tokens without one. By default `aud` is required.
     ///
-    /// Then a token that the issuer made for another service opens this one too, and that service
-    /// can use it here (RFC 8725 section 3.9). Without it, `aud` is required.
-    ///
-    /// # Example: tokens that do not name their audience
-    ///
-    /// ```
-    /// # #[cfg(feature = "test-util")] {
-    /// use tower_jwt_auth::test_util::TestIssuer;
-    /// use tower_jwt_auth::{ExpectedAudience, JwtVerifier};
-    ///
-    /// let issuer = TestIssuer::new();
-    /// let keys = issuer.verification_keys();
-    /// let verifier = JwtVerifier::new("https://issuer.test", ExpectedAudience::dangerous_any(), keys)?;
-    /// assert!(verifier.verify_now(&issuer.token().without("aud").build()).is_ok());
-    /// # }
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// Then tokens for all other services of the issuer are accepted, and each of these services can use the
+    /// tokens that it receives here (RFC 8725 section 3.9).
     pub fn dangerous_any() -> Self {
         Self { expected: Expected::Any, claim: AudienceClaim::Aud }
     }
 
-    /// These authorized parties (`azp`), for tokens without an audience.
+    /// Expects one of these authorized parties (`azp`), for tokens without an `aud`.
     ///
-    /// With Clerk, `azp` is the origin of the page that got the token, such as
-    /// `https://app.example`: without a path, and without a slash at its end. With other issuers it
-    /// is the client.
+    /// With Clerk, `azp` is the origin of the page that requested the token, such as `https://app.example`,
+    /// without a path and a final slash. With other issuers it is the client.
     ///
-    /// An authorized party says who got a token, and not for which API. Where several APIs serve one
-    /// party, tell them apart by other claims.
+    /// `azp` names the party that requested the token, not the API. If several APIs serve the same party,
+    /// compare other claims too.
     ///
-    /// # Example: the pages of an application
+    /// # Example: the origins of an application's pages
     ///
     /// ```
     /// # #[cfg(feature = "test-util")] {
@@ -130,8 +80,8 @@ impl ExpectedAudience {
     /// let token = issuer.token().without("aud").claim("azp", "https://app.example");
     /// assert!(verifier.verify_now(&token.clone().build()).is_ok());
     ///
-    /// let elsewhere = token.claim("azp", "https://other.example").build();
-    /// let rejection = verifier.verify_now(&elsewhere).unwrap_err();
+    /// let of_another_page = token.claim("azp", "https://other.example").build();
+    /// let rejection = verifier.verify_now(&of_another_page).unwrap_err();
     /// assert_eq!(rejection.kind(), RejectionKind::WrongAudience);
     /// # }
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
@@ -140,12 +90,12 @@ impl ExpectedAudience {
         Self::in_place_of_audience(AudienceClaim::AuthorizedParty, parties)
     }
 
-    /// These clients (`client_id`, RFC 8693 section 4.3), for tokens without an audience, such as
+    /// Expects one of these clients (`client_id`, RFC 8693 section 4.3), for tokens without an `aud`, such as
     /// those of WorkOS.
     ///
-    /// A client says who asked for a token, and not for which API. Where several APIs serve one
-    /// client, tell them apart by other claims. For Amazon Cognito, use
-    /// [`cognito_clients`](Self::cognito_clients), which checks `token_use` too.
+    /// `client_id` names the client that requested the token, not the API. If several APIs serve the same
+    /// client, compare other claims too. For Amazon Cognito, use [`cognito_clients`](Self::cognito_clients),
+    /// which checks `token_use` too.
     pub fn clients<T: Into<String>>(clients: impl IntoIterator<Item = T>) -> Self {
         Self::in_place_of_audience(AudienceClaim::ClientId, clients)
     }
@@ -158,37 +108,14 @@ impl ExpectedAudience {
         Self { expected: Expected::one_of(values), claim }
     }
 
-    /// These app clients of an Amazon Cognito user pool, in place of an audience: its access tokens
-    /// have no `aud`.
+    /// Expects one of these app clients of an Amazon Cognito user pool, whose access tokens have no `aud`.
     ///
-    /// `token_use` must be `access` and `client_id` one of these; both are then required, strings,
-    /// and compared exactly. A token that has an `aud` as well is for whom that names, and refused:
-    /// an ID token, or an access token that was asked for by the name of a resource (RFC 8707), for
-    /// which the usual audience is right.
+    /// `token_use` must be `access`, and `client_id` one of these clients. Both are required strings and
+    /// compared exactly. A token with an `aud` is refused: it is an ID token, or an access token that was
+    /// requested for a resource (RFC 8707). For the latter, expect its audience instead.
     ///
-    /// A client says who asked for a token, and not for which API. Where several APIs serve one
-    /// client, tell them apart by `scope`. Of no client, and of one without a name, no verifier can be
-    /// made (Amazon, *Understanding the access token*).
-    ///
-    /// # Example: an access token of a user pool
-    ///
-    /// ```
-    /// # #[cfg(feature = "test-util")] {
-    /// use tower_jwt_auth::test_util::TestIssuer;
-    /// use tower_jwt_auth::{ExpectedAudience, JwtVerifier, RejectionKind};
-    ///
-    /// let pool = TestIssuer::new();
-    /// let clients = ExpectedAudience::cognito_clients(["web", "app"]);
-    /// let verifier = JwtVerifier::new("https://issuer.test", clients, pool.verification_keys())?;
-    ///
-    /// let token = pool.token().without("aud").claim("token_use", "access").claim("client_id", "app");
-    /// assert!(verifier.verify_now(&token.clone().build()).is_ok());
-    ///
-    /// let rejection = verifier.verify_now(&token.claim("client_id", "other").build()).unwrap_err();
-    /// assert_eq!(rejection.kind(), RejectionKind::WrongAudience);
-    /// # }
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// `client_id` names the client that requested the token, not the API. If several APIs serve the same
+    /// client, compare the `scope` too (Amazon, *Understanding the access token*).
     pub fn cognito_clients<T: Into<String>>(clients: impl IntoIterator<Item = T>) -> Self {
         Self::in_place_of_audience(AudienceClaim::CognitoClient, clients)
     }
@@ -197,7 +124,7 @@ impl ExpectedAudience {
         Self { expected: Expected::one_of(values), claim: AudienceClaim::Aud }
     }
 
-    /// The names that will do; none where any will.
+    /// The expected names; none if any audience is accepted.
     #[cfg(feature = "oidc-discovery")]
     pub(in crate::verify) fn names(&self) -> &[String] {
         match &self.expected {
@@ -212,7 +139,7 @@ impl ExpectedAudience {
     }
 }
 
-/// By which claim a token says whom it is for.
+/// The claim that is compared with the expected audience.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AudienceClaim {
     /// `aud`.
@@ -221,7 +148,7 @@ pub(super) enum AudienceClaim {
     AuthorizedParty,
     /// `client_id`.
     ClientId,
-    /// `client_id`, beside a `token_use` of `access`.
+    /// `client_id`, with a `token_use` of `access`.
     CognitoClient,
 }
 
@@ -241,7 +168,7 @@ pub(in crate::verify) enum Expected {
     Any,
     OneOf {
         values: Vec<String>,
-        /// The same, for the log.
+        /// The values in one text, for the log.
         display: Arc<str>,
     },
 }

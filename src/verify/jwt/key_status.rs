@@ -1,4 +1,4 @@
-//! The keys of a verifier, for whoever operates it.
+//! The keys of a verifier, for the operator: discovery, readiness and status.
 
 #[cfg(feature = "jwks-url")]
 use std::time::Duration;
@@ -19,35 +19,34 @@ use crate::verify::jwt::expected::ExpectedAudience;
 
 #[cfg(feature = "oidc-discovery")]
 impl JwtVerifier {
-    /// A verifier of tokens from `issuer`, for `audience`, with the keys that the issuer's metadata
-    /// lead to: see [`OidcDiscovery`]. The issuer is written once.
+    /// A verifier of tokens from `issuer`, for `audience`. It finds the keys by the issuer's metadata: see
+    /// [`OidcDiscovery`].
     ///
-    /// The metadata and the keys are fetched by the HTTP client that comes with the crate (feature
-    /// `reqwest-0_13`); for another client see [`discover_with`](Self::discover_with).
+    /// The crate's HTTP client fetches the metadata and the keys. For another client see
+    /// [`discover_with`](Self::discover_with). To fetch from another address than the issuer's name, or by
+    /// plain http in a closed network, give an [`OidcDiscovery`] to [`new`](Self::new).
     ///
-    /// Nothing is fetched yet, and a server can start while its issuer is away. The three ways to
+    /// Nothing is fetched yet, so a server can start while its issuer is unavailable. There are three ways to
     /// start:
     ///
-    /// | | |
+    /// | start | call |
     /// |---|---|
-    /// | lazily | just this: the first request waits for the keys |
-    /// | wait, so long at most | [`ready`](Self::ready) |
-    /// | fail fast | [`refresh`](Self::refresh) |
+    /// | at once; the first request waits for the keys | nothing more |
+    /// | wait for the keys, up to a time limit | [`ready`](Self::ready) |
+    /// | fail if the keys cannot be fetched | [`refresh`](Self::refresh) |
     ///
     /// # Errors
     ///
-    /// When the issuer is not an https URL (or http to this very machine), or the audience is an
-    /// empty string or list. For an issuer that is fetched from another address, or by plain http in a
-    /// closed network, give an [`OidcDiscovery`] to [`new`](Self::new).
+    /// If the issuer is not an https URL (or http to the loopback of this machine), or if the audience is an empty
+    /// string or list.
     ///
-    /// # Example: whoever the token is from
+    /// # Example: protect a service with the issuer's keys
     ///
     /// ```
     /// use tower_jwt_auth::{JwtAuthLayer, JwtVerifier};
     ///
     /// let verifier = JwtVerifier::discover("https://issuer.example", "https://api.example")?;
     /// let layer = JwtAuthLayer::new(verifier);
-    /// # let _ = layer;
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     #[cfg(feature = "reqwest-0_13")]
@@ -58,27 +57,13 @@ impl JwtVerifier {
         Self::new(issuer, audience, OidcDiscovery::new(issuer)?)
     }
 
-    /// A verifier of tokens from `issuer`, for `audience`, with the keys that the issuer's metadata
-    /// lead to, fetched by this client: [`discover`](Self::discover) without the feature
-    /// `reqwest-0_13`. See [`Fetch`].
+    /// A verifier of tokens from `issuer`, for `audience`, that fetches the issuer's metadata and keys by a
+    /// custom HTTP client: see [`Fetch`]. It does not need the feature `reqwest-0_13`.
     ///
     /// # Errors
     ///
-    /// As [`discover`](Self::discover).
-    ///
-    /// # Example: an issuer in memory
-    ///
-    /// ```
-    /// # #[cfg(feature = "test-util")] {
-    /// use tower_jwt_auth::JwtVerifier;
-    /// use tower_jwt_auth::test_util::MockIssuer;
-    ///
-    /// let issuer = MockIssuer::new();
-    /// let verifier = JwtVerifier::discover_with(issuer.issuer(), "https://api.test", issuer.clone())?;
-    /// # let _ = verifier;
-    /// # }
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// If the issuer is not an https URL (or http to the loopback of this machine), or if the audience is an empty
+    /// string or list.
     pub fn discover_with(
         issuer: &str,
         audience: impl Into<ExpectedAudience>,
@@ -89,13 +74,13 @@ impl JwtVerifier {
 }
 
 impl<C> JwtVerifier<C> {
-    /// Waits until there are keys to verify with, so long at most. Keys in memory are there.
+    /// Waits until keys are loaded, up to this time. Returns at once for local keys.
     ///
     /// # Errors
     ///
-    /// When the time is over; the message is that of the last fetch.
+    /// If no keys are loaded in time. The text contains the error of the last fetch.
     ///
-    /// # Example: half a minute, and then serve all the same
+    /// # Example: wait 30 seconds, then serve in any case
     ///
     /// ```
     /// use std::time::Duration;
@@ -106,7 +91,6 @@ impl<C> JwtVerifier<C> {
     ///         eprintln!("no keys yet, requests get 503 until then: {error}");
     ///     }
     /// }
-    /// # let _ = start;
     /// ```
     #[cfg(feature = "jwks-url")]
     pub async fn ready(&self, at_most: Duration) -> Result<(), KeySourceError> {
@@ -122,23 +106,22 @@ impl<C> JwtVerifier<C> {
         })
     }
 
-    /// Fetches the keys anew, now, and waits for the end of that fetch. Keys in memory are left as
-    /// they are.
+    /// Fetches the keys now, and waits for the end of the fetch. It does nothing for local keys.
     ///
-    /// For the start of a server that should fail without its issuer, and for an operator who knows
-    /// that keys have changed; a rotation needs no help.
+    /// Call it at the start of a server that must not start without keys, or when an operator knows that the
+    /// keys have changed. A normal key rotation does not need it.
     ///
     /// # Errors
     ///
-    /// When the fetch failed; keys that were there stay.
+    /// If the fetch fails. Keys that were loaded before stay in use.
     pub async fn refresh(&self) -> Result<(), KeySourceError> {
         self.keys.refresh().await
     }
 
-    /// What is known of the keys: for a readiness probe. It starts to fetch them, where nothing has
-    /// yet, so that a server that gets no requests before it is ready becomes so.
+    /// The state of the keys, for a readiness probe. The first call starts to fetch the keys if no request
+    /// has, so that a server that gets no requests before it is ready becomes ready.
     ///
-    /// # Example: a probe
+    /// # Example: a readiness probe
     ///
     /// ```
     /// use http::StatusCode;
@@ -150,7 +133,6 @@ impl<C> JwtVerifier<C> {
     ///         false => StatusCode::SERVICE_UNAVAILABLE,
     ///     }
     /// }
-    /// # let _ = readyz;
     /// ```
     pub fn key_status(&self) -> KeyStatus {
         self.keys.status()

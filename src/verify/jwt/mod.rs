@@ -1,4 +1,4 @@
-//! The verifier of one issuer's JWTs: from text to trusted claims.
+//! The verifier of the JWTs of one issuer.
 
 mod captured;
 mod claim_rules;
@@ -33,43 +33,41 @@ use crate::verify::jwt::registered::Registered;
 use crate::verify::verified_token::VerifiedToken;
 use crate::verify::verify_token::{Verification, VerifyToken};
 
-/// Verifies signed JSON Web Tokens of one issuer (RFC 7519, RFC 8725) and reads their claims
-/// into `C`.
+/// Verifies signed JSON Web Tokens of one issuer (RFC 7519, RFC 8725) and reads their claims into `C`.
 ///
-/// Cheap to clone. Whom the tokens must be from and whom they must be for are arguments of
-/// [`new`](JwtVerifier::new): both claims are then required, and compared exactly. Every other rule
-/// has a safe default, and a setter.
+/// The expected issuer and audience are arguments of [`new`](JwtVerifier::new): both claims are required and
+/// compared exactly. Every other rule has a safe default, and most have a setter. A verifier is cheap to clone.
 ///
 /// | rule | default | setter |
 /// |---|---|---|
-/// | key | by `kid`; without it by `x5t#S256` or `x5t`; without any, the only key that fits | |
-/// | algorithms | those of the keys | [`with_algorithms`](Self::with_algorithms) narrows them |
+/// | key | by `kid`; without it by `x5t#S256` or `x5t`; without all three, the only key that fits | |
+/// | algorithms | those of the keys | [`with_algorithms`](Self::with_algorithms) |
 /// | `exp` | required | |
-/// | `nbf`, `iat` | must not lie in the future | |
+/// | `nbf`, `iat` | must not be in the future | |
 /// | leeway | 30 s | [`with_leeway`](Self::with_leeway) |
 /// | age by `iat` | any | [`with_max_age`](Self::with_max_age) |
 /// | `typ` | absent, `JWT` or `at+jwt` | [`require_rfc9068`](Self::require_rfc9068) |
-/// | further audiences | allowed | [`exclusive_audience`](Self::exclusive_audience) |
-/// | further claims | none required | [`add_required_claim`](Self::add_required_claim) |
-/// | tokens bound to their sender (`cnf`) | refused | [`dangerous_ignore_confirmation`](Self::dangerous_ignore_confirmation) |
+/// | other audiences in `aud` | allowed | [`exclusive_audience`](Self::exclusive_audience) |
+/// | other claims | not required | [`add_required_claim`](Self::add_required_claim) |
+/// | bound to its sender (`cnf`) | refused | [`dangerous_ignore_confirmation`](Self::dangerous_ignore_confirmation) |
 /// | `at_hash`, `c_hash`, as in ID tokens | refused | [`allow_at_hash`](Self::allow_at_hash) |
-/// | tokens that name themselves ID tokens (claim `token_use` or `typ`), and events (`events` that is an object) | refused | [`dangerous_accept_id_tokens`](Self::dangerous_accept_id_tokens) |
-/// | tokens that name themselves refresh, offline or logout tokens (claim `token_use` or `typ`) | refused | |
-/// | clock | the system's | [`with_clock`](Self::with_clock) |
+/// | marked as an ID token (claim `token_use` or `typ`) or an event (`events` is an object) | refused | [`dangerous_accept_id_tokens`](Self::dangerous_accept_id_tokens) |
+/// | marked as a refresh, offline or logout token (claim `token_use` or `typ`) | refused | |
+/// | clock | the system clock | [`with_clock`](Self::with_clock) |
 /// | length of a token | at most 16384 bytes | [`with_max_token_length`](Self::with_max_token_length) |
 /// | length of its header segment | at most 4096 bytes | [`with_max_header_length`](Self::with_max_header_length) |
 /// | nesting of JSON | at most 64 levels | |
 ///
-/// An ID token that does not name its kind in any of these ways, and that is for the same audience,
-/// is accepted. Two settings keep every ID token out: an audience that is the API's own and not a
-/// client's, and [`require_rfc9068`](Self::require_rfc9068) where the issuer writes `at+jwt`.
+/// An ID token for the same audience is accepted if none of these claims marks it. Two settings refuse all ID
+/// tokens: an audience that belongs to the API and not to a client; and
+/// [`require_rfc9068`](Self::require_rfc9068), if the issuer writes `at+jwt`.
 ///
-/// # Example: without a request
+/// # Example: verify a token without a request
 ///
 /// ```
 /// use tower_jwt_auth::{Algorithm, JwtVerifier, RejectionKind, VerificationKey};
 ///
-/// let key = VerificationKey::from_secret(b"an example of a secret: 32 octets", Algorithm::HS256)?;
+/// let key = VerificationKey::from_secret(b"an example of a secret: 32 bytes", Algorithm::HS256)?;
 /// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
 ///
 /// let message = match verifier.verify_now("ey.not-a-token.x") {
@@ -83,7 +81,7 @@ use crate::verify::verify_token::{Verification, VerifyToken};
 pub struct JwtVerifier<C = RegisteredClaims> {
     pub(super) keys: Arc<dyn KeySource>,
     pub(super) rules: Arc<Rules>,
-    /// The name of the issuer may have been made up by an untrusted client.
+    /// Whether an untrusted client may have made up the name of the issuer.
     is_quiet: bool,
     claims: PhantomData<fn() -> C>,
 }
@@ -91,15 +89,15 @@ pub struct JwtVerifier<C = RegisteredClaims> {
 impl JwtVerifier {
     /// A verifier of tokens from `issuer`, for `audience`, signed by one of `keys`.
     ///
-    /// Both may be one string, or several of which any will do; see [`ExpectedIssuer`] and
+    /// Issuer and audience can be one string or a list of alternatives: see [`ExpectedIssuer`] and
     /// [`ExpectedAudience`].
     ///
     /// # Errors
     ///
-    /// When the issuer or the audience is an empty string or an empty list, or when the keys are those
-    /// of [another issuer](KeySource::issuer).
+    /// If the issuer or the audience is an empty string or an empty list, or if the keys belong to
+    /// [another issuer](KeySource::issuer).
     ///
-    /// # Example: the keys of an issuer, from its JWK set
+    /// # Example: keys from a JWK set
     ///
     /// ```
     /// use tower_jwt_auth::{JwkSet, JwtVerifier};
@@ -109,7 +107,6 @@ impl JwtVerifier {
     ///     "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
     /// }]}"#)?;
     /// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", keys)?;
-    /// # let _ = verifier;
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     pub fn new(
@@ -131,20 +128,20 @@ impl JwtVerifier {
         Ok(Self::from_parts(rules, keys))
     }
 
-    /// From rules and keys that are known to fit.
+    /// From rules and keys of the same issuer.
     pub(super) fn from_parts(rules: Rules, keys: Arc<dyn KeySource>) -> Self {
         Self { keys, rules: Arc::new(rules), is_quiet: false, claims: PhantomData }
     }
 }
 
 impl<C> JwtVerifier<C> {
-    /// For an issuer that an unverified token has named: see [`KeyQuery::quiet`].
+    /// For an issuer that an unverified token names: see [`KeyQuery::quiet`].
     pub(crate) fn quiet(self) -> Self {
         Self { is_quiet: true, ..self }
     }
 }
 
-/// What a first look at a token leads to: a verdict, or keys to wait for.
+/// The first step of a verification: a result, or keys to wait for.
 pub(super) enum Step<C> {
     Done(Result<VerifiedToken<C>, Rejection>),
     Wait(PendingKeys),
@@ -160,33 +157,13 @@ pub(super) enum MayWait {
 }
 
 impl<C: DeserializeOwned> JwtVerifier<C> {
-    /// Verifies a token that did not come with a request: from a queue, a WebSocket, a test.
+    /// Verifies a token without a request, such as one from a queue or a WebSocket.
     ///
-    /// Waits only where the source of keys does.
+    /// Waits only if the source of keys waits.
     ///
     /// # Errors
     ///
-    /// A [`Rejection`] whose [`kind`](Rejection::kind) tells an expired token from an invalid one.
-    ///
-    /// # Example: from a queue
-    ///
-    /// ```
-    /// # #[cfg(feature = "test-util")] {
-    /// use tower_jwt_auth::test_util::TestIssuer;
-    /// use tower_jwt_auth::{JwtVerifier, Rejection};
-    ///
-    /// async fn subject(verifier: &JwtVerifier, message: &str) -> Result<Option<String>, Rejection> {
-    ///     Ok(verifier.verify(message).await?.sub.clone())
-    /// }
-    ///
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// let issuer = TestIssuer::new();
-    /// let (good, expired) = (issuer.token().build(), issuer.token().expired().build());
-    /// assert_eq!(subject(&issuer.verifier(), &good).await.unwrap().as_deref(), Some("alice"));
-    /// assert!(subject(&issuer.verifier(), &expired).await.is_err());
-    /// # });
-    /// # }
-    /// ```
+    /// A [`Rejection`]. Its [`kind`](Rejection::kind) tells an expired token from an invalid one.
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
         match self.begin(token.as_bytes(), MayWait::Yes) {
             Step::Done(verdict) => verdict,
@@ -197,34 +174,15 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         }
     }
 
-    /// Verifies a token with the keys that are in memory, without waiting.
+    /// Verifies a token with the loaded keys, without waiting.
     ///
-    /// Keys that should be fetched anew are used as they are, until they end. A fetch that is due is
-    /// started in the background, but none that only an unknown `kid` asks for.
+    /// Keys that are due for a refresh are used until they expire. The refresh starts in the background. An
+    /// unknown `kid` starts no fetch.
     ///
     /// # Errors
     ///
-    /// As [`verify`](Self::verify); and [`RejectionKind::Unavailable`] when the keys would have
-    /// to be waited for.
-    ///
-    /// # Example: with claims of a type of one's own
-    ///
-    /// ```
-    /// # #[cfg(feature = "test-util")] {
-    /// use serde::Deserialize;
-    /// use tower_jwt_auth::test_util::TestIssuer;
-    ///
-    /// #[derive(Deserialize)]
-    /// struct Claims {
-    ///     tenant: u32,
-    /// }
-    ///
-    /// let issuer = TestIssuer::new();
-    /// let verifier = issuer.verifier().with_claims::<Claims>();
-    /// let token = issuer.token().claim("tenant", 7).build();
-    /// assert_eq!(verifier.verify_now(&token).unwrap().tenant, 7);
-    /// # }
-    /// ```
+    /// Those of [`verify`](Self::verify); and [`RejectionKind::Unavailable`] if the source of keys would have
+    /// to wait, for example because no keys are loaded yet.
     pub fn verify_now(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
         match self.begin(token.as_bytes(), MayWait::No) {
             Step::Done(verdict) => verdict,
@@ -232,7 +190,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         }
     }
 
-    /// The way of a token, as far as it goes without waiting.
+    /// Verifies a token as far as possible without waiting.
     pub(super) fn begin(&self, token: &[u8], may_wait: MayWait) -> Step<C> {
         let mut scratch = Scratch::new();
         match self.parse(token, &mut scratch) {
@@ -241,7 +199,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         }
     }
 
-    /// As `begin`, for a token that an issuer set has parsed.
+    /// Like `begin`, for a token that an issuer set has parsed.
     pub(super) fn begin_parsed(&self, jws: &CompactJws<'_>, may_wait: MayWait) -> Step<C> {
         if let Err(kind) = self.check_algorithm(jws) {
             return Step::Done(Err(kind.into()));
@@ -257,7 +215,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         }
     }
 
-    /// The rest of the way, once the keys are there.
+    /// Completes the verification after the keys were loaded.
     pub(super) fn resume(
         &self,
         token: &[u8],
@@ -281,7 +239,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         })
     }
 
-    /// Whether a token that an issuer set has parsed is as long as this verifier allows.
+    /// Checks the length of a token that an issuer set has parsed.
     pub(super) fn check_length(&self, token: &[u8]) -> Result<(), Rejection> {
         let limits = self.rules.limits;
         limits.allow(token).then_some(()).ok_or_else(|| too_long(limits))
@@ -292,7 +250,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         is_allowed.then_some(()).ok_or(RejectionKind::UnsupportedAlgorithm)
     }
 
-    /// Did the issuer sign it? Is it for us, now? Only then are its claims anybody's business.
+    /// Checks the signature, then the rules, and only then returns the claims.
     fn conclude(
         &self,
         jws: &CompactJws<'_>,
@@ -315,13 +273,13 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     }
 }
 
-/// The operator is told the limits.
+/// The refusal of a token that is too long, with the limits for the log.
 fn too_long(Limits { token, header }: Limits) -> Rejection {
     let limits = format!("at most {token} bytes, {header} of them in the header");
     Rejection::from(RejectionKind::TokenTooLong).with_expected(&limits.into())
 }
 
-/// The candidate whose signature it is.
+/// The candidate that verifies the signature.
 fn signing_key<'k>(
     candidates: &'k KeyCandidates,
     jws: &CompactJws<'_>,

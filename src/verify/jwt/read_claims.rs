@@ -1,7 +1,7 @@
-//! The claims, read in one pass: every value goes to the user's `Deserialize`, and those that the
-//! rules are about are written down on the way.
+//! Reads the claims in one pass: every value goes to the user's `Deserialize`, and the values that the rules
+//! check are stored on the way.
 //!
-//! The JSON is read here, strictly and to its end, whatever the user's type does with what it gets.
+//! This module reads the JSON strictly and to its end, independent of what the user's type reads.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,29 +20,29 @@ use crate::verify::jwt::captured::{NumberSeed, Source, Texts, TextsSeed, Value};
 use crate::verify::jwt::registered::{Claim, Registered, Wanted};
 use crate::verify::jwt::replay::{Replay, ReplayValue};
 
-/// The claims do not fit the user's type.
+/// The claims cannot be deserialized into the user's type.
 #[derive(Debug)]
 pub(super) struct Mismatch {
-    /// The claim that was wrong, or that the token lacks, if it is known.
+    /// The claim that is wrong or missing, if known.
     pub(super) claim: Option<Arc<str>>,
 }
 
 impl Mismatch {
-    /// Of what `serde` says, the name of a missing field alone, which is a word of the type's. The
-    /// rest may quote the token.
+    /// Keeps only the name of a missing field from the error of `serde`: it comes from the type. The rest of
+    /// the error may contain values of the token.
     fn new(error: &serde_json::Error, notes: &Notes) -> Self {
         let text = error.to_string();
         let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split_once('`'));
         let missing = missing.map(|(name, _)| name);
-        // A claim that did not fit may itself lack a field.
+        // The missing field can be inside of a claim that did not fit.
         Self { claim: notes.misfit.or(missing).map(Arc::from) }
     }
 }
 
-/// Reads the claims from a payload, those of the rules into `registered`, which is empty.
+/// Reads the claims from a payload, and stores those of the rules in `registered`, which must be empty.
 ///
-/// A mismatch with `C` is returned beside them: it must not hide that the token has expired or is for
-/// somebody else.
+/// A mismatch with `C` is not an error yet: first the rules check whether the token has expired or is for
+/// another audience.
 pub(super) fn read<'de, C: Deserialize<'de>>(
     payload: &'de [u8],
     wanted: Wanted,
@@ -53,7 +53,7 @@ pub(super) fn read<'de, C: Deserialize<'de>>(
     let mut claims = pass::<C>(text, wanted, registered, &mut notes)
         .map_err(|error| Mismatch::new(&error, &notes));
     if notes.state == State::Begun {
-        // The type returned without a look at the claims, or they are not an object.
+        // The type did not read the claims, or they are not an object.
         notes = Notes::default();
         let _ = pass::<IgnoredAny>(text, wanted, registered, &mut notes);
         claims = claims.and(Err(Mismatch { claim: None }));
@@ -84,14 +84,14 @@ fn pass<'de, C: Deserialize<'de>>(
     claims
 }
 
-/// How the reading goes. It is kept apart from the errors that say so, since a user's `Deserialize`
-/// may swallow errors.
+/// The progress of reading. It is stored outside of the errors, since a user's `Deserialize` may swallow
+/// errors.
 #[derive(Debug, Default)]
 struct Notes {
     state: State,
     /// The claim that has the wrong type.
     fault: Option<&'static str>,
-    /// The names of the claims that the user's type knows, where it tells them.
+    /// The field names of the user's type, if it is a struct.
     fields: &'static [&'static str],
     /// The first claim that did not fit the user's type.
     misfit: Option<&'static str>,
@@ -101,7 +101,7 @@ struct Notes {
 enum State {
     #[default]
     Begun,
-    /// Every claim has been read.
+    /// Every claim was read.
     Complete,
     /// The JSON is invalid, a name is duplicated, or a claim has the wrong type.
     Faulty,
@@ -115,8 +115,8 @@ impl Notes {
         error
     }
 
-    /// The name of a claim as the operator may see it: a word of the type's or of this crate's, and
-    /// never the token's.
+    /// The name of a claim for the operator's log. It comes from the user's type or from this list, never
+    /// from the token.
     fn known(&self, name: &str) -> Option<&'static str> {
         const KNOWN: [&str; 13] = [
             "iss",
@@ -137,7 +137,7 @@ impl Notes {
     }
 }
 
-/// Stands between the JSON and the user's type, at the top level only.
+/// Sits between the JSON and the user's type, at the top level only.
 struct Tee<'a, 'de, D> {
     inner: D,
     text: &'de str,
@@ -149,7 +149,7 @@ struct Tee<'a, 'de, D> {
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Tee<'_, 'de, D> {
     type Error = D::Error;
 
-    /// Claims are an object: whatever the type asks for, it gets a map.
+    /// The claims are an object, so the user's type always gets a map.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         let Self { inner: json, text, registered, notes, wanted } = self;
         json.deserialize_map(Tee { inner: visitor, text, registered, notes, wanted })
@@ -208,11 +208,11 @@ struct TeeMap<'a, 'de, A> {
     registered: &'a mut Registered<'de>,
     notes: &'a mut Notes,
     wanted: Wanted,
-    /// Whose value comes next.
+    /// The claim whose value is next.
     claim: Option<Claim>,
-    /// Its name, a part of the text.
+    /// Its name, a slice of the text.
     name: &'de str,
-    /// Its name in place of that, where there are escapes in it.
+    /// Its name, if it has escapes; used in place of `name`.
     escaped: Option<Cow<'de, str>>,
 }
 
@@ -268,11 +268,11 @@ impl<'de, A: MapAccess<'de>> TeeMap<'_, 'de, A> {
         self.escaped.as_deref().unwrap_or(self.name)
     }
 
-    /// Reads a value, and writes it down where a rule is about it: what the user's type gets of it,
-    /// and where its JSON is.
+    /// Reads a value, stores it if a rule checks it, and returns the value for the user's type and the
+    /// position of its JSON.
     ///
-    /// The usual forms of the claims of most tokens are read here, and the others by
-    /// [`read_any_value`](Self::read_any_value), which gives the same for all.
+    /// This is the fast path for the usual forms of common claims. [`read_any_value`](Self::read_any_value)
+    /// reads all forms, with the same result.
     #[inline(always)]
     fn read_value(
         &mut self,
@@ -342,8 +342,8 @@ impl<'de, A: MapAccess<'de>> TeeMap<'_, 'de, A> {
         self.notes.fault(claim.name(), A::Error::custom("a registered claim of the wrong type"))
     }
 
-    /// The claims of every token are read as what they must be, and strings without escapes as such. Of
-    /// the others, and of one whose name has escapes, the JSON is read.
+    /// Reads a value: a common claim by its type, and a string without escapes as text. Other values, and
+    /// those whose name has escapes, stay JSON.
     fn next_value(&mut self, claim: Claim) -> Result<(Value<'de>, Source<'de>), A::Error> {
         if self.escaped.is_some() {
             return self.next_json();
@@ -366,13 +366,13 @@ impl<'de, A: MapAccess<'de>> TeeMap<'_, 'de, A> {
         Ok((Value::Json(json), Source::Json(json)))
     }
 
-    /// Reads a value that the type did not ask for.
+    /// Reads a value that the user's type skipped.
     #[cold]
     fn skip_value(&mut self, claim: Claim) -> Result<(), A::Error> {
         self.read_value(claim).map(drop)
     }
 
-    /// Reads what the type did not; `true` when there was something.
+    /// Reads the claims that the user's type left; `true` if there were any.
     #[cold]
     fn read_the_rest(&mut self) -> Result<bool, A::Error> {
         let mut is_left = self.claim.is_some();
@@ -387,7 +387,7 @@ impl<'de, A: MapAccess<'de>> TeeMap<'_, 'de, A> {
 mod tests {
     use super::*;
 
-    /// Reads the first claim as one that no rule knows.
+    /// Reads the first claim as one without a rule.
     struct First<'de>(&'de str);
 
     impl<'de> Visitor<'de> for First<'de> {
@@ -414,7 +414,7 @@ mod tests {
         }
     }
 
-    /// What a rule about `cnf` (RFC 7800) needs: nothing of it costs a token without that claim.
+    /// As a rule for `cnf` (RFC 7800) needs it.
     #[test]
     fn claim_that_is_an_object_can_be_captured_and_still_reaches_the_type() {
         #[derive(serde::Deserialize)]

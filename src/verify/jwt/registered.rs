@@ -1,4 +1,4 @@
-//! The claims that the rules are about.
+//! The claims that the rules check.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use crate::claims::NumericDate;
 use crate::strict_json::NameSet;
 use crate::verify::jwt::captured::{Texts, Value};
 
-/// The claims that the rules are about, of their right types.
+/// The claims that the rules check, with their types checked.
 #[derive(Debug, Default)]
 pub(super) struct Registered<'de> {
     pub(super) issuer: Option<Cow<'de, str>>,
@@ -14,24 +14,24 @@ pub(super) struct Registered<'de> {
     pub(super) expires_at: Option<NumericDate>,
     pub(super) not_before: Option<NumericDate>,
     pub(super) issued_at: Option<NumericDate>,
-    /// The claim that is compared in place of `aud`, where there is one.
+    /// The claim that is compared in place of `aud`, if the verifier has one.
     pub(super) in_place_of_audience: Option<Cow<'de, str>>,
-    /// By `token_use`, where it is a string.
+    /// Of `token_use`, if it is a string.
     pub(super) token_use: Option<Kind>,
-    /// By `typ`, where it is a string.
+    /// Of `typ`, if it is a string.
     pub(super) kind: Option<Kind>,
     /// Whether `events` is an object.
     pub(super) is_event: bool,
-    /// The claims that are there, of those that have a [bit](Claim::bit).
+    /// The [bits](Claim::bit) of the claims that are present.
     seen: u16,
-    /// The names of all others.
+    /// The names of the claims without a bit.
     names: NameSet<'de>,
-    /// Claims without a value, of those that are [required](Wanted::presence).
+    /// Claims without a value; only filled if claims are [required](Wanted::presence).
     blank: Vec<Cow<'de, str>>,
 }
 
 impl Registered<'_> {
-    /// Whether there is a claim of this name, whatever its value.
+    /// Whether the token has a claim of this name, with any value.
     #[inline]
     pub(super) fn has(&self, name: &str) -> bool {
         match Claim::of(name, Wanted::default()).bit() {
@@ -40,7 +40,7 @@ impl Registered<'_> {
         }
     }
 
-    /// Whether there is a claim of this name that says something: see [`is_blank`].
+    /// Whether the token has a claim of this name with a value: see [`is_blank`].
     pub(super) fn has_value(&self, name: &str) -> bool {
         let names_nobody = |audience: &Texts<'_>| audience.iter().all(str::is_empty);
         self.has(name)
@@ -49,7 +49,7 @@ impl Registered<'_> {
     }
 }
 
-/// What a token calls itself.
+/// The type of a token by its claim `token_use` or `typ`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Kind {
     Access,
@@ -76,20 +76,20 @@ impl Kind {
     }
 }
 
-/// What is read beside the claims that always are.
+/// The claims that are read beside those that always are.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Wanted {
     /// The claims of RFC 9068.
     pub(super) rfc9068: bool,
     /// The claim that is compared in place of `aud`.
     pub(super) in_place_of_audience: Option<&'static str>,
-    /// `token_use`, as a string.
+    /// `token_use`, which must be a string.
     pub(super) token_use: bool,
-    /// Whether any claim is required beside `iss`, `aud` and `exp`.
+    /// Whether a claim beside `iss`, `aud` and `exp` is required.
     pub(super) presence: bool,
 }
 
-/// A claim that a rule is about.
+/// A claim that a rule checks.
 #[derive(Clone, Copy)]
 pub(super) enum Claim {
     Issuer,
@@ -101,17 +101,17 @@ pub(super) enum Claim {
     Expires,
     NotBefore,
     IssuedAt,
-    /// `jti`, `client_id`: strings by their definition, and nothing more is asked of them.
+    /// `jti`, `client_id`: only checked to be a string.
     Id,
     Client,
-    /// A string by its definition, an array of strings with some issuers, likewise.
+    /// Only checked to be a string, or an array of strings as some issuers write it.
     Scope,
     TokenUse,
-    /// It must be a string.
+    /// `token_use` that must be a string.
     TypedTokenUse,
     Kind,
     Events,
-    /// `cnf`, `at_hash` and `c_hash`: a rule asks whether they are there, whatever they are.
+    /// `cnf`, `at_hash` and `c_hash`: a rule only checks whether they are present.
     Confirmation,
     AccessTokenHash,
     CodeHash,
@@ -146,8 +146,8 @@ impl Claim {
         }
     }
 
-    /// For a claim of most tokens, and for one that a rule looks for in every token, so that its name
-    /// needs no place in a set; 0 for the others.
+    /// The bit of a claim that most tokens have, or that a rule looks for in every token: so its name is not
+    /// put into a set. 0 for the other claims.
     fn bit(self) -> u16 {
         match self {
             Self::Issuer => 1,
@@ -163,7 +163,7 @@ impl Claim {
         }
     }
 
-    /// The name of a claim that has a type, for the operator.
+    /// The name of a claim whose type is checked, for the operator's log.
     pub(super) fn name(self) -> Option<&'static str> {
         match self {
             Self::Issuer => Some("iss"),
@@ -184,7 +184,7 @@ impl Claim {
 }
 
 impl<'de> Registered<'de> {
-    /// Remembers that a claim is there; `false` when it was there already.
+    /// Records the name of a claim; `false` if it is a duplicate.
     #[inline]
     pub(super) fn note_name(&mut self, claim: Claim, name: Cow<'de, str>) -> bool {
         match claim.bit() {
@@ -197,14 +197,14 @@ impl<'de> Registered<'de> {
         }
     }
 
-    /// Remembers a claim that says nothing.
+    /// Records a claim without a value.
     pub(super) fn note_blank(&mut self, name: Cow<'de, str>, value: &Value<'_>) {
         if is_blank(&name, value) {
             self.blank.push(name);
         }
     }
 
-    /// The place of a claim that is a date.
+    /// The field of a claim that is a date.
     pub(super) fn date(&mut self, claim: Claim) -> &mut Option<NumericDate> {
         match claim {
             Claim::NotBefore => &mut self.not_before,
@@ -213,7 +213,7 @@ impl<'de> Registered<'de> {
         }
     }
 
-    /// Writes a claim down; `None` when its value has the wrong type.
+    /// Stores a claim; `None` if its value has the wrong type.
     pub(super) fn write_down(&mut self, claim: Claim, value: Value<'de>) -> Option<()> {
         match claim {
             Claim::Issuer => self.issuer = Some(value.text()?),
@@ -236,7 +236,7 @@ impl<'de> Registered<'de> {
     }
 }
 
-/// Whether a claim is there and says nothing: `null`, or an empty name of a party or a token.
+/// Whether a claim has no value: `null`, or an empty name of a party or a token.
 fn is_blank(name: &str, value: &Value<'_>) -> bool {
     value.is_null()
         || value.is_empty_text() && matches!(name, "iss" | "sub" | "client_id" | "azp" | "jti")

@@ -1,5 +1,5 @@
-//! What the user's type reads a claim from: a name, a text or a number that has been read, or the
-//! JSON of one value.
+//! The deserializers from which the user's type reads a claim: a name, text or number that was read already,
+//! or the JSON of one value.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -10,10 +10,10 @@ use serde::forward_to_deserialize_any;
 
 use crate::verify::jwt::captured::{Number, Source};
 
-/// How the names of `serde_json`'s own types begin, such as that of `RawValue`.
+/// The prefix of the names of `serde_json`'s own types, such as `RawValue`.
 const SERDE_JSON_PRIVATE: &str = "$serde_json::private::";
 
-/// A reader of one value, for the user's type.
+/// Deserializes the user's type from one JSON value.
 pub(super) struct Json<'de>(pub(super) &'de str);
 
 macro_rules! forward {
@@ -28,7 +28,7 @@ macro_rules! forward {
     )+};
 }
 
-/// Integers: a number that is whole fits, also when it is written with a fraction or an exponent.
+/// Integers: a whole number is accepted, also if it is written with a fraction or an exponent.
 macro_rules! integers {
     ($($method:ident)+) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, serde_json::Error> {
@@ -42,7 +42,7 @@ macro_rules! integers {
 }
 
 impl Json<'_> {
-    /// The integer that this JSON is, when it is written with a fraction or an exponent.
+    /// The integer, if the JSON is a whole number that is written with a fraction or an exponent.
     fn whole_number(&self) -> Option<Number> {
         let is_number = self.0.starts_with(|c: char| c == '-' || c.is_ascii_digit());
         let is_float = is_number && self.0.contains(['.', 'e', 'E']);
@@ -57,7 +57,7 @@ impl Json<'_> {
 impl<'de> Deserializer<'de> for Json<'de> {
     type Error = serde_json::Error;
 
-    /// What nobody reads has been read already.
+    /// Skips nothing: the value was read already.
     fn deserialize_ignored_any<V: Visitor<'de>>(
         self,
         visitor: V,
@@ -107,10 +107,10 @@ impl<'de> Deserializer<'de> for Json<'de> {
     }
 }
 
-/// Hands a name, a text or a number on to the user's type, as the JSON would have.
+/// Deserializes the user's type from a name, text or number, with the same result as from the JSON.
 pub(super) struct Replay<'a, 'de, E> {
     value: ReplayValue<'a, 'de>,
-    /// For the types of `serde_json` that ask for the JSON itself.
+    /// For the types of `serde_json` that need the JSON itself.
     source: Option<Source<'de>>,
     error: PhantomData<E>,
 }
@@ -123,7 +123,7 @@ pub(super) enum ReplayValue<'a, 'de> {
 }
 
 impl<'de> ReplayValue<'static, 'de> {
-    /// A text that is a part of the claims' JSON.
+    /// A text that is a slice of the claims' JSON.
     pub(super) fn borrowed(text: &Cow<'de, str>) -> Option<Self> {
         match *text {
             Cow::Borrowed(text) => Some(Self::Borrowed(text)),

@@ -10,26 +10,25 @@ use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::token::Limits;
 use crate::verify::jwt::JwtVerifier;
 
-/// More than this hides a clock that is wrong.
+/// A larger leeway would hide a clock that is wrong.
 const MAX_LEEWAY: Duration = Duration::from_secs(5 * 60);
 
 impl<C> JwtVerifier<C> {
-    /// Reads the claims into another type; [`RegisteredClaims`](crate::RegisteredClaims) by default.
+    /// Replaces the type of the claims; [`RegisteredClaims`](crate::RegisteredClaims) by default.
     ///
-    /// Any type that `serde` can deserialize from an object, `flatten` and
-    /// `serde_json::Map<String, Value>` among them. A token whose claims do not fit is refused as
-    /// [`UnexpectedClaims`](crate::RejectionKind::UnexpectedClaims), unless it is refused for a
-    /// graver reason. The registered claims are checked whether the type has them or not.
+    /// `D` is any type that `serde` can deserialize from an object, also with `flatten`, or a
+    /// `serde_json::Map<String, Value>`. Use an `Option` or `#[serde(default)]` for a claim that a token may
+    /// lack. Handlers then take `VerifiedToken<D>`.
     ///
-    /// Handlers then take `VerifiedToken<D>`, of the same type. A claim that a token may lack is an
-    /// `Option` or `#[serde(default)]`. [`Rejection::expected`](crate::Rejection::expected) names the
-    /// claim that was missing, or that did not fit.
+    /// A token whose claims cannot be deserialized is refused as
+    /// [`UnexpectedClaims`](crate::RejectionKind::UnexpectedClaims), if no other rule refuses it.
+    /// [`Rejection::expected`](crate::Rejection::expected) then names the claim. The registered claims are
+    /// checked even if the type does not have them.
     ///
-    /// The times that are checked (`exp`, `nbf`, `iat`) fit an integer when they are whole, however
-    /// the issuer writes them (`1700000000.0`, `1.7e9`). Other numbers are read as they are written:
-    /// use [`NumericDate`](crate::NumericDate) for further times.
+    /// An integer field can take a whole `exp`, `nbf` or `iat` in any spelling (`1700000000.0`, `1.7e9`). Other
+    /// numbers are read as the issuer writes them: use [`NumericDate`](crate::NumericDate) for other times.
     ///
-    /// # Example: a tenant
+    /// # Example: custom claims
     ///
     /// ```
     /// use serde::Deserialize;
@@ -42,10 +41,8 @@ impl<C> JwtVerifier<C> {
     /// }
     ///
     /// let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256)?;
-    /// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?
-    ///     .with_claims::<MyClaims>();
-    /// # let _ = verifier;
-    /// # let _ = |claims: MyClaims| (claims.sub, claims.tenant);
+    /// let verifier: JwtVerifier<MyClaims> =
+    ///     JwtVerifier::new("https://issuer.example", "https://api.example", key)?.with_claims();
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     #[must_use]
@@ -58,29 +55,12 @@ impl<C> JwtVerifier<C> {
         }
     }
 
-    /// Narrows the algorithms; those of the keys by default, and never more than those (RFC 8725
-    /// section 3.1). A further call replaces them.
+    /// Restricts the algorithms (RFC 8725 section 3.1); by default a token can have any algorithm of the
+    /// keys. An algorithm that no key has stays refused. A second call replaces the list.
     ///
     /// # Errors
     ///
-    /// When none is given.
-    ///
-    /// # Example: RSA alone
-    ///
-    /// ```
-    /// # #[cfg(feature = "test-util")] {
-    /// use tower_jwt_auth::test_util::TestIssuer;
-    /// use tower_jwt_auth::{Algorithm, RejectionKind};
-    ///
-    /// let issuer = TestIssuer::new(); // It signs with ES256.
-    /// assert!(issuer.verifier().with_algorithms([]).is_err());
-    ///
-    /// let verifier = issuer.verifier().with_algorithms([Algorithm::RS256, Algorithm::PS256])?;
-    /// let rejection = verifier.verify_now(&issuer.token().build()).unwrap_err();
-    /// assert_eq!(rejection.kind(), RejectionKind::UnsupportedAlgorithm);
-    /// # }
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// If the list is empty.
     pub fn with_algorithms(
         mut self,
         algorithms: impl IntoIterator<Item = Algorithm>,
@@ -96,25 +76,12 @@ impl<C> JwtVerifier<C> {
         Ok(self)
     }
 
-    /// Replaces the leeway, in whole seconds, that `exp`, `nbf`, `iat` and the maximum age are
-    /// given for clocks that do not agree; 30 s by default (RFC 7519 section 4.1.4).
+    /// Replaces the leeway for clocks that differ, in whole seconds; 30 s by default (RFC 7519 section
+    /// 4.1.4). It applies to `exp`, `nbf`, `iat` and the maximum age.
     ///
     /// # Errors
     ///
-    /// When it is more than 5 minutes.
-    ///
-    /// # Example: none at all
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use tower_jwt_auth::{Algorithm, JwtVerifier, VerificationKey};
-    ///
-    /// let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256)?;
-    /// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
-    /// assert!(verifier.clone().with_leeway(Duration::from_secs(301)).is_err());
-    /// assert!(verifier.with_leeway(Duration::ZERO).is_ok());
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// If it is more than 5 minutes.
     pub fn with_leeway(mut self, leeway: Duration) -> Result<Self, ConfigError> {
         if leeway > MAX_LEEWAY {
             return Err(ConfigError::new(
@@ -126,33 +93,12 @@ impl<C> JwtVerifier<C> {
         Ok(self)
     }
 
-    /// Refuses tokens that were issued, by their `iat` (RFC 7519 section 4.1.6), longer ago than
-    /// this, in whole seconds; any age by default. The claim is then required. The leeway is added.
+    /// Refuses tokens older than this, in whole seconds, by their `iat` (RFC 7519 section 4.1.6); any age is
+    /// accepted by default. `iat` is then required. The leeway is added.
     ///
     /// # Errors
     ///
-    /// When it is less than a second.
-    ///
-    /// # Example: ten minutes
-    ///
-    /// ```
-    /// # #[cfg(feature = "test-util")] {
-    /// use std::time::Duration;
-    /// use tower_jwt_auth::test_util::{ManualClock, TestIssuer};
-    /// use tower_jwt_auth::{NumericDate, RejectionKind};
-    ///
-    /// let clock = ManualClock::new(NumericDate::from_unix_seconds(1_700_000_000));
-    /// let issuer = TestIssuer::new().with_clock(clock.clone());
-    /// let verifier = issuer.verifier().with_max_age(Duration::from_secs(600))?;
-    /// let token = issuer.token().build();
-    /// assert!(verifier.verify_now(&token).is_ok());
-    ///
-    /// clock.advance(Duration::from_secs(600 + 30)); // The leeway is 30 s.
-    /// let rejection = verifier.verify_now(&token).unwrap_err();
-    /// assert_eq!(rejection.kind(), RejectionKind::TooOld);
-    /// # }
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// If it is less than a second.
     pub fn with_max_age(mut self, max_age: Duration) -> Result<Self, ConfigError> {
         if max_age < Duration::from_secs(1) {
             return Err(ConfigError::new(
@@ -164,38 +110,23 @@ impl<C> JwtVerifier<C> {
         Ok(self)
     }
 
-    /// Replaces the clock by which `exp`, `nbf`, `iat` and the maximum age are judged (RFC 7519
-    /// section 4.1); [`SystemClock`](crate::SystemClock) by default.
-    ///
-    /// # Example: as of the year 2100
-    ///
-    /// ```
-    /// # #[cfg(feature = "test-util")] {
-    /// use tower_jwt_auth::test_util::TestIssuer;
-    /// use tower_jwt_auth::{FixedClock, NumericDate, RejectionKind};
-    ///
-    /// let issuer = TestIssuer::new();
-    /// let in_2100 = FixedClock(NumericDate::from_unix_seconds(4_102_444_800));
-    /// let verifier = issuer.verifier().with_clock(in_2100);
-    /// let rejection = verifier.verify_now(&issuer.token().build()).unwrap_err();
-    /// assert_eq!(rejection.kind(), RejectionKind::ExpiredToken);
-    /// # }
-    /// ```
+    /// Replaces the clock for `exp`, `nbf`, `iat` and the maximum age (RFC 7519 section 4.1);
+    /// [`SystemClock`](crate::SystemClock) by default.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.rules_mut().clock = Arc::new(clock);
         self
     }
 
-    /// Asks for access tokens by RFC 9068: `typ` must be `at+jwt`, and `iss`, `exp`, `aud`, `sub`,
-    /// `client_id`, `iat` and `jti` must be there and not empty (sections 2.2 and 4). Off by default, when tokens
+    /// Accepts only access tokens of RFC 9068: `typ` must be `at+jwt`, and `iss`, `exp`, `aud`, `sub`,
+    /// `client_id`, `iat` and `jti` must be present and not empty (sections 2.2 and 4). By default tokens
     /// without a `typ`, or with `JWT`, are accepted too.
     ///
-    /// Goes with [`AccessTokenClaims`](crate::AccessTokenClaims). It does not go with a claim
-    /// [in place of the audience](crate::ExpectedAudience), since the RFC requires `aud`: all tokens
-    /// are then refused.
+    /// Use [`AccessTokenClaims`](crate::AccessTokenClaims) to read these claims. Do not combine it with a
+    /// claim [in place of the audience](crate::ExpectedAudience): the RFC requires `aud`, so all tokens would
+    /// be refused.
     ///
-    /// # Example: a JWT that is no access token by the RFC
+    /// # Example: a JWT that is not an access token of RFC 9068
     ///
     /// ```
     /// # #[cfg(feature = "test-util")] {
@@ -218,124 +149,72 @@ impl<C> JwtVerifier<C> {
         self
     }
 
-    /// Refuses a token that is for others as well; by default it is enough to be among its
-    /// audiences (`aud`, RFC 7519 section 4.1.3).
+    /// Refuses tokens whose `aud` also contains an audience that is not expected. By default one expected
+    /// audience is enough (RFC 7519 section 4.1.3).
     ///
-    /// Nothing changes where [any audience](crate::ExpectedAudience::dangerous_any) will do, or where
-    /// another claim is compared [in its place](crate::ExpectedAudience).
-    ///
-    /// # Example: a token for two
-    ///
-    /// ```
-    /// # #[cfg(feature = "test-util")] {
-    /// use tower_jwt_auth::RejectionKind;
-    /// use tower_jwt_auth::test_util::TestIssuer;
-    ///
-    /// let issuer = TestIssuer::new();
-    /// let token = issuer.token().audience(["https://api.test", "https://other.test"]).build();
-    /// assert!(issuer.verifier().verify_now(&token).is_ok());
-    ///
-    /// let rejection = issuer.verifier().exclusive_audience().verify_now(&token).unwrap_err();
-    /// assert_eq!(rejection.kind(), RejectionKind::WrongAudience);
-    /// # }
-    /// ```
+    /// It has no effect with [any audience](crate::ExpectedAudience::dangerous_any), or with another claim
+    /// [in place of `aud`](crate::ExpectedAudience).
     #[must_use]
     pub fn exclusive_audience(mut self) -> Self {
         self.rules_mut().exclusive_audience = true;
         self
     }
 
-    /// Requires one more claim; by default `exp`, `iss` and `aud` are all that a token must have.
-    /// Which claims must be there is left to the application (RFC 7519 section 4).
+    /// Requires one more claim (RFC 7519 section 4); `exp`, `iss` and `aud` by default.
     ///
-    /// A claim that is `null` is missing; so is an empty `iss`, `sub`, `aud`, `client_id`, `azp` or
-    /// `jti`. Any other value will do.
-    ///
-    /// # Example: a tenant
-    ///
-    /// ```
-    /// # #[cfg(feature = "test-util")] {
-    /// use tower_jwt_auth::RejectionKind;
-    /// use tower_jwt_auth::test_util::TestIssuer;
-    ///
-    /// let issuer = TestIssuer::new();
-    /// let verifier = issuer.verifier().add_required_claim("tenant");
-    /// assert!(verifier.verify_now(&issuer.token().claim("tenant", 7).build()).is_ok());
-    ///
-    /// let rejection = verifier.verify_now(&issuer.token().build()).unwrap_err();
-    /// assert_eq!(rejection.kind(), RejectionKind::MissingClaim);
-    /// # }
-    /// ```
+    /// A claim that is `null` counts as missing; so does an empty `iss`, `sub`, `aud`, `client_id`, `azp` or
+    /// `jti`. Any other value is accepted.
     #[must_use]
     pub fn add_required_claim(mut self, name: impl Into<String>) -> Self {
         self.rules_mut().required.push(name.into());
         self
     }
 
-    /// Accepts tokens that are bound to their sender (`cnf`, RFC 7800) as if they were not.
+    /// Accepts tokens that are bound to their sender (`cnf`, RFC 7800) like bearer tokens. By default they are
+    /// refused.
     ///
-    /// Whoever steals such a token can then use it. They are refused by default, since nothing here
-    /// checks the binding: to a key (DPoP, RFC 9449 section 7.1) or to a client's certificate
-    /// (mutual TLS, RFC 8705 section 3).
-    ///
-    /// # Example: bound to a certificate
-    ///
-    /// ```
-    /// # #[cfg(feature = "test-util")] {
-    /// use serde_json::json;
-    /// use tower_jwt_auth::RejectionKind;
-    /// use tower_jwt_auth::test_util::TestIssuer;
-    ///
-    /// let issuer = TestIssuer::new();
-    /// let thumbprint = json!({"x5t#S256": "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA"});
-    /// let token = issuer.token().claim("cnf", thumbprint).build();
-    /// let rejection = issuer.verifier().verify_now(&token).unwrap_err();
-    /// assert_eq!(rejection.kind(), RejectionKind::UnconfirmedSender);
-    ///
-    /// // Behind a proxy that compares the certificate itself:
-    /// assert!(issuer.verifier().dangerous_ignore_confirmation().verify_now(&token).is_ok());
-    /// # }
-    /// ```
+    /// A client that steals such a token can then use it: the verifier does not check the binding to a key
+    /// (DPoP, RFC 9449 section 7.1) or to a client certificate (mutual TLS, RFC 8705 section 3). Call it only
+    /// if another part of the system checks the binding, such as a proxy.
     #[must_use]
     pub fn dangerous_ignore_confirmation(mut self) -> Self {
         self.rules_mut().ignore_confirmation = true;
         self
     }
 
-    /// Allows access tokens to carry `at_hash` and `c_hash`; by default they are refused, since these
-    /// claims are those of an ID token (OpenID Connect Core 1.0 section 3.3.2.11).
+    /// Accepts tokens with `at_hash` or `c_hash`. By default they are refused, since these are claims of ID
+    /// tokens (OpenID Connect Core 1.0 section 3.3.2.11).
     ///
-    /// For issuers such as Dex, whose access tokens have an `at_hash`. Tokens that name themselves ID
-    /// tokens (claim `token_use` or `typ`) stay refused. An ID token without such a claim is then
-    /// accepted like an access token, where it is for the same audience.
+    /// Use it for issuers such as Dex, whose access tokens have an `at_hash`. Tokens that are marked as ID
+    /// tokens (by the claim `token_use` or `typ`) stay refused. Other ID tokens for the same audience are
+    /// then accepted.
     #[must_use]
     pub fn allow_at_hash(mut self) -> Self {
         self.rules_mut().allow_at_hash = true;
         self
     }
 
-    /// Replaces the longest token that is read, in bytes; 16384 by default.
+    /// Replaces the greatest length of a token, in bytes; 16384 by default.
     ///
-    /// A longer one is refused as [`TokenTooLong`](crate::RejectionKind::TokenTooLong), before it is
-    /// decoded. A server's own limit on header fields comes first: hyper's is 16 KiB for all fields
-    /// over HTTP/2, unless it is raised. A token beyond the default costs an allocation.
+    /// A longer token is refused as [`TokenTooLong`](crate::RejectionKind::TokenTooLong), before it is
+    /// decoded. A server limits header fields too: with hyper, all fields of an HTTP/2 request can have 16
+    /// KiB by default. A token longer than 16384 bytes costs an allocation.
     ///
     /// # Errors
     ///
-    /// When it is less than 128 or more than 65536.
+    /// If it is less than 128 or more than 65536.
     pub fn with_max_token_length(mut self, bytes: usize) -> Result<Self, ConfigError> {
         self.rules_mut().limits.token =
             length(bytes, Limits::LARGEST.token, "a token's longest length is 128 to 65536 bytes")?;
         Ok(self)
     }
 
-    /// Replaces the longest header segment of a token that is read, in bytes of base64url; 4096 by
-    /// default. A longer one is refused as [`TokenTooLong`](crate::RejectionKind::TokenTooLong),
-    /// before it is decoded.
+    /// Replaces the greatest length of a token's header segment, in bytes of base64url; 4096 by default. A
+    /// longer one is refused as [`TokenTooLong`](crate::RejectionKind::TokenTooLong), before it is decoded.
     ///
     /// # Errors
     ///
-    /// When it is less than 128 or more than 16384.
+    /// If it is less than 128 or more than 16384.
     pub fn with_max_header_length(mut self, bytes: usize) -> Result<Self, ConfigError> {
         self.rules_mut().limits.header = length(
             bytes,
@@ -345,29 +224,12 @@ impl<C> JwtVerifier<C> {
         Ok(self)
     }
 
-    /// Accepts ID tokens and security events as if they were access tokens: tokens with `at_hash` or
-    /// `c_hash` (OpenID Connect Core 1.0 section 3.3.2.11), with a `token_use` of `id` or a claim
-    /// `typ` of `ID`, and with an object as `events` (RFC 8417 section 2.2).
+    /// Accepts ID tokens and security events like access tokens: tokens with `at_hash` or `c_hash` (OpenID
+    /// Connect Core 1.0 section 3.3.2.11), with a `token_use` of `id` or a claim `typ` of `ID`, or with an
+    /// object as `events` (RFC 8417 section 2.2). By default they are refused (RFC 8725 section 3.12).
     ///
-    /// They tell a client who logged in, and were never meant to open an API. Refused by default
-    /// (RFC 8725 section 3.12). Tokens that name themselves refresh, offline or logout tokens stay
-    /// refused.
-    ///
-    /// # Example: known by its hash
-    ///
-    /// ```
-    /// # #[cfg(feature = "test-util")] {
-    /// use tower_jwt_auth::RejectionKind;
-    /// use tower_jwt_auth::test_util::TestIssuer;
-    ///
-    /// let issuer = TestIssuer::new();
-    /// let id_token = issuer.token().header("typ", "JWT").claim("at_hash", "77QmUPtjPfzWtF2AnpK9RQ").build();
-    /// let rejection = issuer.verifier().verify_now(&id_token).unwrap_err();
-    /// assert_eq!(rejection.kind(), RejectionKind::WrongTokenType);
-    ///
-    /// assert!(issuer.verifier().dangerous_accept_id_tokens().verify_now(&id_token).is_ok());
-    /// # }
-    /// ```
+    /// An ID token tells a client who logged in. It is not made for an API. Tokens that are marked as refresh,
+    /// offline or logout tokens stay refused.
     #[must_use]
     pub fn dangerous_accept_id_tokens(mut self) -> Self {
         let rules = self.rules_mut();
