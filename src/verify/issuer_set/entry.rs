@@ -6,11 +6,11 @@ use crate::verify::jwt::JwtVerifier;
 /// An issuer of a set, under one name or several.
 pub(super) struct Issuer<C> {
     pub(super) verifier: JwtVerifier<C>,
-    /// The template that made it for a token; `None` when the application added it.
+    /// The template that made it for a token; `None` if the application added it.
     template: Option<IssuerTemplate<C>>,
-    /// The number that its last verified token had among those of the set; 0 without one.
+    /// The number of its last verified token within the set; 0 if it has none.
     last_verified: AtomicU64,
-    /// Whether it has had keys, as far as a waiting request has seen.
+    /// Whether a waiting request has seen that its keys were loaded.
     has_keys: AtomicBool,
 }
 
@@ -24,7 +24,7 @@ impl<C> Issuer<C> {
         }
     }
 
-    /// Empty when its verifier expects any issuer.
+    /// Empty if its verifier accepts any issuer.
     pub(super) fn names(&self) -> &[String] {
         self.verifier.issuer_names().unwrap_or_default()
     }
@@ -33,7 +33,7 @@ impl<C> Issuer<C> {
         self.template.as_ref()
     }
 
-    /// Whether a predicate allows it, so that a client may have made up its name.
+    /// Whether a predicate allowed it: then an untrusted client may have made up its name.
     pub(super) fn is_open(&self) -> bool {
         self.template().is_some_and(IssuerTemplate::is_open)
     }
@@ -43,7 +43,7 @@ impl<C> Issuer<C> {
         self.template().is_none_or(|template| template.allows(name))
     }
 
-    /// When its last token was verified, for an issuer that a predicate allows; 0 for never.
+    /// The number of its last verified token; 0 if it has none. `None` for an issuer that no predicate allowed.
     pub(super) fn last_verified(&self) -> Option<u64> {
         self.is_open().then(|| self.last_verified.load(Ordering::Relaxed))
     }
@@ -52,7 +52,7 @@ impl<C> Issuer<C> {
         self.last_verified.store(number, Ordering::Relaxed);
     }
 
-    /// Sees whether it has had keys. Calls the source of keys, which may be the application's.
+    /// Records whether its keys were loaded. Calls the source of keys, which may be a custom one.
     pub(super) fn note_keys(&self) {
         if self.is_open() && !self.has_keys() && self.verifier.keys.generation().is_some() {
             self.has_keys.store(true, Ordering::Relaxed);

@@ -5,16 +5,16 @@ use std::time::Instant;
 #[cfg(feature = "jwks-url")]
 use tokio::time::Instant;
 
-/// Bounds the first fetches that unverified tokens cause: 64 in a row, and one more each second. The
-/// fetch of an issuer that then has a verified token is given back.
+/// Limits the first fetches that unverified tokens cause: 64 in a row, and one more each second. A fetch is
+/// given back when a token of its issuer is verified.
 pub(super) struct FirstFetches {
-    /// When all of them are available.
+    /// The time at which all of them are available again.
     full_at: Instant,
 }
 
 impl FirstFetches {
     const REFILL: Duration = Duration::from_secs(1);
-    /// In which all but the first are refilled.
+    /// The time to refill all but one.
     const REFILL_OTHERS: Duration = Duration::from_secs(63);
 
     pub(super) fn new() -> Self {

@@ -6,11 +6,10 @@ use serde::de::DeserializeSeed;
 use crate::rejection::RejectionKind;
 use crate::strict_json::NameSeed;
 
-/// The first top-level `iss` of an unverified payload: a hint that picks a verifier, nothing else.
+/// The first top-level `iss` of an unverified payload: a hint that only selects a verifier.
 ///
-/// One cheap look at each byte, up to the hint. Whether the payload is JSON otherwise is not its
-/// business: the verifier that is picked reads it strictly and compares `iss` again, so a second
-/// `iss` never counts.
+/// It scans the bytes once, up to the hint, and does not check that the payload is valid JSON. The selected
+/// verifier reads the payload strictly and compares `iss` again, so a second `iss` has no effect.
 pub(super) fn issuer_hint(payload: &[u8]) -> Result<Cow<'_, str>, RejectionKind> {
     let payload = payload.trim_ascii();
     if !(payload.starts_with(b"{") && payload.ends_with(b"}")) {
@@ -36,7 +35,7 @@ pub(super) fn issuer_hint(payload: &[u8]) -> Result<Cow<'_, str>, RejectionKind>
     Err(RejectionKind::MissingClaim)
 }
 
-/// The text before the closing quote, which is consumed.
+/// The text before the closing quote. Consumes the quote.
 fn skip_string<'a>(rest: &mut Iter<'a, u8>) -> Option<&'a [u8]> {
     let from = rest.as_slice();
     loop {
@@ -49,7 +48,7 @@ fn skip_string<'a>(rest: &mut Iter<'a, u8>) -> Option<&'a [u8]> {
     }
 }
 
-/// Each letter may be escaped, in one way: the digits have no upper and lower case.
+/// Whether the text is `iss`. Each letter may be escaped, and has exactly one escape.
 fn is_iss(text: &[u8]) -> bool {
     const I: [&[u8]; 2] = [b"i", br"\u0069"];
     const S: [&[u8]; 2] = [b"s", br"\u0073"];
@@ -60,7 +59,7 @@ fn is_iss(text: &[u8]) -> bool {
     rest.is_some_and(<[u8]>::is_empty)
 }
 
-/// The JSON string at the start.
+/// The JSON string at the start of the text.
 fn read_string(json: &[u8]) -> Option<Cow<'_, str>> {
     NameSeed.deserialize(&mut serde_json::Deserializer::from_slice(json)).ok()
 }
@@ -114,7 +113,7 @@ mod tests {
         assert_eq!(issuer_hint(not_utf_8).unwrap_err(), MalformedClaims);
     }
 
-    /// Against a reading of the whole payload by `serde_json`.
+    /// Compares the hint with the `iss` that `serde_json` reads from the whole payload.
     #[test]
     fn hint_is_the_issuer_of_every_json_object_that_has_one() {
         use proptest::prelude::*;

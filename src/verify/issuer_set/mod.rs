@@ -1,4 +1,4 @@
-//! Several issuers: a token's `iss` picks the verifier, among those that are allowed.
+//! Several issuers: the `iss` of a token selects the verifier.
 
 mod entry;
 mod first_fetches;
@@ -30,13 +30,13 @@ use crate::verify::jwt::{Expected, JwtVerifier, MayWait, PendingKeys, Step};
 use crate::verify::verified_token::VerifiedToken;
 use crate::verify::verify_token::{Verification, VerifyToken};
 
-/// Verifies tokens of several issuers, each with its own keys, audience and algorithms (RFC 8725
-/// sections 3.1 and 3.8).
+/// Verifies tokens of several issuers, each with its own keys, audience and algorithms (RFC 8725 sections 3.1
+/// and 3.8).
 ///
-/// The `iss` of a token picks the verifier by exact comparison. That verifier does all of the work,
-/// and compares `iss` again. A token of an issuer that is not in the set is refused as
-/// [`WrongIssuer`](RejectionKind::WrongIssuer) before anything is fetched. A key of one issuer never
-/// verifies a token of another, whatever their `kid`s.
+/// The `iss` of a token selects the verifier by exact comparison. That verifier checks the whole token,
+/// including `iss`. A token of an issuer that is not in the set is refused as
+/// [`WrongIssuer`](RejectionKind::WrongIssuer), and causes no fetch. A key of one issuer never verifies a
+/// token of another, even with the same `kid`.
 ///
 /// Clones share state: issuers can be added and removed while the layer serves.
 ///
@@ -44,9 +44,9 @@ use crate::verify::verify_token::{Verification, VerifyToken};
 /// |---|---|---|
 /// | issuers | none | [`add`](Self::add), [`remove`](Self::remove) |
 /// | issuers that differ in their tenant | none | [`add_template`](Self::add_template), [`remove_template`](Self::remove_template) |
-/// | issuers that predicates allow and that are kept | 100 | [`with_capacity`](Self::with_capacity) |
+/// | capacity for issuers that predicates allow | 100 | [`with_capacity`](Self::with_capacity) |
 ///
-/// # Example: two issuers, one of them for a while
+/// # Example: add and remove issuers
 ///
 /// ```
 /// use tower_jwt_auth::{Algorithm, IssuerSet, JwtAuthLayer, JwtVerifier, VerificationKey};
@@ -58,14 +58,13 @@ use crate::verify::verify_token::{Verification, VerifyToken};
 /// let layer: JwtAuthLayer = JwtAuthLayer::new(issuers.clone());
 ///
 /// assert!(issuers.remove("https://old.example"));
-/// # let _ = layer;
 /// # Ok::<(), tower_jwt_auth::ConfigError>(())
 /// ```
 pub struct IssuerSet<C = RegisteredClaims>(Arc<Shared<C>>);
 
 struct Shared<C> {
     registry: RwLock<Registry<C>>,
-    /// Numbers the verified tokens of templates' issuers, to tell which was verified last.
+    /// The number of the last verified token of an issuer that a predicate allows. It orders them by last use.
     verified: AtomicU64,
 }
 
@@ -78,42 +77,41 @@ impl<C> IssuerSet<C> {
         Self(Arc::new(Shared { registry, verified: AtomicU64::new(0) }))
     }
 
-    /// Replaces how many issuers that [predicates allow](IssuerTemplate::allow_if) are kept, also for
-    /// the clones; 100 by default.
+    /// Replaces the capacity for issuers that [predicates allow](IssuerTemplate::allow_if), also for all
+    /// clones; 100 by default.
     ///
-    /// | an issuer | in a full set |
-    /// |---|---|
-    /// | that was [added](Self::add), or that a template [names](IssuerTemplate::allow_tenants) | is never evicted, and does not count |
-    /// | that a predicate allows, with a verified token | is evicted if its last one is the oldest, when another issuer has its first |
-    /// | that a predicate allows, without one | does not count: 16 of these are held beside, and the oldest one whose first keys no request waits for is evicted |
+    /// | issuer | uses capacity | is evicted |
+    /// |---|---|---|
+    /// | [added](Self::add), or [named by a template](IssuerTemplate::allow_tenants) | no | never |
+    /// | allowed by a predicate, seen with a verified token | yes | the least recently verified one, for another issuer with its first verified token |
+    /// | allowed by a predicate, not yet seen with one | no: 16 more slots | the oldest one whose first keys no request waits for |
     ///
-    /// So a token that is not verified never evicts an issuer that had a verified one. An issuer that
-    /// was evicted is made again by its next token, and fetches its keys again: the capacity should
-    /// be the number of tenants in use.
+    /// So only a verified token can evict an issuer that had one. The next token of an evicted issuer makes
+    /// it again, and fetches its keys again: choose a capacity of at least the number of tenants in use.
     ///
-    /// The tokens of a further issuer that a predicate allows get 503 with `Retry-After: 1`, and
-    /// nothing is fetched, when requests wait for the first keys of 16 issuers, or when 64 were made
-    /// without a verified token; one more can be made each second.
+    /// A token of one more issuer gets 503 with `Retry-After: 1`, without a fetch, while requests wait for
+    /// the first keys of 16 issuers, or after 64 issuers were made without a verified token. One more can
+    /// then be made each second.
     ///
     /// # Errors
     ///
-    /// When it is 0.
+    /// If it is 0.
     pub fn with_capacity(self, capacity: usize) -> Result<Self, ConfigError> {
         if capacity == 0 {
             return Err(unusable("a set of issuers holds at least one"));
         }
-        // Dropped without the lock, here and below: sources of keys are the application's.
+        // Dropped after the lock is released, here and below: a source of keys may be a custom type.
         let removed = self.write().set_capacity(capacity);
         drop(removed);
         Ok(self)
     }
 
-    /// Adds an issuer, under every name that its verifier expects. It takes the place of issuers that
+    /// Adds an issuer, under every name that its verifier expects. It replaces issuers with these names that
     /// a template made.
     ///
     /// # Errors
     ///
-    /// When the verifier expects any issuer, or when an issuer of one of its names was added before.
+    /// If the verifier accepts any issuer, or if an issuer with one of its names was added before.
     pub fn add(&self, verifier: JwtVerifier<C>) -> Result<(), ConfigError> {
         let issuer = Arc::new(Issuer::new(verifier, None));
         if issuer.names().is_empty() {
@@ -125,10 +123,10 @@ impl<C> IssuerSet<C> {
         removed.map(drop)
     }
 
-    /// Removes an issuer by one of its names; `false` when it is not in the set. Its tokens are
-    /// refused from then on, and its keys are dropped with the last request that waits for them.
+    /// Removes an issuer by one of its names; `false` if it is not in the set. From then on its tokens are
+    /// refused. Its keys are dropped with the last request that waits for them.
     ///
-    /// An issuer that a template allows is made again by its next token.
+    /// If a template allows the issuer, its next token makes it again.
     pub fn remove(&self, issuer: &str) -> bool {
         let removed = self.write().remove(issuer);
         removed.is_some()
@@ -139,19 +137,19 @@ impl<C> IssuerSet<C> {
         self.write().add_template(template);
     }
 
-    /// Removes the templates of this text, as given to [`IssuerTemplate::new`], and the issuers that
-    /// they made; `false` when there are none. Tokens of those issuers are refused from then on,
-    /// unless another template allows them.
+    /// Removes the templates with this text, as given to [`IssuerTemplate::new`], and the issuers that they
+    /// made; `false` if there is no such template. From then on tokens of those issuers are refused, unless
+    /// another template allows them.
     pub fn remove_template(&self, template: &str) -> bool {
         let (templates, _issuers) = self.write().remove_template(template);
         !templates.is_empty()
     }
 
-    /// The issuers of the set, each with the state of its keys, in the order of their names. For a
-    /// readiness probe: it starts to fetch keys that were not fetched yet.
+    /// The issuers of the set with the state of their keys, sorted by name, for a readiness probe. It starts
+    /// to fetch keys that were not fetched yet.
     ///
-    /// An issuer that a predicate allows is listed once a token of it was verified, and as long as
-    /// the predicate allows it: a client cannot make a probe fail by a token that it made up.
+    /// An issuer that a predicate allows is listed after its first verified token, as long as the predicate
+    /// allows it. So an untrusted client cannot make a probe fail by a made-up issuer.
     pub fn key_status(&self) -> Vec<IssuerKeyStatus> {
         let known = self.read().known();
         let mut all = Vec::with_capacity(known.len());
@@ -164,8 +162,8 @@ impl<C> IssuerSet<C> {
         all
     }
 
-    /// The issuer of that name. What the application gave is called without the lock: predicates,
-    /// what makes verifiers, and sources of keys, also where they are dropped.
+    /// The issuer of that name. Code of the application (predicates, the closures of templates, sources of
+    /// keys) is called and dropped without the lock.
     fn issuer(&self, name: &str) -> Result<Arc<Issuer<C>>, Rejection> {
         let found = self.read().find(name);
         let templates = match found {
@@ -189,7 +187,7 @@ impl<C> IssuerSet<C> {
         Ok(held)
     }
 
-    /// A token of this issuer was verified.
+    /// Records that a token of this issuer was verified.
     fn verified(&self, issuer: &Arc<Issuer<C>>) {
         let Some(last) = issuer.last_verified() else { return };
         if last != 0 && last == self.0.verified.load(Ordering::Relaxed) {
@@ -212,11 +210,12 @@ impl<C> IssuerSet<C> {
 }
 
 impl<C: DeserializeOwned> IssuerSet<C> {
-    /// Verifies a token that did not come with a request; see [`JwtVerifier::verify`].
+    /// Verifies a token without a request; see [`JwtVerifier::verify`].
     ///
     /// # Errors
     ///
-    /// As there; and [`RejectionKind::WrongIssuer`] for an issuer that is not in the set.
+    /// Those of [`JwtVerifier::verify`]; and [`RejectionKind::WrongIssuer`] for an issuer that is not in the
+    /// set.
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
         match self.begin(token.as_bytes())? {
             (_, Step::Done(result)) => result,
@@ -224,7 +223,7 @@ impl<C: DeserializeOwned> IssuerSet<C> {
         }
     }
 
-    /// Parses the token, once for the choice of the issuer and for its verifier.
+    /// Parses the token once, to select the issuer and for its verifier.
     fn begin(&self, token: &[u8]) -> Result<(Arc<Issuer<C>>, Step<C>), Rejection> {
         let mut scratch = Scratch::new();
         let (issuer, step) = match CompactJws::parse(token, Limits::DEFAULT, &mut scratch) {
@@ -234,8 +233,8 @@ impl<C: DeserializeOwned> IssuerSet<C> {
                 let step = issuer.verifier.begin_parsed(&jws, MayWait::Yes);
                 (issuer, step)
             }
-            // The limits of the issuer may be larger. It is picked by the payload alone, so that an
-            // untrusted client cannot have a large header read when they are not.
+            // The limits of the issuer may be larger. The payload alone selects it: a large header is only
+            // read if the limits of the issuer allow it.
             Err(RejectionKind::TokenTooLong) if token.len() <= self.read().max_token_length() => {
                 let payload = CompactJws::decode_payload(token, &mut scratch)?;
                 let issuer = self.issuer(&issuer_hint(payload)?)?;
@@ -256,7 +255,7 @@ impl<C: DeserializeOwned> IssuerSet<C> {
         token: &[u8],
         mut keys: PendingKeys,
     ) -> Result<VerifiedToken<C>, Rejection> {
-        // It may wait on for an unknown `kid` once there are keys.
+        // After the keys were loaded, the request may continue to wait for an unknown `kid`.
         let found = poll_fn(|context| {
             issuer.note_keys();
             keys.as_mut().poll(context)
@@ -301,7 +300,7 @@ impl<C> Default for IssuerSet<C> {
 
 impl<C> fmt::Debug for IssuerSet<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Copied first, since the writer is the application's, too.
+        // Copied first, so that the lock is released before the application's formatter is called.
         let (known, templates) = (self.read().known(), self.read().templates());
         let issuers: Vec<_> = known.iter().map(|(name, _)| name).collect();
         f.debug_struct("IssuerSet")
@@ -312,7 +311,7 @@ impl<C> fmt::Debug for IssuerSet<C> {
 }
 
 impl<C> JwtVerifier<C> {
-    /// The issuers that it expects, of which any will do; `None` for any whatsoever.
+    /// The names that it expects; `None` if it accepts any issuer.
     fn issuer_names(&self) -> Option<&[String]> {
         match self.rules.issuer() {
             Expected::Any => None,

@@ -1,5 +1,5 @@
-//! What an issuer set holds, and which issuer is evicted for which. Nothing here calls or drops what
-//! the application gave, since the lock is held meanwhile: the caller drops what is returned.
+//! The contents of an issuer set, and the rules of eviction. The lock is held while this code runs, so it
+//! does not call or drop code of the application: the caller drops the returned values.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,23 +15,23 @@ use crate::verify::issuer_set::template::IssuerTemplate;
 use crate::verify::issuer_set::unusable;
 
 pub(super) struct Registry<C> {
-    /// Issuers that the application named, and those with a verified token.
+    /// Issuers that the application named, and issuers seen with a verified token.
     by_name: HashMap<Arc<str>, Arc<Issuer<C>>>,
-    /// Issuers that a predicate allows, without a verified token, the oldest first.
+    /// Issuers that a predicate allows, not yet seen with a verified token, the oldest first.
     unverified: Vec<Arc<Issuer<C>>>,
     first_fetches: FirstFetches,
     templates: Vec<IssuerTemplate<C>>,
     capacity: usize,
-    /// The longest token that any issuer that was added allows, in bytes.
+    /// The greatest length of a token that an added issuer allows, in bytes.
     max_added_length: usize,
 }
 
-/// Issuers that have left the set, to be dropped without the lock.
+/// Issuers that were removed, to be dropped without the lock.
 pub(super) type Removed<C> = Vec<Arc<Issuer<C>>>;
 
 impl<C> Registry<C> {
-    /// How many issuers that a predicate allows are held beside the capacity because a token names
-    /// them, though none was verified. No more than these can fetch their first keys at a time.
+    /// The slots for issuers that a predicate allows and that have no verified token yet. They do not use
+    /// capacity. At most this many issuers can fetch their first keys at a time.
     const MAX_UNVERIFIED: usize = 16;
 
     pub(super) fn new(capacity: usize) -> Self {
@@ -45,7 +45,8 @@ impl<C> Registry<C> {
         }
     }
 
-    /// The longest token that an issuer of the set may allow, in bytes: no longer one is decoded.
+    /// The greatest length of a token that an issuer of the set may allow, in bytes. A longer token is not
+    /// decoded.
     pub(super) fn max_token_length(&self) -> usize {
         let of_templates = self.templates.iter().map(IssuerTemplate::max_token_length);
         of_templates.fold(self.max_added_length, usize::max)
@@ -56,7 +57,7 @@ impl<C> Registry<C> {
         self.shrink_to(capacity)
     }
 
-    /// Adds an issuer of the application's, in the place of those that templates made.
+    /// Adds an issuer of the application. It replaces issuers with the same names that templates made.
     pub(super) fn add(&mut self, issuer: &Arc<Issuer<C>>) -> Result<Removed<C>, ConfigError> {
         let is_added =
             |name: &String| self.by_name.get(&**name).is_some_and(|held| held.template().is_none());
@@ -85,7 +86,7 @@ impl<C> Registry<C> {
         Some(issuer)
     }
 
-    /// Removes this very issuer, and no other one of its name.
+    /// Removes this issuer, but not another one with the same name.
     pub(super) fn remove_this(&mut self, issuer: &Arc<Issuer<C>>) {
         let is_this = |held: &Arc<Issuer<C>>| Arc::ptr_eq(held, issuer);
         self.unverified.retain(|held| !is_this(held));
@@ -96,7 +97,7 @@ impl<C> Registry<C> {
         }
     }
 
-    /// Removes the templates of this text and the issuers that they made.
+    /// Removes the templates with this text and the issuers that they made.
     pub(super) fn remove_template(&mut self, text: &str) -> (Vec<IssuerTemplate<C>>, Removed<C>) {
         let is_of_it = |template: &IssuerTemplate<C>| template.text() == text;
         let templates = self.templates.extract_if(.., |template| is_of_it(template)).collect();
@@ -109,7 +110,7 @@ impl<C> Registry<C> {
         (templates, issuers)
     }
 
-    /// The issuer of that name; else the templates that fit it, before their predicates are called.
+    /// The issuer of that name; else the templates that match it. Their predicates were not called yet.
     pub(super) fn find(&self, name: &str) -> Result<Arc<Issuer<C>>, Vec<IssuerTemplate<C>>> {
         let fits = |template: &&IssuerTemplate<C>| template.tenant(name).is_some();
         self.get(name).ok_or_else(|| self.templates.iter().filter(fits).cloned().collect())
@@ -120,12 +121,12 @@ impl<C> Registry<C> {
         self.by_name.get(name).or_else(unverified).cloned()
     }
 
-    /// Whether a further issuer that a predicate allows can be held.
+    /// Checks for a free slot for one more issuer that a predicate allows.
     ///
     /// # Errors
     ///
-    /// When as many as possible are held and a request waits for the first keys of each, or when too
-    /// many were made.
+    /// If all slots are in use and a request waits for the first keys of each, or if too many issuers were
+    /// made.
     pub(super) fn has_slot(&self) -> Result<(), Rejection> {
         let is_full = self.unverified.len() >= Self::MAX_UNVERIFIED;
         if is_full && self.oldest_unused().is_none() || !self.first_fetches.is_one_left() {
@@ -137,14 +138,14 @@ impl<C> Registry<C> {
 
     /// The oldest issuer without a verified token whose first keys no request waits for.
     fn oldest_unused(&self) -> Option<usize> {
-        // Without keys it is unused when the set alone holds it.
+        // An issuer without keys is unused if only the set refers to it.
         let is_unused =
             |issuer: &Arc<Issuer<C>>| issuer.has_keys() || Arc::strong_count(issuer) == 1;
         self.unverified.iter().position(is_unused)
     }
 
-    /// Holds an issuer that a template made for a token. Returns the one that is held, which is
-    /// another one when another request was quicker, and the one that was evicted for it.
+    /// Stores an issuer that a template made for a token. Returns the stored issuer (another one if another
+    /// request was faster) and the one that was evicted for it.
     #[allow(clippy::type_complexity, reason = "an issuer in, an issuer out")]
     pub(super) fn hold(
         &mut self,
@@ -154,7 +155,7 @@ impl<C> Registry<C> {
         if let Some(held) = self.get(name) {
             return Ok((held, None));
         }
-        // Its template may have been removed meanwhile.
+        // Its template may have been removed in the meantime.
         let is_there =
             |by: &IssuerTemplate<C>| self.templates.iter().any(|one| one.text() == by.text());
         if !issuer.template().is_some_and(is_there) {
@@ -173,8 +174,8 @@ impl<C> Registry<C> {
         Ok((Arc::clone(issuer), evicted))
     }
 
-    /// Keeps an issuer that had its first verified token; the least recently verified one leaves a
-    /// full set for it. An issuer that was removed meanwhile stays out.
+    /// Keeps an issuer after its first verified token. In a full set the least recently verified issuer is
+    /// evicted for it. An issuer that was removed in the meantime stays removed.
     pub(super) fn keep(&mut self, issuer: &Arc<Issuer<C>>) -> Removed<C> {
         let held = self.unverified.iter().position(|held| Arc::ptr_eq(held, issuer));
         let Some(held) = held else { return Vec::new() };
@@ -185,7 +186,7 @@ impl<C> Registry<C> {
         removed
     }
 
-    /// Evicts issuers that predicates allow, the least recently verified first, until so many are left.
+    /// Evicts issuers that predicates allow, the least recently verified first, until `capacity` are left.
     fn shrink_to(&mut self, capacity: usize) -> Removed<C> {
         let mut made: Vec<_> = self
             .by_name
@@ -201,7 +202,7 @@ impl<C> Registry<C> {
         evicted
     }
 
-    /// The issuers that the application named, and those with a verified token, by name.
+    /// The issuers that the application named, and those seen with a verified token, sorted by name.
     pub(super) fn known(&self) -> Vec<(String, Arc<Issuer<C>>)> {
         let held = self.by_name.iter();
         let mut known: Vec<_> =

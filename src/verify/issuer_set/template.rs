@@ -13,10 +13,11 @@ use crate::verify::jwt::JwtVerifier;
 /// Issuers that differ only in their tenant, such as those of Entra ID:
 /// `https://login.microsoftonline.com/{tenantid}/v2.0`.
 ///
-/// A tenant is 1 to 64 letters, digits, `-`, `_` and `.`, other than `.` and `..`. By default no
-/// tenant is allowed: name them ([`allow_tenants`](Self::allow_tenants)) or give a predicate
-/// ([`allow_if`](Self::allow_if)), which is called for each token. An issuer that is allowed has a
-/// verifier of its own, with its own keys, audience and algorithms, made when its first token comes.
+/// By default no tenant is allowed: name them ([`allow_tenants`](Self::allow_tenants)) or give a predicate
+/// ([`allow_if`](Self::allow_if)). Each allowed issuer has its own verifier, with its own keys, audience and
+/// algorithms. It is made for the first token of the issuer.
+///
+/// A tenant has 1 to 64 letters, digits, `-`, `_` and `.`, and is not `.` or `..`.
 ///
 /// # Example: two tenants of Entra ID
 ///
@@ -46,13 +47,13 @@ pub struct IssuerTemplate<C = RegisteredClaims> {
     after: Arc<str>,
     allowed: Allowed,
     make: Arc<Make<C>>,
-    /// Of the tokens that its verifiers allow; 0 before it has made one.
+    /// The greatest length of a token that its verifiers allow; 0 before the first verifier.
     max_token_length: Arc<AtomicUsize>,
 }
 
 type Make<C> = dyn Fn(&TemplateMatch<'_>) -> Result<JwtVerifier<C>, ConfigError> + Send + Sync;
 
-/// An issuer that fits an [`IssuerTemplate`]: what the closures of a template get.
+/// An issuer that matches an [`IssuerTemplate`], for the closures of the template.
 #[derive(Clone, Copy, Debug)]
 pub struct TemplateMatch<'a> {
     issuer: &'a str,
@@ -60,7 +61,7 @@ pub struct TemplateMatch<'a> {
 }
 
 impl<'a> TemplateMatch<'a> {
-    /// The full name of the issuer, as in the token.
+    /// The full name of the issuer: the `iss` of the token.
     pub fn issuer(&self) -> &'a str {
         self.issuer
     }
@@ -78,32 +79,17 @@ enum Allowed {
 }
 
 impl<C> IssuerTemplate<C> {
-    /// A template with one placeholder, `{…}`, for the tenant, and a closure that makes the verifier
-    /// of an issuer: it gets the issuer's full name and its tenant as a [`TemplateMatch`].
+    /// A template with one placeholder, `{…}`, for the tenant, and a closure that makes the verifier of an
+    /// issuer.
     ///
-    /// The verifier must expect exactly that issuer, else its tokens get 503. The closure must not
-    /// block.
+    /// The verifier must expect exactly the issuer of the [`TemplateMatch`], else its tokens get 503. The
+    /// closure must not block.
     ///
     /// # Errors
     ///
-    /// When there is not exactly one placeholder; when the template has white space, a control
-    /// character or a backslash; or when it has a `:` and does not begin with `scheme://host/`, with
-    /// the placeholder after that.
-    ///
-    /// # Example: not in the host
-    ///
-    /// ```
-    /// use tower_jwt_auth::{Algorithm, IssuerTemplate, JwtVerifier, TemplateMatch, VerificationKey};
-    ///
-    /// let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256)?;
-    /// let make = move |found: &TemplateMatch<'_>| {
-    ///     JwtVerifier::new(found.issuer(), "orders", key.clone())
-    /// };
-    /// assert!(IssuerTemplate::new("https://issuer.example/{tenant}", make.clone()).is_ok());
-    /// assert!(IssuerTemplate::new("https://{tenant}/", make.clone()).is_err());
-    /// assert!(IssuerTemplate::new("https:{tenant}/", make).is_err()); // A URL as well.
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// If the template does not have exactly one placeholder; if it contains white space, a control character
+    /// or a backslash; or if it contains a `:` or begins with `//`, and does not begin with `scheme://host/`
+    /// before the placeholder. So a token cannot choose the host.
     pub fn new<F>(template: &str, make: F) -> Result<Self, ConfigError>
     where
         F: Fn(&TemplateMatch<'_>) -> Result<JwtVerifier<C>, ConfigError> + Send + Sync + 'static,
@@ -136,12 +122,11 @@ impl<C> IssuerTemplate<C> {
         })
     }
 
-    /// Replaces which tenants are allowed: these. None by default.
+    /// Allows exactly these tenants; none by default. Replaces an earlier list or predicate.
     ///
-    /// Their issuers are held from their first token on, beside the
-    /// [capacity](crate::IssuerSet::with_capacity), and are never evicted. They are listed by
-    /// [`key_status`](crate::IssuerSet::key_status), and failed fetches of their keys are logged as for
-    /// any other issuer.
+    /// The set keeps their issuers from the first token on. They are never evicted, and do not use
+    /// [capacity](crate::IssuerSet::with_capacity). [`key_status`](crate::IssuerSet::key_status) lists them,
+    /// and failed fetches of their keys are logged as for any other issuer.
     #[must_use]
     pub fn allow_tenants<I>(mut self, tenants: I) -> Self
     where
@@ -153,25 +138,24 @@ impl<C> IssuerTemplate<C> {
         self
     }
 
-    /// Replaces which tenants are allowed: those for which the predicate returns `true`. None by
-    /// default.
+    /// Allows the tenants for which the predicate returns `true`; none by default. Replaces an earlier list
+    /// or predicate.
     ///
-    /// The predicate is called for each token of an issuer of the template, with a tenant that an
-    /// untrusted client may have made up, and must not block. Once it returns `false`, the tokens of
-    /// that issuer are refused as [`WrongIssuer`](crate::RejectionKind::WrongIssuer), and its next
-    /// token removes the issuer and its keys.
+    /// The predicate is called for each token whose issuer matches the template. It must not block. An
+    /// untrusted client may have made up the tenant. When the predicate returns `false`, the token is refused
+    /// as [`WrongIssuer`](crate::RejectionKind::WrongIssuer), and the issuer and its keys are removed.
     ///
-    /// It should allow only tenants that the application knows. If it allows whatever looks like a
-    /// tenant, this is what a client can do with tenants that it makes up:
+    /// Allow only tenants that the application knows. If the predicate allows any tenant, an untrusted client
+    /// that makes up tenants is limited to this:
     ///
-    /// | | |
+    /// | resource | limit |
     /// |---|---|
-    /// | fetches | at most 16 issuers without a verified token fetch their first keys at a time, and at most 64 in succession, and one more each second |
-    /// | memory | 16 issuers beside the [capacity](crate::IssuerSet::with_capacity) |
-    /// | other tenants | an issuer with a verified token is never evicted. One without gets 503 while requests wait for the first keys of 16 others, or while made-up tenants use up the first fetches |
-    /// | the log | nothing above `debug` before the issuer has had keys |
+    /// | fetches | first keys of 16 issuers at a time, of 64 in a row, and of one more each second |
+    /// | memory | 16 issuers more than the [capacity](crate::IssuerSet::with_capacity) |
+    /// | other tenants | one not yet seen with a verified token gets 503 while a limit of fetches is reached; all others are not affected |
+    /// | log | only `debug` events before the keys of an issuer were loaded |
     ///
-    /// # Example: the customers of this moment
+    /// # Example: tenants from a list that changes
     ///
     /// ```
     /// use std::collections::HashSet;
@@ -187,9 +171,8 @@ impl<C> IssuerTemplate<C> {
     /// .allow_if(move |found| {
     ///     known.read().unwrap_or_else(PoisonError::into_inner).contains(found.tenant())
     /// });
-    /// # let _ = template;
     ///
-    /// // From the next token on.
+    /// // From the next token on, this tenant is refused.
     /// customers.write().unwrap_or_else(PoisonError::into_inner).remove("acme");
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
@@ -202,12 +185,12 @@ impl<C> IssuerTemplate<C> {
         self
     }
 
-    /// The text that `new` was given.
+    /// The text of the template.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether a predicate decides, so that a client may have made up the tenant.
+    /// Whether a predicate decides: then an untrusted client may have made up the tenant.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.allowed, Allowed::If(_))
     }
@@ -220,7 +203,7 @@ impl<C> IssuerTemplate<C> {
         })
     }
 
-    /// Makes the verifier of an issuer that is allowed. Calls the application's closure.
+    /// Makes the verifier of an allowed issuer. Calls the application's closure.
     pub(super) fn verifier(&self, issuer: &str) -> Result<JwtVerifier<C>, KeySourceError> {
         let tenant = self.tenant(issuer).unwrap_or_default();
         let verifier = (self.make)(&TemplateMatch { issuer, tenant }).map_err(|error| {
@@ -237,7 +220,7 @@ impl<C> IssuerTemplate<C> {
         }
     }
 
-    /// The longest token that one of its verifiers may allow.
+    /// The greatest length of a token that one of its verifiers may allow.
     pub(super) fn max_token_length(&self) -> usize {
         match self.max_token_length.load(Ordering::Relaxed) {
             0 => Limits::LARGEST.token,
@@ -245,7 +228,7 @@ impl<C> IssuerTemplate<C> {
         }
     }
 
-    /// The tenant of an issuer that fits the template.
+    /// The tenant of an issuer that matches the template.
     pub(super) fn tenant<'a>(&self, issuer: &'a str) -> Option<&'a str> {
         let tenant = issuer.strip_prefix(&*self.before)?.strip_suffix(&*self.after)?;
         let is_tenant_char = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
@@ -275,7 +258,7 @@ impl<C> fmt::Debug for IssuerTemplate<C> {
     }
 }
 
-/// Whether it begins with `scheme://host/` (RFC 3986 section 3).
+/// Whether the text begins with `scheme://host/` (RFC 3986 section 3).
 fn begins_with_host(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once("://") else { return false };
     let Some((host, _)) = rest.split_once('/') else { return false };

@@ -37,7 +37,7 @@ impl JwtVerifier {
     ///
     /// # Errors
     ///
-    /// If the issuer is not an https URL (or http to the loopback of this machine), or if the audience is an empty
+    /// If the issuer is not an https URL (or http to a loopback address), or if the audience is an empty
     /// string or list.
     ///
     /// # Example: protect a service with the issuer's keys
@@ -62,7 +62,7 @@ impl JwtVerifier {
     ///
     /// # Errors
     ///
-    /// If the issuer is not an https URL (or http to the loopback of this machine), or if the audience is an empty
+    /// If the issuer is not an https URL (or http to a loopback address), or if the audience is an empty
     /// string or list.
     pub fn discover_with(
         issuer: &str,
