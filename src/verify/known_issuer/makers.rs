@@ -1,4 +1,4 @@
-//! One constructor for each of them.
+//! The constructors of well-known issuers.
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::verify::jwt::{ExpectedAudience, ExpectedIssuer};
@@ -8,25 +8,15 @@ use crate::verify::known_issuer::names::{
 };
 
 impl KnownIssuer {
-    /// A tenant of Auth0, by its domain (`tenant.eu.auth0.com`, or one of its own), for an API by its
-    /// identifier.
+    /// Auth0: a tenant by its domain (`tenant.eu.auth0.com` or a custom domain), and an API by its identifier.
     ///
-    /// The issuer is `https://DOMAIN/`, with the slash. A tenant with a domain of its own issues
-    /// tokens in the name of the one that was asked (Auth0, *Custom Domains*).
+    /// The issuer is `https://DOMAIN/`, with the slash. If a tenant has a custom domain, its tokens name the
+    /// domain that the client used (Auth0, *Custom Domains*).
     ///
     /// # Errors
     ///
-    /// When the domain is not a bare one in lower case; when the audience is empty, or the tenant's
-    /// `/userinfo`, which stands in the tokens of every API.
-    ///
-    /// # Example: a domain is no URL
-    ///
-    /// ```
-    /// use tower_jwt_auth::KnownIssuer;
-    ///
-    /// assert!(KnownIssuer::auth0("login.example", "https://api.example").is_ok());
-    /// assert!(KnownIssuer::auth0("https://login.example/", "https://api.example").is_err());
-    /// ```
+    /// If the domain is not a bare domain in lower case, such as a URL; if the audience is empty, or is the
+    /// tenant's `/userinfo`, which the tokens of every API contain.
     pub fn auth0(domain: &str, audience: impl Into<ExpectedAudience>) -> Result<Self, ConfigError> {
         check_domain(domain)?;
         let issuer = format!("https://{domain}/");
@@ -40,27 +30,18 @@ impl KnownIssuer {
         Self::new(issuer, audience)
     }
 
-    /// A realm of Keycloak, by the URL that the server has towards clients, for a client or whatever
-    /// else an audience mapper writes into the tokens.
+    /// Keycloak: a realm by the server's public URL and its name, and the audience that an audience mapper
+    /// writes into the tokens.
     ///
-    /// The issuer is `BASE/realms/REALM`; the base of servers before version 17 ends in `/auth`. It is
-    /// the *frontend* URL (Keycloak, *Configuring the hostname*): where this service reaches the
-    /// server by another, add [`with_fetch_base`](Self::with_fetch_base).
+    /// The issuer is `BASE/realms/REALM`; the base of servers before version 17 ends in `/auth`. `base` is
+    /// the *frontend* URL (Keycloak, *Configuring the hostname*). If this service reaches the server by
+    /// another URL, add [`with_fetch_base`](Self::with_fetch_base).
     ///
     /// # Errors
     ///
-    /// When the base is not an https URL (or http to this very machine), or has a realm, a query or a
-    /// fragment; when the realm has other characters than letters, digits, `-`, `_` and `.`; when the
-    /// audience is empty, or `account`, which stands in the tokens of nearly every client.
-    ///
-    /// # Example: the default audience is no audience
-    ///
-    /// ```
-    /// use tower_jwt_auth::KnownIssuer;
-    ///
-    /// assert!(KnownIssuer::keycloak("https://login.example/", "shop", "orders").is_ok());
-    /// assert!(KnownIssuer::keycloak("https://login.example/", "shop", "account").is_err());
-    /// ```
+    /// If the base is not an https URL (or http to a loopback address), or contains a realm, a query or a
+    /// fragment; if the realm has other characters than letters, digits, `-`, `_` and `.`; if the audience is
+    /// empty, or is `account`, which the tokens of nearly every client contain.
     pub fn keycloak(
         base: &str,
         realm: &str,
@@ -82,27 +63,18 @@ impl KnownIssuer {
         Self::new(format!("{base}/realms/{realm}"), audience)
     }
 
-    /// One tenant of Microsoft Entra ID, by its ID, for an API by its client ID: tokens of version 2.0.
+    /// Microsoft Entra ID, tokens of version 2.0: one tenant by its ID, and an API by its client ID.
     ///
-    /// The issuer is `https://login.microsoftonline.com/TENANT/v2.0`. The version is that of the *API*
-    /// (`requestedAccessTokenVersion` in its manifest is 2), not of the endpoint that the client asked;
-    /// where it is 1 or null, see [`entra_id_v1`](Self::entra_id_v1). For several tenants, see
-    /// [`IssuerTemplate`](crate::IssuerTemplate) (Microsoft, *Access token claims reference*).
+    /// The issuer is `https://login.microsoftonline.com/TENANT/v2.0`. The *API* determines the version, by
+    /// `requestedAccessTokenVersion` in its manifest: 2 here; for 1 or null use
+    /// [`entra_id_v1`](Self::entra_id_v1). The version of the endpoint that the client uses does not matter.
+    /// For several tenants, see [`IssuerTemplate`](crate::IssuerTemplate) (Microsoft, *Access token claims
+    /// reference*).
     ///
     /// # Errors
     ///
-    /// When the tenant or the audience is not a GUID in lower case. `common`, `organizations` and a
-    /// domain are none: their metadata name an issuer that no token has.
-    ///
-    /// # Example: every tenant is no tenant
-    ///
-    /// ```
-    /// use tower_jwt_auth::KnownIssuer;
-    ///
-    /// let api = "6e74172b-be56-4843-9ff4-e66a39bb12e3";
-    /// assert!(KnownIssuer::entra_id("72f988bf-86f1-41af-91ab-2d7cd011db47", api).is_ok());
-    /// assert!(KnownIssuer::entra_id("common", api).is_err());
-    /// ```
+    /// If the tenant or the audience is not a GUID in lower case. So `common`, `organizations` and a domain
+    /// are errors: their metadata name an issuer that no token has.
     pub fn entra_id(
         tenant: &str,
         audience: impl Into<ExpectedAudience>,
@@ -117,26 +89,15 @@ impl KnownIssuer {
         Self::new(format!("https://login.microsoftonline.com/{tenant}/v2.0"), audience)
     }
 
-    /// One tenant of Microsoft Entra ID, by its ID, for an API: tokens of version 1.0.
+    /// Microsoft Entra ID, tokens of version 1.0: one tenant by its ID, and an API.
     ///
-    /// The issuer is `https://sts.windows.net/TENANT/`, with the slash. The audience is the
-    /// Application ID URI (`api://…`) or the client ID, as the client asked for it: give those that
-    /// yours do (Microsoft, *Access token claims reference*).
+    /// The issuer is `https://sts.windows.net/TENANT/`, with the slash. The audience is the API's Application
+    /// ID URI (`api://…`) or its client ID, depending on what the client requests. If clients use both, give
+    /// both (Microsoft, *Access token claims reference*).
     ///
     /// # Errors
     ///
-    /// When the tenant is not a GUID in lower case, or the audience is empty.
-    ///
-    /// # Example: both spellings of the audience
-    ///
-    /// ```
-    /// use tower_jwt_auth::KnownIssuer;
-    ///
-    /// let (uri, id) = ("api://orders", "6e74172b-be56-4843-9ff4-e66a39bb12e3");
-    /// let issuer = KnownIssuer::entra_id_v1("72f988bf-86f1-41af-91ab-2d7cd011db47", [uri, id])?;
-    /// assert_eq!(issuer.issuer(), "https://sts.windows.net/72f988bf-86f1-41af-91ab-2d7cd011db47/");
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// If the tenant is not a GUID in lower case, or if the audience is empty.
     pub fn entra_id_v1(
         tenant: &str,
         audience: impl Into<ExpectedAudience>,
@@ -145,27 +106,17 @@ impl KnownIssuer {
         Self::new(format!("https://sts.windows.net/{tenant}/"), audience.into())
     }
 
-    /// A user pool of Amazon Cognito, by its ID, for some of its app clients: access tokens.
+    /// Amazon Cognito, access tokens: a user pool by its ID, such as `eu-west-1_AbCdEfGhI`, and its app
+    /// clients.
     ///
-    /// The issuer is `https://cognito-idp.REGION.amazonaws.com/POOL`; the region stands in the ID of the
-    /// pool. Access tokens of Cognito have no `aud`: `token_use` and `client_id` stand in its place, see
-    /// [`ExpectedAudience::cognito_clients`] (Amazon, *Understanding the access token*).
+    /// The issuer is `https://cognito-idp.REGION.amazonaws.com/POOL`, with the region from the ID of the
+    /// pool. Access tokens of Cognito have no `aud`. `token_use` and `client_id` are compared in its place:
+    /// see [`ExpectedAudience::cognito_clients`] (Amazon, *Understanding the access token*).
     ///
     /// # Errors
     ///
-    /// When the ID of the pool is not a region, `_` and a name; when there is no client, or one that has
-    /// other characters than letters, digits, `+` and `_`.
-    ///
-    /// # Example: a pool
-    ///
-    /// ```
-    /// use tower_jwt_auth::KnownIssuer;
-    ///
-    /// let issuer = KnownIssuer::cognito("eu-west-1_AbCdEfGhI", ["7kd2qkvqm1h2r3s4t5u6v7w8x9"])?;
-    /// let name = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI";
-    /// assert_eq!(issuer.issuer(), name);
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// If the ID of the pool is not a region, `_` and a name; if there is no client, or a client has other
+    /// characters than letters, digits, `+` and `_`.
     pub fn cognito<T: Into<String>>(
         user_pool: &str,
         clients: impl IntoIterator<Item = T>,
@@ -183,33 +134,18 @@ impl KnownIssuer {
         Self::new(format!("https://cognito-idp.{region}.amazonaws.com/{user_pool}"), clients)
     }
 
-    /// Google, for one or several client IDs: **ID tokens**.
+    /// Google, **ID tokens**: one or several client IDs.
     ///
-    /// Access tokens of Google are opaque, and what its users and service accounts send to an API is
-    /// an ID token. So, unlike everywhere else, ID tokens are accepted; event and logout tokens are
-    /// not. `iss` is `https://accounts.google.com` or `accounts.google.com` (Google, *OpenID
-    /// Connect*).
+    /// Access tokens of Google are opaque, so users and service accounts send ID tokens to an API. Unlike the
+    /// other constructors, this one accepts ID tokens; it refuses event and logout tokens. `iss` is
+    /// `https://accounts.google.com` or `accounts.google.com` (Google, *OpenID Connect*).
     ///
-    /// Any service account in the world can have an ID token made for any audience: **the audience
-    /// alone lets strangers in**. Compare `sub`, `hd` or a verified `email` with those whom you know.
+    /// Every service account of Google can get an ID token for any audience, so **the audience does not keep
+    /// untrusted clients out**. Compare `sub`, `hd` or a verified `email` with known values.
     ///
     /// # Errors
     ///
-    /// When the client ID is empty.
-    ///
-    /// # Example: a web application and its mobile sister
-    ///
-    /// ```
-    /// use tower_jwt_auth::KnownIssuer;
-    ///
-    /// let verifier = KnownIssuer::google_id_tokens([
-    ///     "1234-web.apps.googleusercontent.com",
-    ///     "1234-app.apps.googleusercontent.com",
-    /// ])?
-    /// .verifier();
-    /// # let _ = verifier;
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// If a client ID is empty.
     pub fn google_id_tokens(clients: impl Into<ExpectedAudience>) -> Result<Self, ConfigError> {
         const NAME: &str = "https://accounts.google.com";
 
@@ -219,29 +155,16 @@ impl KnownIssuer {
         Ok(google)
     }
 
-    /// A custom authorization server of Okta, by the domain of the organization and the server's ID
-    /// (`default` for the one that is there from the start), for its audience.
+    /// Okta: a custom authorization server by the domain of the organization and the server's ID (`default`
+    /// for the predefined one), and its audience.
     ///
-    /// The issuer is `https://DOMAIN/oauth2/SERVER`. The *org* authorization server, `https://DOMAIN`,
-    /// issues access tokens that only Okta itself may read, and is not to be had here (Okta,
-    /// *Authorization servers*).
+    /// The issuer is `https://DOMAIN/oauth2/SERVER`. The *org* authorization server, `https://DOMAIN`, is not
+    /// supported: only Okta can verify its access tokens (Okta, *Authorization servers*).
     ///
     /// # Errors
     ///
-    /// When the domain is not a bare one in lower case, or is that of the Admin Console; when the
-    /// server's ID has other characters than letters, digits, `-`, `_` and `.`; when the audience is
-    /// empty.
-    ///
-    /// # Example: the first server of an organization
-    ///
-    /// ```
-    /// use tower_jwt_auth::KnownIssuer;
-    ///
-    /// let issuer = KnownIssuer::okta("acme.okta.com", "default", "api://default")?;
-    /// assert_eq!(issuer.issuer(), "https://acme.okta.com/oauth2/default");
-    /// assert!(KnownIssuer::okta("acme-admin.okta.com", "default", "api://default").is_err());
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// If the domain is not a bare domain in lower case, or is that of the Admin Console; if the server's ID
+    /// has other characters than letters, digits, `-`, `_` and `.`; if the audience is empty.
     pub fn okta(
         domain: &str,
         authorization_server: &str,
@@ -259,28 +182,17 @@ impl KnownIssuer {
         Self::new(format!("https://{domain}/oauth2/{authorization_server}"), audience.into())
     }
 
-    /// A project of Firebase Authentication (or of Identity Platform), by its ID.
+    /// Firebase Authentication (or Identity Platform): a project by its ID.
     ///
-    /// The issuer is `https://securetoken.google.com/PROJECT`, the audience the project. All projects
-    /// share their keys, so these two are what tells them apart. What clients send is called an ID
-    /// token, has no `at_hash`, and is made for the application's own backend. `sub` and `auth_time`
+    /// The issuer is `https://securetoken.google.com/PROJECT`, the audience is the project. All projects
+    /// share their keys: only these two claims tell them apart. Clients send tokens that Firebase calls ID
+    /// tokens: they have no `at_hash`, and are made for the application's own backend. `sub` and `auth_time`
     /// are required (Firebase, *Verify ID Tokens*).
     ///
     /// # Errors
     ///
-    /// When the project is not 6 to 30 lower-case letters, digits and `-`, such as its *name* or its
-    /// *number*.
-    ///
-    /// # Example: the ID, not the name
-    ///
-    /// ```
-    /// use tower_jwt_auth::KnownIssuer;
-    ///
-    /// let issuer = KnownIssuer::firebase("acme-app-4711")?;
-    /// assert_eq!(issuer.issuer(), "https://securetoken.google.com/acme-app-4711");
-    /// assert!(KnownIssuer::firebase("Acme App").is_err());
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// If the project does not have 6 to 30 lower-case letters, digits and `-`. So its *name* and its
+    /// *number* are errors.
     pub fn firebase(project: &str) -> Result<Self, ConfigError> {
         crate::verify::known_issuer::names::check_project(project)?;
         let issuer = format!("https://securetoken.google.com/{project}");
@@ -289,18 +201,17 @@ impl KnownIssuer {
         Ok(firebase)
     }
 
-    /// Dex, by the `issuer` of its configuration, for one or several client IDs.
+    /// Dex: the `issuer` of its configuration, with its path, and one or several client IDs.
     ///
-    /// The issuer is compared as it is configured, with its path. Access tokens of Dex have the form
-    /// of ID tokens, `at_hash` included, so that claim is allowed: see
-    /// [`allow_at_hash`](crate::JwtVerifier::allow_at_hash). The audience is the client that the token
-    /// was made for; an ID token of the same client is accepted too, since nothing tells the two
-    /// apart.
+    /// Access tokens of Dex have the form of ID tokens with an `at_hash`, so this claim is allowed: see
+    /// [`allow_at_hash`](crate::JwtVerifier::allow_at_hash). The audience is the client that the token was
+    /// made for. An ID token of the same client is accepted too, since it does not differ from an access
+    /// token.
     ///
     /// # Errors
     ///
-    /// When the issuer is not an https URL (or http to this very machine); when there is no client, or
-    /// an empty one.
+    /// If the issuer is not an https URL (or http to a loopback address); if there is no client, or an empty
+    /// one.
     pub fn dex(issuer: &str, clients: impl Into<ExpectedAudience>) -> Result<Self, ConfigError> {
         check_url(issuer)?;
         let mut dex = Self::new(issuer.to_owned(), clients.into())?;
@@ -308,29 +219,19 @@ impl KnownIssuer {
         Ok(dex)
     }
 
-    /// The service accounts of a Kubernetes cluster, by its issuer, for an audience of your own:
-    /// projected tokens.
+    /// Kubernetes, projected tokens of service accounts: the issuer of a cluster, and an audience of the
+    /// application.
     ///
-    /// The issuer is what the API server was started with (`--service-account-issuer`), and stands in
-    /// each token and at `/.well-known/openid-configuration` of the API server. The claim
-    /// `kubernetes.io`, which says whose token it is, is required. Inside of a cluster the API server
-    /// wants a certificate authority of its own and a token: see the guide `docs::providers`
+    /// The issuer is the option `--service-account-issuer` of the API server. Each token and
+    /// `/.well-known/openid-configuration` of the API server contain it. The claim `kubernetes.io`, which
+    /// names the service account, is required. Inside of a cluster, requests to the API server need its
+    /// certificate authority and a token: see the guide [`docs::providers`](crate::docs::providers)
     /// (Kubernetes, *Managing Service Accounts*).
     ///
     /// # Errors
     ///
-    /// When the issuer is not an https URL (or http to this very machine); when the audience is empty,
-    /// or that of the API server itself: whoever gets such a token can use it there.
-    ///
-    /// # Example: an audience of one's own
-    ///
-    /// ```
-    /// use tower_jwt_auth::KnownIssuer;
-    ///
-    /// let cluster = "https://kubernetes.default.svc.cluster.local";
-    /// assert!(KnownIssuer::kubernetes(cluster, "orders").is_ok());
-    /// assert!(KnownIssuer::kubernetes(cluster, cluster).is_err());
-    /// ```
+    /// If the issuer is not an https URL (or http to a loopback address); if the audience is empty, or is
+    /// that of the API server: a service that receives such a token could use it there.
     pub fn kubernetes(
         issuer: &str,
         audience: impl Into<ExpectedAudience>,
@@ -351,7 +252,7 @@ impl KnownIssuer {
     }
 }
 
-/// Refuses audiences that look right and are not.
+/// Refuses audiences that look right but are wrong.
 fn refuse_audiences(
     audience: &ExpectedAudience,
     refuses: impl Fn(&str) -> bool,

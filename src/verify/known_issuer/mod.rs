@@ -1,4 +1,4 @@
-//! The issuers of the trade: their names, and what each of them does in its own way.
+//! Well-known issuers: their names and their peculiarities.
 
 mod makers;
 mod names;
@@ -17,19 +17,19 @@ use crate::key_source::{
 };
 use crate::verify::jwt::{ExpectedAudience, ExpectedIssuer, JwtVerifier, Rules};
 
-/// An issuer of the trade, whose ways are known: Auth0, Keycloak, Entra ID, Cognito, Google, Okta,
-/// Firebase, Dex, or a Kubernetes cluster.
+/// A well-known issuer: Auth0, Keycloak, Entra ID, Cognito, Google, Okta, Firebase, Dex, or a Kubernetes
+/// cluster.
 ///
-/// Each constructor takes what a person knows (a domain, a tenant, a pool), refuses what looks right
-/// and is not, and writes the issuer's name as the tokens do. The guide `docs::providers` shows the
-/// tokens of each, and what to watch for. All rules of [`JwtVerifier`] hold; what differs stands at the
-/// constructor. For any other issuer there is [`JwtVerifier::discover`].
+/// Each constructor takes the parameters of the provider (a domain, a tenant, a pool), refuses common
+/// mistakes, and makes the issuer's name in the spelling of its tokens. All rules of [`JwtVerifier`] apply,
+/// except where a constructor documents another rule. The guide [`docs::providers`](crate::docs::providers)
+/// shows the tokens of each provider. For any other issuer use [`JwtVerifier::discover`].
 ///
-/// | | default | setter |
+/// | setting | default | setter |
 /// |---|---|---|
-/// | keys | by the issuer's metadata: [`OidcDiscovery`] | [`with_jwks_url`](Self::with_jwks_url), [`with_fetch_base`](Self::with_fetch_base) |
-/// | plain http | to this machine alone | [`dangerous_allow_http_hosts`](Self::dangerous_allow_http_hosts) |
-/// | HTTP client | that of the crate, with the feature `reqwest-0_13`: [`verifier`](Self::verifier) | [`with_client`](Self::with_client), or [`verifier_with`](Self::verifier_with) |
+/// | keys | from the issuer's metadata: [`OidcDiscovery`] | [`with_jwks_url`](Self::with_jwks_url), [`with_fetch_base`](Self::with_fetch_base) |
+/// | plain http | only to loopback addresses | [`dangerous_allow_http_hosts`](Self::dangerous_allow_http_hosts) |
+/// | HTTP client | that of feature `reqwest-0_13` | [`with_client`](Self::with_client), or [`verifier_with`](Self::verifier_with) |
 ///
 /// # Example: Auth0
 ///
@@ -40,7 +40,6 @@ use crate::verify::jwt::{ExpectedAudience, ExpectedIssuer, JwtVerifier, Rules};
 /// let issuer = KnownIssuer::auth0("tenant.eu.auth0.com", "https://api.example")?;
 /// assert_eq!(issuer.issuer(), "https://tenant.eu.auth0.com/");
 /// let layer = JwtAuthLayer::new(issuer.verifier());
-/// # let _ = layer;
 /// # }
 /// # Ok::<(), tower_jwt_auth::ConfigError>(())
 /// ```
@@ -51,11 +50,11 @@ pub struct KnownIssuer {
     keys: Keys,
     #[cfg(feature = "reqwest-0_13")]
     fetch: HttpFetch,
-    /// The hosts that plain http is allowed to.
+    /// The hosts to which plain http is allowed.
     http_hosts: HttpHosts,
 }
 
-/// Where the keys are found.
+/// The location of the keys.
 enum Keys {
     ByMetadata(IssuerLocation),
     AtUrl(FetchUrl),
@@ -67,7 +66,7 @@ impl KnownIssuer {
         Self::with_names(issuer, names, audience)
     }
 
-    /// One whose tokens spell its name in several ways.
+    /// An issuer whose tokens have several spellings of its name.
     fn with_names(
         issuer: String,
         names: ExpectedIssuer,
@@ -85,56 +84,31 @@ impl KnownIssuer {
         })
     }
 
-    /// The issuer's name: the `iss` of its tokens, and the `issuer` of its metadata.
-    ///
-    /// # Example: to be compared with a token's
-    ///
-    /// ```
-    /// use tower_jwt_auth::KnownIssuer;
-    ///
-    /// let issuer = KnownIssuer::keycloak("https://login.example", "shop", "orders")?;
-    /// assert_eq!(issuer.issuer(), "https://login.example/realms/shop");
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// The issuer's name: the `iss` of its tokens and the `issuer` of its metadata.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Takes the keys from this URL; by default from the one that the issuer's metadata name.
+    /// Fetches the keys from this URL; by default from the URL that the issuer's metadata name.
     ///
-    /// For an issuer that has another name inside of a network than in its tokens. The tokens must
-    /// name it as before.
+    /// Use it for an issuer that has another address inside of a network. The expected `iss` does not change.
     ///
     /// # Errors
     ///
-    /// As [`JwksUrl::new_with`].
-    ///
-    /// # Example: Keycloak by its name inside of a cluster
-    ///
-    /// ```
-    /// # #[cfg(feature = "reqwest-0_13")] {
-    /// use tower_jwt_auth::KnownIssuer;
-    ///
-    /// let verifier = KnownIssuer::keycloak("https://login.example", "shop", "orders")?
-    ///     .with_jwks_url("https://keycloak.auth.svc/realms/shop/protocol/openid-connect/certs")?
-    ///     .verifier();
-    /// # let _ = verifier;
-    /// # }
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// Those of [`JwksUrl::new_with`].
     pub fn with_jwks_url(self, url: &str) -> Result<Self, ConfigError> {
         let keys = FetchUrl::parse(url, &self.http_hosts)?;
         Ok(Self { keys: Keys::AtUrl(keys), ..self })
     }
 
-    /// Fetches the issuer's documents from this base URL; by default from the issuer's name. See
-    /// [`OidcDiscovery::with_fetch_base`], whose base has the issuer's path as well.
+    /// Fetches the issuer's metadata and keys from this base URL, which includes the issuer's path; by
+    /// default from the issuer's name. See [`OidcDiscovery::with_fetch_base`].
     ///
     /// # Errors
     ///
-    /// As [`OidcDiscovery::with_fetch_base`].
+    /// Those of [`OidcDiscovery::with_fetch_base`].
     ///
-    /// # Example: Keycloak in a container beside this service
+    /// # Example: Keycloak in another container
     ///
     /// ```
     /// # #[cfg(feature = "reqwest-0_13")] {
@@ -144,7 +118,6 @@ impl KnownIssuer {
     ///     .dangerous_allow_http_hosts(["keycloak"])?
     ///     .with_fetch_base("http://keycloak:8080/realms/shop")?
     ///     .verifier();
-    /// # let _ = verifier;
     /// # }
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
@@ -153,13 +126,15 @@ impl KnownIssuer {
         Ok(Self { keys: Keys::ByMetadata(keys.with_base(base)?), ..self })
     }
 
-    /// Allows plain http to these hosts, to fetch keys: no host by default. Call it before
-    /// [`with_fetch_base`](Self::with_fetch_base) or [`with_jwks_url`](Self::with_jwks_url), which it
-    /// takes back. See [`OidcDiscovery::dangerous_allow_http_hosts_with`] for what it means.
+    /// Allows to fetch keys from these hosts by plain http; by default only from loopback addresses. See
+    /// [`OidcDiscovery::dangerous_allow_http_hosts_with`] for the risk.
+    ///
+    /// Call it before [`with_fetch_base`](Self::with_fetch_base) or [`with_jwks_url`](Self::with_jwks_url):
+    /// it resets both.
     ///
     /// # Errors
     ///
-    /// When a host is not a bare name or address.
+    /// If a host is not a bare name or address.
     pub fn dangerous_allow_http_hosts<I>(self, hosts: I) -> Result<Self, ConfigError>
     where
         I: IntoIterator,
@@ -170,46 +145,22 @@ impl KnownIssuer {
         Ok(Self { keys: Keys::ByMetadata(keys), http_hosts, ..self })
     }
 
-    /// Replaces the HTTP client; by default the one of the crate. See [`JwksUrl::with_client`].
-    ///
-    /// # Example: a proxy
-    ///
-    /// ```
-    /// use tower_jwt_auth::{JwtVerifier, KnownIssuer};
-    ///
-    /// fn build(proxied: reqwest::Client) -> Result<JwtVerifier, tower_jwt_auth::ConfigError> {
-    ///     Ok(KnownIssuer::firebase("acme-app-4711")?.with_client(proxied).verifier())
-    /// }
-    /// # let _ = build;
-    /// ```
+    /// Replaces the HTTP client, for example by one with a proxy; by default the crate's. See
+    /// [`JwksUrl::with_client`].
     #[cfg(feature = "reqwest-0_13")]
     pub fn with_client(self, client: Client) -> Self {
         Self { fetch: HttpFetch::with_client(client), ..self }
     }
 
-    /// The verifier of its tokens. Nothing is fetched yet: see [`JwtVerifier::discover`].
-    ///
-    /// # Example: two issuers at once
-    ///
-    /// ```
-    /// use tower_jwt_auth::{IssuerSet, JwtAuthLayer, KnownIssuer};
-    ///
-    /// let issuers = IssuerSet::new();
-    /// issuers.add(KnownIssuer::okta("acme.okta.com", "default", "api://default")?.verifier())?;
-    /// issuers.add(KnownIssuer::firebase("acme-app")?.verifier())?;
-    /// let layer: JwtAuthLayer = JwtAuthLayer::new(issuers);
-    /// # let _ = layer;
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
+    /// The verifier of the issuer's tokens. Nothing is fetched yet: see [`JwtVerifier::discover`].
     #[cfg(feature = "reqwest-0_13")]
     pub fn verifier(mut self) -> JwtVerifier {
         let fetch = std::mem::take(&mut self.fetch);
         self.verifier_with(fetch)
     }
 
-    /// The verifier of its tokens, whose keys are fetched by this client: [`verifier`](Self::verifier)
-    /// without the feature `reqwest-0_13`. See [`Fetch`]. A client of
-    /// [`with_client`](Self::with_client) is not used.
+    /// The verifier of the issuer's tokens, with a custom HTTP client: see [`Fetch`]. It does not need the
+    /// feature `reqwest-0_13`. A client of [`with_client`](Self::with_client) is not used.
     ///
     /// # Example: a provider in a test, without a network
     ///

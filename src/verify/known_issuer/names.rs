@@ -1,9 +1,8 @@
-//! The parts that issuers' names are made of: checked, so that nobody's input can make another name
-//! of them.
+//! Checks of the parts of an issuer's name, so that no part can change another one.
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
 
-/// A bare domain in lower case, which is how it stands in tokens.
+/// Checks for a bare domain in lower case, as in tokens.
 pub(super) fn check_domain(domain: &str) -> Result<(), ConfigError> {
     if domain.contains("://") {
         return Err(issuer("a domain is given without a scheme, such as tenant.example"));
@@ -17,7 +16,7 @@ pub(super) fn check_domain(domain: &str) -> Result<(), ConfigError> {
     let is_name = domain.len() <= 253
         && domain.contains('.')
         && domain.split('.').all(is_label)
-        // An address is none.
+        // An IP address is not a domain.
         && domain.bytes().any(|octet| octet.is_ascii_lowercase());
     match is_name {
         true => Ok(()),
@@ -27,7 +26,7 @@ pub(super) fn check_domain(domain: &str) -> Result<(), ConfigError> {
     }
 }
 
-/// One part of a path, without anything that would be escaped in it.
+/// Checks for one part of a path without characters that would be escaped.
 pub(super) fn check_segment(segment: &str, what: &str) -> Result<(), ConfigError> {
     let is_good = (1..=128).contains(&segment.len())
         && segment.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet))
@@ -41,7 +40,7 @@ pub(super) fn check_segment(segment: &str, what: &str) -> Result<(), ConfigError
     }
 }
 
-/// A GUID as tokens spell it.
+/// Checks for a GUID in the spelling of tokens.
 pub(super) fn check_guid(guid: &str) -> Result<(), ConfigError> {
     let is_group =
         |group: &str| group.bytes().all(|octet| matches!(octet, b'0'..=b'9' | b'a'..=b'f'));
@@ -56,7 +55,7 @@ pub(super) fn check_guid(guid: &str) -> Result<(), ConfigError> {
     }
 }
 
-/// The region in the ID of a user pool.
+/// The region from the ID of a user pool.
 pub(super) fn region_of_pool(user_pool: &str) -> Result<&str, ConfigError> {
     let is_region = |region: &str| {
         let parts: Vec<&str> = region.split('-').collect();
@@ -81,7 +80,7 @@ pub(super) fn region_of_pool(user_pool: &str) -> Result<&str, ConfigError> {
     }
 }
 
-/// The ID of a project of Google Cloud, not its name or number.
+/// Checks for the ID of a Google Cloud project, which is not its name or number.
 pub(super) fn check_project(project: &str) -> Result<(), ConfigError> {
     let is_id = (6..=30).contains(&project.len())
         && project.bytes().all(|octet| is_lower(octet) || octet == b'-')
@@ -95,7 +94,7 @@ pub(super) fn check_project(project: &str) -> Result<(), ConfigError> {
     }
 }
 
-/// What a parser of URLs would leave out without a word.
+/// Refuses characters that a URL parser would silently remove.
 pub(super) fn check_url(url: &str) -> Result<(), ConfigError> {
     match url.bytes().all(|octet| octet.is_ascii_graphic()) {
         true => Ok(()),
