@@ -109,7 +109,7 @@ impl fmt::Display for MissingLayer {
         write!(
             f,
             "no `{}` in the request's extensions: is a `JwtAuthLayer` for these claims around this \
-             service? (`VerifiedToken<C>` goes with a verifier that is made by `with_claims::<C>()`)",
+             service? (`VerifiedToken<C>` needs a verifier from `with_claims::<C>()`)",
             self.expected
         )
     }

@@ -28,7 +28,7 @@ impl Challenges {
         if realm.is_empty() || !realm.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
             return Err(ConfigError::new(
                 ConfigErrorKind::Challenge,
-                "a realm is one or more printable ASCII characters",
+                "the realm must not be empty, and may only contain printable ASCII characters",
             ));
         }
         let escaped = realm.replace('\\', "\\\\").replace('"', "\\\"");

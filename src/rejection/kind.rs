@@ -95,7 +95,7 @@ rejection_kinds! {
     /// The bearer token is empty or not a `token68` (RFC 9110 section 11.2), or the credentials of another
     /// scheme are longer than the layer reads.
     MalformedCredentials: 400, "invalid_request", UNAUTHENTICATED,
-        "the credentials are empty, too long or hold characters that they must not";
+        "the credentials are empty, too long or contain invalid characters";
     /// The token is not a JWS in compact serialization, or its header is malformed or asks for encryption,
     /// compression or nesting.
     MalformedToken: 401, "invalid_token", UNAUTHENTICATED,
@@ -111,7 +111,7 @@ rejection_kinds! {
         "the algorithm of the token is not accepted";
     /// No key, or more than one, matches the token's `kid` and algorithm.
     UnknownKey: 401, "invalid_token", UNAUTHENTICATED,
-        "the key of the token is not known";
+        "the key of the token is unknown";
     /// The signature is wrong.
     InvalidSignature: 401, "invalid_token", UNAUTHENTICATED,
         "the signature of the token is invalid";
@@ -148,17 +148,17 @@ rejection_kinds! {
         "the token is bound to its sender and cannot be used as a bearer token";
     /// The claims cannot be deserialized into the claims type of the application.
     UnexpectedClaims: 401, "invalid_token", UNAUTHENTICATED,
-        "the claims of the token are not those expected";
+        "the claims of the token do not have the expected form";
     /// A rule of the application refuses the token.
     InvalidToken: 401, "invalid_token", UNAUTHENTICATED,
         "the token is invalid";
     /// The token is valid, but lacks a scope or another permission.
     InsufficientScope: 403, "insufficient_scope", PERMISSION_DENIED,
-        "the token does not permit this";
+        "the token does not permit this request";
     /// The user has to log in again, or by a stronger method (RFC 9470).
     InsufficientUserAuthentication: 401, "insufficient_user_authentication",
-        UNAUTHENTICATED, "the user has to authenticate more strongly or anew";
+        UNAUTHENTICATED, "the user has to log in again, or by a stronger method";
     /// The token cannot be verified at the moment: the keys, a database or another service is unavailable.
     Unavailable: 503, "", UNAVAILABLE,
-        "the token cannot be checked at the moment";
+        "the token cannot be verified at the moment";
 }

@@ -58,10 +58,10 @@ use crate::rejection::request_summary::RequestSummary;
 /// assert_eq!(response.body(), "/orders: the token is invalid");
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot answer a refusal with a body of type `{B}`",
+    message = "`{Self}` cannot write a refusal with a body of type `{B}`",
     label = "cannot write a response with this body",
     note = "`EmptyBody` and closures need a body that is `Default`, `ProblemJson` one that is `From<Bytes>`",
-    note = "where the body is that of another layer inside of this one (`TraceLayer`, an interceptor), add \
+    note = "if the body comes from another layer inside of this one (`TraceLayer`, an interceptor), add \
             this line between the two layers, with the `Body` of axum or tonic: \
             `.layer(tower_http::map_response_body::MapResponseBodyLayer::new(Body::new))`",
     note = "a closure is set by `with_rejection_fn`; for any other body, implement `ResponseForRejection`"

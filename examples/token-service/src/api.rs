@@ -50,7 +50,7 @@ pub(crate) struct Access {
             content_type = "application/problem+json", example = json!({
                 "title": "Bad Request",
                 "status": 400,
-                "detail": "the credentials are empty, too long or hold characters that they must not",
+                "detail": "the credentials are empty, too long or contain invalid characters",
                 "error": "invalid_request",
             })),
         (status = 401, description = "The token is missing, expired or invalid",
@@ -76,7 +76,7 @@ pub(crate) struct UserName {
             content_type = "application/problem+json", example = json!({
                 "title": "Bad Request",
                 "status": 400,
-                "detail": "the credentials are empty, too long or hold characters that they must not",
+                "detail": "the credentials are empty, too long or contain invalid characters",
                 "error": "invalid_request",
             })),
         (status = 401, description = "The token is missing, expired or invalid",
@@ -108,7 +108,7 @@ pub(crate) struct Received {
             content_type = "application/problem+json", example = json!({
                 "title": "Bad Request",
                 "status": 400,
-                "detail": "the credentials are empty, too long or hold characters that they must not",
+                "detail": "the credentials are empty, too long or contain invalid characters",
                 "error": "invalid_request",
             })),
         (status = 401, description = "The token is missing", body = Problem,

@@ -34,11 +34,11 @@ fn scope_and_step_up_stand_in_the_challenge_in_every_form() {
     for (rejection, expected) in [
         (
             scope,
-            r#"Bearer realm="api", scope="orders:read orders:write", error="insufficient_scope", error_description="the token does not permit this""#,
+            r#"Bearer realm="api", scope="orders:read orders:write", error="insufficient_scope", error_description="the token does not permit this request""#,
         ),
         (
             step_up,
-            r#"Bearer realm="api", error="insufficient_user_authentication", error_description="the user has to authenticate more strongly or anew", acr_values="gold sil'ver", max_age="300""#,
+            r#"Bearer realm="api", error="insufficient_user_authentication", error_description="the user has to log in again, or by a stronger method", acr_values="gold sil'ver", max_age="300""#,
         ),
     ] {
         for request in [bearer("abc"), grpc()] {
