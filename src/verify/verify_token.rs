@@ -42,8 +42,8 @@ use crate::verify::accepted::Accepted;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot verify tokens with claims of type `{C}`",
     label = "not a `VerifyToken<{C}>`",
-    note = "give a `JwtVerifier` (whose claims type must be `DeserializeOwned + Send + Sync`), or \
-            a rule of your own by `verify_fn`, `verify_async_fn` or `dangerous_any_bearer`"
+    note = "use a `JwtVerifier` (whose claims type must be `DeserializeOwned + Send + Sync`), or \
+            a custom rule by `verify_fn`, `verify_async_fn` or `dangerous_any_bearer`"
 )]
 pub trait VerifyToken<C>: Send + Sync + 'static {
     /// Verifies one token, at once or by a future. It must not block. `head` is the head of the request.
@@ -100,7 +100,7 @@ impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
 ///     }
 /// }
 /// ```
-#[must_use = "a token is neither accepted nor refused by a `Verification` that is dropped"]
+#[must_use = "a dropped `Verification` neither accepts nor refuses the token"]
 pub struct Verification<C>(pub(crate) VerificationState<C>);
 
 pub(crate) enum VerificationState<C> {

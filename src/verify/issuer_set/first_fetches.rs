@@ -35,7 +35,7 @@ impl FirstFetches {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "fetches are not a matter of the `Clock`")]
+#[allow(clippy::disallowed_methods, reason = "the `Clock` is for tokens, not for fetches")]
 fn now() -> Instant {
     Instant::now()
 }

@@ -98,7 +98,7 @@ impl<C> IssuerSet<C> {
     /// If it is 0.
     pub fn with_capacity(self, capacity: usize) -> Result<Self, ConfigError> {
         if capacity == 0 {
-            return Err(unusable("a set of issuers holds at least one"));
+            return Err(unusable("the capacity must be at least 1"));
         }
         // Dropped after the lock is released, here and below: a source of keys may be a custom type.
         let removed = self.write().set_capacity(capacity);
@@ -116,7 +116,7 @@ impl<C> IssuerSet<C> {
         let issuer = Arc::new(Issuer::new(verifier, None));
         if issuer.names().is_empty() {
             return Err(unusable(
-                "a verifier of any issuer cannot be added to others: name its issuer",
+                "a verifier that accepts any issuer cannot be added to a set: name its issuer",
             ));
         }
         let removed = self.write().add(&issuer);

@@ -62,7 +62,7 @@ impl<C> Registry<C> {
         let is_added =
             |name: &String| self.by_name.get(&**name).is_some_and(|held| held.template().is_none());
         if issuer.names().iter().any(is_added) {
-            return Err(unusable("this issuer is there already: remove it first"));
+            return Err(unusable("this issuer is already in the set: remove it first"));
         }
         let removed = issuer.names().iter().filter_map(|name| self.remove(name)).collect();
         self.max_added_length = self.max_added_length.max(issuer.verifier.rules.limits.token);
@@ -130,7 +130,7 @@ impl<C> Registry<C> {
     pub(super) fn has_slot(&self) -> Result<(), Rejection> {
         let is_full = self.unverified.len() >= Self::MAX_UNVERIFIED;
         if is_full && self.oldest_unused().is_none() || !self.first_fetches.is_one_left() {
-            let error = KeySourceError::new("too many issuers fetch their first keys");
+            let error = KeySourceError::new("too many issuers are fetching their first keys");
             return Err(Rejection::from(error.with_retry_after(Duration::from_secs(1))));
         }
         Ok(())
@@ -146,7 +146,7 @@ impl<C> Registry<C> {
 
     /// Stores an issuer that a template made for a token. Returns the stored issuer (another one if another
     /// request was faster) and the one that was evicted for it.
-    #[allow(clippy::type_complexity, reason = "an issuer in, an issuer out")]
+    #[allow(clippy::type_complexity, reason = "the stored issuer and the evicted one")]
     pub(super) fn hold(
         &mut self,
         name: &str,

@@ -101,16 +101,20 @@ impl<C> IssuerTemplate<C> {
             is_one.then_some((before, after))
         });
         let (before, after) = parts.ok_or_else(|| {
-            unusable("a template of issuers has exactly one placeholder, such as {tenant}")
+            unusable("a template must have exactly one placeholder, such as {tenant}")
         })?;
         if template.contains(|c: char| c == '\\' || c.is_whitespace() || c.is_control()) {
-            return Err(unusable("a template has a backslash, white space or a control character"));
+            return Err(unusable(
+                "a template must not contain a backslash, white space or a control character",
+            ));
         }
         // A client must not choose the host. Parsers of URLs are lenient: they also find a host
         // after `https:` and after `//`.
         let is_like_url = template.contains(':') || template.starts_with("//");
         if is_like_url && !begins_with_host(before) {
-            return Err(unusable("a template begins with scheme://host/, before its placeholder"));
+            return Err(unusable(
+                "a template that is a URL must begin with scheme://host/ before its placeholder",
+            ));
         }
         Ok(Self {
             text: template.into(),
@@ -207,7 +211,7 @@ impl<C> IssuerTemplate<C> {
     pub(super) fn verifier(&self, issuer: &str) -> Result<JwtVerifier<C>, KeySourceError> {
         let tenant = self.tenant(issuer).unwrap_or_default();
         let verifier = (self.make)(&TemplateMatch { issuer, tenant }).map_err(|error| {
-            KeySourceError::new("the template made no verifier").with_source(error)
+            KeySourceError::new("the template could not make a verifier").with_source(error)
         })?;
         let verifier = if self.is_open() { verifier.quiet() } else { verifier };
         let expects_it_alone = verifier.issuer_names().is_some_and(|names| names == [issuer]);
@@ -216,7 +220,9 @@ impl<C> IssuerTemplate<C> {
                 self.max_token_length.fetch_max(verifier.rules.limits.token, Ordering::Relaxed);
                 Ok(verifier)
             }
-            false => Err(KeySourceError::new("the template made a verifier of another issuer")),
+            false => {
+                Err(KeySourceError::new("the verifier of the template expects another issuer"))
+            }
         }
     }
 

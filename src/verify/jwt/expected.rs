@@ -182,7 +182,7 @@ impl Expected {
     fn checked(self, kind: ConfigErrorKind, what: &str) -> Result<Self, ConfigError> {
         let fault = match &self {
             Self::OneOf { values, .. } if values.is_empty() => {
-                format!("no {what} is expected: name at least one")
+                format!("no expected {what} was given: name at least one")
             }
             Self::OneOf { values, .. } if values.iter().any(String::is_empty) => {
                 format!("an expected {what} must not be empty")

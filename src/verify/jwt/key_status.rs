@@ -100,8 +100,8 @@ impl<C> JwtVerifier<C> {
         let until = now.checked_add(at_most.min(FOREVER)).unwrap_or(now);
         wait_until(self.keys.until_ready(), until).await?.unwrap_or_else(|| {
             Err(KeySourceError::new(match self.key_status().last_error() {
-                Some(error) => format!("no keys in time: {error}"),
-                None => "no keys in time".to_owned(),
+                Some(error) => format!("no keys were loaded in time: {error}"),
+                None => "no keys were loaded in time".to_owned(),
             }))
         })
     }

@@ -122,7 +122,7 @@ impl JwtVerifier {
         if let (Some(issuer), Expected::OneOf { values, display }) = (keys.issuer(), rules.issuer())
             && !values.iter().any(|name| name == issuer)
         {
-            let message = format!("the keys are those of {issuer}, and not of {display}");
+            let message = format!("the keys belong to {issuer}, not to {display}");
             return Err(ConfigError::new(ConfigErrorKind::Issuer, message));
         }
         Ok(Self::from_parts(rules, keys))

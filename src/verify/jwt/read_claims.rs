@@ -252,7 +252,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for TeeMap<'_, 'de, A> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
         let Some(claim) = self.claim.take() else {
-            return Err(A::Error::custom("a value was asked for before its name"));
+            return Err(A::Error::custom("a value was requested before its name"));
         };
         let (value, source) = self.read_value(claim)?;
         source.hand_on(value, seed).map_err(|error| {

@@ -69,7 +69,7 @@ impl<C> JwtVerifier<C> {
         if algorithms.is_empty() {
             return Err(ConfigError::new(
                 ConfigErrorKind::Algorithm,
-                "no algorithm is allowed: name at least one",
+                "no algorithm was given: name at least one",
             ));
         }
         self.rules_mut().algorithms = Some(algorithms);
@@ -86,7 +86,7 @@ impl<C> JwtVerifier<C> {
         if leeway > MAX_LEEWAY {
             return Err(ConfigError::new(
                 ConfigErrorKind::Duration,
-                "a leeway is at most 5 minutes (300 seconds)",
+                "the leeway must be at most 5 minutes (300 seconds)",
             ));
         }
         self.rules_mut().leeway = leeway.as_secs();
@@ -103,7 +103,7 @@ impl<C> JwtVerifier<C> {
         if max_age < Duration::from_secs(1) {
             return Err(ConfigError::new(
                 ConfigErrorKind::Duration,
-                "a maximum age is at least one second",
+                "the maximum age must be at least one second",
             ));
         }
         self.rules_mut().max_age = Some(max_age.as_secs());
@@ -204,8 +204,11 @@ impl<C> JwtVerifier<C> {
     ///
     /// If it is less than 128 or more than 65536.
     pub fn with_max_token_length(mut self, bytes: usize) -> Result<Self, ConfigError> {
-        self.rules_mut().limits.token =
-            length(bytes, Limits::LARGEST.token, "a token's longest length is 128 to 65536 bytes")?;
+        self.rules_mut().limits.token = length(
+            bytes,
+            Limits::LARGEST.token,
+            "the maximum length of a token must be 128 to 65536 bytes",
+        )?;
         Ok(self)
     }
 
@@ -219,7 +222,7 @@ impl<C> JwtVerifier<C> {
         self.rules_mut().limits.header = length(
             bytes,
             Limits::LARGEST.header,
-            "a header's longest length is 128 to 16384 bytes",
+            "the maximum length of a header must be 128 to 16384 bytes",
         )?;
         Ok(self)
     }

@@ -25,7 +25,7 @@ impl KnownIssuer {
         refuse_audiences(
             &audience,
             |name| name == userinfo,
-            "this audience stands in the tokens of every API: give the identifier of yours",
+            "the tokens of every API contain this audience: give the identifier of your API",
         )?;
         Self::new(issuer, audience)
     }
@@ -51,13 +51,13 @@ impl KnownIssuer {
         check_segment(realm, "the realm")?;
         let base = base.strip_suffix('/').unwrap_or(base);
         if base.contains("/realms/") || base.ends_with("/realms") {
-            return Err(unusable("the base of Keycloak is given without /realms"));
+            return Err(unusable("give the base URL of Keycloak without /realms"));
         }
         let audience = audience.into();
         refuse_audiences(
             &audience,
             |name| name == "account",
-            "`account` stands in the tokens of nearly every client of a realm: add an audience mapper \
+            "the tokens of nearly every client of a realm contain `account`: add an audience mapper \
              and give its audience",
         )?;
         Self::new(format!("{base}/realms/{realm}"), audience)
@@ -129,7 +129,7 @@ impl KnownIssuer {
         refuse_audiences(
             &clients,
             |name| !is_client(name),
-            "the ID of an app client has letters, digits, `+` and `_`",
+            "the ID of an app client may only contain letters, digits, `+` and `_`",
         )?;
         Self::new(format!("https://cognito-idp.{region}.amazonaws.com/{user_pool}"), clients)
     }
@@ -244,7 +244,7 @@ impl KnownIssuer {
         refuse_audiences(
             &audience,
             |name| name == issuer || API_SERVERS.contains(&name),
-            "this is the audience of the API server: project tokens for one of your own",
+            "this is the audience of the API server: project tokens for another audience",
         )?;
         let mut cluster = Self::new(issuer.to_owned(), audience)?;
         cluster.rules.required.push("kubernetes.io".to_owned());

@@ -5,7 +5,7 @@ use crate::config_error::{ConfigError, ConfigErrorKind};
 /// Checks for a bare domain in lower case, as in tokens.
 pub(super) fn check_domain(domain: &str) -> Result<(), ConfigError> {
     if domain.contains("://") {
-        return Err(issuer("a domain is given without a scheme, such as tenant.example"));
+        return Err(issuer("give the domain without a scheme, such as tenant.example"));
     }
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -21,7 +21,7 @@ pub(super) fn check_domain(domain: &str) -> Result<(), ConfigError> {
     match is_name {
         true => Ok(()),
         false => Err(issuer(
-            "this is no domain: it is given in lower case, without a port, a path or a slash",
+            "this is not a domain: give it in lower case, without a port, a path or a slash",
         )),
     }
 }
@@ -34,8 +34,8 @@ pub(super) fn check_segment(segment: &str, what: &str) -> Result<(), ConfigError
     match is_good {
         true => Ok(()),
         false => Err(issuer(format!(
-            "{what} may have letters, digits, `-`, `_` and `.`: for another, name the issuer as its \
-             tokens do, and use JwtVerifier::discover"
+            "{what} may only contain letters, digits, `-`, `_` and `.`: for another one, \
+             give the issuer in the spelling of its tokens to JwtVerifier::discover"
         ))),
     }
 }
@@ -49,8 +49,8 @@ pub(super) fn check_guid(guid: &str) -> Result<(), ConfigError> {
     match lengths == [8, 4, 4, 4, 12] && groups.iter().all(|group| is_group(group)) {
         true => Ok(()),
         false => Err(issuer(
-            "a tenant is given by its ID, a GUID in lower case: no token is from `common`, \
-             `organizations` or a domain, and several tenants are an IssuerTemplate",
+            "give the tenant by its ID, a GUID in lower case: no token has `common`, \
+             `organizations` or a domain as its issuer; for several tenants, use an IssuerTemplate",
         )),
     }
 }
@@ -73,10 +73,10 @@ pub(super) fn region_of_pool(user_pool: &str) -> Result<&str, ConfigError> {
     };
     match user_pool.split_once('_') {
         Some((region, _)) if region.starts_with("cn-") => Err(issuer(
-            "pools in China have another host: name their issuer to JwtVerifier::discover",
+            "pools in China have another host: give their issuer to JwtVerifier::discover",
         )),
         Some((region, name)) if is_region(region) && is_name(name) => Ok(region),
-        _ => Err(issuer("this is no ID of a user pool, such as eu-west-1_AbCdEfGhI")),
+        _ => Err(issuer("this is not the ID of a user pool, such as eu-west-1_AbCdEfGhI")),
     }
 }
 
@@ -89,7 +89,7 @@ pub(super) fn check_project(project: &str) -> Result<(), ConfigError> {
     match is_id {
         true => Ok(()),
         false => Err(issuer(
-            "a project is given by its ID, such as acme-app-4711, and not by its name or number",
+            "give the project by its ID, such as acme-app-4711, not by its name or number",
         )),
     }
 }
@@ -98,7 +98,9 @@ pub(super) fn check_project(project: &str) -> Result<(), ConfigError> {
 pub(super) fn check_url(url: &str) -> Result<(), ConfigError> {
     match url.bytes().all(|octet| octet.is_ascii_graphic()) {
         true => Ok(()),
-        false => Err(issuer("the name of an issuer has no spaces and no control characters")),
+        false => Err(issuer(
+            "the name of an issuer may only contain printable ASCII characters, and no spaces",
+        )),
     }
 }
 
