@@ -55,10 +55,11 @@ impl IntoResponse for MissingLayer {
 }
 
 impl IntoResponse for Rejection {
-    /// The refusal as the outermost authentication layer writes it: with its realm, its responder, its gRPC
-    /// form and its log event. See "Refusals from below" at [`JwtAuthLayer`](crate::JwtAuthLayer).
+    /// A response that the outermost authentication layer replaces by its own refusal, with its realm, its
+    /// responder, its gRPC form and its log event. See "Refusals from below" at
+    /// [`JwtAuthLayer`](crate::JwtAuthLayer).
     ///
-    /// Where there is no layer, it is the status and the challenge, with the default realm and an empty body.
+    /// Without a layer it is the status and the challenge, with the default realm and an empty body.
     ///
     /// # Example: a handler refuses
     ///

@@ -5,16 +5,15 @@ use std::marker::PhantomData;
 #[cfg(all(feature = "tracing", feature = "axum"))]
 use std::sync::{Mutex, PoisonError};
 
-/// In the extensions of a request: an authentication layer is outside. It has no size, so it costs no
-/// allocation.
+/// Marks a request that passed an authentication layer. Its size is zero, so it costs no allocation.
 #[derive(Clone, Copy)]
 pub(crate) struct LayerOutside;
 
-/// In the extensions of a request: the innermost authentication layer let it pass without a token.
+/// Marks a request that the innermost authentication layer forwarded without a token.
 #[derive(Clone, Copy)]
 pub(crate) struct PassedWithoutToken;
 
-/// The same, of a layer for these claims, so that a missing layer can be told from a missing token.
+/// Marks the same for one claims type: tells a missing token from a missing layer.
 pub(crate) struct NoToken<C>(PhantomData<fn() -> C>);
 
 impl<C> NoToken<C> {

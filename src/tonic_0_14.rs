@@ -1,4 +1,4 @@
-//! For tonic: a refusal as a status, which the layer outside recognises.
+//! tonic: a refusal as a status, which the layer around the service recognizes.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ impl From<Rejection> for Status {
     /// The gRPC status of the table at [`RejectionKind`](crate::RejectionKind), with the description as its
     /// message and the rejection as its [`source`](Error::source).
     ///
-    /// A method that returns it before its response begins is refused as the outermost authentication layer
-    /// refuses: see "Refusals from below" at [`JwtAuthLayer`](crate::JwtAuthLayer). An error within a stream
-    /// is tonic's to write: it reaches the client with this code and message, and without a log event.
+    /// If a method returns it before its response begins, the outermost authentication layer writes the
+    /// refusal: see "Refusals from below" at [`JwtAuthLayer`](crate::JwtAuthLayer). An error within a stream
+    /// is written by tonic: the client gets this code and message, and there is no log event.
     ///
-    /// # Example: a method for some callers
+    /// # Example: refuse in a method
     ///
     /// ```
     /// use tonic::{Code, Request, Response, Status};
@@ -29,7 +29,6 @@ impl From<Rejection> for Status {
     ///     }
     ///     Ok(Response::new(()))
     /// }
-    /// # let _ = cancel;
     /// # let status = Status::from(Rejection::invalid_token());
     /// # assert_eq!(status.code(), Code::Unauthenticated);
     /// ```
@@ -40,7 +39,7 @@ impl From<Rejection> for Status {
     }
 }
 
-/// The rejection that a status was made from, if it still has the code of that.
+/// The rejection that a status was made from; `None` if the code was changed.
 pub(crate) fn rejection_of(status: &Status) -> Option<Rejection> {
     let rejection: &Rejection = status.source()?.downcast_ref()?;
     (status.code() == Code::from(rejection.grpc_status())).then(|| rejection.clone())

@@ -79,7 +79,7 @@ pub(crate) struct Waiting<S, C, R, ReqB> {
 }
 
 impl<S: Service<Request<ReqB>>, C, R, ReqB, M> ResponseFuture<S, C, R, ReqB, M> {
-    /// Adds the headers to the response of the inner service, and writes a refusal that it asks for.
+    /// Forwards the request, adds the headers to the response, and writes a refusal of the inner service.
     pub(super) fn forward(
         future: S::Future,
         headers: Option<ResponseHeaders>,

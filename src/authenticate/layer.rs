@@ -25,18 +25,20 @@ use crate::verify::VerifyToken;
 ///
 /// # Refusals from below
 ///
-/// A [`Rejection`] that a part below the layer returns gets the same answer: the layer writes it on the way
-/// out, with its realm, its responder, its gRPC form and its log event. So one place decides on the form of
-/// all refusals of an API. Such parts are handlers and extractors of axum (`Err(rejection)`), methods of tonic
-/// with feature `tonic-0_14` (`Err(rejection.into())`, before the response begins), and other layers of this
-/// crate.
+/// Services inside of the layer can refuse a request too, by a [`Rejection`]. The layer then replaces their
+/// response by its own, with its realm, its responder, its gRPC form and its log event. So all refusals of an
+/// API have the same form. These services are:
 ///
-/// Where layers are nested, the outermost one writes. A layer with [a realm](Self::with_realm) or
-/// [a responder](Self::with_rejection_response) of its own writes its own refusals, and those of the parts
-/// below it. What layers in between add to the response is kept: header fields, extensions. If one of them
-/// changes its status, the response is left as it is.
+/// - handlers and extractors of axum: `Err(rejection)`;
+/// - methods of tonic, with feature `tonic-0_14`, before the response begins: `Err(rejection.into())`;
+/// - other layers of this crate.
 ///
-/// # Example: around any service
+/// If layers are nested, the outermost one writes the response. But a layer with a configured
+/// [realm](Self::with_realm) or [responder](Self::with_rejection_response) writes its own refusals and those
+/// of the services inside of it. Header fields and extensions that services in between add to the response
+/// are kept. If one of them changes the status, the layer does not replace the response.
+///
+/// # Example: protect any service
 ///
 /// ```
 /// use http::{Request, Response};
@@ -89,8 +91,8 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// than its method and URI, or where the type of the layer has to be named (a field, a return type): the
     /// type of a closure has no name.
     ///
-    /// It writes what the layer refuses, and what the parts below it refuse (see "Refusals from below" at
-    /// [`JwtAuthLayer`]).
+    /// The closure writes the refusals of the layer, and those of services inside of it (see "Refusals from
+    /// below" at [`JwtAuthLayer`]).
     ///
     /// Inside of axum's `Router::nest`, the path of the URI lacks the prefix (see [`exempt`](Self::exempt)).
     ///

@@ -36,7 +36,8 @@ pub(crate) struct Policy<C> {
     pub(crate) exempt: Option<Arc<Predicate>>,
     pub(crate) optional: bool,
     pub(crate) grpc_answers: GrpcAnswers,
-    /// With a realm or a responder of its own it writes its refusals itself, also inside of another layer.
+    /// Whether a realm or a responder is configured: then the layer writes its refusals also inside of
+    /// another one.
     pub(crate) has_own_form: bool,
 }
 
@@ -44,9 +45,9 @@ pub(crate) type Predicate = dyn Fn(&Parts) -> bool + Send + Sync;
 
 /// What happens with a request.
 pub(crate) enum Decision<C> {
-    /// It goes on, without a token.
+    /// It is forwarded without a token.
     Pass { writes: bool },
-    /// It goes on, with its token.
+    /// It is forwarded with its token.
     Verified(Accepted<C>),
     /// It is refused.
     Refused(Rejection),
@@ -54,10 +55,10 @@ pub(crate) enum Decision<C> {
     Pending(PendingVerdict<C>),
 }
 
-/// What is to become of the response of an accepted request.
+/// What happens with the response of an accepted request.
 pub(crate) struct Admitted {
     pub(crate) headers: Option<ResponseHeaders>,
-    /// Whether this layer writes the refusals of the parts below.
+    /// Whether this layer writes the refusals of the services inside of it.
     pub(crate) writes: bool,
 }
 
@@ -128,13 +129,13 @@ impl<C: Send + Sync + 'static> Policy<C> {
         Decision::Pass { writes: self.enter(head) }
     }
 
-    /// Leaves the mark of a layer. Whether this layer writes the refusals of the parts below: the outermost
-    /// one does, and one with a form of its own.
+    /// Marks the request. Returns whether this layer writes the refusals of the services inside of it: the
+    /// outermost layer does, and one with a configured form.
     fn enter(&self, head: &mut Parts) -> bool {
         head.extensions.insert(LayerOutside).is_none() || self.has_own_form
     }
 
-    /// Puts the proof where the inner service finds it.
+    /// Puts the token into the request's extensions.
     pub(crate) fn admit(&self, head: &mut Parts, accepted: Accepted<C>) -> Admitted {
         let (token, extras) = accepted.into_parts();
         let headers = extras.and_then(|mut extras| {
@@ -157,7 +158,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
         Asked::new(head, self.grpc_answers, responder)
     }
 
-    /// The answer to a request that this layer refuses. Inside of another layer, it is that one's to write.
+    /// The response to a request that this layer refuses. An outer layer may replace it.
     pub(crate) fn refuse<B, R>(
         &self,
         rejection: Rejection,
@@ -173,7 +174,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
         self.write(rejection, self.remember(head, responder), responder)
     }
 
-    /// Writes the answer to a refused request: the one place that does, with one log event.
+    /// Writes the response to a refused request, with one log event. No other function does.
     pub(crate) fn write<B, R>(
         &self,
         rejection: Rejection,

@@ -80,7 +80,7 @@ where
 }
 
 impl<S, C: Send + Sync + 'static, R> JwtAuth<S, C, R> {
-    /// What it takes to write a refusal from below, where this layer is the one that writes.
+    /// The data to write a refusal from below; `None` if another layer writes it.
     fn way_back<B>(&self, writes: bool, head: &Parts) -> Option<WayBack<C, R, R::Remembered>>
     where
         R: ResponseForRejection<B>,

@@ -1,4 +1,4 @@
-//! The way back: refusals of the parts below a layer, which the layer writes.
+//! The way back: a layer writes the refusals of the services inside of it.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use crate::authenticate::Policy;
 use crate::rejection::ResponseForRejection;
 use crate::rejection::response::{self, Asked};
 
-/// What it takes to write a refusal from below. Making one costs no allocation, unless the responder
-/// remembers something that does.
+/// The data to write a refusal from below. It costs no allocation, unless the responder's memory of the request
+/// does.
 pub(super) struct WayBack<C, R, M> {
     policy: Arc<Policy<C>>,
     responder: Arc<R>,
@@ -26,7 +26,7 @@ impl<C: Send + Sync + 'static, R, M> WayBack<C, R, M> {
         Self { policy: Arc::clone(policy), responder: Arc::clone(responder), asked }
     }
 
-    /// The response, or in its place the refusal that it asks for.
+    /// The response, or the layer's refusal in its place if the inner service refused.
     pub(super) fn write<B>(self, response: Response<B>) -> Response<B>
     where
         R: ResponseForRejection<B, Remembered = M>,

@@ -63,13 +63,13 @@ impl<M> Asked<M> {
     }
 }
 
-/// In the extensions of a response: a refusal that an authentication layer writes on the way out. A refusal
-/// that is written leaves only the [`Rejection`].
+/// Marks a response, in its extensions, whose refusal an authentication layer still has to write. A response
+/// that is written carries only the [`Rejection`].
 #[derive(Clone)]
 struct Unwritten(Rejection);
 
-/// The refusal of a part below an authentication layer. It is complete by itself, with the challenge of the
-/// default realm, for a part that has no layer around it.
+/// The refusal of a service inside of an authentication layer, which replaces this response. Without a layer
+/// the response is complete too: the status, and the challenge with the default realm.
 pub(crate) fn unwritten<B>(rejection: Rejection, body: B) -> Response<B> {
     let mut response = Response::new(body);
     *response.status_mut() = rejection.status();
@@ -79,8 +79,8 @@ pub(crate) fn unwritten<B>(rejection: Rejection, body: B) -> Response<B> {
     response
 }
 
-/// The refusal that a response from below asks to have written; `None` for any other response. A part in
-/// between that gave the response another status has made something else of it, such as a redirect.
+/// The refusal in a response that still has to be written; `None` for any other response. If a service in
+/// between changed the status, it replaced the refusal by something else, such as a redirect: also `None`.
 pub(crate) fn asks_for<B>(response: &Response<B>) -> Option<Rejection> {
     if response.extensions().is_empty() {
         return None;
@@ -96,8 +96,8 @@ pub(crate) fn asks_for<B>(response: &Response<B>) -> Option<Rejection> {
     None
 }
 
-/// Adds to a refusal that was written what parts in between added to the response in its place: extensions,
-/// and header fields such as `set-cookie` or those of CORS.
+/// Copies to the written refusal what services in between added to the replaced response: extensions, and
+/// header fields such as `set-cookie` or those of CORS.
 pub(crate) fn keep_what_was_added<B>(written: &mut Response<B>, replaced: Response<B>) {
     let (mut replaced, _) = replaced.into_parts();
     replaced.extensions.remove::<Unwritten>();
@@ -116,7 +116,7 @@ pub(crate) fn keep_what_was_added<B>(written: &mut Response<B>, replaced: Respon
     }
 }
 
-/// Fields that describe the replaced answer or its body.
+/// Header fields that describe the replaced response or its body.
 const OF_THE_ANSWER: [HeaderName; 14] = [
     CACHE_CONTROL,
     CONTENT_ENCODING,
@@ -134,7 +134,7 @@ const OF_THE_ANSWER: [HeaderName; 14] = [
     grpc::GRPC_MESSAGE,
 ];
 
-/// Adds what every refusal carries, where it is absent.
+/// Adds the header fields of every refusal that the response lacks.
 pub(crate) fn complete_headers(
     headers: &mut HeaderMap,
     rejection: &Rejection,
@@ -164,7 +164,7 @@ fn add_own_headers(headers: &mut HeaderMap, rejection: &Rejection) {
     }
 }
 
-/// A map that is full (32,768 fields) stays as it is.
+/// A full map (32,768 fields) does not take the field.
 fn append(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) {
     let _ = headers.try_append(name, value);
 }
