@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# What the scripts of this folder share. Each of them begins with
+# Functions that the scripts of this folder share. Each script begins with
 #     source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-# and stands in the root of the repository from then on, with one target folder for all of them.
+# and then runs in the root of the repository, with one target folder for all scripts.
 
 set -euo pipefail
 
@@ -12,7 +12,7 @@ fi
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 
-# fail MESSAGE: says why on standard error and ends the script.
+# fail MESSAGE: prints the message on standard error and ends the script.
 fail() {
   printf '%s: %s\n' "$(basename "$0")" "$*" >&2
   exit 1
@@ -43,14 +43,14 @@ need_apt() {
   [ ${#packages[@]} -eq 0 ] || apt_install "${packages[@]}"
 }
 
-# need_python: Python 3 that can make virtual environments (on Debian, `ensurepip` comes apart).
+# need_python: installs Python 3 with virtual environments (on Debian, `ensurepip` is a separate package).
 need_python() {
   need_apt python3
   python3 -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv
 }
 
-# python_venv NAME REQUIREMENTS: makes the virtual environment NAME from a file of requirements,
-# anew only when the file has changed, and prints its folder.
+# python_venv NAME REQUIREMENTS: makes the virtual environment NAME from a requirements file, unless it exists and the
+# file has not changed, and prints its folder.
 python_venv() {
   local venv=$CARGO_TARGET_DIR/tools/$1
   if ! cmp -s "$2" "$venv/requirements.txt"; then
@@ -63,7 +63,7 @@ python_venv() {
   printf '%s\n' "$venv"
 }
 
-# tool NAME: the path of a program from the environment of scripts/tools.txt.
+# tool NAME: prints the path of a program from the environment of scripts/tools.txt.
 tool() {
   local venv
   venv=$(python_venv tools scripts/tools.txt)
@@ -124,8 +124,8 @@ run_checks() {
 servers=()
 scratch=$(mktemp -d)
 
-# start_server COMMAND...: runs it in the background, waits until it says where it listens, and sets
-# `server` (its process) and `address` (http://HOST:PORT). It is stopped when the script ends.
+# start_server COMMAND...: runs the command in the background, waits until it prints its address, and sets `server`
+# (its process) and `address` (http://HOST:PORT). It is stopped when the script ends.
 start_server() {
   local log=$scratch/server-${#servers[@]}
   "$@" >"$log" 2>&1 </dev/null &
@@ -135,7 +135,7 @@ start_server() {
   address=$(sed -n 's/^listening on //p' "$log" | head -n 1)
 }
 
-# stop_server: stops the one started last and waits for its end.
+# stop_server: stops the server that was started last, and waits until it has ended.
 stop_server() {
   kill "$server" 2>/dev/null || true
   wait "$server" 2>/dev/null || true
