@@ -1,6 +1,5 @@
-//! API keys instead of JWTs: a custom rule behind the same layer, with the same refusals. The server
-//! knows the SHA-256 hashes of its users' keys, and not the keys; the key of its monitoring is one secret,
-//! which is compared in constant time.
+//! API keys instead of JWTs: a custom rule in the same layer, with the same refusals. The server has the SHA-256 hashes
+//! of its users' keys, and not the keys. The key of the monitoring is one secret, which is compared in constant time.
 //!
 //! ```sh
 //! cargo run -p api-keys
@@ -23,14 +22,14 @@ use tower_jwt_auth::{
     JwtAuthLayer, PresentedToken, Rejection, VerifiedToken, verify_async_fn, verify_fn,
 };
 
-/// What the handlers learn of the caller: the claims, as it were.
+/// The caller, as the handlers see it. It takes the place of the claims.
 #[derive(Clone)]
 struct User {
     name: &'static str,
 }
 
-/// Whose keys they are, by `printf %s KEY | sha256sum`. Real keys are random, so that nobody finds
-/// them by trying: `openssl rand -hex 32`.
+/// The users by the hash of their key, `printf %s KEY | sha256sum`. Real keys are random, so that nobody can guess
+/// them: `openssl rand -hex 32`.
 const USERS: [(&str, User); 2] = [
     ("f80024220afd493b4d9592af870de7afe98061992d28fdb75480c9b717783fa2", User { name: "alice" }),
     ("586e2671e66b0c67ca4a057786411bcdd3d1c2904f041f6b78a754835a5bbcfe", User { name: "bob" }),
@@ -39,7 +38,7 @@ const USERS: [(&str, User); 2] = [
 /// In an application, read it from a file or the environment.
 const MONITORING_KEY: &str = "demo-key-monitoring";
 
-/// The claims of a request by the monitoring.
+/// The claims of a request from the monitoring.
 struct Monitoring;
 
 type Users = Arc<HashMap<&'static str, User>>;
@@ -56,13 +55,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let database = Arc::clone(&database);
         async move {
             let found = find_user(&database, &sha256_hex(&key)).await;
-            // When the database is down, the key may be good: 503, not 401.
+            // If the database is down, the key may be good: 503, not 401.
             found.map_err(Rejection::unavailable)?.ok_or_else(unknown_key)
         }
     }));
 
     let monitoring = JwtAuthLayer::new(verify_fn(|key: &PresentedToken| {
-        // Not by `==`, whose time tells how much of a guess is right.
+        // Not `==`, whose time tells how much of a guess is right.
         key.matches(MONITORING_KEY).then_some(Monitoring).ok_or_else(unknown_key)
     }));
 
@@ -84,13 +83,13 @@ async fn metrics(_: VerifiedToken<Monitoring>) -> &'static str {
     "up 1\n"
 }
 
-/// Stands for a look-up that waits.
+/// Simulates a look-up that waits.
 async fn find_user(database: &Users, hash: &str) -> Result<Option<User>, DatabaseDown> {
     tokio::time::sleep(Duration::from_millis(20)).await;
     Ok(database.get(hash).cloned())
 }
 
-/// Why a look-up can fail; this one never does.
+/// The error of a look-up. The one here never fails.
 #[derive(Debug)]
 struct DatabaseDown;
 
@@ -106,7 +105,7 @@ fn unknown_key() -> Rejection {
     Rejection::invalid_token().with_description("the API key is not known")
 }
 
-/// Looking up a hash takes a time that tells nothing of the key.
+/// The hash of a key. The time of its look-up reveals nothing about the key.
 fn sha256_hex(key: &PresentedToken) -> String {
     let hash = digest::digest(&SHA256, key.as_str().as_bytes());
     hash.as_ref().iter().map(|octet| format!("{octet:02x}")).collect()

@@ -1,5 +1,5 @@
-//! Refusals in one's own words: problem details for the programs that call an API, a page for the
-//! people who open it in a browser. The status and the challenge stay those of the layer.
+//! Custom refusals: problem details for programs that call an API, a page for people in a browser. The layer keeps its
+//! status and its challenge.
 //!
 //! ```sh
 //! cargo run -p custom-rejection
@@ -35,7 +35,7 @@ struct Claims {
 async fn main() -> Result<(), Box<dyn Error>> {
     let key = VerificationKey::from_secret(DEMO_SECRET, Algorithm::HS256)?;
     let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?
-        .add_required_claim("sub"); // Refuses an empty one, too.
+        .add_required_claim("sub"); // Also refuses an empty one.
     let auth = JwtAuthLayer::new(verifier.with_claims::<Claims>());
 
     let api = Router::new()
@@ -51,7 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A page instead of an empty answer. The layer adds `WWW-Authenticate` and `Cache-Control`.
+/// A page instead of an empty body. The layer adds `WWW-Authenticate` and `Cache-Control`.
 fn please_log_in(rejection: &Rejection, _request: &RequestSummary) -> Response<Body> {
     let advice = match rejection.kind() {
         RejectionKind::ExpiredToken => "Your session is over: please log in again.",
@@ -67,7 +67,7 @@ async fn orders(_: VerifiedToken<Claims>) -> &'static str {
 }
 
 async fn account(token: VerifiedToken<Claims>) -> Html<String> {
-    // Claims are the issuer's text, and may be the user's: escape what goes into a page.
+    // Claims are text of the issuer, and may be text of the user. Escape them in a page.
     let name = token.sub.replace('&', "&amp;").replace('<', "&lt;");
     Html(format!("<!doctype html><title>Your account</title><p>You are {name}.\n"))
 }

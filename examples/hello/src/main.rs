@@ -1,4 +1,4 @@
-//! The least there is: an axum route that greets the user whom the token names.
+//! The smallest server: an axum route that greets the user of the token.
 //!
 //! ```sh
 //! cargo run -p hello
@@ -26,7 +26,7 @@ async fn me(token: VerifiedToken<Claims>) -> String {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let key = VerificationKey::from_secret(DEMO_SECRET, Algorithm::HS256)?;
     let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?
-        .add_required_claim("sub"); // Refuses an empty one, too.
+        .add_required_claim("sub"); // Also refuses an empty one.
     let auth = JwtAuthLayer::new(verifier.with_claims::<Claims>());
     let app = Router::new().route("/me", get(me)).route_layer(auth);
 

@@ -1,5 +1,4 @@
-//! No framework: hyper's connections (HTTP/1.1 and h2c), one service behind the layer, and a stop on
-//! Ctrl-C that lets running requests end.
+//! hyper without a framework: HTTP/1.1 and h2c, one service behind the layer, and a graceful stop on Ctrl-C.
 //!
 //! ```sh
 //! cargo run -p hyper-server
@@ -42,7 +41,7 @@ const GRACE: Duration = Duration::from_secs(5);
 async fn main() -> Result<(), Box<dyn Error>> {
     let key = VerificationKey::from_secret(DEMO_SECRET, Algorithm::HS256)?;
     let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?
-        .add_required_claim("sub"); // Refuses an empty one, too.
+        .add_required_claim("sub"); // Also refuses an empty one.
     let auth = JwtAuthLayer::new(verifier.with_claims::<Claims>());
     let service = ServiceBuilder::new().layer(auth).service_fn(async |request| {
         Ok::<_, Infallible>(hello(&request).unwrap_or_else(|missing| server_error(&missing)))
@@ -58,7 +57,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     eprintln!("cannot accept a connection: {error}");
-                    // Out of file descriptors, most likely: asking again at once does not help.
+                    // Probably out of file descriptors: an immediate retry does not help.
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
@@ -74,18 +73,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
         });
     }
-    // Whoever takes longer is cut off.
+    // Connections that take longer are closed.
     let _ = tokio::time::timeout(GRACE, connections.shutdown()).await;
     Ok(())
 }
 
-/// The handler: behind the layer there is always a token.
+/// The handler. Behind the layer there is always a token.
 fn hello(request: &Request<Incoming>) -> Result<Response<Full<Bytes>>, MissingLayer> {
     let token = VerifiedToken::<Claims>::from_extensions(request.extensions())?;
     Ok(Response::new(format!("hello, {}\n", token.sub).into()))
 }
 
-/// Without the layer: a mistake of ours, so the hint goes to the log.
+/// The layer is missing. This is a mistake of the server, so the hint goes to its log.
 fn server_error(missing: &MissingLayer) -> Response<Full<Bytes>> {
     eprintln!("{missing}");
     let mut response = Response::default();

@@ -1,5 +1,5 @@
-//! The routes behind the layer. Each has the layer around its one method, so that another method is
-//! 405 and an unknown path 404, for strangers too.
+//! The routes behind the layer. Each has the layer around its one method, so another method is 405 and an unknown path
+//! is 404 without a token too.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use utoipa::ToSchema;
 use crate::Service;
 use crate::docs::Problem;
 
-/// The claims of an access token, beside those that every token has.
+/// The claims of an access token, beside the registered ones.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Claims {
     /// The user's name.
     pub sub: String,
-    /// What the token is good for.
+    /// What the token allows.
     pub scope: String,
 }
 
@@ -121,6 +121,6 @@ pub(crate) struct Received {
 )]
 pub(crate) async fn secure(token: PresentedToken) -> impl IntoResponse {
     let received = Received { message: "Token received", token: token.as_str().to_owned() };
-    // It holds a token.
+    // The response contains a token.
     ([(CACHE_CONTROL, "no-store")], Json(received))
 }

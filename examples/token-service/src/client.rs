@@ -1,5 +1,5 @@
-//! Who asks: the client's credentials of a token request. No clients are registered yet, so any that
-//! are shown are bad; to show none is fine.
+//! The client credentials of a token request. No clients are registered yet, so all credentials are wrong. A request
+//! without credentials is accepted.
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -8,31 +8,30 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::form::Form;
 
-/// How the client showed who it is.
+/// The client credentials in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
-    /// Not at all.
+    /// No credentials.
     Nothing,
-    /// By HTTP Basic with an empty name and secret, which says nothing: Swagger UI sends it when its
-    /// fields are left empty.
+    /// HTTP Basic with an empty name and secret, which Swagger UI sends if its fields are empty.
     EmptyBasic,
 }
 
 /// Why the request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientError {
-    /// There is no such client.
+    /// The client is unknown.
     Unknown,
-    /// The `Authorization` header is no credentials at all.
+    /// The `Authorization` header is malformed.
     Malformed,
-    /// The request shows credentials in more than one way (RFC 6749 section 2.3).
+    /// The request has credentials in more than one place (RFC 6749 section 2.3).
     Twice,
 }
 
-/// Reads what the client shows: HTTP Basic, or `client_secret` in the form.
+/// Reads the credentials from HTTP Basic, or from `client_secret` in the form.
 ///
-/// Other schemes are left alone (a browser application may send its old token to every path), and so
-/// is a `client_id` without a secret: it proves nothing, and nothing is granted for it.
+/// Other schemes are ignored, because a browser application may send its old token to every path. A `client_id`
+/// without a secret is ignored too: it proves nothing, and nothing is granted for it.
 pub fn shown(headers: &HeaderMap, form: &Form) -> Result<Shown, ClientError> {
     let mut authorizations = headers.get_all(AUTHORIZATION).iter();
     let authorization = authorizations.next();
@@ -56,7 +55,7 @@ pub fn shown(headers: &HeaderMap, form: &Form) -> Result<Shown, ClientError> {
     }
 }
 
-/// `NAME:SECRET` of HTTP Basic: outer `None` for another scheme, inner for what is no base64.
+/// `NAME:SECRET` of HTTP Basic. The outer `None` is another scheme, the inner one invalid base64.
 fn basic(value: &[u8]) -> Result<Option<Option<Vec<u8>>>, ClientError> {
     let Some((scheme, credentials)) = value.split_at_checked(5) else { return Ok(None) };
     if !scheme.eq_ignore_ascii_case(b"basic") {
@@ -64,10 +63,10 @@ fn basic(value: &[u8]) -> Result<Option<Option<Vec<u8>>>, ClientError> {
     }
     match credentials.first() {
         None | Some(b' ') => Ok(Some(STANDARD.decode(credentials.trim_ascii()).ok())),
-        // Only a space ends the scheme (RFC 9110 section 11.4); what reads on past a tab would see
-        // credentials here.
+        // Only a space ends the scheme (RFC 9110 section 11.4). A reader that accepts a tab would find credentials
+        // here.
         Some(b'\t') => Err(ClientError::Malformed),
-        // The scheme's name goes on.
+        // A longer scheme name.
         Some(_) => Ok(None),
     }
 }
@@ -97,7 +96,7 @@ mod tests {
 
     #[test]
     fn whatever_is_shown_is_unknown() {
-        // x:y, x:, :y, without a colon, no base64, nothing.
+        // x:y, x:, :y, without a colon, not base64, empty.
         let bad = ["eDp5", "eDo=", "Onk=", "eA==", "%%%", ""];
         for credentials in bad {
             let header = format!("Basic {credentials}");

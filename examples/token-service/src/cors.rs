@@ -5,13 +5,13 @@ use axum::http::{HeaderValue, Method};
 use tower_http::cors::{Any, CorsLayer};
 use url::Url;
 
-/// The public documents: any page may read them.
+/// For the public documents: any page may read them.
 pub(crate) fn any() -> CorsLayer {
     CorsLayer::new().allow_origin(Any).allow_methods([Method::GET])
 }
 
-/// What needs a password or a token: only pages of these origins may call it, and read why it was
-/// refused. Without an origin there is no layer, and `OPTIONS` is a method like any other.
+/// For routes that need a password or a token: only pages of these origins may call them, and read why a request was
+/// refused. Without an origin there is no CORS layer, and `OPTIONS` is a method like any other.
 pub(crate) fn named(origins: &[String]) -> Result<Option<CorsLayer>, String> {
     if origins.is_empty() {
         return Ok(None);

@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use percent_encoding::percent_decode;
 
-/// The parameters of a form: each at most once, save for `resource`.
+/// The parameters of a form. Each may appear once, and `resource` several times.
 #[derive(Debug)]
 pub struct Form {
     parameters: HashMap<String, String>,
@@ -15,7 +15,7 @@ pub struct Form {
 }
 
 impl Form {
-    /// Reads the body, or says in a sentence what is wrong with it.
+    /// Reads the body. The error is a sentence that says what is wrong.
     pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, &'static str> {
         if !is_form(headers) {
             return Err("the body must be application/x-www-form-urlencoded, in UTF-8");
@@ -35,7 +35,7 @@ impl Form {
         Ok(Self { parameters, resources })
     }
 
-    /// A parameter; one without a value counts as left out (RFC 6749 section 3.2).
+    /// A parameter. One without a value counts as absent (RFC 6749 section 3.2).
     pub fn get(&self, name: &str) -> Option<&str> {
         self.parameters.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
@@ -52,7 +52,7 @@ fn is_form(headers: &HeaderMap) -> bool {
     let content_type = content_type.to_str().unwrap_or_default();
     let mut parts = content_type.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
-    // The type has no parameters; this one is often given, and then it is right or the text is not.
+    // The media type has no parameters, but many clients send `charset`. Any other charset than UTF-8 is refused.
     let mut charsets = parts.filter_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))

@@ -1,17 +1,18 @@
-//! A token service: the OAuth2 password grant, some routes that its tokens open, and a page on which
-//! a person tries both. In the order of a login:
+//! A token service: the OAuth2 password grant, some protected routes, and a page to try both in a browser.
 //!
-//! - [`token`]: `POST /token`, the endpoint: what is asked, what is answered, each error in its form;
-//! - [`form`] and [`client`]: the two places where a request says something, read strictly;
-//! - [`login`]: one password check, between [`limits`] (on guessing) and [`users`] (Argon2id);
+//! The modules, in the order of a login:
+//!
+//! - [`token`]: the endpoint `POST /token`;
+//! - [`form`] and [`client`]: strict readers of the request's parameters and client credentials;
+//! - [`login`]: one password check, with [`limits`] on guessing and [`users`] with Argon2id hashes;
 //! - [`api`]: the routes behind the layer;
-//! - [`metadata`]: what another process needs to verify the tokens;
-//! - [`cors`]: which pages of other origins may call what;
+//! - [`metadata`]: the documents that other processes need to verify the tokens;
+//! - [`cors`]: which routes pages of other origins may call;
 //! - [`docs`]: the OpenAPI document and the page.
 //!
-//! **The password grant is here to be compared with what FastAPI's users know.** RFC 9700 section 2.4
-//! forbids it: it hands a person's password to the client. For a client of your own choosing use the
-//! authorization code grant with PKCE, and between machines client credentials.
+//! **The password grant is here for comparison with FastAPI's tutorial.** RFC 9700 section 2.4 forbids it, because it
+//! gives a person's password to the client. Use the authorization code grant with PKCE for people, and client
+//! credentials between machines.
 
 pub mod api;
 pub mod client;

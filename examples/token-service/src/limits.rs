@@ -1,9 +1,9 @@
-//! How often a password may be guessed wrong: per user, and per address.
+//! Limits on wrong passwords, for each user and for each address.
 //!
-//! The counting is governor's (GCRA): a budget of N that fills up again over a minute, out of which
-//! wrong guesses are taken. A guess whose password is being checked may yet turn out wrong, so as many
-//! are let through at a time as there is budget left for; the others wait until one of them ends. So a
-//! thousand requests at once get no further than the same in a row, and right passwords cost nothing.
+//! governor counts them (GCRA): each wrong guess takes one out of a budget of N, which fills up again within a minute.
+//! A running guess may still turn out wrong, so the number of running guesses is at most the rest of the budget. The
+//! other guesses wait until one ends. So a thousand requests at once get no more guesses than a thousand in a row, and
+//! right passwords cost nothing.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -21,19 +21,19 @@ use governor::state::StateStore;
 use governor::{Quota, RateLimiter};
 use tokio::sync::Notify;
 
-/// Wrong guesses of one user's password in a minute.
+/// The wrong guesses of one user's password that are allowed in a minute.
 pub const PER_USER: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
-/// Wrong guesses from one address in a minute, whomever they are about.
+/// The wrong guesses from one address that are allowed in a minute, for all users together.
 pub const PER_ADDRESS: NonZeroU32 = NonZeroU32::new(50).unwrap();
 
-/// How many users, and how many addresses, are kept in mind.
+/// The number of users, and of addresses, that are remembered.
 const CAPACITY: usize = 10_000;
 
-/// Both budgets.
+/// The budgets of users and of addresses.
 pub struct Limits<C: Clock = DefaultClock> {
     budgets: Mutex<Budgets<C>>,
-    /// Told whenever a guess ends.
+    /// Notified when a guess ends.
     ended: Notify,
 }
 
@@ -42,12 +42,12 @@ struct Budgets<C: Clock> {
     addresses: Budget<IpAddr, C>,
 }
 
-/// Why a guess is not let through.
+/// Why a guess may not start.
 #[derive(Debug, PartialEq, Eq)]
 enum Refusal {
-    /// Wrong guesses took all of the budget; there is one more after this.
+    /// Wrong guesses have used up the budget. The next guess is possible after this time.
     Exhausted(Duration),
-    /// What is left may go to the guesses that are on the way.
+    /// The running guesses may use up the rest of the budget.
     Full,
 }
 
@@ -68,15 +68,15 @@ impl<C: Clock + Clone> Limits<C> {
 }
 
 impl<C: Clock> Limits<C> {
-    /// Lets a guess through, or says how long there is none. Waits while it depends on how those on
-    /// the way end.
+    /// Starts a guess, or returns the time until the next one is possible. Waits while that depends on the result of
+    /// running guesses.
     pub async fn guess(
         self: &Arc<Self>,
         user: &str,
         address: IpAddr,
     ) -> Result<Guess<C>, Duration> {
         loop {
-            // Listened to before the question, so that no end between it and the waiting is missed.
+            // Registered before the check, so that no end between the check and the wait is missed.
             let ended = self.ended.notified();
             match self.try_guess(user, address) {
                 Ok(guess) => return Ok(guess),
@@ -97,7 +97,7 @@ impl<C: Clock> Limits<C> {
     }
 
     fn budgets(&self) -> MutexGuard<'_, Budgets<C>> {
-        // Nothing in between panics.
+        // Nothing panics while the lock is held.
         self.budgets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -108,7 +108,7 @@ impl<C: Clock> fmt::Debug for Limits<C> {
     }
 }
 
-/// A guess on the way. It ends when this is dropped, and costs nothing unless it was wrong.
+/// A running guess. It ends when this is dropped, and costs nothing unless it was wrong.
 #[derive(Debug)]
 pub struct Guess<C: Clock = DefaultClock> {
     limits: Arc<Limits<C>>,
@@ -118,7 +118,7 @@ pub struct Guess<C: Clock = DefaultClock> {
 }
 
 impl<C: Clock> Guess<C> {
-    /// Takes it out of both budgets.
+    /// Takes the guess out of both budgets.
     pub fn was_wrong(mut self) {
         self.is_wrong = true;
     }
@@ -134,7 +134,7 @@ impl<C: Clock> Drop for Guess<C> {
     }
 }
 
-/// Who is counted as one: an IPv4 address, or the 64 bits of IPv6 that one subscriber is given.
+/// The part of an address that is counted: all of IPv4, or the 64 bits of IPv6 that one subscriber has.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
@@ -145,7 +145,7 @@ fn network(address: IpAddr) -> IpAddr {
 struct Budget<K: Key, C: Clock> {
     /// Counts the wrong guesses.
     limiter: RateLimiter<Question<K>, Store<K>, C, NoOpMiddleware<C::Instant>>,
-    /// How many guesses are on the way; at most as many as are left.
+    /// The number of running guesses, at most the rest of the budget.
     on_the_way: HashMap<K, u32>,
 }
 
@@ -161,7 +161,7 @@ impl<K: Key, C: Clock> Budget<K, C> {
         }
     }
 
-    /// Whether there is a guess left if all those on the way turn out wrong; changes nothing.
+    /// Whether a guess is left even if all running ones turn out wrong. Changes nothing.
     fn ask(&self, key: &K) -> Result<(), Refusal> {
         let now = self.limiter.clock().now();
         let question = Question { key: key.clone(), is_counted: false };
@@ -190,21 +190,21 @@ impl<K: Key, C: Clock> Budget<K, C> {
             }
         }
         if is_wrong {
-            // It was asked for when it began, and since then time has only added to what is left.
+            // This cannot fail: it was checked at the start, and the budget has only grown since then.
             let _ = self.limiter.check_key(&Question { key: key.clone(), is_counted: true });
         }
     }
 }
 
-/// What the limiter is asked, of which its memory keeps only what counts.
+/// A query of the limiter. The store keeps the result only if the query is counted.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Question<K> {
     key: K,
     is_counted: bool,
 }
 
-/// The limiter's memory: for each key the time at which its budget is full again. Bounded: the key
-/// whose budget is fullest gives way, so that nobody is forgotten by making others up.
+/// The limiter's store: for each key the time at which its budget is full again. It is bounded, and evicts the key with
+/// the fullest budget. So made-up keys do not evict a key with many wrong guesses.
 struct Store<K>(RefCell<HashMap<K, Nanos>>);
 
 impl<K> Default for Store<K> {
@@ -285,7 +285,7 @@ mod tests {
             guess_wrong(&limits, &format!("user {guess}"), HERE);
         }
         limits.try_guess("alice", HERE).unwrap_err();
-        // Refused for the address, it was not taken from alice.
+        // The refusal because of the address took nothing from alice's budget.
         for _ in 0..10 {
             guess_wrong(&limits, "alice", IpAddr::from([127, 0, 0, 2]));
         }

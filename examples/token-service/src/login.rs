@@ -1,4 +1,4 @@
-//! One login: the limits on guessing, a place among the few that hash at a time, the password.
+//! One login: the limits on guessing, a slot for hashing, the password.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,26 +11,26 @@ use tokio::time::timeout;
 use crate::limits::Limits;
 use crate::users::{Memory, User, Users};
 
-/// How long a login waits for its turn.
+/// How long a login waits for a slot.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Who may log in, and how often one may try.
+/// The users, and the limits on logins.
 pub struct Login {
     users: Users,
     limits: Arc<Limits>,
-    /// Each holder takes up a processor, and the memory of one place.
+    /// The slots. Each running hash occupies a processor and one memory.
     places: Arc<Semaphore>,
-    /// The memory of the places that are free: taken up once and kept, so that there is never more
-    /// than 19 MiB for each place.
+    /// The memories of the free slots. They are allocated once and kept, so there are never more than 19 MiB for each
+    /// slot.
     memories: Mutex<Vec<Memory>>,
 }
 
-/// Why there is no user.
+/// Why a login fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginError {
-    /// No such user, or another password: which one is not told.
+    /// The user is unknown or the password is wrong. Which of the two is not revealed.
     Wrong,
-    /// Too many wrong guesses; wait as long as this.
+    /// Too many wrong guesses. The next one is possible after this time.
     TooMany(Duration),
     /// Too many logins at once.
     Busy,
@@ -42,7 +42,7 @@ impl Login {
         Self { users, limits: Arc::default(), places, memories: Mutex::default() }
     }
 
-    /// The user of this name and password, asked for from this address.
+    /// The user with this name and password. The address is that of the client.
     pub async fn check(
         self: Arc<Self>,
         name: String,
@@ -56,7 +56,7 @@ impl Login {
         });
         let (guess, place) = turn.await.unwrap_or(Err(LoginError::Busy))?;
 
-        // What is taken up here is held to the end of the work, also when the client goes away.
+        // The slot and the memory are held until the work ends, also when the client disconnects.
         let checked = tokio::task::spawn_blocking(move || {
             let _place = place;
             let mut memory = self.memories().pop().unwrap_or_default();
@@ -74,14 +74,14 @@ impl Login {
         self.memories.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many password hashes were verified so far.
+    /// The number of password hashes that were verified so far.
     pub fn verifications(&self) -> u64 {
         self.users.verifications()
     }
 }
 
 impl fmt::Debug for Login {
-    /// Without what the memories hold.
+    /// Leaves out the content of the memories.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Login")
             .field("users", &self.users)
@@ -114,7 +114,7 @@ mod tests {
         for guess in guesses {
             guess.await.unwrap().unwrap_err();
         }
-        // One guess comes back in 6 s, which may have passed on a busy machine.
+        // The budget grows by one guess in 6 s, which may have passed on a busy machine.
         assert!((1..20).contains(&login.verifications()), "{}", login.verifications());
     }
 
@@ -134,7 +134,7 @@ mod tests {
     async fn right_passwords_do_not_count_also_at_once() {
         let login = Arc::new(Login::new(Users::demo().unwrap(), 2));
         assert_twenty_log_in_at_once(&login).await;
-        // Nor do they take more memory than there are places.
+        // There are not more memories than slots.
         assert!((1..=2).contains(&login.memories().len()));
         assert!(login.memories().iter().all(|memory| memory.len() == 19 * 1024));
     }

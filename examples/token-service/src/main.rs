@@ -1,4 +1,4 @@
-//! A token service to try out. Users and keys live in memory and are gone when it ends.
+//! A token service to try out. Users and keys are in memory, and are lost when it ends.
 //!
 //! ```sh
 //! cargo run -p token-service -- --demo
@@ -24,19 +24,19 @@ use url::{Host, Url};
 /// How long open connections may take to end after SIGTERM or Ctrl-C.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Issues tokens for a name and a password, and serves some routes that they open.
+/// Issues tokens for a name and a password, and serves some routes that need a token.
 #[derive(Parser)]
 struct Flags {
-    /// Where to serve; port 0 takes a free one
+    /// The address to serve on; port 0 picks a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
     listen: String,
     /// Keep everything in memory, with one user
     #[arg(long)]
     demo: bool,
-    /// The issuer's URL, as others reach it [default: http://ADDR]
+    /// The issuer's URL, as clients reach it [default: http://ADDR]
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
-    /// How long an access token is good for
+    /// The lifetime of an access token
     #[arg(
         long, value_name = "SECONDS", default_value_t = 1800,
         allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..)
@@ -66,7 +66,7 @@ fn refuse(error: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// What clap has to say, without its advice.
+/// The error of clap in one sentence, without its hints.
 fn one_sentence(error: &clap::Error) -> String {
     let text = error.to_string();
     let complaint = text.split("\n\n").next().unwrap_or_default();
@@ -79,8 +79,8 @@ fn with_causes(error: &dyn Error) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// Warnings, or what `RUST_LOG` says, such as `tower_jwt_auth=debug` to see why tokens are refused.
-/// Warnings of what it does not name are logged all the same.
+/// The log filter: `warn` by default. `RUST_LOG` adds to it, for example `tower_jwt_auth=debug` to see why tokens are
+/// refused. Targets that `RUST_LOG` does not name keep `warn`.
 fn log_to_standard_error() -> Result<(), String> {
     let targets = std::env::var_os("RUST_LOG").unwrap_or_default();
     let targets: Targets = match targets.to_str() {
@@ -139,12 +139,12 @@ async fn serve(flags: Flags) -> Result<(), String> {
     let server = tokio::spawn(server.into_future());
     termination.await;
     drop(stop);
-    // Whoever takes longer is cut off.
+    // Connections that take longer are closed.
     let _ = tokio::time::timeout(GRACE, server).await;
     Ok(())
 }
 
-/// Whether the URL has the address that stands for "every interface" in place of a host.
+/// Whether the host of the URL is the unspecified address, "every interface".
 fn names_no_host(issuer: &str) -> bool {
     match Url::parse(issuer).ok().as_ref().and_then(Url::host) {
         Some(Host::Ipv4(ip)) => ip.is_unspecified(),
@@ -160,13 +160,13 @@ fn announce(address: SocketAddr) -> io::Result<()> {
          docs page: http://{}/docs\n",
         reachable(address)
     );
-    // In one write: a reader may close the pipe once it has the address.
+    // One write, because a reader may close the pipe once it has the address.
     let mut out = io::stdout().lock();
     out.write_all(lines.as_bytes())?;
     out.flush()
 }
 
-/// The address that a browser on this machine can open: loopback in place of "every interface".
+/// The address that a browser on this machine can open: loopback instead of "every interface".
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address {
@@ -177,7 +177,7 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// SIGTERM or Ctrl-C, caught from now on.
+/// Completes on SIGTERM or Ctrl-C. Both are caught from the call on.
 #[cfg(unix)]
 fn termination() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};

@@ -1,4 +1,4 @@
-//! What another process needs to verify the tokens: who issues them, and with which keys.
+//! The documents that other processes need to verify the tokens: the issuer's metadata and its keys.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::users::SCOPES;
 
 const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
 
-/// How long others may keep what they read here: 5 minutes.
+/// How long clients may cache these documents: 5 minutes.
 const KEEP: &str = "public, max-age=300";
 
 pub(crate) fn routes() -> Router<Arc<Service>> {
@@ -25,14 +25,13 @@ pub(crate) fn routes() -> Router<Arc<Service>> {
         .route("/jwks.json", get(jwk_set))
 }
 
-/// Where RFC 8414 section 3.1 looks for the document of an issuer with a path.
+/// The path of the document for an issuer with a path (RFC 8414 section 3.1).
 pub(crate) fn routes_with_inserted_path(path: &str) -> Router<Arc<Service>> {
     Router::new().route(&format!("{OAUTH_METADATA}{path}"), get(oauth_metadata))
 }
 
 /// The metadata of an authorization server (RFC 8414).
-// There is no authorization endpoint, so there are no response types, and members without a value are
-// left out (section 3.2).
+// There is no authorization endpoint and so no response type. Members without a value are left out (section 3.2).
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Metadata {
     #[schema(example = "http://127.0.0.1:8000")]
@@ -65,7 +64,7 @@ impl Metadata {
     }
 }
 
-/// The same, with what OpenID Connect Discovery adds.
+/// The same metadata, with the members that OpenID Connect Discovery adds.
 // No ID tokens are issued, so no algorithm for them is listed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OpenIdMetadata {
@@ -96,7 +95,7 @@ pub(crate) async fn openid_configuration(State(service): State<Arc<Service>>) ->
 }
 
 /// The public keys that verify the tokens of this service (RFC 7517 section 5).
-// For the document only: `TokenIssuer::jwk_set` is what is sent.
+// Only for the OpenAPI document. The response is `TokenIssuer::jwk_set`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct JwkSetDocument {
     #[schema(example = json!([{

@@ -1,4 +1,4 @@
-//! What the parts share, and the router that puts them together.
+//! The shared state of the parts, and the router.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -18,25 +18,24 @@ use crate::login::Login;
 use crate::users::Users;
 use crate::{api, cors, docs, metadata, token};
 
-/// Named in every challenge.
+/// The realm of every challenge.
 pub const REALM: &str = "token-service";
 
-/// What the flags say.
+/// The settings of a service.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The issuer's URL, also the audience of its tokens.
     pub issuer: String,
-    /// Of an access token.
+    /// The lifetime of an access token.
     pub lifetime: Duration,
-    /// How many passwords are checked at the same time.
+    /// The number of passwords that are checked at the same time.
     pub places: usize,
-    /// Origins whose pages may call `/token` and the protected routes. The public documents allow
-    /// any.
+    /// Origins whose pages may call `/token` and the protected routes. The public documents allow any origin.
     pub cors_origins: Vec<String>,
 }
 
 impl Settings {
-    /// An issuer with the defaults: tokens for half an hour, a password check per processor.
+    /// The defaults: tokens live half an hour, and each processor checks one password at a time.
     pub fn new(issuer: impl Into<String>) -> Self {
         Self {
             issuer: issuer.into(),
@@ -47,17 +46,17 @@ impl Settings {
     }
 }
 
-/// What the endpoints work with.
+/// The state of the endpoints.
 #[derive(Debug)]
 pub struct Service {
     pub(crate) tokens: TokenIssuer,
     pub(crate) login: Arc<Login>,
-    /// For pages of the origins that are named; `None` when none is.
+    /// For pages of the listed origins. `None` if no origin is listed.
     cors: Option<CorsLayer>,
 }
 
 impl Service {
-    /// A service with the demo user and a key of its own, both gone when it ends.
+    /// A service with the demo user and a new key. Both are lost when it ends.
     pub fn demo(settings: &Settings) -> Result<Self, Box<dyn Error + Send + Sync>> {
         check_issuer(&settings.issuer)?;
         let tokens = TokenIssuer::new(&settings.issuer, SigningKey::generate_es256()?)?
@@ -67,7 +66,7 @@ impl Service {
         Ok(Self { tokens, login, cors: cors::named(&settings.cors_origins)? })
     }
 
-    /// The issuer's URL, as it was given.
+    /// The issuer's URL, as given.
     pub(crate) fn issuer(&self) -> &str {
         self.tokens.issuer()
     }
@@ -77,16 +76,16 @@ impl Service {
         format!("{}{path}", self.issuer().trim_end_matches('/'))
     }
 
-    /// How many password hashes were verified so far.
+    /// The number of password hashes that were verified so far.
     pub fn verifications(&self) -> u64 {
         self.login.verifications()
     }
 
-    /// All routes. An issuer whose URL has a path is served below it too, so that the URLs in its
-    /// metadata work with a proxy that cuts the path off and with none. The page at `/docs` asks for its
-    /// document and for tokens at the root, so it works where the root is served.
+    /// All routes. If the issuer's URL has a path, they are served below it too, so the URLs in the metadata work
+    /// without a proxy and with one that removes the path. The page at `/docs` requests its document and tokens at the
+    /// root, so it works where the root is served.
     pub fn router(self: Arc<Self>) -> Result<Router, ConfigError> {
-        // CORS goes around authentication: a preflight has no token.
+        // CORS is outside of authentication, because a preflight has no token.
         let closed = token::routes().merge(api::routes(&self.jwt_layer()?, &any_bearer_layer()?));
         let closed = match self.cors.clone() {
             Some(cors) => closed.layer(cors),
@@ -101,12 +100,12 @@ impl Service {
                 routes.clone().nest(path, routes).merge(inserted)
             }
         };
-        // At the root alone: below an issuer's path, such as `/docs`, another route may have its place.
+        // Only at the root: if the issuer's path is `/docs`, for example, it would conflict with another route.
         Ok(routes.route("/", get(docs::to_page)).with_state(self))
     }
 
-    /// The layer that lets this service's own tokens pass. They are judged by the clock that issued
-    /// them, so nothing has to be forgiven.
+    /// The layer that accepts this service's own tokens. The same clock issues and verifies them, so no leeway is
+    /// needed.
     fn jwt_layer(&self) -> Result<JwtAuthLayer<api::Claims, ProblemJson>, ConfigError> {
         let keys = self.tokens.verification_keys();
         let verifier = JwtVerifier::new(self.issuer(), self.issuer(), keys)?
@@ -116,7 +115,7 @@ impl Service {
     }
 }
 
-/// The layer that lets any bearer token pass, whatever it is: `/secure` shows it and trusts it with nothing.
+/// The layer that accepts any bearer token. `/secure` shows the token and does not trust it.
 fn any_bearer_layer() -> Result<JwtAuthLayer<(), ProblemJson>, ConfigError> {
     JwtAuthLayer::new(dangerous_any_bearer())
         .with_rejection_response(ProblemJson::new())
@@ -136,7 +135,7 @@ fn check_issuer(issuer: &str) -> Result<(), String> {
     if !url.username().is_empty() || url.password().is_some() {
         return bad("must not name a user");
     }
-    // What clients compare is the text: it has to be the one that they are going to ask.
+    // Clients compare the text, so it must be the URL that they request.
     if issuer.trim_end_matches('/') != url.as_str().trim_end_matches('/') {
         return bad(&format!("must be written {:?}", url.as_str()));
     }
@@ -150,7 +149,7 @@ fn check_path(path: &str) -> Result<(), &'static str> {
     if segments.contains(&"") {
         return Err("must have no empty segment in its path");
     }
-    // The router's signs of a parameter, in this version and in earlier ones.
+    // The router's syntax for parameters, in this version and in earlier ones.
     if segments.iter().any(|s| s.starts_with([':', '*']) || s.contains(['{', '}'])) {
         return Err("must have no segment that begins with : or *, and no braces");
     }
@@ -180,7 +179,7 @@ mod tests {
             "http://e/.well-known-not",
         ] {
             let service = Service::demo(&Settings::new(issuer)).unwrap();
-            // It panics when two routes are in each other's way.
+            // It panics if two routes conflict.
             let _ = Arc::new(service).router().unwrap();
         }
     }

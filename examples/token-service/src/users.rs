@@ -1,4 +1,4 @@
-//! The users, in memory, and their passwords, as Argon2id hashes.
+//! The users, in memory, with Argon2id hashes of their passwords.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use argon2::password_hash::phc::{Output, PasswordHash};
 use argon2::password_hash::{Error, PasswordHasher};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 
-/// Every scope there is, with what it stands for.
+/// All scopes, with their meanings.
 pub const SCOPES: [(&str, &str); 2] = [("read", "read data"), ("write", "change data")];
 
 /// The user of `--demo`.
@@ -20,17 +20,17 @@ pub const DEMO_PASSWORD: &str = "wonderland";
 #[derive(Clone, Debug)]
 pub struct User {
     pub name: String,
-    /// What the user may ask for, the least first.
+    /// The scopes that the user may request, the least powerful first.
     pub scopes: Vec<String>,
 }
 
-/// What Argon2 works in: 19 MiB, once they were needed.
+/// The working memory of Argon2: 19 MiB after the first use.
 pub type Memory = Vec<Block>;
 
 /// All users.
 pub struct Users {
     by_name: HashMap<String, (User, PasswordHash)>,
-    /// What the password of a user that does not exist is compared with.
+    /// The hash that is verified for a user that does not exist.
     nobody: PasswordHash,
     verifications: AtomicU64,
 }
@@ -51,8 +51,8 @@ impl Users {
         Ok(())
     }
 
-    /// The user, if the password is right. Slow on purpose, and equally slow whether there is such a
-    /// user or not: it verifies one hash either way.
+    /// The user, if the password is right. It is slow on purpose, and takes the same time for an unknown user: it
+    /// always verifies one hash.
     pub fn verify(&self, name: &str, password: &str, memory: &mut Memory) -> Option<&User> {
         let found = self.by_name.get(name);
         let hash = found.map_or(&self.nobody, |(_, hash)| hash);
@@ -61,19 +61,19 @@ impl Users {
         found.filter(|_| is_right).map(|(user, _)| user)
     }
 
-    /// How many hashes were verified so far.
+    /// The number of hashes that were verified so far.
     pub fn verifications(&self) -> u64 {
         self.verifications.load(Ordering::Relaxed)
     }
 }
 
-/// The crate's defaults: Argon2id with 19 MiB and two passes, and a random salt.
+/// Hashes with the defaults of `argon2`: Argon2id with 19 MiB, two passes and a random salt.
 fn hash(password: &str) -> Result<PasswordHash, Error> {
     Argon2::default().hash_password(password.as_bytes())
 }
 
-/// As `PasswordVerifier` has it, which takes new memory each time: the allocator may keep that for
-/// every thread that ever hashed.
+/// Does what `PasswordVerifier` does, in memory that is reused. `PasswordVerifier` allocates it for each call, and the
+/// allocator may keep it for every thread that has hashed.
 fn is_right(password: &str, hash: &PasswordHash, memory: &mut Memory) -> Result<bool, Error> {
     let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else { return Ok(false) };
     let algorithm = Algorithm::try_from(hash.algorithm.as_str())?;
@@ -93,7 +93,7 @@ fn is_right(password: &str, hash: &PasswordHash, memory: &mut Memory) -> Result<
 }
 
 impl fmt::Debug for Users {
-    /// Without the hashes.
+    /// Leaves out the hashes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Users").field("number", &self.by_name.len()).finish_non_exhaustive()
     }
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn every_guess_verifies_one_hash() {
         let users = Users::demo().unwrap();
-        // One for all: what a guess leaves there is in no other's way.
+        // All guesses share it: the data that one leaves does not affect the next.
         let mut memory = Memory::new();
         let mut verify = |name, password| users.verify(name, password, &mut memory);
         assert_eq!(verify("alice", "wonderland").unwrap().name, "alice");
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(users.verifications(), 2);
         assert!(verify("bob", "wonderland").is_none());
         assert_eq!(users.verifications(), 3);
-        // The password behind the hash of nobody opens nothing.
+        // The password of the hash for unknown users does not log in.
         assert!(verify("bob", "").is_none());
         assert_eq!(users.verifications(), 4);
     }

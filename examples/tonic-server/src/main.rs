@@ -1,5 +1,5 @@
-//! gRPC with tonic: the standard health service, with its unary `Check` and its streaming `Watch`,
-//! behind the layer. A refused call gets the status UNAUTHENTICATED.
+//! gRPC with tonic: the layer protects the standard health service, with its unary `Check` and its streaming `Watch`.
+//! A refused call gets the status UNAUTHENTICATED.
 //!
 //! ```sh
 //! cargo run -p tonic-server
@@ -33,7 +33,7 @@ struct Claims {
 async fn main() -> Result<(), Box<dyn Error>> {
     let key = VerificationKey::from_secret(DEMO_SECRET, Algorithm::HS256)?;
     let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?
-        .add_required_claim("sub"); // Refuses an empty one, too.
+        .add_required_claim("sub"); // Also refuses an empty one.
     let auth = JwtAuthLayer::new(verifier.with_claims::<Claims>());
 
     let (_reporter, health) = tonic_health::server::health_reporter();
@@ -43,7 +43,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         TcpListener::bind(env::var("LISTEN").unwrap_or("127.0.0.1:50051".into())).await?;
     println!("listening on http://{}", listener.local_addr()?);
     Server::builder()
-        // Every service. To protect a single one instead, leave this line out and write
+        // Protects every service. To protect a single one, remove this line and write
         // `.add_service(auth.named_layer(health))`, with `use tonic::service::LayerExt;`.
         .layer(auth)
         .add_service(health)
@@ -56,7 +56,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 fn log_caller(request: Request<()>) -> Result<Request<()>, Status> {
     let token =
         VerifiedToken::<Claims>::from_extensions(request.extensions()).map_err(|missing| {
-            // A mistake of ours: the hint is for the log, not for the client.
+            // A mistake of the server. The hint is for its log, not for the client.
             eprintln!("{missing}");
             Status::internal("the authentication layer is missing")
         })?;

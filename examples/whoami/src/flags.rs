@@ -1,17 +1,17 @@
-//! The flags, as their users write them.
+//! The command-line flags.
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
 use tower_jwt_auth::Algorithm;
 
-/// Answers with the claims of the bearer token it is shown.
+/// Returns the claims of the request's bearer token.
 #[derive(Parser)]
 pub(crate) struct Flags {
-    /// Where to serve HTTP/1.1 and h2c; port 0 takes a free one
+    /// The address for HTTP/1.1 and h2c; port 0 picks a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
     pub(crate) listen: String,
-    /// Where to serve the gRPC health service and reflection too
+    /// The address for the gRPC health service and reflection
     #[arg(long, value_name = "ADDR")]
     pub(crate) grpc_listen: Option<String>,
     #[command(flatten)]
@@ -20,31 +20,30 @@ pub(crate) struct Flags {
     pub(crate) audience: Audience,
     #[command(flatten)]
     pub(crate) keys: Keys,
-    /// An algorithm that is allowed; it narrows what the keys allow. Repeatable; required with a
-    /// secret or a PEM file
+    /// An allowed algorithm; narrows those of the keys. Repeatable; required with a secret or a PEM file
     #[arg(
         long = "algorithm",
         value_name = "NAME",
         required_unless_present_any = ["jwks", "jwks_url", "discover"]
     )]
     pub(crate) algorithms: Vec<Algorithm>,
-    /// How far clocks may be apart, at most 300
+    /// How far clocks may differ, in seconds, at most 300
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub(crate) leeway: u64,
-    /// Ask for access tokens by RFC 9068
+    /// Require access tokens of the RFC 9068 profile
     #[arg(long, value_name = "TYPE")]
     pub(crate) typ: Option<Typ>,
-    /// Let access tokens carry at_hash or c_hash, as Dex makes them
+    /// Accept access tokens with at_hash or c_hash, as Dex issues them
     #[arg(long)]
     pub(crate) allow_at_hash: bool,
-    /// The longest token that is read, 128 to 65536; over HTTP/2 the server's own limit of 16 KiB for
-    /// all header fields comes first
+    /// The longest accepted token in bytes, 128 to 65536; over HTTP/2 the server first limits all
+    /// header fields to 16 KiB together
     #[arg(long, value_name = "BYTES", default_value_t = 16384)]
     pub(crate) max_token_length: usize,
-    /// Judge tokens as of this second
+    /// Verify tokens as of this time, in Unix seconds
     #[arg(long, value_name = "EPOCH", value_parser = clap::value_parser!(i64).range(0..))]
     pub(crate) clock: Option<i64>,
-    /// Let requests without a token pass
+    /// Accept requests without a token
     #[arg(long)]
     pub(crate) optional: bool,
 }
@@ -52,10 +51,10 @@ pub(crate) struct Flags {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Issuer {
-    /// Whom tokens must be from; repeatable with --discover, any of them will do
+    /// The issuer of the tokens; repeatable with --discover
     #[arg(long = "issuer", value_name = "URL")]
     pub(crate) issuers: Vec<String>,
-    /// Accept tokens from anybody whom the keys belong to
+    /// Accept tokens of any issuer that the keys verify
     #[arg(long, conflicts_with = "discover")]
     pub(crate) dangerous_any_issuer: bool,
 }
@@ -63,10 +62,10 @@ pub(crate) struct Issuer {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Audience {
-    /// Whom tokens must be for; repeatable, any of them will do
+    /// The audience of the tokens; repeatable, one of them must match
     #[arg(long = "audience", value_name = "ID")]
     pub(crate) audiences: Vec<String>,
-    /// Accept tokens that are for somebody else
+    /// Accept tokens for any audience
     #[arg(long)]
     pub(crate) dangerous_any_audience: bool,
 }
@@ -74,7 +73,7 @@ pub(crate) struct Audience {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Keys {
-    /// An HMAC key: the raw octets of the file
+    /// An HMAC key: the raw bytes of the file
     #[arg(long, value_name = "PATH")]
     pub(crate) secret_file: Option<PathBuf>,
     /// A public key in PEM
@@ -83,10 +82,10 @@ pub(crate) struct Keys {
     /// A JWK set
     #[arg(long, value_name = "PATH")]
     pub(crate) jwks: Option<PathBuf>,
-    /// Where a JWK set is fetched, and fetched anew as it changes
+    /// The URL of a JWK set, which is refreshed in the background
     #[arg(long, value_name = "URL")]
     pub(crate) jwks_url: Option<String>,
-    /// Find each issuer's JWK set by its metadata
+    /// Find each issuer's JWK set through its metadata
     #[arg(long)]
     pub(crate) discover: bool,
 }
@@ -97,7 +96,7 @@ pub(crate) enum Typ {
     AccessToken,
 }
 
-/// What clap has to say, without its advice.
+/// The error of clap in one sentence, without its hints.
 pub(crate) fn one_sentence(error: &clap::Error) -> String {
     let text = error.to_string();
     let complaint = text.split("\n\n").next().unwrap_or_default();

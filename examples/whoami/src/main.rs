@@ -1,5 +1,5 @@
-//! Try any issuer's token: a server that answers with the claims of the token it is shown, over
-//! HTTP/1.1, h2c and gRPC. Refusals are gRPC to gRPC and gRPC-Web requests.
+//! Try any issuer's tokens: a server that returns the claims of the request's token, over HTTP/1.1, h2c and gRPC. A
+//! refused gRPC or gRPC-Web request gets a gRPC status.
 //!
 //! ```sh
 //! cargo run -p whoami -- --issuer https://issuer.example \
@@ -9,10 +9,9 @@
 //! cargo run -p whoami -- --help
 //! ```
 //!
-//! It serves at once, whether the issuer can be reached or not: until its keys are there, a token
-//! gets 503. `/readyz` needs no token. It answers 200 when the keys of every issuer are there and
-//! 503 until then, and tells how old they are, how often they have changed, and why the last fetch
-//! failed.
+//! It serves at once, whether the issuer can be reached or not. Until the keys are loaded, a token gets 503. `/readyz`
+//! needs no token. It returns 200 when the keys of every issuer are loaded and 503 before, with the age of the keys,
+//! how often they have changed, and why the last fetch failed.
 
 mod flags;
 mod readiness;
@@ -55,7 +54,7 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&with_causes(&error)),
     };
     let served = runtime.block_on(serve(&flags));
-    // Not even the look-up of an issuer's name is waited for.
+    // Does not wait for running tasks, such as a DNS look-up.
     runtime.shutdown_background();
     match served {
         Ok(()) => ExitCode::SUCCESS,
@@ -87,7 +86,7 @@ async fn serve(flags: &Flags) -> Result<(), String> {
         let router = with_grpc(whoami(&verifier))?.layer(auth);
         servers.push(("grpc listening on", bind(address).await?, router));
     }
-    // Keys that have to be fetched may then be there before the first token is.
+    // Starts the first fetch of the keys, before the first token arrives.
     let _ = verifier.key_status();
     run(servers).await.map_err(|error| with_causes(&error))
 }
@@ -98,14 +97,14 @@ async fn bind(address: &str) -> Result<TcpListener, String> {
         .map_err(|error| format!("cannot listen on {address}: {}", with_causes(&error)))
 }
 
-/// Every path and method but the readiness probe's answers alike.
+/// Every path and method gives the same response, except the readiness probe.
 fn whoami(verifier: &Verifier) -> Router {
     let verifier = verifier.clone();
     let probe = get(async move || readyz(&verifier)).fallback(claims);
     Router::new().route("/readyz", probe).fallback(claims)
 }
 
-/// Only this exact request goes without a token.
+/// Only this request needs no token.
 fn is_readiness_probe(head: &Parts) -> bool {
     head.uri.path() == "/readyz" && matches!(head.method, Method::GET | Method::HEAD)
 }
@@ -155,12 +154,12 @@ async fn run(servers: Vec<(&str, TcpListener, Router)>) -> io::Result<()> {
 
     termination.await;
     drop(stop);
-    // Whoever takes longer is cut off.
+    // Connections that take longer are closed.
     let _ = tokio::time::timeout(GRACE, running.join_all()).await;
     Ok(())
 }
 
-/// SIGTERM or Ctrl-C, caught from now on.
+/// Completes on SIGTERM or Ctrl-C. Both are caught from the call on.
 #[cfg(unix)]
 fn termination() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};

@@ -1,4 +1,4 @@
-//! `GET /readyz`: whether there are keys to verify tokens with, and how they are doing.
+//! `GET /readyz`: whether the keys are loaded, and their state.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use tower_jwt_auth::KeyStatus;
 
 use crate::verifier::Verifier;
 
-/// Keys and their issuers are no secrets, and a status holds nothing that came with a request.
+/// Key IDs and issuers are not secret, and a status contains nothing from a request.
 #[derive(Serialize)]
 struct Readiness {
     ready: bool,
-    /// The issuers whose keys are not there; `null`: any issuer.
+    /// The issuers whose keys are not loaded. `null` means any issuer.
     waiting_for: Vec<Option<String>>,
     keys: Vec<Keys>,
 }
@@ -25,9 +25,9 @@ struct Readiness {
 struct Keys {
     issuer: Option<String>,
     ready: bool,
-    /// Older than the issuer said that they are good for: it cannot be reached.
+    /// The keys are no longer fresh, because the issuer cannot be reached.
     stale: bool,
-    /// Since the issuer last confirmed them; `null` when it never did.
+    /// The time since the issuer last confirmed them; `null` if it never did.
     age: Option<u64>,
     /// How often the set has changed.
     generation: u64,
@@ -37,13 +37,13 @@ struct Keys {
     fetches_ok: u64,
     fetches_failed: u64,
     next_refresh: Option<u64>,
-    /// Why the last fetch failed; `null` when it did not.
+    /// Why the last fetch failed; `null` if it did not fail.
     last_error: Option<String>,
 }
 
-/// 200 when the keys of every issuer are there: until then some good tokens get 503, and a load
-/// balancer should send them elsewhere. An issuer that is away later takes nothing back, as long as
-/// its keys may be used.
+/// Returns 200 when the keys of every issuer are loaded, 503 before. Until then some good tokens get 503, and a load
+/// balancer should send them to another instance. A later outage of an issuer changes nothing as long as its keys may
+/// be used.
 pub(crate) fn readyz(verifier: &Verifier) -> Response {
     let keys: Vec<Keys> = verifier.key_status().into_iter().map(Keys::new).collect();
     let missing = keys.iter().filter(|keys| !keys.ready);

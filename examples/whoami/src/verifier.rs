@@ -1,5 +1,4 @@
-//! From the flags to what verifies the tokens. Everything that can be wrong with the flags shows
-//! here, before anything is served.
+//! Makes the verifier from the flags. All errors in the flags are found here, before the server starts.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -17,10 +16,10 @@ use tower_jwt_auth::{
 use crate::flags::{Audience, Flags, Keys, Typ};
 use crate::with_causes;
 
-/// The claims as they are, whatever they are: not even a number is written anew.
+/// The claims of any token, as written in it. Even numbers keep their form.
 pub(crate) type Claims = BTreeMap<String, Box<RawValue>>;
 
-/// Of one issuer (or, dangerously, of any), or of several with their own keys each.
+/// A verifier for one issuer (or, dangerously, for any), or for several issuers with separate keys.
 #[derive(Clone)]
 pub(crate) enum Verifier {
     One { issuer: Option<String>, verifier: JwtVerifier<Claims> },
@@ -68,7 +67,7 @@ impl Verifier {
         }
     }
 
-    /// What is known of the keys of each issuer. The first time, it starts to fetch them.
+    /// The state of the keys of each issuer. The first call starts to fetch them.
     pub(crate) fn key_status(&self) -> Vec<(Option<String>, KeyStatus)> {
         match self {
             Self::One { issuer, verifier } => vec![(issuer.clone(), verifier.key_status())],
@@ -115,7 +114,7 @@ fn audience(flags: &Audience) -> ExpectedAudience {
     }
 }
 
-/// Each one once.
+/// The algorithms of the flags, without duplicates.
 fn algorithms(flags: &Flags) -> Vec<Algorithm> {
     let mut algorithms = Vec::new();
     for algorithm in &flags.algorithms {
@@ -126,7 +125,7 @@ fn algorithms(flags: &Flags) -> Vec<Algorithm> {
     algorithms
 }
 
-/// The keys of the one source that is given. A secret and a PEM file make a key for each algorithm.
+/// The keys from the one source of the flags. A secret and a PEM file make a key for each algorithm.
 fn keys(source: &Keys, algorithms: &[Algorithm]) -> Result<Arc<dyn KeySource>, String> {
     type Load = fn(&[u8], Algorithm) -> Result<VerificationKey, ConfigError>;
 

@@ -1,5 +1,4 @@
-//! The OpenAPI document at `/openapi.json`, and Swagger UI at `/docs`. All files of the page are part of
-//! the program.
+//! The OpenAPI document at `/openapi.json`, and Swagger UI at `/docs`. The program contains all files of the page.
 
 use std::sync::Arc;
 
@@ -21,7 +20,7 @@ use utoipa::{Modify, OpenApi, ToSchema};
 use crate::users::SCOPES;
 use crate::{Service, api, cors, metadata, token};
 
-/// Where the page is.
+/// The path of the page.
 pub(crate) const PAGE: &str = "/docs/";
 
 pub(crate) fn routes() -> Router<Arc<Service>> {
@@ -35,12 +34,12 @@ pub(crate) fn routes() -> Router<Arc<Service>> {
         .layer(map_response(guard))
 }
 
-/// Leads to the page.
+/// Redirects to the page.
 pub(crate) async fn to_page() -> Redirect {
     Redirect::to(PAGE)
 }
 
-/// A file of the page: one of this folder, or one of Swagger UI.
+/// A file of the page, from this folder or from Swagger UI.
 async fn file(Path(name): Path<String>) -> Response {
     let own = |media_type, text| ([(CONTENT_TYPE, media_type)], text).into_response();
     match name.as_str() {
@@ -55,7 +54,7 @@ async fn file(Path(name): Path<String>) -> Response {
     }
 }
 
-/// A person types a password into the page: no other site may show it in a frame of its own.
+/// People type a password into the page, so no other site may show it in a frame.
 async fn guard(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -92,13 +91,13 @@ An OAuth 2.0 token service to try the `tower-jwt-auth` layer with.
 The password grant is here for comparison. [RFC 9700 section 2.4]\
 (https://www.rfc-editor.org/rfc/rfc9700#section-2.4) forbids it: do not use it in a new service.";
 
-// The order here is the order on the page.
+// The page has the same order.
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "token-service",
         description = DESCRIPTION,
-        // Without `identifier`, of which Swagger UI makes a link that leads nowhere.
+        // Without `identifier`, because Swagger UI makes a broken link of it.
         license(name = "MIT OR Apache-2.0"),
     ),
     tags(
@@ -119,7 +118,7 @@ The password grant is here for comparison. [RFC 9700 section 2.4]\
 )]
 struct Document;
 
-/// Both ways to get a token into the page: a login form, and a field to paste it into.
+/// Both ways to enter a token on the page: a login form, and a field to paste it into.
 struct SecuritySchemes;
 
 impl Modify for SecuritySchemes {

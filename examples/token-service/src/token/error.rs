@@ -1,28 +1,28 @@
-//! Why there is no token, and the one table that says how each reason is answered.
+//! The reasons to refuse a token request, and one table with the response to each.
 
 use std::time::Duration;
 
 use super::*;
 use crate::service::REALM;
 
-/// Why there is no token.
+/// Why a token request is refused.
 #[derive(Clone, Copy, Debug)]
 pub enum TokenError {
     /// The request is malformed, for this reason.
     InvalidRequest(&'static str),
     /// The body is too large.
     TooLarge,
-    /// The client shows credentials that nobody has.
+    /// The client credentials are unknown.
     InvalidClient,
-    /// The name or the password is wrong; whether the challenge is for Basic.
+    /// The name or the password is wrong. The field tells whether the challenge is for Basic.
     InvalidGrant { basic: bool },
     /// Another grant than `password`.
     UnsupportedGrantType,
     /// A scope that the user may not have.
     InvalidScope,
-    /// A resource that the token would not be for (RFC 8707).
+    /// A resource that this service issues no tokens for (RFC 8707).
     InvalidTarget,
-    /// Too many wrong guesses; the next one is possible after this.
+    /// Too many wrong guesses. The next one is possible after this time.
     TooManyGuesses(Duration),
     /// Too many logins at once.
     Unavailable,

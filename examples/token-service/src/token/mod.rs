@@ -1,5 +1,4 @@
-//! `POST /token`: the password grant of OAuth 2.0 (RFC 6749 section 4.3), with every answer in the
-//! form of its section 5.
+//! `POST /token`: the password grant of OAuth 2.0 (RFC 6749 section 4.3). Responses have the format of section 5.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,7 +27,7 @@ pub use error::{TokenError, TokenErrorBody};
 
 /// A request with a larger body is refused unread.
 const MAX_BODY: usize = 16 * 1024;
-/// Longer names and passwords are refused without a look at them.
+/// Longer names and passwords are refused without a check.
 const MAX_CREDENTIAL: usize = 1024;
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -39,7 +38,7 @@ pub(crate) fn routes() -> Router<Arc<Service>> {
 }
 
 /// The form of a token request.
-// For the document only: `Form` is what reads the request.
+// Only for the OpenAPI document. `Form` reads the request.
 #[derive(Debug, Deserialize, ToSchema)]
 #[allow(dead_code, reason = "only its schema is used")]
 pub(crate) struct TokenRequest {
@@ -149,7 +148,7 @@ async fn answer(
         ClientError::Twice => TokenError::InvalidRequest("the client has several credentials"),
     })?;
     let (name, password) = credentials(&form)?;
-    // RFC 8707 section 2: tokens are for the issuer itself and for no other resource.
+    // RFC 8707 section 2. Tokens are for the issuer itself and for no other resource.
     if form.resources().iter().any(|resource| resource != service.issuer()) {
         return Err(TokenError::InvalidTarget);
     }
@@ -172,13 +171,13 @@ async fn answer(
     Ok(TokenResponse { access_token, token_type: "bearer", expires_in, scope: claims.scope })
 }
 
-/// The name and the password, once it is clear that the request is for this grant.
+/// The name and the password, if the request is for the password grant.
 fn credentials(form: &Form) -> Result<(&str, &str), TokenError> {
     let (name, password) = (form.get("username"), form.get("password"));
     match form.get("grant_type") {
         Some("password") => {}
         Some(_) => return Err(TokenError::UnsupportedGrantType),
-        // FastAPI's form takes it for `password`, so its clients may leave it out.
+        // FastAPI's form defaults to `password`, so its clients may leave it out.
         None if name.is_some() && password.is_some() => {}
         None => return Err(TokenError::InvalidRequest("grant_type is missing")),
     }
@@ -190,8 +189,7 @@ fn credentials(form: &Form) -> Result<(&str, &str), TokenError> {
     Ok((name, password))
 }
 
-/// The scopes that are asked for, each once, if the user may have all of them; without a question,
-/// the least.
+/// The requested scopes, without duplicates, if the user may have all of them. Default: the least powerful scope.
 fn granted(user: &User, asked: Option<&str>) -> Result<String, TokenError> {
     let Some(asked) = asked else {
         return Ok(user.scopes.first().cloned().unwrap_or_default());
@@ -208,8 +206,8 @@ fn granted(user: &User, asked: Option<&str>) -> Result<String, TokenError> {
     Ok(scopes.join(" "))
 }
 
-/// Whether a wrong password is answered by a challenge for Basic: to a client that sent Basic, unless
-/// it is a page in a browser, which would then ask for a password in a window of its own.
+/// Whether the response to a wrong password has a challenge for Basic: only if the client sent Basic and is not a page
+/// in a browser. The browser would open its own password dialog.
 fn answers_basic(shown: Shown, headers: &HeaderMap) -> bool {
     let script = headers.get("x-requested-with").map(HeaderValue::as_bytes);
     shown == Shown::EmptyBasic && script != Some(b"XMLHttpRequest".as_slice())

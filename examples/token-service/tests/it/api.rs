@@ -79,7 +79,7 @@ async fn an_expired_token_is_told_from_an_invalid_one() {
             "Bearer realm=\"token-service\", error=\"invalid_token\", \
              error_description=\"the token has expired\""
         );
-        // Of the same issuer by name, but signed with another key; spoiled; nonsense.
+        // The same issuer's name with another key; a changed signature; nonsense.
         let spoiled = format!("{token}A");
         for invalid in [stranger.as_str(), &spoiled, "nonsense", "a.b.c"] {
             let answer = client.get_with(route, &format!("Bearer {invalid}")).await;

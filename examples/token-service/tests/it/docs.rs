@@ -16,7 +16,7 @@ async fn both_schemes_are_declared() {
     assert_eq!(scopes.keys().collect::<Vec<_>>(), ["read", "write"]);
     let paste = &schemes["HTTPBearer"];
     assert_eq!((&paste["type"], &paste["scheme"]), (&json!("http"), &json!("bearer")));
-    // Which field is for what, and what may stay empty.
+    // The purpose of each field, and which fields may stay empty.
     assert!(login["description"].as_str().unwrap().contains("client fields stay empty"), "{login}");
     assert!(paste["description"].as_str().unwrap().contains("/secure"), "{paste}");
 
@@ -70,14 +70,14 @@ async fn the_page_and_all_of_its_files_come_from_here() {
         assert!(!file.contains("//"), "{file}");
         let answer = client.get(&format!("/docs/{}", file.trim_start_matches("./"))).await;
         assert_eq!(answer.status, 200, "{file}");
-        // A browser that is told not to guess runs it by its type alone.
+        // With `nosniff`, a browser runs it by its type alone.
         let expected = if file.ends_with(".css") { "text/css" } else { "javascript" };
         assert!(answer.header("content-type").contains(expected), "{file}");
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         number += 1;
     }
     assert!(number >= 4, "{number}");
-    // A phone shows the page in its own width.
+    // A phone shows the page at the width of its screen.
     assert!(page.body.contains(r#"name="viewport" content="width=device-width"#));
     assert_eq!(client.get("/docs/no-such-file.js").await.status, 404);
 }
@@ -88,7 +88,7 @@ async fn the_root_leads_to_the_page() {
         let answer = Client::with(&Settings::new(issuer)).get("/").await;
         assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/docs/"));
     }
-    // It is no part of the API.
+    // It is not part of the API.
     assert!(Client::new().get("/openapi.json").await.json()["paths"]["/"].is_null());
 }
 
@@ -110,7 +110,7 @@ async fn the_document_begins_with_the_token_and_ends_with_the_metadata() {
     let json = answer.json();
     let tags: Vec<_> = json["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).collect();
     assert_eq!(tags, ["token", "routes", "metadata"]);
-    // Within the text, as a parsed object has an order of its own.
+    // In the text, because a parsed object has another order.
     assert_order(
         &answer.body,
         &[

@@ -1,4 +1,4 @@
-//! The service, asked through its real router, and the program itself.
+//! Tests of the service through its real router, and of the program.
 
 mod api;
 mod cors;

@@ -1,4 +1,4 @@
-//! The metadata, and what another process makes of it.
+//! The metadata, and a process that uses it.
 
 use serde_json::json;
 use token_service::Settings;
@@ -51,7 +51,7 @@ async fn no_member_of_the_metadata_is_empty() {
 async fn an_issuer_with_a_path_is_found_in_every_place() {
     let client = Client::with(&Settings::new("https://issuer.example/realms/one"));
     for path in [
-        // OpenID Connect Discovery, RFC 8414, and with a proxy that cuts the path off.
+        // OpenID Connect Discovery, RFC 8414, and a proxy that removes the path.
         "/realms/one/.well-known/openid-configuration",
         "/.well-known/oauth-authorization-server/realms/one",
         "/.well-known/openid-configuration",

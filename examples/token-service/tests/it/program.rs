@@ -1,4 +1,4 @@
-//! The program: its flags, its lines, its end.
+//! The program: its flags, its output, its shutdown.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -43,7 +43,7 @@ fn bad_flags_are_one_sentence_and_status_2() {
         ["--demo", "--issuer=http://e/:x"],
         ["--demo", "--issuer=http://e/.well-known/oauth-authorization-server"],
     ] {
-        // Where a flag is let through by mistake, the port is a free one.
+        // If a flag is accepted by mistake, the port is a free one.
         let listen =
             if flags[1].starts_with("--listen") { &[][..] } else { &["--listen=127.0.0.1:0"] };
         assert_refused(&[listen, &flags].concat());
@@ -77,7 +77,7 @@ fn a_log_filter_that_cannot_be_read_is_refused() {
 #[test]
 fn it_says_what_it_does_warns_of_the_grant_and_ends_with_0() {
     for (signal, idle) in [("TERM", false), ("INT", true)] {
-        // A filter that names other things turns no warning off.
+        // A filter for other targets does not turn warnings off.
         let filter = if idle { "tower_jwt_auth=debug" } else { "" };
         let mut process = program(&["--demo", "--listen", "127.0.0.1:0"])
             .env("RUST_LOG", filter)
@@ -91,7 +91,7 @@ fn it_says_what_it_does_warns_of_the_grant_and_ends_with_0() {
         let address = line.strip_prefix("listening on http://").unwrap().to_owned();
         assert_eq!(lines.next().unwrap().unwrap(), format!("docs page: http://{address}/docs"));
 
-        // Without --issuer it is the address that is really bound.
+        // Without --issuer, the issuer is the address that is bound.
         let mut stream = TcpStream::connect(&address).unwrap();
         let request = "GET /.well-known/openid-configuration HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
         stream.write_all(request.as_bytes()).unwrap();
@@ -99,7 +99,7 @@ fn it_says_what_it_does_warns_of_the_grant_and_ends_with_0() {
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.contains(&format!(r#""issuer":"http://{address}""#)), "{answer}");
 
-        // A connection that only lies there does not keep it.
+        // An idle connection does not delay the shutdown.
         let _idle = idle.then(|| TcpStream::connect(&address).unwrap());
         let sent = Command::new("kill").args(["-s", signal, &process.id().to_string()]).status();
         assert!(sent.unwrap().success());

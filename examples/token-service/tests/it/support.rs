@@ -1,4 +1,4 @@
-//! A service of one's own for each test, and requests to it.
+//! A new service for each test, and requests to it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -95,7 +95,7 @@ impl Answer {
         value.to_str().unwrap()
     }
 
-    /// A refusal of the token endpoint, in its whole form.
+    /// Asserts that the response is a complete refusal of the token endpoint.
     #[track_caller]
     pub fn assert_error(&self, status: u16, error: &str) {
         assert_eq!(

@@ -32,7 +32,7 @@ async fn json_and_other_bodies_are_invalid_requests() {
     }
     let answer = client.send(Request::post("/token").body(Body::from(GOOD)).unwrap()).await;
     answer.assert_error(400, "invalid_request");
-    // In the query they would stand in logs: they are not looked for there.
+    // Parameters in the query would be in logs, so the query is not read.
     let request = Request::post(format!("/token?{GOOD}"))
         .header("content-type", "application/x-www-form-urlencoded");
     client.send(request.body(Body::empty()).unwrap()).await.assert_error(400, "invalid_request");
@@ -161,7 +161,7 @@ async fn the_user_may_have_read_and_write() {
     ] {
         client.post(&format!("{GOOD}&scope={asked}")).await.assert_error(400, "invalid_scope");
     }
-    // Who may have what is told to nobody else.
+    // Without the password, nobody learns which scopes a user may have.
     let answer = client.post("username=alice&password=wrong&scope=admin").await;
     answer.assert_error(401, "invalid_grant");
 }
@@ -198,7 +198,7 @@ async fn ten_wrong_guesses_per_user_and_the_right_ones_do_not_count() {
         assert_eq!(client.post(GOOD).await.status, 200);
     }
     client.post(wrong).await.assert_error(401, "invalid_grant");
-    // One guess comes back in 6 s, which may have passed on a busy machine.
+    // The budget grows by one guess in 6 s, which may have passed on a busy machine.
     for _ in 0..10 {
         if client.post(wrong).await.status == 429 {
             break;
@@ -220,7 +220,7 @@ async fn fifty_wrong_guesses_per_address() {
         let answer = client.post(&format!("username=user{user}&password=wrong")).await;
         answer.assert_error(401, "invalid_grant");
     }
-    // The budget of the address fills up again by one in 1.2 s, which may have passed meanwhile.
+    // The budget of the address grows by one guess in 1.2 s, which may have passed.
     let mut answer = client.post("username=another&password=wrong").await;
     for user in 0..50 {
         if answer.status == 429 {
@@ -240,7 +240,7 @@ async fn an_unknown_user_takes_the_one_verification_that_a_known_one_takes() {
         assert_eq!(client.service.verifications(), before + 1, "{form}");
         before += 1;
     }
-    // What is refused for another reason takes none.
+    // A refusal for another reason takes nothing from the budget.
     client.post("username=alice").await;
     client.post(&format!("{GOOD}&grant_type=x")).await;
     client.post(&format!("{GOOD}&client_secret=x")).await;
