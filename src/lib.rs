@@ -208,8 +208,6 @@ mod jsonwebtoken_keys;
 #[cfg(feature = "test-util")]
 #[allow(clippy::expect_used, clippy::panic, reason = "a test that is mistaken should fail at once")]
 pub mod test_util;
-#[cfg(feature = "tonic-0_14")]
-mod tonic_0_14;
 
 pub mod docs;
 

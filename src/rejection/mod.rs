@@ -6,6 +6,8 @@ mod kind;
 mod request_summary;
 mod responder;
 pub(crate) mod response;
+#[cfg(feature = "tonic-0_14")]
+mod tonic_0_14;
 
 use std::borrow::Cow;
 use std::error::Error;

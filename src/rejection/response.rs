@@ -90,7 +90,7 @@ pub(crate) fn asks_for<B>(response: &Response<B>) -> Option<Rejection> {
     }
     #[cfg(feature = "tonic-0_14")]
     {
-        crate::tonic_0_14::rejection_of(response.extensions().get()?)
+        crate::rejection::tonic_0_14::rejection_of(response.extensions().get()?)
     }
     #[cfg(not(feature = "tonic-0_14"))]
     None

@@ -40,7 +40,7 @@ impl From<Rejection> for Status {
 }
 
 /// The rejection that a status was made from; `None` if the code was changed.
-pub(crate) fn rejection_of(status: &Status) -> Option<Rejection> {
+pub(super) fn rejection_of(status: &Status) -> Option<Rejection> {
     let rejection: &Rejection = status.source()?.downcast_ref()?;
     (status.code() == Code::from(rejection.grpc_status())).then(|| rejection.clone())
 }
