@@ -41,6 +41,8 @@ pub enum ConfigErrorKind {
     Url,
     /// A text that is not allowed in a challenge, such as a realm with a line break.
     Challenge,
+    /// An authorization rule, a scope or a scope hierarchy that cannot be used.
+    Rule,
 }
 
 /// A mistake in the configuration, for the developer.

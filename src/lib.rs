@@ -214,7 +214,9 @@ pub mod docs;
 pub use crate::authenticate::{JwtAuth, JwtAuthLayer, ResponseFuture};
 #[cfg(feature = "axum")]
 pub use crate::axum::ExtractorRejection;
-pub use crate::claims::{AccessTokenClaims, Audience, NumericDate, RegisteredClaims, Scope};
+pub use crate::claims::{
+    AccessTokenClaims, Actor, Audience, NumericDate, RegisteredClaims, Scope, ScopeHierarchy,
+};
 pub use crate::clock::{Clock, FixedClock, SystemClock};
 pub use crate::config_error::{ConfigError, ConfigErrorKind};
 pub use crate::crypto::Algorithm;

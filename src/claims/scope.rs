@@ -3,6 +3,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::{Serialize, Serializer};
 
+use crate::config_error::{ConfigError, ConfigErrorKind};
+
 /// The `scope` claim: a list of case-sensitive strings (RFC 6749 section 3.3, RFC 9068
 /// section 2.2.3).
 ///
@@ -41,6 +43,51 @@ impl Scope {
     /// One string with the values separated by spaces.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The values of a text in the standard form, for a rule or a challenge.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or one holds characters that no scope has.
+    pub(crate) fn checked(values: &str) -> Result<Vec<&str>, ConfigError> {
+        let values: Vec<&str> = values.split(' ').filter(|value| !value.is_empty()).collect();
+        match values.is_empty() {
+            true => Err(ConfigError::new(ConfigErrorKind::Rule, "no scope is named")),
+            false => {
+                values.iter().try_for_each(|value| Self::check_value(value))?;
+                Ok(values)
+            }
+        }
+    }
+
+    /// Whether it can be one value of a scope: `1*( %x21 / %x23-5B / %x5D-7E )` (RFC 6749 section 3.3).
+    ///
+    /// # Errors
+    ///
+    /// When it cannot.
+    pub(crate) fn check_value(value: &str) -> Result<(), ConfigError> {
+        match Self::is_value(value) {
+            true => Ok(()),
+            false => Err(ConfigError::new(
+                ConfigErrorKind::Rule,
+                format!(
+                    "{value:?} is not one scope: it is empty, or has a space or another character that no scope has"
+                ),
+            )),
+        }
+    }
+
+    pub(crate) const fn is_value(value: &str) -> bool {
+        let mut rest = value.as_bytes();
+        let is_empty = rest.is_empty();
+        while let [byte, others @ ..] = rest {
+            if !matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e) {
+                return false;
+            }
+            rest = others;
+        }
+        !is_empty
     }
 
     /// Adds one value. A space in it must not separate values, so it is replaced by U+FFFD, which

@@ -1,0 +1,162 @@
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use crate::claims::scope::Scope;
+use crate::config_error::{ConfigError, ConfigErrorKind};
+
+/// So many pairs of a scope and one that it includes, also by way of others.
+const MAX_PAIRS: usize = 4096;
+
+/// Which scopes include others: with `orders:admin` a token may do what needs `orders:write`.
+///
+/// It is transitive. Scopes that include each other are the same. A verifier takes it by
+/// [`JwtVerifier::with_scope_hierarchy`](crate::JwtVerifier::with_scope_hierarchy), and all rules then count
+/// what a token's scopes include. Challenges name the scope that a rule asks for, not one that includes it.
+///
+/// # Example: an administrator may do everything
+///
+/// ```
+/// use tower_jwt_auth::{Scope, ScopeHierarchy};
+///
+/// let hierarchy = ScopeHierarchy::new([
+///     ("orders:admin", "orders:write orders:delete"),
+///     ("orders:write", "orders:read"),
+/// ])?;
+/// let scope = hierarchy.expand(&Scope::from("openid orders:admin"));
+/// assert!(scope.contains("orders:read"));
+/// # Ok::<(), tower_jwt_auth::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct ScopeHierarchy(Arc<HashMap<Box<str>, Vec<Box<str>>>>);
+
+impl ScopeHierarchy {
+    /// From pairs: a scope, and those that it includes, separated by spaces. A scope may be in several
+    /// pairs.
+    ///
+    /// # Errors
+    ///
+    /// When a name is empty or holds characters that no scope has (RFC 6749 section 3.3), or when there are
+    /// more than 4096 pairs of a scope and one that it includes, also by way of others.
+    pub fn new<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, ConfigError> {
+        let mut direct: HashMap<&str, Vec<&str>> = HashMap::new();
+        let mut count = 0_usize;
+        for (scope, included) in pairs {
+            Scope::check_value(scope)?;
+            let included = Scope::checked(included)?;
+            count = count.saturating_add(included.len());
+            direct.entry(scope).or_default().extend(included);
+            if count > MAX_PAIRS {
+                return Err(too_many());
+            }
+        }
+        let mut left = MAX_PAIRS;
+        let mut all = HashMap::with_capacity(direct.len());
+        for scope in direct.keys() {
+            let included = reachable(scope, &direct, &mut left)?;
+            all.insert(Box::from(*scope), included.into_iter().map(Box::from).collect());
+        }
+        Ok(Self(Arc::new(all)))
+    }
+
+    /// A scope with all that it includes. Its own values come first.
+    pub fn expand(&self, scope: &Scope) -> Scope {
+        let mut values: Vec<&str> = scope.iter().collect();
+        for granted in scope.iter() {
+            for name in self.0.get(granted).into_iter().flatten() {
+                if !values.contains(&&**name) {
+                    values.push(name);
+                }
+            }
+        }
+        values.into_iter().collect()
+    }
+}
+
+/// What a scope includes, also by way of others, without itself.
+fn reachable<'a>(
+    scope: &'a str,
+    direct: &HashMap<&'a str, Vec<&'a str>>,
+    left: &mut usize,
+) -> Result<Vec<&'a str>, ConfigError> {
+    let mut seen = HashSet::from([scope]);
+    let (mut found, mut next) = (Vec::new(), vec![scope]);
+    while let Some(one) = next.pop() {
+        for name in direct.get(one).into_iter().flatten() {
+            if seen.insert(name) {
+                *left = left.checked_sub(1).ok_or_else(too_many)?;
+                found.push(*name);
+                next.push(name);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn too_many() -> ConfigError {
+    ConfigError::new(
+        ConfigErrorKind::Rule,
+        "a hierarchy has at most 4096 pairs of a scope and one that it includes",
+    )
+}
+
+impl fmt::Debug for ScopeHierarchy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ScopeHierarchy").field(&self.0).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expanded(pairs: &[(&str, &str)], scope: &str) -> Vec<String> {
+        let hierarchy = ScopeHierarchy::new(pairs.iter().copied()).unwrap();
+        let mut all: Vec<_> =
+            hierarchy.expand(&Scope::from(scope)).iter().map(String::from).collect();
+        all.sort_unstable();
+        all
+    }
+
+    #[test]
+    fn inclusion_is_transitive_and_only_downwards() {
+        let pairs = [("admin", "write delete"), ("write", "read"), ("admin", "audit")];
+        assert_eq!(expanded(&pairs, "admin"), ["admin", "audit", "delete", "read", "write"]);
+        assert_eq!(expanded(&pairs, "write"), ["read", "write"]);
+        assert_eq!(expanded(&pairs, "read x"), ["read", "x"]);
+        assert_eq!(expanded(&pairs, "administrator Admin"), ["Admin", "administrator"]);
+        assert_eq!(expanded(&[], "read"), ["read"]);
+    }
+
+    #[test]
+    fn scopes_that_include_each_other_are_the_same() {
+        let pairs = [("a", "b"), ("b", "c"), ("c", "a"), ("d", "d")];
+        for scope in ["a", "b", "c"] {
+            assert_eq!(expanded(&pairs, scope), ["a", "b", "c"]);
+        }
+        assert_eq!(expanded(&pairs, "d"), ["d"]);
+    }
+
+    #[test]
+    fn names_that_no_scope_has_are_an_error() {
+        for pair in [("", "a"), ("a", ""), ("a", " "), ("a b", "c"), ("a", "b\"c"), ("é", "a")] {
+            let error = ScopeHierarchy::new([pair]).unwrap_err();
+            assert_eq!(error.kind(), ConfigErrorKind::Rule, "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn size_is_bounded_also_when_it_is_multiplied_out() {
+        // A chain of n has n (n - 1) / 2 pairs.
+        let chain = |n: usize| {
+            let names: Vec<_> = (0..n).map(|n| format!("s{n}")).collect();
+            let pairs = names.windows(2).map(|pair| (&*pair[0], &*pair[1]));
+            ScopeHierarchy::new(pairs).is_ok()
+        };
+        assert!(chain(91));
+        assert!(!chain(92));
+        assert!(!chain(10_000));
+    }
+}
