@@ -193,6 +193,7 @@ mod issuer;
 mod clock;
 mod config_error;
 mod extensions;
+mod json_member;
 mod opaque_error;
 mod strict_json;
 mod trace;

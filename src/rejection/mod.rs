@@ -98,7 +98,7 @@ impl Rejection {
     /// The token is valid but lacks a scope: 403 `insufficient_scope`, with the scope that is needed
     /// (RFC 6750 section 3.1).
     pub fn insufficient_scope(scope: Scope) -> Self {
-        Self::from(RejectionKind::InsufficientScope).with(|details| details.scope = Some(scope))
+        Self::from(RejectionKind::InsufficientScope).with_scope(scope)
     }
 
     /// The user has to log in again, or by a stronger method (step-up): 401
@@ -166,6 +166,10 @@ impl Rejection {
             // A full map (32,768 fields) does not take the field.
             let _ = details.headers.get_or_insert_default().try_append(name, value);
         })
+    }
+
+    pub(crate) fn with_scope(self, scope: Scope) -> Self {
+        self.with(|details| details.scope = Some(scope))
     }
 
     pub(crate) fn with_expected(self, expected: &Arc<str>) -> Self {
@@ -244,7 +248,8 @@ impl Rejection {
         self.details.as_ref()?.expected.as_deref()
     }
 
-    /// The needed scope, given to [`insufficient_scope`](Self::insufficient_scope).
+    /// The scope that is needed and that the token lacks: of a rejection that
+    /// [`insufficient_scope`](Self::insufficient_scope) or a [`Rule`](crate::Rule) made.
     pub fn scope(&self) -> Option<&Scope> {
         self.details.as_ref()?.scope.as_ref()
     }

@@ -2,7 +2,7 @@ use std::fmt;
 
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 
-use crate::claims::NumericDate;
+use crate::claims::{NumericDate, Scope};
 use crate::verify::verified_token::VerifiedToken;
 
 /// The result of a [`VerifyToken`](crate::VerifyToken) for a token that it accepts: the claims, and what the
@@ -34,13 +34,33 @@ pub(crate) struct Extras {
 impl<C> Accepted<C> {
     /// A token with these claims, without a header and an expiry.
     pub fn new(claims: C) -> Self {
-        VerifiedToken::new(claims, None, None).into()
+        VerifiedToken::new(claims).into()
     }
 
     /// Replaces the expiry of the token. The default is unknown, or the expiry of the [`VerifiedToken`].
     #[must_use]
     pub fn with_expires_at(self, expires_at: NumericDate) -> Self {
         Self { token: self.token.with_expires_at(expires_at), ..self }
+    }
+
+    /// Replaces the scopes of the token, for [rules](crate::Rule) and for
+    /// [`VerifiedToken::scope`]. By default, they are those of the claims of a JWT, and not known for other
+    /// tokens.
+    ///
+    /// The [scope hierarchy](crate::JwtVerifier::with_scope_hierarchy) of a JWT's verifier is included. For
+    /// other tokens call [`ScopeHierarchy::expand`](crate::ScopeHierarchy::expand).
+    ///
+    /// # Example: an API key
+    ///
+    /// ```
+    /// use tower_jwt_auth::{Accepted, Scope, VerifiedToken};
+    ///
+    /// let accepted = Accepted::new("the batch job").with_scope(Scope::from("orders:read"));
+    /// assert!(VerifiedToken::scope(accepted.token()).unwrap().contains("orders:read"));
+    /// ```
+    #[must_use]
+    pub fn with_scope(self, scope: Scope) -> Self {
+        Self { token: self.token.with_scope(scope), ..self }
     }
 
     /// Adds a value to the extensions of the request, for the inner service; none by default. It replaces a

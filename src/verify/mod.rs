@@ -1,10 +1,12 @@
 //! Verification: from the text of a token to trusted claims.
 
 mod accepted;
+mod by_name;
 mod issuer_set;
 mod jwt;
 #[cfg(feature = "oidc-discovery")]
 mod known_issuer;
+mod rule_context;
 mod verified_token;
 mod verify_token;
 

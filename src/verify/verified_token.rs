@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use http::Extensions;
 
-use crate::claims::{NumericDate, RegisteredClaims};
+use crate::claims::{NumericDate, RegisteredClaims, Scope};
 use crate::extensions::MissingLayer;
 use crate::token::TokenHeader;
+use crate::verify::by_name::ByName;
+use crate::verify::rule_context::RuleContext;
 
 /// The proof that a token was verified, with its claims.
 ///
@@ -50,22 +52,40 @@ pub struct VerifiedToken<C = RegisteredClaims> {
     verified: Arc<Verified<C>>,
     /// Outside of the `Arc`, so that a custom rule can replace it in a shared token.
     expires_at: Option<NumericDate>,
+    /// In place of what the claims say; not behind the `Arc` for the same reason.
+    scope: Option<Arc<Scope>>,
 }
 
 struct Verified<C> {
     claims: C,
     header: Option<TokenHeader>,
+    by_name: ByName,
 }
 
 // No further method takes `self`: it would hide a method of the user's claims with the same name. Later
 // additions are associated functions, as with `Arc`.
 impl<C> VerifiedToken<C> {
-    pub(crate) fn new(
+    /// One that is not a JWT.
+    pub(super) fn new(claims: C) -> Self {
+        Self::with_parts(claims, None, ByName::default(), None)
+    }
+
+    pub(super) fn of_jwt(
+        claims: C,
+        header: TokenHeader,
+        by_name: ByName,
+        expires_at: NumericDate,
+    ) -> Self {
+        Self::with_parts(claims, Some(header), by_name, Some(expires_at))
+    }
+
+    fn with_parts(
         claims: C,
         header: Option<TokenHeader>,
+        by_name: ByName,
         expires_at: Option<NumericDate>,
     ) -> Self {
-        Self { verified: Arc::new(Verified { claims, header }), expires_at }
+        Self { verified: Arc::new(Verified { claims, header, by_name }), expires_at, scope: None }
     }
 
     /// The claims.
@@ -98,13 +118,62 @@ impl<C> VerifiedToken<C> {
         }
     }
 
+    /// The scopes of the token, whatever the type of its claims: the values of `scope` (RFC 8693 section 4.2)
+    /// and `scp`, each a string or an array, or those of
+    /// [`Accepted::with_scope`](crate::Accepted::with_scope). The verifier's
+    /// [scope hierarchy](crate::JwtVerifier::with_scope_hierarchy) is included.
+    ///
+    /// `None` when they are not known: for a token that is not a JWT and was given none, for one of
+    /// `verify` or `verify_now` without
+    /// [`with_claims_by_name`](crate::JwtVerifier::with_claims_by_name), and when a claim has another type.
+    ///
+    /// The first call decodes the token, with two allocations or a few more; later ones, also of clones, do
+    /// not. An associated function: `VerifiedToken::scope(&token)`.
+    ///
+    /// # Example: claims without a scope of their own
+    ///
+    /// ```
+    /// use serde::Deserialize;
+    /// use tower_jwt_auth::VerifiedToken;
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Claims {
+    ///     sub: String,
+    /// }
+    ///
+    /// fn may_read(token: &VerifiedToken<Claims>) -> bool {
+    ///     VerifiedToken::scope(token).is_some_and(|scope| scope.contains("orders:read"))
+    /// }
+    /// # let _ = (may_read, |claims: Claims| claims.sub);
+    /// ```
+    pub fn scope(token: &Self) -> Option<&Scope> {
+        token.scope.as_deref().or_else(|| token.verified.by_name.scope())
+    }
+
+    /// The claims as JSON; `None` when the text was not kept, or is not that of a JWT.
+    pub(crate) fn payload(token: &Self) -> Option<&str> {
+        token.verified.by_name.payload()
+    }
+
+    pub(crate) fn rule_context(token: &Self) -> Option<&RuleContext> {
+        token.verified.by_name.context()
+    }
+
+    pub(super) fn with_scope(self, scope: Scope) -> Self {
+        let scope = self.verified.by_name.expand(scope);
+        Self { scope: Some(Arc::new(scope)), ..self }
+    }
+
     pub(super) fn with_expires_at(self, expires_at: NumericDate) -> Self {
         Self { expires_at: Some(expires_at), ..self }
     }
 
     /// The same token with other claims.
     pub(super) fn map_claims<D>(self, map: impl FnOnce(&C) -> D) -> VerifiedToken<D> {
-        VerifiedToken::new(map(self.claims()), self.header().cloned(), self.expires_at)
+        let Verified { claims, header, by_name } = &*self.verified;
+        let (claims, header, by_name) = (map(claims), header.clone(), by_name.again());
+        let mapped = VerifiedToken::with_parts(claims, header, by_name, self.expires_at);
+        VerifiedToken { scope: self.scope, ..mapped }
     }
 }
 
@@ -130,7 +199,11 @@ impl<C> Deref for VerifiedToken<C> {
 
 impl<C> Clone for VerifiedToken<C> {
     fn clone(&self) -> Self {
-        Self { verified: Arc::clone(&self.verified), expires_at: self.expires_at }
+        Self {
+            verified: Arc::clone(&self.verified),
+            expires_at: self.expires_at,
+            scope: self.scope.clone(),
+        }
     }
 }
 

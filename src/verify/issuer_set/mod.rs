@@ -23,6 +23,7 @@ use crate::extract::PresentedToken;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::token::{CompactJws, Limits, Scratch};
 use crate::verify::accepted::Accepted;
+use crate::verify::by_name::Input;
 use crate::verify::issuer_set::entry::Issuer;
 use crate::verify::issuer_set::issuer_hint::issuer_hint;
 use crate::verify::issuer_set::registry::Registry;
@@ -217,20 +218,22 @@ impl<C: DeserializeOwned> IssuerSet<C> {
     /// Those of [`JwtVerifier::verify`]; and [`RejectionKind::WrongIssuer`] for an issuer that is not in the
     /// set.
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
-        match self.begin(token.as_bytes())? {
+        let token = Input::Text(token);
+        match self.begin(token)? {
             (_, Step::Done(result)) => result,
-            (issuer, Step::Wait(keys)) => self.finish(&issuer, token.as_bytes(), keys).await,
+            (issuer, Step::Wait(keys)) => self.finish(&issuer, token, keys).await,
         }
     }
 
     /// Parses the token once, to select the issuer and for its verifier.
-    fn begin(&self, token: &[u8]) -> Result<(Arc<Issuer<C>>, Step<C>), Rejection> {
+    fn begin(&self, input: Input<'_>) -> Result<(Arc<Issuer<C>>, Step<C>), Rejection> {
+        let token = input.as_bytes();
         let mut scratch = Scratch::new();
         let (issuer, step) = match CompactJws::parse(token, Limits::DEFAULT, &mut scratch) {
             Ok(jws) => {
                 let issuer = self.issuer(&issuer_hint(jws.payload)?)?;
                 issuer.verifier.check_length(token)?;
-                let step = issuer.verifier.begin_parsed(&jws, MayWait::Yes);
+                let step = issuer.verifier.begin_parsed(input, &jws, MayWait::Yes);
                 (issuer, step)
             }
             // The limits of the issuer may be larger. The payload alone selects it: a large header is only
@@ -238,7 +241,7 @@ impl<C: DeserializeOwned> IssuerSet<C> {
             Err(RejectionKind::TokenTooLong) if token.len() <= self.read().max_token_length() => {
                 let payload = CompactJws::decode_payload(token, &mut scratch)?;
                 let issuer = self.issuer(&issuer_hint(payload)?)?;
-                let step = issuer.verifier.begin(token, MayWait::Yes);
+                let step = issuer.verifier.begin(input, MayWait::Yes);
                 (issuer, step)
             }
             Err(kind) => return Err(kind.into()),
@@ -252,7 +255,7 @@ impl<C: DeserializeOwned> IssuerSet<C> {
     async fn finish(
         &self,
         issuer: &Arc<Issuer<C>>,
-        token: &[u8],
+        token: Input<'_>,
         mut keys: PendingKeys,
     ) -> Result<VerifiedToken<C>, Rejection> {
         // After the keys were loaded, the request may continue to wait for an unknown `kid`.
@@ -272,13 +275,13 @@ where
     C: DeserializeOwned + Send + Sync + 'static,
 {
     fn verify_token(&self, token: &PresentedToken, _: &Parts) -> Verification<C> {
-        match self.begin(token.as_bytes()) {
+        match self.begin(Input::Presented(token)) {
             Err(rejection) => Verification::ready(Err(rejection)),
             Ok((_, Step::Done(result))) => Verification::ready(result.map(Accepted::from)),
             Ok((issuer, Step::Wait(keys))) => {
                 let (issuers, token) = (self.clone(), token.clone());
                 Verification::pending(async move {
-                    let result = issuers.finish(&issuer, token.as_bytes(), keys).await;
+                    let result = issuers.finish(&issuer, Input::Presented(&token), keys).await;
                     result.map(Accepted::from)
                 })
             }

@@ -4,13 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::claims::NumericDate;
-use crate::clock::{Clock, SystemClock};
 use crate::config_error::ConfigError;
 use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::rejection::{Rejection, RejectionKind};
 use crate::token::{Limits, is_media_type};
 use crate::verify::jwt::expected::{AudienceClaim, Expected, ExpectedAudience, ExpectedIssuer};
 use crate::verify::jwt::registered::{Kind, Registered, Wanted};
+use crate::verify::rule_context::RuleContext;
 
 /// The configured rules of a verifier.
 #[derive(Clone)]
@@ -19,11 +19,12 @@ pub(in crate::verify) struct Rules {
     audience: Expected,
     audience_claim: AudienceClaim,
     pub(super) algorithms: Option<AlgorithmSet>,
-    /// Seconds.
-    pub(super) leeway: u64,
+    /// With the clock and the leeway.
+    pub(super) context: Arc<RuleContext>,
     /// Seconds.
     pub(super) max_age: Option<u64>,
-    pub(super) clock: Arc<dyn Clock>,
+    /// Whether a copy of the text is kept of a token that comes without a request.
+    pub(super) copies_text: bool,
     pub(super) rfc9068: bool,
     pub(super) exclusive_audience: bool,
     pub(in crate::verify) required: Vec<String>,
@@ -35,8 +36,6 @@ pub(in crate::verify) struct Rules {
 }
 
 impl Rules {
-    const DEFAULT_LEEWAY: u64 = 30;
-
     pub(in crate::verify) fn new(
         issuer: ExpectedIssuer,
         audience: ExpectedAudience,
@@ -48,9 +47,9 @@ impl Rules {
             audience,
             audience_claim,
             algorithms: None,
-            leeway: Self::DEFAULT_LEEWAY,
+            context: Arc::default(),
             max_age: None,
-            clock: Arc::new(SystemClock),
+            copies_text: false,
             rfc9068: false,
             exclusive_audience: false,
             required: Vec::new(),
@@ -88,7 +87,7 @@ impl Rules {
     ) -> Result<NumericDate, Rejection> {
         self.check_issuer(claims)?;
         self.check_audience(claims)?;
-        let expires_at = self.check_times(claims, self.clock.now())?;
+        let expires_at = self.check_times(claims, self.context.clock.now())?;
         self.check_type(claims, typ)?;
         self.check_presence(claims)?;
         Ok(expires_at)
@@ -139,10 +138,10 @@ impl Rules {
         now: NumericDate,
     ) -> Result<NumericDate, Rejection> {
         let expires_at = claims.expires_at.ok_or_else(|| missing("exp"))?;
-        if now >= expires_at.saturating_add(self.leeway) {
+        if now >= expires_at.saturating_add(self.context.leeway) {
             return Err(RejectionKind::ExpiredToken.into());
         }
-        let latest = now.saturating_add(self.leeway);
+        let latest = now.saturating_add(self.context.leeway);
         if claims.not_before.is_some_and(|not_before| not_before > latest) {
             return Err(RejectionKind::ImmatureToken.into());
         }
@@ -151,7 +150,7 @@ impl Rules {
         }
         if let Some(max_age) = self.max_age {
             let issued_at = claims.issued_at.ok_or_else(|| missing("iat"))?;
-            let too_old = issued_at.saturating_add(max_age.saturating_add(self.leeway));
+            let too_old = issued_at.saturating_add(max_age.saturating_add(self.context.leeway));
             if now >= too_old {
                 return Err(RejectionKind::TooOld.into());
             }
@@ -240,7 +239,7 @@ impl fmt::Debug for Rules {
             .field("audience", &self.audience)
             .field("audience_claim", &self.audience_claim)
             .field("algorithms", &self.algorithms)
-            .field("leeway", &self.leeway)
+            .field("leeway", &self.context.leeway)
             .field("rfc9068", &self.rfc9068)
             .finish_non_exhaustive()
     }

@@ -7,6 +7,7 @@ mod key_status;
 mod read_claims;
 mod registered;
 mod replay;
+mod rule_setters;
 mod setters;
 
 use std::fmt;
@@ -29,6 +30,7 @@ use crate::key_source::{KeyQuery, KeySource, KeySourceError, LookupState};
 use crate::rejection::{Rejection, RejectionKind};
 use crate::token::{CompactJws, Limits, Scratch, TokenHeader};
 use crate::verify::accepted::Accepted;
+use crate::verify::by_name::{ByName, Input};
 use crate::verify::jwt::registered::Registered;
 use crate::verify::verified_token::VerifiedToken;
 use crate::verify::verify_token::{Verification, VerifyToken};
@@ -54,6 +56,8 @@ use crate::verify::verify_token::{Verification, VerifyToken};
 /// | marked as an ID token (claim `token_use` or `typ`) or an event (`events` is an object) | refused | [`dangerous_accept_id_tokens`](Self::dangerous_accept_id_tokens) |
 /// | marked as a refresh, offline or logout token (claim `token_use` or `typ`) | refused | |
 /// | clock | the system clock | [`with_clock`](Self::with_clock) |
+/// | scopes that include others | none | [`with_scope_hierarchy`](Self::with_scope_hierarchy) |
+/// | rules over claims by name, of tokens without a request | refused | [`with_claims_by_name`](Self::with_claims_by_name) |
 /// | length of a token | at most 16384 bytes | [`with_max_token_length`](Self::with_max_token_length) |
 /// | length of its header segment | at most 4096 bytes | [`with_max_header_length`](Self::with_max_header_length) |
 /// | nesting of JSON | at most 64 levels | |
@@ -165,11 +169,11 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     ///
     /// A [`Rejection`]. Its [`kind`](Rejection::kind) tells an expired token from an invalid one.
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
-        match self.begin(token.as_bytes(), MayWait::Yes) {
+        match self.begin(Input::Text(token), MayWait::Yes) {
             Step::Done(verdict) => verdict,
             Step::Wait(keys) => {
                 let found = keys.await;
-                self.resume(token.as_bytes(), found)
+                self.resume(Input::Text(token), found)
             }
         }
     }
@@ -184,23 +188,28 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     /// Those of [`verify`](Self::verify); and [`RejectionKind::Unavailable`] if the source of keys would have
     /// to wait, for example because no keys are loaded yet.
     pub fn verify_now(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
-        match self.begin(token.as_bytes(), MayWait::No) {
+        match self.begin(Input::Text(token), MayWait::No) {
             Step::Done(verdict) => verdict,
             Step::Wait(_) => Err(RejectionKind::Unavailable.into()),
         }
     }
 
     /// Verifies a token as far as possible without waiting.
-    pub(super) fn begin(&self, token: &[u8], may_wait: MayWait) -> Step<C> {
+    pub(super) fn begin(&self, token: Input<'_>, may_wait: MayWait) -> Step<C> {
         let mut scratch = Scratch::new();
-        match self.parse(token, &mut scratch) {
-            Ok(jws) => self.begin_parsed(&jws, may_wait),
+        match self.parse(token.as_bytes(), &mut scratch) {
+            Ok(jws) => self.begin_parsed(token, &jws, may_wait),
             Err(rejection) => Step::Done(Err(rejection)),
         }
     }
 
     /// Like `begin`, for a token that an issuer set has parsed.
-    pub(super) fn begin_parsed(&self, jws: &CompactJws<'_>, may_wait: MayWait) -> Step<C> {
+    pub(super) fn begin_parsed(
+        &self,
+        token: Input<'_>,
+        jws: &CompactJws<'_>,
+        may_wait: MayWait,
+    ) -> Step<C> {
         if let Err(kind) = self.check_algorithm(jws) {
             return Step::Done(Err(kind.into()));
         }
@@ -210,7 +219,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
             MayWait::No => query.without_waiting(),
         };
         match self.keys.find_key(&query).0 {
-            LookupState::Ready(found) => Step::Done(self.conclude(jws, found)),
+            LookupState::Ready(found) => Step::Done(self.conclude(token, jws, found)),
             LookupState::Pending(keys) => Step::Wait(keys),
         }
     }
@@ -218,13 +227,13 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     /// Completes the verification after the keys were loaded.
     pub(super) fn resume(
         &self,
-        token: &[u8],
+        token: Input<'_>,
         found: Result<KeyCandidates, KeySourceError>,
     ) -> Result<VerifiedToken<C>, Rejection> {
         let mut scratch = Scratch::new();
-        let jws = self.parse(token, &mut scratch)?;
+        let jws = self.parse(token.as_bytes(), &mut scratch)?;
         self.check_algorithm(&jws)?;
-        self.conclude(&jws, found)
+        self.conclude(token, &jws, found)
     }
 
     fn parse<'a>(
@@ -253,6 +262,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     /// Checks the signature, then the rules, and only then returns the claims.
     fn conclude(
         &self,
+        token: Input<'_>,
         jws: &CompactJws<'_>,
         found: Result<KeyCandidates, KeySourceError>,
     ) -> Result<VerifiedToken<C>, Rejection> {
@@ -269,7 +279,9 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
             }
         })?;
         let header = TokenHeader::new(&jws.header, key.kid_arc());
-        Ok(VerifiedToken::new(claims, Some(header), Some(expires_at)))
+        let kept = token.kept(self.rules.copies_text);
+        let by_name = ByName::new(kept, Arc::clone(&self.rules.context));
+        Ok(VerifiedToken::of_jwt(claims, header, by_name, expires_at))
     }
 }
 
@@ -298,13 +310,13 @@ where
     C: DeserializeOwned + Send + Sync + 'static,
 {
     fn verify_token(&self, token: &PresentedToken, _: &Parts) -> Verification<C> {
-        match self.begin(token.as_bytes(), MayWait::Yes) {
+        match self.begin(Input::Presented(token), MayWait::Yes) {
             Step::Done(result) => Verification::ready(result.map(Accepted::from)),
             Step::Wait(keys) => {
                 let (verifier, token) = (self.clone(), token.clone());
                 Verification::pending(async move {
                     let found = keys.await;
-                    verifier.resume(token.as_bytes(), found).map(Accepted::from)
+                    verifier.resume(Input::Presented(&token), found).map(Accepted::from)
                 })
             }
         }

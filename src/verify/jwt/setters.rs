@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::token::Limits;
-use crate::verify::jwt::JwtVerifier;
+use crate::verify::jwt::{JwtVerifier, Rules};
 
 /// A larger leeway would hide a clock that is wrong.
 const MAX_LEEWAY: Duration = Duration::from_secs(5 * 60);
@@ -89,7 +89,7 @@ impl<C> JwtVerifier<C> {
                 "the leeway must be at most 5 minutes (300 seconds)",
             ));
         }
-        self.rules_mut().leeway = leeway.as_secs();
+        self.context_mut().leeway = leeway.as_secs();
         Ok(self)
     }
 
@@ -114,7 +114,7 @@ impl<C> JwtVerifier<C> {
     /// [`SystemClock`](crate::SystemClock) by default.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
-        self.rules_mut().clock = Arc::new(clock);
+        self.context_mut().clock = Arc::new(clock);
         self
     }
 
@@ -241,7 +241,7 @@ impl<C> JwtVerifier<C> {
         self
     }
 
-    fn rules_mut(&mut self) -> &mut crate::verify::jwt::claim_rules::Rules {
+    pub(super) fn rules_mut(&mut self) -> &mut Rules {
         Arc::make_mut(&mut self.rules)
     }
 }

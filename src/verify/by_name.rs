@@ -1,0 +1,135 @@
+//! The claims of a verified JWT by their names, for rules that do not know the type of the claims.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::claims::Scope;
+use crate::extract::PresentedToken;
+use crate::json_member::{Unreadable, member};
+use crate::token::{CompactJws, Scratch};
+use crate::verify::rule_context::RuleContext;
+
+/// A token to verify, and what is kept of it.
+#[derive(Clone, Copy)]
+pub(super) enum Input<'a> {
+    /// Of a request: its text is shared with the header.
+    Presented(&'a PresentedToken),
+    /// Without a request: its text is copied where the verifier is told to.
+    Text(&'a str),
+}
+
+impl<'a> Input<'a> {
+    pub(super) fn as_bytes(self) -> &'a [u8] {
+        match self {
+            Self::Presented(token) => token.as_bytes(),
+            Self::Text(text) => text.as_bytes(),
+        }
+    }
+
+    /// What is kept once it is verified.
+    pub(super) fn kept(self, copies_text: bool) -> Option<PresentedToken> {
+        match self {
+            Self::Presented(token) => Some(token.clone()),
+            Self::Text(text) if copies_text => PresentedToken::bearer(text).ok(),
+            Self::Text(_) => None,
+        }
+    }
+}
+
+/// The text of the token that was verified, decoded when a rule asks for it first.
+#[derive(Default)]
+pub(super) struct ByName {
+    token: Option<PresentedToken>,
+    context: Option<Arc<RuleContext>>,
+    payload: OnceLock<Option<Box<str>>>,
+    scope: OnceLock<Option<Scope>>,
+}
+
+impl ByName {
+    pub(super) fn new(token: Option<PresentedToken>, context: Arc<RuleContext>) -> Self {
+        Self { token, context: Some(context), ..Self::default() }
+    }
+
+    /// Of the same token.
+    pub(super) fn again(&self) -> Self {
+        Self { token: self.token.clone(), context: self.context.clone(), ..Self::default() }
+    }
+
+    pub(super) fn context(&self) -> Option<&RuleContext> {
+        self.context.as_deref()
+    }
+
+    /// The claims as JSON; `None` when the text was not kept.
+    pub(super) fn payload(&self) -> Option<&str> {
+        let decode = || {
+            let mut scratch = Scratch::new();
+            let token = self.token.as_ref()?.as_bytes();
+            let payload = CompactJws::decode_payload(token, &mut scratch).ok()?;
+            std::str::from_utf8(payload).ok().map(Box::from)
+        };
+        self.payload.get_or_init(decode).as_deref()
+    }
+
+    /// The scopes, with those that they include; `None` when they cannot be read.
+    pub(super) fn scope(&self) -> Option<&Scope> {
+        let read = || Some(self.expand(granted(self.payload()?).ok()?));
+        self.scope.get_or_init(read).as_ref()
+    }
+
+    pub(super) fn expand(&self, scope: Scope) -> Scope {
+        match self.context().and_then(|context| context.hierarchy.as_ref()) {
+            Some(hierarchy) => hierarchy.expand(&scope),
+            None => scope,
+        }
+    }
+}
+
+/// The values of `scope` and `scp`, each a string or an array of strings.
+fn granted(claims: &str) -> Result<Scope, Unreadable> {
+    let read = |name| {
+        let json = member(claims, name)?.filter(|json| *json != "null");
+        Ok::<_, Unreadable>(json.map(serde_json::from_str::<Scope>).transpose()?)
+    };
+    Ok(match (read("scope")?, read("scp")?) {
+        (Some(scope), None) | (None, Some(scope)) => scope,
+        (None, None) => Scope::default(),
+        (Some(scope), Some(scp)) => scope.iter().chain(scp.iter()).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(claims: &str) -> Option<Vec<String>> {
+        Some(granted(claims).ok()?.iter().map(String::from).collect())
+    }
+
+    #[test]
+    fn scopes_are_those_of_scope_and_scp_in_either_form() {
+        for (claims, expected) in [
+            (r#"{}"#, vec![]),
+            (r#"{"scope": "a b"}"#, vec!["a", "b"]),
+            (r#"{"scope": ["a", "b"]}"#, vec!["a", "b"]),
+            (r#"{"scp": "a b"}"#, vec!["a", "b"]),
+            (r#"{"scp": ["a", "b"], "scope": null}"#, vec!["a", "b"]),
+            (r#"{"scp": ["c"], "scope": "a  b"}"#, vec!["a", "b", "c"]),
+            (r#"{"roles": ["a"], "scopes": "b"}"#, vec![]),
+        ] {
+            assert_eq!(values(claims).unwrap(), expected, "{claims}");
+        }
+    }
+
+    #[test]
+    fn scopes_of_another_type_are_not_known() {
+        for claims in [
+            r#"{"scope": 7}"#,
+            r#"{"scope": ["a", 7]}"#,
+            r#"{"scp": {"a": true}}"#,
+            r#"{"scope": "a", "scp": true}"#,
+            r#"{"scope": {"$serde_json::private::RawValue": "\"a\""}}"#,
+            r#"{"scope": "a", "scope": "b"}"#,
+        ] {
+            assert_eq!(values(claims), None, "{claims}");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+use std::sync::Arc;
+
+use crate::claims::ScopeHierarchy;
+use crate::clock::{Clock, SystemClock};
+
+/// What the rules over a token take from the verifier that accepted it.
+#[derive(Clone)]
+pub(crate) struct RuleContext {
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Seconds.
+    pub(crate) leeway: u64,
+    pub(crate) hierarchy: Option<ScopeHierarchy>,
+}
+
+impl RuleContext {
+    const DEFAULT_LEEWAY: u64 = 30;
+}
+
+impl Default for RuleContext {
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock), leeway: Self::DEFAULT_LEEWAY, hierarchy: None }
+    }
+}
