@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-#[cfg(all(feature = "tracing", feature = "axum"))]
+#[cfg(feature = "tracing")]
 use std::sync::{Mutex, PoisonError};
 
 /// Marks a request that passed an authentication layer. Its size is zero, so it costs no allocation.
@@ -59,7 +59,7 @@ impl MissingLayer {
     }
 
     /// Writes one `error` event for each missing type. More would let clients fill the log.
-    #[cfg(all(feature = "tracing", feature = "axum"))]
+    #[cfg(feature = "tracing")]
     pub(crate) fn log(&self) {
         static REPORTED: Mutex<Vec<Expected>> = Mutex::new(Vec::new());
 
@@ -76,7 +76,7 @@ impl MissingLayer {
         }
     }
 
-    #[cfg(all(not(feature = "tracing"), feature = "axum"))]
+    #[cfg(not(feature = "tracing"))]
     #[allow(clippy::unused_self, reason = "it logs with feature `tracing`")]
     pub(crate) fn log(&self) {}
 

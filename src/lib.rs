@@ -173,6 +173,7 @@ compile_error!(
 );
 
 mod authenticate;
+mod authorize;
 
 mod extract;
 mod token;
@@ -213,6 +214,11 @@ pub mod test_util;
 pub mod docs;
 
 pub use crate::authenticate::{JwtAuth, JwtAuthLayer, ResponseFuture};
+pub use crate::authorize::{
+    Authorize, AuthorizeFuture, AuthorizeLayer, AuthorizeService, ClaimPath, GrpcRules, Rule,
+};
+#[cfg(feature = "axum")]
+pub use crate::authorize::{Authorized, RequiredScopes};
 #[cfg(feature = "axum")]
 pub use crate::axum::ExtractorRejection;
 pub use crate::claims::{

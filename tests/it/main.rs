@@ -1,5 +1,6 @@
 //! The integration tests: one binary.
 
+mod authorize;
 mod canary;
 mod claim_rules;
 mod claim_types;

@@ -1,0 +1,205 @@
+use std::cmp::Ordering;
+use std::fmt;
+
+use serde_json::{Number, Value};
+
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::json_member::{Unreadable, count_members, elements, member, text};
+
+/// Where a claim is: its name, or the names that lead to it from outside to inside.
+///
+/// | from | the path |
+/// |---|---|
+/// | a text, such as `"realm_access.roles"` | its parts between the dots |
+/// | an array, such as `["https://acme.example/roles"]` or `["kubernetes.io", "namespace"]` | these names, dots and all |
+///
+/// A text with a dot and with `/` or `:` is an error where it is used, since it looks like a single name: give
+/// an array.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClaimPath {
+    names: Vec<String>,
+    /// Whether it was split at dots.
+    is_split: bool,
+}
+
+impl From<&str> for ClaimPath {
+    fn from(path: &str) -> Self {
+        Self { names: path.split('.').map(String::from).collect(), is_split: path.contains('.') }
+    }
+}
+
+impl<const N: usize> From<[&str; N]> for ClaimPath {
+    fn from(names: [&str; N]) -> Self {
+        Self { names: names.into_iter().map(String::from).collect(), is_split: false }
+    }
+}
+
+impl From<&[&str]> for ClaimPath {
+    fn from(names: &[&str]) -> Self {
+        Self { names: names.iter().copied().map(String::from).collect(), is_split: false }
+    }
+}
+
+impl ClaimPath {
+    pub(super) fn checked(self) -> Result<Self, ConfigError> {
+        let error = |message: String| Err(ConfigError::new(ConfigErrorKind::Rule, message));
+        if self.names.is_empty() || self.names.iter().any(String::is_empty) {
+            return error(format!("the path {self} has no name, or one that is empty"));
+        }
+        if self.is_split && self.names.iter().any(|name| name.contains([':', '/'])) {
+            return error(format!(
+                "{self} looks like one name with dots in it: give an array of names"
+            ));
+        }
+        Ok(self)
+    }
+
+    /// The JSON of the claim; `None` when there is none.
+    pub(super) fn find<'t>(&self, claims: &'t str) -> Result<Option<&'t str>, Unreadable> {
+        let mut json = claims;
+        for name in &self.names {
+            match member(json, name)? {
+                Some(inner) => json = inner,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(json))
+    }
+}
+
+impl fmt::Display for ClaimPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.names.join("."))
+    }
+}
+
+impl fmt::Debug for ClaimPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ClaimPath").field(&self.names).finish()
+    }
+}
+
+/// Whether the array has this element.
+pub(super) fn has_element(array: &str, expected: &Value) -> Result<bool, Unreadable> {
+    let mut is_there = false;
+    elements(array, |element| is_there |= equals(element, expected))?;
+    Ok(is_there)
+}
+
+/// Whether the JSON is this value: the same text, number, members and elements.
+pub(super) fn equals(json: &str, expected: &Value) -> bool {
+    match expected {
+        Value::Null => json == "null",
+        Value::Bool(expected) => json == if *expected { "true" } else { "false" },
+        Value::String(expected) => text(json).is_some_and(|text| text == expected.as_str()),
+        Value::Number(expected) => {
+            json.parse().is_ok_and(|number| are_same_number(&number, expected))
+        }
+        Value::Array(expected) => {
+            let (mut rest, mut are_same) = (expected.iter(), true);
+            let read = elements(json, |element| {
+                are_same &= rest.next().is_some_and(|expected| equals(element, expected));
+            });
+            read.is_ok() && are_same && rest.next().is_none()
+        }
+        Value::Object(expected) => {
+            count_members(json) == Ok(expected.len())
+                && expected.iter().all(|(name, value)| {
+                    member(json, name)
+                        .is_ok_and(|found| found.is_some_and(|json| equals(json, value)))
+                })
+        }
+    }
+}
+
+/// `7`, `7.0` and `0.7e1` are one number.
+fn are_same_number(one: &Number, other: &Number) -> bool {
+    if let (Some(one), Some(other)) = (one.as_u64(), other.as_u64()) {
+        return one == other;
+    }
+    if let (Some(one), Some(other)) = (one.as_i64(), other.as_i64()) {
+        return one == other;
+    }
+    match (one.as_f64(), other.as_f64()) {
+        (Some(one), Some(other)) => one.partial_cmp(&other) == Some(Ordering::Equal),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn path_is_split_at_dots_unless_it_is_given_as_names() {
+        let claims = r#"{"a": {"b": {"c": 1}}, "a.b": {"c": 2}, "x.y/z": 3}"#;
+        let find = |path: ClaimPath| path.checked().unwrap().find(claims);
+        assert_eq!(find("a.b.c".into()), Ok(Some("1")));
+        assert_eq!(find(["a.b", "c"].into()), Ok(Some("2")));
+        assert_eq!(find(["x.y/z"].into()), Ok(Some("3")));
+        assert_eq!(find("a.c".into()), Ok(None));
+        assert_eq!(find("a.b.c.d".into()), Err(Unreadable));
+    }
+
+    #[test]
+    fn path_that_no_claim_can_have_or_that_may_be_one_name_is_an_error() {
+        let none: [&str; 0] = [];
+        assert!(ClaimPath::from(none).checked().is_err());
+        for path in ["", ".", "a.", ".a", "a..b", "https://acme.example/roles", "urn:a.b"] {
+            let error = ClaimPath::from(path).checked().unwrap_err();
+            assert_eq!(error.kind(), ConfigErrorKind::Rule, "{path}");
+        }
+        for path in ["a", "cognito:groups", "a/b"] {
+            assert!(ClaimPath::from(path).checked().is_ok(), "{path}");
+        }
+    }
+
+    #[test]
+    fn equal_is_the_same_value_of_the_same_type() {
+        for (text, value) in [
+            ("null", json!(null)),
+            ("true", json!(true)),
+            (r#""acm\u0065""#, json!("acme")),
+            ("7", json!(7)),
+            ("7.0", json!(7)),
+            ("0.7e1", json!(7)),
+            ("-7", json!(-7)),
+            ("18446744073709551615", json!(u64::MAX)),
+            ("[1, \"a\", [ ]]", json!([1, "a", []])),
+            (r#"{"b": {"c": 1}, "a": 2}"#, json!({"a": 2, "b": {"c": 1}})),
+        ] {
+            assert!(equals(text, &value), "{text}");
+        }
+        for (text, value) in [
+            ("null", json!(false)),
+            ("\"true\"", json!(true)),
+            ("\"7\"", json!(7)),
+            ("7", json!("7")),
+            ("7.5", json!(7)),
+            ("18446744073709551614", json!(u64::MAX)),
+            ("\"Acme\"", json!("acme")),
+            ("[1]", json!(1)),
+            ("[1, 2]", json!([1])),
+            ("[1]", json!([1, 2])),
+            ("[2, 1]", json!([1, 2])),
+            (r#"{"a": 1, "b": 2}"#, json!({"a": 1})),
+            (r#"{"a": 1}"#, json!({"a": 1, "b": 2})),
+            (r#"{"a": 1, "a": 1}"#, json!({"a": 1, "b": 1})),
+            (r#"{"$serde_json::private::RawValue": "\"acme\""}"#, json!("acme")),
+            (r#"{"$serde_json::private::Number": "7"}"#, json!(7)),
+        ] {
+            assert!(!equals(text, &value), "{text}");
+        }
+    }
+
+    #[test]
+    fn element_of_a_list_is_looked_for_by_its_value() {
+        assert_eq!(has_element(r#"["user", "admin"]"#, &json!("admin")), Ok(true));
+        assert_eq!(has_element(r#"["administrator", ["admin"]]"#, &json!("admin")), Ok(false));
+        assert_eq!(has_element("[]", &json!("admin")), Ok(false));
+        assert_eq!(has_element(r#""admin""#, &json!("admin")), Err(Unreadable));
+        assert_eq!(has_element(r#"{"admin": 1}"#, &json!("admin")), Err(Unreadable));
+    }
+}

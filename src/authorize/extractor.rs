@@ -1,0 +1,114 @@
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use axum_core::extract::FromRequestParts;
+use http::request::Parts;
+
+use crate::axum::ExtractorRejection;
+use crate::claims::{RegisteredClaims, Scope};
+use crate::rejection::{Rejection, RejectionKind};
+use crate::verify::VerifiedToken;
+
+/// Scopes that a type stands for, for [`Authorized`].
+///
+/// A name that no scope can have (RFC 6749 section 3.3) is an error of the compiler where the type is used.
+pub trait RequiredScopes {
+    /// The scopes, of which a token needs all.
+    const SCOPES: &'static [&'static str];
+}
+
+/// For axum: an extractor of a verified token that has the scopes of `M`. It dereferences to the token.
+///
+/// A token that lacks some is 403 with a challenge that names them. A request without a token, and a missing
+/// layer, are answered as by [`VerifiedToken`].
+///
+/// # Example: the scopes of a handler in its signature
+///
+/// ```
+/// use tower_jwt_auth::{Authorized, RequiredScopes};
+///
+/// struct ReadOrders;
+///
+/// impl RequiredScopes for ReadOrders {
+///     const SCOPES: &'static [&'static str] = &["orders:read"];
+/// }
+///
+/// async fn orders(token: Authorized<ReadOrders>) -> String {
+///     format!("the orders of {:?}", token.sub)
+/// }
+/// # let _ = orders;
+/// ```
+pub struct Authorized<M, C = RegisteredClaims> {
+    token: VerifiedToken<C>,
+    scopes: PhantomData<fn() -> M>,
+}
+
+impl<M, C> Authorized<M, C> {
+    /// The token alone. An associated function: `Authorized::into_token(authorized)`.
+    pub fn into_token(authorized: Self) -> VerifiedToken<C> {
+        authorized.token
+    }
+}
+
+impl<S, M, C> FromRequestParts<S> for Authorized<M, C>
+where
+    S: Send + Sync,
+    M: RequiredScopes,
+    C: Send + Sync + 'static,
+{
+    type Rejection = ExtractorRejection;
+
+    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, ExtractorRejection> {
+        const {
+            assert!(
+                are_scopes(M::SCOPES),
+                "a name in `SCOPES` is not a scope (RFC 6749 section 3.3)"
+            )
+        };
+        let token =
+            <VerifiedToken<C> as FromRequestParts<S>>::from_request_parts(head, state).await?;
+        check(&token, M::SCOPES).map_err(ExtractorRejection::Rejection)?;
+        Ok(Self { token, scopes: PhantomData })
+    }
+}
+
+fn check<C>(token: &VerifiedToken<C>, scopes: &[&str]) -> Result<(), Rejection> {
+    let granted = VerifiedToken::scope(token);
+    let is_missing = |scope: &&str| !granted.is_some_and(|granted| granted.contains(scope));
+    let missing: Scope = scopes.iter().copied().filter(is_missing).collect();
+    match (missing.as_str().is_empty(), granted) {
+        (true, _) => Ok(()),
+        (false, _) => Err(Rejection::from(RejectionKind::InsufficientScope).with_scope(missing)),
+    }
+}
+
+const fn are_scopes(mut scopes: &[&str]) -> bool {
+    while let [first, others @ ..] = scopes {
+        if !Scope::is_value(first) {
+            return false;
+        }
+        scopes = others;
+    }
+    true
+}
+
+impl<M, C> Deref for Authorized<M, C> {
+    type Target = VerifiedToken<C>;
+
+    fn deref(&self) -> &VerifiedToken<C> {
+        &self.token
+    }
+}
+
+impl<M, C> Clone for Authorized<M, C> {
+    fn clone(&self) -> Self {
+        Self { token: self.token.clone(), scopes: PhantomData }
+    }
+}
+
+impl<M, C> fmt::Debug for Authorized<M, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Authorized").field(&self.token).finish()
+    }
+}

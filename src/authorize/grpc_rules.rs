@@ -1,0 +1,198 @@
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use http::request::Parts;
+
+use crate::authorize::Authorize;
+use crate::claims::RegisteredClaims;
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::rejection::{Rejection, RejectionKind};
+use crate::verify::VerifiedToken;
+
+/// The methods of health checks (`grpc.health.v1`) and of server reflection, in both of its versions.
+const HEALTH_AND_REFLECTION: [&str; 5] = [
+    "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/List",
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
+/// Rules for the methods of a gRPC server, by their paths.
+///
+/// A call is decided by the rule of its method, else by that of its service. What is not listed is refused: 403,
+/// and gRPC 7. Paths are compared whole and byte by byte.
+///
+/// | rules | default | setter |
+/// |---|---|---|
+/// | of a whole service | none | [`add_service`](Self::add_service) |
+/// | of a method, in place of its service's | none | [`add_method`](Self::add_method) |
+/// | methods that are open to everybody | none | [`add_open_method`](Self::add_open_method), [`open_health_and_reflection`](Self::open_health_and_reflection) |
+///
+/// # Example: a server of tonic
+///
+/// ```
+/// use tower_jwt_auth::{AuthorizeLayer, ConfigError, GrpcRules, JwtAuthLayer, JwtVerifier, Rule};
+///
+/// fn layers(verifier: JwtVerifier) -> Result<(JwtAuthLayer, AuthorizeLayer), ConfigError> {
+///     let rules = GrpcRules::new()
+///         .add_service("shop.v1.Orders", Rule::scope("orders:read")?)?
+///         .add_method("/shop.v1.Orders/Cancel", Rule::scope("orders:write")?)?
+///         .open_health_and_reflection();
+///     let auth = JwtAuthLayer::new(verifier).exempt(rules.open_methods());
+///     // `Server::builder().layer(auth).layer(authorize)`
+///     Ok((auth, AuthorizeLayer::new(rules)))
+/// }
+/// # let _ = layers;
+/// ```
+pub struct GrpcRules<C = RegisteredClaims> {
+    services: HashMap<Box<str>, Arc<dyn Authorize<C>>>,
+    methods: HashMap<Box<str>, Arc<dyn Authorize<C>>>,
+    open: Arc<HashSet<Box<str>>>,
+}
+
+impl<C> GrpcRules<C> {
+    /// An empty table, which refuses every call.
+    pub fn new() -> Self {
+        Self { services: HashMap::new(), methods: HashMap::new(), open: Arc::default() }
+    }
+
+    /// Adds the rule of a service by its full name, such as `shop.v1.Orders`, for those of its methods that
+    /// have no rule.
+    ///
+    /// # Errors
+    ///
+    /// When it is not the name of a service, or when there is a rule for it.
+    pub fn add_service(
+        mut self,
+        service: &str,
+        rule: impl Authorize<C>,
+    ) -> Result<Self, ConfigError> {
+        if !service.split('.').all(is_identifier) {
+            return Err(unusable(format!("{service:?} is not the full name of a gRPC service")));
+        }
+        match self.services.insert(service.into(), Arc::new(rule)) {
+            None => Ok(self),
+            Some(_) => Err(unusable(format!("the service {service} has two rules"))),
+        }
+    }
+
+    /// Adds the rule of a method by its path, such as `/shop.v1.Orders/Cancel`. It replaces that of the
+    /// service.
+    ///
+    /// # Errors
+    ///
+    /// When it is not the path of a method, or when there is a rule for it, or it is open.
+    pub fn add_method(mut self, path: &str, rule: impl Authorize<C>) -> Result<Self, ConfigError> {
+        check_path(path)?;
+        if self.open.contains(path) || self.methods.insert(path.into(), Arc::new(rule)).is_some() {
+            return Err(unusable(format!("the method {path} has two rules")));
+        }
+        Ok(self)
+    }
+
+    /// Opens a method to everybody, also without a token: see [`open_methods`](Self::open_methods).
+    ///
+    /// # Errors
+    ///
+    /// As [`add_method`](Self::add_method).
+    pub fn add_open_method(mut self, path: &str) -> Result<Self, ConfigError> {
+        check_path(path)?;
+        if self.methods.contains_key(path) {
+            return Err(unusable(format!("the method {path} has two rules")));
+        }
+        Arc::make_mut(&mut self.open).insert(path.into());
+        Ok(self)
+    }
+
+    /// Opens the methods of health checks (`grpc.health.v1.Health`) and of server reflection (`v1` and
+    /// `v1alpha`) to everybody, except for methods that have a rule. Reflection shows the names and types of all
+    /// services.
+    #[must_use]
+    pub fn open_health_and_reflection(mut self) -> Self {
+        let open = Arc::make_mut(&mut self.open);
+        let is_free = |path: &&str| !self.methods.contains_key(*path);
+        open.extend(HEALTH_AND_REFLECTION.iter().copied().filter(is_free).map(Box::from));
+        self
+    }
+
+    /// A predicate over the open methods of this table, for
+    /// [`JwtAuthLayer::exempt`](crate::JwtAuthLayer::exempt) of the layer outside, which else asks for a token.
+    pub fn open_methods(&self) -> impl Fn(&Parts) -> bool + Clone + Send + Sync + use<C> {
+        let open = Arc::clone(&self.open);
+        move |head| open.contains(head.uri.path())
+    }
+
+    fn rule(&self, path: &str) -> Option<&dyn Authorize<C>> {
+        let rule = match self.methods.get(path) {
+            Some(rule) => rule,
+            None => self.services.get(service_of(path)?)?,
+        };
+        Some(&**rule)
+    }
+}
+
+impl<C: 'static> Authorize<C> for GrpcRules<C> {
+    fn authorize(&self, token: &VerifiedToken<C>, head: &Parts) -> Result<(), Rejection> {
+        match self.rule(head.uri.path()) {
+            Some(rule) => rule.authorize(token, head),
+            None if self.permits_without_token(head) => Ok(()),
+            None => Err(RejectionKind::InsufficientScope.into()),
+        }
+    }
+
+    fn permits_without_token(&self, head: &Parts) -> bool {
+        self.open.contains(head.uri.path())
+    }
+}
+
+/// The service of a path that is exactly `/service/Method`.
+fn service_of(path: &str) -> Option<&str> {
+    let (service, method) = path.strip_prefix('/')?.split_once('/')?;
+    is_identifier(method).then_some(service)
+}
+
+fn check_path(path: &str) -> Result<(), ConfigError> {
+    match service_of(path) {
+        Some(service) if service.split('.').all(is_identifier) => Ok(()),
+        _ => {
+            Err(unusable(format!("{path:?} is not the path of a gRPC method: /pkg.Service/Method")))
+        }
+    }
+}
+
+/// A name of the protocol buffers language.
+fn is_identifier(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+fn unusable(message: String) -> ConfigError {
+    ConfigError::new(ConfigErrorKind::Rule, message)
+}
+
+impl<C> Clone for GrpcRules<C> {
+    fn clone(&self) -> Self {
+        Self {
+            services: self.services.clone(),
+            methods: self.methods.clone(),
+            open: Arc::clone(&self.open),
+        }
+    }
+}
+
+impl<C> Default for GrpcRules<C> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<C> fmt::Debug for GrpcRules<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GrpcRules")
+            .field("services", &self.services.keys())
+            .field("methods", &self.methods.keys())
+            .field("open", &self.open)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,113 @@
+use std::fmt;
+use std::sync::Arc;
+
+use tower_layer::Layer;
+
+use crate::authorize::Authorize;
+use crate::authorize::service::AuthorizeService;
+use crate::claims::{RegisteredClaims, Scope};
+use crate::rejection::{Rejection, RejectionKind};
+
+/// Lets requests pass whose verified token meets a rule, and refuses all others: 403, and gRPC 7.
+///
+/// It goes inside of a [`JwtAuthLayer`](crate::JwtAuthLayer) for claims of the same type `C`: around a route, a
+/// router, a nested service, a tonic service. The outermost authentication layer writes the answer to a refusal,
+/// by its realm and its responder.
+///
+/// | the request | the answer |
+/// |---|---|
+/// | has a token that meets the rule | that of the inner service |
+/// | has one that does not | 403, or 401 for a step-up (see [`Rule`](crate::Rule)) |
+/// | was let pass without a token (`optional`, `exempt`) | 401, without an error code |
+/// | has passed no authentication layer for these claims | 500; with feature `tracing` one `error` event |
+///
+/// One value fits every service; cloning it is cheap. A request that passes costs no allocation, except for what
+/// the rule reads of the token.
+///
+/// # Example: a rule for each route
+///
+/// ```
+/// # #[cfg(all(feature = "axum", feature = "test-util"))]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use axum::{Router, body::Body, routing::get};
+/// use http::Request;
+/// use tower::ServiceExt;
+/// use tower_jwt_auth::test_util::TestIssuer;
+/// use tower_jwt_auth::{AuthorizeLayer, ConfigError, JwtAuthLayer, RegisteredClaims, Rule};
+///
+/// /// With the claims type of the verifier.
+/// fn needs(scope: &str) -> Result<AuthorizeLayer<RegisteredClaims>, ConfigError> {
+///     Ok(AuthorizeLayer::new(Rule::scope(scope)?))
+/// }
+///
+/// let issuer = TestIssuer::new();
+/// let app: Router = Router::new()
+///     .route("/orders", get(async || "orders").route_layer(needs("orders:read")?))
+///     .route("/admin", get(async || "admin").route_layer(needs("admin")?))
+///     .route_layer(JwtAuthLayer::new(issuer.verifier()));
+///
+/// let token = issuer.token().claim("scope", "orders:read").build();
+/// for (path, status) in [("/orders", 200), ("/admin", 403)] {
+///     let request = Request::get(path).header("authorization", format!("Bearer {token}"));
+///     let response = app.clone().oneshot(request.body(Body::empty())?).await?;
+///     assert_eq!(response.status(), status);
+/// }
+/// # Ok(())
+/// # }
+/// # #[cfg(not(all(feature = "axum", feature = "test-util")))]
+/// # fn main() {}
+/// ```
+pub struct AuthorizeLayer<C = RegisteredClaims> {
+    gate: Arc<Gate<C>>,
+}
+
+/// What a layer is told, shared by all its services.
+pub(super) struct Gate<C> {
+    pub(super) rule: Box<dyn Authorize<C>>,
+    /// For a request without a token.
+    pub(super) no_token: Rejection,
+}
+
+impl<C> AuthorizeLayer<C> {
+    /// A layer that asks this rule: a [`Rule`](crate::Rule), a table by path
+    /// ([`GrpcRules`](crate::GrpcRules)), a closure, or another [`Authorize`].
+    ///
+    /// The type of the claims has to be known: `AuthorizeLayer::<Claims>::new(rule)`.
+    pub fn new(rule: impl Authorize<C>) -> Self {
+        let missing = Rejection::from(RejectionKind::MissingCredentials);
+        let no_token = match rule.required_scope() {
+            Some(scope) => missing.with_scope(scope),
+            None => missing,
+        };
+        Self { gate: Arc::new(Gate { rule: Box::new(rule), no_token }) }
+    }
+
+    /// The scope that a client has to ask for, for documents and challenges: see
+    /// [`Authorize::required_scope`].
+    pub fn required_scope(&self) -> Option<Scope> {
+        self.gate.no_token.scope().cloned()
+    }
+}
+
+impl<S, C> Layer<S> for AuthorizeLayer<C> {
+    type Service = AuthorizeService<S, C>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        AuthorizeService::new(inner, Arc::clone(&self.gate))
+    }
+}
+
+impl<C> Clone for AuthorizeLayer<C> {
+    fn clone(&self) -> Self {
+        Self { gate: Arc::clone(&self.gate) }
+    }
+}
+
+impl<C> fmt::Debug for AuthorizeLayer<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizeLayer")
+            .field("required_scope", &self.required_scope())
+            .finish_non_exhaustive()
+    }
+}

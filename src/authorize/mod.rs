@@ -1,0 +1,108 @@
+//! May they? Rules over a verified token: plain functions, which a service wires up.
+
+mod claim_path;
+mod evaluate;
+#[cfg(feature = "axum")]
+mod extractor;
+mod future;
+mod grpc_rules;
+mod layer;
+mod refusal;
+mod rule;
+mod service;
+
+use std::sync::Arc;
+
+use http::request::Parts;
+
+pub use self::claim_path::ClaimPath;
+#[cfg(feature = "axum")]
+pub use self::extractor::{Authorized, RequiredScopes};
+pub use self::future::AuthorizeFuture;
+pub use self::grpc_rules::GrpcRules;
+pub use self::layer::AuthorizeLayer;
+pub use self::rule::Rule;
+pub use self::service::AuthorizeService;
+use crate::claims::Scope;
+use crate::rejection::Rejection;
+use crate::verify::VerifiedToken;
+
+/// Decides whether a verified token permits a request: a [`Rule`], a table by path ([`GrpcRules`]), a
+/// closure, or a custom type.
+///
+/// A refusal is a [`Rejection::insufficient_scope`] (403, gRPC 7), or for a step-up alone a
+/// [`Rejection::insufficient_user_authentication`] (401, RFC 9470).
+///
+/// # Example: a closure that looks at the request
+///
+/// ```
+/// use http::request::Parts;
+/// use serde::Deserialize;
+/// use tower_jwt_auth::{AuthorizeLayer, Rejection, RejectionKind, VerifiedToken};
+///
+/// #[derive(Deserialize)]
+/// struct Claims {
+///     tenant: String,
+/// }
+///
+/// let own_tenant = |token: &VerifiedToken<Claims>, head: &Parts| {
+///     match head.headers.get("x-tenant") {
+///         Some(tenant) if *tenant == *token.tenant => Ok(()),
+///         _ => Err(Rejection::from(RejectionKind::InsufficientScope)),
+///     }
+/// };
+/// let layer = AuthorizeLayer::<Claims>::new(own_tenant);
+/// # let _ = layer;
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot authorize tokens with claims of type `{C}`",
+    label = "not an `Authorize<{C}>`",
+    note = "give a `Rule<{C}>`, a `GrpcRules<{C}>`, or a closure \
+            `|token: &VerifiedToken<{C}>, head: &Parts| -> Result<(), Rejection>` with the types of its \
+            arguments written down"
+)]
+pub trait Authorize<C>: Send + Sync + 'static {
+    /// Decides over one request. It must not block.
+    ///
+    /// # Errors
+    ///
+    /// When the token does not permit the request.
+    fn authorize(&self, token: &VerifiedToken<C>, head: &Parts) -> Result<(), Rejection>;
+
+    /// The scope that a client has to ask for, for documents and challenges; `None` by default: no scope,
+    /// or one that depends on the request.
+    fn required_scope(&self) -> Option<Scope> {
+        None
+    }
+
+    /// Whether a request may pass that has no token, where an authentication layer let it pass; none by
+    /// default.
+    fn permits_without_token(&self, head: &Parts) -> bool {
+        let _ = head;
+        false
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<C, F> Authorize<C> for F
+where
+    F: Fn(&VerifiedToken<C>, &Parts) -> Result<(), Rejection> + Send + Sync + 'static,
+{
+    fn authorize(&self, token: &VerifiedToken<C>, head: &Parts) -> Result<(), Rejection> {
+        self(token, head)
+    }
+}
+
+impl<C, A: Authorize<C> + ?Sized> Authorize<C> for Arc<A> {
+    fn authorize(&self, token: &VerifiedToken<C>, head: &Parts) -> Result<(), Rejection> {
+        (**self).authorize(token, head)
+    }
+
+    fn required_scope(&self) -> Option<Scope> {
+        (**self).required_scope()
+    }
+
+    fn permits_without_token(&self, head: &Parts) -> bool {
+        (**self).permits_without_token(head)
+    }
+}
