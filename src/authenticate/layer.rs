@@ -7,7 +7,7 @@ use tower_layer::Layer;
 
 use crate::authenticate::Policy;
 use crate::authenticate::service::JwtAuth;
-use crate::claims::RegisteredClaims;
+use crate::claims::{RegisteredClaims, Scope};
 use crate::config_error::ConfigError;
 use crate::rejection::grpc::GrpcAnswers;
 use crate::rejection::{EmptyBody, Rejection, RejectionFn, RequestSummary};
@@ -138,6 +138,36 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// If the realm is empty or contains other characters than printable ASCII.
     pub fn with_realm(mut self, realm: &str) -> Result<Self, ConfigError> {
         self.policy_mut().set_realm(realm)?;
+        Ok(self)
+    }
+
+    /// Replaces the scope that the challenge of a 401 names: what a client should ask for when it gets a
+    /// token (RFC 6750 section 3); none by default. A refusal that names a scope keeps its own.
+    ///
+    /// Name the least that is of use. [`Rule::required_scope`](crate::Rule::required_scope) gives that of a
+    /// rule.
+    ///
+    /// # Errors
+    ///
+    /// If a value is `offline_access`, or not a value of a scope (RFC 6749 section 3.3).
+    ///
+    /// # Example: the scope of a rule
+    ///
+    /// ```
+    /// use tower_jwt_auth::{AuthorizeLayer, ConfigError, JwtAuthLayer, JwtVerifier, Rule};
+    ///
+    /// fn layers(verifier: JwtVerifier) -> Result<(JwtAuthLayer, AuthorizeLayer), ConfigError> {
+    ///     let authorize = AuthorizeLayer::new(Rule::scope("orders:read")?);
+    ///     let auth = JwtAuthLayer::new(verifier).with_scope_in_challenge(authorize.required_scope())?;
+    ///     Ok((auth, authorize))
+    /// }
+    /// # let _ = layers;
+    /// ```
+    pub fn with_scope_in_challenge(
+        mut self,
+        scope: impl Into<Option<Scope>>,
+    ) -> Result<Self, ConfigError> {
+        self.policy_mut().set_scope(scope.into())?;
         Ok(self)
     }
 

@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderValue, Response};
 pub use self::future::ResponseFuture;
 pub use self::layer::JwtAuthLayer;
 pub use self::service::JwtAuth;
+use crate::claims::Scope;
 use crate::config_error::ConfigError;
 use crate::extensions::{LayerOutside, NoToken, PassedWithoutToken};
 use crate::extract::{TokenScheme, authorization};
@@ -92,7 +93,13 @@ impl<C: Send + Sync + 'static> Policy<C> {
     }
 
     pub(crate) fn set_realm(&mut self, realm: &str) -> Result<(), ConfigError> {
-        self.challenges = Arc::new(Challenges::new(realm)?);
+        self.challenges = Arc::new(self.challenges.with_realm(realm)?);
+        self.has_own_form = true;
+        Ok(())
+    }
+
+    pub(crate) fn set_scope(&mut self, scope: Option<Scope>) -> Result<(), ConfigError> {
+        self.challenges = Arc::new(self.challenges.with_scope(scope)?);
         self.has_own_form = true;
         Ok(())
     }

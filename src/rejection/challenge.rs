@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
 
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 
 use crate::claims::Scope;
 use crate::config_error::{ConfigError, ConfigErrorKind};
@@ -17,6 +17,8 @@ pub(crate) const DEFAULT_REALM: &str = "api";
 pub(crate) struct Challenges {
     /// `Bearer realm="…"`, the beginning of every challenge.
     opening: String,
+    /// What a 401 names that has no scope of its own.
+    scope: Option<Scope>,
     written: Vec<Option<HeaderValue>>,
 }
 
@@ -32,12 +34,42 @@ impl Challenges {
             ));
         }
         let escaped = realm.replace('\\', "\\\\").replace('"', "\\\"");
-        let opening = format!("Bearer realm=\"{escaped}\"");
+        Ok(Self::written(format!("Bearer realm=\"{escaped}\""), None))
+    }
+
+    /// The same with another realm.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new).
+    pub(crate) fn with_realm(&self, realm: &str) -> Result<Self, ConfigError> {
+        Ok(Self::written(Self::new(realm)?.opening, self.scope.clone()))
+    }
+
+    /// The same with a scope in every 401.
+    ///
+    /// # Errors
+    ///
+    /// If a value is `offline_access` or cannot be a value of a scope (RFC 6749 section 3.3).
+    pub(crate) fn with_scope(&self, scope: Option<Scope>) -> Result<Self, ConfigError> {
+        for value in scope.iter().flat_map(Scope::iter) {
+            Scope::check_value(value)?;
+            if value == "offline_access" {
+                return Err(ConfigError::new(
+                    ConfigErrorKind::Challenge,
+                    "a challenge does not name `offline_access`: it is for the client to ask for",
+                ));
+            }
+        }
+        Ok(Self::written(self.opening.clone(), scope))
+    }
+
+    fn written(opening: String, scope: Option<Scope>) -> Self {
         let written = RejectionKind::ALL
             .iter()
-            .map(|kind| write(&opening, &Rejection::from(*kind)))
+            .map(|kind| write(&opening, scope.as_ref(), &Rejection::from(*kind)))
             .collect();
-        Ok(Self { opening, written })
+        Self { opening, scope, written }
     }
 
     /// The challenges with the default realm.
@@ -46,6 +78,7 @@ impl Challenges {
         Arc::clone(DEFAULT.get_or_init(|| {
             Arc::new(Self::new(DEFAULT_REALM).unwrap_or_else(|_| Self {
                 opening: String::from("Bearer realm=\"\""),
+                scope: None,
                 written: Vec::new(),
             }))
         }))
@@ -55,12 +88,12 @@ impl Challenges {
     pub(crate) fn challenge(&self, rejection: &Rejection) -> Option<HeaderValue> {
         match rejection.details() {
             None => self.written.get(rejection.kind() as usize)?.clone(),
-            Some(_) => write(&self.opening, rejection),
+            Some(_) => write(&self.opening, self.scope.as_ref(), rejection),
         }
     }
 }
 
-fn write(opening: &str, rejection: &Rejection) -> Option<HeaderValue> {
+fn write(opening: &str, scope: Option<&Scope>, rejection: &Rejection) -> Option<HeaderValue> {
     if rejection.retry_after_seconds().is_some() {
         return None;
     }
@@ -70,7 +103,8 @@ fn write(opening: &str, rejection: &Rejection) -> Option<HeaderValue> {
         let _ = write!(challenge, ", {name}=\"{value}\"");
     };
     let details = rejection.details();
-    if let Some(scope) = rejection.scope().and_then(fit_scope) {
+    let scope = scope.filter(|_| rejection.status() == StatusCode::UNAUTHORIZED);
+    if let Some(scope) = rejection.scope().or(scope).and_then(fit_scope) {
         add("scope", &scope);
     }
     if let Some(error) = rejection.error_code() {

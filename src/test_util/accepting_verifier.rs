@@ -2,6 +2,7 @@ use std::fmt;
 
 use http::request::Parts;
 
+use crate::claims::Scope;
 use crate::extract::PresentedToken;
 use crate::verify::{Accepted, Verification, VerifiedToken, VerifyToken};
 
@@ -31,6 +32,14 @@ pub fn accept_all<C>(claims: C) -> AcceptingVerifier<C> {
 /// The rule of [`accept_all`].
 pub struct AcceptingVerifier<C> {
     token: VerifiedToken<C>,
+}
+
+impl<C> AcceptingVerifier<C> {
+    /// Replaces the scopes of the token, for [rules](crate::Rule); not known by default.
+    #[must_use]
+    pub fn with_scope(self, scope: Scope) -> Self {
+        Self { token: Accepted::from(self.token).with_scope(scope).into_token() }
+    }
 }
 
 impl<C: Send + Sync + 'static> VerifyToken<C> for AcceptingVerifier<C> {

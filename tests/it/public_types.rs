@@ -81,6 +81,17 @@ fn public_types_are_send_sync_and_clone() {
     cloned::<KeyStatus>();
     sent::<KeyTask>();
 
+    cloned::<Rule<Claims>>();
+    cloned::<ClaimPath>();
+    cloned::<GrpcRules<Claims>>();
+    cloned::<AuthorizeLayer<Claims>>();
+    cloned::<AuthorizeService<Inner, Claims>>();
+    sent::<<AuthorizeService<Inner> as Service<Request<()>>>::Future>();
+    unpin::<<AuthorizeService<Inner> as Service<Request<()>>>::Future>();
+    shared::<Box<dyn Authorize<Claims>>>();
+    cloned::<Actor>();
+    cloned::<ScopeHierarchy>();
+
     cloned::<AccessTokenClaims>();
     cloned::<RegisteredClaims>();
     cloned::<Audience>();
@@ -102,6 +113,7 @@ fn public_types_are_send_sync_and_clone() {
 #[test]
 fn public_types_of_feature_axum_are_send_sync_and_clone() {
     cloned::<ExtractorRejection>();
+    cloned::<Authorized<Claims, Claims>>();
     error::<ExtractorRejection>();
 }
 

@@ -144,3 +144,47 @@ fn method_that_the_application_opens_needs_no_token() {
     assert_eq!(send(&outer, &inner, bearer_at("/a.B/Login", None)).status(), 200);
     assert_eq!(send(&outer, &inner, bearer_at("/a.B/Logout", None)).status(), 401);
 }
+
+#[tokio::test]
+async fn server_of_tonic_refuses_by_method_and_answers_health_checks_without_a_token() {
+    use tokio_stream::wrappers::TcpListenerStream;
+    use tonic::Code;
+    use tonic::transport::{Channel, Server};
+    use tonic_health::pb::HealthCheckRequest;
+    use tonic_health::pb::health_client::HealthClient;
+
+    let serve = async |rules: GrpcRules| {
+        let (_reporter, health) = tonic_health::server::health_reporter();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let auth = JwtAuthLayer::new(verifier()).exempt(rules.open_methods());
+        let server = Server::builder()
+            .layer(auth)
+            .layer(AuthorizeLayer::new(rules))
+            .add_service(health)
+            .serve_with_incoming(TcpListenerStream::new(listener));
+        tokio::spawn(server);
+        let channel = Channel::from_shared(format!("http://{address}")).unwrap();
+        HealthClient::new(channel.connect().await.unwrap())
+    };
+    let code = async |client: &mut HealthClient<Channel>, scope: Option<&str>| {
+        let mut request = tonic::Request::new(HealthCheckRequest::default());
+        if let Some(scope) = scope {
+            let value = format!("Bearer {}", token_with(&json!({"scope": scope})));
+            request.metadata_mut().insert("authorization", value.parse().unwrap());
+        }
+        client.check(request).await.map_or_else(|status| status.code(), |_| Code::Ok)
+    };
+
+    let rules = GrpcRules::new().add_service("grpc.health.v1.Health", scope("check")).unwrap();
+    let mut client = serve(rules).await;
+    assert_eq!(code(&mut client, None).await, Code::Unauthenticated);
+    assert_eq!(code(&mut client, Some("read")).await, Code::PermissionDenied);
+    assert_eq!(code(&mut client, Some("check")).await, Code::Ok);
+
+    let mut client = serve(GrpcRules::new()).await;
+    assert_eq!(code(&mut client, Some("check")).await, Code::PermissionDenied);
+
+    let mut client = serve(GrpcRules::new().open_health_and_reflection()).await;
+    assert_eq!(code(&mut client, None).await, Code::Ok);
+}

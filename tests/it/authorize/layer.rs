@@ -1,17 +1,13 @@
 //! The layer: what passes, what each refusal is, and where the layer can be.
 
 use std::convert::Infallible;
-use std::marker::PhantomPinned;
 
 use futures_util::FutureExt;
 use http::{Request, Response};
 use serde_json::json;
 use tower::limit::ConcurrencyLimit;
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_jwt_auth::{
-    AuthorizeFuture, AuthorizeLayer, AuthorizeService, JwtAuthLayer, RejectionKind, Rule,
-    dangerous_any_bearer,
-};
+use tower_jwt_auth::{AuthorizeLayer, JwtAuthLayer, RejectionKind, Rule, dangerous_any_bearer};
 
 use super::{bearer_at, scope, send, service, through, token_with, verifier, was_reached};
 use crate::support::requests::{challenge, field, refusal};
@@ -158,14 +154,4 @@ fn future_that_was_ready_stays_pending() {
     let mut future = std::pin::pin!(stack.call(bearer_at("/", None)));
     assert!(crate::support::requests::poll(future.as_mut()).is_ready());
     assert!(crate::support::requests::poll(future.as_mut()).is_pending());
-}
-
-#[test]
-fn layer_service_and_future_are_send_sync_and_clone_where_the_inner_ones_are() {
-    struct Claims;
-    fn cloned<T: Clone + Send + Sync + 'static>() {}
-    fn sent<T: Send + Sync + Unpin + 'static>() {}
-    cloned::<AuthorizeLayer<Claims>>();
-    cloned::<AuthorizeService<(), Claims>>();
-    sent::<AuthorizeFuture<std::future::Ready<()>, PhantomPinned>>();
 }

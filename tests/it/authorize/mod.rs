@@ -1,6 +1,7 @@
 //! What a verified token permits.
 
 mod actors;
+mod answers;
 #[cfg(feature = "axum")]
 mod axum;
 mod costs;

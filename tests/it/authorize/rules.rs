@@ -171,7 +171,7 @@ fn refusal_tells_the_operator_which_claim_it_was_and_no_value() {
     let rule = Rule::contains("realm_access.roles", "admin").unwrap();
     let rejection = check(&rule, &json!({"realm_access": {"roles": ["secret-role"]}})).unwrap_err();
     assert_eq!(rejection.expected(), Some("realm_access.roles"));
-    assert_eq!(rejection.description(), "the token does not permit this");
+    assert!(!rejection.description().contains("roles"));
     assert!(!format!("{rejection:?}{rule:?}").contains("secret-role"));
 }
 
