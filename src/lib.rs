@@ -56,6 +56,12 @@
 //! | read the token in a handler | [`VerifiedToken`], [`PresentedToken`], [`TokenHeader`], [`MissingLayer`] |
 #![cfg_attr(feature = "axum", doc = "| the same with axum | [`ExtractorRejection`] |")]
 //! | typed claims | [`RegisteredClaims`], [`AccessTokenClaims`], [`Audience`], [`Scope`], [`NumericDate`], a custom struct |
+//! | decide what a token permits | [`Rule`], [`AuthorizeLayer`], [`ScopeHierarchy`], [`ClaimPath`], [`Actor`]; it makes the service [`AuthorizeService`] with the future [`AuthorizeFuture`] |
+//! | the same for gRPC, and by a custom rule | [`GrpcRules`], [`Authorize`] |
+#![cfg_attr(
+    feature = "axum",
+    doc = "| the same in the signature of a handler of axum | [`Authorized`], [`RequiredScopes`] |"
+)]
 //! | local keys | [`VerificationKey`], [`JwkSet`], [`SkippedKey`] |
 #![cfg_attr(
     feature = "jwks-url",

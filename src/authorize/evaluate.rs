@@ -1,4 +1,4 @@
-//! Does a rule hold for a token? With a third answer, "it cannot be told", which no `not` turns into a yes.
+//! Does a rule hold for a token? With a third answer, "it cannot be told", which `!` does not turn into a yes.
 
 use std::time::Duration;
 
@@ -134,15 +134,15 @@ fn explain<'r, C>(rule: &'r Rule<C>, token: &VerifiedToken<C>, refusal: &mut Ref
             }
         }
         Node::Or(first, _) => explain(first, token, refusal),
-        Node::Claims(_) => refusal.add_other("claims that a predicate accepts"),
+        Node::Claims(_) => refusal.add_other(&"claims that a predicate accepts"),
         Node::Not(rule) if holds(rule, token).is_ok() => {
-            refusal.add_other("a rule that must not hold");
+            refusal.add_other(&"a rule that must not hold");
         }
         _ if VerifiedToken::payload(token).is_none() => refusal.add_unreadable(),
         Node::Acr(classes) => refusal.add_acr(classes),
         Node::MaxAge(max_age) => refusal.add_max_age(*max_age),
         Node::Claim(path, _) | Node::Contains(path, _) => refusal.add_other(path),
-        Node::Actor(_) => refusal.add_other("act"),
+        Node::Actor(_) => refusal.add_other(&"act"),
         Node::Not(_) => refusal.add_unreadable(),
     }
 }

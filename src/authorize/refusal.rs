@@ -1,5 +1,6 @@
 //! Why a rule refuses a token, and the one rejection that says all of it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,12 +37,12 @@ impl<'r> Refusal<'r> {
         self.max_age = Some(self.max_age.map_or(max_age, |other| other.min(max_age)));
     }
 
-    pub(super) fn add_other(&mut self, what: impl ToString) {
+    pub(super) fn add_other(&mut self, what: &dyn fmt::Display) {
         self.other.get_or_insert_with(|| what.to_string());
     }
 
     pub(super) fn add_unreadable(&mut self) {
-        self.add_other(BY_NAME);
+        self.add_other(&BY_NAME);
     }
 
     /// 403; 401 where a new login of the user is all that is needed, beside scopes that the client can ask

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::ops::Not;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::rejection::Rejection;
 use crate::verify::VerifiedToken;
 
 /// What a token must have: scopes, claims, a recent or strong login, an actor. Rules compose by
-/// [`and`](Self::and), [`or`](Self::or) and [`not`](Self::not).
+/// [`and`](Self::and), [`or`](Self::or) and `!`.
 ///
 /// | rule | the token |
 /// |---|---|
@@ -27,12 +28,12 @@ use crate::verify::VerifiedToken;
 /// | [`actor`](Self::actor) | is used by an actor that a predicate accepts (RFC 8693 section 4.1) |
 ///
 /// A refusal is 403 `insufficient_scope` (gRPC 7) and names all scopes that are missing: of `or` those of the
-/// first alternative, of `not` none. Where only the login is too weak or too old, it is 401
+/// first alternative, of `!` none. Where only the login is too weak or too old, it is 401
 /// `insufficient_user_authentication`, with what would do.
 ///
 /// All but `claims` read the token by name, whatever the type of its claims. A claim that cannot be read (a token
 /// that is not a JWT, a name that is duplicated, another type than the rule is about) refuses the token, also
-/// within `not`. The first such rule decodes the token of a request; see
+/// below `!`. The first such rule decodes the token of a request; see
 /// [`VerifiedToken::scope`] for its cost, and for tokens without a request.
 ///
 /// # Example: a route, and a guard in a handler
@@ -191,14 +192,6 @@ impl<C> Rule<C> {
         Self::new(Node::Or(self, other))
     }
 
-    /// The rule refuses the token, and could read all that it is about.
-    ///
-    /// An associated function: `Rule::not(rule)`.
-    #[must_use]
-    pub fn not(rule: Self) -> Self {
-        Self::new(Node::Not(rule))
-    }
-
     /// Checks a token: for handlers that know what is needed when they have read the body, and for tokens
     /// without a request.
     ///
@@ -255,6 +248,25 @@ impl<C: 'static> Authorize<C> for Rule<C> {
 
     fn required_scope(&self) -> Option<Scope> {
         self.required_scope()
+    }
+}
+
+impl<C> Not for Rule<C> {
+    type Output = Self;
+
+    /// The rule refuses the token, and could read all that it is about: `!rule`.
+    ///
+    /// # Example: not a service account
+    ///
+    /// ```
+    /// use tower_jwt_auth::Rule;
+    ///
+    /// let rule: Rule = Rule::scope("orders:write")?.and(!Rule::claim("is_service", true)?);
+    /// # let _ = rule;
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    fn not(self) -> Self {
+        Self::new(Node::Not(self))
     }
 }
 

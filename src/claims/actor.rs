@@ -43,7 +43,7 @@ pub struct Actor {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
     #[serde(rename = "act", skip_serializing_if = "Option::is_none")]
-    previous: Option<Box<Actor>>,
+    previous: Option<Box<Self>>,
 }
 
 impl Actor {

@@ -47,7 +47,7 @@ fn cost(rules: &[Rule]) -> u64 {
 fn request_that_passes_costs_no_allocation_but_for_what_is_read_by_name_once() {
     let plain = cost(&[]);
     let typed = Rule::claims(|claims: &RegisteredClaims| claims.sub.is_some());
-    assert_eq!(cost(&[typed.clone()]), plain);
+    assert_eq!(cost(std::slice::from_ref(&typed)), plain);
     assert_eq!(cost(&[typed.clone(), typed.clone()]), plain);
     assert_eq!(cost(&[scope("read")]), plain + 2);
     assert_eq!(cost(&[scope("read").and(scope("write")), scope("write")]), plain + 2);

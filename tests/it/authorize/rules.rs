@@ -84,7 +84,7 @@ fn truth_tables_of_and_or_not() {
         let holds = |rule: Rule<()>| rule.check(&token).is_ok();
         assert_eq!(holds(rule(one).and(rule(other))), one && other);
         assert_eq!(holds(rule(one).or(rule(other))), one || other);
-        assert_eq!(holds(Rule::not(rule(one))), !one);
+        assert_eq!(holds(!rule(one)), !one);
     }
 }
 
@@ -112,7 +112,7 @@ fn refusal_of_an_alternative_names_the_scopes_of_the_first() {
 
 #[test]
 fn refusal_of_a_negation_names_no_scope() {
-    let rule = Rule::not(scope("suspended"));
+    let rule = !scope("suspended");
     assert!(holds(&rule, &json!({"scope": "read"})));
     let rejection = check(&rule, &json!({"scope": "suspended"})).unwrap_err();
     assert_eq!(rejection.kind(), RejectionKind::InsufficientScope);
@@ -121,20 +121,20 @@ fn refusal_of_a_negation_names_no_scope() {
 }
 
 #[test]
-fn what_cannot_be_read_is_refused_within_a_negation_too() {
-    let blocked = Rule::not(Rule::contains("groups", "blocked").unwrap());
+fn what_cannot_be_read_is_refused_below_a_negation_too() {
+    let blocked = !Rule::contains("groups", "blocked").unwrap();
     assert!(holds(&blocked, &json!({"groups": ["staff"]})));
     assert!(holds(&blocked, &json!({})));
     assert!(!holds(&blocked, &json!({"groups": "blocked"})));
     assert!(!holds(&blocked, &json!({"groups": {"0": "blocked"}})));
-    let nested = Rule::not(Rule::claim("account.state", "blocked").unwrap());
+    let nested = !Rule::claim("account.state", "blocked").unwrap();
     assert!(holds(&nested, &json!({"account": {"state": "open"}})));
     assert!(!holds(&nested, &json!({"account": ["blocked"]})));
-    assert!(!holds(&Rule::not(scope("a")), &json!({"scp": 7})));
+    assert!(!holds(&!scope("a"), &json!({"scp": 7})));
     // Nor does another part that is read make up for it.
     let never = Rule::<_>::claims(|_| false);
-    assert!(!holds(&Rule::not(scope("a").or(never.clone())), &json!({"scp": 7})));
-    assert!(holds(&Rule::not(scope("a").and(never)), &json!({"scp": 7})));
+    assert!(!holds(&!scope("a").or(never.clone()), &json!({"scp": 7})));
+    assert!(holds(&!scope("a").and(never), &json!({"scp": 7})));
 }
 
 #[test]
@@ -146,9 +146,9 @@ fn token_that_is_not_a_jwt_fails_rules_by_name_and_has_the_scopes_it_was_given()
     assert_eq!(rejection.kind(), RejectionKind::InsufficientScope);
     assert_eq!(rejection.scope().unwrap().as_str(), "read");
     for rule in [
-        Rule::not(read()),
+        !read(),
         Rule::claim("sub", "alice").unwrap(),
-        Rule::not(Rule::claim("sub", "mallory").unwrap()),
+        !Rule::claim("sub", "mallory").unwrap(),
         Rule::actor(|_| true),
         Rule::acr(["gold"]).unwrap(),
         Rule::max_age(std::time::Duration::from_secs(60)),
@@ -159,7 +159,7 @@ fn token_that_is_not_a_jwt_fails_rules_by_name_and_has_the_scopes_it_was_given()
     }
     let token = Accepted::new(()).with_scope(Scope::from("read write")).into_token();
     assert!(read().check(&token).is_ok());
-    assert!(Rule::not(Rule::scope("admin").unwrap()).check(&token).is_ok());
+    assert!((!Rule::scope("admin").unwrap()).check(&token).is_ok());
     assert!(VerifiedToken::scope(&token.clone()).unwrap().contains("write"));
     // Also with other claims.
     let mapped = Accepted::from(token).map_claims(|()| "alice").into_token();
@@ -219,4 +219,16 @@ fn second_alternative_is_not_asked_when_the_first_holds() {
     let second = Rule::<_>::claims(|_| WAS_ASKED.fetch_or(true, Ordering::Relaxed));
     assert!(holds(&scope("a").or(second), &json!({"scope": "a"})));
     assert!(!WAS_ASKED.load(Ordering::Relaxed));
+}
+
+#[test]
+fn token_of_a_client_for_itself_is_told_by_its_subject() {
+    use tower_jwt_auth::RegisteredClaims;
+
+    let rule = Rule::claims(|claims: &RegisteredClaims| {
+        claims.sub.is_some() && claims.sub != claims.client_id
+    });
+    assert!(holds(&rule, &json!({"sub": "alice", "client_id": "shop"})));
+    assert!(!holds(&rule, &json!({"sub": "alice", "client_id": "alice"})));
+    assert!(!holds(&rule, &json!({"sub": null, "client_id": "alice"})));
 }
