@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 #[cfg(feature = "jwks-url")]
 use std::time::Duration;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::claims::NumericDate;
 
@@ -67,6 +67,12 @@ impl Clock for SystemClock {
 #[cfg(feature = "jwks-url")]
 pub(crate) fn since_epoch() -> Duration {
     system_time().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// To measure how long something takes. No clock of the application's: it may stand still.
+#[allow(clippy::disallowed_methods, reason = "durations are not a matter of the `Clock`")]
+pub(crate) fn monotonic() -> Instant {
+    Instant::now()
 }
 
 #[allow(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]

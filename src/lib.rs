@@ -194,6 +194,8 @@ mod claims;
 
 mod rejection;
 
+mod observe;
+
 #[cfg(feature = "issuer")]
 mod issuer;
 
@@ -247,6 +249,7 @@ pub use crate::key_source::OidcDiscovery;
 #[cfg(feature = "jwks-url")]
 pub use crate::key_source::{Fetch, FetchFuture, FetchRequest, JwksUrl};
 pub use crate::key_source::{KeyLookup, KeyQuery, KeySource, KeySourceError, KeyStatus, KeyTask};
+pub use crate::observe::Outcome;
 pub use crate::rejection::{
     EmptyBody, ProblemJson, Rejection, RejectionFn, RejectionKind, RequestSummary,
     ResponseForRejection,

@@ -251,7 +251,7 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
         self
     }
 
-    fn policy_mut(&mut self) -> &mut Policy<C> {
+    pub(super) fn policy_mut(&mut self) -> &mut Policy<C> {
         Arc::make_mut(&mut self.policy)
     }
 }

@@ -2,6 +2,7 @@
 
 mod future;
 mod layer;
+mod observed;
 mod service;
 mod way_back;
 
@@ -19,6 +20,7 @@ use crate::claims::Scope;
 use crate::config_error::ConfigError;
 use crate::extensions::{LayerOutside, NoToken, PassedWithoutToken};
 use crate::extract::{TokenScheme, authorization};
+use crate::observe::{Observation, Observers};
 use crate::rejection::challenge::Challenges;
 use crate::rejection::grpc::GrpcAnswers;
 use crate::rejection::response;
@@ -40,7 +42,27 @@ pub(crate) struct Policy<C> {
     /// Whether a realm or a responder is configured: then the layer writes its refusals also inside of
     /// another one.
     pub(crate) has_own_form: bool,
+    pub(crate) observers: Observers,
 }
+
+/// What is kept of a request that may be refused: for the answer, and for observers.
+pub(crate) struct Remembered<M> {
+    asked: Asked<M>,
+    observation: Option<Observation>,
+    /// Whether the observers of an inner layer are told of the refusal already.
+    is_told: bool,
+}
+
+impl<M> Remembered<M> {
+    /// Takes down whether the observers of an inner layer are told of the refusal in this response.
+    pub(crate) fn note_told<B>(&mut self, response: &Response<B>) {
+        self.is_told = response.extensions().get::<Told>().is_some();
+    }
+}
+
+/// Marks a response, in its extensions, whose refusal the observers of the refusing layer are told of.
+#[derive(Clone)]
+struct Told;
 
 pub(crate) type Predicate = dyn Fn(&Parts) -> bool + Send + Sync;
 
@@ -89,6 +111,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
             optional: false,
             grpc_answers: GrpcAnswers::Grpc,
             has_own_form: false,
+            observers: Observers::default(),
         }
     }
 
@@ -106,21 +129,30 @@ impl<C: Send + Sync + 'static> Policy<C> {
 
     /// Decides about one request.
     pub(crate) fn authenticate(&self, head: &mut Parts) -> Decision<C> {
+        let observation = self.observers.begin();
         let found = authorization::extract(&head.headers, &self.schemes);
         // On every path, and before the predicate runs: the predicate and inner services may print the head.
         mark_sensitive(&mut head.headers, found.as_ref().err().copied());
         if self.exempt.as_ref().is_some_and(|is_exempt| is_exempt(head)) {
-            return self.pass(head);
+            return self.pass(head, observation, true);
         }
-        let token = match found {
+        let mut token = match found {
             Ok(token) => token,
             Err(RejectionKind::MissingCredentials | RejectionKind::UnsupportedScheme)
                 if self.optional =>
             {
-                return self.pass(head);
+                return self.pass(head, observation, false);
             }
-            Err(kind) => return Decision::Refused(kind.into()),
+            Err(kind) => {
+                if let Some(observation) = observation {
+                    observation.end(&mut head.extensions);
+                }
+                return Decision::Refused(kind.into());
+            }
         };
+        if let Some(observation) = observation {
+            observation.follow(&mut token, &mut head.extensions);
+        }
         match self.verifier.verify_token(&token, head).0 {
             VerificationState::Ready(Ok(accepted)) => Decision::Verified(accepted),
             VerificationState::Ready(Err(rejection)) => Decision::Refused(rejection),
@@ -128,7 +160,17 @@ impl<C: Send + Sync + 'static> Policy<C> {
         }
     }
 
-    fn pass(&self, head: &mut Parts) -> Decision<C> {
+    fn pass(
+        &self,
+        head: &mut Parts,
+        observation: Option<Observation>,
+        is_exempt: bool,
+    ) -> Decision<C> {
+        if let Some(observation) = observation {
+            // That of an outer layer.
+            head.extensions.remove::<Observation>();
+            self.observers.passed(is_exempt, &observation);
+        }
         // A token of an outer layer was not verified by the rules of this layer.
         head.extensions.remove::<VerifiedToken<C>>();
         head.extensions.insert(PassedWithoutToken);
@@ -150,6 +192,9 @@ impl<C: Send + Sync + 'static> Policy<C> {
             (!extras.headers.is_empty()).then_some(ResponseHeaders(extras))
         });
         head.extensions.insert(token);
+        if !self.observers.is_empty() {
+            self.observers.accepted(head.extensions.get());
+        }
         let is_inner = head.extensions.insert(LayerOutside).is_some();
         if is_inner {
             head.extensions.remove::<PassedWithoutToken>();
@@ -157,12 +202,15 @@ impl<C: Send + Sync + 'static> Policy<C> {
         Admitted { headers, writes: !is_inner || self.has_own_form }
     }
 
-    /// Keeps what the response needs if the request is refused.
-    pub(crate) fn remember<B, R>(&self, head: &Parts, responder: &R) -> Asked<R::Remembered>
+    /// Keeps what the response and the observers need if the request is refused.
+    pub(crate) fn remember<B, R>(&self, head: &Parts, responder: &R) -> Remembered<R::Remembered>
     where
         R: ResponseForRejection<B>,
     {
-        Asked::new(head, self.grpc_answers, responder)
+        let observation =
+            if self.observers.is_empty() { None } else { head.extensions.get().cloned() };
+        let asked = Asked::new(head, self.grpc_answers, responder);
+        Remembered { asked, observation, is_told: false }
     }
 
     /// The response to a request that this layer refuses. An outer layer may replace it.
@@ -176,23 +224,37 @@ impl<C: Send + Sync + 'static> Policy<C> {
         R: ResponseForRejection<B>,
     {
         if !self.has_own_form && head.extensions.get::<LayerOutside>().is_some() {
-            return response::unwritten(rejection, responder.empty_body());
+            return self.leave_unwritten(rejection, head, responder.empty_body());
         }
         self.write(rejection, self.remember(head, responder), responder)
     }
 
-    /// Writes the response to a refused request, with one log event. No other function does.
+    /// The refusal of this layer for an outer one to write. The observers of this layer are told.
+    fn leave_unwritten<B>(&self, rejection: Rejection, head: &Parts, body: B) -> Response<B> {
+        let is_told = !self.observers.is_empty();
+        self.observers.refused(&rejection, head.extensions.get());
+        let mut response = response::unwritten(rejection, body);
+        if is_told {
+            response.extensions_mut().insert(Told);
+        }
+        response
+    }
+
+    /// Writes the response to a refused request, with one log event, and tells the observers. No other function does.
     pub(crate) fn write<B, R>(
         &self,
         rejection: Rejection,
-        asked: Asked<R::Remembered>,
+        request: Remembered<R::Remembered>,
         responder: &R,
     ) -> Response<B>
     where
         R: ResponseForRejection<B>,
     {
         crate::trace::refused(&rejection);
-        asked.refuse(rejection, responder, &self.challenges)
+        if !request.is_told {
+            self.observers.refused(&rejection, request.observation.as_ref());
+        }
+        request.asked.refuse(rejection, responder, &self.challenges)
     }
 }
 
@@ -221,6 +283,7 @@ impl<C> Clone for Policy<C> {
             optional: self.optional,
             grpc_answers: self.grpc_answers,
             has_own_form: self.has_own_form,
+            observers: self.observers.clone(),
         }
     }
 }

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use http::Response;
 use http::request::Parts;
 
-use crate::authenticate::Policy;
+use crate::authenticate::{Policy, Remembered};
 use crate::rejection::ResponseForRejection;
-use crate::rejection::response::{self, Asked};
+use crate::rejection::response;
 
 /// The data to write a refusal from below. It costs no allocation, unless the responder's memory of the request
 /// does.
 pub(super) struct WayBack<C, R, M> {
     policy: Arc<Policy<C>>,
     responder: Arc<R>,
-    asked: Asked<M>,
+    remembered: Remembered<M>,
 }
 
 impl<C: Send + Sync + 'static, R, M> WayBack<C, R, M> {
@@ -22,17 +22,18 @@ impl<C: Send + Sync + 'static, R, M> WayBack<C, R, M> {
     where
         R: ResponseForRejection<B, Remembered = M>,
     {
-        let asked = policy.remember(head, &**responder);
-        Self { policy: Arc::clone(policy), responder: Arc::clone(responder), asked }
+        let remembered = policy.remember(head, &**responder);
+        Self { policy: Arc::clone(policy), responder: Arc::clone(responder), remembered }
     }
 
     /// The response, or the layer's refusal in its place if the inner service refused.
-    pub(super) fn write<B>(self, response: Response<B>) -> Response<B>
+    pub(super) fn write<B>(mut self, response: Response<B>) -> Response<B>
     where
         R: ResponseForRejection<B, Remembered = M>,
     {
         let Some(rejection) = response::asks_for(&response) else { return response };
-        let mut written = self.policy.write(rejection, self.asked, &*self.responder);
+        self.remembered.note_told(&response);
+        let mut written = self.policy.write(rejection, self.remembered, &*self.responder);
         response::keep_what_was_added(&mut written, response);
         written
     }

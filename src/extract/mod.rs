@@ -1,6 +1,8 @@
 //! Extraction: finds the token of a request.
 
 pub(crate) mod authorization;
+mod issuer_note;
 mod presented_token;
 
+pub(crate) use self::issuer_note::IssuerNote;
 pub use self::presented_token::{PresentedToken, TokenScheme, TokenSource};

@@ -1,10 +1,12 @@
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use http::HeaderValue;
 
 use crate::crypto::constant_time;
 use crate::extract::authorization;
+use crate::extract::issuer_note::IssuerNote;
 use crate::rejection::{Rejection, RejectionKind};
 
 /// A token as the client sent it, not yet verified: its text, its [scheme](TokenScheme), and its
@@ -31,6 +33,8 @@ pub struct PresentedToken {
     range: Range<usize>,
     scheme: TokenScheme,
     source: TokenSource,
+    /// There where somebody observes.
+    note: Option<IssuerNote>,
 }
 
 /// The authentication scheme of a token (RFC 9110 section 11.1).
@@ -70,7 +74,8 @@ impl PresentedToken {
         range: Range<usize>,
         scheme: TokenScheme,
     ) -> Self {
-        Self { value, range, scheme, source: TokenSource::AuthorizationHeader }
+        let source = TokenSource::AuthorizationHeader;
+        Self { value, range, scheme, source, note: None }
     }
 
     /// A bearer token without a request, as from an `Authorization: Bearer` header. Use it for tests, and for
@@ -124,6 +129,18 @@ impl PresentedToken {
     /// ```
     pub fn matches(&self, secret: impl AsRef<[u8]>) -> bool {
         constant_time::are_equal(self.as_bytes(), secret.as_ref())
+    }
+
+    /// Whoever verifies the token notes the issuer here.
+    pub(crate) fn take_note(&mut self, note: IssuerNote) {
+        self.note = Some(note);
+    }
+
+    /// Notes the issuer, as configured, whose verifier has taken the token, for observers.
+    pub(crate) fn note_issuer<'i>(&self, issuer: impl FnOnce() -> Option<&'i Arc<str>>) {
+        if let Some(note) = &self.note {
+            note.set(issuer());
+        }
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

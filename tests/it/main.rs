@@ -32,6 +32,7 @@ mod keys;
 mod layer_order;
 #[cfg(feature = "axum")]
 mod logging;
+mod observe;
 mod properties;
 #[cfg(all(feature = "oidc-discovery", feature = "reqwest-0_13"))]
 mod providers;

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::verify::issuer_set::template::IssuerTemplate;
@@ -27,6 +28,14 @@ impl<C> Issuer<C> {
     /// Empty if its verifier accepts any issuer.
     pub(super) fn names(&self) -> &[String] {
         self.verifier.issuer_names().unwrap_or_default()
+    }
+
+    /// The names that its verifier expects, or the text of the template that made it: no text of a token.
+    pub(super) fn configured_name(&self) -> Option<&Arc<str>> {
+        match &self.template {
+            Some(template) => Some(template.text()),
+            None => self.verifier.rules.issuer().display(),
+        }
     }
 
     pub(super) fn template(&self) -> Option<&IssuerTemplate<C>> {

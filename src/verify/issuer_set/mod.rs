@@ -219,19 +219,29 @@ impl<C: DeserializeOwned> IssuerSet<C> {
     /// set.
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
         let token = Input::Text(token);
-        match self.begin(token)? {
+        match self.begin(token, |_| {})? {
             (_, Step::Done(result)) => result,
             (issuer, Step::Wait(keys)) => self.finish(&issuer, token, keys).await,
         }
     }
 
-    /// Parses the token once, to select the issuer and for its verifier.
-    fn begin(&self, input: Input<'_>) -> Result<(Arc<Issuer<C>>, Step<C>), Rejection> {
+    /// Parses the token once, to select the issuer and for its verifier. `note` is called with the issuer as
+    /// soon as it is selected.
+    fn begin(
+        &self,
+        input: Input<'_>,
+        note: impl Fn(&Issuer<C>),
+    ) -> Result<(Arc<Issuer<C>>, Step<C>), Rejection> {
         let token = input.as_bytes();
+        let select = |payload: &[u8]| {
+            let issuer = self.issuer(&issuer_hint(payload)?)?;
+            note(&issuer);
+            Ok::<_, Rejection>(issuer)
+        };
         let mut scratch = Scratch::new();
         let (issuer, step) = match CompactJws::parse(token, Limits::DEFAULT, &mut scratch) {
             Ok(jws) => {
-                let issuer = self.issuer(&issuer_hint(jws.payload)?)?;
+                let issuer = select(jws.payload)?;
                 issuer.verifier.check_length(token)?;
                 let step = issuer.verifier.begin_parsed(input, &jws, MayWait::Yes);
                 (issuer, step)
@@ -240,7 +250,7 @@ impl<C: DeserializeOwned> IssuerSet<C> {
             // read if the limits of the issuer allow it.
             Err(RejectionKind::TokenTooLong) if token.len() <= self.read().max_token_length() => {
                 let payload = CompactJws::decode_payload(token, &mut scratch)?;
-                let issuer = self.issuer(&issuer_hint(payload)?)?;
+                let issuer = select(payload)?;
                 let step = issuer.verifier.begin(input, MayWait::Yes);
                 (issuer, step)
             }
@@ -275,7 +285,8 @@ where
     C: DeserializeOwned + Send + Sync + 'static,
 {
     fn verify_token(&self, token: &PresentedToken, _: &Parts) -> Verification<C> {
-        match self.begin(Input::Presented(token)) {
+        let note = |issuer: &Issuer<C>| token.note_issuer(|| issuer.configured_name());
+        match self.begin(Input::Presented(token), note) {
             Err(rejection) => Verification::ready(Err(rejection)),
             Ok((_, Step::Done(result))) => Verification::ready(result.map(Accepted::from)),
             Ok((issuer, Step::Wait(keys))) => {

@@ -99,7 +99,7 @@ impl<C> Registry<C> {
 
     /// Removes the templates with this text and the issuers that they made.
     pub(super) fn remove_template(&mut self, text: &str) -> (Vec<IssuerTemplate<C>>, Removed<C>) {
-        let is_of_it = |template: &IssuerTemplate<C>| template.text() == text;
+        let is_of_it = |template: &IssuerTemplate<C>| **template.text() == *text;
         let templates = self.templates.extract_if(.., |template| is_of_it(template)).collect();
         let held = self.by_name.values().chain(&self.unverified);
         let issuers: Vec<_> =

@@ -190,7 +190,7 @@ impl<C> IssuerTemplate<C> {
     }
 
     /// The text of the template.
-    pub(super) fn text(&self) -> &str {
+    pub(super) fn text(&self) -> &Arc<str> {
         &self.text
     }
 

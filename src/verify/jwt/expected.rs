@@ -179,6 +179,14 @@ impl Expected {
         Self::OneOf { values, display }
     }
 
+    /// All values as one text; `None` where any will do.
+    pub(in crate::verify) fn display(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Any => None,
+            Self::OneOf { display, .. } => Some(display),
+        }
+    }
+
     fn checked(self, kind: ConfigErrorKind, what: &str) -> Result<Self, ConfigError> {
         let fault = match &self {
             Self::OneOf { values, .. } if values.is_empty() => {

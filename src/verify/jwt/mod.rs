@@ -310,6 +310,7 @@ where
     C: DeserializeOwned + Send + Sync + 'static,
 {
     fn verify_token(&self, token: &PresentedToken, _: &Parts) -> Verification<C> {
+        token.note_issuer(|| self.rules.issuer().display());
         match self.begin(Input::Presented(token), MayWait::Yes) {
             Step::Done(result) => Verification::ready(result.map(Accepted::from)),
             Step::Wait(keys) => {

@@ -1,0 +1,59 @@
+//! What became of requests, for those who observe a layer.
+
+mod observation;
+mod outcome;
+
+use std::sync::Arc;
+
+pub(crate) use self::observation::Observation;
+pub use self::outcome::Outcome;
+use crate::observe::outcome::Decided;
+use crate::rejection::Rejection;
+
+type Observer = dyn Fn(&Outcome) + Send + Sync;
+
+/// The observers of a layer, called in the order in which they were added.
+#[derive(Clone, Default)]
+pub(crate) struct Observers(Vec<Arc<Observer>>);
+
+impl Observers {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn add(&mut self, observer: impl Fn(&Outcome) + Send + Sync + 'static) {
+        self.0.push(Arc::new(observer));
+    }
+
+    /// Begins to observe a request; `None` where nobody observes.
+    pub(crate) fn begin(&self) -> Option<Observation> {
+        (!self.is_empty()).then(Observation::begin)
+    }
+
+    /// The layer accepted a token.
+    #[cold]
+    pub(crate) fn accepted(&self, observation: Option<&Observation>) {
+        self.tell(Decided::Accepted, observation);
+    }
+
+    /// The layer lets a request pass without a token.
+    #[cold]
+    pub(crate) fn passed(&self, is_exempt: bool, observation: &Observation) {
+        self.tell(if is_exempt { Decided::Exempt } else { Decided::Anonymous }, Some(observation));
+    }
+
+    /// The layer writes a refusal: its own, or that of a part within it.
+    pub(crate) fn refused(&self, rejection: &Rejection, observation: Option<&Observation>) {
+        self.tell(Decided::Refused(rejection.kind()), observation);
+    }
+
+    fn tell(&self, decided: Decided, observation: Option<&Observation>) {
+        if self.is_empty() {
+            return;
+        }
+        let outcome = Outcome::new(decided, observation);
+        for observer in &self.0 {
+            observer(&outcome);
+        }
+    }
+}
