@@ -151,10 +151,11 @@
 //! | `reqwest-0_13` | | the HTTP client (reqwest 0.13, rustls): `JwksUrl::new`, `JwtVerifier::discover`, `KnownIssuer::verifier` |
 //! | `test-util` | | for dev-dependencies: module `test_util`, which makes valid and invalid tokens for tests |
 //! | `tonic-0_14` | | tonic 0.14: `From<Rejection> for tonic::Status` |
-//! | `tracing` | | log events: see [`docs::logging`] |
+//! | `tracing` | | log events, spans of fetches, `record_in_span`: see [`docs::logging`] |
+//! | `metrics` | | metrics by the `metrics` facade: `with_metrics`, fetches, the age of keys: see [`docs::logging`] |
 //!
 //! At least one crypto backend is needed. A feature only adds items: it does not change how the others behave,
-//! except that `tracing` logs. No feature turns on a backend of `jsonwebtoken` or installs its process-wide
+//! except that `tracing` logs and `metrics` counts fetches. No feature turns on a backend of `jsonwebtoken` or installs its process-wide
 //! provider.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -205,6 +206,7 @@ mod extensions;
 mod json_member;
 mod opaque_error;
 mod strict_json;
+mod summary;
 mod trace;
 
 #[cfg(feature = "axum")]
@@ -254,6 +256,7 @@ pub use crate::rejection::{
     EmptyBody, ProblemJson, Rejection, RejectionFn, RejectionKind, RequestSummary,
     ResponseForRejection,
 };
+pub use crate::summary::Summary;
 pub use crate::token::TokenHeader;
 #[cfg(feature = "oidc-discovery")]
 pub use crate::verify::KnownIssuer;

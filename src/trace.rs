@@ -4,6 +4,8 @@
 use std::fmt::Display;
 
 use crate::rejection::Rejection;
+#[cfg(feature = "tracing")]
+use crate::summary::Summary;
 
 /// The event of a refused request.
 #[cfg(feature = "tracing")]
@@ -81,3 +83,53 @@ pub(crate) fn secret_ends_in_line_break() {
 
 #[cfg(not(feature = "tracing"))]
 pub(crate) fn secret_ends_in_line_break() {}
+
+/// The span of a fetch. It has no parent: many requests may wait for it, and it outlives them.
+#[cfg(all(feature = "tracing", feature = "jwks-url"))]
+pub(crate) fn in_fetch_span<F: Future>(
+    source: &str,
+    is_quiet: bool,
+    fetch: F,
+) -> impl Future<Output = F::Output> + use<F> {
+    use tracing::{Instrument, debug_span, field::Empty, info_span};
+
+    fetch.instrument(match is_quiet {
+        // Its name may be made up by an untrusted client.
+        true => {
+            debug_span!(target: "tower_jwt_auth", parent: None, "fetch_keys", source, ok = Empty)
+        }
+        false => {
+            info_span!(target: "tower_jwt_auth", parent: None, "fetch_keys", source, ok = Empty)
+        }
+    })
+}
+
+#[cfg(all(not(feature = "tracing"), feature = "jwks-url"))]
+pub(crate) fn in_fetch_span<F: Future>(_: &str, _: bool, fetch: F) -> F {
+    fetch
+}
+
+/// The fetch of the current span has ended.
+#[cfg(all(feature = "tracing", feature = "jwks-url"))]
+pub(crate) fn fetched(is_ok: bool) {
+    tracing::Span::current().record("ok", is_ok);
+}
+
+#[cfg(all(not(feature = "tracing"), feature = "jwks-url"))]
+pub(crate) fn fetched(_: bool) {}
+
+/// What a layer accepts: once, when it becomes a service. `false` where nobody listens yet.
+#[cfg(feature = "tracing")]
+pub(crate) fn accepts(summary: impl FnOnce() -> Summary) -> bool {
+    let is_heard = tracing::enabled!(target: "tower_jwt_auth", tracing::Level::INFO);
+    if is_heard {
+        let summary = summary();
+        tracing::info!(
+            target: "tower_jwt_auth",
+            accepts = summary.accepts_line(),
+            dangerous = summary.dangers_line(),
+            "a layer accepts tokens"
+        );
+    }
+    is_heard
+}

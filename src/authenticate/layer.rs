@@ -252,14 +252,23 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     }
 
     pub(super) fn policy_mut(&mut self) -> &mut Policy<C> {
-        Arc::make_mut(&mut self.policy)
+        let policy = Arc::make_mut(&mut self.policy);
+        policy.is_to_be_announced();
+        policy
     }
 }
 
-impl<S, C, R> Layer<S> for JwtAuthLayer<C, R> {
+impl<C, R> JwtAuthLayer<C, R> {
+    pub(super) fn policy(&self) -> &Policy<C> {
+        &self.policy
+    }
+}
+
+impl<S, C: 'static, R> Layer<S> for JwtAuthLayer<C, R> {
     type Service = JwtAuth<S, C, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
+        self.policy.announce();
         JwtAuth::new(inner, Arc::clone(&self.policy), Arc::clone(&self.responder))
     }
 }

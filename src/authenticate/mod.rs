@@ -7,6 +7,8 @@ mod service;
 mod way_back;
 
 use std::sync::Arc;
+#[cfg(feature = "tracing")]
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::{fmt, mem};
 
 use http::header::AUTHORIZATION;
@@ -26,6 +28,7 @@ use crate::rejection::grpc::GrpcAnswers;
 use crate::rejection::response;
 use crate::rejection::response::Asked;
 use crate::rejection::{Rejection, RejectionKind, ResponseForRejection};
+use crate::summary::Summary;
 use crate::verify::{
     Accepted, Extras, PendingVerdict, VerificationState, VerifiedToken, VerifyToken, append,
 };
@@ -43,6 +46,12 @@ pub(crate) struct Policy<C> {
     /// another one.
     pub(crate) has_own_form: bool,
     pub(crate) observers: Observers,
+    /// What is recorded in the span of an accepted request.
+    #[cfg(feature = "tracing")]
+    span_fields: Vec<Arc<RecordClaims<C>>>,
+    /// Whether the log has what is accepted.
+    #[cfg(feature = "tracing")]
+    is_announced: AtomicBool,
 }
 
 /// What is kept of a request that may be refused: for the answer, and for observers.
@@ -63,6 +72,8 @@ impl<M> Remembered<M> {
 /// Marks a response, in its extensions, whose refusal the observers of the refusing layer are told of.
 #[derive(Clone)]
 struct Told;
+#[cfg(feature = "tracing")]
+type RecordClaims<C> = dyn Fn(&C) + Send + Sync;
 
 pub(crate) type Predicate = dyn Fn(&Parts) -> bool + Send + Sync;
 
@@ -112,6 +123,10 @@ impl<C: Send + Sync + 'static> Policy<C> {
             grpc_answers: GrpcAnswers::Grpc,
             has_own_form: false,
             observers: Observers::default(),
+            #[cfg(feature = "tracing")]
+            span_fields: Vec::new(),
+            #[cfg(feature = "tracing")]
+            is_announced: AtomicBool::new(false),
         }
     }
 
@@ -191,6 +206,8 @@ impl<C: Send + Sync + 'static> Policy<C> {
             head.extensions.extend(mem::take(&mut extras.extensions));
             (!extras.headers.is_empty()).then_some(ResponseHeaders(extras))
         });
+        #[cfg(feature = "tracing")]
+        self.span_fields.iter().for_each(|record| record(token.claims()));
         head.extensions.insert(token);
         if !self.observers.is_empty() {
             self.observers.accepted(head.extensions.get());
@@ -258,6 +275,37 @@ impl<C: Send + Sync + 'static> Policy<C> {
     }
 }
 
+impl<C: 'static> Policy<C> {
+    /// What is accepted.
+    pub(crate) fn describe(&self) -> Summary {
+        let rule = self.verifier.describe();
+        let summary = rule.unwrap_or_else(|| Summary::new("tokens by a rule of the application"));
+        let also = [
+            (self.optional, "requests without a token"),
+            (self.exempt.is_some(), "requests that are exempt"),
+        ];
+        also.into_iter()
+            .filter(|(is_on, _)| *is_on)
+            .fold(summary, |summary, (_, what)| summary.and(Summary::new(what)))
+    }
+
+    /// The policy is about to be changed: the log does not have what it accepts.
+    pub(crate) fn is_to_be_announced(&mut self) {
+        #[cfg(feature = "tracing")]
+        {
+            self.is_announced = AtomicBool::new(false);
+        }
+    }
+
+    /// Tells the log once what is accepted.
+    pub(crate) fn announce(&self) {
+        #[cfg(feature = "tracing")]
+        if !self.is_announced.load(Ordering::Relaxed) && crate::trace::accepts(|| self.describe()) {
+            self.is_announced.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Marks all `Authorization` values as sensitive, valid or not, of any scheme, so that `Debug` hides them.
 fn mark_sensitive(headers: &mut HeaderMap, refusal: Option<RejectionKind>) {
     let mark = |value: &mut HeaderValue| value.set_sensitive(true);
@@ -284,6 +332,10 @@ impl<C> Clone for Policy<C> {
             grpc_answers: self.grpc_answers,
             has_own_form: self.has_own_form,
             observers: self.observers.clone(),
+            #[cfg(feature = "tracing")]
+            span_fields: self.span_fields.clone(),
+            #[cfg(feature = "tracing")]
+            is_announced: AtomicBool::new(false),
         }
     }
 }

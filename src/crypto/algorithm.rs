@@ -159,6 +159,13 @@ impl FromIterator<Algorithm> for AlgorithmSet {
     }
 }
 
+impl fmt::Display for AlgorithmSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.iter().map(Algorithm::name).collect();
+        f.write_str(&names.join(", "))
+    }
+}
+
 impl fmt::Debug for AlgorithmSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.iter()).finish()

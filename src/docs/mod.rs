@@ -11,7 +11,13 @@
 macro_rules! pages {
     ($($(#[needs($($feature:tt),+)])? $name:ident: $file:literal;)+) => {$(
         #[cfg_attr(
-            all(not(doctest), feature = "axum", feature = "oidc-discovery", feature = "test-util"),
+            all(
+                not(doctest),
+                feature = "axum",
+                feature = "oidc-discovery",
+                feature = "test-util",
+                feature = "tracing"
+            ),
             doc = include_str!("links.txt")
         )]
         #[cfg_attr(any(not(doctest), all($($(feature = $feature),+)?)), doc = include_str!($file))]
@@ -28,7 +34,7 @@ pages! {
     without_a_request: "without_a_request.md";
     #[needs("axum", "test-util", "jwks-url")]
     testing: "testing.md";
-    #[needs("axum")]
+    #[needs("axum", "tracing", "metrics")]
     logging: "logging.md";
     #[needs("axum", "test-util")]
     websockets_and_cookies: "websockets_and_cookies.md";

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::crypto::AlgorithmSet;
 use crate::key::candidates::KeyCandidates;
 use crate::key::generation;
 use crate::key::jwk::{JwkReader, Members, without_bom};
@@ -227,6 +228,11 @@ impl JwkSet {
     /// ready.
     pub fn is_empty(&self) -> bool {
         self.0.keys.is_empty()
+    }
+
+    /// The algorithms of all keys.
+    pub(crate) fn algorithm_set(&self) -> AlgorithmSet {
+        self.keys().flat_map(VerificationKey::algorithms).collect()
     }
 
     /// The keys that may have signed a token with this header.

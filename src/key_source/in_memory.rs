@@ -1,9 +1,11 @@
 //! Keys in memory: one key, a set, several keys.
 
+use crate::crypto::AlgorithmSet;
 use crate::key::{JwkSet, KeyCandidates, VerificationKey};
 use crate::key_source::KeySource;
 use crate::key_source::lookup::{KeyLookup, KeyQuery};
 use crate::key_source::status::KeyStatus;
+use crate::summary::Summary;
 
 impl KeySource for VerificationKey {
     /// Returns the key. A token's `kid` is compared only if the key has one too. The same holds for
@@ -25,6 +27,10 @@ impl KeySource for VerificationKey {
         Some(Self::generation(self).get())
     }
 
+    fn describe(&self) -> Option<Summary> {
+        Some(in_memory(1, self.algorithm_set()))
+    }
+
     fn status(&self) -> KeyStatus {
         KeyStatus::new(true)
     }
@@ -42,9 +48,20 @@ impl KeySource for JwkSet {
         Some(Self::generation(self).get())
     }
 
+    fn describe(&self) -> Option<Summary> {
+        Some(in_memory(self.len(), self.algorithm_set()))
+    }
+
     fn status(&self) -> KeyStatus {
         let mut status = KeyStatus::new(!self.is_empty());
         status.describe(self);
         status
     }
+}
+
+fn in_memory(keys: usize, algorithms: AlgorithmSet) -> Summary {
+    Summary::new(match keys {
+        0 => "in memory (none)".to_owned(),
+        _ => format!("in memory ({keys}: {algorithms})"),
+    })
 }

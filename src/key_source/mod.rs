@@ -26,6 +26,7 @@ pub use self::remote::{Fetch, FetchFuture, FetchRequest, JwksUrl};
 #[cfg(feature = "oidc-discovery")]
 pub(crate) use self::remote::{FetchUrl, HttpHosts, IssuerLocation};
 pub use self::status::KeyStatus;
+use crate::summary::Summary;
 
 /// Where a verifier finds the keys that may have signed a token.
 ///
@@ -107,6 +108,12 @@ pub trait KeySource: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// What the source is, for the line at the start; unknown by default. A source that wraps another one
+    /// forwards this, too: the line names each `dangerous_…` in force.
+    fn describe(&self) -> Option<Summary> {
+        None
+    }
+
     /// What the source reports about itself. By default it is [unknown](KeyStatus::unknown), and
     /// not ready.
     fn status(&self) -> KeyStatus {
@@ -142,6 +149,10 @@ impl<K: KeySource + ?Sized> KeySource for Arc<K> {
 
     fn issuer(&self) -> Option<&str> {
         (**self).issuer()
+    }
+
+    fn describe(&self) -> Option<Summary> {
+        (**self).describe()
     }
 
     fn status(&self) -> KeyStatus {

@@ -1,5 +1,7 @@
 //! What became of requests, for those who observe a layer.
 
+#[cfg(feature = "metrics")]
+pub(crate) mod meters;
 mod observation;
 mod outcome;
 
@@ -14,15 +16,29 @@ type Observer = dyn Fn(&Outcome) + Send + Sync;
 
 /// The observers of a layer, called in the order in which they were added.
 #[derive(Clone, Default)]
-pub(crate) struct Observers(Vec<Arc<Observer>>);
+pub(crate) struct Observers {
+    all: Vec<Arc<Observer>>,
+    #[cfg(feature = "metrics")]
+    is_counted: bool,
+}
 
 impl Observers {
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     pub(crate) fn add(&mut self, observer: impl Fn(&Outcome) + Send + Sync + 'static) {
-        self.0.push(Arc::new(observer));
+        self.all.push(Arc::new(observer));
+    }
+
+    /// Adds the metrics, once.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn add_metrics(&mut self) {
+        if !self.is_counted {
+            self.is_counted = true;
+            meters::describe();
+            self.add(meters::count);
+        }
     }
 
     /// Begins to observe a request; `None` where nobody observes.
@@ -52,7 +68,7 @@ impl Observers {
             return;
         }
         let outcome = Outcome::new(decided, observation);
-        for observer in &self.0 {
+        for observer in &self.all {
             observer(&outcome);
         }
     }

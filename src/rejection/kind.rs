@@ -62,6 +62,19 @@ macro_rules! rejection_kinds {
             /// All reasons, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$kind,)+];
 
+            /// The name of the reason, as in the table: a label, and what the log has as `reason`.
+            ///
+            /// # Example: a label
+            ///
+            /// ```
+            /// use tower_jwt_auth::RejectionKind;
+            ///
+            /// assert_eq!(RejectionKind::WrongAudience.as_str(), "WrongAudience");
+            /// ```
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$kind => stringify!($kind),)+ }
+            }
+
             pub(crate) fn status(self) -> StatusCode {
                 match self { $(Self::$kind => status_code!($status),)+ }
             }

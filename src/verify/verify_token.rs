@@ -8,6 +8,7 @@ use http::request::Parts;
 
 use crate::extract::{PresentedToken, TokenScheme};
 use crate::rejection::Rejection;
+use crate::summary::Summary;
 use crate::verify::accepted::Accepted;
 
 /// Verifies the tokens of requests: a [`JwtVerifier`](crate::JwtVerifier), an
@@ -56,6 +57,12 @@ pub trait VerifyToken<C>: Send + Sync + 'static {
     fn schemes(&self) -> &[TokenScheme] {
         &[TokenScheme::Bearer]
     }
+
+    /// What it accepts, for the line at the start; unknown by default. A type that wraps another verifier
+    /// forwards this, too: the line names each `dangerous_…` in force.
+    fn describe(&self) -> Option<Summary> {
+        None
+    }
 }
 
 impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
@@ -65,6 +72,10 @@ impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
 
     fn schemes(&self) -> &[TokenScheme] {
         (**self).schemes()
+    }
+
+    fn describe(&self) -> Option<Summary> {
+        (**self).describe()
     }
 }
 
@@ -326,5 +337,9 @@ pub struct DangerousAnyBearer;
 impl VerifyToken<()> for DangerousAnyBearer {
     fn verify_token(&self, _: &PresentedToken, _: &Parts) -> Verification<()> {
         Verification::ready(Ok(Accepted::new(())))
+    }
+
+    fn describe(&self) -> Option<Summary> {
+        Some(Summary::new("any bearer token").with_danger("dangerous_any_bearer"))
     }
 }

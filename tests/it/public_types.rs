@@ -51,6 +51,8 @@ fn public_types_are_send_sync_and_clone() {
     cloned::<RequestSummary>();
     cloned::<Rejection>();
     cloned::<RejectionKind>();
+    cloned::<Outcome>();
+    cloned::<Summary>();
     shared::<Box<dyn ResponseForRejection<(), Remembered = ()>>>();
 
     cloned::<JwtVerifier>();

@@ -91,7 +91,9 @@ impl Shared {
         }
         let fetching = state.fetching.take();
         let before = self.held.load_full();
-        let is_quiet = state.is_quiet && before.is_none();
+        let may_be_made_up = state.is_quiet;
+        let is_quiet = may_be_made_up && before.is_none();
+        let is_ok = result.as_ref().map(Result::is_ok);
         let (mut new, mut failed) = (None, None);
         match result {
             None => state.schedule.lose(now),
@@ -120,6 +122,10 @@ impl Shared {
         drop((state, fetching));
 
         let name = self.loader.name();
+        if let Some(is_ok) = is_ok {
+            trace::fetched(is_ok);
+            self.meter_fetch(may_be_made_up, is_ok, new.as_deref().or(before.as_deref()));
+        }
         match (new, failed) {
             (Some(new), _) if before.is_none_or(|before| before.changes != new.changes) => {
                 trace::keys_changed(name, new.changes, new.set.len(), new.set.skipped());
@@ -190,7 +196,9 @@ impl Attempt {
 
     pub(super) fn start(self, runtime: &Handle, shared: &Shared) {
         let (ended, loader) = (self.ended(), Arc::clone(&shared.loader));
-        let task = runtime.spawn(self.run(loader)).abort_handle();
+        let is_quiet = shared.state().is_quiet && shared.held.load().is_none();
+        let fetch = trace::in_fetch_span(shared.loader.name(), is_quiet, self.run(loader));
+        let task = runtime.spawn(fetch).abort_handle();
         if let Some(fetching) = &mut shared.state().fetching
             && fetching.is_by(&ended)
         {

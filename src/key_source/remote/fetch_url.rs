@@ -7,6 +7,7 @@ use std::sync::Arc;
 use url::Url;
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::summary::Summary;
 
 /// The longest URL that is fetched, in bytes.
 const MAX_URL: usize = 2048;
@@ -26,10 +27,20 @@ impl HttpHosts {
         Ok(Self(hosts.collect::<Result<_, _>>()?))
     }
 
+    /// Adds to a summary that they are listed.
+    #[cfg(feature = "oidc-discovery")]
+    pub(super) fn warn(&self, summary: Summary) -> Summary {
+        self.0.iter().fold(summary, |summary, host| summary.with_danger(http_danger(host)))
+    }
+
     /// Whether the URL is at one of these hosts, on any port.
     pub(super) fn allow(&self, url: &Url) -> bool {
         url.host_str().is_some_and(|host| self.0.iter().any(|one| one == without_dot(host)))
     }
+}
+
+fn http_danger(host: &str) -> String {
+    format!("dangerous_allow_http_hosts({host})")
 }
 
 /// The host as it is spelled in a parsed URL.
@@ -115,6 +126,16 @@ impl FetchUrl {
     #[cfg(any(feature = "oidc-discovery", feature = "reqwest-0_13"))]
     pub(super) fn is_https(&self) -> bool {
         self.url.scheme() == "https"
+    }
+
+    /// Adds to a summary that this URL is asked by plain http, if it is.
+    pub(super) fn warn_of_http(&self, summary: Summary) -> Summary {
+        match self.url.host_str() {
+            Some(host) if self.url.scheme() == "http" && !is_loopback(&self.url) => {
+                summary.with_danger(http_danger(without_dot(host)))
+            }
+            _ => summary,
+        }
     }
 
     /// Whether the host is `localhost` or an address outside the public internet.

@@ -68,6 +68,12 @@ impl Held {
         self.loaded_at.elapsed()
     }
 
+    /// When the issuer confirmed the set, since 1970.
+    #[cfg(feature = "metrics")]
+    pub(super) fn confirmed_at(&self) -> Duration {
+        self.loaded_at.since_epoch
+    }
+
     pub(super) fn is_stale(&self, age: Duration) -> bool {
         age >= self.lifetime.fresh
     }

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::key_source::remote::fetch_url::{FetchUrl, HttpHosts};
+use crate::summary::Summary;
 
 /// The name of an issuer, and where its documents are fetched: below its name, or below a base URL.
 #[derive(Clone)]
@@ -67,6 +68,12 @@ impl IssuerLocation {
 
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// For the line at the start.
+    pub(super) fn describe(&self) -> Summary {
+        let summary = Summary::new(format!("by the metadata of {}", self.name));
+        self.http_hosts.warn(summary)
     }
 
     pub(super) fn base(&self) -> &FetchUrl {

@@ -13,6 +13,7 @@ use crate::key_source::remote::http_client::HttpFetch;
 use crate::key_source::remote::key_cache::{KeyCache, LoadKeys, Loading};
 use crate::key_source::status::KeyStatus;
 use crate::key_source::{KeySource, KeyTask};
+use crate::summary::Summary;
 
 /// The keys of an issuer, from the URL of its JWK set (RFC 7517 section 5).
 ///
@@ -201,6 +202,10 @@ impl KeySource for JwksUrl {
 
     fn generation(&self) -> Option<u64> {
         self.cache.generation()
+    }
+
+    fn describe(&self) -> Option<Summary> {
+        Some(self.url.warn_of_http(Summary::new(format!("at {}", self.url.name()))))
     }
 
     fn status(&self) -> KeyStatus {

@@ -153,9 +153,11 @@ impl KeyCache {
             last_error: state.schedule.last_error.clone(),
             ..KeyStatus::new(false)
         };
+        let is_quiet = state.is_quiet;
         drop(state);
         if let Some(held) = held {
             let age = held.age();
+            shared.meter_age(is_quiet, &held);
             status.ready = Some(!held.has_ended(age));
             status.age = Some(age);
             status.stale = held.is_stale(age);

@@ -15,6 +15,7 @@ mod jwks_url;
 mod key_cache;
 #[cfg(feature = "oidc-discovery")]
 mod metadata;
+mod meter;
 #[cfg(feature = "oidc-discovery")]
 mod oidc_discovery;
 #[cfg(feature = "oidc-discovery")]

@@ -12,6 +12,7 @@ use crate::key_source::remote::key_cache::KeyCache;
 use crate::key_source::remote::oidc_loader::OidcLoader;
 use crate::key_source::status::KeyStatus;
 use crate::key_source::{KeySource, KeyTask};
+use crate::summary::Summary;
 #[cfg(feature = "reqwest-0_13")]
 use reqwest::Client;
 
@@ -241,6 +242,10 @@ impl KeySource for OidcDiscovery {
 
     fn issuer(&self) -> Option<&str> {
         Some(self.issuer.name())
+    }
+
+    fn describe(&self) -> Option<Summary> {
+        Some(self.issuer.describe())
     }
 
     fn status(&self) -> KeyStatus {

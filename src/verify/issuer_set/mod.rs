@@ -1,5 +1,6 @@
 //! Several issuers: the `iss` of a token selects the verifier.
 
+mod describe;
 mod entry;
 mod first_fetches;
 mod issuer_hint;
@@ -21,6 +22,7 @@ use crate::claims::RegisteredClaims;
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::extract::PresentedToken;
 use crate::rejection::{Rejection, RejectionKind};
+use crate::summary::Summary;
 use crate::token::{CompactJws, Limits, Scratch};
 use crate::verify::accepted::Accepted;
 use crate::verify::by_name::Input;
@@ -297,6 +299,10 @@ where
                 })
             }
         }
+    }
+
+    fn describe(&self) -> Option<Summary> {
+        Some(self.summary())
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::claims::RegisteredClaims;
 use crate::config_error::ConfigError;
 use crate::key_source::KeySourceError;
+use crate::summary::Summary;
 use crate::token::Limits;
 use crate::verify::issuer_set::unusable;
 use crate::verify::jwt::JwtVerifier;
@@ -192,6 +193,15 @@ impl<C> IssuerTemplate<C> {
     /// The text of the template.
     pub(super) fn text(&self) -> &Arc<str> {
         &self.text
+    }
+
+    /// For the line at the start. Its verifiers are made later, by the application.
+    pub(super) fn summary(&self) -> Summary {
+        let tenants = match &self.allowed {
+            Allowed::Named(tenants) => format!("{} tenants by name", tenants.len()),
+            Allowed::If(_) => "tenants by a predicate".to_owned(),
+        };
+        Summary::new(format!("issuer {} ({tenants})", self.text))
     }
 
     /// Whether a predicate decides: then an untrusted client may have made up the tenant.

@@ -69,6 +69,15 @@ impl Rules {
         &self.issuer
     }
 
+    pub(super) fn audience(&self) -> &Expected {
+        &self.audience
+    }
+
+    /// The claim that is compared in place of the audience.
+    pub(super) fn audience_claim(&self) -> Option<&'static str> {
+        self.audience_claim.in_place_of_audience()
+    }
+
     /// The claims that the rules need beside the registered ones.
     pub(super) fn wanted(&self) -> Wanted {
         Wanted {

@@ -2,6 +2,7 @@
 
 mod captured;
 mod claim_rules;
+mod describe;
 mod expected;
 mod key_status;
 mod read_claims;
@@ -28,6 +29,7 @@ use crate::extract::PresentedToken;
 use crate::key::{KeyCandidates, VerificationKey};
 use crate::key_source::{KeyQuery, KeySource, KeySourceError, LookupState};
 use crate::rejection::{Rejection, RejectionKind};
+use crate::summary::Summary;
 use crate::token::{CompactJws, Limits, Scratch, TokenHeader};
 use crate::verify::accepted::Accepted;
 use crate::verify::by_name::{ByName, Input};
@@ -321,6 +323,10 @@ where
                 })
             }
         }
+    }
+
+    fn describe(&self) -> Option<Summary> {
+        Some(self.summary())
     }
 }
 

@@ -3,6 +3,7 @@
 mod answers;
 #[cfg(feature = "tracing")]
 mod log;
+mod observe;
 mod values;
 
 use std::fmt::{Debug, Display};

@@ -1,3 +1,10 @@
 //! What is seen of a layer from outside: observers, metrics, spans, and the line at the start.
 
+#[cfg(all(feature = "metrics", feature = "oidc-discovery", feature = "test-util"))]
+mod metrics;
 mod outcomes;
+#[cfg(feature = "metrics")]
+pub(crate) mod recorder;
+#[cfg(feature = "tracing")]
+mod spans;
+mod start;

@@ -1,0 +1,123 @@
+use std::fmt;
+
+/// What a verifier, or a whole layer, accepts: the line for the log at the start.
+///
+/// [`VerifyToken::describe`](crate::VerifyToken::describe) and
+/// [`KeySource::describe`](crate::KeySource::describe) return it, and
+/// [`JwtAuthLayer::describe`](crate::JwtAuthLayer::describe) that of a layer. As text it is one line,
+/// whatever the parts hold.
+///
+/// # Example: the line of a verifier
+///
+/// ```
+/// use tower_jwt_auth::{Algorithm, JwtAuthLayer, JwtVerifier, VerificationKey};
+///
+/// let key = VerificationKey::from_secret(b"an example of a secret: 32 octets", Algorithm::HS256)?;
+/// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?
+///     .dangerous_ignore_confirmation();
+/// let layer = JwtAuthLayer::new(verifier);
+/// assert_eq!(
+///     layer.describe().to_string(),
+///     "issuer https://issuer.example, audience https://api.example, algorithms of the keys, \
+///      keys in memory (1: HS256); dangerous: dangerous_ignore_confirmation"
+/// );
+/// # Ok::<(), tower_jwt_auth::ConfigError>(())
+/// ```
+///
+/// # Example: a custom rule
+///
+/// ```
+/// use tower_jwt_auth::Summary;
+///
+/// let summary = Summary::new("API keys of the table `keys`").with_danger("dangerous_accept_test_keys");
+/// assert_eq!(summary.dangers(), ["dangerous_accept_test_keys"]);
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Summary {
+    accepts: Vec<String>,
+    dangers: Vec<String>,
+}
+
+impl Summary {
+    /// So many parts are shown in the line.
+    const MAX_SHOWN: usize = 16;
+
+    /// A summary of one part: what is accepted, in a few words, without a secret.
+    pub fn new(accepts: impl Into<String>) -> Self {
+        Self { accepts: vec![accepts.into()], dangers: Vec::new() }
+    }
+
+    pub(crate) fn empty() -> Self {
+        Self { accepts: Vec::new(), dangers: Vec::new() }
+    }
+
+    /// Adds a weakening that is in force, by the name that it has in the code. One that is there already
+    /// is not added again.
+    #[must_use]
+    pub fn with_danger(mut self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        if !self.dangers.contains(&name) {
+            self.dangers.push(name);
+        }
+        self
+    }
+
+    /// Adds what another summary accepts, and its dangers.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.accepts.extend(other.accepts);
+        other.dangers.into_iter().fold(self, Self::with_danger)
+    }
+
+    /// What is accepted; several parts where any of them will do.
+    pub fn accepts(&self) -> &[String] {
+        &self.accepts
+    }
+
+    /// The weakenings that are in force: the `dangerous_…` calls of the application.
+    pub fn dangers(&self) -> &[String] {
+        &self.dangers
+    }
+
+    /// The line without the dangers.
+    pub(crate) fn accepts_line(&self) -> String {
+        let mut line = one_line(self.accepts.iter().take(Self::MAX_SHOWN), "; ");
+        match self.accepts.len().saturating_sub(Self::MAX_SHOWN) {
+            0 => {}
+            more => line.push_str(&format!("; {more} more")),
+        }
+        line
+    }
+
+    /// The dangers in one line; `None` without any.
+    pub(crate) fn dangers_line(&self) -> Option<String> {
+        (!self.dangers.is_empty()).then(|| one_line(self.dangers.iter(), ", "))
+    }
+}
+
+fn one_line<'a>(parts: impl Iterator<Item = &'a String>, separator: &str) -> String {
+    let line = parts.map(String::as_str).collect::<Vec<_>>().join(separator);
+    match line.contains(char::is_control) {
+        true => line.replace(char::is_control, " "),
+        false => line,
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.accepts_line())?;
+        match self.dangers_line() {
+            Some(dangers) => write!(f, "; dangerous: {dangers}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Summary")
+            .field("accepts", &self.accepts)
+            .field("dangers", &self.dangers)
+            .finish_non_exhaustive()
+    }
+}

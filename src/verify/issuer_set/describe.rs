@@ -1,0 +1,31 @@
+//! What a set accepts, for the line at the start.
+
+use std::sync::Arc;
+
+use crate::summary::Summary;
+use crate::verify::issuer_set::entry::Issuer;
+use crate::verify::issuer_set::{IssuerSet, IssuerTemplate};
+
+impl<C> IssuerSet<C> {
+    /// The issuers and templates that were added, as of now. Those that a template made are not listed: a
+    /// client may have named them.
+    pub(super) fn summary(&self) -> Summary {
+        // Copied first: sources of keys are the application's.
+        let (known, templates) = (self.read().known(), self.read().templates());
+        let mut listed: Vec<Arc<Issuer<C>>> = Vec::new();
+        let mut summary = Summary::empty();
+        for (_, issuer) in known {
+            let is_listed = listed.iter().any(|one| Arc::ptr_eq(one, &issuer));
+            // One that expects several names is there under each of them.
+            if issuer.template().is_none() && !is_listed {
+                summary = summary.and(issuer.verifier.summary());
+                listed.push(issuer);
+            }
+        }
+        let summary = templates.iter().map(IssuerTemplate::summary).fold(summary, Summary::and);
+        match summary.accepts().is_empty() {
+            true => summary.and(Summary::new("no issuer yet")),
+            false => summary,
+        }
+    }
+}
