@@ -80,12 +80,14 @@ async fn serve(flags: &Flags) -> Result<(), String> {
         auth = auth.optional();
     }
 
+    let summary = auth.describe();
     let router = whoami(&verifier).layer(auth.clone());
     let mut servers = vec![("listening on", bind(&flags.listen).await?, router)];
     if let Some(address) = &flags.grpc_listen {
         let router = with_grpc(whoami(&verifier))?.layer(auth);
         servers.push(("grpc listening on", bind(address).await?, router));
     }
+    eprintln!("accepts: {summary}");
     // Starts the first fetch of the keys, before the first token arrives.
     let _ = verifier.key_status();
     run(servers).await.map_err(|error| with_causes(&error))
