@@ -1,5 +1,6 @@
 //! What is seen of a layer from outside: observers, metrics, spans, and the line at the start.
 
+mod below;
 #[cfg(all(feature = "metrics", feature = "oidc-discovery", feature = "test-util"))]
 mod metrics;
 mod outcomes;
