@@ -1,11 +1,10 @@
 use std::fmt;
 
-/// What a verifier, or a whole layer, accepts: the line for the log at the start.
+/// What a verifier or a layer accepts, in one line for the log at the start.
 ///
-/// [`VerifyToken::describe`](crate::VerifyToken::describe) and
-/// [`KeySource::describe`](crate::KeySource::describe) return it, and
-/// [`JwtAuthLayer::describe`](crate::JwtAuthLayer::describe) that of a layer. As text it is one line,
-/// whatever the parts hold.
+/// [`JwtAuthLayer::describe`](crate::JwtAuthLayer::describe) returns that of a layer. Verifiers and key
+/// sources describe themselves: [`VerifyToken::describe`](crate::VerifyToken::describe),
+/// [`KeySource::describe`](crate::KeySource::describe). `Display` writes no control character.
 ///
 /// # Example: the line of a verifier
 ///
@@ -51,8 +50,7 @@ impl Summary {
         Self { accepts: Vec::new(), dangers: Vec::new() }
     }
 
-    /// Adds a weakening that is in force, by the name that it has in the code. One that is there already
-    /// is not added again.
+    /// Adds a weakening that is in force, by its name in the code; each name once.
     #[must_use]
     pub fn with_danger(mut self, name: impl Into<String>) -> Self {
         let name = name.into();
@@ -69,7 +67,7 @@ impl Summary {
         other.dangers.into_iter().fold(self, Self::with_danger)
     }
 
-    /// What is accepted; several parts where any of them will do.
+    /// What is accepted: one text or several, of which any is enough.
     pub fn accepts(&self) -> &[String] {
         &self.accepts
     }

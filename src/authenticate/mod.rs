@@ -22,7 +22,7 @@ use crate::claims::Scope;
 use crate::config_error::ConfigError;
 use crate::extensions::{LayerOutside, NoToken, PassedWithoutToken};
 use crate::extract::{TokenScheme, authorization};
-use crate::observe::{Observation, Observers};
+use crate::observe::{Begun, Observation, Observers};
 use crate::rejection::challenge::Challenges;
 use crate::rejection::grpc::GrpcAnswers;
 use crate::rejection::response;
@@ -58,20 +58,12 @@ pub(crate) struct Policy<C> {
 pub(crate) struct Remembered<M> {
     asked: Asked<M>,
     observation: Option<Observation>,
-    /// Whether the observers of an inner layer are told of the refusal already.
-    is_told: bool,
 }
 
-impl<M> Remembered<M> {
-    /// Takes down whether the observers of an inner layer are told of the refusal in this response.
-    pub(crate) fn note_told<B>(&mut self, response: &Response<B>) {
-        self.is_told = response.extensions().get::<Told>().is_some();
-    }
-}
-
-/// Marks a response, in its extensions, whose refusal the observers of the refusing layer are told of.
+/// Marks a response, in its extensions, whose refusal an inner layer has told to its observers.
 #[derive(Clone)]
-struct Told;
+pub(crate) struct Told;
+
 #[cfg(feature = "tracing")]
 type RecordClaims<C> = dyn Fn(&C) + Send + Sync;
 
@@ -144,29 +136,29 @@ impl<C: Send + Sync + 'static> Policy<C> {
 
     /// Decides about one request.
     pub(crate) fn authenticate(&self, head: &mut Parts) -> Decision<C> {
-        let observation = self.observers.begin();
+        let begun = self.observers.begin();
         let found = authorization::extract(&head.headers, &self.schemes);
         // On every path, and before the predicate runs: the predicate and inner services may print the head.
         mark_sensitive(&mut head.headers, found.as_ref().err().copied());
         if self.exempt.as_ref().is_some_and(|is_exempt| is_exempt(head)) {
-            return self.pass(head, observation, true);
+            return self.pass(head, begun, true);
         }
         let mut token = match found {
             Ok(token) => token,
             Err(RejectionKind::MissingCredentials | RejectionKind::UnsupportedScheme)
                 if self.optional =>
             {
-                return self.pass(head, observation, false);
+                return self.pass(head, begun, false);
             }
             Err(kind) => {
-                if let Some(observation) = observation {
-                    observation.end(&mut head.extensions);
+                if let Some(begun) = begun {
+                    begun.end(&mut head.extensions);
                 }
                 return Decision::Refused(kind.into());
             }
         };
-        if let Some(observation) = observation {
-            observation.follow(&mut token, &mut head.extensions);
+        if let Some(begun) = begun {
+            begun.follow(&mut token, &mut head.extensions);
         }
         match self.verifier.verify_token(&token, head).0 {
             VerificationState::Ready(Ok(accepted)) => Decision::Verified(accepted),
@@ -175,16 +167,11 @@ impl<C: Send + Sync + 'static> Policy<C> {
         }
     }
 
-    fn pass(
-        &self,
-        head: &mut Parts,
-        observation: Option<Observation>,
-        is_exempt: bool,
-    ) -> Decision<C> {
-        if let Some(observation) = observation {
+    fn pass(&self, head: &mut Parts, begun: Option<Begun>, is_exempt: bool) -> Decision<C> {
+        if let Some(begun) = begun {
             // That of an outer layer.
             head.extensions.remove::<Observation>();
-            self.observers.passed(is_exempt, &observation);
+            self.observers.passed(is_exempt, begun);
         }
         // A token of an outer layer was not verified by the rules of this layer.
         head.extensions.remove::<VerifiedToken<C>>();
@@ -227,7 +214,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
         let observation =
             if self.observers.is_empty() { None } else { head.extensions.get().cloned() };
         let asked = Asked::new(head, self.grpc_answers, responder);
-        Remembered { asked, observation, is_told: false }
+        Remembered { asked, observation }
     }
 
     /// The response to a request that this layer refuses. An outer layer may replace it.
@@ -243,7 +230,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
         if !self.has_own_form && head.extensions.get::<LayerOutside>().is_some() {
             return self.leave_unwritten(rejection, head, responder.empty_body());
         }
-        self.write(rejection, self.remember(head, responder), responder)
+        self.write(rejection, self.remember(head, responder), false, responder)
     }
 
     /// The refusal of this layer for an outer one to write. The observers of this layer are told.
@@ -257,18 +244,20 @@ impl<C: Send + Sync + 'static> Policy<C> {
         response
     }
 
-    /// Writes the response to a refused request, with one log event, and tells the observers. No other function does.
+    /// Writes the response to a refused request, with one log event, and tells the observers unless those of
+    /// an inner layer were told. No other function does.
     pub(crate) fn write<B, R>(
         &self,
         rejection: Rejection,
         request: Remembered<R::Remembered>,
+        is_told: bool,
         responder: &R,
     ) -> Response<B>
     where
         R: ResponseForRejection<B>,
     {
         crate::trace::refused(&rejection);
-        if !request.is_told {
+        if !is_told {
             self.observers.refused(&rejection, request.observation.as_ref());
         }
         request.asked.refuse(rejection, responder, &self.challenges)

@@ -8,17 +8,17 @@ use crate::observe::Outcome;
 use crate::summary::Summary;
 
 impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
-    /// Adds an observer: a closure that is told what became of each request. None by default, when nothing
-    /// is measured.
+    /// Adds an observer: a closure that is called with the outcome of each request. None by default; then
+    /// nothing is measured.
     ///
-    /// It is called once when the layer accepts a token, refuses a request, or lets it pass without a
-    /// token: before the inner service is called, and before a refusal is written. When a part within the
-    /// layer refuses a request that the layer has let in (a missing scope, say), that is a further outcome,
-    /// without a [duration](Outcome::duration). Several observers are called in the order in which they were
-    /// added.
+    /// The layer calls it once when it accepts a token, refuses a request, or lets one pass without a token:
+    /// before it calls the inner service, and before it writes a refusal. If a service inside of the layer
+    /// refuses a request later (for a missing scope, for example), that is a second outcome, without a
+    /// [duration](Outcome::duration). The refusal of an inner authentication layer that has observers is for
+    /// these alone. Several observers are called in the order in which they were added.
     ///
-    /// It runs in the task of the request, so it should be quick: count, or send to a channel. A panic in
-    /// it goes on to the server as one of a handler does, and the request gets no further.
+    /// It runs in the task of the request, so it should be quick: count, or send to a channel. A panic in it
+    /// is not caught: the request ends, as with a panic of a handler.
     ///
     /// # Example: an audit log of refusals
     ///
@@ -44,11 +44,11 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
         self
     }
 
-    /// Counts and measures requests by the `metrics` facade; off by default. [The page on
-    /// logging](crate::docs::logging) has the names.
+    /// Counts and measures requests with the `metrics` facade; off by default. [The page on
+    /// logging](crate::docs::logging) lists the names. A further call changes nothing.
     ///
-    /// Install the recorder before: what each metric is about is told to it by this call. Fetches of keys
-    /// and their age are measured without it.
+    /// Install the recorder first: this call gives it the descriptions of the metrics. Fetches of keys are
+    /// measured without this call.
     #[cfg(feature = "metrics")]
     #[must_use]
     pub fn with_metrics(mut self) -> Self {
@@ -56,12 +56,11 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
         self
     }
 
-    /// Records a value of each accepted token in the current tracing span, in a field that the application
-    /// has declared there; none by default. A further call adds a field.
+    /// Records a text of each accepted token in the current tracing span, in a field that the span declares;
+    /// none by default. A further call adds a field.
     ///
-    /// Nothing is recorded where the span has no such field, or the closure returns `None`. The current
-    /// span is that of a layer outside, such as tower-http's `TraceLayer`. A subject is personal data in
-    /// many places.
+    /// Nothing is recorded if the span has no such field, or the closure returns `None`. The current span is
+    /// that of an outer layer, such as tower-http's `TraceLayer`. A subject is often personal data.
     ///
     /// # Example: the subject in the span of the request
     ///
@@ -99,9 +98,9 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
 }
 
 impl<C: 'static, R> JwtAuthLayer<C, R> {
-    /// What the layer accepts, in one line: issuers, audiences, algorithms, and each weakening in force.
+    /// What the layer accepts, in one line: issuers, audiences, algorithms, and each `dangerous_…` in force.
     ///
-    /// With feature `tracing`, it is one `info` event when a first service is made of the layer.
+    /// With feature `tracing`, it is also one `info` event when the layer makes its first service.
     pub fn describe(&self) -> Summary {
         self.policy().describe()
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Response;
 use http::request::Parts;
 
-use crate::authenticate::{Policy, Remembered};
+use crate::authenticate::{Policy, Remembered, Told};
 use crate::rejection::ResponseForRejection;
 use crate::rejection::response;
 
@@ -27,13 +27,13 @@ impl<C: Send + Sync + 'static, R, M> WayBack<C, R, M> {
     }
 
     /// The response, or the layer's refusal in its place if the inner service refused.
-    pub(super) fn write<B>(mut self, response: Response<B>) -> Response<B>
+    pub(super) fn write<B>(self, response: Response<B>) -> Response<B>
     where
         R: ResponseForRejection<B, Remembered = M>,
     {
         let Some(rejection) = response::asks_for(&response) else { return response };
-        self.remembered.note_told(&response);
-        let mut written = self.policy.write(rejection, self.remembered, &*self.responder);
+        let is_told = response.extensions().get::<Told>().is_some();
+        let mut written = self.policy.write(rejection, self.remembered, is_told, &*self.responder);
         response::keep_what_was_added(&mut written, response);
         written
     }

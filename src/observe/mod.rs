@@ -1,4 +1,4 @@
-//! What became of requests, for those who observe a layer.
+//! Observers of a layer: what it decided about requests.
 
 #[cfg(feature = "metrics")]
 pub(crate) mod meters;
@@ -7,7 +7,7 @@ mod outcome;
 
 use std::sync::Arc;
 
-pub(crate) use self::observation::Observation;
+pub(crate) use self::observation::{Begun, Observation};
 pub use self::outcome::Outcome;
 use crate::observe::outcome::Decided;
 use crate::rejection::Rejection;
@@ -42,8 +42,8 @@ impl Observers {
     }
 
     /// Begins to observe a request; `None` where nobody observes.
-    pub(crate) fn begin(&self) -> Option<Observation> {
-        (!self.is_empty()).then(Observation::begin)
+    pub(crate) fn begin(&self) -> Option<Begun> {
+        (!self.is_empty()).then(Begun::now)
     }
 
     /// The layer accepted a token.
@@ -54,11 +54,12 @@ impl Observers {
 
     /// The layer lets a request pass without a token.
     #[cold]
-    pub(crate) fn passed(&self, is_exempt: bool, observation: &Observation) {
-        self.tell(if is_exempt { Decided::Exempt } else { Decided::Anonymous }, Some(observation));
+    pub(crate) fn passed(&self, is_exempt: bool, begun: Begun) {
+        let decided = if is_exempt { Decided::Exempt } else { Decided::Anonymous };
+        self.tell(decided, Some(&begun.observation(None)));
     }
 
-    /// The layer writes a refusal: its own, or that of a part within it.
+    /// The layer writes a refusal: its own, or that of a service inside of it.
     pub(crate) fn refused(&self, rejection: &Rejection, observation: Option<&Observation>) {
         self.tell(Decided::Refused(rejection.kind()), observation);
     }

@@ -7,46 +7,57 @@ use http::Extensions;
 use crate::clock::monotonic;
 use crate::extract::{IssuerNote, PresentedToken, TokenScheme};
 
-/// What is known of a request that is observed. It travels in the extensions of the request: it is there
-/// from the moment in which the layer has found a token, or has refused for want of one.
+/// The data about an observed request. It is in the request's extensions as soon as the layer has found a token,
+/// or refuses the request without one. One pointer, since a response future may hold it.
 #[derive(Clone)]
-pub(crate) struct Observation {
+pub(crate) struct Observation(Arc<Observed>);
+
+struct Observed {
     began_at: Instant,
     token: Option<(TokenScheme, IssuerNote)>,
-    is_decided: Arc<AtomicBool>,
+    is_decided: AtomicBool,
+}
+
+/// A request whose token the layer still looks for.
+pub(crate) struct Begun(Instant);
+
+impl Begun {
+    pub(super) fn now() -> Self {
+        Self(monotonic())
+    }
+
+    /// The layer verifies this token, and its verifier notes the issuer.
+    #[cold]
+    pub(crate) fn follow(self, token: &mut PresentedToken, extensions: &mut Extensions) {
+        let note = IssuerNote::default();
+        token.take_note(note.clone());
+        extensions.insert(self.observation(Some((token.scheme(), note))));
+    }
+
+    /// The layer refuses the request without a token to verify.
+    #[cold]
+    pub(crate) fn end(self, extensions: &mut Extensions) {
+        extensions.insert(self.observation(None));
+    }
+
+    pub(super) fn observation(self, token: Option<(TokenScheme, IssuerNote)>) -> Observation {
+        let is_decided = AtomicBool::new(false);
+        Observation(Arc::new(Observed { began_at: self.0, token, is_decided }))
+    }
 }
 
 impl Observation {
-    pub(super) fn begin() -> Self {
-        Self { began_at: monotonic(), token: None, is_decided: Arc::default() }
-    }
-
-    /// The layer goes on with this token, whose verifier notes the issuer.
-    #[cold]
-    pub(crate) fn follow(mut self, token: &mut PresentedToken, extensions: &mut Extensions) {
-        let note = IssuerNote::default();
-        token.take_note(note.clone());
-        self.token = Some((token.scheme(), note));
-        extensions.insert(self);
-    }
-
-    /// The layer refuses the request for want of a token that it could verify.
-    #[cold]
-    pub(crate) fn end(self, extensions: &mut Extensions) {
-        extensions.insert(self);
-    }
-
     pub(super) fn scheme(&self) -> Option<TokenScheme> {
-        self.token.as_ref().map(|(scheme, _)| *scheme)
+        self.0.token.as_ref().map(|(scheme, _)| *scheme)
     }
 
     pub(super) fn issuer(&self) -> Option<Arc<str>> {
-        self.token.as_ref().and_then(|(_, note)| note.issuer())
+        self.0.token.as_ref().and_then(|(_, note)| note.issuer())
     }
 
-    /// How long the layer took to decide. `None` once it has decided: what comes then is a part within it.
+    /// The time that the layer took to decide. `None` from the second call on: then a service inside decides.
     pub(super) fn decide(&self) -> Option<Duration> {
-        let is_first = !self.is_decided.swap(true, Ordering::Relaxed);
-        is_first.then(|| monotonic().saturating_duration_since(self.began_at))
+        let is_first = !self.0.is_decided.swap(true, Ordering::Relaxed);
+        is_first.then(|| monotonic().saturating_duration_since(self.0.began_at))
     }
 }

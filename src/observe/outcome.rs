@@ -6,12 +6,12 @@ use crate::extract::TokenScheme;
 use crate::observe::observation::Observation;
 use crate::rejection::RejectionKind;
 
-/// What became of a request, for an [observer](crate::JwtAuthLayer::on_outcome).
+/// What a layer decided about a request, for an [observer](crate::JwtAuthLayer::on_outcome).
 ///
-/// It holds nothing that the client sent: no token, no claim, no path. The issuer is the text of the
-/// configuration, so each value of an outcome is one of a set that the application knows.
+/// It contains nothing that the client sent: no token, no claim, no path. The issuer is text of the
+/// configuration.
 ///
-/// # Example: alarm when many signatures do not hold
+/// # Example: count forged tokens
 ///
 /// ```
 /// use std::sync::Arc;
@@ -68,24 +68,24 @@ impl Outcome {
         self.decided == Decided::Accepted
     }
 
-    /// Whether the request is refused, by the layer or by a part within it.
+    /// Whether the request is refused, by the layer or by a service inside of it.
     pub fn is_refused(&self) -> bool {
         self.kind().is_some()
     }
 
-    /// Whether the request passed without a token, since the layer is
+    /// Whether the request passed without a token because the layer is
     /// [optional](crate::JwtAuthLayer::optional).
     pub fn is_anonymous(&self) -> bool {
         self.decided == Decided::Anonymous
     }
 
-    /// Whether the request passed without a look at its token, since it is
+    /// Whether the request passed without a look at its token because it is
     /// [exempt](crate::JwtAuthLayer::exempt).
     pub fn is_exempt(&self) -> bool {
         self.decided == Decided::Exempt
     }
 
-    /// One of `accepted`, `refused`, `anonymous` and `exempt`: a label.
+    /// One of `accepted`, `refused`, `anonymous` and `exempt`: for a label.
     pub fn as_str(&self) -> &'static str {
         match self.decided {
             Decided::Accepted => "accepted",
@@ -95,13 +95,12 @@ impl Outcome {
         }
     }
 
-    /// The issuer whose verifier took the token, as the configuration writes it: `a or b` for a verifier
-    /// that expects one of two, and the text of the template for an issuer of an
-    /// [`IssuerTemplate`](crate::IssuerTemplate). Only the token of an accepted request is proven to come
-    /// from it.
+    /// The issuer whose verifier took the token, as configured: `a or b` for a verifier that expects one of
+    /// two, and the text of the template for an issuer of an [`IssuerTemplate`](crate::IssuerTemplate). It is
+    /// verified only if the token was accepted.
     ///
-    /// `None` without a token, for an issuer that is not in an [`IssuerSet`](crate::IssuerSet), and where
-    /// the rule of the application knows no issuer.
+    /// `None` without a token, for an issuer that is not in the [`IssuerSet`](crate::IssuerSet), and for a
+    /// custom rule.
     pub fn issuer(&self) -> Option<&str> {
         self.issuer.as_deref()
     }
@@ -111,11 +110,11 @@ impl Outcome {
         self.scheme
     }
 
-    /// How long the layer took to decide, from its call on, with all that was waited for: the keys, a check
-    /// of the application. By the monotonic clock.
+    /// The time from the call of the layer to its decision, including waits for keys and checks, by the
+    /// monotonic clock.
     ///
-    /// `None` when a part within the layer refuses the request: the layer has decided before, in an outcome
-    /// of its own.
+    /// `None` if a service inside of the layer refuses the request: the decision of the layer was an outcome
+    /// before.
     pub fn duration(&self) -> Option<Duration> {
         self.duration
     }

@@ -103,7 +103,7 @@ async fn age_of_keys_rises_during_an_outage() {
     let last = *ages.last().unwrap();
     assert!(ages.len() == 2 && ages[0] < 1.0 && (100.0..102.0).contains(&last), "{ages:?}");
 
-    let now = u32::try_from(SystemClock.now().unix_seconds()).unwrap().into();
+    let now: f64 = u32::try_from(SystemClock.now().unix_seconds()).unwrap().into();
     let confirmed = kept.values(CONFIRMED, &source);
     assert!(confirmed.iter().all(|at| (now - 60.0..now + 1.0).contains(at)), "{confirmed:?}");
     assert!(confirmed.iter().all(|at| *at == confirmed[0]), "{confirmed:?}");
