@@ -235,7 +235,7 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// [`without_grpc`](Self::without_grpc).
     #[must_use]
     pub fn with_grpc_web(mut self) -> Self {
-        self.policy_mut().grpc_answers = GrpcAnswers::GrpcAndWeb;
+        self.policy_mut().set_grpc_answers(GrpcAnswers::GrpcAndWeb);
         self
     }
 
@@ -247,7 +247,7 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// `auth_request`, Envoy `ext_authz` over HTTP, Traefik `ForwardAuth`).
     #[must_use]
     pub fn without_grpc(mut self) -> Self {
-        self.policy_mut().grpc_answers = GrpcAnswers::Never;
+        self.policy_mut().set_grpc_answers(GrpcAnswers::Never);
         self
     }
 

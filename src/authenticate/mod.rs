@@ -26,7 +26,7 @@ use crate::observe::{Begun, Observation, Observers};
 use crate::rejection::challenge::Challenges;
 use crate::rejection::grpc::GrpcAnswers;
 use crate::rejection::response;
-use crate::rejection::response::Asked;
+use crate::rejection::response::{Asked, Unwritten};
 use crate::rejection::{Rejection, RejectionKind, ResponseForRejection};
 use crate::summary::Summary;
 use crate::verify::{
@@ -126,6 +126,11 @@ impl<C: Send + Sync + 'static> Policy<C> {
         self.challenges = Arc::new(self.challenges.with_realm(realm)?);
         self.has_own_form = true;
         Ok(())
+    }
+
+    pub(crate) fn set_grpc_answers(&mut self, answers: GrpcAnswers) {
+        self.grpc_answers = answers;
+        self.has_own_form = true;
     }
 
     pub(crate) fn set_scope(&mut self, scope: Option<Scope>) -> Result<(), ConfigError> {
@@ -230,14 +235,17 @@ impl<C: Send + Sync + 'static> Policy<C> {
         if !self.has_own_form && head.extensions.get::<LayerOutside>().is_some() {
             return self.leave_unwritten(rejection, head, responder.empty_body());
         }
-        self.write(rejection, self.remember(head, responder), false, responder)
+        let unwritten = Unwritten { rejection, is_logged: false };
+        self.write(unwritten, self.remember(head, responder), false, responder)
     }
 
-    /// The refusal of this layer for an outer one to write. The observers of this layer are told.
+    /// The refusal of this layer for an outer one to write. This layer logs it, since services in between may
+    /// replace the response, and tells its own observers.
     fn leave_unwritten<B>(&self, rejection: Rejection, head: &Parts, body: B) -> Response<B> {
         let is_told = !self.observers.is_empty();
         self.observers.refused(&rejection, head.extensions.get());
-        let mut response = response::unwritten(rejection, body);
+        crate::trace::refused(&rejection);
+        let mut response = response::unwritten_and_logged(rejection, body);
         if is_told {
             response.extensions_mut().insert(Told);
         }
@@ -248,7 +256,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
     /// an inner layer were told. No other function does.
     pub(crate) fn write<B, R>(
         &self,
-        rejection: Rejection,
+        Unwritten { rejection, is_logged }: Unwritten,
         request: Remembered<R::Remembered>,
         is_told: bool,
         responder: &R,
@@ -256,7 +264,9 @@ impl<C: Send + Sync + 'static> Policy<C> {
     where
         R: ResponseForRejection<B>,
     {
-        crate::trace::refused(&rejection);
+        if !is_logged {
+            crate::trace::refused(&rejection);
+        }
         if !is_told {
             self.observers.refused(&rejection, request.observation.as_ref());
         }

@@ -31,9 +31,9 @@ impl<C: Send + Sync + 'static, R, M> WayBack<C, R, M> {
     where
         R: ResponseForRejection<B, Remembered = M>,
     {
-        let Some(rejection) = response::asks_for(&response) else { return response };
+        let Some(unwritten) = response::asks_for(&response) else { return response };
         let is_told = response.extensions().get::<Told>().is_some();
-        let mut written = self.policy.write(rejection, self.remembered, is_told, &*self.responder);
+        let mut written = self.policy.write(unwritten, self.remembered, is_told, &*self.responder);
         response::keep_what_was_added(&mut written, response);
         written
     }

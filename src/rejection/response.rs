@@ -3,8 +3,8 @@
 use std::mem;
 
 use http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
-    ETAG, LAST_MODIFIED, RETRY_AFTER, TRAILER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
+    ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, LINK, RETRY_AFTER, SET_COOKIE, VARY,
+    WWW_AUTHENTICATE,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
@@ -12,6 +12,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use crate::rejection::challenge::Challenges;
 use crate::rejection::grpc::{GrpcAnswers, MediaType};
 use crate::rejection::responder::ResponseForRejection;
+#[cfg(feature = "tonic-0_14")]
+use crate::rejection::tonic_0_14;
 use crate::rejection::{Rejection, challenge, grpc};
 
 /// What is kept of a request, so that a refusal can be written after its head was consumed. For a responder
@@ -63,34 +65,50 @@ impl<M> Asked<M> {
     }
 }
 
-/// Marks a response, in its extensions, whose refusal an authentication layer still has to write. A response
-/// that is written carries only the [`Rejection`].
+/// A refusal in the extensions of a response, which an authentication layer still has to write. A response that
+/// is written carries only the [`Rejection`].
 #[derive(Clone)]
-struct Unwritten(Rejection);
+pub(crate) struct Unwritten {
+    pub(crate) rejection: Rejection,
+    /// Whether the log has it.
+    pub(crate) is_logged: bool,
+}
 
 /// The refusal of a service inside of an authentication layer, which replaces this response. Without a layer
 /// the response is complete too: the status, and the challenge with the default realm.
 pub(crate) fn unwritten<B>(rejection: Rejection, body: B) -> Response<B> {
+    unwritten_response(Unwritten { rejection, is_logged: false }, body)
+}
+
+/// The same, of an inner authentication layer, which has logged it.
+pub(crate) fn unwritten_and_logged<B>(rejection: Rejection, body: B) -> Response<B> {
+    unwritten_response(Unwritten { rejection, is_logged: true }, body)
+}
+
+fn unwritten_response<B>(unwritten: Unwritten, body: B) -> Response<B> {
+    let rejection = &unwritten.rejection;
     let mut response = Response::new(body);
     *response.status_mut() = rejection.status();
-    complete_headers(response.headers_mut(), &rejection, &Challenges::default_realm());
+    complete_headers(response.headers_mut(), rejection, &Challenges::default_realm());
     response.extensions_mut().insert(rejection.clone());
-    response.extensions_mut().insert(Unwritten(rejection));
+    response.extensions_mut().insert(unwritten);
     response
 }
 
 /// The refusal in a response that still has to be written; `None` for any other response. If a service in
 /// between changed the status, it replaced the refusal by something else, such as a redirect: also `None`.
-pub(crate) fn asks_for<B>(response: &Response<B>) -> Option<Rejection> {
+pub(crate) fn asks_for<B>(response: &Response<B>) -> Option<Unwritten> {
     if response.extensions().is_empty() {
         return None;
     }
-    if let Some(Unwritten(rejection)) = response.extensions().get() {
-        return (response.status() == rejection.status()).then(|| rejection.clone());
+    if let Some(unwritten) = response.extensions().get::<Unwritten>() {
+        let is_unchanged = response.status() == unwritten.rejection.status();
+        return is_unchanged.then(|| unwritten.clone());
     }
     #[cfg(feature = "tonic-0_14")]
     {
-        crate::rejection::tonic_0_14::rejection_of(response.extensions().get()?)
+        let rejection = tonic_0_14::rejection_of(response)?;
+        Some(Unwritten { rejection, is_logged: false })
     }
     #[cfg(not(feature = "tonic-0_14"))]
     None
@@ -101,38 +119,61 @@ pub(crate) fn asks_for<B>(response: &Response<B>) -> Option<Rejection> {
 pub(crate) fn keep_what_was_added<B>(written: &mut Response<B>, replaced: Response<B>) {
     let (mut replaced, _) = replaced.into_parts();
     replaced.extensions.remove::<Unwritten>();
+    // Its source would ask an outer layer to write the refusal again.
+    #[cfg(feature = "tonic-0_14")]
+    replaced.extensions.remove::<tonic::Status>();
     replaced.extensions.extend(mem::take(written.extensions_mut()));
     *written.extensions_mut() = replaced.extensions;
-    for name in OF_THE_ANSWER {
-        replaced.headers.remove(name);
-    }
-    for name in written.headers().keys() {
-        replaced.headers.remove(name);
-    }
+
+    let headers = written.headers_mut();
+    let is_grpc = headers.contains_key(grpc::GRPC_STATUS);
     for name in replaced.headers.keys() {
+        let is_dropped = describes_the_response(name.as_str())
+            || (!is_grpc && name.as_str().starts_with("grpc-"))
+            || (headers.contains_key(name) && !is_list(name));
+        if is_dropped {
+            continue;
+        }
         for value in replaced.headers.get_all(name) {
-            append(written.headers_mut(), name, value.clone());
+            let is_bearer = name == WWW_AUTHENTICATE && challenge::names_bearer(value.as_bytes());
+            if !is_bearer && headers.get_all(name).iter().all(|there| there != value) {
+                append(headers, name, value.clone());
+            }
         }
     }
 }
 
-/// Header fields that describe the replaced response or its body.
-const OF_THE_ANSWER: [HeaderName; 14] = [
-    CACHE_CONTROL,
-    CONTENT_ENCODING,
-    CONTENT_LANGUAGE,
-    CONTENT_LENGTH,
-    CONTENT_RANGE,
-    CONTENT_TYPE,
-    ETAG,
-    LAST_MODIFIED,
-    RETRY_AFTER,
-    TRAILER,
-    TRANSFER_ENCODING,
-    WWW_AUTHENTICATE,
-    grpc::GRPC_STATUS,
-    grpc::GRPC_MESSAGE,
-];
+/// Whether a field may have several values, from several services.
+fn is_list(name: &HeaderName) -> bool {
+    [SET_COOKIE, VARY, LINK, WWW_AUTHENTICATE, ACCESS_CONTROL_EXPOSE_HEADERS].contains(name)
+}
+
+/// Whether a header field describes the replaced response or its body.
+fn describes_the_response(name: &str) -> bool {
+    let of_the_body = name.starts_with("content-") && !name.starts_with("content-security-policy");
+    of_the_body
+        || matches!(
+            name,
+            "accept-ranges"
+                | "age"
+                | "cache-control"
+                | "cdn-cache-control"
+                | "digest"
+                | "etag"
+                | "expires"
+                | "grpc-encoding"
+                | "grpc-message"
+                | "grpc-status"
+                | "last-modified"
+                | "repr-digest"
+                | "retry-after"
+                | "signature"
+                | "signature-input"
+                | "surrogate-control"
+                | "trailer"
+                | "transfer-encoding"
+        )
+}
 
 /// Adds the header fields of every refusal that the response lacks.
 pub(crate) fn complete_headers(
@@ -146,9 +187,13 @@ pub(crate) fn complete_headers(
     if !has_bearer && let Some(challenge) = challenges.challenge(rejection) {
         append(headers, &WWW_AUTHENTICATE, challenge);
     }
-    headers.entry(CACHE_CONTROL).or_insert(const { HeaderValue::from_static("no-store") });
-    if let Some(seconds) = rejection.retry_after_seconds() {
-        headers.entry(RETRY_AFTER).or_insert_with(|| HeaderValue::from(seconds));
+    if !headers.contains_key(CACHE_CONTROL) {
+        append(headers, &CACHE_CONTROL, const { HeaderValue::from_static("no-store") });
+    }
+    if let Some(seconds) = rejection.retry_after_seconds()
+        && !headers.contains_key(RETRY_AFTER)
+    {
+        append(headers, &RETRY_AFTER, HeaderValue::from(seconds));
     }
 }
 

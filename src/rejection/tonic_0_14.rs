@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use http::StatusCode;
 use tonic::{Code, Status};
 
 use crate::rejection::Rejection;
@@ -39,8 +40,16 @@ impl From<Rejection> for Status {
     }
 }
 
-/// The rejection that a status was made from; `None` if the code was changed.
-pub(super) fn rejection_of(status: &Status) -> Option<Rejection> {
+/// The rejection in a response that tonic made from its status. `None` if the application or a service in
+/// between changed the code or the message: then it says something else.
+pub(super) fn rejection_of<B>(response: &http::Response<B>) -> Option<Rejection> {
+    let status: &Status = response.extensions().get()?;
     let rejection: &Rejection = status.source()?.downcast_ref()?;
-    (status.code() == Code::from(rejection.grpc_status())).then(|| rejection.clone())
+    let sent = Status::from_header_map(response.headers())?;
+    let is_it = |status: &Status| {
+        status.code() == Code::from(rejection.grpc_status())
+            && status.message() == rejection.description()
+    };
+    let is_unchanged = response.status() == StatusCode::OK && is_it(status) && is_it(&sent);
+    is_unchanged.then(|| rejection.clone())
 }
