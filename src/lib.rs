@@ -1,6 +1,6 @@
 //! A Tower layer that verifies the bearer token of each request. An accepted request carries typed claims in
-//! its extensions. A refused request gets the correct response: a status and a challenge over HTTP, a status
-//! over gRPC. The layer works with axum, tonic, hyper and any other HTTP stack on Tower.
+//! its extensions. A refused request gets the correct response: over HTTP a status and, unless it is 503, a
+//! challenge; over gRPC a gRPC status. The layer works with axum, tonic, hyper and any other HTTP stack on Tower.
 //!
 //! # Example: an API with axum
 //!
@@ -98,14 +98,15 @@
 //!
 //! # How a request is verified
 //!
-//! The layer reads the head of a request only. These are the stages, in this order:
+//! The layer reads the head of a request only. It goes through these stages in this order; the last two are the
+//! alternatives at the end:
 //!
 //! | stage | what happens | type |
 //! |---|---|---|
 //! | extraction | finds the one token in `Authorization` | [`PresentedToken`] |
 //! | compact JWS | splits the token and reads its header | [`TokenHeader`] |
 //! | key look-up | finds the keys for the header | [`KeySource`] |
-//! | signature | checks it with a key that is bound to its algorithm | [`VerificationKey`] |
+//! | signature | checks the signature, with a key that is bound to the token's algorithm | [`VerificationKey`] |
 //! | claim rules | checks issuer, audience, times and the application's rules | [`JwtVerifier`] |
 //! | success | puts the claims into the request's extensions | [`VerifiedToken`] |
 //! | refusal | writes the response | [`Rejection`] |
@@ -146,8 +147,8 @@
 //! | `jsonwebtoken-11` | | the same for `jsonwebtoken` 11 |
 //! | `axum` | | axum 0.8: extractors of [`VerifiedToken`] and [`PresentedToken`], `IntoResponse for Rejection` |
 //! | `issuer` | | `TokenIssuer` and `SigningKey`: issues tokens, signed by aws-lc-rs |
-//! | `jwks-url` | | `JwksUrl`: keys from a URL, refreshed in the background by any HTTP client (`Fetch`); adds tokio |
-//! | `oidc-discovery` | | `OidcDiscovery`, `JwtVerifier::discover_with`, `KnownIssuer`: finds the keys by the issuer's metadata |
+//! | `jwks-url` | | `JwksUrl`: keys from a URL, refreshed in the background with any HTTP client (`Fetch`); adds tokio |
+//! | `oidc-discovery` | | `OidcDiscovery`, `JwtVerifier::discover_with`, `KnownIssuer`: finds the keys through the issuer's metadata |
 //! | `reqwest-0_13` | | the HTTP client (reqwest 0.13, rustls): `JwksUrl::new`, `JwtVerifier::discover`, `KnownIssuer::verifier` |
 //! | `test-util` | | for dev-dependencies: module `test_util`, which makes valid and invalid tokens for tests |
 //! | `tonic-0_14` | | tonic 0.14: `From<Rejection> for tonic::Status` |

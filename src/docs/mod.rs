@@ -26,7 +26,7 @@ macro_rules! pages {
 }
 
 pages! {
-    #[needs("axum", "oidc-discovery", "test-util")]
+    #[needs("axum", "oidc-discovery", "reqwest-0_13")]
     axum: "axum.md";
     tonic: "tonic.md";
     hyper: "hyper.md";
