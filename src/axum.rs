@@ -55,11 +55,11 @@ impl IntoResponse for MissingLayer {
 }
 
 impl IntoResponse for Rejection {
-    /// A response that the outermost authentication layer replaces by its own refusal, with its realm, its
-    /// responder, its gRPC form and its log event. See "Refusals from below" at
-    /// [`JwtAuthLayer`](crate::JwtAuthLayer).
+    /// A response that the outermost authentication layer replaces with its own refusal: see [Refusals from
+    /// below](crate::JwtAuthLayer#refusals-from-below).
     ///
-    /// Without a layer it is the status and the challenge, with the default realm and an empty body.
+    /// Without a layer the response has the status, except for 503 a challenge with the default realm, and an
+    /// empty body.
     ///
     /// # Example: a handler refuses
     ///
@@ -156,9 +156,9 @@ where
     }
 }
 
-/// The text of the verified token, to forward it to another service. It needs a layer around the handler, which
-/// verified the token. It is read from the `Authorization` header, so no service in between may change that
-/// header.
+/// The text of the verified token, to forward it to another service. The extractor needs a layer around the
+/// handler that has verified the token. It reads the text from the `Authorization` header, so no service
+/// between the layer and the handler may change that header.
 impl<S: Send + Sync> FromRequestParts<S> for PresentedToken {
     type Rejection = ExtractorRejection;
 

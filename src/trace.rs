@@ -72,7 +72,8 @@ pub(crate) fn first_fetch_failed(source: &str, failures: u32, error: &str) {
 #[cfg(all(not(feature = "tracing"), feature = "jwks-url"))]
 pub(crate) fn first_fetch_failed(_: &str, _: u32, _: &str) {}
 
-/// A secret is a text that ends in a line break; the issuer's copy may not have it.
+/// The event of a secret that is a text and ends in a line break: the issuer's copy may not have
+/// the line break.
 #[cfg(feature = "tracing")]
 pub(crate) fn secret_ends_in_line_break() {
     tracing::warn!(

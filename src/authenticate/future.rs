@@ -66,8 +66,8 @@ pin_project! {
     }
 }
 
-/// A request that waits for its verification, with all that it needs afterwards. Boxed, so that the future of
-/// a request that does not wait stays small.
+/// A request that waits for its verification, with the data that is needed afterwards. It is boxed, so that
+/// the future of a request that does not wait stays small.
 pub(crate) struct Waiting<S, C, R, ReqB> {
     pub(crate) verdict: PendingVerdict<C>,
     /// The instance that was polled ready.
@@ -121,7 +121,8 @@ where
                     if let (Some(headers), Ok(response)) = (headers.take(), &mut response) {
                         headers.add_to(response.headers_mut());
                     }
-                    // Drops the inner future: what it holds, such as a permit, is released with the response.
+                    // Drops the inner future, so that its resources (such as a permit) are released with the
+                    // response.
                     state.set(State::Done);
                     return Poll::Ready(response);
                 }

@@ -19,14 +19,14 @@ use crate::verify::VerifyToken;
 /// [`VerifiedToken<C>`](crate::VerifiedToken). `C` is the type of the claims. `R` writes the responses of
 /// refused HTTP requests. A layer fits any service, body and framework, and is cheap to clone.
 ///
-/// A request needs exactly one `Authorization: Bearer` (RFC 6750 section 2.1). A refusal has the status of the
-/// table at [`RejectionKind`](crate::RejectionKind), and a challenge. A gRPC request gets a trailers-only gRPC
-/// response.
+/// A request needs exactly one `Authorization: Bearer` (RFC 6750 section 2.1). A refusal has the status of
+/// the table at [`RejectionKind`](crate::RejectionKind) and, except for 503, a challenge. A gRPC request gets
+/// a trailers-only gRPC response.
 ///
 /// # Refusals from below
 ///
-/// Services inside of the layer can refuse a request too, by a [`Rejection`]. The layer then replaces their
-/// response by its own, with its realm, its responder, its gRPC form and its log event. So all refusals of an
+/// Services inside of the layer can refuse a request too, with a [`Rejection`]. The layer then replaces their
+/// response with its own: its realm, its responder, its gRPC form and its log event. So all refusals of an
 /// API have the same form. These services are:
 ///
 /// - handlers and extractors of axum: `Err(rejection)`;
@@ -36,7 +36,7 @@ use crate::verify::VerifyToken;
 /// If layers are nested, the outermost one writes the response. But a layer with a configured
 /// [realm](Self::with_realm) or [responder](Self::with_rejection_response) writes its own refusals and those
 /// of the services inside of it. Header fields and extensions that services in between add to the response
-/// are kept. If one of them changes the status, the layer does not replace the response.
+/// are kept. If one of these services changes the status, the layer does not replace the response.
 ///
 /// # Example: protect any service
 ///
@@ -75,7 +75,8 @@ impl<C: Send + Sync + 'static> JwtAuthLayer<C> {
 }
 
 impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
-    /// Replaces the responder, which writes the responses of refused HTTP requests; [`EmptyBody`] by default.
+    /// Replaces the responder, which writes the responses to refused HTTP requests. The default is
+    /// [`EmptyBody`].
     ///
     /// For a closure, see [`with_rejection_fn`](Self::with_rejection_fn).
     #[must_use]
@@ -84,15 +85,15 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
         JwtAuthLayer { policy: self.policy, responder: Arc::new(responder) }
     }
 
-    /// Replaces the responder by a closure, which writes the responses of refused HTTP requests.
+    /// Replaces the responder with a closure that writes the responses to refused HTTP requests.
     ///
     /// The body type has to be `Default`, for the empty body of gRPC refusals. Implement
     /// [`ResponseForRejection`](crate::ResponseForRejection) for another body type, to read more of the request
     /// than its method and URI, or where the type of the layer has to be named (a field, a return type): the
     /// type of a closure has no name.
     ///
-    /// The closure writes the refusals of the layer, and those of services inside of it (see "Refusals from
-    /// below" at [`JwtAuthLayer`]).
+    /// The closure writes the refusals of the layer, and those of services inside of it (see [Refusals from
+    /// below](JwtAuthLayer#refusals-from-below)).
     ///
     /// Inside of axum's `Router::nest`, the path of the URI lacks the prefix (see [`exempt`](Self::exempt)).
     ///
@@ -130,12 +131,15 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
         self.with_rejection_response(RejectionFn(respond))
     }
 
-    /// Replaces the realm of the challenges, which names the protected area for people; `api` by default
-    /// (RFC 9110 section 11.5).
+    /// Replaces the realm in the challenges (RFC 9110 section 11.5). The realm tells people which protected
+    /// area the challenge is for. The default is `api`.
+    ///
+    /// Inside of another layer, a layer with a realm of its own writes its own refusals: see [Refusals from
+    /// below](JwtAuthLayer#refusals-from-below).
     ///
     /// # Errors
     ///
-    /// If the realm is empty or contains other characters than printable ASCII.
+    /// When the realm is empty or contains a character that is not printable ASCII (a space is allowed).
     pub fn with_realm(mut self, realm: &str) -> Result<Self, ConfigError> {
         self.policy_mut().set_realm(realm)?;
         Ok(self)
@@ -174,9 +178,9 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// Forwards requests without credentials, or with credentials of another scheme only. By default they are
     /// refused. A request with an invalid token is refused in any case.
     ///
-    /// Handlers see whether there is a token: by `Option<VerifiedToken<C>>` with axum, else in the extensions.
-    /// It is always a token that this layer verified: the layer removes a token with the same claims type that
-    /// an outer layer verified.
+    /// A handler learns whether there is a token from `Option<VerifiedToken<C>>` with axum, else from the
+    /// extensions. The token is always one that this layer verified: the layer removes a token with the same
+    /// claims type that an outer layer verified.
     #[must_use]
     pub fn optional(mut self) -> Self {
         self.policy_mut().optional = true;
@@ -195,8 +199,8 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// `OriginalUri` in `head.extensions`, as [the page on layer order](crate::docs::layer_order) shows,
     /// or put the layer around the outer router.
     ///
-    /// Handlers of an exempt request see no [`VerifiedToken<C>`](crate::VerifiedToken), not even that of an
-    /// outer layer. The value of `Authorization` is marked as sensitive also here.
+    /// Handlers of an exempt request see no [`VerifiedToken<C>`](crate::VerifiedToken), not even one from an
+    /// outer layer. The value of `Authorization` is still marked as sensitive.
     ///
     /// # Example: one path
     ///
@@ -226,12 +230,12 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
         self
     }
 
-    /// Refuses gRPC-Web requests by a gRPC-Web response, and gRPC requests by a gRPC response. By default a
-    /// refused gRPC-Web request gets an HTTP status.
+    /// Refuses gRPC-Web requests with a gRPC-Web response, and gRPC requests with a gRPC response. By default
+    /// a refused gRPC-Web request gets an HTTP status.
     ///
-    /// Call it only for a service that browsers call by gRPC-Web, and only if no translator (such as
+    /// Call it only for a service that browsers call over gRPC-Web, and only if no translator (such as
     /// `tonic_web::GrpcWebLayer`) is outside of this layer. A gRPC-Web refusal is an HTTP 200, and any client
-    /// can make its request look like gRPC-Web by the `content-type`. Replaces
+    /// can make its request look like gRPC-Web with the `content-type`. This setting replaces
     /// [`without_grpc`](Self::without_grpc).
     #[must_use]
     pub fn with_grpc_web(mut self) -> Self {
@@ -239,8 +243,8 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
         self
     }
 
-    /// Refuses gRPC requests by an HTTP status, like all others. By default a gRPC request gets a gRPC
-    /// response, which is an HTTP 200 (gRPC over HTTP/2, "Responses"). Replaces
+    /// Refuses gRPC requests with an HTTP status, like all other requests. By default a gRPC request gets a
+    /// gRPC response, which is an HTTP 200 (gRPC over HTTP/2, "Responses"). This setting replaces
     /// [`with_grpc_web`](Self::with_grpc_web).
     ///
     /// Call it in a service that authorizes requests for a proxy, where a 2xx status means "allow" (nginx

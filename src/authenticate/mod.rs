@@ -42,8 +42,8 @@ pub(crate) struct Policy<C> {
     pub(crate) exempt: Option<Arc<Predicate>>,
     pub(crate) optional: bool,
     pub(crate) grpc_answers: GrpcAnswers,
-    /// Whether a realm or a responder is configured: then the layer writes its refusals also inside of
-    /// another one.
+    /// Whether a realm or a responder is configured: then the layer writes its own refusals also inside of
+    /// another layer.
     pub(crate) has_own_form: bool,
     pub(crate) observers: Observers,
     /// What is recorded in the span of an accepted request.
@@ -71,13 +71,13 @@ pub(crate) type Predicate = dyn Fn(&Parts) -> bool + Send + Sync;
 
 /// What happens with a request.
 pub(crate) enum Decision<C> {
-    /// It is forwarded without a token.
+    /// The request is forwarded without a token.
     Pass { writes: bool },
-    /// It is forwarded with its token.
+    /// The request is forwarded with its token.
     Verified(Accepted<C>),
-    /// It is refused.
+    /// The request is refused.
     Refused(Rejection),
-    /// It waits for the verifier.
+    /// The request waits for the verifier.
     Pending(PendingVerdict<C>),
 }
 
@@ -186,7 +186,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
     }
 
     /// Marks the request. Returns whether this layer writes the refusals of the services inside of it: the
-    /// outermost layer does, and one with a configured form.
+    /// outermost layer and every layer with a configured form do.
     fn enter(&self, head: &mut Parts) -> bool {
         head.extensions.insert(LayerOutside).is_none() || self.has_own_form
     }

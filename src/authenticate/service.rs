@@ -14,15 +14,15 @@ use crate::rejection::{EmptyBody, ResponseForRejection};
 
 /// The service of a [`JwtAuthLayer`](crate::JwtAuthLayer).
 ///
-/// A token that is verified at once costs no clone of the inner service and no box. If verification takes time,
-/// the instance that was polled ready waits with the request, and a clone replaces it. A clone replaces it also
-/// after a refusal, so that a resource that the instance reserved (such as a permit of tower's
-/// `ConcurrencyLimit`) is released at once.
+/// If a token is accepted without waiting, the service neither clones the inner service nor boxes a future.
+/// If verification takes time, the instance that was polled ready waits with the request, and a clone
+/// replaces it. After a refusal a clone replaces it too, so that a resource that the instance reserved (such
+/// as a permit of tower's `ConcurrencyLimit`) is released at once.
 ///
 /// So the inner service must be `Clone`, and its clones must share their limits. All services of tower do,
 /// except `RateLimit`: put a `Buffer` around it. `R` must be able to make the response body: [`EmptyBody`]
 /// needs a body that is `Default`. The bodies of some layers (see [the page on layer
-/// order](crate::docs::layer_order)) and `hyper::body::Incoming` are not: map them.
+/// order](crate::docs::layer_order)) and `hyper::body::Incoming` are not `Default`: map them.
 pub struct JwtAuth<S, C = RegisteredClaims, R = EmptyBody> {
     inner: S,
     policy: Arc<Policy<C>>,

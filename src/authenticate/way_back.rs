@@ -9,8 +9,8 @@ use crate::authenticate::{Policy, Remembered, Told};
 use crate::rejection::ResponseForRejection;
 use crate::rejection::response;
 
-/// The data to write a refusal from below. It costs no allocation, unless the responder's memory of the request
-/// does.
+/// The data to write a refusal from below. It costs an allocation only if the data that the responder
+/// remembers does.
 pub(super) struct WayBack<C, R, M> {
     policy: Arc<Policy<C>>,
     responder: Arc<R>,

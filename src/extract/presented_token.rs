@@ -78,12 +78,12 @@ impl PresentedToken {
         Self { value, range, scheme, source, note: None }
     }
 
-    /// A bearer token without a request, as from an `Authorization: Bearer` header. Use it for tests, and for
-    /// calls of [`verify_token`](crate::VerifyToken::verify_token).
+    /// Makes a bearer token without a request, as from an `Authorization: Bearer` header. Use it for tests,
+    /// and for calls of [`verify_token`](crate::VerifyToken::verify_token).
     ///
     /// # Errors
     ///
-    /// [`RejectionKind::MalformedCredentials`] if it is not a `token68`.
+    /// When the text is not a `token68`: [`RejectionKind::MalformedCredentials`].
     pub fn bearer(token: &str) -> Result<Self, Rejection> {
         match HeaderValue::from_str(token) {
             Ok(mut value) if authorization::is_token68(token.as_bytes()) => {

@@ -25,7 +25,7 @@ pub(crate) struct Challenges {
 impl Challenges {
     /// # Errors
     ///
-    /// If the realm is empty or contains other characters than printable ASCII.
+    /// When the realm is empty or contains a character that is not printable ASCII (a space is allowed).
     pub(crate) fn new(realm: &str) -> Result<Self, ConfigError> {
         if realm.is_empty() || !realm.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
             return Err(ConfigError::new(

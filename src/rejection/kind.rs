@@ -119,7 +119,7 @@ rejection_kinds! {
     /// The token has a critical header parameter that is not supported (RFC 7515 section 4.1.11).
     UnsupportedCriticalHeader: 401, "invalid_token", UNAUTHENTICATED,
         "the token has a critical header parameter that is not supported";
-    /// The algorithm of the token is unknown or not allowed; `none` never is.
+    /// The algorithm of the token is unknown or not allowed. `none` is never allowed.
     UnsupportedAlgorithm: 401, "invalid_token", UNAUTHENTICATED,
         "the algorithm of the token is not accepted";
     /// No key, or more than one, matches the token's `kid` and algorithm.
@@ -156,7 +156,7 @@ rejection_kinds! {
     /// token, a logout token or an event.
     WrongTokenType: 401, "invalid_token", UNAUTHENTICATED,
         "the token is not an access token";
-    /// The token is bound to its sender (`cnf`), which the verifier does not check.
+    /// The token is bound to its sender (`cnf`), and the verifier does not check the binding.
     UnconfirmedSender: 401, "invalid_token", UNAUTHENTICATED,
         "the token is bound to its sender and cannot be used as a bearer token";
     /// The claims cannot be deserialized into the claims type of the application.

@@ -27,8 +27,8 @@ pub(crate) const MAX_DESCRIPTION: usize = 256;
 
 /// Why a request is refused: the [reason](RejectionKind), and the status and error code that follow from it.
 ///
-/// The layer puts it into the extensions of the response, so that outer layers can log it. It never contains
-/// the token or anything else that the client sent.
+/// The layer puts the rejection into the extensions of the response, so that outer layers can log it. A
+/// rejection never contains the token or anything else that the client sent.
 ///
 /// # Example: tell an expired token from an invalid one
 ///
@@ -226,10 +226,11 @@ impl Rejection {
             .unwrap_or_else(|| self.kind.description())
     }
 
-    /// What the token did not match: the configured issuer, audience or limit, or the name of the claim that
-    /// caused the refusal. `None` when there is nothing to name.
+    /// The expectation that the token did not meet: the configured issuer, audience or limit, or the name of
+    /// the claim that caused the refusal. `None` when there is nothing to name.
     ///
-    /// It is for the operator's log. It never contains a value of the token, and is never sent to the client.
+    /// The text is for the operator's log. It never contains a value of the token, and is never sent to the
+    /// client.
     ///
     /// # Example: a token for another service
     ///

@@ -21,7 +21,7 @@ use crate::rejection::request_summary::RequestSummary;
 /// - It adds `Cache-Control: no-store`, `Retry-After` and the fields of [`Rejection::with_header`] unless the
 ///   response already has them.
 /// - It appends its `WWW-Authenticate` challenge, unless the response already has one for the scheme `Bearer`.
-/// - It replaces a status that means success (1xx and 2xx).
+/// - It replaces a status of 1xx or 2xx.
 /// - It puts the [`Rejection`] into the response's extensions.
 ///
 /// The layer itself writes gRPC refusals, with the [`empty_body`](Self::empty_body) of the responder.
@@ -73,8 +73,8 @@ pub trait ResponseForRejection<B>: Send + Sync + 'static {
 
     /// Reads this data from the head of a request.
     ///
-    /// Keep it cheap: the layer may call it for requests that it accepts, too. It may skip the call for gRPC
-    /// requests. `Authorization` is already marked as sensitive.
+    /// Keep this method cheap: the layer may call it for accepted requests, too. The layer may skip the call
+    /// for gRPC requests. `Authorization` is already marked as sensitive.
     fn remember(&self, head: &Parts) -> Self::Remembered;
 
     /// Writes the response to this request.

@@ -12,9 +12,9 @@ impl From<Rejection> for Status {
     /// The gRPC status of the table at [`RejectionKind`](crate::RejectionKind), with the description as its
     /// message and the rejection as its [`source`](Error::source).
     ///
-    /// If a method returns it before its response begins, the outermost authentication layer writes the
-    /// refusal: see "Refusals from below" at [`JwtAuthLayer`](crate::JwtAuthLayer). An error within a stream
-    /// is written by tonic: the client gets this code and message, and there is no log event.
+    /// If a method returns the status before its response begins, the outermost authentication layer writes
+    /// the refusal: see [Refusals from below](crate::JwtAuthLayer#refusals-from-below). An error within a
+    /// stream is written by tonic: the client gets this code and message, and there is no log event.
     ///
     /// # Example: refuse in a method
     ///
