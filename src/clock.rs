@@ -47,7 +47,7 @@ impl<K: Clock + ?Sized> Clock for Arc<K> {
 
 /// The clock of the operating system: the default.
 ///
-/// Its times count from 1970 in UTC, as in a token (RFC 7519 section 2).
+/// The times count from 1970 in UTC, as in a token (RFC 7519 section 2).
 #[allow(clippy::exhaustive_structs, reason = "there is nothing to add")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
@@ -62,8 +62,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// The time since 1970 by the system clock. Unlike a monotonic clock, it continues while the
-/// machine is suspended.
+/// The time since 1970 according to the system clock. Unlike a monotonic clock, it continues while
+/// the machine is suspended.
 #[cfg(feature = "jwks-url")]
 pub(crate) fn since_epoch() -> Duration {
     system_time().duration_since(UNIX_EPOCH).unwrap_or_default()

@@ -1,7 +1,7 @@
 //! Conversions from the types of `jsonwebtoken`, the same for each of its versions.
 //!
-//! A key gets all checks of a key that this crate loads. The crypto provider of `jsonwebtoken` is
-//! never called.
+//! Keys of `jsonwebtoken` get all checks of the keys that this crate loads. The crypto provider of
+//! `jsonwebtoken` is never called.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -14,14 +14,16 @@ use crate::key::VerificationKey;
 
 /// A `DecodingKey` of `jsonwebtoken`, of each version whose feature is enabled.
 ///
-/// Sealed: it exists so that [`VerificationKey::from_decoding_key`] accepts all of them.
+/// This trait is sealed. It only lets [`VerificationKey::from_decoding_key`] accept the
+/// `DecodingKey` of each of these versions.
 pub trait JsonwebtokenDecodingKey: sealed::Decoding {}
 
 impl<K: sealed::Decoding> JsonwebtokenDecodingKey for K {}
 
 /// An `EncodingKey` of `jsonwebtoken`, of each version whose feature is enabled.
 ///
-/// Sealed: it exists so that [`SigningKey::from_encoding_key`] accepts all of them.
+/// This trait is sealed. It only lets [`SigningKey::from_encoding_key`] accept the `EncodingKey` of
+/// each of these versions.
 #[cfg(feature = "issuer")]
 pub trait JsonwebtokenEncodingKey: sealed::Encoding {}
 
@@ -55,14 +57,14 @@ pub(crate) mod sealed {
 const DER_SEQUENCE: u8 = 0x30;
 
 impl VerificationKey {
-    /// Converts a [`jsonwebtoken::DecodingKey`] for use with one algorithm, named by this crate's
-    /// [`Algorithm`] or by `jsonwebtoken`'s.
+    /// Converts a [`jsonwebtoken::DecodingKey`] for use with one algorithm: an [`Algorithm`] of
+    /// this crate, or one of `jsonwebtoken`.
     ///
     /// # Errors
     ///
     /// When the key is not of the algorithm's family, and when [`from_secret`](Self::from_secret),
     /// [`from_der`](Self::from_der) or [`from_jwk`](Self::from_jwk) refuses the key. `jsonwebtoken`
-    /// accepts some of those, such as secrets that are too short.
+    /// accepts some of these keys, such as secrets that are too short.
     ///
     /// # Example: migrating a key of `jsonwebtoken`
     ///
@@ -121,14 +123,14 @@ impl VerificationKey {
 
 #[cfg(feature = "issuer")]
 impl SigningKey {
-    /// Converts a [`jsonwebtoken::EncodingKey`] for use with one algorithm, named by this crate's
-    /// [`Algorithm`] or by `jsonwebtoken`'s.
+    /// Converts a [`jsonwebtoken::EncodingKey`] for use with one algorithm: an [`Algorithm`] of
+    /// this crate, or one of `jsonwebtoken`.
     ///
     /// # Errors
     ///
     /// When the key is not of the algorithm's family, and when [`from_secret`](Self::from_secret)
-    /// or [`from_der`](Self::from_der) refuses the key. `jsonwebtoken` accepts some of those, such
-    /// as secrets that are too short.
+    /// or [`from_der`](Self::from_der) refuses the key. `jsonwebtoken` accepts some of these keys,
+    /// such as secrets that are too short.
     ///
     /// # Example: migrating a key of `jsonwebtoken`
     ///
@@ -166,7 +168,7 @@ impl SigningKey {
     }
 }
 
-/// So that [`VerificationKey::from_decoding_key`] accepts an [`Algorithm`] of either crate.
+/// Lets [`VerificationKey::from_decoding_key`] accept an [`Algorithm`] of either crate.
 impl From<Infallible> for ConfigError {
     fn from(never: Infallible) -> Self {
         match never {}
@@ -255,7 +257,7 @@ macro_rules! conversions {
             ///
             /// # Errors
             ///
-            /// For algorithms that only `jsonwebtoken` supports; today there are none.
+            /// When only `jsonwebtoken` supports the algorithm; today there is no such algorithm.
             fn try_from(algorithm: $jsonwebtoken::Algorithm) -> Result<Self, ConfigError> {
                 PAIRS
                     .iter()
@@ -273,7 +275,7 @@ macro_rules! conversions {
             ///
             /// # Errors
             ///
-            /// For `ES512` and `Ed25519`, which `jsonwebtoken` does not support.
+            /// When the algorithm is `ES512` or `Ed25519`: `jsonwebtoken` does not support them.
             fn try_from(algorithm: Algorithm) -> Result<Self, ConfigError> {
                 PAIRS
                     .iter()
@@ -292,7 +294,7 @@ macro_rules! conversions {
             ///
             /// # Errors
             ///
-            /// As [`VerificationKey::from_jwk`].
+            /// When [`VerificationKey::from_jwk`] refuses the JWK.
             fn try_from(jwk: &jwk::Jwk) -> Result<Self, ConfigError> {
                 Self::from_jwk(&to_json(jwk, ConfigErrorKind::Key)?)
             }
@@ -305,7 +307,7 @@ macro_rules! conversions {
             ///
             /// # Errors
             ///
-            /// As [`JwkSet::from_json`].
+            /// When [`JwkSet::from_json`] refuses the set.
             fn try_from(set: &jwk::JwkSet) -> Result<Self, ConfigError> {
                 Self::from_json(&to_json(set, ConfigErrorKind::KeySet)?)
             }

@@ -7,8 +7,10 @@ use crate::claims::scope::Scope;
 /// The claims of an access token (RFC 9068 section 2.2), for
 /// [`JwtVerifier::with_claims`](crate::JwtVerifier::with_claims).
 ///
-/// Claims that the RFC requires are required here; the others may be absent. Use it with
-/// [`JwtVerifier::require_rfc9068`](crate::JwtVerifier::require_rfc9068), which also checks `typ`.
+/// Claims that the RFC requires are required here; the others may be absent: `auth_time` and `acr`
+/// are then `None`, the rest is empty. Use this type with
+/// [`JwtVerifier::require_rfc9068`](crate::JwtVerifier::require_rfc9068), which also requires `typ`
+/// to be `at+jwt`.
 ///
 /// # Example: roles in a handler
 ///
@@ -45,7 +47,7 @@ pub struct AccessTokenClaims {
     /// How strongly the user authenticated (section 2.2.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acr: Option<String>,
-    /// By which methods the user authenticated (section 2.2.1).
+    /// The methods that the user authenticated with (section 2.2.1).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub amr: Vec<String>,
     /// The user's roles (section 2.2.3.1).

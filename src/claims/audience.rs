@@ -5,7 +5,7 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
 /// The `aud` claim: the services that a token is meant for (RFC 7519 section 4.1.3).
 ///
-/// One string, or an array of strings. Both are common.
+/// The claim is one string or an array of strings. Both are common.
 ///
 /// # Example: both forms
 ///
@@ -29,7 +29,7 @@ pub enum Audience {
 }
 
 impl Audience {
-    /// Whether it contains `audience`; the comparison is exact and case-sensitive.
+    /// Whether the claim contains `audience`; the comparison is exact and case-sensitive.
     pub fn contains(&self, audience: &str) -> bool {
         self.iter().any(|one| one == audience)
     }

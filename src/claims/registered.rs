@@ -5,7 +5,7 @@ use crate::claims::numeric_date::NumericDate;
 use crate::claims::scope::Scope;
 
 /// The registered claims (RFC 7519 section 4.1), and two that nearly every access token has:
-/// `client_id` and `scope`. The default claims type of a verifier.
+/// `client_id` and `scope`. This is the default claims type of a verifier.
 ///
 /// Other claims of the token are ignored. To read them, give
 /// [`JwtVerifier::with_claims`](crate::JwtVerifier::with_claims) a custom type.

@@ -10,7 +10,7 @@ use crate::config_error::{ConfigError, ConfigErrorKind};
 ///
 /// The standard form is one string with single spaces between the values. An array of strings, as
 /// some issuers write it, is read too. An element of an array is one value. An element with a space
-/// is not a valid scope value and grants nothing: its spaces are replaced by U+FFFD.
+/// is not a valid scope value and grants nothing: its spaces are replaced with U+FFFD.
 ///
 /// # Example: granted values
 ///
@@ -30,7 +30,7 @@ use crate::config_error::{ConfigError, ConfigErrorKind};
 pub struct Scope(String);
 
 impl Scope {
-    /// Whether it contains `value`; the comparison is exact and case-sensitive.
+    /// Whether the scope contains `value`; the comparison is exact and case-sensitive.
     pub fn contains(&self, value: &str) -> bool {
         self.iter().any(|one| one == value)
     }
@@ -90,8 +90,8 @@ impl Scope {
         !is_empty
     }
 
-    /// Adds one value. A space in it must not separate values, so it is replaced by U+FFFD, which
-    /// no valid scope contains (RFC 6749 section 3.3).
+    /// Adds one value. A space in the value must not separate values, so it is replaced with
+    /// U+FFFD: no valid scope contains this character (RFC 6749 section 3.3).
     fn push(&mut self, value: &str) {
         if !self.0.is_empty() {
             self.0.push(' ');
@@ -101,14 +101,15 @@ impl Scope {
 }
 
 impl From<&str> for Scope {
-    /// From the standard form: one string with the values separated by spaces.
+    /// Converts the standard form: one string with the values separated by spaces.
     fn from(values: &str) -> Self {
         Self(values.to_owned())
     }
 }
 
 impl<'a> FromIterator<&'a str> for Scope {
-    /// From single values. A space in a value does not separate values: see [`Scope`].
+    /// Builds a scope from single values. A space in a value does not separate values: see
+    /// [`Scope`].
     fn from_iter<I: IntoIterator<Item = &'a str>>(values: I) -> Self {
         values.into_iter().fold(Self::default(), |mut scope, value| {
             scope.push(value);

@@ -73,7 +73,7 @@ algorithms! {
     ES512 = "ES512", P521;
     /// EdDSA, always with Ed25519 (RFC 8037). Most issuers still use this name.
     EdDSA = "EdDSA", Ed25519;
-    /// EdDSA with Ed25519, by its fully specified name (RFC 9864).
+    /// EdDSA with Ed25519, under its fully specified name (RFC 9864).
     Ed25519 = "Ed25519", Ed25519;
 }
 

@@ -13,15 +13,14 @@ use crate::key::VerificationKey;
 
 /// A key that signs tokens, with one algorithm.
 ///
-/// The key is parsed and checked once, when it is loaded, by the same rules as a
-/// [`VerificationKey`]: RSA keys have 2048 to 8192 bits, secrets are at least as long as their
-/// hash. There is no default algorithm. Clones share the key. `Debug` shows only the algorithm and
-/// the key ID.
+/// The key is parsed and checked once, when it is loaded, with the same rules as a [`VerificationKey`]: RSA
+/// keys have 2048 to 8192 bits, secrets are at least as long as their hash. There is no default algorithm.
+/// Clones share the key. `Debug` shows only the algorithm and the key ID.
 ///
-/// Each key has a key ID. It is in the header of the tokens and in the JWK (RFC 7515 section
-/// 4.1.4). By default it is 16 random bytes in base64url, new each time a key is loaded. A key that
-/// is used longer than the process runs needs a fixed one: see [`with_kid`](Self::with_kid).
-/// Otherwise a restart renames the key for the services that have loaded its public half.
+/// Each key has a key ID. The key ID is in the header of the tokens and in the JWK (RFC 7515 section 4.1.4).
+/// By default it is 16 random bytes in base64url, new each time a key is loaded. A key that is used longer
+/// than the process runs needs a fixed one: see [`with_kid`](Self::with_kid). Otherwise a restart renames the
+/// key for the services that have loaded its public half.
 ///
 /// # Example: a new key, and its public half
 ///
@@ -65,8 +64,8 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// As [`VerificationKey::from_secret`]: when the secret is shorter than the hash, when the
-    /// algorithm does not use secrets, or when the secret is a key or a certificate.
+    /// When the secret is shorter than the hash, when the algorithm does not use secrets, or when the secret
+    /// is a key or a certificate.
     pub fn from_secret(secret: &[u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
         let verification_key = VerificationKey::from_secret(secret, algorithm)?;
         let pair = KeyPair::from_secret(secret, algorithm)?;
@@ -104,7 +103,8 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// As [`from_pem`](Self::from_pem).
+    /// When the bytes are not a private key in one of these formats (such as a public key, a certificate or
+    /// an encrypted key), when the key is too weak, or when its type does not match the algorithm.
     pub fn from_der(der: &[u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
         asymmetric(algorithm)?;
         let key = PrivateKeyDer::from_der(der)?;

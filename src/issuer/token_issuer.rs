@@ -72,8 +72,8 @@ struct Inner {
 }
 
 impl TokenIssuer {
-    /// Creates an issuer with this name, `iss` (RFC 7519 section 4.1.1), whose tokens are signed by
-    /// `key`. By default they have no audience, a lifetime of 30 minutes and the type `JWT`.
+    /// Creates an issuer with this name (`iss`, RFC 7519 section 4.1.1). It signs its tokens with `key`. By
+    /// default the tokens have no audience, a lifetime of 30 minutes and the type `JWT`.
     ///
     /// # Errors
     ///
@@ -116,7 +116,7 @@ impl TokenIssuer {
     ///
     /// # Errors
     ///
-    /// When it is an empty string or an empty list.
+    /// When the audience is an empty string or an empty list.
     ///
     /// # Example: one audience, and another for one token
     ///
@@ -147,7 +147,7 @@ impl TokenIssuer {
     ///
     /// # Errors
     ///
-    /// When it is less than a second, or more than a hundred years.
+    /// When the lifetime is less than a second or more than a hundred years.
     pub fn with_lifetime(mut self, lifetime: Duration) -> Result<Self, ConfigError> {
         let lifetime = whole_seconds(lifetime)
             .map_err(|why| ConfigError::new(ConfigErrorKind::Duration, why))?;
@@ -163,7 +163,7 @@ impl TokenIssuer {
     ///
     /// # Errors
     ///
-    /// When it is not a media type, such as the empty string, or longer than 127 bytes.
+    /// When the type is not a media type (such as the empty string), or is longer than 127 bytes.
     ///
     /// # Example: access tokens
     ///
@@ -240,8 +240,8 @@ impl TokenIssuer {
     ///
     /// # Errors
     ///
-    /// As [`issue`](Self::issue), and when the lifetime is less than a second or more than a hundred
-    /// years.
+    /// When [`issue`](Self::issue) would fail, and when the lifetime is less than a second or more than a
+    /// hundred years.
     pub fn issue_for<C: Serialize + ?Sized>(
         &self,
         claims: &C,
