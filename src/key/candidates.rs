@@ -29,7 +29,7 @@ impl KeyCandidates {
     /// The maximum number of keys. Each one costs a signature check.
     pub const MAX: usize = 4;
 
-    /// Whether there are no keys.
+    /// Whether there are no candidates.
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
     }
@@ -41,7 +41,7 @@ impl KeyCandidates {
 
     /// The generation of the key or the set that these candidates come from.
     ///
-    /// `None` by default: what they verify must not be cached. See
+    /// `None` by default: a token that they verify must not be cached. See
     /// [`KeySource::generation`](crate::KeySource::generation).
     pub fn generation(&self) -> Option<u64> {
         self.generation.map(NonZeroU64::get)

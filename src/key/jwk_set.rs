@@ -70,7 +70,7 @@ struct Inner {
 impl JwkSet {
     /// Reads a JWK set.
     ///
-    /// A key that cannot be used is left out and reported by [`skipped`](Self::skipped): an unknown
+    /// A key that cannot be used is left out, and [`skipped`](Self::skipped) reports it: an unknown
     /// type or algorithm, a private key, a weak key, a key for another purpose than verifying, a
     /// value that is not a key. Different keys with the same `kid` and algorithm are left out too,
     /// since a token cannot tell them apart. With feature `tracing`, a `warn` event names each key
@@ -95,8 +95,8 @@ impl JwkSet {
     ///
     /// # Errors
     ///
-    /// As [`from_json`](Self::from_json), and when keys of this `use` never verify tokens: `enc`
-    /// and `x509-svid`.
+    /// When [`from_json`](Self::from_json) would fail, and when the `use` is empty, `enc` or
+    /// `x509-svid`: such keys never verify tokens.
     ///
     /// # Example: the keys of a SPIFFE trust domain
     ///
@@ -223,7 +223,8 @@ impl JwkSet {
         self.0.keys.len()
     }
 
-    /// Whether no key is used: [`from_json`](Self::from_json) found only keys that a token cannot
+    /// Whether no key is used: all *usable* keys that [`from_json`](Self::from_json) or
+    /// [`from_json_with_key_use`](Self::from_json_with_key_use) found were ones that a token cannot
     /// tell apart. Such a set verifies nothing, and its [`status`](crate::KeySource::status) is not
     /// ready.
     pub fn is_empty(&self) -> bool {
@@ -295,17 +296,17 @@ pub struct SkippedKey {
 }
 
 impl SkippedKey {
-    /// Its index in the array `keys`, from 0.
+    /// The index of the key in the array `keys`, from 0.
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// Its `kid`, if that is at most 128 characters of printable ASCII.
+    /// The `kid` of the key, if it is at most 128 characters of printable ASCII.
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
-    /// Why it is not used, in one sentence. The text contains no value of the key.
+    /// Why the key is not used, in one sentence. The text contains no value of the key.
     pub fn reason(&self) -> &str {
         &self.reason
     }

@@ -161,8 +161,8 @@ impl VerificationKey {
         JwkReader::default().parse(without_bom(json))
     }
 
-    /// Replaces the key ID, by which a token's `kid` selects this key among several (RFC 7515
-    /// section 4.1.4). By default a JWK has its own `kid`, and every other key has none.
+    /// Replaces the key ID. A token's `kid` selects the key with the same ID among several keys
+    /// (RFC 7515 section 4.1.4). By default a JWK has its own `kid`, and every other key has none.
     #[must_use]
     pub fn with_kid(mut self, kid: impl Into<String>) -> Self {
         let inner = Arc::make_mut(&mut self.0);

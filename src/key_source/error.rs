@@ -10,7 +10,7 @@ const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Why a key source cannot return keys at the moment, for the operator.
 ///
-/// It never means that there is no such key: the client gets 503 with `Retry-After`, not 401.
+/// This error never means that there is no such key: the client gets 503 with `Retry-After`, not 401.
 ///
 /// # Example: a sealed vault
 ///
@@ -84,7 +84,7 @@ impl KeySourceError {
 
 opaque_error!(KeySourceError, retry_after);
 
-/// 503, with the `Retry-After` time of the error, and the error as the cause.
+/// Makes a 503 with the `Retry-After` time of the error, and with the error as the cause.
 impl From<KeySourceError> for Rejection {
     fn from(error: KeySourceError) -> Self {
         let retry_after = error.retry_after();

@@ -37,9 +37,9 @@ impl KeySource for VerificationKey {
 }
 
 impl KeySource for JwkSet {
-    /// Selects by the algorithm and `kid` or, without `kid`, `x5t#S256` or `x5t`, compared exactly.
-    /// Without any of them it returns the only matching key, or several keys without `kid`, in
-    /// order.
+    /// Selects keys by the algorithm and `kid` or, without `kid`, `x5t#S256` or `x5t`, compared
+    /// exactly. Without any of them it returns the only matching key, or several keys without
+    /// `kid`, in order.
     fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup {
         KeyLookup::ready(Ok(self.candidates(query.hint())))
     }

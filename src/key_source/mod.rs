@@ -93,17 +93,17 @@ pub trait KeySource: fmt::Debug + Send + Sync + 'static {
     /// the generation of the [candidates](crate::KeyCandidates::generation) and compares the two.
     /// If they differ, or one is `None`, the token is verified again.
     ///
-    /// `None` by default: what these keys verify must not be cached. Each key and each set of a
-    /// process has its own number, so a source that holds a set can return that of the set.
+    /// `None` by default: a token that these keys verify must not be cached. Each key and each set
+    /// of a process has its own number, so a source that holds a set can return that of the set.
     fn generation(&self) -> Option<u64> {
         None
     }
 
     /// The issuer of these keys, if the source knows it; `None` by default.
     ///
-    /// A verifier that does not expect this issuer is a configuration error. A verifier may expect
-    /// other issuers besides it: they count as other names of the same issuer, and these keys
-    /// verify their tokens.
+    /// A verifier that does not expect this issuer is a configuration error. If a verifier expects
+    /// other issuers too, they count as other names of the same issuer, and these keys verify their
+    /// tokens.
     fn issuer(&self) -> Option<&str> {
         None
     }

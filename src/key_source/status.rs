@@ -82,8 +82,8 @@ impl KeyStatus {
         self.stale
     }
 
-    /// How often the set has changed; the first fetched set is 1. This source counts it by itself,
-    /// unlike [`KeySource::generation`](crate::KeySource::generation).
+    /// How often the set has changed; the first fetched set is 1. Each source counts its own
+    /// changes, unlike [`KeySource::generation`](crate::KeySource::generation).
     pub fn changes(&self) -> u64 {
         self.changes
     }
@@ -93,7 +93,7 @@ impl KeyStatus {
         self.keys
     }
 
-    /// The `kid` of each key that has one and whose `kid` is at most 128 characters of printable
+    /// The `kid` of each key, without those that are longer than 128 characters or not printable
     /// ASCII.
     pub fn kids(&self) -> &[String] {
         &self.kids

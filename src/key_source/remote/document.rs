@@ -31,7 +31,7 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// The reason why it cannot be JSON. The reason contains no part of the document.
+    /// When the body cannot be JSON. The error is the reason, and contains no part of the document.
     pub(super) fn text(&self) -> Result<&str, &'static str> {
         let body = &*self.body;
         if body.trim_ascii().is_empty() {

@@ -30,7 +30,7 @@ const MAX_BODY: usize = 256 * 1024;
 pub type FetchFuture =
     Pin<Box<dyn Future<Output = Result<Response<Bytes>, KeySourceError>> + Send>>;
 
-/// Fetches a document by HTTP: with any HTTP client, through a service mesh, or in a test.
+/// Fetches a document over HTTP: with any HTTP client, through a service mesh, or in a test.
 ///
 /// The feature `reqwest-0_13` brings an implementation, which `JwksUrl::new` and
 /// `JwtVerifier::discover` use.
@@ -77,7 +77,7 @@ pub trait Fetch: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When there was no response. A response with any status is `Ok`.
+    /// When there is no response. A response with any status is `Ok`.
     fn fetch(&self, request: FetchRequest) -> FetchFuture;
 }
 
@@ -136,7 +136,7 @@ impl FetchRequest {
         MAX_BODY
     }
 
-    /// Whether connections to addresses of private networks are forbidden, by any host name.
+    /// Whether connections to addresses of private networks are forbidden, under any host name.
     pub fn refuses_private_addresses(&self) -> bool {
         self.refuses_private_addresses
     }

@@ -60,19 +60,19 @@ pub struct JwksUrl {
 }
 
 impl JwksUrl {
-    /// The keys at this URL, which is https, or http to this machine. They are fetched by the
-    /// crate's HTTP client; for another client see [`new_with`](Self::new_with).
+    /// The keys at this URL: https, or http to this machine. The crate's HTTP client fetches them;
+    /// for another client see [`new_with`](Self::new_with).
     ///
     /// # Errors
     ///
-    /// When the text is not a URL, when the URL has another scheme, or when it has a user name, a
-    /// password or a fragment.
+    /// When the text is not a URL, when the URL is neither https nor http to this machine, or when
+    /// it has a user name, a password or a fragment.
     #[cfg(feature = "reqwest-0_13")]
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         Self::new_with(url, HttpFetch::default())
     }
 
-    /// As [`new`](Self::new), fetched by this client. See [`Fetch`].
+    /// Like [`new`](Self::new), but `fetch` fetches the keys. See [`Fetch`].
     ///
     /// # Errors
     ///
@@ -82,16 +82,18 @@ impl JwksUrl {
         Ok(Self::with(FetchUrl::parse(url, &HttpHosts::default())?, Fetcher::new(fetch)))
     }
 
-    /// As [`new`](Self::new), and allows plain http to the listed hosts.
+    /// Like [`new`](Self::new), but also allows plain http to the listed hosts.
     ///
-    /// For a closed network such as that of the containers on one machine, where the issuer has no
-    /// certificate. **Anyone who can answer for such a host, or change what it sends, can sign any
-    /// token.** A host is a name or an address, and is allowed on every port. A subdomain is
-    /// another host.
+    /// Use it in a closed network where the issuer has no certificate, such as that of the
+    /// containers on one machine. **Anyone who can answer for a listed host, or change what it
+    /// sends, can sign any token.** A host is a name or an address, and is allowed on every port. A
+    /// subdomain is another host.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new), and when a host is not a bare name or address.
+    /// When the text is not a URL; when the URL is neither https nor http to this machine or a
+    /// listed host, or has a user name, a password or a fragment; or when a host is empty or has a
+    /// scheme, a port, a path or a wildcard.
     ///
     /// # Example: two containers
     ///
@@ -112,14 +114,16 @@ impl JwksUrl {
         Self::dangerous_allow_http_hosts_with(url, hosts, HttpFetch::default())
     }
 
-    /// As [`dangerous_allow_http_hosts`](Self::dangerous_allow_http_hosts), fetched by this client.
-    /// See [`Fetch`].
+    /// Like [`dangerous_allow_http_hosts`](Self::dangerous_allow_http_hosts), but `fetch` fetches
+    /// the keys. See [`Fetch`].
     ///
-    /// **Anyone who can answer for such a host, or change what it sends, can sign any token.**
+    /// **Anyone who can answer for a listed host, or change what it sends, can sign any token.**
     ///
     /// # Errors
     ///
-    /// As [`new_with`](Self::new_with), and when a host is not a bare name or address.
+    /// When the text is not a URL; when the URL is neither https nor http to this machine or a
+    /// listed host, or has a user name, a password or a fragment; or when a host is empty or has a
+    /// scheme, a port, a path or a wildcard.
     pub fn dangerous_allow_http_hosts_with<I, F>(
         url: &str,
         hosts: I,
@@ -141,7 +145,7 @@ impl JwksUrl {
     /// `redirect(Policy::none())`: a response from another URL is refused, but only after the
     /// client has followed the redirect.
     ///
-    /// Like every setter it creates a new source, without the keys that this one has loaded.
+    /// Like every setter, this one creates a new source, without the keys that this one has loaded.
     #[cfg(feature = "reqwest-0_13")]
     #[must_use]
     pub fn with_client(self, client: Client) -> Self {
@@ -157,9 +161,9 @@ impl JwksUrl {
     /// Refuses addresses of private networks, of the link and of this machine; by default they are
     /// allowed.
     ///
-    /// For URLs that someone else may choose. The crate's client then connects to no such address,
-    /// by any host name, and uses no proxy. With a client from `with_client`, a response from such
-    /// an address is refused after it arrives. A custom [`Fetch`] has to check
+    /// Use it for URLs that someone else may choose. The crate's client then connects to no such
+    /// address, under any host name, and uses no proxy. With a client from `with_client`, a
+    /// response from such an address is refused after it arrives. A custom [`Fetch`] has to check
     /// [`refuses_private_addresses`](crate::FetchRequest::refuses_private_addresses).
     ///
     /// # Errors
@@ -177,7 +181,7 @@ impl JwksUrl {
     ///
     /// # Errors
     ///
-    /// When keys of this `use` never verify tokens: `enc` and `x509-svid`.
+    /// When the `use` is empty, `enc` or `x509-svid`: such keys never verify tokens.
     pub fn with_key_use(self, key_use: &str) -> Result<Self, ConfigError> {
         let key_use = KeyUse::parse(key_use)?;
         Ok(Self::with(self.url, self.fetcher.with_key_use(key_use)))

@@ -27,7 +27,8 @@ struct Members<'a> {
 impl<'a> Metadata<'a> {
     /// # Errors
     ///
-    /// The reason why the document names no issuer. The reason contains no part of the document.
+    /// When the document names no issuer. The error is the reason, and contains no part of the
+    /// document.
     pub(super) fn read(document: &'a Document) -> Result<Self, &'static str> {
         let text = document.text()?;
         if serde_json::from_str::<&RawValue>(text).is_err() {

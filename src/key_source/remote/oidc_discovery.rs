@@ -16,12 +16,12 @@ use crate::summary::Summary;
 #[cfg(feature = "reqwest-0_13")]
 use reqwest::Client;
 
-/// The keys of an issuer, found by its metadata (OpenID Connect Discovery 1.0 section 4, RFC 8414
-/// section 3).
+/// The keys of an issuer, found through its metadata (OpenID Connect Discovery 1.0 section 4, RFC
+/// 8414 section 3).
 ///
-/// The metadata contain the URL of the JWK set and the issuer's name, which must be byte for byte
-/// the requested one (OpenID Connect Discovery 1.0 section 4.3, RFC 8414 section 3.3). These URLs
-/// are tried in order. The URL that worked is tried first from then on:
+/// The metadata contain the URL of the JWK set and the issuer's name. This name must equal the
+/// requested one, byte for byte (OpenID Connect Discovery 1.0 section 4.3, RFC 8414 section 3.3).
+/// These URLs are tried in order. The URL that worked is tried first from then on:
 ///
 /// | issuer | metadata |
 /// |---|---|
@@ -57,8 +57,8 @@ pub struct OidcDiscovery {
 }
 
 impl OidcDiscovery {
-    /// The keys of this issuer, whose name is spelled as in its tokens. Nothing is fetched yet. The
-    /// documents are fetched by the crate's HTTP client; for another client see
+    /// The keys of the issuer with this name, spelled as in the tokens. Nothing is fetched yet. The
+    /// crate's HTTP client fetches the documents; for another client see
     /// [`new_with`](Self::new_with).
     ///
     /// # Errors
@@ -70,7 +70,7 @@ impl OidcDiscovery {
         Self::new_with(issuer, HttpFetch::default())
     }
 
-    /// As [`new`](Self::new), fetched by this client. See [`Fetch`].
+    /// Like [`new`](Self::new), but `fetch` fetches the documents. See [`Fetch`].
     ///
     /// # Errors
     ///
@@ -81,25 +81,30 @@ impl OidcDiscovery {
         Ok(Self::with(location, Fetcher::new(fetch)))
     }
 
-    /// The keys of this issuer, whose documents are fetched below another base URL.
+    /// The keys of this issuer. Its documents are fetched below `base`, not below its name.
     ///
-    /// As [`with_fetch_base`](Self::with_fetch_base), for a name that [`new`](Self::new) refuses,
-    /// such as one with plain http: the name is only compared.
+    /// Like [`with_fetch_base`](Self::with_fetch_base), but also for a name that [`new`](Self::new)
+    /// refuses, such as one with plain http. The name itself is not fetched: it is only compared
+    /// with the `issuer` of the metadata.
     ///
     /// # Errors
     ///
-    /// When the name is empty or has a query or a fragment, or when the base is not an https URL (or
-    /// http to this machine).
+    /// When the name is not 1 to 2048 printable ASCII characters without spaces, or has a query or
+    /// a fragment; or when the base is not an https URL (or http to this machine), or has a query,
+    /// a fragment, a user name or a password.
     #[cfg(feature = "reqwest-0_13")]
     pub fn from_fetch_base(issuer: &str, base: &str) -> Result<Self, ConfigError> {
         Self::from_fetch_base_with(issuer, base, HttpFetch::default())
     }
 
-    /// As [`from_fetch_base`](Self::from_fetch_base), fetched by this client. See [`Fetch`].
+    /// Like [`from_fetch_base`](Self::from_fetch_base), but `fetch` fetches the documents. See
+    /// [`Fetch`].
     ///
     /// # Errors
     ///
-    /// As [`from_fetch_base`](Self::from_fetch_base).
+    /// When the name is not 1 to 2048 printable ASCII characters without spaces, or has a query or
+    /// a fragment; or when the base is not an https URL (or http to this machine), or has a query,
+    /// a fragment, a user name or a password.
     pub fn from_fetch_base_with<F: Fetch>(
         issuer: &str,
         base: &str,
@@ -108,17 +113,19 @@ impl OidcDiscovery {
         Ok(Self::with(IssuerLocation::at_base(issuer, base)?, Fetcher::new(fetch)))
     }
 
-    /// As [`new`](Self::new), and allows plain http to the listed hosts.
+    /// Like [`new`](Self::new), but also allows plain http to the listed hosts.
     ///
-    /// For a closed network such as that of the containers on one machine. **Anyone who can answer
-    /// for such a host, or change what it sends, can sign any token**: see
+    /// Use it in a closed network, such as that of the containers on one machine. **Anyone who can
+    /// answer for a listed host, or change what it sends, can sign any token**: see
     /// [`JwksUrl::dangerous_allow_http_hosts`](crate::JwksUrl::dangerous_allow_http_hosts). The
     /// hosts are allowed for the issuer itself, for [`with_fetch_base`](Self::with_fetch_base) and
     /// for the `jwks_uri` of the metadata, even if the issuer is https.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new), and when a host is not a bare name or address.
+    /// When the issuer is not an https URL (or http to this machine or a listed host), or has a
+    /// query, a fragment, a user name or a password; or when a host is empty or has a scheme, a
+    /// port, a path or a wildcard.
     #[cfg(feature = "reqwest-0_13")]
     pub fn dangerous_allow_http_hosts<I>(issuer: &str, hosts: I) -> Result<Self, ConfigError>
     where
@@ -128,14 +135,16 @@ impl OidcDiscovery {
         Self::dangerous_allow_http_hosts_with(issuer, hosts, HttpFetch::default())
     }
 
-    /// As [`dangerous_allow_http_hosts`](Self::dangerous_allow_http_hosts), fetched by this client.
-    /// See [`Fetch`].
+    /// Like [`dangerous_allow_http_hosts`](Self::dangerous_allow_http_hosts), but `fetch` fetches
+    /// the documents. See [`Fetch`].
     ///
-    /// **Anyone who can answer for such a host, or change what it sends, can sign any token.**
+    /// **Anyone who can answer for a listed host, or change what it sends, can sign any token.**
     ///
     /// # Errors
     ///
-    /// As [`new_with`](Self::new_with), and when a host is not a bare name or address.
+    /// When the issuer is not an https URL (or http to this machine or a listed host), or has a
+    /// query, a fragment, a user name or a password; or when a host is empty or has a scheme, a
+    /// port, a path or a wildcard.
     pub fn dangerous_allow_http_hosts_with<I, F>(
         issuer: &str,
         hosts: I,
@@ -152,12 +161,12 @@ impl OidcDiscovery {
 
     /// Replaces the base URL of the documents; by default the issuer's name.
     ///
-    /// For an issuer that this service reaches at another address than the one in its tokens. The
+    /// Use it if this service reaches the issuer at another address than the one in the tokens. The
     /// base replaces the whole name, including the path. The metadata must still contain the
-    /// issuer's name. A `jwks_uri` below the issuer's name is fetched below the base. So is one
-    /// elsewhere on the issuer's host, if name and base have the same path. Any other `jwks_uri` is
-    /// fetched unchanged. So the issuer may publish its own name in `jwks_uri`, or the one in the
-    /// request.
+    /// issuer's name. A `jwks_uri` below the issuer's name is fetched below the base. A `jwks_uri`
+    /// elsewhere on the issuer's host is fetched from the host of the base, if name and base have
+    /// the same path. Any other `jwks_uri` is fetched unchanged. So the issuer may publish a
+    /// `jwks_uri` with its own name, or with the host of the request.
     ///
     /// # Errors
     ///
@@ -214,7 +223,7 @@ impl OidcDiscovery {
     ///
     /// # Errors
     ///
-    /// When keys of this `use` never verify tokens: `enc` and `x509-svid`.
+    /// When the `use` is empty, `enc` or `x509-svid`: such keys never verify tokens.
     pub fn with_key_use(self, key_use: &str) -> Result<Self, ConfigError> {
         let key_use = KeyUse::parse(key_use)?;
         Ok(Self::with(self.issuer, self.fetcher.with_key_use(key_use)))
