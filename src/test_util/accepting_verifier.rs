@@ -8,7 +8,7 @@ use crate::summary::Summary;
 use crate::verify::{Accepted, Verification, VerifiedToken, VerifyToken};
 
 /// **Forges** the proof that a token with these claims was verified, to call a handler without
-/// HTTP. It has no header and no expiry.
+/// HTTP. The token has no header and no expiry.
 pub fn verified_token<C>(claims: C) -> VerifiedToken<C> {
     Accepted::new(claims).into_token()
 }

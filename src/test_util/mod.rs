@@ -1,10 +1,10 @@
 //! For tests of your handlers and services: **a dev-dependency only**.
 //!
 //! This module makes a [`VerifiedToken`](crate::VerifiedToken) without a token, accepts any bearer
-//! token, and signs any token. A test needs that, and no server may contain it: the proof that a
-//! token was verified is only worth something if nothing else can build it. So enable the feature
-//! `test-util` in the dev-dependencies, and list the crate without it in the dependencies.
-//! `cargo build` and `cargo install` then leave it out:
+//! token, and signs any token. Tests need these functions, and no server may contain them: a
+//! `VerifiedToken` proves that a token was verified only if nothing but verification can build one.
+//! So enable the feature `test-util` in the dev-dependencies, and list the crate without it in the
+//! dependencies. `cargo build` and `cargo install` then leave it out:
 //!
 //! ```sh
 //! cargo add --dev tower-jwt-auth --features test-util
@@ -20,7 +20,7 @@
 //! | what happens as time passes | [`ManualClock`] |
 //! | keys from the network: rotations, outages, faults (feature `jwks-url`) | [`MockIssuer`] |
 //!
-//! Unlike the rest of the crate, its functions panic when a test uses them wrongly.
+//! Unlike the rest of the crate, the functions of this module panic when a test uses them wrongly.
 //!
 //! # Example: a handler without HTTP
 //!

@@ -6,7 +6,7 @@ use crate::key::JwkSet;
 use crate::test_util::token_builder::TokenBuilder;
 use crate::verify::JwtVerifier;
 
-/// An issuer for tests: it makes valid and invalid tokens, and the verifier for them.
+/// An issuer for tests. It makes valid and invalid tokens, and the verifier for them.
 ///
 /// | | default | setter |
 /// |---|---|---|
@@ -36,11 +36,11 @@ pub struct TestIssuer {
 }
 
 impl TestIssuer {
-    /// An issuer with the defaults above.
+    /// An issuer with the defaults in the table at [`TestIssuer`].
     ///
     /// # Panics
     ///
-    /// When no key can be made.
+    /// When the ES256 key of the process cannot be generated.
     pub fn new() -> Self {
         Self {
             issuer: "https://issuer.test".to_owned(),
@@ -57,7 +57,7 @@ impl TestIssuer {
         self
     }
 
-    /// Replaces the audience of its tokens, `aud`; `https://api.test` by default.
+    /// Replaces the audience of the tokens, `aud`; `https://api.test` by default.
     #[must_use]
     pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = audience.into();
@@ -83,19 +83,19 @@ impl TestIssuer {
         self
     }
 
-    /// Replaces the clock of its tokens and verifiers; [`SystemClock`] by default.
+    /// Replaces the clock of the tokens and verifiers; [`SystemClock`] by default.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// A verifier that accepts its tokens: the default rules with this issuer, audience, key and
-    /// clock.
+    /// A verifier for this issuer's tokens: the default rules with the issuer's name, audience, key
+    /// and clock.
     ///
     /// # Panics
     ///
-    /// When the issuer or the audience was replaced by an empty string.
+    /// When the issuer or the audience was replaced with an empty string.
     pub fn verifier(&self) -> JwtVerifier {
         JwtVerifier::new(self.issuer.as_str(), self.audience.as_str(), self.key.verification_key())
             .expect("an issuer and an audience that are not empty")
@@ -107,11 +107,12 @@ impl TestIssuer {
         TokenBuilder::new(&self.issuer, &self.audience, self.key.clone(), self.clock.now())
     }
 
-    /// The keys that verify its tokens.
+    /// The keys that verify this issuer's tokens.
     ///
     /// # Panics
     ///
-    /// When the issuer was replaced by an empty string.
+    /// When the issuer was replaced with an empty string, or when the key ID of the key is empty,
+    /// longer than 1,024 bytes or contains control characters.
     ///
     /// # Example: a verifier that the test builds
     ///
@@ -129,11 +130,12 @@ impl TestIssuer {
         self.token_issuer().verification_keys()
     }
 
-    /// Its public key as a JWK set (RFC 7517 section 5), for a service that reads one.
+    /// The public key as a JWK set (RFC 7517 section 5), for a service that reads one.
     ///
     /// # Panics
     ///
-    /// When the issuer was replaced by an empty string.
+    /// When the issuer was replaced with an empty string, or when the key ID of the key is empty,
+    /// longer than 1,024 bytes or contains control characters.
     pub fn jwk_set(&self) -> String {
         self.token_issuer().jwk_set()
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::claims::{Audience, NumericDate};
 use crate::issuer::{SigningKey, compact};
 
-/// Builds a token, from [`TestIssuer::token`](super::TestIssuer::token).
+/// Builds a token. [`TestIssuer::token`](super::TestIssuer::token) makes a builder.
 ///
 /// By default every verifier for the issuer and the audience accepts the token. It is an access
 /// token (RFC 9068): `iss`, `aud`, `sub` (`alice`), `client_id` (`test-client`), `iat` (now), `exp`
@@ -63,7 +63,8 @@ impl TokenBuilder {
         self.claim("sub", subject.into())
     }
 
-    /// Replaces `scope`, the values separated by spaces (RFC 8693 section 4.2); none by default.
+    /// Replaces `scope`, whose values are separated by spaces (RFC 8693 section 4.2); none by
+    /// default.
     pub fn scope(self, scope: impl Into<String>) -> Self {
         self.claim("scope", scope.into())
     }
@@ -73,12 +74,13 @@ impl TokenBuilder {
         self.claim("iss", issuer.into())
     }
 
-    /// Replaces `aud`, one or several. Without the issuer's audience, the token is invalid.
+    /// Replaces `aud` with one audience or several. Without the issuer's audience, the token is
+    /// invalid.
     pub fn audience(self, audience: impl Into<Audience>) -> Self {
         self.claim("aud", audience.into())
     }
 
-    /// Replaces a claim by any JSON value, valid or invalid.
+    /// Replaces a claim with any JSON value, valid or invalid.
     ///
     /// # Panics
     ///
@@ -125,7 +127,7 @@ impl TokenBuilder {
         self
     }
 
-    /// Replaces a header parameter by any JSON value, valid or invalid.
+    /// Replaces a header parameter with any JSON value, valid or invalid.
     ///
     /// # Panics
     ///
@@ -205,7 +207,7 @@ impl TokenBuilder {
     ///
     /// # Panics
     ///
-    /// As [`build`](Self::build).
+    /// When the crypto backend cannot sign.
     pub fn bearer(&self) -> String {
         format!("Bearer {}", self.build())
     }

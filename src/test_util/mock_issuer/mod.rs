@@ -17,8 +17,8 @@ use crate::verify::JwtVerifier;
 
 /// An issuer with a JWK set and metadata, whose keys and faults a test controls.
 ///
-/// It is a [`Fetch`](crate::Fetch) without a network: with `tokio::time` paused, hours pass in
-/// milliseconds. It can also [listen](Self::listen) on a local port. Clones share state.
+/// The issuer is a [`Fetch`](crate::Fetch) without a network: with `tokio::time` paused, hours pass
+/// in milliseconds. It can also [listen](Self::listen) on a local port. Clones share state.
 ///
 /// | | default |
 /// |---|---|
@@ -105,7 +105,7 @@ impl MockIssuer {
     ///
     /// # Panics
     ///
-    /// When no key can be made.
+    /// When no ES256 key can be generated.
     pub fn new() -> Self {
         Self::with_issuer("https://issuer.test")
     }
@@ -114,7 +114,7 @@ impl MockIssuer {
     ///
     /// # Panics
     ///
-    /// When no key can be made.
+    /// When no ES256 key can be generated.
     pub fn with_issuer(name: impl Into<String>) -> Self {
         let name = name.into();
         let path = path_of(&name).trim_end_matches('/').to_owned();
@@ -137,32 +137,35 @@ impl MockIssuer {
         }))
     }
 
-    /// Its name, the `iss` of its tokens.
+    /// The name of the issuer: the `iss` of the tokens.
     pub fn issuer(&self) -> &str {
         &self.0.name
     }
 
-    /// The URL of its JWK set.
+    /// The URL of the JWK set.
     pub fn jwks_url(&self) -> String {
         let jwks_uri = self.state().jwks_uri.clone();
         jwks_uri.unwrap_or_else(|| format!("{}/jwks", self.0.name.trim_end_matches('/')))
     }
 
-    /// A verifier of its tokens that fetches the keys from memory.
+    /// A verifier for this issuer's tokens, with the audience `https://api.test`. It fetches the
+    /// keys from memory.
     ///
     /// # Panics
     ///
-    /// When its name is not a URL that may be fetched.
+    /// When the URL of the JWK set ([`jwks_url`](Self::jwks_url)) is not https (or http to this
+    /// machine), or has a user name, a password or a fragment.
     pub fn verifier(&self) -> JwtVerifier {
         let keys = self.keys();
         JwtVerifier::new(self.issuer(), "https://api.test", keys).expect("names that are not empty")
     }
 
-    /// Its keys as a source that fetches from memory.
+    /// A source for the keys of this issuer. It fetches them from memory.
     ///
     /// # Panics
     ///
-    /// When its name is not a URL that may be fetched.
+    /// When the URL of the JWK set ([`jwks_url`](Self::jwks_url)) is not https (or http to this
+    /// machine), or has a user name, a password or a fragment.
     pub fn keys(&self) -> crate::key_source::JwksUrl {
         crate::key_source::JwksUrl::new_with(&self.jwks_url(), self.clone())
             .expect("a URL that is fetched")
@@ -178,7 +181,7 @@ impl MockIssuer {
     ///
     /// # Panics
     ///
-    /// When no key can be made.
+    /// When no ES256 key can be generated.
     pub fn rotate(&self) {
         self.state().keys.insert(0, new_key());
     }
@@ -187,7 +190,7 @@ impl MockIssuer {
     ///
     /// # Panics
     ///
-    /// When no key can be made.
+    /// When no ES256 key can be generated.
     pub fn rotate_and_drop(&self) {
         self.state().keys = vec![new_key()];
     }

@@ -1,4 +1,4 @@
-//! The same issuer on a port: as much of HTTP/1.1 as its good and bad responses need.
+//! The same issuer on a port, with the part of HTTP/1.1 that its good and bad responses need.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Weak};
@@ -9,12 +9,14 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::test_util::mock_issuer::{Inner, MockAnswer, MockIssuer, Reply};
 
 impl MockIssuer {
-    /// An issuer on a free port of 127.0.0.1, by HTTP. Its name is `http://127.0.0.1:PORT` and this
-    /// path. The port is free again when the last clone is dropped.
+    /// An issuer on a free port of 127.0.0.1, over plain HTTP. The name of the issuer is
+    /// `http://127.0.0.1:PORT`, followed by `path`. The port is free again when the last clone is
+    /// dropped.
     ///
     /// # Panics
     ///
-    /// When there is no free port, or no tokio runtime with I/O.
+    /// When there is no free port or no tokio runtime with I/O, or when no ES256 key can be
+    /// generated.
     pub async fn listen(path: &str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("the port that was bound");
