@@ -8,7 +8,8 @@ use crate::verify::verified_token::VerifiedToken;
 /// The result of a [`VerifyToken`](crate::VerifyToken) for a token that it accepts: the claims, and what the
 /// layer adds to the request and the response.
 ///
-/// Make it from claims by [`new`](Self::new), or from the [`VerifiedToken`] of another verifier by `From`.
+/// Make it from claims with [`new`](Self::new), or from the [`VerifiedToken`] of another verifier with
+/// `From`.
 ///
 /// # Example: an opaque token that expires
 ///
@@ -63,16 +64,16 @@ impl<C> Accepted<C> {
         Self { token: self.token.with_scope(scope), ..self }
     }
 
-    /// Adds a value to the extensions of the request, for the inner service; none by default. It replaces a
-    /// value of the same type.
+    /// Adds a value to the extensions of the request, for the inner service; none by default. The value
+    /// replaces one of the same type.
     #[must_use]
     pub fn with_request_extension<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
         self.extras().extensions.insert(value);
         self
     }
 
-    /// Adds a header to the response of the inner service, for example the next nonce of DPoP (RFC 9449 section
-    /// 8.2); none by default. It does not replace headers of the same name.
+    /// Adds a header to the response of the inner service, for example the next nonce of DPoP (RFC 9449
+    /// section 8.2); none by default. Headers of the same name are kept.
     #[must_use]
     pub fn with_response_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         append(&mut self.extras().headers, name, value);
@@ -89,8 +90,8 @@ impl<C> Accepted<C> {
         self.token
     }
 
-    /// Converts the claims by a function. The header and the expiry of the token stay, as do the additions to
-    /// the request and the response.
+    /// Converts the claims with a function. The header and the expiry of the token stay, and so do the
+    /// additions to the request and the response.
     #[must_use]
     pub fn map_claims<D>(self, map: impl FnOnce(&C) -> D) -> Accepted<D> {
         Accepted { token: self.token.map_claims(map), extras: self.extras }

@@ -16,8 +16,8 @@ use crate::verify::rule_context::RuleContext;
 /// `Arc`.
 ///
 /// It dereferences to the claims: `token.sub`. Its methods [`claims`](Self::claims), [`header`](Self::header)
-/// and [`expires_at`](Self::expires_at) hide methods of the claims with the same name. No further method ever
-/// will: all other functions are associated functions, such as
+/// and [`expires_at`](Self::expires_at) hide methods of the claims with the same name. No later version adds
+/// such a method: all other functions are associated functions, such as
 /// [`VerifiedToken::into_claims(token)`](Self::into_claims).
 ///
 /// # Example: read the claims without axum
@@ -182,7 +182,7 @@ impl<C: Send + Sync + 'static> VerifiedToken<C> {
     ///
     /// # Errors
     ///
-    /// If there is no token with this claims type: the layer is missing, has another claims type, or
+    /// When there is no token with this claims type: the layer is missing, has another claims type, or
     /// forwarded the request without a token.
     pub fn from_extensions(extensions: &Extensions) -> Result<&Self, MissingLayer> {
         extensions.get().ok_or_else(MissingLayer::for_claims::<C>)

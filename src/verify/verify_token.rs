@@ -47,13 +47,14 @@ use crate::verify::accepted::Accepted;
             a custom rule by `verify_fn`, `verify_async_fn` or `dangerous_any_bearer`"
 )]
 pub trait VerifyToken<C>: Send + Sync + 'static {
-    /// Verifies one token, at once or by a future. It must not block. `head` is the head of the request.
+    /// Verifies one token, at once or with a future. This method must not block. `head` is the head of the
+    /// request.
     fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C>;
 
-    /// The schemes of the tokens that it accepts; [`TokenScheme::Bearer`] by default. The layer calls this
-    /// once, when it is built. It treats a token with another scheme as missing.
+    /// The schemes of the tokens that the verifier accepts; [`TokenScheme::Bearer`] by default. The layer
+    /// calls this method once, when it is built. The layer treats a token with another scheme as missing.
     ///
-    /// A type that wraps another verifier has to forward this too.
+    /// A type that wraps another verifier has to forward this call too.
     fn schemes(&self) -> &[TokenScheme] {
         &[TokenScheme::Bearer]
     }
@@ -81,9 +82,9 @@ impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
 
 /// The result of the verification of a token: ready, or pending.
 ///
-/// [`and_then`](Self::and_then) adds a check, [`map`](Self::map) changes an accepted result. It is also a
-/// future: `verifier.verify_token(token, head).await`. So a custom verifier can, for example, try a second
-/// verifier after a refusal.
+/// [`and_then`](Self::and_then) adds a check, [`map`](Self::map) changes an accepted result. A `Verification`
+/// is also a future: `verifier.verify_token(token, head).await`. So a custom verifier can, for example, try a
+/// second verifier after a refusal.
 ///
 /// # Example: a check for revoked tokens
 ///
@@ -123,7 +124,7 @@ pub(crate) type PendingVerdict<C> =
     Pin<Box<dyn Future<Output = Result<Accepted<C>, Rejection>> + Send>>;
 
 impl<C> Verification<C> {
-    /// A known result. It costs no allocation, and no clone of the inner service.
+    /// A known result. It costs no allocation, and if the token is accepted, no clone of the inner service.
     pub fn ready(result: Result<Accepted<C>, Rejection>) -> Self {
         Self(VerificationState::Ready(result))
     }
@@ -170,7 +171,7 @@ impl<C: 'static> Verification<C> {
         }
     }
 
-    /// Changes an accepted result, for example by [`Accepted::map_claims`]; a refusal is not changed. The
+    /// Changes an accepted result, for example with [`Accepted::map_claims`]; a refusal is not changed. The
     /// cost is that of [`and_then`](Self::and_then).
     pub fn map<D, F>(self, map: F) -> Verification<D>
     where
@@ -206,10 +207,12 @@ impl<C> fmt::Debug for Verification<C> {
     }
 }
 
-/// A verifier from a closure, for API keys and other opaque tokens that can be verified at once.
+/// A verifier from a closure, for API keys and other opaque tokens that can be verified without waiting
+/// (otherwise use [`verify_async_fn`]).
 ///
-/// The closure returns the claims of the [`VerifiedToken`](crate::VerifiedToken). Compare secrets by
-/// [`PresentedToken::matches`], which takes constant time, or look up their hashes.
+/// The closure returns the claims for the [`VerifiedToken`](crate::VerifiedToken), or the [`Rejection`] that
+/// refuses the request. Compare secrets with [`PresentedToken::matches`], which takes constant time, or look
+/// up their hashes.
 ///
 /// # Example: look up API keys by their hashes
 ///
@@ -233,9 +236,9 @@ where
 
 /// A verifier from an async function or closure, for tokens that a database or another service knows.
 ///
-/// It takes the token by value, since its future outlives the call. It is called for each request, so it must
-/// be `Fn`: an `async move` closure that moves its captures is only `FnOnce`. Use a plain closure that clones
-/// what the future needs and returns an `async move` block.
+/// The function takes the token by value, since its future outlives the call. The layer calls it for each
+/// request, so it must be `Fn`: an `async move` closure that moves its captures is only `FnOnce`. Use a plain
+/// closure that clones what the future needs and returns an `async move` block.
 ///
 /// # Example: look up tokens in a database
 ///
@@ -268,8 +271,8 @@ where
 /// A verifier that accepts **every** well-formed bearer token and verifies nothing, like FastAPI's
 /// `HTTPBearer`.
 ///
-/// Any client can make up such a token. Use it only in a service that forwards the token to another one, which
-/// verifies it.
+/// Any client can make up such a token. Use it only in a service that forwards the token to another service
+/// that verifies it.
 pub fn dangerous_any_bearer() -> DangerousAnyBearer {
     DangerousAnyBearer
 }

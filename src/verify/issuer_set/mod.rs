@@ -67,7 +67,8 @@ pub struct IssuerSet<C = RegisteredClaims>(Arc<Shared<C>>);
 
 struct Shared<C> {
     registry: RwLock<Registry<C>>,
-    /// The number of the last verified token of an issuer that a predicate allows. It orders them by last use.
+    /// The number of the last verified token of an issuer that a predicate allows. It orders these issuers by
+    /// last use.
     verified: AtomicU64,
 }
 
@@ -98,7 +99,7 @@ impl<C> IssuerSet<C> {
     ///
     /// # Errors
     ///
-    /// If it is 0.
+    /// When the capacity is 0.
     pub fn with_capacity(self, capacity: usize) -> Result<Self, ConfigError> {
         if capacity == 0 {
             return Err(unusable("the capacity must be at least 1"));
@@ -109,12 +110,12 @@ impl<C> IssuerSet<C> {
         Ok(self)
     }
 
-    /// Adds an issuer, under every name that its verifier expects. It replaces issuers with these names that
-    /// a template made.
+    /// Adds an issuer, under every name that its verifier expects. The issuer replaces those with the same
+    /// names that a template made.
     ///
     /// # Errors
     ///
-    /// If the verifier accepts any issuer, or if an issuer with one of its names was added before.
+    /// When the verifier accepts any issuer, or when an issuer with one of its names was added before.
     pub fn add(&self, verifier: JwtVerifier<C>) -> Result<(), ConfigError> {
         let issuer = Arc::new(Issuer::new(verifier, None));
         if issuer.names().is_empty() {
@@ -126,8 +127,8 @@ impl<C> IssuerSet<C> {
         removed.map(drop)
     }
 
-    /// Removes an issuer by one of its names; `false` if it is not in the set. From then on its tokens are
-    /// refused. Its keys are dropped with the last request that waits for them.
+    /// Removes the issuer with this name, which may be any of its names; `false` if it is not in the set.
+    /// From then on its tokens are refused. Its keys are dropped with the last request that waits for them.
     ///
     /// If a template allows the issuer, its next token makes it again.
     pub fn remove(&self, issuer: &str) -> bool {
@@ -148,8 +149,8 @@ impl<C> IssuerSet<C> {
         !templates.is_empty()
     }
 
-    /// The issuers of the set with the state of their keys, sorted by name, for a readiness probe. It starts
-    /// to fetch keys that were not fetched yet.
+    /// The issuers of the set with the state of their keys, sorted by name, for a readiness probe. The call
+    /// starts to fetch keys that were not fetched yet.
     ///
     /// An issuer that a predicate allows is listed after its first verified token, as long as the predicate
     /// allows it. So an untrusted client cannot make a probe fail by a made-up issuer.
@@ -217,8 +218,8 @@ impl<C: DeserializeOwned> IssuerSet<C> {
     ///
     /// # Errors
     ///
-    /// Those of [`JwtVerifier::verify`]; and [`RejectionKind::WrongIssuer`] for an issuer that is not in the
-    /// set.
+    /// When [`JwtVerifier::verify`] refuses the token; and with [`RejectionKind::WrongIssuer`] when the
+    /// token's issuer is not in the set.
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
         let token = Input::Text(token);
         match self.begin(token, |_| {})? {

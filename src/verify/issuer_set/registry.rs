@@ -125,8 +125,8 @@ impl<C> Registry<C> {
     ///
     /// # Errors
     ///
-    /// If all slots are in use and a request waits for the first keys of each, or if too many issuers were
-    /// made.
+    /// When all slots are in use and a request waits for the first keys of each, or when too many issuers
+    /// were made.
     pub(super) fn has_slot(&self) -> Result<(), Rejection> {
         let is_full = self.unverified.len() >= Self::MAX_UNVERIFIED;
         if is_full && self.oldest_unused().is_none() || !self.first_fetches.is_one_left() {

@@ -16,7 +16,7 @@ use crate::verify::jwt::JwtVerifier;
 ///
 /// By default no tenant is allowed: name them ([`allow_tenants`](Self::allow_tenants)) or give a predicate
 /// ([`allow_if`](Self::allow_if)). Each allowed issuer has its own verifier, with its own keys, audience and
-/// algorithms. It is made for the first token of the issuer.
+/// algorithms. The verifier is made for the first token of the issuer.
 ///
 /// A tenant has 1 to 64 letters, digits, `-`, `_` and `.`, and is not `.` or `..`.
 ///
@@ -83,14 +83,14 @@ impl<C> IssuerTemplate<C> {
     /// A template with one placeholder, `{…}`, for the tenant, and a closure that makes the verifier of an
     /// issuer.
     ///
-    /// The verifier must expect exactly the issuer of the [`TemplateMatch`], else its tokens get 503. The
-    /// closure must not block.
+    /// The verifier must expect exactly the issuer of the [`TemplateMatch`], else the issuer's tokens get
+    /// 503. The closure must not block.
     ///
     /// # Errors
     ///
-    /// If the template does not have exactly one placeholder; if it contains white space, a control character
-    /// or a backslash; or if it contains a `:` or begins with `//`, and does not begin with `scheme://host/`
-    /// before the placeholder. So a token cannot choose the host.
+    /// When the template does not have exactly one placeholder; when it contains white space, a control
+    /// character or a backslash; or when it contains a `:` or begins with `//`, and does not begin with
+    /// `scheme://host/` before the placeholder. So a token cannot choose the host.
     pub fn new<F>(template: &str, make: F) -> Result<Self, ConfigError>
     where
         F: Fn(&TemplateMatch<'_>) -> Result<JwtVerifier<C>, ConfigError> + Send + Sync + 'static,
@@ -129,7 +129,7 @@ impl<C> IssuerTemplate<C> {
 
     /// Allows exactly these tenants; none by default. Replaces an earlier list or predicate.
     ///
-    /// The set keeps their issuers from the first token on. They are never evicted, and do not use
+    /// The set keeps their issuers from the first token on. These issuers are never evicted, and do not use
     /// [capacity](crate::IssuerSet::with_capacity). [`key_status`](crate::IssuerSet::key_status) lists them,
     /// and failed fetches of their keys are logged as for any other issuer.
     #[must_use]

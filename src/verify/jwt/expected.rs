@@ -6,7 +6,7 @@ use crate::config_error::{ConfigError, ConfigErrorKind};
 
 /// The expected issuer of tokens: the `iss` claim, required and compared exactly (RFC 7519 section 4.1.1).
 ///
-/// It converts from one string, or from several spellings of the *same* issuer, such as
+/// A string converts into this type, and so does a list of several spellings of the *same* issuer, such as
 /// `["https://issuer.example", "https://issuer.example/"]`. For several issuers, use an
 /// [`IssuerSet`](crate::IssuerSet): then a key of one issuer never verifies a token of another.
 #[derive(Clone, Debug)]
@@ -15,8 +15,8 @@ pub struct ExpectedIssuer(Expected);
 impl ExpectedIssuer {
     /// Accepts any `iss`, and tokens without one. By default `iss` is required.
     ///
-    /// Then only the key identifies the issuer (RFC 8725 section 3.8): every service that can sign with this
-    /// key can issue tokens for this verifier.
+    /// Without an expected issuer, only the key identifies the issuer (RFC 8725 section 3.8): every service
+    /// that can sign with this key can issue tokens for this verifier.
     pub fn dangerous_any() -> Self {
         Self(Expected::Any)
     }
@@ -32,8 +32,9 @@ impl ExpectedIssuer {
 
 /// The expected audience of tokens: the `aud` claim, required and compared exactly (RFC 7519 section 4.1.3).
 ///
-/// It converts from one string, or from several alternatives, such as `["https://api.example", "orders"]`.
-/// For an issuer whose access tokens have no `aud`, another claim is compared in its place:
+/// A string converts into this type, and so does a list of several alternatives, such as
+/// `["https://api.example", "orders"]`. For an issuer whose access tokens have no `aud`, another claim is
+/// compared in its place:
 ///
 /// | claim | constructor | issuers |
 /// |---|---|---|
@@ -52,8 +53,8 @@ pub struct ExpectedAudience {
 impl ExpectedAudience {
     /// Accepts any `aud`, and tokens without one. By default `aud` is required.
     ///
-    /// Then tokens for all other services of the issuer are accepted, and each of these services can use the
-    /// tokens that it receives here (RFC 8725 section 3.9).
+    /// Without an expected audience, tokens for all other services of the issuer are accepted, and each of
+    /// these services can use the tokens that it receives here (RFC 8725 section 3.9).
     pub fn dangerous_any() -> Self {
         Self { expected: Expected::Any, claim: AudienceClaim::Aud }
     }
@@ -110,8 +111,8 @@ impl ExpectedAudience {
 
     /// Expects one of these app clients of an Amazon Cognito user pool, whose access tokens have no `aud`.
     ///
-    /// `token_use` must be `access`, and `client_id` one of these clients. Both are required strings and
-    /// compared exactly. A token with an `aud` is refused: it is an ID token, or an access token that was
+    /// `token_use` must be `access`, and `client_id` one of these clients. Both claims are required strings
+    /// and compared exactly. A token with an `aud` is refused: it is an ID token, or an access token that was
     /// requested for a resource (RFC 8707). For the latter, expect its audience instead.
     ///
     /// `client_id` names the client that requested the token, not the API. If several APIs serve the same

@@ -19,8 +19,8 @@ use crate::verify::jwt::expected::ExpectedAudience;
 
 #[cfg(feature = "oidc-discovery")]
 impl JwtVerifier {
-    /// A verifier of tokens from `issuer`, for `audience`. It finds the keys by the issuer's metadata: see
-    /// [`OidcDiscovery`].
+    /// A verifier of tokens from `issuer`, for `audience`. It finds the keys through the issuer's metadata:
+    /// see [`OidcDiscovery`].
     ///
     /// The crate's HTTP client fetches the metadata and the keys. For another client see
     /// [`discover_with`](Self::discover_with). To fetch from another address than the issuer's name, or by
@@ -37,8 +37,8 @@ impl JwtVerifier {
     ///
     /// # Errors
     ///
-    /// If the issuer is not an https URL (or http to a loopback address), or if the audience is an empty
-    /// string or list.
+    /// When the issuer is not an https URL (or http to a loopback address), or has a query, a fragment, a
+    /// user name or a password; or when the audience is an empty string or list.
     ///
     /// # Example: protect a service with the issuer's keys
     ///
@@ -57,13 +57,13 @@ impl JwtVerifier {
         Self::new(issuer, audience, OidcDiscovery::new(issuer)?)
     }
 
-    /// A verifier of tokens from `issuer`, for `audience`, that fetches the issuer's metadata and keys by a
-    /// custom HTTP client: see [`Fetch`]. It does not need the feature `reqwest-0_13`.
+    /// A verifier of tokens from `issuer`, for `audience`, with a custom HTTP client: `fetch` fetches the
+    /// issuer's metadata and the keys. See [`Fetch`]. This method does not need the feature `reqwest-0_13`.
     ///
     /// # Errors
     ///
-    /// If the issuer is not an https URL (or http to a loopback address), or if the audience is an empty
-    /// string or list.
+    /// When the issuer is not an https URL (or http to a loopback address), or has a query, a fragment, a
+    /// user name or a password; or when the audience is an empty string or list.
     pub fn discover_with(
         issuer: &str,
         audience: impl Into<ExpectedAudience>,
@@ -78,7 +78,7 @@ impl<C> JwtVerifier<C> {
     ///
     /// # Errors
     ///
-    /// If no keys are loaded in time. The text contains the error of the last fetch.
+    /// When no keys are loaded in time. The text contains the error of the last fetch.
     ///
     /// # Example: wait 30 seconds, then serve in any case
     ///
@@ -106,14 +106,14 @@ impl<C> JwtVerifier<C> {
         })
     }
 
-    /// Fetches the keys now, and waits for the end of the fetch. It does nothing for local keys.
+    /// Fetches the keys now, and waits for the end of the fetch. For local keys the call does nothing.
     ///
     /// Call it at the start of a server that must not start without keys, or when an operator knows that the
     /// keys have changed. A normal key rotation does not need it.
     ///
     /// # Errors
     ///
-    /// If the fetch fails. Keys that were loaded before stay in use.
+    /// When the fetch fails. Keys that were loaded before stay in use.
     pub async fn refresh(&self) -> Result<(), KeySourceError> {
         self.keys.refresh().await
     }

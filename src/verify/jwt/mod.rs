@@ -100,7 +100,7 @@ impl JwtVerifier {
     ///
     /// # Errors
     ///
-    /// If the issuer or the audience is an empty string or an empty list, or if the keys belong to
+    /// When the issuer or the audience is an empty string or an empty list, or when the keys belong to
     /// [another issuer](KeySource::issuer).
     ///
     /// # Example: keys from a JWK set
@@ -165,11 +165,12 @@ pub(super) enum MayWait {
 impl<C: DeserializeOwned> JwtVerifier<C> {
     /// Verifies a token without a request, such as one from a queue or a WebSocket.
     ///
-    /// Waits only if the source of keys waits.
+    /// The future waits only if the source of keys waits.
     ///
     /// # Errors
     ///
-    /// A [`Rejection`]. Its [`kind`](Rejection::kind) tells an expired token from an invalid one.
+    /// When the token is refused. The [`kind`](Rejection::kind) of the [`Rejection`] tells an expired token
+    /// from an invalid one.
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
         match self.begin(Input::Text(token), MayWait::Yes) {
             Step::Done(verdict) => verdict,
@@ -187,8 +188,8 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     ///
     /// # Errors
     ///
-    /// Those of [`verify`](Self::verify); and [`RejectionKind::Unavailable`] if the source of keys would have
-    /// to wait, for example because no keys are loaded yet.
+    /// When [`verify`](Self::verify) refuses the token; and with [`RejectionKind::Unavailable`] when the
+    /// source of keys would have to wait, for example because no keys are loaded yet.
     pub fn verify_now(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
         match self.begin(Input::Text(token), MayWait::No) {
             Step::Done(verdict) => verdict,

@@ -60,7 +60,7 @@ impl<C> JwtVerifier<C> {
     ///
     /// # Errors
     ///
-    /// If the list is empty.
+    /// When the list is empty.
     pub fn with_algorithms(
         mut self,
         algorithms: impl IntoIterator<Item = Algorithm>,
@@ -81,7 +81,7 @@ impl<C> JwtVerifier<C> {
     ///
     /// # Errors
     ///
-    /// If it is more than 5 minutes.
+    /// When the leeway is more than 5 minutes.
     pub fn with_leeway(mut self, leeway: Duration) -> Result<Self, ConfigError> {
         if leeway > MAX_LEEWAY {
             return Err(ConfigError::new(
@@ -98,7 +98,7 @@ impl<C> JwtVerifier<C> {
     ///
     /// # Errors
     ///
-    /// If it is less than a second.
+    /// When the maximum age is less than a second.
     pub fn with_max_age(mut self, max_age: Duration) -> Result<Self, ConfigError> {
         if max_age < Duration::from_secs(1) {
             return Err(ConfigError::new(
@@ -122,9 +122,9 @@ impl<C> JwtVerifier<C> {
     /// `client_id`, `iat` and `jti` must be present and not empty (sections 2.2 and 4). By default tokens
     /// without a `typ`, or with `JWT`, are accepted too.
     ///
-    /// Use [`AccessTokenClaims`](crate::AccessTokenClaims) to read these claims. Do not combine it with a
-    /// claim [in place of the audience](crate::ExpectedAudience): the RFC requires `aud`, so all tokens would
-    /// be refused.
+    /// Use [`AccessTokenClaims`](crate::AccessTokenClaims) to read these claims. Do not combine this setting
+    /// with a claim [in place of the audience](crate::ExpectedAudience): the RFC requires `aud`, so all
+    /// tokens would be refused.
     ///
     /// # Example: a JWT that is not an access token of RFC 9068
     ///
@@ -152,8 +152,8 @@ impl<C> JwtVerifier<C> {
     /// Refuses tokens whose `aud` also contains an audience that is not expected. By default one expected
     /// audience is enough (RFC 7519 section 4.1.3).
     ///
-    /// It has no effect with [any audience](crate::ExpectedAudience::dangerous_any), or with another claim
-    /// [in place of `aud`](crate::ExpectedAudience).
+    /// This setting has no effect with [any audience](crate::ExpectedAudience::dangerous_any), or with
+    /// another claim [in place of `aud`](crate::ExpectedAudience).
     #[must_use]
     pub fn exclusive_audience(mut self) -> Self {
         self.rules_mut().exclusive_audience = true;
@@ -202,7 +202,7 @@ impl<C> JwtVerifier<C> {
     ///
     /// # Errors
     ///
-    /// If it is less than 128 or more than 65536.
+    /// When the length is less than 128 or more than 65536.
     pub fn with_max_token_length(mut self, bytes: usize) -> Result<Self, ConfigError> {
         self.rules_mut().limits.token = length(
             bytes,
@@ -217,7 +217,7 @@ impl<C> JwtVerifier<C> {
     ///
     /// # Errors
     ///
-    /// If it is less than 128 or more than 16384.
+    /// When the length is less than 128 or more than 16384.
     pub fn with_max_header_length(mut self, bytes: usize) -> Result<Self, ConfigError> {
         self.rules_mut().limits.header = length(
             bytes,
@@ -231,8 +231,8 @@ impl<C> JwtVerifier<C> {
     /// Connect Core 1.0 section 3.3.2.11), with a `token_use` of `id` or a claim `typ` of `ID`, or with an
     /// object as `events` (RFC 8417 section 2.2). By default they are refused (RFC 8725 section 3.12).
     ///
-    /// An ID token tells a client who logged in. It is not made for an API. Tokens that are marked as refresh,
-    /// offline or logout tokens stay refused.
+    /// An ID token tells a client who logged in; it is not made for an API. Tokens that are marked as
+    /// refresh, offline or logout tokens stay refused.
     #[must_use]
     pub fn dangerous_accept_id_tokens(mut self) -> Self {
         let rules = self.rules_mut();

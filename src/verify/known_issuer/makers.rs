@@ -8,15 +8,16 @@ use crate::verify::known_issuer::names::{
 };
 
 impl KnownIssuer {
-    /// Auth0: a tenant by its domain (`tenant.eu.auth0.com` or a custom domain), and an API by its identifier.
+    /// Auth0: accepts the access tokens of one tenant for one API. `domain` is the domain of the tenant
+    /// (`tenant.eu.auth0.com` or a custom domain), `audience` the identifier of the API.
     ///
     /// The issuer is `https://DOMAIN/`, with the slash. If a tenant has a custom domain, its tokens name the
     /// domain that the client used (Auth0, *Custom Domains*).
     ///
     /// # Errors
     ///
-    /// If the domain is not a bare domain in lower case, such as a URL; if the audience is empty, or is the
-    /// tenant's `/userinfo`, which the tokens of every API contain.
+    /// When the domain is not a bare domain in lower case, such as a URL; when the audience is empty, or is
+    /// the tenant's `/userinfo`: the tokens of every API contain that audience.
     pub fn auth0(domain: &str, audience: impl Into<ExpectedAudience>) -> Result<Self, ConfigError> {
         check_domain(domain)?;
         let issuer = format!("https://{domain}/");
@@ -30,18 +31,19 @@ impl KnownIssuer {
         Self::new(issuer, audience)
     }
 
-    /// Keycloak: a realm by the server's public URL and its name, and the audience that an audience mapper
-    /// writes into the tokens.
+    /// Keycloak: accepts the access tokens of one realm. `base` is the public URL of the server, `realm` the
+    /// name of the realm, and `audience` the audience that an audience mapper writes into the tokens.
     ///
     /// The issuer is `BASE/realms/REALM`; the base of servers before version 17 ends in `/auth`. `base` is
-    /// the *frontend* URL (Keycloak, *Configuring the hostname*). If this service reaches the server by
+    /// the *frontend* URL (Keycloak, *Configuring the hostname*). If this service reaches the server under
     /// another URL, add [`with_fetch_base`](Self::with_fetch_base).
     ///
     /// # Errors
     ///
-    /// If the base is not an https URL (or http to a loopback address), or contains a realm, a query or a
-    /// fragment; if the realm has other characters than letters, digits, `-`, `_` and `.`; if the audience is
-    /// empty, or is `account`, which the tokens of nearly every client contain.
+    /// When the base is not an https URL (or http to a loopback address), or contains a realm, a query, a
+    /// fragment, a user name or a password; when the realm has other characters than letters, digits, `-`,
+    /// `_` and `.`; when the audience is empty, or is `account`: the tokens of nearly every client contain
+    /// that audience.
     pub fn keycloak(
         base: &str,
         realm: &str,
@@ -63,9 +65,10 @@ impl KnownIssuer {
         Self::new(format!("{base}/realms/{realm}"), audience)
     }
 
-    /// Microsoft Entra ID, tokens of version 2.0: one tenant by its ID, and an API by its client ID.
+    /// Microsoft Entra ID: accepts access tokens of version 2.0. `tenant` is the ID of the tenant, `audience`
+    /// the client ID of the API.
     ///
-    /// The issuer is `https://login.microsoftonline.com/TENANT/v2.0`. The *API* determines the version, by
+    /// The issuer is `https://login.microsoftonline.com/TENANT/v2.0`. The *API* determines the version, with
     /// `requestedAccessTokenVersion` in its manifest: 2 here; for 1 or null use
     /// [`entra_id_v1`](Self::entra_id_v1). The version of the endpoint that the client uses does not matter.
     /// For several tenants, see [`IssuerTemplate`](crate::IssuerTemplate) (Microsoft, *Access token claims
@@ -73,7 +76,7 @@ impl KnownIssuer {
     ///
     /// # Errors
     ///
-    /// If the tenant or the audience is not a GUID in lower case. So `common`, `organizations` and a domain
+    /// When the tenant or the audience is not a GUID in lower case. So `common`, `organizations` and a domain
     /// are errors: their metadata name an issuer that no token has.
     pub fn entra_id(
         tenant: &str,
@@ -89,7 +92,8 @@ impl KnownIssuer {
         Self::new(format!("https://login.microsoftonline.com/{tenant}/v2.0"), audience)
     }
 
-    /// Microsoft Entra ID, tokens of version 1.0: one tenant by its ID, and an API.
+    /// Microsoft Entra ID: accepts access tokens of version 1.0. `tenant` is the ID of the tenant, `audience`
+    /// names the API.
     ///
     /// The issuer is `https://sts.windows.net/TENANT/`, with the slash. The audience is the API's Application
     /// ID URI (`api://…`) or its client ID, depending on what the client requests. If clients use both, give
@@ -97,7 +101,7 @@ impl KnownIssuer {
     ///
     /// # Errors
     ///
-    /// If the tenant is not a GUID in lower case, or if the audience is empty.
+    /// When the tenant is not a GUID in lower case, or when the audience is empty.
     pub fn entra_id_v1(
         tenant: &str,
         audience: impl Into<ExpectedAudience>,
@@ -106,8 +110,8 @@ impl KnownIssuer {
         Self::new(format!("https://sts.windows.net/{tenant}/"), audience.into())
     }
 
-    /// Amazon Cognito, access tokens: a user pool by its ID, such as `eu-west-1_AbCdEfGhI`, and its app
-    /// clients.
+    /// Amazon Cognito: accepts the access tokens of one user pool. `user_pool` is the ID of the pool, such as
+    /// `eu-west-1_AbCdEfGhI`, `clients` are the IDs of its app clients.
     ///
     /// The issuer is `https://cognito-idp.REGION.amazonaws.com/POOL`, with the region from the ID of the
     /// pool. Access tokens of Cognito have no `aud`. `token_use` and `client_id` are compared in its place:
@@ -115,8 +119,8 @@ impl KnownIssuer {
     ///
     /// # Errors
     ///
-    /// If the ID of the pool is not a region, `_` and a name; if there is no client, or a client has other
-    /// characters than letters, digits, `+` and `_`.
+    /// When the ID of the pool is not a region, `_` and a name; when there is no client, or a client has
+    /// other characters than letters, digits, `+` and `_`.
     pub fn cognito<T: Into<String>>(
         user_pool: &str,
         clients: impl IntoIterator<Item = T>,
@@ -134,7 +138,7 @@ impl KnownIssuer {
         Self::new(format!("https://cognito-idp.{region}.amazonaws.com/{user_pool}"), clients)
     }
 
-    /// Google, **ID tokens**: one or several client IDs.
+    /// Google: accepts **ID tokens**. `clients` is one client ID or several.
     ///
     /// Access tokens of Google are opaque, so users and service accounts send ID tokens to an API. Unlike the
     /// other constructors, this one accepts ID tokens; it refuses event and logout tokens. `iss` is
@@ -145,7 +149,7 @@ impl KnownIssuer {
     ///
     /// # Errors
     ///
-    /// If a client ID is empty.
+    /// When there is no client ID, or an empty one.
     pub fn google_id_tokens(clients: impl Into<ExpectedAudience>) -> Result<Self, ConfigError> {
         const NAME: &str = "https://accounts.google.com";
 
@@ -155,16 +159,17 @@ impl KnownIssuer {
         Ok(google)
     }
 
-    /// Okta: a custom authorization server by the domain of the organization and the server's ID (`default`
-    /// for the predefined one), and its audience.
+    /// Okta: accepts the access tokens of a custom authorization server. `domain` is the domain of the
+    /// organization, `authorization_server` the ID of the server (`default` for the predefined one), and
+    /// `audience` the server's audience.
     ///
     /// The issuer is `https://DOMAIN/oauth2/SERVER`. The *org* authorization server, `https://DOMAIN`, is not
     /// supported: only Okta can verify its access tokens (Okta, *Authorization servers*).
     ///
     /// # Errors
     ///
-    /// If the domain is not a bare domain in lower case, or is that of the Admin Console; if the server's ID
-    /// has other characters than letters, digits, `-`, `_` and `.`; if the audience is empty.
+    /// When the domain is not a bare domain in lower case, or is that of the Admin Console; when the server's
+    /// ID has other characters than letters, digits, `-`, `_` and `.`; when the audience is empty.
     pub fn okta(
         domain: &str,
         authorization_server: &str,
@@ -182,7 +187,8 @@ impl KnownIssuer {
         Self::new(format!("https://{domain}/oauth2/{authorization_server}"), audience.into())
     }
 
-    /// Firebase Authentication (or Identity Platform): a project by its ID.
+    /// Firebase Authentication (or Identity Platform): accepts the tokens of one project. `project` is the ID
+    /// of the project.
     ///
     /// The issuer is `https://securetoken.google.com/PROJECT`, the audience is the project. All projects
     /// share their keys: only these two claims tell them apart. Clients send tokens that Firebase calls ID
@@ -191,7 +197,7 @@ impl KnownIssuer {
     ///
     /// # Errors
     ///
-    /// If the project does not have 6 to 30 lower-case letters, digits and `-`. So its *name* and its
+    /// When the project does not have 6 to 30 lower-case letters, digits and `-`. So its *name* and its
     /// *number* are errors.
     pub fn firebase(project: &str) -> Result<Self, ConfigError> {
         crate::verify::known_issuer::names::check_project(project)?;
@@ -201,7 +207,8 @@ impl KnownIssuer {
         Ok(firebase)
     }
 
-    /// Dex: the `issuer` of its configuration, with its path, and one or several client IDs.
+    /// Dex: accepts its access tokens. `issuer` is the `issuer` of Dex's configuration, with its path;
+    /// `clients` is one client ID or several.
     ///
     /// Access tokens of Dex have the form of ID tokens with an `at_hash`, so this claim is allowed: see
     /// [`allow_at_hash`](crate::JwtVerifier::allow_at_hash). The audience is the client that the token was
@@ -210,8 +217,8 @@ impl KnownIssuer {
     ///
     /// # Errors
     ///
-    /// If the issuer is not an https URL (or http to a loopback address); if there is no client, or an empty
-    /// one.
+    /// When the issuer is not an https URL (or http to a loopback address), or has a query, a fragment, a
+    /// user name or a password; when there is no client, or an empty one.
     pub fn dex(issuer: &str, clients: impl Into<ExpectedAudience>) -> Result<Self, ConfigError> {
         check_url(issuer)?;
         let mut dex = Self::new(issuer.to_owned(), clients.into())?;
@@ -219,19 +226,24 @@ impl KnownIssuer {
         Ok(dex)
     }
 
-    /// Kubernetes, projected tokens of service accounts: the issuer of a cluster, and an audience of the
-    /// application.
+    /// Kubernetes: accepts projected service account tokens. `issuer` is the issuer of the cluster,
+    /// `audience` an audience of the application.
     ///
-    /// The issuer is the option `--service-account-issuer` of the API server. Each token and
-    /// `/.well-known/openid-configuration` of the API server contain it. The claim `kubernetes.io`, which
-    /// names the service account, is required. Inside of a cluster, requests to the API server need its
-    /// certificate authority and a token: see the guide [`docs::providers`](crate::docs::providers)
-    /// (Kubernetes, *Managing Service Accounts*).
+    /// The issuer is the value of the API server's option `--service-account-issuer`. It is also in each
+    /// token, and in the API server's `/.well-known/openid-configuration`. The claim `kubernetes.io`, which
+    /// names the service account, is required.
+    ///
+    /// If the keys are fetched from the API server inside a cluster, the HTTP client must trust the API
+    /// server's certificate authority and send a token: see the guide
+    /// [`docs::providers`](crate::docs::providers). See also *Managing Service Accounts* in the Kubernetes
+    /// documentation.
     ///
     /// # Errors
     ///
-    /// If the issuer is not an https URL (or http to a loopback address); if the audience is empty, or is
-    /// that of the API server: a service that receives such a token could use it there.
+    /// When the issuer is not an https URL (or http to a loopback address), or has a query, a fragment, a
+    /// user name or a password; when the audience is empty, or is one of the API server (the issuer's name,
+    /// `https://kubernetes.default.svc` or `https://kubernetes.default.svc.cluster.local`): a service could
+    /// use a token for that audience at the API server.
     pub fn kubernetes(
         issuer: &str,
         audience: impl Into<ExpectedAudience>,

@@ -95,7 +95,8 @@ impl KnownIssuer {
     ///
     /// # Errors
     ///
-    /// Those of [`JwksUrl::new_with`].
+    /// When the text is not a URL, or when the URL is neither https nor http to a loopback address or a
+    /// [listed host](Self::dangerous_allow_http_hosts), or has a user name, a password or a fragment.
     pub fn with_jwks_url(self, url: &str) -> Result<Self, ConfigError> {
         let keys = FetchUrl::parse(url, &self.http_hosts)?;
         Ok(Self { keys: Keys::AtUrl(keys), ..self })
@@ -106,7 +107,8 @@ impl KnownIssuer {
     ///
     /// # Errors
     ///
-    /// Those of [`OidcDiscovery::with_fetch_base`].
+    /// When the base is not an https URL (or http to a loopback address or a [listed
+    /// host](Self::dangerous_allow_http_hosts)), or has a query, a fragment, a user name or a password.
     ///
     /// # Example: Keycloak in another container
     ///
@@ -126,15 +128,16 @@ impl KnownIssuer {
         Ok(Self { keys: Keys::ByMetadata(keys.with_base(base)?), ..self })
     }
 
-    /// Allows to fetch keys from these hosts by plain http; by default only from loopback addresses. See
-    /// [`OidcDiscovery::dangerous_allow_http_hosts_with`] for the risk.
+    /// Allows plain http to the listed hosts; by default only to loopback addresses. **Anyone who can answer
+    /// for a listed host, or change what it sends, can sign any token**: see
+    /// [`OidcDiscovery::dangerous_allow_http_hosts_with`].
     ///
-    /// Call it before [`with_fetch_base`](Self::with_fetch_base) or [`with_jwks_url`](Self::with_jwks_url):
-    /// it resets both.
+    /// Call this method before [`with_fetch_base`](Self::with_fetch_base) and
+    /// [`with_jwks_url`](Self::with_jwks_url): it resets both settings.
     ///
     /// # Errors
     ///
-    /// If a host is not a bare name or address.
+    /// When a host is empty or has a scheme, a port, a path or a wildcard.
     pub fn dangerous_allow_http_hosts<I>(self, hosts: I) -> Result<Self, ConfigError>
     where
         I: IntoIterator,
@@ -145,7 +148,7 @@ impl KnownIssuer {
         Ok(Self { keys: Keys::ByMetadata(keys), http_hosts, ..self })
     }
 
-    /// Replaces the HTTP client, for example by one with a proxy; by default the crate's. See
+    /// Replaces the HTTP client, for example with one that uses a proxy; by default the crate's. See
     /// [`JwksUrl::with_client`].
     #[cfg(feature = "reqwest-0_13")]
     pub fn with_client(self, client: Client) -> Self {
@@ -159,8 +162,9 @@ impl KnownIssuer {
         self.verifier_with(fetch)
     }
 
-    /// The verifier of the issuer's tokens, with a custom HTTP client: see [`Fetch`]. It does not need the
-    /// feature `reqwest-0_13`. A client of [`with_client`](Self::with_client) is not used.
+    /// The verifier of the issuer's tokens, with a custom HTTP client: `fetch` fetches the metadata and the
+    /// keys. See [`Fetch`]. This method does not need the feature `reqwest-0_13`, and does not use the client
+    /// of [`with_client`](Self::with_client).
     ///
     /// # Example: a provider in a test, without a network
     ///
