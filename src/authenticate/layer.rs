@@ -33,10 +33,15 @@ use crate::verify::VerifyToken;
 /// - methods of tonic, with feature `tonic-0_14`, before the response begins: `Err(rejection.into())`;
 /// - other layers of this crate.
 ///
-/// If layers are nested, the outermost one writes the response. But a layer with a configured
-/// [realm](Self::with_realm) or [responder](Self::with_rejection_response) writes its own refusals and those
-/// of the services inside of it. Header fields and extensions that services in between add to the response
-/// are kept. If one of these services changes the status, the layer does not replace the response.
+/// If layers are nested, the outermost one writes the response. But a layer with a form of its own
+/// ([realm](Self::with_realm), [responder](Self::with_rejection_response), scope in the challenge,
+/// [`without_grpc`](Self::without_grpc) or [`with_grpc_web`](Self::with_grpc_web)) writes its own refusals and
+/// those of the services inside of it.
+///
+/// Header fields and extensions that services in between add to the response are kept, and its body is replaced.
+/// If one of them changes the status (of tonic: its code or message), or makes a new response, the layer leaves
+/// that response as it is. The log then has no event for a refusal of a handler. A service that hides a refusal,
+/// for example behind a 404, has to remove `WWW-Authenticate` too.
 ///
 /// # Example: protect any service
 ///

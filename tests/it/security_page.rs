@@ -9,15 +9,13 @@ fn the_tests_that_the_threat_model_names_exist() {
     let mut named = 0;
     for name in page.split('`').skip(1).step_by(2) {
         let (file, exists) = match name.split("::").collect::<Vec<_>>()[..] {
-            [module, .., test] if !module.is_empty() => {
-                // In a file, in a module within it, or in a folder.
-                let path = name.trim_end_matches(test).trim_end_matches("::").replace("::", "/");
-                let files =
-                    [format!("{path}.rs"), format!("{path}/mod.rs"), format!("{module}.rs")]
-                        .map(|file| format!("tests/it/{file}"));
-                let is_there = |file: &&String| root.join(file).exists();
-                let file = files.iter().find(is_there).cloned().unwrap_or_default();
-                (file, format!("fn {test}("))
+            [ref modules @ .., test] if !modules.is_empty() && !modules[0].is_empty() => {
+                // In a file, in a folder, or in a module within either.
+                let paths = (1..=modules.len()).rev().map(|depth| modules[..depth].join("/"));
+                let files = paths.flat_map(|path| [format!("{path}.rs"), format!("{path}/mod.rs")]);
+                let is_there = |file: &String| root.join(file).exists();
+                let file = files.map(|file| format!("tests/it/{file}")).find(is_there);
+                (file.unwrap_or_default(), format!("fn {test}("))
             }
             [file] if file.ends_with(".json") => {
                 (format!("tests/conformance/{file}"), "\"ids\"".into())

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use axum::body::Body;
 use axum::routing::post;
 use futures_util::Stream;
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Channel, Server};
 use tonic::{Code, Response, Status};
@@ -15,7 +15,8 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use tower::ServiceExt;
-use tower_jwt_auth::{Rejection, VerifiedToken};
+use tower::util::MapResponseLayer;
+use tower_jwt_auth::{JwtAuthLayer, Rejection, VerifiedToken};
 
 use super::{CHALLENGE, good, layer, refuse, write_scope};
 
@@ -143,4 +144,62 @@ async fn a_handler_of_axum_refuses_a_grpc_request_by_grpc() {
     assert_eq!(refused.headers()["grpc-status"], "7");
     assert_eq!(refused.headers()["grpc-message"], "only clerks write orders");
     assert_eq!(refused.headers()["www-authenticate"], CHALLENGE);
+}
+
+/// What a handler answers by a status of tonic, and what becomes of it.
+async fn written(
+    status: Status,
+    between: impl Fn(&mut http::HeaderMap) + Clone + Send + Sync + 'static,
+    inner: JwtAuthLayer,
+) -> http::Response<Body> {
+    let handler = post(async move || status.clone().into_http::<Body>());
+    let between = MapResponseLayer::new(move |mut response: http::Response<Body>| {
+        between(response.headers_mut());
+        response
+    });
+    let router = axum::Router::new()
+        .route("/orders.Orders/Write", handler)
+        .layer(between)
+        .layer(inner)
+        .layer(layer());
+    let request = Request::post("/orders.Orders/Write")
+        .header("authorization", format!("Bearer {}", good()))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(Body::empty())
+        .unwrap();
+    router.oneshot(request).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_status_is_written_once() {
+    let inner = layer().with_realm("shop").unwrap();
+    let refused = written(refusal().into(), |_| (), inner).await;
+    assert_eq!(refused.headers()["www-authenticate"], CHALLENGE);
+
+    let inner = layer().with_realm("shop").unwrap().without_grpc();
+    let refused = written(refusal().into(), |_| (), inner).await;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    assert_eq!(refused.headers().get("grpc-status"), None);
+}
+
+#[tokio::test]
+async fn a_status_that_a_service_in_between_changed_is_left_alone() {
+    let hide = |headers: &mut http::HeaderMap| {
+        headers.insert("grpc-status", HeaderValue::from_static("5"));
+        headers.insert("grpc-message", HeaderValue::from_static("no such order"));
+    };
+    let hidden = written(refusal().into(), hide, layer()).await;
+    assert_eq!(hidden.headers()["grpc-status"], "5");
+    assert_eq!(hidden.headers()["grpc-message"], "no such order");
+    assert_eq!(hidden.headers().get("www-authenticate"), None);
+}
+
+#[tokio::test]
+async fn a_status_with_a_message_of_its_own_is_left_alone() {
+    let mut status = Status::permission_denied("not today");
+    status.set_source(std::sync::Arc::new(refusal()));
+    let refused = written(status, |_| (), layer()).await;
+    assert_eq!(refused.headers()["grpc-message"], "not%20today");
+    assert_eq!(refused.headers().get("www-authenticate"), None);
 }

@@ -239,6 +239,56 @@ async fn what_parts_in_between_add_is_kept() {
 }
 
 #[tokio::test]
+async fn fields_with_several_values_are_merged_and_those_of_the_replaced_body_dropped() {
+    let add = MapResponseLayer::new(|mut response: Response| {
+        for (name, value) in [
+            ("vary", "origin"),
+            ("set-cookie", "session=2"),
+            ("www-authenticate", "Basic realm=\"old\""),
+            ("content-digest", "sha-256=:AA==:"),
+            ("content-security-policy", "default-src 'none'"),
+            ("grpc-status-details-bin", "AA"),
+            ("expires", "0"),
+            ("x-request-id", "7"),
+        ] {
+            response.headers_mut().append(name, HeaderValue::from_static(value));
+        }
+        response
+    });
+    let refuse = get(async || -> Result<&'static str, Rejection> {
+        let cookie = HeaderValue::from_static("hint=1");
+        let vary = HeaderValue::from_static("accept");
+        Err(write_scope().with_header(header::SET_COOKIE, cookie).with_header(header::VARY, vary))
+    });
+    let router = Router::new().route("/", refuse).layer(add).layer(layer());
+    let refused = ask(&router, "/", Some(&good())).await;
+    let values = |name: &str| -> Vec<&str> {
+        refused.headers().get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
+    };
+    assert_eq!(values("vary"), ["accept", "origin"]);
+    assert_eq!(values("set-cookie"), ["hint=1", "session=2"]);
+    let challenges = values("www-authenticate");
+    assert_eq!(challenges.len(), 2, "{challenges:?}");
+    assert_eq!(challenges[1], "Basic realm=\"old\"");
+    assert_eq!(values("content-security-policy"), ["default-src 'none'"]);
+    assert_eq!(values("x-request-id"), ["7"]);
+    for dropped in ["content-digest", "grpc-status-details-bin", "expires"] {
+        assert_eq!(values(dropped), [""; 0], "{dropped}");
+    }
+}
+
+#[tokio::test]
+async fn a_rejection_with_as_many_fields_as_a_response_can_have_is_no_panic() {
+    let name = header::HeaderName::from_static("x-many");
+    let many = (0..33_000).fold(Rejection::unavailable("down"), |rejection, _| {
+        rejection.with_header(name.clone(), HeaderValue::from_static("1"))
+    });
+    let handler = get(async move || -> Result<&'static str, Rejection> { Err(many.clone()) });
+    let refused = ask(&Router::new().route("/", handler).layer(layer()), "/", Some(&good())).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
 async fn a_redirect_made_of_a_refusal_stays_a_redirect() {
     let login = MapResponseLayer::new(|mut response: Response| {
         if response.extensions().get::<Rejection>().is_some() {

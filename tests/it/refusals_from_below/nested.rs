@@ -3,8 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::routing::get;
-use http::StatusCode;
+use axum::body::Body;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use http::{Request, StatusCode};
+use tower::ServiceExt;
+use tower::util::MapResponseLayer;
 use tower_jwt_auth::{Algorithm, JwtAuthLayer, JwtVerifier};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -99,6 +103,45 @@ async fn an_outer_layer_that_lets_a_request_pass_still_writes() {
     assert_eq!(outer.count(), 1);
 }
 
+/// The reasons of the events that a request leads to.
+async fn events(router: &Router) -> Vec<String> {
+    let refusals = Refusals::default();
+    let subscriber = tracing_subscriber::registry().with(refusals.clone());
+    let _guard = log::subscribe(subscriber);
+    ask(router, "/", Some(&good())).await;
+    let events = refusals.0.lock().unwrap();
+    events.clone()
+}
+
+#[tokio::test]
+async fn a_refusal_of_an_inner_layer_is_logged_whatever_becomes_of_its_response() {
+    let hide = MapResponseLayer::new(|_: Response| Redirect::to("/login").into_response());
+    let router = Router::new().route("/", get(pass)).layer(strict()).layer(hide).layer(layer());
+    assert_eq!(events(&router).await, ["WrongAudience"]);
+}
+
+#[tokio::test]
+async fn a_layer_that_never_answers_by_grpc_keeps_its_answer_inside_of_another_one() {
+    let request = || {
+        Request::post("/")
+            .header("authorization", format!("Bearer {}", good()))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(Body::empty())
+            .unwrap()
+    };
+    let outer = || layer().exempt(|_| true);
+    let routes = || Router::new().route("/", post(refuse));
+    for (router, status) in [
+        (routes().layer(strict().without_grpc()).layer(outer()), StatusCode::UNAUTHORIZED),
+        (routes().layer(layer().without_grpc()).layer(outer()), StatusCode::FORBIDDEN),
+        (routes().layer(layer()).layer(layer().without_grpc()), StatusCode::FORBIDDEN),
+        (routes().layer(layer()).layer(outer()), StatusCode::OK),
+    ] {
+        assert_eq!(router.oneshot(request()).await.unwrap().status(), status);
+    }
+}
+
 #[tokio::test]
 async fn one_refusal_is_one_event() {
     for (router, reason) in [
@@ -113,12 +156,6 @@ async fn one_refusal_is_one_event() {
             "WrongAudience",
         ),
     ] {
-        let refusals = Refusals::default();
-        let subscriber = tracing_subscriber::registry().with(refusals.clone());
-        {
-            let _guard = log::subscribe(subscriber);
-            ask(&router, "/", Some(&good())).await;
-        }
-        assert_eq!(*refusals.0.lock().unwrap(), [reason]);
+        assert_eq!(events(&router).await, [reason]);
     }
 }
