@@ -32,6 +32,12 @@ pub(crate) struct Extras {
     pub(crate) headers: HeaderMap,
 }
 
+impl Extras {
+    pub(super) fn add_header(&mut self, name: HeaderName, value: HeaderValue) {
+        append(&mut self.headers, name, value);
+    }
+}
+
 impl<C> Accepted<C> {
     /// A token with these claims, without a header and an expiry.
     pub fn new(claims: C) -> Self {
@@ -76,7 +82,19 @@ impl<C> Accepted<C> {
     /// section 8.2); none by default. Headers of the same name are kept.
     #[must_use]
     pub fn with_response_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        append(&mut self.extras().headers, name, value);
+        self.extras().add_header(name, value);
+        self
+    }
+
+    /// Adds what goes with the token to what goes with it already.
+    pub(super) fn with_extras(mut self, added: Option<Box<Extras>>) -> Self {
+        if let Some(added) = added {
+            let extras = self.extras();
+            extras.extensions.extend(added.extensions);
+            for (name, value) in &added.headers {
+                extras.add_header(name.clone(), value.clone());
+            }
+        }
         self
     }
 

@@ -7,12 +7,14 @@ use std::{fmt, mem};
 use http::request::Parts;
 
 use crate::extract::{PresentedToken, TokenScheme};
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, RequestSummary};
 use crate::summary::Summary;
 use crate::verify::accepted::Accepted;
+use crate::verify::checks::{IntoChecked, WithChecks};
+use crate::verify::verified_token::VerifiedToken;
 
 /// Verifies the tokens of requests: a [`JwtVerifier`](crate::JwtVerifier), an
-/// [`IssuerSet`](crate::IssuerSet), [`dangerous_any_bearer`], a closure ([`verify_fn`],
+/// [`IssuerSet`](crate::IssuerSet), [`dangerous_any_bearer`](crate::dangerous_any_bearer), a closure ([`verify_fn`],
 /// [`verify_async_fn`]), or a custom type.
 ///
 /// The layer extracts the token of a request and calls [`verify_token`](Self::verify_token). It writes the
@@ -63,6 +65,27 @@ pub trait VerifyToken<C>: Send + Sync + 'static {
     /// forwards this, too: the line names each `dangerous_…` in force.
     fn describe(&self) -> Option<Summary> {
         None
+    }
+
+    /// Adds an asynchronous check, which runs after the verification of each token: whether the user is
+    /// disabled, the state of a tenant, a list of revoked tokens.
+    ///
+    /// The check gets the token and the request's method and URI. It returns `Ok(())`, `Ok` with a
+    /// [`Checked`](crate::Checked) that adds to the request, or `Err` with any [`Rejection`]:
+    /// [`Rejection::unavailable`] where it cannot tell. It runs for every request, also when the token is
+    /// in a cache. A check that is added to the result runs after this one.
+    ///
+    /// `F` is an async function or closure of owned arguments. It is cloned for each request, so what it
+    /// captures must be `Clone`: an `Arc` or a pool. For an example, see [`WithChecks`].
+    fn with_check<F, Fut, T>(self, check: F) -> WithChecks<C>
+    where
+        Self: Sized,
+        C: Send + Sync + 'static,
+        F: FnOnce(VerifiedToken<C>, RequestSummary) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, Rejection>> + Send + 'static,
+        T: IntoChecked,
+    {
+        WithChecks::new(self, check)
     }
 }
 
@@ -268,15 +291,6 @@ where
     VerifyAsyncFn(verify)
 }
 
-/// A verifier that accepts **every** well-formed bearer token and verifies nothing, like FastAPI's
-/// `HTTPBearer`.
-///
-/// Any client can make up such a token. Use it only in a service that forwards the token to another service
-/// that verifies it.
-pub fn dangerous_any_bearer() -> DangerousAnyBearer {
-    DangerousAnyBearer
-}
-
 /// The verifier that [`verify_fn`] makes.
 ///
 /// # Example: name the type for a function
@@ -329,20 +343,5 @@ where
 impl<F> fmt::Debug for VerifyAsyncFn<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifyAsyncFn").finish_non_exhaustive()
-    }
-}
-
-/// The verifier that [`dangerous_any_bearer`] makes.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug)]
-pub struct DangerousAnyBearer;
-
-impl VerifyToken<()> for DangerousAnyBearer {
-    fn verify_token(&self, _: &PresentedToken, _: &Parts) -> Verification<()> {
-        Verification::ready(Ok(Accepted::new(())))
-    }
-
-    fn describe(&self) -> Option<Summary> {
-        Some(Summary::new("any bearer token").with_danger("dangerous_any_bearer"))
     }
 }

@@ -2,6 +2,7 @@
 
 mod authorize;
 mod canary;
+mod checks;
 mod claim_rules;
 mod claim_types;
 mod conformance;

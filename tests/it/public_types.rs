@@ -61,6 +61,8 @@ fn public_types_are_send_sync_and_clone() {
     cloned::<IssuerTemplate<Claims>>();
     cloned::<VerifiedToken<Claims>>();
     shared::<Accepted<Claims>>();
+    cloned::<WithChecks<Claims>>();
+    cloned::<Checked>();
     sent::<Verification<Claims>>();
     shared::<Box<dyn VerifyToken<Claims>>>();
     cloned::<VerifyFn<fn(&PresentedToken) -> Result<Claims, Rejection>>>();

@@ -1,0 +1,30 @@
+use http::request::Parts;
+
+use crate::extract::PresentedToken;
+use crate::summary::Summary;
+use crate::verify::accepted::Accepted;
+use crate::verify::verify_token::{Verification, VerifyToken};
+
+/// A verifier that accepts **every** well-formed bearer token and verifies nothing, like FastAPI's
+/// `HTTPBearer`.
+///
+/// Any client can make up such a token. Use it only in a service that forwards the token to another one, which
+/// verifies it.
+pub fn dangerous_any_bearer() -> DangerousAnyBearer {
+    DangerousAnyBearer
+}
+
+/// The verifier that [`dangerous_any_bearer`] makes.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug)]
+pub struct DangerousAnyBearer;
+
+impl VerifyToken<()> for DangerousAnyBearer {
+    fn verify_token(&self, _: &PresentedToken, _: &Parts) -> Verification<()> {
+        Verification::ready(Ok(Accepted::new(())))
+    }
+
+    fn describe(&self) -> Option<Summary> {
+        Some(Summary::new("any bearer token").with_danger("dangerous_any_bearer"))
+    }
+}
