@@ -262,10 +262,10 @@ pub use crate::token::TokenHeader;
 #[cfg(feature = "oidc-discovery")]
 pub use crate::verify::KnownIssuer;
 pub use crate::verify::{
-    Accepted, Checked, DangerousAnyBearer, ExpectedAudience, ExpectedIssuer, IntoChecked,
-    IssuerKeyStatus, IssuerSet, IssuerTemplate, JwtVerifier, TemplateMatch, Verification,
-    VerifiedToken, VerifyAsyncFn, VerifyFn, VerifyToken, WithChecks, dangerous_any_bearer,
-    verify_async_fn, verify_fn,
+    Accepted, Checked, DangerousAnyBearer, ExpectedAudience, ExpectedIssuer, ExplainedStep,
+    Explanation, IntoChecked, IssuerKeyStatus, IssuerSet, IssuerTemplate, JwtVerifier, StepOutcome,
+    TemplateMatch, Verification, VerifiedToken, VerifyAsyncFn, VerifyFn, VerifyToken, WithChecks,
+    dangerous_any_bearer, verify_async_fn, verify_fn,
 };
 
 /// The README's Rust code, compiled.

@@ -91,6 +91,36 @@ impl<'a> CompactJws<'a> {
         limits: Limits,
         scratch: &'a mut Scratch,
     ) -> Result<Self, RejectionKind> {
+        let Segments { header, message, payload, signature } =
+            Segments::decode(token, limits, scratch)?;
+        Ok(Self { header: JoseHeader::parse(header)?, message, payload, signature })
+    }
+
+    /// Decodes the payload only. The caller has checked the length of the token.
+    pub(crate) fn decode_payload<'s>(
+        token: &[u8],
+        scratch: &'s mut Scratch,
+    ) -> Result<&'s [u8], RejectionKind> {
+        let payload = token.split(|byte| *byte == b'.').nth(1);
+        scratch.payload.decode(payload.ok_or(RejectionKind::MalformedToken)?)
+    }
+}
+
+/// The three segments of a token, decoded. Its header has not been read.
+pub(crate) struct Segments<'a> {
+    pub(crate) header: &'a [u8],
+    message: &'a [u8],
+    payload: &'a [u8],
+    signature: &'a [u8],
+}
+
+impl<'a> Segments<'a> {
+    #[inline]
+    pub(crate) fn decode(
+        token: &'a [u8],
+        limits: Limits,
+        scratch: &'a mut Scratch,
+    ) -> Result<Self, RejectionKind> {
         const MALFORMED: RejectionKind = RejectionKind::MalformedToken;
 
         if token.len() > limits.token {
@@ -117,15 +147,6 @@ impl<'a> CompactJws<'a> {
         let header = scratch.header.decode(header)?;
         let payload = scratch.payload.decode(payload)?;
         let signature = scratch.signature.decode(signature)?;
-        Ok(Self { header: JoseHeader::parse(header)?, message, payload, signature })
-    }
-
-    /// Decodes the payload only. The caller has checked the length of the token.
-    pub(crate) fn decode_payload<'s>(
-        token: &[u8],
-        scratch: &'s mut Scratch,
-    ) -> Result<&'s [u8], RejectionKind> {
-        let payload = token.split(|byte| *byte == b'.').nth(1);
-        scratch.payload.decode(payload.ok_or(RejectionKind::MalformedToken)?)
+        Ok(Self { header, message, payload, signature })
     }
 }

@@ -4,6 +4,6 @@ mod compact;
 
 mod header;
 
-pub(crate) use self::compact::{CompactJws, Limits, Scratch};
+pub(crate) use self::compact::{CompactJws, Limits, Scratch, Segments};
 pub use self::header::TokenHeader;
 pub(crate) use self::header::is_media_type;

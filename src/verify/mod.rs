@@ -4,6 +4,7 @@ mod accepted;
 mod any_bearer;
 mod by_name;
 mod checks;
+mod explanation;
 mod issuer_set;
 mod jwt;
 #[cfg(feature = "oidc-discovery")]
@@ -16,6 +17,7 @@ pub use self::accepted::Accepted;
 pub(crate) use self::accepted::{Extras, append};
 pub use self::any_bearer::{DangerousAnyBearer, dangerous_any_bearer};
 pub use self::checks::{Checked, IntoChecked, WithChecks};
+pub use self::explanation::{ExplainedStep, Explanation, StepOutcome};
 pub use self::issuer_set::{IssuerKeyStatus, IssuerSet, IssuerTemplate, TemplateMatch};
 pub use self::jwt::{ExpectedAudience, ExpectedIssuer, JwtVerifier};
 #[cfg(feature = "oidc-discovery")]

@@ -240,6 +240,23 @@ class Runs:
             two = [f"Authorization: Bearer {self.good}"] * 2
             refused(self.checks, "optional, two", curl(address, *two), 400, "invalid_request")
 
+    def explain(self):
+        flags = ["--jwks", self.file("keys.jwks.json"), "--issuer", self.issuer, "--audience", self.audience]
+        cases = [("good", self.good, 0, "accepted")]
+        cases += [(name, self.named(f"{name}, ES256"), 1, f"FAILED {step} ") for name, step in (
+            ("wrong issuer", "issuer"), ("wrong audience", "audience"), ("expired", "exp"))]
+        cases += [("no JWT", "opaque", 1, "FAILED shape "), ("nothing", "", 1, "FAILED shape ")]
+        for what, token, status, line in cases:
+            run = subprocess.run([self.whoami, "explain", *flags], input=f"{token}\n".encode(), capture_output=True, timeout=10)
+            text = run.stdout.decode()
+            self.checks.equal(run.returncode, status, f"explain, {what}: exit status ({run.stderr.decode()})")
+            lines = [" ".join(one.split()) + " " for one in text.splitlines()]
+            self.checks.that(any(one.startswith(line) for one in lines), f"explain, {what}: {line}", text)
+            parts = [part for part in token.split(".") if len(part) > 20]
+            self.checks.that(not any(part in text for part in parts), f"explain, {what}: shows no token", text)
+        run = subprocess.run([self.whoami, *flags[2:], "explain"], input=b"x", capture_output=True, timeout=10)
+        self.checks.equal(run.returncode, 2, "explain, no keys: exit status")
+
     def bad_flags(self):
         keys = ["--jwks", self.file("keys.jwks.json")]
         both = ["--issuer", self.issuer, "--audience", self.audience]
@@ -346,7 +363,7 @@ class Runs:
 
     def all(self):
         runs = [self.every_token, self.secret_file, self.public_keys, self.narrowed, self.any_issuer]
-        runs += [self.clock, self.allowed, self.optional, self.bad_flags, self.stops_while_busy]
+        runs += [self.clock, self.allowed, self.optional, self.explain, self.bad_flags, self.stops_while_busy]
         for run in runs:
             before = self.checks.passed
             try:

@@ -10,6 +10,7 @@ mod corpus;
 mod differential;
 #[cfg(all(feature = "oidc-discovery", feature = "reqwest-0_13", feature = "test-util"))]
 mod discovery;
+mod explain;
 mod extraction;
 #[cfg(feature = "axum")]
 mod extractors;

@@ -62,6 +62,9 @@ fn public_types_are_send_sync_and_clone() {
     cloned::<VerifiedToken<Claims>>();
     shared::<Accepted<Claims>>();
     cloned::<WithChecks<Claims>>();
+    cloned::<Explanation>();
+    cloned::<ExplainedStep>();
+    cloned::<StepOutcome>();
     cloned::<Checked>();
     sent::<Verification<Claims>>();
     shared::<Box<dyn VerifyToken<Claims>>>();

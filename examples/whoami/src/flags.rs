@@ -8,6 +8,8 @@ use tower_jwt_auth::Algorithm;
 /// Returns the claims of the request's bearer token.
 #[derive(Parser)]
 pub(crate) struct Flags {
+    #[arg(value_enum)]
+    pub(crate) command: Option<Command>,
     /// The address for HTTP/1.1 and h2c; port 0 picks a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
     pub(crate) listen: String,
@@ -46,6 +48,13 @@ pub(crate) struct Flags {
     /// Accept requests without a token
     #[arg(long)]
     pub(crate) optional: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub(crate) enum Command {
+    /// Read one token from standard input, print each check with its outcome, and exit with 0 (accepted)
+    /// or 1 (refused)
+    Explain,
 }
 
 #[derive(Args)]

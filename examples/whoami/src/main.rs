@@ -9,6 +9,14 @@
 //! cargo run -p whoami -- --help
 //! ```
 //!
+//! `whoami explain`, with the same flags, serves nothing: it reads one token from standard input and prints
+//! each check with its outcome.
+//!
+//! ```sh
+//! echo "$TOKEN" | cargo run -p whoami -- explain --issuer https://issuer.example \
+//!     --audience https://api.example --discover
+//! ```
+//!
 //! It serves at once, whether the issuer can be reached or not. Until the keys are loaded, a token gets 503. `/readyz`
 //! needs no token. It returns 200 when the keys of every issuer are loaded and 503 before, with the age of the keys,
 //! how often they have changed, and why the last fetch failed.
@@ -18,7 +26,7 @@ mod readiness;
 mod verifier;
 
 use std::error::Error;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -36,9 +44,12 @@ use tokio::task::JoinSet;
 use tonic::service::Routes;
 use tower_jwt_auth::{TokenHeader, VerifiedToken};
 
-use self::flags::{Flags, one_sentence};
+use self::flags::{Command, Flags, one_sentence};
 use self::readiness::readyz;
 use self::verifier::{Claims, Verifier};
+
+/// More of standard input is not read: twice the longest token that a verifier can be told to read.
+const LONGEST_INPUT: u64 = 128 * 1024;
 
 /// How long open connections may take to end after SIGTERM or Ctrl-C.
 const GRACE: Duration = Duration::from_secs(5);
@@ -53,13 +64,13 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return refuse(&with_causes(&error)),
     };
-    let served = runtime.block_on(serve(&flags));
+    let done = match flags.command {
+        Some(Command::Explain) => runtime.block_on(explain(&flags)),
+        None => runtime.block_on(serve(&flags)).map(|()| ExitCode::SUCCESS),
+    };
     // Does not wait for running tasks, such as a DNS look-up.
     runtime.shutdown_background();
-    match served {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => refuse(&error),
-    }
+    done.unwrap_or_else(|error| refuse(&error))
 }
 
 fn refuse(error: &str) -> ExitCode {
@@ -70,6 +81,16 @@ fn refuse(error: &str) -> ExitCode {
 fn with_causes(error: &dyn Error) -> String {
     let causes = std::iter::successors(Some(error), |&error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Explains the token on standard input: 0 when it is accepted, 1 when it is refused.
+async fn explain(flags: &Flags) -> Result<ExitCode, String> {
+    let verifier = Verifier::new(flags)?;
+    let token = io::read_to_string(io::stdin().take(LONGEST_INPUT))
+        .map_err(|error| format!("cannot read the token: {}", with_causes(&error)))?;
+    let explanation = verifier.explain(token.trim()).await;
+    writeln!(io::stdout(), "{explanation}").map_err(|error| with_causes(&error))?;
+    Ok(if explanation.is_accepted() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 /// Serves until SIGTERM or Ctrl-C.

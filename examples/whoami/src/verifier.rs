@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use tower_jwt_auth::{
-    Algorithm, ConfigError, ExpectedAudience, ExpectedIssuer, FixedClock, IssuerSet, JwkSet,
-    JwksUrl, JwtAuthLayer, JwtVerifier, KeySource, KeyStatus, NumericDate, VerificationKey,
+    Algorithm, ConfigError, ExpectedAudience, ExpectedIssuer, Explanation, FixedClock, IssuerSet,
+    JwkSet, JwksUrl, JwtAuthLayer, JwtVerifier, KeySource, KeyStatus, NumericDate, VerificationKey,
 };
 
 use crate::flags::{Audience, Flags, Keys, Typ};
@@ -64,6 +64,13 @@ impl Verifier {
         match self {
             Self::One { verifier, .. } => JwtAuthLayer::new(verifier.clone()),
             Self::Several(issuers) => JwtAuthLayer::new(issuers.clone()),
+        }
+    }
+
+    pub(crate) async fn explain(&self, token: &str) -> Explanation {
+        match self {
+            Self::One { verifier, .. } => verifier.explain(token).await,
+            Self::Several(issuers) => issuers.explain(token).await,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod describe;
 mod entry;
+mod explain;
 mod first_fetches;
 mod issuer_hint;
 mod registry;
@@ -246,7 +247,7 @@ impl<C: DeserializeOwned> IssuerSet<C> {
             Ok(jws) => {
                 let issuer = select(jws.payload)?;
                 issuer.verifier.check_length(token)?;
-                let step = issuer.verifier.begin_parsed(input, &jws, MayWait::Yes);
+                let step = issuer.verifier.begin_parsed(input, &jws, MayWait::Yes, &mut ());
                 (issuer, step)
             }
             // The limits of the issuer may be larger. The payload alone selects it: a large header is only
@@ -254,7 +255,7 @@ impl<C: DeserializeOwned> IssuerSet<C> {
             Err(RejectionKind::TokenTooLong) if token.len() <= self.read().max_token_length() => {
                 let payload = CompactJws::decode_payload(token, &mut scratch)?;
                 let issuer = select(payload)?;
-                let step = issuer.verifier.begin(input, MayWait::Yes);
+                let step = issuer.verifier.begin(input, MayWait::Yes, &mut ());
                 (issuer, step)
             }
             Err(kind) => return Err(kind.into()),
@@ -277,7 +278,7 @@ impl<C: DeserializeOwned> IssuerSet<C> {
             keys.as_mut().poll(context)
         });
         let found = found.await;
-        let result = issuer.verifier.resume(token, found)?;
+        let result = issuer.verifier.resume(token, found, &mut ())?;
         self.verified(issuer);
         Ok(result)
     }

@@ -10,14 +10,15 @@ use crate::rejection::{Rejection, RejectionKind};
 use crate::token::{Limits, is_media_type};
 use crate::verify::jwt::expected::{AudienceClaim, Expected, ExpectedAudience, ExpectedIssuer};
 use crate::verify::jwt::registered::{Kind, Registered, Wanted};
+use crate::verify::jwt::stage::{Recorder, Stage};
 use crate::verify::rule_context::RuleContext;
 
 /// The configured rules of a verifier.
 #[derive(Clone)]
 pub(in crate::verify) struct Rules {
     issuer: Expected,
-    audience: Expected,
-    audience_claim: AudienceClaim,
+    pub(super) audience: Expected,
+    pub(super) audience_claim: AudienceClaim,
     pub(super) algorithms: Option<AlgorithmSet>,
     /// With the clock and the leeway.
     pub(super) context: Arc<RuleContext>,
@@ -93,12 +94,15 @@ impl Rules {
         &self,
         claims: &Registered<'_>,
         typ: Option<&str>,
+        recorder: &mut impl Recorder,
     ) -> Result<NumericDate, Rejection> {
         self.check_issuer(claims)?;
+        recorder.passed(Stage::Issuer);
         self.check_audience(claims)?;
-        let expires_at = self.check_times(claims, self.context.clock.now())?;
-        self.check_type(claims, typ)?;
-        self.check_presence(claims)?;
+        recorder.passed(Stage::Audience);
+        let expires_at = self.check_times(claims, self.context.clock.now(), recorder)?;
+        self.check_type(claims, typ, recorder)?;
+        self.check_presence(claims, recorder)?;
         Ok(expires_at)
     }
 
@@ -145,18 +149,22 @@ impl Rules {
         &self,
         claims: &Registered<'_>,
         now: NumericDate,
+        recorder: &mut impl Recorder,
     ) -> Result<NumericDate, Rejection> {
         let expires_at = claims.expires_at.ok_or_else(|| missing("exp"))?;
         if now >= expires_at.saturating_add(self.context.leeway) {
             return Err(RejectionKind::ExpiredToken.into());
         }
+        recorder.passed(Stage::Expiry);
         let latest = now.saturating_add(self.context.leeway);
         if claims.not_before.is_some_and(|not_before| not_before > latest) {
             return Err(RejectionKind::ImmatureToken.into());
         }
+        recorder.passed(Stage::NotBefore);
         if claims.issued_at.is_some_and(|issued_at| issued_at > latest) {
             return Err(RejectionKind::IssuedInFuture.into());
         }
+        recorder.passed(Stage::IssuedAt);
         if let Some(max_age) = self.max_age {
             let issued_at = claims.issued_at.ok_or_else(|| missing("iat"))?;
             let too_old = issued_at.saturating_add(max_age.saturating_add(self.context.leeway));
@@ -164,26 +172,38 @@ impl Rules {
                 return Err(RejectionKind::TooOld.into());
             }
         }
+        recorder.passed(Stage::Age);
         Ok(expires_at)
     }
 
-    fn check_type(&self, claims: &Registered<'_>, typ: Option<&str>) -> Result<(), Rejection> {
+    fn check_type(
+        &self,
+        claims: &Registered<'_>,
+        typ: Option<&str>,
+        recorder: &mut impl Recorder,
+    ) -> Result<(), Rejection> {
         let is_access_token = match typ {
             Some(typ) if is_media_type(typ, "at+jwt") => true,
             Some(typ) => !self.rfc9068 && is_media_type(typ, "JWT"),
             None => !self.rfc9068,
         };
         if !is_access_token {
-            return Err(wrong_type(if self.rfc9068 { "at+jwt" } else { "at+jwt or JWT" }));
+            return Err(wrong_type(self.expected_type()));
         }
-        match self.claim_of_another_kind(claims) {
-            Some(claim) => Err(wrong_type(claim)),
-            None => Ok(()),
+        recorder.passed(Stage::Type);
+        if let Some(claim) = self.claim_of_another_kind(claims) {
+            return Err(wrong_type(claim));
         }
+        recorder.passed(Stage::Kind);
+        Ok(())
+    }
+
+    pub(super) fn expected_type(&self) -> &'static str {
+        if self.rfc9068 { "at+jwt" } else { "at+jwt or JWT" }
     }
 
     /// The claim that marks a token as something else than an access token.
-    fn claim_of_another_kind(&self, claims: &Registered<'_>) -> Option<&'static str> {
+    pub(super) fn claim_of_another_kind(&self, claims: &Registered<'_>) -> Option<&'static str> {
         let id_tokens = self.accept_id_tokens;
         let hashes = id_tokens || self.allow_at_hash;
         // Amazon Cognito writes `token_use`, Keycloak `typ`.
@@ -205,19 +225,29 @@ impl Rules {
         }
     }
 
-    fn check_presence(&self, claims: &Registered<'_>) -> Result<(), Rejection> {
-        const RFC_9068: [&str; 7] = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"];
-
+    fn check_presence(
+        &self,
+        claims: &Registered<'_>,
+        recorder: &mut impl Recorder,
+    ) -> Result<(), Rejection> {
         if claims.has("cnf") && !self.ignore_confirmation {
             let cnf = &Arc::from("cnf");
             return Err(Rejection::from(RejectionKind::UnconfirmedSender).with_expected(cnf));
         }
-        let rfc9068 = if self.rfc9068 { RFC_9068.as_slice() } else { &[] };
-        let mut required = rfc9068.iter().copied().chain(self.required.iter().map(String::as_str));
-        match required.find(|name| !claims.has_value(name)) {
-            None => Ok(()),
-            Some(name) => Err(missing(name)),
+        recorder.passed(Stage::Confirmation);
+        if let Some(name) = self.required_claims().find(|name| !claims.has_value(name)) {
+            return Err(missing(name));
         }
+        recorder.passed(Stage::Required);
+        Ok(())
+    }
+
+    /// The claims that must be there, beside those that are compared.
+    pub(super) fn required_claims(&self) -> impl Iterator<Item = &str> {
+        const RFC_9068: [&str; 7] = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"];
+
+        let rfc9068 = if self.rfc9068 { RFC_9068.as_slice() } else { &[] };
+        rfc9068.iter().copied().chain(self.required.iter().map(String::as_str))
     }
 }
 

@@ -4,12 +4,14 @@ mod captured;
 mod claim_rules;
 mod describe;
 mod expected;
+mod explain;
 mod key_status;
 mod read_claims;
 mod registered;
 mod replay;
 mod rule_setters;
 mod setters;
+mod stage;
 
 use std::fmt;
 use std::future::Future;
@@ -23,6 +25,8 @@ use serde::de::DeserializeOwned;
 pub(super) use self::claim_rules::Rules;
 pub(super) use self::expected::Expected;
 pub use self::expected::{ExpectedAudience, ExpectedIssuer};
+pub(super) use self::explain::unread;
+pub(super) use self::stage::{Recorder, Stage};
 use crate::claims::RegisteredClaims;
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::extract::PresentedToken;
@@ -172,11 +176,11 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     /// When the token is refused. The [`kind`](Rejection::kind) of the [`Rejection`] tells an expired token
     /// from an invalid one.
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
-        match self.begin(Input::Text(token), MayWait::Yes) {
+        match self.begin(Input::Text(token), MayWait::Yes, &mut ()) {
             Step::Done(verdict) => verdict,
             Step::Wait(keys) => {
                 let found = keys.await;
-                self.resume(Input::Text(token), found)
+                self.resume(Input::Text(token), found, &mut ())
             }
         }
     }
@@ -191,17 +195,22 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     /// When [`verify`](Self::verify) refuses the token; and with [`RejectionKind::Unavailable`] when the
     /// source of keys would have to wait, for example because no keys are loaded yet.
     pub fn verify_now(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
-        match self.begin(Input::Text(token), MayWait::No) {
+        match self.begin(Input::Text(token), MayWait::No, &mut ()) {
             Step::Done(verdict) => verdict,
             Step::Wait(_) => Err(RejectionKind::Unavailable.into()),
         }
     }
 
     /// Verifies a token as far as possible without waiting.
-    pub(super) fn begin(&self, token: Input<'_>, may_wait: MayWait) -> Step<C> {
+    pub(super) fn begin(
+        &self,
+        token: Input<'_>,
+        may_wait: MayWait,
+        recorder: &mut impl Recorder,
+    ) -> Step<C> {
         let mut scratch = Scratch::new();
         match self.parse(token.as_bytes(), &mut scratch) {
-            Ok(jws) => self.begin_parsed(token, &jws, may_wait),
+            Ok(jws) => self.begin_parsed(token, &jws, may_wait, recorder),
             Err(rejection) => Step::Done(Err(rejection)),
         }
     }
@@ -212,17 +221,19 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         token: Input<'_>,
         jws: &CompactJws<'_>,
         may_wait: MayWait,
+        recorder: &mut impl Recorder,
     ) -> Step<C> {
         if let Err(kind) = self.check_algorithm(jws) {
             return Step::Done(Err(kind.into()));
         }
+        recorder.passed(Stage::Algorithm);
         let query = KeyQuery::new(jws.header.key_hint()).quiet(self.is_quiet);
         let query = match may_wait {
             MayWait::Yes => query,
             MayWait::No => query.without_waiting(),
         };
         match self.keys.find_key(&query).0 {
-            LookupState::Ready(found) => Step::Done(self.conclude(token, jws, found)),
+            LookupState::Ready(found) => Step::Done(self.conclude(token, jws, found, recorder)),
             LookupState::Pending(keys) => Step::Wait(keys),
         }
     }
@@ -232,11 +243,12 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         &self,
         token: Input<'_>,
         found: Result<KeyCandidates, KeySourceError>,
+        recorder: &mut impl Recorder,
     ) -> Result<VerifiedToken<C>, Rejection> {
         let mut scratch = Scratch::new();
         let jws = self.parse(token.as_bytes(), &mut scratch)?;
         self.check_algorithm(&jws)?;
-        self.conclude(token, &jws, found)
+        self.conclude(token, &jws, found, recorder)
     }
 
     fn parse<'a>(
@@ -268,12 +280,14 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         token: Input<'_>,
         jws: &CompactJws<'_>,
         found: Result<KeyCandidates, KeySourceError>,
+        recorder: &mut impl Recorder,
     ) -> Result<VerifiedToken<C>, Rejection> {
         let candidates = found.map_err(Rejection::from)?;
-        let key = signing_key(&candidates, jws)?;
+        let key = signing_key(&candidates, jws, recorder)?;
         let mut registered = Registered::default();
         let claims = read_claims::read::<C>(jws.payload, self.rules.wanted(), &mut registered)?;
-        let expires_at = self.rules.check(&registered, jws.header.typ.as_deref())?;
+        recorder.passed(Stage::Claims);
+        let expires_at = self.rules.check(&registered, jws.header.typ.as_deref(), recorder)?;
         let claims = claims.map_err(|mismatch| {
             let rejection = Rejection::from(RejectionKind::UnexpectedClaims);
             match &mismatch.claim {
@@ -298,14 +312,18 @@ fn too_long(Limits { token, header }: Limits) -> Rejection {
 fn signing_key<'k>(
     candidates: &'k KeyCandidates,
     jws: &CompactJws<'_>,
+    recorder: &mut impl Recorder,
 ) -> Result<&'k VerificationKey, RejectionKind> {
     if candidates.is_empty() {
         return Err(RejectionKind::UnknownKey);
     }
-    candidates
+    recorder.passed(Stage::Key);
+    let key = candidates
         .iter()
         .find(|key| key.verify(jws.header.algorithm, jws.message, jws.signature))
-        .ok_or(RejectionKind::InvalidSignature)
+        .ok_or(RejectionKind::InvalidSignature)?;
+    recorder.passed(Stage::Signature);
+    Ok(key)
 }
 
 impl<C> VerifyToken<C> for JwtVerifier<C>
@@ -314,13 +332,13 @@ where
 {
     fn verify_token(&self, token: &PresentedToken, _: &Parts) -> Verification<C> {
         token.note_issuer(|| self.rules.issuer().display());
-        match self.begin(Input::Presented(token), MayWait::Yes) {
+        match self.begin(Input::Presented(token), MayWait::Yes, &mut ()) {
             Step::Done(result) => Verification::ready(result.map(Accepted::from)),
             Step::Wait(keys) => {
                 let (verifier, token) = (self.clone(), token.clone());
                 Verification::pending(async move {
                     let found = keys.await;
-                    verifier.resume(Input::Presented(&token), found).map(Accepted::from)
+                    verifier.resume(Input::Presented(&token), found, &mut ()).map(Accepted::from)
                 })
             }
         }

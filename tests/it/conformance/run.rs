@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use futures_util::FutureExt;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use http::{Request, Response, StatusCode};
 use serde::de::DeserializeOwned;
@@ -13,6 +14,7 @@ use tower_jwt_auth::{
 };
 
 use super::row::{Case, Http};
+use crate::explain::agrees_with_itself;
 use crate::support::backend_supports;
 use crate::support::challenge;
 
@@ -84,6 +86,7 @@ where
             return Err(format!("refused as {:?}, expected {expect}", rejection.kind()));
         }
     };
+    explained(&verifier, token, kind)?;
     // Written out here once more: what the crate's own table says is not asked.
     let standard = match kind {
         None => Http { status: 200, error: None, challenge: None, verified: None },
@@ -99,6 +102,18 @@ where
     let value = latin_1(&format!("Bearer {token}"));
     let request = Request::builder().header(AUTHORIZATION, value).body(String::new()).unwrap();
     over_http::<C>(case, verifier, request, http, kind, token)
+}
+
+/// The explanation says what the verification says.
+fn explained<C>(verifier: &JwtVerifier<C>, token: &str, kind: Option<RejectionKind>) -> Verdict
+where
+    C: DeserializeOwned,
+{
+    let explanation = verifier.explain(token).now_or_never().ok_or("the explanation waits")?;
+    match explanation.rejection().map(Rejection::kind) == kind {
+        true => agrees_with_itself(&explanation, token),
+        false => Err(format!("explained as {:?}, expected {kind:?}", explanation.rejection())),
+    }
 }
 
 fn over_http<C>(

@@ -1,0 +1,63 @@
+use serde::de::DeserializeOwned;
+
+use crate::rejection::{Rejection, RejectionKind};
+use crate::token::{CompactJws, Limits, Scratch};
+use crate::verify::by_name::Input;
+use crate::verify::explanation::{ExplainedStep, Explanation, StepOutcome, quoted};
+use crate::verify::issuer_set::IssuerSet;
+use crate::verify::issuer_set::issuer_hint::issuer_hint;
+use crate::verify::jwt::{Stage, unread};
+
+/// The choice of the issuer, which comes after the header.
+const CHOICE: &str = "issuer of the set";
+
+impl<C: DeserializeOwned> IssuerSet<C> {
+    /// Verifies a token and lists each step of it, the choice of its issuer among them; see
+    /// [`JwtVerifier::explain`](crate::JwtVerifier::explain), also for who may see it.
+    pub async fn explain(&self, token: &str) -> Explanation {
+        let choice = |outcome| {
+            let expected = "one that the set holds, or that a template allows".to_owned();
+            ExplainedStep::new(CHOICE, outcome, expected, named_issuer(token.as_bytes()))
+        };
+        let (explanation, outcome) = match self.begin(Input::Text(token), |_| {}) {
+            Ok((issuer, _)) => (issuer.verifier.explain(token).await, StepOutcome::Passed),
+            Err(rejection) => {
+                let failed = unchosen(token.as_bytes(), rejection.kind());
+                let outcome = failed.map_or(StepOutcome::Failed, |_| StepOutcome::NotReached);
+                (without_an_issuer(failed, rejection), outcome)
+            }
+        };
+        explanation.with_step_after(Stage::Header.name(), choice(outcome))
+    }
+}
+
+/// The `iss` of the token, which nobody has verified.
+fn named_issuer(token: &[u8]) -> Option<String> {
+    if !Limits::LARGEST.allow(token) {
+        return None;
+    }
+    let mut scratch = Scratch::new();
+    let payload = CompactJws::decode_payload(token, &mut scratch).ok()?;
+    issuer_hint(payload).ok().map(|issuer| quoted(&issuer))
+}
+
+/// The stage that failed before an issuer was chosen; `None` when it is the choice.
+fn unchosen(token: &[u8], kind: RejectionKind) -> Option<Stage> {
+    match CompactJws::parse(token, Limits::LARGEST, &mut Scratch::new()) {
+        Ok(_) if kind != RejectionKind::TokenTooLong => None,
+        _ => Some(unread(token, Limits::LARGEST, kind)),
+    }
+}
+
+fn without_an_issuer(failed: Option<Stage>, rejection: Rejection) -> Explanation {
+    let steps = Stage::ALL.into_iter().map(|stage| {
+        let outcome = match failed {
+            Some(failed) if stage == failed => StepOutcome::Failed,
+            Some(failed) if stage < failed => StepOutcome::Passed,
+            None if stage <= Stage::Header => StepOutcome::Passed,
+            _ => StepOutcome::NotReached,
+        };
+        ExplainedStep::new(stage.name(), outcome, String::new(), None)
+    });
+    Explanation::new(steps.collect(), Some(rejection))
+}

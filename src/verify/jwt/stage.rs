@@ -1,0 +1,91 @@
+//! How far a token has come: for [`explain`](crate::JwtVerifier::explain).
+
+/// The stages of a token's verification, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::verify) enum Stage {
+    Length,
+    Shape,
+    Header,
+    Algorithm,
+    Key,
+    Signature,
+    Claims,
+    Issuer,
+    Audience,
+    Expiry,
+    NotBefore,
+    IssuedAt,
+    Age,
+    Type,
+    Kind,
+    Confirmation,
+    Required,
+    ClaimsType,
+}
+
+impl Stage {
+    pub(in crate::verify) const ALL: [Self; 18] = [
+        Self::Length,
+        Self::Shape,
+        Self::Header,
+        Self::Algorithm,
+        Self::Key,
+        Self::Signature,
+        Self::Claims,
+        Self::Issuer,
+        Self::Audience,
+        Self::Expiry,
+        Self::NotBefore,
+        Self::IssuedAt,
+        Self::Age,
+        Self::Type,
+        Self::Kind,
+        Self::Confirmation,
+        Self::Required,
+        Self::ClaimsType,
+    ];
+
+    pub(in crate::verify) fn name(self) -> &'static str {
+        match self {
+            Self::Length => "length",
+            Self::Shape => "shape",
+            Self::Header => "header",
+            Self::Algorithm => "algorithm",
+            Self::Key => "key",
+            Self::Signature => "signature",
+            Self::Claims => "claims",
+            Self::Issuer => "issuer",
+            Self::Audience => "audience",
+            Self::Expiry => "exp",
+            Self::NotBefore => "nbf",
+            Self::IssuedAt => "iat",
+            Self::Age => "age",
+            Self::Type => "typ",
+            Self::Kind => "kind of token",
+            Self::Confirmation => "confirmation",
+            Self::Required => "required claims",
+            Self::ClaimsType => "claims type",
+        }
+    }
+
+    /// The one after it.
+    pub(super) fn next(self) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| *stage > self)
+    }
+}
+
+/// What the verification tells of each stage that a token has passed. The usual one, `()`, does nothing
+/// and costs nothing.
+pub(in crate::verify) trait Recorder {
+    #[inline(always)]
+    fn passed(&mut self, _: Stage) {}
+}
+
+impl Recorder for () {}
+
+/// The last stage that was passed.
+impl Recorder for Option<Stage> {
+    fn passed(&mut self, stage: Stage) {
+        *self = Some(stage);
+    }
+}
