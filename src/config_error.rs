@@ -37,6 +37,8 @@ pub enum ConfigErrorKind {
     Length,
     /// A token type, `typ`, that is not a media type.
     TokenType,
+    /// Kinds of tokens that cannot be told apart.
+    TokenKind,
     /// A URL that is not fetched: not https, or with a password.
     Url,
     /// A text that is not allowed in a challenge, such as a realm with a line break.

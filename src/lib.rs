@@ -263,9 +263,9 @@ pub use crate::token::TokenHeader;
 pub use crate::verify::KnownIssuer;
 pub use crate::verify::{
     Accepted, Checked, DangerousAnyBearer, ExpectedAudience, ExpectedIssuer, ExplainedStep,
-    Explanation, IntoChecked, IssuerKeyStatus, IssuerSet, IssuerTemplate, JwtVerifier, StepOutcome,
-    TemplateMatch, Verification, VerifiedToken, VerifyAsyncFn, VerifyFn, VerifyToken, WithChecks,
-    dangerous_any_bearer, verify_async_fn, verify_fn,
+    Explanation, IntoChecked, IssuerKeyStatus, IssuerSet, IssuerTemplate, JwtVerifier, MapClaims,
+    StepOutcome, TemplateMatch, TokenKinds, Verification, VerifiedToken, VerifyAsyncFn, VerifyFn,
+    VerifyToken, WithChecks, dangerous_any_bearer, verify_async_fn, verify_fn,
 };
 
 /// The README's Rust code, compiled.

@@ -9,7 +9,9 @@ mod issuer_set;
 mod jwt;
 #[cfg(feature = "oidc-discovery")]
 mod known_issuer;
+mod map_claims;
 mod rule_context;
+mod token_kinds;
 mod verified_token;
 mod verify_token;
 
@@ -22,6 +24,8 @@ pub use self::issuer_set::{IssuerKeyStatus, IssuerSet, IssuerTemplate, TemplateM
 pub use self::jwt::{ExpectedAudience, ExpectedIssuer, JwtVerifier};
 #[cfg(feature = "oidc-discovery")]
 pub use self::known_issuer::KnownIssuer;
+pub use self::map_claims::MapClaims;
+pub use self::token_kinds::TokenKinds;
 pub use self::verified_token::VerifiedToken;
 pub(crate) use self::verify_token::{PendingVerdict, VerificationState};
 pub use self::verify_token::{

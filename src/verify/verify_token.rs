@@ -11,6 +11,7 @@ use crate::rejection::{Rejection, RequestSummary};
 use crate::summary::Summary;
 use crate::verify::accepted::Accepted;
 use crate::verify::checks::{IntoChecked, WithChecks};
+use crate::verify::map_claims::MapClaims;
 use crate::verify::verified_token::VerifiedToken;
 
 /// Verifies the tokens of requests: a [`JwtVerifier`](crate::JwtVerifier), an
@@ -86,6 +87,18 @@ pub trait VerifyToken<C>: Send + Sync + 'static {
         T: IntoChecked,
     {
         WithChecks::new(self, check)
+    }
+
+    /// Makes claims of another type from those of each token, for verifiers side by side in a
+    /// [`TokenKinds`](crate::TokenKinds). To refuse by the claims, use [`Verification::and_then`].
+    fn map_claims<D, F>(self, map: F) -> MapClaims<D>
+    where
+        Self: Sized,
+        C: 'static,
+        D: 'static,
+        F: Fn(&C) -> D + Send + Sync + 'static,
+    {
+        MapClaims::new(self, map)
     }
 }
 

@@ -52,6 +52,7 @@ mod support;
 mod test_keys;
 #[cfg(feature = "test-util")]
 mod test_util;
+mod token_kinds;
 mod tokens;
 mod vectors;
 mod verification;

@@ -62,6 +62,8 @@ fn public_types_are_send_sync_and_clone() {
     cloned::<VerifiedToken<Claims>>();
     shared::<Accepted<Claims>>();
     cloned::<WithChecks<Claims>>();
+    cloned::<TokenKinds<Claims>>();
+    cloned::<MapClaims<Claims>>();
     cloned::<Explanation>();
     cloned::<ExplainedStep>();
     cloned::<StepOutcome>();

@@ -4,8 +4,7 @@ use crate::rejection::{Rejection, RejectionKind};
 use crate::token::{CompactJws, Limits, Scratch};
 use crate::verify::by_name::Input;
 use crate::verify::explanation::{ExplainedStep, Explanation, StepOutcome, quoted};
-use crate::verify::issuer_set::IssuerSet;
-use crate::verify::issuer_set::issuer_hint::issuer_hint;
+use crate::verify::issuer_set::{IssuerSet, issuer_hint};
 use crate::verify::jwt::{Stage, unread};
 
 /// The choice of the issuer, which comes after the header.

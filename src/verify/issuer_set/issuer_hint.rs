@@ -10,7 +10,7 @@ use crate::strict_json::NameSeed;
 ///
 /// It scans the bytes once, up to the hint, and does not check that the payload is valid JSON. The selected
 /// verifier reads the payload strictly and compares `iss` again, so a second `iss` has no effect.
-pub(super) fn issuer_hint(payload: &[u8]) -> Result<Cow<'_, str>, RejectionKind> {
+pub(in crate::verify) fn issuer_hint(payload: &[u8]) -> Result<Cow<'_, str>, RejectionKind> {
     let payload = payload.trim_ascii();
     if !(payload.starts_with(b"{") && payload.ends_with(b"}")) {
         return Err(RejectionKind::MalformedClaims);

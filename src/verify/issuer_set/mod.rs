@@ -17,6 +17,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
+pub(super) use self::issuer_hint::issuer_hint;
 pub use self::status::IssuerKeyStatus;
 pub use self::template::{IssuerTemplate, TemplateMatch};
 use crate::claims::RegisteredClaims;
@@ -28,7 +29,6 @@ use crate::token::{CompactJws, Limits, Scratch};
 use crate::verify::accepted::Accepted;
 use crate::verify::by_name::Input;
 use crate::verify::issuer_set::entry::Issuer;
-use crate::verify::issuer_set::issuer_hint::issuer_hint;
 use crate::verify::issuer_set::registry::Registry;
 use crate::verify::jwt::{Expected, JwtVerifier, MayWait, PendingKeys, Step};
 use crate::verify::verified_token::VerifiedToken;

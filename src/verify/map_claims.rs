@@ -1,0 +1,96 @@
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use crate::extract::{PresentedToken, TokenScheme};
+use crate::verify::issuer_set::IssuerSet;
+use crate::verify::jwt::JwtVerifier;
+use crate::verify::verify_token::{Verification, VerifyToken};
+
+/// A verifier whose claims are made into those of another type: by [`VerifyToken::map_claims`].
+///
+/// All else stays: the token's header, the time at which it expires, and what goes with it into the request.
+/// Cheap to clone. For an example, see [`TokenKinds`](crate::TokenKinds).
+pub struct MapClaims<D>(Arc<dyn VerifyToken<D>>);
+
+impl<D: 'static> MapClaims<D> {
+    pub(super) fn new<C: 'static>(
+        verifier: impl VerifyToken<C>,
+        map: impl Fn(&C) -> D + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(Mapped { verifier, map: Arc::new(map), claims: PhantomData }))
+    }
+}
+
+/// The same, before its types are erased.
+struct Mapped<V, C, F> {
+    verifier: V,
+    map: Arc<F>,
+    claims: PhantomData<fn() -> C>,
+}
+
+impl<V, C, D, F> VerifyToken<D> for Mapped<V, C, F>
+where
+    V: VerifyToken<C>,
+    C: 'static,
+    F: Fn(&C) -> D + Send + Sync + 'static,
+{
+    fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<D> {
+        let map = Arc::clone(&self.map);
+        let verification = self.verifier.verify_token(token, head);
+        verification.map(move |accepted| accepted.map_claims(&*map))
+    }
+
+    fn schemes(&self) -> &[TokenScheme] {
+        self.verifier.schemes()
+    }
+}
+
+impl<D: 'static> VerifyToken<D> for MapClaims<D> {
+    fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<D> {
+        self.0.verify_token(token, head)
+    }
+
+    fn schemes(&self) -> &[TokenScheme] {
+        self.0.schemes()
+    }
+}
+
+// The method of the trait, for those who have not imported it.
+impl<C: DeserializeOwned + Send + Sync + 'static> JwtVerifier<C> {
+    /// Makes claims of another type from those of each token: see [`VerifyToken::map_claims`].
+    #[must_use]
+    pub fn map_claims<D: 'static>(
+        self,
+        map: impl Fn(&C) -> D + Send + Sync + 'static,
+    ) -> MapClaims<D> {
+        MapClaims::new(self, map)
+    }
+}
+
+// As above.
+impl<C: DeserializeOwned + Send + Sync + 'static> IssuerSet<C> {
+    /// Makes claims of another type from those of each token: see [`VerifyToken::map_claims`].
+    #[must_use]
+    pub fn map_claims<D: 'static>(
+        self,
+        map: impl Fn(&C) -> D + Send + Sync + 'static,
+    ) -> MapClaims<D> {
+        MapClaims::new(self, map)
+    }
+}
+
+impl<D> Clone for MapClaims<D> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<D> fmt::Debug for MapClaims<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MapClaims").finish_non_exhaustive()
+    }
+}
