@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::claims::RegisteredClaims;
 use crate::extract::{PresentedToken, TokenScheme};
 use crate::rejection::{Rejection, RequestSummary};
+use crate::summary::Summary;
 use crate::verify::accepted::Extras;
 use crate::verify::issuer_set::IssuerSet;
 use crate::verify::jwt::JwtVerifier;
@@ -113,6 +114,10 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for WithChecks<C> {
 
     fn schemes(&self) -> &[TokenScheme] {
         self.verifier.schemes()
+    }
+
+    fn describe(&self) -> Option<Summary> {
+        self.verifier.describe()
     }
 }
 

@@ -6,6 +6,7 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::extract::{PresentedToken, TokenScheme};
+use crate::summary::Summary;
 use crate::verify::issuer_set::IssuerSet;
 use crate::verify::jwt::JwtVerifier;
 use crate::verify::verify_token::{Verification, VerifyToken};
@@ -47,6 +48,10 @@ where
     fn schemes(&self) -> &[TokenScheme] {
         self.verifier.schemes()
     }
+
+    fn describe(&self) -> Option<Summary> {
+        self.verifier.describe()
+    }
 }
 
 impl<D: 'static> VerifyToken<D> for MapClaims<D> {
@@ -56,6 +61,10 @@ impl<D: 'static> VerifyToken<D> for MapClaims<D> {
 
     fn schemes(&self) -> &[TokenScheme] {
         self.0.schemes()
+    }
+
+    fn describe(&self) -> Option<Summary> {
+        self.0.describe()
     }
 }
 

@@ -7,6 +7,7 @@ use crate::claims::RegisteredClaims;
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::extract::{PresentedToken, TokenScheme, authorization};
 use crate::rejection::Rejection;
+use crate::summary::Summary;
 use crate::token::{CompactJws, Limits, Scratch};
 use crate::verify::issuer_set::issuer_hint;
 use crate::verify::verify_token::{Verification, VerifyToken};
@@ -181,6 +182,16 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for TokenKinds<C> {
     /// Those of all kinds; `Bearer` where there is none.
     fn schemes(&self) -> &[TokenScheme] {
         if self.schemes.is_empty() { &[TokenScheme::Bearer] } else { &self.schemes }
+    }
+
+    fn describe(&self) -> Option<Summary> {
+        let named = self.prefixes.iter().chain(&self.issuers).map(|(_, verifier)| verifier);
+        let all = named.chain(&self.jwt).chain(&self.otherwise);
+        let of = |verifier: &Arc<dyn VerifyToken<C>>| {
+            let summary = verifier.describe();
+            summary.unwrap_or_else(|| Summary::new("tokens by a rule of the application"))
+        };
+        all.map(of).reduce(Summary::and)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tower_jwt_auth::{
     Algorithm, ExpectedAudience, ExpectedIssuer, IssuerSet, IssuerTemplate, JwkSet, JwtAuthLayer,
-    JwtVerifier, PresentedToken, RegisteredClaims, Summary, Verification, VerifyToken,
+    JwtVerifier, PresentedToken, RegisteredClaims, Summary, TokenKinds, Verification, VerifyToken,
     dangerous_any_bearer, verify_fn,
 };
 
@@ -241,4 +241,21 @@ mod log {
         assert_eq!(log.count("a layer accepts tokens"), 1);
         assert_eq!(log.count("dangerous"), 0, "{}", log.text());
     }
+}
+
+#[test]
+fn combinators_describe_what_they_are_made_of() {
+    let jwts = || key(Algorithm::ES256).verifier().dangerous_ignore_confirmation();
+    let keys = || verify_fn(|_: &PresentedToken| Ok(()));
+    let alone = line(jwts());
+    assert!(alone.ends_with("dangerous: dangerous_ignore_confirmation"), "{alone}");
+    assert_eq!(line(jwts().with_check(async |_, _| Ok(()))), alone);
+    assert_eq!(line(jwts().map_claims(|_| ())), alone);
+
+    let kinds = TokenKinds::new().add_prefix("sk_", keys()).unwrap();
+    let both =
+        line(kinds.with_jwt(jwts().map_claims(|_| ())).with_otherwise(dangerous_any_bearer()));
+    assert!(both.contains("tokens by a rule of the application"), "{both}");
+    assert!(both.contains("dangerous_ignore_confirmation"), "{both}");
+    assert!(both.contains("dangerous_any_bearer"), "{both}");
 }
