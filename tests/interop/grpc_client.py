@@ -1,12 +1,15 @@
 """grpcio and grpcurl against a server with the standard health service and reflection behind the layer."""
 import contextlib
 import json
+import re
 import subprocess
 import sys
+import tempfile
 from concurrent import futures
 from pathlib import Path
 
 import grpc
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
@@ -74,10 +77,56 @@ def refused(checks, what, call, words=(), error=True):
         checks.that(False, f"{what}: was let in", str(seen))
 
 
-def grpcurl(address, *arguments, token=None):
+def grpcurl(address, *arguments, token=None, options=()):
     header = ["-H", f"authorization: Bearer {token}"] if token else []
-    command = [str(GRPCURL), "-plaintext", "-max-time", "5", *header, address, *arguments]
+    command = [str(GRPCURL), "-plaintext", "-max-time", "5", *header, *options, address, *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=20)
+
+
+def outcome(call):
+    """The name of the status code, and the challenge."""
+    try:
+        call()
+    except grpc.RpcError as refusal:
+        return refusal.code().name, dict(refusal.trailing_metadata() or ()).get("www-authenticate", "")
+    return "OK", ""
+
+
+def code(address, token, service=""):
+    """Of a call of `Check`."""
+    with grpc.insecure_channel(address) as channel:
+        request = health_pb2.HealthCheckRequest(service=service)
+        metadata = bearer(token) if token else ()
+        return outcome(lambda: health_pb2_grpc.HealthStub(channel).Check(request, metadata=metadata, timeout=10))[0]
+
+
+def check_codes(checks, address, good, lacking, scope, bad):
+    """Every way to call a server that asks for scopes, by grpcio; and `Check`, by grpcurl."""
+    with grpc.insecure_channel(address) as channel:
+        for name, (call, is_good) in methods(channel).items():
+            checks.that(is_good(call(bearer(good))), f"gRPC {name}, with the scopes")
+            seen, challenge = outcome(lambda: call(bearer(lacking)))
+            checks.equal(seen, "PERMISSION_DENIED", f"gRPC {name}, without the scopes")
+            names = f'scope="{scope}"' in challenge and 'error="insufficient_scope"' in challenge
+            checks.that(names, f"gRPC {name}, without the scopes: challenge", challenge)
+            for token in (None, *bad):
+                seen, challenge = outcome(lambda: call(bearer(token) if token else ()))
+                checks.equal(seen, "UNAUTHENTICATED", f"gRPC {name}, a bad token outranks a missing scope")
+    for token, wanted in ((None, "Unauthenticated"), (lacking, "PermissionDenied"), (bad[0], "Unauthenticated")):
+        checks.equal(grpcurl_code(address, token), wanted, "grpcurl Check")
+    checks.equal(grpcurl_code(address, good), "OK", "grpcurl Check")
+
+
+def grpcurl_code(address, token):
+    """Of a call of `Check`, without reflection."""
+    with tempfile.NamedTemporaryFile(suffix=".protoset") as file:
+        descriptors = FileDescriptorSet()
+        health_pb2.DESCRIPTOR.CopyToProto(descriptors.file.add())
+        file.write(descriptors.SerializeToString())
+        file.flush()
+        run = grpcurl(address, "grpc.health.v1.Health/Check", token=token, options=["-protoset", file.name])
+    found = re.search(r"Code: (\w+)", run.stdout + run.stderr)
+    return "OK" if run.returncode == 0 else found and found[1]
 
 
 def check(checks, address, good, expired):
