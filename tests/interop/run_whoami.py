@@ -14,13 +14,14 @@ import sys
 import threading
 from pathlib import Path
 
+import jwt as pyjwt
+
 import grpc_client
 from harness import HTTP_1, HTTP_2, Checks, Server, curl
 
 # Flags of features that are not built yet: rejected, never ignored. Whoever builds one takes it out here.
 NOT_BUILT = [
     ["--token-cache", "10"],
-    ["--scope", "read"],
     ["--cookie", "token"],
     ["--header", "x-token"],
     ["--websocket"],
@@ -257,6 +258,60 @@ class Runs:
         run = subprocess.run([self.whoami, *flags[2:], "explain"], input=b"x", capture_output=True, timeout=10)
         self.checks.equal(run.returncode, 2, "explain, no keys: exit status")
 
+    def scopes(self):
+        keys, scopes = ["--jwks", self.file("scopes.jwks.json")], ["--scope", "read", "--scope", "write"]
+        secret = b"an example of a secret: 32 octets"
+        key = base64.urlsafe_b64encode(secret).rstrip(b"=").decode()
+        jwk = {"kty": "oct", "kid": "scopes", "alg": "HS256", "k": key}
+        (self.folder / "scopes.jwks.json").write_text(json.dumps({"keys": [jwk]}))
+
+        def token(exp=4102444800, **claims):
+            claims = {"iss": self.issuer, "aud": self.audience, "sub": "alice", "exp": exp, **claims}
+            return pyjwt.encode(claims, secret, "HS256", {"kid": "scopes"})
+
+        def missing(what, answer, scope):
+            refused(self.checks, what, answer, 403, "insufficient_scope")
+            challenge = answer.one("www-authenticate") or ""
+            self.checks.that(f'scope="{scope}"' in challenge, f"{what}: names the scope", challenge)
+
+        good = [token(scope="read write"), token(scp=["write", "more", "read"]), token(scope="read", scp="write")]
+        lacking = [
+            ("none", token(), "read write"),
+            ("one", token(scope="read"), "write"),
+            ("the other one", token(scope="write"), "read"),
+            ("another case", token(scope="Read write"), "read"),
+            ("longer names", token(scope="reader write:all"), "read write"),
+            ("another claim", token(permissions=["read", "write"]), "read write"),
+        ]
+        with self.start(*keys, *scopes, grpc=True) as server:
+            http, grpc = server.addresses
+            for address, version in ((http, HTTP_1), (http, HTTP_2), (grpc, HTTP_2)):
+                for item in good:
+                    answer = curl(address, f"Authorization: Bearer {item}", version=version)
+                    accepted(self.checks, "scopes, good", answer, item)
+                for what, item, scope in lacking:
+                    answer = curl(address, f"Authorization: Bearer {item}", version=version)
+                    missing(f"scopes, {what}", answer, scope)
+                # A bad token outranks a missing scope.
+                refused(self.checks, "scopes, no token", curl(address, version=version), 401, None)
+                for what, item in (("expired", token(exp=1)), ("forged", token()[:-8] + "AAAAAAAA")):
+                    answer = curl(address, f"Authorization: Bearer {item}", version=version)
+                    refused(self.checks, f"scopes, {what}", answer, 401, "invalid_token", item, what == "expired")
+                self.checks.equal(curl(address, path="/readyz", version=version).status, 200, "scopes, readyz")
+            grpc_client.check_codes(
+                self.checks, grpc,
+                good=good[0], lacking=lacking[0][1], scope="read write", bad=[token(exp=1), token()[:-8] + "AAAAAAAA"],
+            )
+        with self.start(*keys, *scopes, "--optional") as server:
+            address = server.addresses[0]
+            self.checks.equal(curl(address).json(), {"claims": None, "header": None}, "optional scopes, no token")
+            missing("optional scopes, one", curl(address, f"Authorization: Bearer {lacking[1][1]}"), "write")
+            self.expect("optional scopes, good", server, good[0], 200)
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = "http://127.0.0.1:%d/jwks" % silent.getsockname()[1]
+        with self.start("--jwks-url", url, *scopes, grpc=True) as server:
+            self.checks.equal(grpc_client.code(server.addresses[1], good[0]), "UNAVAILABLE", "scopes, no keys: code")
+
     def bad_flags(self):
         keys = ["--jwks", self.file("keys.jwks.json")]
         both = ["--issuer", self.issuer, "--audience", self.audience]
@@ -288,6 +343,10 @@ class Runs:
             [*both, *keys, "--max-token-length", "65537"],
             [*both, *keys, "--max-token-length", "long"],
             [*both, *keys, "--clock", "noon"],
+            [*both, *keys, "--scope", ""],
+            [*both, *keys, "--scope", "read write"],
+            [*both, *keys, "--scope", 'read"'],
+            [*both, *keys, "--scope", "offline_access"],
             [*both, *keys, "--listen", "nowhere"],
             [*both, *keys, "--grpc-listen", "nowhere"],
             [*both, "--jwks", self.file("missing.json")],
@@ -364,6 +423,8 @@ class Runs:
     def all(self):
         runs = [self.every_token, self.secret_file, self.public_keys, self.narrowed, self.any_issuer]
         runs += [self.clock, self.allowed, self.optional, self.explain, self.bad_flags, self.stops_while_busy]
+
+        runs += [self.clock, self.allowed, self.optional, self.scopes, self.bad_flags, self.stops_while_busy]
         for run in runs:
             before = self.checks.passed
             try:

@@ -48,6 +48,9 @@ pub(crate) struct Flags {
     /// Accept requests without a token
     #[arg(long)]
     pub(crate) optional: bool,
+    /// A scope that the token must have. Repeatable: it must have all of them
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]

@@ -23,6 +23,7 @@
 
 mod flags;
 mod readiness;
+mod scopes;
 mod verifier;
 
 use std::error::Error;
@@ -42,10 +43,11 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic::service::Routes;
-use tower_jwt_auth::{TokenHeader, VerifiedToken};
+use tower_jwt_auth::{AuthorizeLayer, TokenHeader, VerifiedToken};
 
 use self::flags::{Command, Flags, one_sentence};
 use self::readiness::readyz;
+use self::scopes::Scopes;
 use self::verifier::{Claims, Verifier};
 
 /// More of standard input is not read: twice the longest token that a verifier can be told to read.
@@ -101,17 +103,33 @@ async fn serve(flags: &Flags) -> Result<(), String> {
         auth = auth.optional();
     }
 
+    let scopes = Scopes::new(flags)?.map(AuthorizeLayer::new);
+    if let Some(scopes) = &scopes {
+        auth = auth
+            .with_scope_in_challenge(scopes.required_scope())
+            .map_err(|error| format!("cannot use --scope: {}", with_causes(&error)))?;
+    }
+
     let summary = auth.describe();
-    let router = whoami(&verifier).layer(auth.clone());
+    let router = authorized(whoami(&verifier), scopes.as_ref()).layer(auth.clone());
     let mut servers = vec![("listening on", bind(&flags.listen).await?, router)];
     if let Some(address) = &flags.grpc_listen {
-        let router = with_grpc(whoami(&verifier))?.layer(auth);
+        let router = with_grpc(whoami(&verifier))?;
+        let router = authorized(router, scopes.as_ref()).layer(auth);
         servers.push(("grpc listening on", bind(address).await?, router));
     }
     eprintln!("accepts: {summary}");
     // Starts the first fetch of the keys, before the first token arrives.
     let _ = verifier.key_status();
     run(servers).await.map_err(|error| with_causes(&error))
+}
+
+/// The same router; with `--scope`, for tokens that have all of the scopes.
+fn authorized(router: Router, scopes: Option<&AuthorizeLayer<Claims>>) -> Router {
+    match scopes {
+        Some(scopes) => router.layer(scopes.clone()),
+        None => router,
+    }
 }
 
 async fn bind(address: &str) -> Result<TcpListener, String> {
