@@ -76,7 +76,7 @@ async function firstLook() {
   check(await page.title() === 'token-service', 'its title', await page.title())
 
   const paths = await page.locator('.opblock-summary-path').evaluateAll(all => all.map(one => one.dataset.path))
-  const expected = ['/token', '/protected', '/user', '/secure', '/.well-known/oauth-authorization-server',
+  const expected = ['/token', '/protected', '/user', '/items', '/secure', '/.well-known/oauth-authorization-server',
     '/.well-known/openid-configuration', '/jwks.json']
   check(paths.join() === expected.join(), 'the order of the operations', paths)
   const schemas = page.locator('section.models')
@@ -131,7 +131,7 @@ async function run() {
   await firstLook()
 
   // Before login.
-  for (const path of ['/protected', '/user', '/secure']) {
+  for (const path of ['/protected', '/user', '/items', '/secure']) {
     const { status } = await tryItOut(path)
     check(status === 401, `before login, ${path}`, status)
   }

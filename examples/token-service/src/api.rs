@@ -8,7 +8,9 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-use tower_jwt_auth::{JwtAuthLayer, PresentedToken, ProblemJson, VerifiedToken};
+use tower_jwt_auth::{
+    AuthorizeLayer, ConfigError, JwtAuthLayer, PresentedToken, ProblemJson, Rule, VerifiedToken,
+};
 use utoipa::ToSchema;
 
 use crate::Service;
@@ -26,11 +28,14 @@ pub struct Claims {
 pub(crate) fn routes(
     jwt: &JwtAuthLayer<Claims, ProblemJson>,
     any_bearer: &JwtAuthLayer<(), ProblemJson>,
-) -> Router<Arc<Service>> {
-    Router::new()
+) -> Result<Router<Arc<Service>>, ConfigError> {
+    // The last layer is the outermost.
+    let items = get(items).route_layer(AuthorizeLayer::new(items_rule()?)).route_layer(jwt.clone());
+    Ok(Router::new()
         .route("/protected", get(protected).route_layer(jwt.clone()))
         .route("/user", get(user).route_layer(jwt.clone()))
-        .route("/secure", get(secure).route_layer(any_bearer.clone()))
+        .route("/items", items)
+        .route("/secure", get(secure).route_layer(any_bearer.clone())))
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -85,6 +90,47 @@ pub(crate) struct UserName {
 )]
 pub(crate) async fn user(token: VerifiedToken<Claims>) -> Json<UserName> {
     Json(UserName { username: token.sub.clone() })
+}
+
+/// What `/items` requires of a token: for the layer, and for the OpenAPI document.
+pub(crate) fn items_rule() -> Result<Rule<Claims>, ConfigError> {
+    Rule::scope("read")
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Item {
+    #[schema(example = "a looking-glass")]
+    name: &'static str,
+    #[schema(example = "alice")]
+    owner: String,
+}
+
+/// Requires a token with the scope `read`
+#[utoipa::path(
+    get, path = "/items", tag = "routes",
+    // `security` is set from the rule of the layer.
+    responses(
+        (status = 200, description = "The user's items", body = [Item]),
+        (status = 400, description = "The credentials are malformed", body = Problem,
+            content_type = "application/problem+json", example = json!({
+                "title": "Bad Request",
+                "status": 400,
+                "detail": "the credentials are empty, too long or have forbidden characters",
+                "error": "invalid_request",
+            })),
+        (status = 401, description = "The token is missing, expired or invalid",
+            body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The token does not have the scope", body = Problem,
+            content_type = "application/problem+json", example = json!({
+                "title": "Forbidden",
+                "status": 403,
+                "detail": "the token does not permit this request",
+                "error": "insufficient_scope",
+            })),
+    ),
+)]
+pub(crate) async fn items(token: VerifiedToken<Claims>) -> Json<[Item; 1]> {
+    Json([Item { name: "a looking-glass", owner: token.sub.clone() }])
 }
 
 #[derive(Debug, Serialize, ToSchema)]

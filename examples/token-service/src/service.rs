@@ -86,12 +86,12 @@ impl Service {
     /// root, so it works where the root is served.
     pub fn router(self: Arc<Self>) -> Result<Router, ConfigError> {
         // CORS is outside of authentication, because a preflight has no token.
-        let closed = token::routes().merge(api::routes(&self.jwt_layer()?, &any_bearer_layer()?));
+        let closed = token::routes().merge(api::routes(&self.jwt_layer()?, &any_bearer_layer()?)?);
         let closed = match self.cors.clone() {
             Some(cors) => closed.layer(cors),
             None => closed,
         };
-        let routes = closed.merge(metadata::routes().layer(cors::any())).merge(docs::routes());
+        let routes = closed.merge(metadata::routes().layer(cors::any())).merge(docs::routes()?);
         let path = Url::parse(self.issuer()).map(|url| url.path().trim_end_matches('/').to_owned());
         let routes = match path.as_deref() {
             Ok("") | Err(_) => routes,

@@ -13,9 +13,12 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 use utoipa::openapi::security::{
-    Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes, SecurityScheme,
+    Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes, SecurityRequirement,
+    SecurityScheme,
 };
 use utoipa::{Modify, OpenApi, ToSchema};
+
+use tower_jwt_auth::ConfigError;
 
 use crate::users::SCOPES;
 use crate::{Service, api, cors, metadata, token};
@@ -23,15 +26,15 @@ use crate::{Service, api, cors, metadata, token};
 /// The path of the page.
 pub(crate) const PAGE: &str = "/docs/";
 
-pub(crate) fn routes() -> Router<Arc<Service>> {
-    let document = Json(Document::openapi());
-    Router::new()
+pub(crate) fn routes() -> Result<Router<Arc<Service>>, ConfigError> {
+    let document = Json(document()?);
+    Ok(Router::new()
         .route("/openapi.json", get(|| async { document }))
         .route("/docs", get(to_page))
         .route(PAGE, get(|| async { Html(include_str!("index.html")) }))
         .route("/docs/{file}", get(file))
         .layer(cors::any())
-        .layer(map_response(guard))
+        .layer(map_response(guard)))
 }
 
 /// Redirects to the page.
@@ -109,6 +112,7 @@ The password grant is here for comparison. [RFC 9700 section 2.4]\
         token::token,
         api::protected,
         api::user,
+        api::items,
         api::secure,
         metadata::oauth_metadata,
         metadata::openid_configuration,
@@ -118,6 +122,18 @@ The password grant is here for comparison. [RFC 9700 section 2.4]\
 )]
 struct Document;
 
+/// The document, with the scopes of the rules that the layers enforce.
+fn document() -> Result<utoipa::openapi::OpenApi, ConfigError> {
+    let mut document = Document::openapi();
+    let scopes = api::items_rule()?.required_scope().unwrap_or_default();
+    let items = document.paths.paths.get_mut("/items").and_then(|path| path.get.as_mut());
+    if let Some(items) = items {
+        let requirement = SecurityRequirement::new("OAuth2PasswordBearer", scopes.iter());
+        items.security = Some(vec![requirement]);
+    }
+    Ok(document)
+}
+
 /// Both ways to enter a token on the page: a login form, and a field to paste it into.
 struct SecuritySchemes;
 
@@ -125,8 +141,9 @@ impl Modify for SecuritySchemes {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let mut login =
             OAuth2::new([Flow::Password(Password::new("/token", Scopes::from_iter(SCOPES)))]);
-        login.description =
-            Some("For `/protected` and `/user`. The client fields stay empty.".to_owned());
+        login.description = Some(
+            "For `/protected`, `/user` and `/items`. The client fields stay empty.".to_owned(),
+        );
         let paste = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")

@@ -8,7 +8,7 @@ use token_service::Settings;
 
 use crate::support::{Client, ISSUER};
 
-const ROUTES: [&str; 3] = ["/protected", "/user", "/secure"];
+const ROUTES: [&str; 4] = ["/protected", "/user", "/items", "/secure"];
 
 #[tokio::test]
 async fn a_good_token_opens_them() {
@@ -26,6 +26,29 @@ async fn a_good_token_opens_them() {
         assert_eq!(answer.json()["token"], token);
         assert_eq!(answer.header("cache-control"), "no-store");
     }
+}
+
+#[tokio::test]
+async fn items_need_the_scope_that_the_document_names() {
+    let client = Client::new();
+    let document = client.get("/openapi.json").await.json();
+    let scopes = &document["paths"]["/items"]["get"]["security"][0]["OAuth2PasswordBearer"];
+    assert_eq!(scopes.as_array().unwrap().len(), 1, "{document}");
+    let named = scopes[0].as_str().unwrap();
+    for scope in [named, "read write"] {
+        let answer = client.get_with("/items", &client.bearer(scope).await).await;
+        assert_eq!(answer.body, r#"[{"name":"a looking-glass","owner":"alice"}]"#);
+    }
+    let answer = client.get_with("/items", &client.bearer("write").await).await;
+    assert_eq!(answer.status, 403);
+    assert_eq!(answer.header("content-type"), "application/problem+json");
+    assert_eq!(answer.json()["error"], "insufficient_scope");
+    let challenge = answer.header("www-authenticate");
+    assert!(challenge.starts_with("Bearer realm=\"token-service\""), "{challenge}");
+    assert!(challenge.contains(&format!("scope=\"{named}\"")), "{challenge}");
+    // The other routes ask for no scope.
+    let answer = client.get_with("/protected", &client.bearer("write").await).await;
+    assert_eq!(answer.status, 200);
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ async fn both_schemes_are_declared() {
     let security = |path: &str| document["paths"][path]["get"]["security"].clone();
     assert_eq!(security("/protected"), json!([{"OAuth2PasswordBearer": []}]));
     assert_eq!(security("/user"), json!([{"OAuth2PasswordBearer": []}]));
+    assert_eq!(security("/items"), json!([{"OAuth2PasswordBearer": ["read"]}]));
     assert_eq!(security("/secure"), json!([{"HTTPBearer": []}]));
 }
 
@@ -43,6 +44,7 @@ async fn every_status_is_listed() {
         [
             "get /.well-known/oauth-authorization-server [200]",
             "get /.well-known/openid-configuration [200]",
+            "get /items [200, 400, 401, 403]",
             "get /jwks.json [200]",
             "get /protected [200, 400, 401]",
             "get /secure [200, 400, 401]",
@@ -149,7 +151,7 @@ async fn an_example_of_a_refusal_has_the_status_it_is_an_example_of() {
             }
         }
     }
-    assert_eq!(number, 6);
+    assert_eq!(number, 9);
 }
 
 #[tokio::test]

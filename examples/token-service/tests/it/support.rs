@@ -74,6 +74,12 @@ impl Client {
         let answer = self.post(GOOD).await;
         answer.json()["access_token"].as_str().unwrap().to_owned()
     }
+
+    /// Credentials with this scope.
+    pub async fn bearer(&self, scope: &str) -> String {
+        let answer = self.post(&format!("{GOOD}&scope={scope}")).await;
+        format!("Bearer {}", answer.json()["access_token"].as_str().unwrap())
+    }
 }
 
 /// A form that gets a token.
