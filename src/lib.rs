@@ -121,11 +121,13 @@
 //!
 //! - [`docs::axum`]: routes, claims, scopes, refusals.
 //! - [`docs::tonic`]: a gRPC server, one service, one method.
+//! - [`docs::authorization`]: recipes: scopes, roles, gRPC methods, disabled users, OpenAPI.
 //! - [`docs::hyper`]: hyper, and any other Tower stack.
 //! - [`docs::without_a_request`]: tokens from queues and other places without an HTTP request.
 //! - [`docs::testing`]: tests of handlers and routers with feature `test-util`.
 //! - [`docs::from_jsonwebtoken`]: replace code that calls `jsonwebtoken`: before and after.
 //! - [`docs::from_fastapi`]: FastAPI's security tutorial, step by step.
+//! - [`docs::from_spring_security`]: Spring's concepts side by side with those of this crate.
 //!
 //! Then:
 //!

@@ -29,6 +29,8 @@ pages! {
     #[needs("axum", "oidc-discovery", "reqwest-0_13")]
     axum: "axum.md";
     tonic: "tonic.md";
+    #[needs("axum")]
+    authorization: "authorization.md";
     hyper: "hyper.md";
     #[needs("test-util")]
     without_a_request: "without_a_request.md";
@@ -42,6 +44,8 @@ pages! {
     from_jsonwebtoken: "from_jsonwebtoken.md";
     #[needs("axum", "issuer")]
     from_fastapi: "from_fastapi.md";
+    #[needs("axum", "oidc-discovery", "reqwest-0_13")]
+    from_spring_security: "from_spring_security.md";
     #[needs("oidc-discovery", "reqwest-0_13")]
     providers: "providers.md";
     #[needs("axum")]
