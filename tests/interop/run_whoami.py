@@ -422,9 +422,7 @@ class Runs:
 
     def all(self):
         runs = [self.every_token, self.secret_file, self.public_keys, self.narrowed, self.any_issuer]
-        runs += [self.clock, self.allowed, self.optional, self.explain, self.bad_flags, self.stops_while_busy]
-
-        runs += [self.clock, self.allowed, self.optional, self.scopes, self.bad_flags, self.stops_while_busy]
+        runs += [self.clock, self.allowed, self.optional, self.explain, self.scopes, self.bad_flags, self.stops_while_busy]
         for run in runs:
             before = self.checks.passed
             try:
