@@ -12,6 +12,7 @@ use tower_service::Service;
 use crate::authenticate::way_back::WayBack;
 use crate::authenticate::{Admitted, Policy, ResponseHeaders};
 use crate::rejection::ResponseForRejection;
+use crate::rejection::response;
 use crate::verify::PendingVerdict;
 
 pin_project! {
@@ -115,8 +116,15 @@ where
             let next = match state.as_mut().project() {
                 StateProj::Forward { future, headers, way_back } => {
                     let mut response = ready!(future.poll(cx));
-                    if let Some(way_back) = way_back.take() {
-                        response = response.map(|response| way_back.write(response));
+                    // By reference, so that an accepted request does not pay for moving the way back.
+                    let refusal = match (&response, &*way_back) {
+                        (Ok(response), Some(_)) => response::asks_for(response),
+                        _ => None,
+                    };
+                    if let Some(unwritten) = refusal
+                        && let Some(way_back) = way_back.take()
+                    {
+                        response = response.map(|response| way_back.write(unwritten, response));
                     }
                     if let (Some(headers), Ok(response)) = (headers.take(), &mut response) {
                         headers.add_to(response.headers_mut());

@@ -7,7 +7,7 @@ use http::request::Parts;
 
 use crate::authenticate::{Policy, Remembered, Told};
 use crate::rejection::ResponseForRejection;
-use crate::rejection::response;
+use crate::rejection::response::{self, Unwritten};
 
 /// The data to write a refusal from below. It costs an allocation only if the data that the responder
 /// remembers does.
@@ -26,12 +26,12 @@ impl<C: Send + Sync + 'static, R, M> WayBack<C, R, M> {
         Self { policy: Arc::clone(policy), responder: Arc::clone(responder), remembered }
     }
 
-    /// The response, or the layer's refusal in its place if the inner service refused.
-    pub(super) fn write<B>(self, response: Response<B>) -> Response<B>
+    /// The layer's refusal, in place of a response that asks for it.
+    #[cold]
+    pub(super) fn write<B>(self, unwritten: Unwritten, response: Response<B>) -> Response<B>
     where
         R: ResponseForRejection<B, Remembered = M>,
     {
-        let Some(unwritten) = response::asks_for(&response) else { return response };
         let is_told = response.extensions().get::<Told>().is_some();
         let mut written = self.policy.write(unwritten, self.remembered, is_told, &*self.responder);
         response::keep_what_was_added(&mut written, response);

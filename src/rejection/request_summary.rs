@@ -29,6 +29,7 @@ impl RequestSummary {
 
 /// Allocates nothing for the methods that HTTP defines and for a URI that a server parsed.
 impl From<&Parts> for RequestSummary {
+    #[inline]
     fn from(head: &Parts) -> Self {
         Self { method: head.method.clone(), uri: head.uri.clone() }
     }

@@ -97,6 +97,7 @@ fn unwritten_response<B>(unwritten: Unwritten, body: B) -> Response<B> {
 
 /// The refusal in a response that still has to be written; `None` for any other response. If a service in
 /// between changed the status, it replaced the refusal by something else, such as a redirect: also `None`.
+#[inline]
 pub(crate) fn asks_for<B>(response: &Response<B>) -> Option<Unwritten> {
     if response.extensions().is_empty() {
         return None;
