@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use crate::strict_json::NameSeed;
 
 /// The JSON is not of the form that was asked for, or a name is duplicated.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Unreadable;
 
 impl From<serde_json::Error> for Unreadable {

@@ -79,36 +79,74 @@ impl fmt::Debug for ClaimPath {
     }
 }
 
-/// Whether the array has this element.
+/// Whether the array has this element. Without it, an element of another type cannot be read.
 pub(super) fn has_element(array: &str, expected: &Value) -> Result<bool, Unreadable> {
-    let mut is_there = false;
-    elements(array, |element| is_there |= equals(element, expected))?;
-    Ok(is_there)
+    let (mut is_there, mut all_are_read) = (false, Ok(()));
+    elements(array, |element| match equals(element, expected) {
+        Ok(is_it) => is_there |= is_it,
+        Err(error) => all_are_read = Err(error),
+    })?;
+    if is_there { Ok(true) } else { all_are_read.map(|()| false) }
 }
 
-/// Whether the JSON is this value: the same text, number, members and elements.
-pub(super) fn equals(json: &str, expected: &Value) -> bool {
+/// Whether the JSON is this value: the same text, number, members and elements. A value of another type cannot
+/// be compared, but `null` is a value that is absent.
+pub(super) fn equals(json: &str, expected: &Value) -> Result<bool, Unreadable> {
+    let is_null = json == "null";
+    if is_null || expected.is_null() {
+        return Ok(is_null && expected.is_null());
+    }
+    if type_of(json) != type_of_value(expected) {
+        return Err(Unreadable);
+    }
     match expected {
-        Value::Null => json == "null",
-        Value::Bool(expected) => json == if *expected { "true" } else { "false" },
-        Value::String(expected) => text(json).is_some_and(|text| text == expected.as_str()),
-        Value::Number(expected) => {
-            json.parse().is_ok_and(|number| are_same_number(&number, expected))
-        }
+        Value::Null => Ok(false),
+        Value::Bool(expected) => Ok(json == if *expected { "true" } else { "false" }),
+        Value::String(expected) => Ok(text(json).ok_or(Unreadable)? == expected.as_str()),
+        Value::Number(expected) => Ok(are_same_number(&json.parse()?, expected)),
         Value::Array(expected) => {
-            let (mut rest, mut are_same) = (expected.iter(), true);
-            let read = elements(json, |element| {
-                are_same &= rest.next().is_some_and(|expected| equals(element, expected));
-            });
-            read.is_ok() && are_same && rest.next().is_none()
+            let (mut rest, mut are_same) = (expected.iter(), Ok(true));
+            elements(json, |element| {
+                let is_same = rest.next().map_or(Ok(false), |expected| equals(element, expected));
+                are_same = both(are_same, is_same);
+            })?;
+            both(are_same, Ok(rest.next().is_none()))
         }
         Value::Object(expected) => {
-            count_members(json) == Ok(expected.len())
-                && expected.iter().all(|(name, value)| {
-                    member(json, name)
-                        .is_ok_and(|found| found.is_some_and(|json| equals(json, value)))
-                })
+            let has_as_many = count_members(json)? == expected.len();
+            expected.iter().fold(Ok(has_as_many), |are_same, (name, value)| {
+                let found = member(json, name)?.map_or(Ok(false), |json| equals(json, value));
+                both(are_same, found)
+            })
         }
+    }
+}
+
+/// An unreadable part makes the whole unreadable.
+fn both(
+    one: Result<bool, Unreadable>,
+    other: Result<bool, Unreadable>,
+) -> Result<bool, Unreadable> {
+    Ok(one? & other?)
+}
+
+/// The first character that tells the type of JSON; numbers have several.
+fn type_of(json: &str) -> u8 {
+    match json.as_bytes().first() {
+        Some(b't' | b'f') => b't',
+        Some(first @ (b'"' | b'[' | b'{' | b'n')) => *first,
+        _ => b'0',
+    }
+}
+
+fn type_of_value(value: &Value) -> u8 {
+    match value {
+        Value::Null => b'n',
+        Value::Bool(_) => b't',
+        Value::Number(_) => b'0',
+        Value::String(_) => b'"',
+        Value::Array(_) => b'[',
+        Value::Object(_) => b'{',
     }
 }
 
@@ -119,6 +157,14 @@ fn are_same_number(one: &Number, other: &Number) -> bool {
     }
     if let (Some(one), Some(other)) = (one.as_i64(), other.as_i64()) {
         return one == other;
+    }
+    // A double has no larger whole numbers than these exactly.
+    let is_exact = |number: &Number| {
+        let is_small = |whole: u64| whole <= 1 << 53;
+        number.is_f64() || number.as_i64().is_some_and(|whole| is_small(whole.unsigned_abs()))
+    };
+    if !is_exact(one) || !is_exact(other) {
+        return false;
     }
     match (one.as_f64(), other.as_f64()) {
         (Some(one), Some(other)) => one.partial_cmp(&other) == Some(Ordering::Equal),
@@ -170,34 +216,46 @@ mod tests {
             ("[1, \"a\", [ ]]", json!([1, "a", []])),
             (r#"{"b": {"c": 1}, "a": 2}"#, json!({"a": 2, "b": {"c": 1}})),
         ] {
-            assert!(equals(text, &value), "{text}");
+            assert_eq!(equals(text, &value), Ok(true), "{text}");
         }
         for (text, value) in [
             ("null", json!(false)),
-            ("\"true\"", json!(true)),
-            ("\"7\"", json!(7)),
-            ("7", json!("7")),
+            ("7", json!(null)),
             ("7.5", json!(7)),
             ("18446744073709551614", json!(u64::MAX)),
+            ("18446744073709551616", json!(u64::MAX)),
+            ("1.8446744073709552e19", json!(u64::MAX)),
+            ("9007199254740992.0", json!(9_007_199_254_740_993_u64)),
             ("\"Acme\"", json!("acme")),
-            ("[1]", json!(1)),
             ("[1, 2]", json!([1])),
             ("[1]", json!([1, 2])),
             ("[2, 1]", json!([1, 2])),
             (r#"{"a": 1, "b": 2}"#, json!({"a": 1})),
             (r#"{"a": 1}"#, json!({"a": 1, "b": 2})),
+        ] {
+            assert_eq!(equals(text, &value), Ok(false), "{text}");
+        }
+        for (text, value) in [
+            ("\"true\"", json!(true)),
+            ("1", json!(true)),
+            ("\"7\"", json!(7)),
+            ("7", json!("7")),
+            ("[1]", json!(1)),
+            ("[\"1\"]", json!([1])),
             (r#"{"a": 1, "a": 1}"#, json!({"a": 1, "b": 1})),
             (r#"{"$serde_json::private::RawValue": "\"acme\""}"#, json!("acme")),
             (r#"{"$serde_json::private::Number": "7"}"#, json!(7)),
         ] {
-            assert!(!equals(text, &value), "{text}");
+            assert_eq!(equals(text, &value), Err(Unreadable), "{text}");
         }
     }
 
     #[test]
     fn element_of_a_list_is_looked_for_by_its_value() {
         assert_eq!(has_element(r#"["user", "admin"]"#, &json!("admin")), Ok(true));
-        assert_eq!(has_element(r#"["administrator", ["admin"]]"#, &json!("admin")), Ok(false));
+        assert_eq!(has_element(r#"["administrator"]"#, &json!("admin")), Ok(false));
+        assert_eq!(has_element(r#"[["admin"], "admin"]"#, &json!("admin")), Ok(true));
+        assert_eq!(has_element(r#"["user", ["admin"]]"#, &json!("admin")), Err(Unreadable));
         assert_eq!(has_element("[]", &json!("admin")), Ok(false));
         assert_eq!(has_element(r#""admin""#, &json!("admin")), Err(Unreadable));
         assert_eq!(has_element(r#"{"admin": 1}"#, &json!("admin")), Err(Unreadable));

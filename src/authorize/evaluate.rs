@@ -53,27 +53,34 @@ fn holds<C>(rule: &Rule<C>, token: &VerifiedToken<C>) -> Result<bool, Unreadable
             let granted = granted(token)?;
             Ok(scopes.iter().any(|scope| granted.contains(scope)))
         }
-        Node::Claim(path, value) => {
-            Ok(path.find(claims()?)?.is_some_and(|json| equals(json, value)))
-        }
+        Node::Claim(path, value) => match path.find(claims()?)? {
+            None => Ok(false),
+            Some(json) => equals(json, value),
+        },
         Node::Contains(path, value) => match path.find(claims()?)? {
             None | Some("null") => Ok(false),
             Some(json) => has_element(json, value),
         },
         Node::Claims(predicate) => Ok(predicate(token.claims())),
         Node::Acr(classes) => {
-            let acr = member(claims()?, "acr")?.and_then(text);
-            Ok(acr.is_some_and(|acr| classes.iter().any(|class| *class == *acr)))
+            let json = match member(claims()?, "acr")? {
+                None | Some("null") => return Ok(false),
+                Some(json) => json,
+            };
+            let acr = text(json).ok_or(Unreadable)?;
+            Ok(classes.iter().any(|class| *class == *acr))
         }
         Node::MaxAge(max_age) => is_recent(token, claims()?, *max_age),
         Node::Actor(predicate) => match member(claims()?, "act")? {
             None | Some("null") => Ok(false),
             Some(json) => Ok(predicate(&serde_json::from_str::<Actor>(json)?)),
         },
-        Node::And(one, other) => match (holds(one, token), holds(other, token)) {
-            (Ok(false), _) | (_, Ok(false)) => Ok(false),
-            (Ok(true), Ok(true)) => Ok(true),
-            _ => Err(Unreadable),
+        Node::And(one, other) => match holds(one, token) {
+            Ok(false) => Ok(false),
+            first => match holds(other, token) {
+                Ok(false) => Ok(false),
+                second => first.and(second),
+            },
         },
         Node::Or(one, other) => match holds(one, token) {
             Ok(true) => Ok(true),
@@ -90,18 +97,34 @@ fn granted<C>(token: &VerifiedToken<C>) -> Result<&Scope, Unreadable> {
     VerifiedToken::scope(token).ok_or(Unreadable)
 }
 
-/// Whether the user logged in so recently. A time in the future is not one.
+/// Whether the user logged in so recently. A time in the future cannot be told from a clock that is wrong.
 fn is_recent<C>(
     token: &VerifiedToken<C>,
     claims: &str,
     max_age: Duration,
 ) -> Result<bool, Unreadable> {
     let context = VerifiedToken::rule_context(token).ok_or(Unreadable)?;
-    let Some(json) = member(claims, "auth_time")? else { return Ok(false) };
-    let Ok(at) = serde_json::from_str::<NumericDate>(json) else { return Ok(false) };
+    let json = match member(claims, "auth_time")? {
+        None | Some("null") => return Ok(false),
+        Some(json) => json,
+    };
+    let at: NumericDate = serde_json::from_str(json)?;
     let now = context.clock.now();
     let latest = at.saturating_add(max_age.as_secs().saturating_add(context.leeway));
-    Ok(at <= now.saturating_add(context.leeway) && now <= latest)
+    match at <= now.saturating_add(context.leeway) {
+        true => Ok(now <= latest),
+        false => Err(Unreadable),
+    }
+}
+
+/// Whether the rule calls the application.
+fn has_predicate<C>(rule: &Rule<C>) -> bool {
+    match &*rule.0 {
+        Node::Claims(_) | Node::Actor(_) => true,
+        Node::And(one, other) | Node::Or(one, other) => has_predicate(one) || has_predicate(other),
+        Node::Not(rule) => has_predicate(rule),
+        _ => false,
+    }
 }
 
 /// Gathers what the token lacks, of a rule that does not hold.
@@ -127,10 +150,13 @@ fn explain<'r, C>(rule: &'r Rule<C>, token: &VerifiedToken<C>, refusal: &mut Ref
             }
         }
         Node::And(one, other) => {
-            for part in [one, other] {
-                if holds(part, token) != Ok(true) {
-                    explain(part, token, refusal);
-                }
+            let holds_first = holds(one, token) == Ok(true);
+            if !holds_first {
+                explain(one, token, refusal);
+            }
+            // A predicate may rely on what stands before it.
+            if (holds_first || !has_predicate(other)) && holds(other, token) != Ok(true) {
+                explain(other, token, refusal);
             }
         }
         Node::Or(first, _) => explain(first, token, refusal),

@@ -61,6 +61,7 @@ where
 
     async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, ExtractorRejection> {
         const {
+            assert!(!M::SCOPES.is_empty(), "`SCOPES` names no scope");
             assert!(
                 are_scopes(M::SCOPES),
                 "a name in `SCOPES` is not a scope (RFC 6749 section 3.3)"

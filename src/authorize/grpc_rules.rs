@@ -72,6 +72,10 @@ impl<C> GrpcRules<C> {
         if !service.split('.').all(is_identifier) {
             return Err(unusable(format!("{service:?} is not the full name of a gRPC service")));
         }
+        // Of the methods that were opened together, and not by name.
+        let is_of_it = |path: &str| service_of(path) == Some(service);
+        Arc::make_mut(&mut self.open)
+            .retain(|path| !(HEALTH_AND_REFLECTION.contains(&&**path) && is_of_it(path)));
         match self.services.insert(service.into(), Arc::new(rule)) {
             None => Ok(self),
             Some(_) => Err(unusable(format!("the service {service} has two rules"))),
@@ -107,12 +111,14 @@ impl<C> GrpcRules<C> {
     }
 
     /// Opens the methods of health checks (`grpc.health.v1.Health`) and of server reflection (`v1` and
-    /// `v1alpha`) to everybody, except for methods that have a rule. Reflection shows the names and types of all
-    /// services.
+    /// `v1alpha`) to everybody, except for those that have a rule of their own or of their service, given before
+    /// or after. Reflection shows the names and types of all services.
     #[must_use]
     pub fn open_health_and_reflection(mut self) -> Self {
         let open = Arc::make_mut(&mut self.open);
-        let is_free = |path: &&str| !self.methods.contains_key(*path);
+        let has_service =
+            |path: &str| service_of(path).is_some_and(|it| self.services.contains_key(it));
+        let is_free = |path: &&str| !self.methods.contains_key(*path) && !has_service(path);
         open.extend(HEALTH_AND_REFLECTION.iter().copied().filter(is_free).map(Box::from));
         self
     }
@@ -135,9 +141,11 @@ impl<C> GrpcRules<C> {
 
 impl<C: 'static> Authorize<C> for GrpcRules<C> {
     fn authorize(&self, token: &VerifiedToken<C>, head: &Parts) -> Result<(), Rejection> {
+        if self.permits_without_token(head) {
+            return Ok(());
+        }
         match self.rule(head.uri.path()) {
             Some(rule) => rule.authorize(token, head),
-            None if self.permits_without_token(head) => Ok(()),
             None => Err(RejectionKind::InsufficientScope.into()),
         }
     }

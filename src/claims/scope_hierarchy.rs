@@ -63,15 +63,12 @@ impl ScopeHierarchy {
 
     /// A scope with all that it includes. Its own values come first.
     pub fn expand(&self, scope: &Scope) -> Scope {
-        let mut values: Vec<&str> = scope.iter().collect();
-        for granted in scope.iter() {
-            for name in self.0.get(granted).into_iter().flatten() {
-                if !values.contains(&&**name) {
-                    values.push(name);
-                }
-            }
-        }
-        values.into_iter().collect()
+        let mut seen: HashSet<&str> = HashSet::new();
+        let granted: Vec<&str> = scope.iter().filter(|value| seen.insert(value)).collect();
+        let included = granted.iter().flat_map(|value| self.0.get(*value).into_iter().flatten());
+        let added = included.map(|name| &**name).filter(|name| seen.insert(name));
+        let added: Vec<&str> = added.collect();
+        granted.into_iter().chain(added).collect()
     }
 }
 
@@ -145,6 +142,13 @@ mod tests {
             let error = ScopeHierarchy::new([pair]).unwrap_err();
             assert_eq!(error.kind(), ConfigErrorKind::Rule, "{pair:?}");
         }
+    }
+
+    #[test]
+    fn value_that_is_granted_many_times_is_expanded_once() {
+        let hierarchy = ScopeHierarchy::new([("a", "b c")]).unwrap();
+        let expanded = hierarchy.expand(&"a b ".repeat(100_000).as_str().into());
+        assert_eq!(expanded.iter().collect::<Vec<_>>(), ["a", "b", "c"]);
     }
 
     #[test]

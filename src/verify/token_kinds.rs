@@ -87,11 +87,12 @@ impl<C: 'static> TokenKinds<C> {
         if !authorization::is_token68(prefix.as_bytes()) {
             return Err(ambiguous(format!("no token begins with {prefix:?}")));
         }
-        let others = self.prefixes.iter().map(|(other, _)| other.as_str());
+        if may_begin_a_jwt(prefix.as_bytes()) {
+            return Err(ambiguous(format!("tokens of {prefix} cannot be told from JWTs")));
+        }
         let hides = |other: &&str| other.starts_with(&prefix) || prefix.starts_with(other);
-        if let Some(other) = others.chain(["eyJ"]).find(hides) {
-            let what = if other == "eyJ" { " (any JWT)" } else { "" };
-            let message = format!("tokens of {prefix} cannot be told from those of {other}{what}");
+        if let Some(other) = self.prefixes.iter().map(|(other, _)| other.as_str()).find(hides) {
+            let message = format!("tokens of {prefix} cannot be told from those of {other}");
             return Err(ambiguous(message));
         }
         self.prefixes.push((prefix, Arc::new(verifier)));
@@ -192,6 +193,15 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for TokenKinds<C> {
             summary.unwrap_or_else(|| Summary::new("tokens by a rule of the application"))
         };
         all.map(of).reduce(Summary::and)
+    }
+}
+
+/// Whether a JWT can begin so: with `{` in base64url, whatever follows it.
+fn may_begin_a_jwt(prefix: &[u8]) -> bool {
+    match prefix {
+        [b'e'] => true,
+        [b'e', second, ..] => matches!(second, b'w'..=b'z' | b'0'..=b'9' | b'-' | b'_'),
+        _ => false,
     }
 }
 

@@ -29,6 +29,8 @@ NOT_BUILT = [
 ]
 
 REALM = "realm="
+# The line with what is accepted, on standard error.
+ACCEPTS = "accepts: "
 
 
 def payload(token, part=1):
@@ -162,13 +164,14 @@ class Runs:
                     self.expect(f'secret for {alg}, {item["name"]} by {item["by"]}', server, item["token"], status)
                 server.stop()
                 # The line break at its end is part of the secret, and may not have been meant.
-                told = server.errors.splitlines()
+                told = [line for line in server.errors.splitlines() if not line.startswith(ACCEPTS)]
                 self.checks.that(len(told) == 1 and "line break" in told[0], f"secret for {alg}: a warning", told)
         (self.folder / "plain.secret").write_text("an example of a secret: 32 octets")
         with self.start("--secret-file", self.file("plain.secret"), "--algorithm", "HS256") as server:
             server.stop()
-            self.checks.equal(server.errors, "", "a secret without a line break: nothing to say")
-            self.checks.that("example" not in server.errors, "secret with a line break is not shown", server.errors)
+            told = server.errors.splitlines()
+            self.checks.that(len(told) == 1 and told[0].startswith(ACCEPTS), "a secret without a line break: no warning", told)
+            self.checks.that("an example of" not in server.errors, "the secret is not shown", server.errors)
 
     def public_keys(self):
         keys = sorted({(t["kid"], t["alg"]) for t in self.public if t["expect"] == 200})

@@ -119,7 +119,13 @@ fn prefixes_that_cannot_be_told_apart_are_errors() {
         let error = kinds().add_prefix(prefix, rule("key")).unwrap_err();
         assert_eq!(error.kind(), ConfigErrorKind::TokenKind, "{prefix}: {error}");
     }
-    assert!(kinds().add_prefix("pk_", rule("key")).is_ok());
+    // What a header that begins with `{ ` or `{\n` looks like in base64url.
+    for prefix in ["eyA", "ewo", "ew0K", "ewk", "e_", "e-"] {
+        assert!(kinds().add_prefix(prefix, rule("key")).is_err(), "{prefix}");
+    }
+    for prefix in ["pk_", "eu_", "ea_"] {
+        assert!(kinds().add_prefix(prefix, rule("key")).is_ok(), "{prefix}");
+    }
 }
 
 #[test]

@@ -8,6 +8,8 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::claims::NumericDate;
 use crate::crypto::Algorithm;
+use crate::json_member;
+use crate::json_member::member;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::token::{CompactJws, Limits, Scratch, Segments};
 use crate::verify::by_name::Input;
@@ -206,13 +208,14 @@ fn shape(token: &[u8]) -> String {
 
 /// The header, where it is a JSON object, and its algorithm.
 fn header(header: &[u8]) -> Vec<(Stage, String)> {
-    let Ok(serde_json::Value::Object(object)) = serde_json::from_slice(header) else {
-        return vec![(Stage::Header, "not a JSON object".into())];
-    };
     let text = String::from_utf8_lossy(header);
-    let algorithm = match object.get("alg") {
-        Some(serde_json::Value::String(name)) => quoted(name),
-        Some(_) => "not a string".into(),
+    let Ok(algorithm) = member(&text, "alg") else {
+        return vec![(Stage::Header, "not a JSON object, or with a duplicate name".into())];
+    };
+    let algorithm = match algorithm {
+        Some(json) => {
+            json_member::text(json).map_or_else(|| "not a string".into(), |name| quoted(&name))
+        }
         None => "absent".into(),
     };
     vec![(Stage::Header, json(&text)), (Stage::Algorithm, algorithm)]

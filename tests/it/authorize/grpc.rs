@@ -2,10 +2,10 @@
 
 use serde_json::json;
 use tower_jwt_auth::{
-    AuthorizeLayer, ConfigErrorKind, GrpcRules, JwtAuthLayer, RejectionKind, Rule,
+    Authorize, AuthorizeLayer, ConfigErrorKind, GrpcRules, JwtAuthLayer, RejectionKind, Rule,
 };
 
-use super::{bearer_at, scope, send, token_with, verifier, was_reached};
+use super::{bearer_at, scope, send, token_with, verified, verifier, was_reached};
 use crate::support::requests::refusal;
 
 fn rules() -> GrpcRules {
@@ -187,4 +187,39 @@ async fn server_of_tonic_refuses_by_method_and_answers_health_checks_without_a_t
 
     let mut client = serve(GrpcRules::new().open_health_and_reflection()).await;
     assert_eq!(code(&mut client, None).await, Code::Ok);
+}
+
+#[test]
+fn rule_of_a_service_outranks_the_opening_of_health_and_reflection_in_any_order() {
+    const HEALTH: &str = "/grpc.health.v1.Health/Check";
+    const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    let rule = || scope("dev");
+    let add = |rules: GrpcRules| {
+        rules.add_service("grpc.reflection.v1.ServerReflection", rule()).unwrap()
+    };
+    for rules in [
+        add(GrpcRules::new()).open_health_and_reflection(),
+        add(GrpcRules::new().open_health_and_reflection()),
+    ] {
+        let is_open = rules.open_methods();
+        let head = |path: &str| http::Request::post(path).body(()).unwrap().into_parts().0;
+        assert!(is_open(&head(HEALTH)));
+        assert!(!is_open(&head(REFLECTION)));
+        let token = verified(&json!({"scope": "read"}));
+        assert!(rules.authorize(&token, &head(HEALTH)).is_ok());
+        assert!(rules.authorize(&token, &head(REFLECTION)).is_err());
+    }
+}
+
+#[test]
+fn open_method_accepts_any_token() {
+    let rules = GrpcRules::new()
+        .add_service("shop.v1.Orders", scope("read"))
+        .unwrap()
+        .add_open_method("/shop.v1.Orders/Login")
+        .unwrap();
+    let head = |path: &str| http::Request::post(path).body(()).unwrap().into_parts().0;
+    let token = verified(&json!({"scope": "other"}));
+    assert!(rules.authorize(&token, &head("/shop.v1.Orders/Login")).is_ok());
+    assert!(rules.authorize(&token, &head("/shop.v1.Orders/List")).is_err());
 }

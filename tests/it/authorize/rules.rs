@@ -1,12 +1,14 @@
 //! Rules over claims, and how rules compose.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::json;
 use tower_jwt_auth::{Accepted, ConfigErrorKind, RejectionKind, Rule, Scope, VerifiedToken};
 
 use super::{check, holds, missing, scope, token_with, verified_by, verifier};
+use crate::support::NOW;
 
 #[test]
 fn claim_must_have_exactly_the_value() {
@@ -230,4 +232,37 @@ fn token_of_a_client_for_itself_is_told_by_its_subject() {
     });
     assert!(holds(&rule, &json!({"sub": "alice", "client_id": "shop"})));
     assert!(!holds(&rule, &json!({"sub": "alice", "client_id": "alice"})));
+}
+
+#[test]
+fn value_of_another_type_is_refused_also_below_not() {
+    let not = |rule: Result<Rule, tower_jwt_auth::ConfigError>| !rule.unwrap();
+    for (rule, claims, expected) in [
+        (not(Rule::claim("blocked", true)), json!({"blocked": false}), true),
+        (not(Rule::claim("blocked", true)), json!({"blocked": null}), true),
+        (not(Rule::claim("blocked", true)), json!({}), true),
+        (not(Rule::claim("blocked", true)), json!({"blocked": true}), false),
+        (not(Rule::claim("blocked", true)), json!({"blocked": "true"}), false),
+        (not(Rule::claim("blocked", true)), json!({"blocked": 1}), false),
+        (not(Rule::claim("blocked", true)), json!({"blocked": [true]}), false),
+        (not(Rule::claim("state", "blocked")), json!({"state": ["blocked"]}), false),
+        (not(Rule::contains("groups", "blocked")), json!({"groups": ["users"]}), true),
+        (not(Rule::contains("groups", "blocked")), json!({"groups": ["blocked"]}), false),
+        (not(Rule::contains("groups", "blocked")), json!({"groups": [{"name": "blocked"}]}), false),
+        (not(Rule::acr(["weak"])), json!({"acr": "strong"}), true),
+        (not(Rule::acr(["weak"])), json!({"acr": ["weak"]}), false),
+        (not(Ok(Rule::max_age(Duration::from_secs(60)))), json!({"auth_time": "1"}), false),
+        (not(Ok(Rule::max_age(Duration::from_secs(60)))), json!({"auth_time": NOW + 3600}), false),
+        (not(Ok(Rule::max_age(Duration::from_secs(60)))), json!({"auth_time": NOW - 3600}), true),
+    ] {
+        assert_eq!(holds(&rule, &claims), expected, "{claims}");
+    }
+}
+
+#[test]
+fn predicate_runs_only_when_what_stands_before_it_holds() {
+    static WAS_ASKED: AtomicBool = AtomicBool::new(false);
+    let second = Rule::<_>::claims(|_| WAS_ASKED.fetch_or(true, Ordering::Relaxed));
+    assert_eq!(missing(&scope("a").and(second), &json!({"scope": "b"})), ["a"]);
+    assert!(!WAS_ASKED.load(Ordering::Relaxed));
 }
