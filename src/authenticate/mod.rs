@@ -212,12 +212,13 @@ impl<C: Send + Sync + 'static> Policy<C> {
     }
 
     /// Keeps what the response and the observers need if the request is refused.
+    #[inline]
     pub(crate) fn remember<B, R>(&self, head: &Parts, responder: &R) -> Remembered<R::Remembered>
     where
         R: ResponseForRejection<B>,
     {
         let observation =
-            if self.observers.is_empty() { None } else { head.extensions.get().cloned() };
+            if self.observers.is_empty() { None } else { Observation::of(&head.extensions) };
         let asked = Asked::new(head, self.grpc_answers, responder);
         Remembered { asked, observation }
     }

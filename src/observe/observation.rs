@@ -47,6 +47,11 @@ impl Begun {
 }
 
 impl Observation {
+    #[cold]
+    pub(crate) fn of(extensions: &Extensions) -> Option<Self> {
+        extensions.get().cloned()
+    }
+
     pub(super) fn scheme(&self) -> Option<TokenScheme> {
         self.0.token.as_ref().map(|(scheme, _)| *scheme)
     }

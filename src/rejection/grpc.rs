@@ -63,10 +63,13 @@ impl MediaType {
 /// - gRPC-Web, if the layer supports it: `application/grpc-web` or `application/grpc-web-text`, also with `+X`.
 ///
 /// The version of HTTP is not checked: behind a gRPC-Web translator it is 1.1.
+#[inline]
 pub(crate) fn media_type(head: &Parts, answers: GrpcAnswers) -> Option<MediaType> {
-    if answers == GrpcAnswers::Never || head.method != Method::POST {
-        return None;
-    }
+    let may_be_grpc = answers != GrpcAnswers::Never && head.method == Method::POST;
+    if may_be_grpc { media_type_of_post(head, answers) } else { None }
+}
+
+fn media_type_of_post(head: &Parts, answers: GrpcAnswers) -> Option<MediaType> {
     let content_type = single(head, &CONTENT_TYPE)?;
     let media_type = match memchr::memchr(b';', content_type) {
         Some(end) => content_type.get(..end)?,

@@ -26,6 +26,7 @@ pub(crate) enum Asked<M> {
 }
 
 impl<M> Asked<M> {
+    #[inline]
     pub(crate) fn new<B, R>(head: &Parts, answers: GrpcAnswers, responder: &R) -> Self
     where
         R: ResponseForRejection<B, Remembered = M>,
@@ -99,9 +100,10 @@ fn unwritten_response<B>(unwritten: Unwritten, body: B) -> Response<B> {
 /// between changed the status, it replaced the refusal by something else, such as a redirect: also `None`.
 #[inline]
 pub(crate) fn asks_for<B>(response: &Response<B>) -> Option<Unwritten> {
-    if response.extensions().is_empty() {
-        return None;
-    }
+    if response.extensions().is_empty() { None } else { unwritten_in(response) }
+}
+
+fn unwritten_in<B>(response: &Response<B>) -> Option<Unwritten> {
     if let Some(unwritten) = response.extensions().get::<Unwritten>() {
         let is_unchanged = response.status() == unwritten.rejection.status();
         return is_unchanged.then(|| unwritten.clone());
