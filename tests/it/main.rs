@@ -41,6 +41,7 @@ mod providers;
 mod public_types;
 mod readiness;
 mod refusals;
+#[cfg(all(feature = "axum", feature = "tonic-0_14", feature = "tracing"))]
 mod refusals_from_below;
 mod response_bodies;
 mod rfc7520;

@@ -153,7 +153,7 @@ fn token_that_is_not_a_jwt_fails_rules_by_name_and_has_the_scopes_it_was_given()
         !Rule::claim("sub", "mallory").unwrap(),
         Rule::actor(|_| true),
         Rule::acr(["gold"]).unwrap(),
-        Rule::max_age(std::time::Duration::from_secs(60)),
+        Rule::max_age(Duration::from_secs(60)),
     ] {
         let rejection = rule.check(&token).unwrap_err();
         assert_eq!(rejection.kind(), RejectionKind::InsufficientScope, "{rule:?}");
