@@ -114,9 +114,9 @@ pub(super) fn equals(json: &str, expected: &Value) -> Result<bool, Unreadable> {
         }
         Value::Object(expected) => {
             let has_as_many = count_members(json)? == expected.len();
-            expected.iter().fold(Ok(has_as_many), |are_same, (name, value)| {
+            expected.iter().try_fold(has_as_many, |are_same, (name, value)| {
                 let found = member(json, name)?.map_or(Ok(false), |json| equals(json, value));
-                both(are_same, found)
+                Ok(are_same & found?)
             })
         }
     }
