@@ -78,8 +78,12 @@
 //! | the state of the keys | [`KeyStatus`] |
 //! | a custom source of keys | [`KeySource`], [`KeyQuery`], [`KeyLookup`], [`KeyCandidates`], [`KeyTask`], [`KeySourceError`] |
 //! | API keys and other opaque tokens | [`verify_fn`], [`verify_async_fn`], [`dangerous_any_bearer`] and their types [`VerifyFn`], [`VerifyAsyncFn`], [`DangerousAnyBearer`] |
+//! | several kinds of tokens behind one layer | [`TokenKinds`], [`MapClaims`] |
+//! | check more than the token, such as a disabled user | [`VerifyToken::with_check`]; [`WithChecks`], [`Checked`], [`IntoChecked`] |
 //! | a custom verifier | [`VerifyToken`], [`Verification`], [`Accepted`], [`TokenScheme`], [`TokenSource`] |
 //! | refuse, or read why a token was refused | [`Rejection`], [`RejectionKind`] |
+//! | find out why a token is refused | [`JwtVerifier::explain`]; [`Explanation`], [`ExplainedStep`], [`StepOutcome`] |
+//! | observe requests, and log what a layer accepts | [`Outcome`], [`Summary`] |
 //! | change the response of a refusal | [`EmptyBody`], [`ProblemJson`], [`ResponseForRejection`], [`RequestSummary`], [`RejectionFn`] |
 #![cfg_attr(
     feature = "issuer",

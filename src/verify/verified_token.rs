@@ -12,7 +12,7 @@ use crate::verify::rule_context::RuleContext;
 
 /// The proof that a token was verified, with its claims.
 ///
-/// The layer puts it into the request's extensions. Only verification can build one. Cloning it clones one
+/// The layer puts it into the request's extensions. Only a verifier builds one. Cloning it clones one
 /// `Arc`.
 ///
 /// It dereferences to the claims: `token.sub`. Its methods [`claims`](Self::claims), [`header`](Self::header)
