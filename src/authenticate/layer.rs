@@ -153,12 +153,12 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// Replaces the scope that the challenge of a 401 names: what a client should ask for when it gets a
     /// token (RFC 6750 section 3); none by default. A refusal that names a scope keeps its own.
     ///
-    /// Name the least that is of use. [`Rule::required_scope`](crate::Rule::required_scope) gives that of a
-    /// rule.
+    /// Name the least scope that is of use. [`Rule::required_scope`](crate::Rule::required_scope) returns the scope
+    /// to name for a rule.
     ///
     /// # Errors
     ///
-    /// If a value is `offline_access`, or not a value of a scope (RFC 6749 section 3.3).
+    /// When a value is `offline_access`, or not a value of a scope (RFC 6749 section 3.3).
     ///
     /// # Example: the scope of a rule
     ///

@@ -28,13 +28,14 @@ use crate::verify::VerifiedToken;
 /// | [`actor`](Self::actor) | is used by an actor that a predicate accepts (RFC 8693 section 4.1) |
 ///
 /// A refusal is 403 `insufficient_scope` (gRPC 7) and names all scopes that are missing: of `or` those of the
-/// first alternative, of `!` none. Where only the login is too weak or too old, it is 401
-/// `insufficient_user_authentication`, with what would do.
+/// first alternative; of `!` none; of the right side of `and` none, if it has a predicate and the left side does
+/// not hold. Where a new login, and perhaps more scopes, would be enough, the refusal is 401
+/// `insufficient_user_authentication` instead, and also names the required `acr` values or `max_age`.
 ///
-/// All but `claims` read the token by name, whatever the type of its claims. A claim that cannot be read (a token
-/// that is not a JWT, a name that is duplicated, another type than the rule is about) refuses the token, also
-/// below `!`. The first such rule decodes the token of a request; see
-/// [`VerifiedToken::scope`] for its cost, and for tokens without a request.
+/// All rules but `claims` look up the claims by name in the token, whatever the type `C`. A rule about a claim that
+/// cannot be read (a token that is not a JWT, a name that is duplicated, another type than the rule is about) does
+/// not accept the token, and neither does its `!`; another alternative of `or` still can. The first such rule
+/// decodes the token of a request; see [`VerifiedToken::scope`] for its cost, and for tokens without a request.
 ///
 /// # Example: a route, and a guard in a handler
 ///
@@ -89,7 +90,7 @@ impl<C> Rule<C> {
     ///
     /// # Errors
     ///
-    /// As [`scope`](Self::scope), and when there is none.
+    /// As [`scope`](Self::scope), for each of them; and when the list is empty.
     pub fn all_scopes<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Self, ConfigError> {
         Ok(Self::new(Node::AllScopes(scope_values(scopes)?)))
     }

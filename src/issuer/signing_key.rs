@@ -77,8 +77,9 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// When there is not exactly one such block, when it is a public key, a certificate or an
-    /// encrypted key, when the key is too weak, or when its type does not match the algorithm.
+    /// When the text does not hold exactly one PEM block (`EC PARAMETERS` blocks are ignored), when that block is not
+    /// such a private key (a public key, a certificate, an encrypted key), when the key is too weak, or when its type
+    /// does not match the algorithm.
     ///
     /// # Example: a key from a file
     ///

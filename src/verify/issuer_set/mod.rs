@@ -48,7 +48,7 @@ use crate::verify::verify_token::{Verification, VerifyToken};
 /// |---|---|---|
 /// | issuers | none | [`add`](Self::add), [`remove`](Self::remove) |
 /// | issuers that differ in their tenant | none | [`add_template`](Self::add_template), [`remove_template`](Self::remove_template) |
-/// | capacity for issuers that predicates allow | 100 | [`with_capacity`](Self::with_capacity) |
+/// | capacity for issuers that the predicate of a template ([`allow_if`](IssuerTemplate::allow_if)) allows | 100 | [`with_capacity`](Self::with_capacity) |
 ///
 /// # Example: add and remove issuers
 ///

@@ -173,8 +173,9 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     ///
     /// # Errors
     ///
-    /// When the token is refused. The [`kind`](Rejection::kind) of the [`Rejection`] tells an expired token
-    /// from an invalid one.
+    /// When the token is refused; and with [`RejectionKind::Unavailable`] when the keys cannot be loaded, which
+    /// says nothing about the token. The [`kind`](Rejection::kind) of the [`Rejection`] also tells an expired
+    /// token from an invalid one.
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
         match self.begin(Input::Text(token), MayWait::Yes, &mut ()) {
             Step::Done(verdict) => verdict,
