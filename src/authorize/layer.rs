@@ -8,11 +8,13 @@ use crate::authorize::service::AuthorizeService;
 use crate::claims::{RegisteredClaims, Scope};
 use crate::rejection::{Rejection, RejectionKind};
 
-/// Lets requests pass whose verified token meets a rule, and refuses all others: 403, and gRPC 7.
+/// Lets requests pass whose verified token meets a rule, and refuses all others, usually with 403 (for gRPC with
+/// status 7).
 ///
 /// It goes inside of a [`JwtAuthLayer`](crate::JwtAuthLayer) for claims of the same type `C`: around a route, a
-/// router, a nested service, a tonic service. The outermost authentication layer writes the answer to a refusal,
-/// by its realm and its responder.
+/// router, a nested service, a tonic service. That layer writes the answer to a refusal, with its realm and its
+/// responder; of nested layers the outermost one, or the innermost with a form of its own (see [Refusals from
+/// below](crate::JwtAuthLayer#refusals-from-below)).
 ///
 /// | the request | the answer |
 /// |---|---|

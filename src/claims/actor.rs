@@ -8,7 +8,8 @@ use serde::{Deserialize as DeriveDeserialize, Serialize};
 /// The party that uses a token on behalf of its subject: the claim `act` (RFC 8693 section 4.1).
 ///
 /// Only this one counts for access control. The actors before it, nested in it, are a record of the delegation
-/// and no more. A chain of more than 8 actors does not deserialize; further members are ignored.
+/// and no more. A chain of more than 8 actors does not deserialize. Other
+/// members of an actor's object are ignored.
 ///
 /// # Example: in a claims type
 ///

@@ -17,8 +17,8 @@ use crate::summary::Summary;
 
 /// The keys of an issuer, from the URL of its JWK set (RFC 7517 section 5).
 ///
-/// Nothing is fetched before the first look-up, [`status`](KeySource::status) or
-/// [`refresh`](KeySource::refresh). A fetch is a task on the tokio runtime of the look-up that
+/// Nothing is fetched before the first look-up, or the first call of [`status`](KeySource::status),
+/// [`refresh`](KeySource::refresh) or [`until_ready`](KeySource::until_ready). A fetch is a task on the tokio runtime of the look-up that
 /// finds it due. The runtime needs timers and I/O (`enable_all()`; without timers `tokio` panics in
 /// that task). Without such a runtime, a look-up that would have to wait is refused with 503;
 /// loaded keys are still found.
@@ -27,9 +27,9 @@ use crate::summary::Summary;
 /// |---|---|
 /// | a loaded key | is found at once, also while a fetch runs |
 /// | how long a set is fresh | `Cache-Control` less `Age`, at least 1 minute, at most 24 hours; without it 10 minutes; with `no-store` or `no-cache` 1 minute |
-/// | a refresh | starts in the background at 80 % of that time or slightly earlier, until the source has been unused for an hour; retries start after 1 second and are at most 15 seconds apart, or follow `Retry-After` (up to 20 seconds before the first set, up to 5 minutes later) |
+/// | a refresh | starts in the background at 80 % of that time or slightly earlier, until the source has been unused for an hour; retries start after 1 second and are at most 15 seconds apart, or follow `Retry-After` (at most 20 seconds as long as no set was loaded, then at most 5 minutes) |
 /// | a set that is no longer fresh | the first look-up waits for one fetch; if it fails, the keys are used at once, and the retries run in the background |
-/// | an unknown `kid` | starts a fetch: 3 at once, and one more every 10 seconds. At most 64 requests wait for it, up to 7 seconds; the other requests are refused as unknown (401) or, if the last fetch failed, as unavailable (503) |
+/// | an unknown `kid` | starts a fetch, but one at a time: up to 3 without a pause, then one more every 10 seconds. At most 64 requests wait for it, up to 7 seconds; the other requests are refused as unknown (401) or, if the last fetch failed, as unavailable (503) |
 /// | the issuer cannot be reached | keys remain usable for 1 hour after they were fresh, or for `stale-if-error` (at least 1 minute, at most 24 hours); then 503 |
 /// | a key that was removed from the set | is no longer used after the fetch that shows it |
 /// | a response with any `Content-Type` except HTML | is read |

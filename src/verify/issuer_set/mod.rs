@@ -129,9 +129,9 @@ impl<C> IssuerSet<C> {
     }
 
     /// Removes the issuer with this name, which may be any of its names; `false` if it is not in the set.
-    /// From then on its tokens are refused. Its keys are dropped with the last request that waits for them.
-    ///
-    /// If a template allows the issuer, its next token makes it again.
+    /// From then on its tokens are refused, unless a template allows the issuer: then its next token adds it
+    /// again. Requests that already wait for its keys are still completed; after the last of them the set holds
+    /// the keys no longer.
     pub fn remove(&self, issuer: &str) -> bool {
         let removed = self.write().remove(issuer);
         removed.is_some()

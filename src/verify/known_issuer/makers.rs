@@ -140,8 +140,9 @@ impl KnownIssuer {
 
     /// Google: accepts **ID tokens**. `clients` is one client ID or several.
     ///
-    /// Access tokens of Google are opaque, so users and service accounts send ID tokens to an API. Unlike the
-    /// other constructors, this one accepts ID tokens; it refuses event and logout tokens. `iss` is
+    /// Access tokens of Google are opaque, so users and service accounts send ID tokens to an API. Only this
+    /// constructor accepts every form of ID token ([`dex`](Self::dex) accepts those with `at_hash`). Like the others,
+    /// it refuses event and logout tokens. `iss` is
     /// `https://accounts.google.com` or `accounts.google.com` (Google, *OpenID Connect*).
     ///
     /// Every service account of Google can get an ID token for any audience, so **the audience does not keep
