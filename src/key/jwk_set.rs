@@ -223,9 +223,10 @@ impl JwkSet {
         self.0.keys.len()
     }
 
-    /// Whether no key is used: all *usable* keys that [`from_json`](Self::from_json) or
-    /// [`from_json_with_key_use`](Self::from_json_with_key_use) found were ones that a token cannot
-    /// tell apart. Such a set verifies nothing, and its [`status`](crate::KeySource::status) is not
+    /// Whether the set has no keys to verify with. This happens when [`from_json`](Self::from_json) or
+    /// [`from_json_with_key_use`](Self::from_json_with_key_use) found usable keys, but left all of them out as
+    /// ambiguous: for example, two keys with the same `kid` and algorithm, so that the header of a token
+    /// cannot say which one is meant. Such a set verifies nothing, and its [`status`](crate::KeySource::status) is not
     /// ready.
     pub fn is_empty(&self) -> bool {
         self.0.keys.is_empty()

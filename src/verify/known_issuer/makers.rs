@@ -242,9 +242,9 @@ impl KnownIssuer {
     /// # Errors
     ///
     /// When the issuer is not an https URL (or http to a loopback address), or has a query, a fragment, a
-    /// user name or a password; when the audience is empty, or is one of the API server (the issuer's name,
-    /// `https://kubernetes.default.svc` or `https://kubernetes.default.svc.cluster.local`): a service could
-    /// use a token for that audience at the API server.
+    /// user name or a password; when an audience is empty, or is an audience of the API server itself (the
+    /// issuer's name, `https://kubernetes.default.svc` or `https://kubernetes.default.svc.cluster.local`). An
+    /// application that receives such a token could use it at the API server, as the client.
     pub fn kubernetes(
         issuer: &str,
         audience: impl Into<ExpectedAudience>,
