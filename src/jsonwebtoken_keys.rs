@@ -12,15 +12,15 @@ use crate::crypto::{Algorithm, KeyMaterial, KeyType};
 use crate::issuer::SigningKey;
 use crate::key::VerificationKey;
 
-/// A `DecodingKey` of `jsonwebtoken`, of each version whose feature is enabled.
+/// A `DecodingKey` of any `jsonwebtoken` version whose feature is enabled.
 ///
 /// This trait is sealed. It only lets [`VerificationKey::from_decoding_key`] accept the
-/// `DecodingKey` of each of these versions.
+/// `DecodingKey` of any of these versions.
 pub trait JsonwebtokenDecodingKey: sealed::Decoding {}
 
 impl<K: sealed::Decoding> JsonwebtokenDecodingKey for K {}
 
-/// An `EncodingKey` of `jsonwebtoken`, of each version whose feature is enabled.
+/// An `EncodingKey` of any `jsonwebtoken` version whose feature is enabled.
 ///
 /// This trait is sealed. It only lets [`SigningKey::from_encoding_key`] accept the `EncodingKey` of
 /// each of these versions.

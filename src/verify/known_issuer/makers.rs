@@ -244,7 +244,8 @@ impl KnownIssuer {
     /// When the issuer is not an https URL (or http to a loopback address), or has a query, a fragment, a
     /// user name or a password; when an audience is empty, or is an audience of the API server itself (the
     /// issuer's name, `https://kubernetes.default.svc` or `https://kubernetes.default.svc.cluster.local`). An
-    /// application that receives such a token could use it at the API server, as the client.
+    /// application that receives a token with such an audience could call the API server in the name of the
+    /// token's service account.
     pub fn kubernetes(
         issuer: &str,
         audience: impl Into<ExpectedAudience>,
