@@ -139,8 +139,9 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// Replaces the realm in the challenges (RFC 9110 section 11.5). The realm tells people which protected
     /// area the challenge is for. The default is `api`.
     ///
-    /// When layers are nested, the outermost one normally writes the response to every refusal. An inner layer on
-    /// which this was called writes its own: see [Refusals from below](JwtAuthLayer#refusals-from-below).
+    /// When layers are nested, the outermost one normally writes the response to every refusal. But an inner layer
+    /// on which `with_realm` was called writes the responses to its own refusals and to those of the services
+    /// inside of it: see [Refusals from below](JwtAuthLayer#refusals-from-below).
     ///
     /// # Errors
     ///
