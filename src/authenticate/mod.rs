@@ -42,8 +42,8 @@ pub(crate) struct Policy<C> {
     pub(crate) exempt: Option<Arc<Predicate>>,
     pub(crate) optional: bool,
     pub(crate) grpc_answers: GrpcAnswers,
-    /// Whether a realm or a responder is configured: then the layer writes its own refusals also inside of
-    /// another layer.
+    /// Whether a realm, a responder, a scope in the challenge or a gRPC form is configured: then the layer writes
+    /// its own refusals also inside of another layer.
     pub(crate) has_own_form: bool,
     pub(crate) observers: Observers,
     /// What is recorded in the span of an accepted request.
@@ -59,10 +59,6 @@ pub(crate) struct Remembered<M> {
     asked: Asked<M>,
     observation: Option<Observation>,
 }
-
-/// Marks a response, in its extensions, whose refusal an inner layer has told to its observers.
-#[derive(Clone)]
-pub(crate) struct Told;
 
 #[cfg(feature = "tracing")]
 type RecordClaims<C> = dyn Fn(&C) + Send + Sync;
@@ -236,42 +232,36 @@ impl<C: Send + Sync + 'static> Policy<C> {
         if !self.has_own_form && head.extensions.get::<LayerOutside>().is_some() {
             return self.leave_unwritten(rejection, head, responder.empty_body());
         }
-        let unwritten = Unwritten { rejection, is_logged: false };
-        self.write(unwritten, self.remember(head, responder), false, responder)
+        self.write(Unwritten::new(rejection), self.remember(head, responder), responder)
     }
 
     /// The refusal of this layer for an outer one to write. This layer logs it, since services in between may
     /// replace the response, and tells its own observers.
     fn leave_unwritten<B>(&self, rejection: Rejection, head: &Parts, body: B) -> Response<B> {
-        let is_told = !self.observers.is_empty();
         self.observers.refused(&rejection, head.extensions.get());
         crate::trace::refused(&rejection);
-        let mut response = response::unwritten_and_logged(rejection, body);
-        if is_told {
-            response.extensions_mut().insert(Told);
-        }
-        response
+        let unwritten = Unwritten::of_a_layer(rejection, !self.observers.is_empty());
+        response::unwritten_response(unwritten, body)
     }
 
     /// Writes the response to a refused request, with one log event, and tells the observers unless those of
     /// an inner layer were told. No other function does.
     pub(crate) fn write<B, R>(
         &self,
-        Unwritten { rejection, is_logged }: Unwritten,
+        unwritten: Unwritten,
         request: Remembered<R::Remembered>,
-        is_told: bool,
         responder: &R,
     ) -> Response<B>
     where
         R: ResponseForRejection<B>,
     {
-        if !is_logged {
-            crate::trace::refused(&rejection);
+        if !unwritten.is_logged() {
+            crate::trace::refused(&unwritten.rejection);
         }
-        if !is_told {
-            self.observers.refused(&rejection, request.observation.as_ref());
+        if !unwritten.is_told() {
+            self.observers.refused(&unwritten.rejection, request.observation.as_ref());
         }
-        request.asked.refuse(rejection, responder, &self.challenges)
+        request.asked.refuse(unwritten.rejection, responder, &self.challenges)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Response;
 use http::request::Parts;
 
-use crate::authenticate::{Policy, Remembered, Told};
+use crate::authenticate::{Policy, Remembered};
 use crate::rejection::ResponseForRejection;
 use crate::rejection::response::{self, Unwritten};
 
@@ -32,8 +32,7 @@ impl<C: Send + Sync + 'static, R, M> WayBack<C, R, M> {
     where
         R: ResponseForRejection<B, Remembered = M>,
     {
-        let is_told = response.extensions().get::<Told>().is_some();
-        let mut written = self.policy.write(unwritten, self.remembered, is_told, &*self.responder);
+        let mut written = self.policy.write(unwritten, self.remembered, &*self.responder);
         response::keep_what_was_added(&mut written, response);
         written
     }

@@ -7,7 +7,7 @@ use http::request::Parts;
 
 use crate::axum::ExtractorRejection;
 use crate::claims::{RegisteredClaims, Scope};
-use crate::rejection::{Rejection, RejectionKind};
+use crate::rejection::Rejection;
 use crate::verify::VerifiedToken;
 
 /// Scopes that a type stands for, for [`Authorized`].
@@ -78,9 +78,9 @@ fn check<C>(token: &VerifiedToken<C>, scopes: &[&str]) -> Result<(), Rejection> 
     let granted = VerifiedToken::scope(token);
     let is_missing = |scope: &&str| !granted.is_some_and(|granted| granted.contains(scope));
     let missing: Scope = scopes.iter().copied().filter(is_missing).collect();
-    match (missing.as_str().is_empty(), granted) {
-        (true, _) => Ok(()),
-        (false, _) => Err(Rejection::from(RejectionKind::InsufficientScope).with_scope(missing)),
+    match missing.as_str().is_empty() {
+        true => Ok(()),
+        false => Err(Rejection::insufficient_scope(missing)),
     }
 }
 

@@ -131,7 +131,7 @@ impl PresentedToken {
         constant_time::are_equal(self.as_bytes(), secret.as_ref())
     }
 
-    /// Whoever verifies the token notes the issuer here.
+    /// The verifier of the token notes the issuer here.
     pub(crate) fn take_note(&mut self, note: IssuerNote) {
         self.note = Some(note);
     }

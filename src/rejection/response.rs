@@ -72,21 +72,38 @@ impl<M> Asked<M> {
 pub(crate) struct Unwritten {
     pub(crate) rejection: Rejection,
     /// Whether the log has it.
-    pub(crate) is_logged: bool,
+    is_logged: bool,
+    /// Whether the observers of an inner layer have it.
+    is_told: bool,
+}
+
+impl Unwritten {
+    /// A refusal that neither the log nor an observer has.
+    pub(crate) fn new(rejection: Rejection) -> Self {
+        Self { rejection, is_logged: false, is_told: false }
+    }
+
+    /// The refusal of an authentication layer, which has logged it.
+    pub(crate) fn of_a_layer(rejection: Rejection, is_told: bool) -> Self {
+        Self { rejection, is_logged: true, is_told }
+    }
+
+    pub(crate) fn is_logged(&self) -> bool {
+        self.is_logged
+    }
+
+    pub(crate) fn is_told(&self) -> bool {
+        self.is_told
+    }
 }
 
 /// The refusal of a service inside of an authentication layer, which replaces this response. Without a layer
 /// the response is complete too: the status, and the challenge with the default realm.
 pub(crate) fn unwritten<B>(rejection: Rejection, body: B) -> Response<B> {
-    unwritten_response(Unwritten { rejection, is_logged: false }, body)
+    unwritten_response(Unwritten::new(rejection), body)
 }
 
-/// The same, of an inner authentication layer, which has logged it.
-pub(crate) fn unwritten_and_logged<B>(rejection: Rejection, body: B) -> Response<B> {
-    unwritten_response(Unwritten { rejection, is_logged: true }, body)
-}
-
-fn unwritten_response<B>(unwritten: Unwritten, body: B) -> Response<B> {
+pub(crate) fn unwritten_response<B>(unwritten: Unwritten, body: B) -> Response<B> {
     let rejection = &unwritten.rejection;
     let mut response = Response::new(body);
     *response.status_mut() = rejection.status();
@@ -110,8 +127,7 @@ fn unwritten_in<B>(response: &Response<B>) -> Option<Unwritten> {
     }
     #[cfg(feature = "tonic-0_14")]
     {
-        let rejection = tonic_0_14::rejection_of(response)?;
-        Some(Unwritten { rejection, is_logged: false })
+        tonic_0_14::rejection_of(response).map(Unwritten::new)
     }
     #[cfg(not(feature = "tonic-0_14"))]
     None
