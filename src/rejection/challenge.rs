@@ -17,7 +17,7 @@ pub(crate) const DEFAULT_REALM: &str = "api";
 pub(crate) struct Challenges {
     /// `Bearer realm="…"`, the beginning of every challenge.
     opening: String,
-    /// What a 401 names that has no scope of its own.
+    /// The scope in the challenge of a 401 whose rejection names no scope.
     scope: Option<Scope>,
     written: Vec<Option<HeaderValue>>,
 }
@@ -37,27 +37,27 @@ impl Challenges {
         Ok(Self::written(format!("Bearer realm=\"{escaped}\""), None))
     }
 
-    /// The same with another realm.
+    /// These challenges with another realm.
     ///
     /// # Errors
     ///
-    /// Those of [`new`](Self::new).
+    /// When the realm is empty or contains a character that is not printable ASCII (a space is allowed).
     pub(crate) fn with_realm(&self, realm: &str) -> Result<Self, ConfigError> {
         Ok(Self::written(Self::new(realm)?.opening, self.scope.clone()))
     }
 
-    /// The same with a scope in every 401.
+    /// These challenges with a scope in every 401.
     ///
     /// # Errors
     ///
-    /// If a value is `offline_access` or cannot be a value of a scope (RFC 6749 section 3.3).
+    /// When a value is `offline_access` or is not a valid scope value (RFC 6749 section 3.3).
     pub(crate) fn with_scope(&self, scope: Option<Scope>) -> Result<Self, ConfigError> {
         for value in scope.iter().flat_map(Scope::iter) {
             Scope::check_value(value)?;
             if value == "offline_access" {
                 return Err(ConfigError::new(
                     ConfigErrorKind::Challenge,
-                    "a challenge does not name `offline_access`: it is for the client to ask for",
+                    "the scope of a challenge must not contain `offline_access`: a client asks for it on its own",
                 ));
             }
         }

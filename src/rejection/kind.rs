@@ -21,7 +21,7 @@ macro_rules! status_code {
     };
 }
 
-/// The one table: reason, HTTP status, OAuth error code, gRPC status, and default description.
+/// The only table of reasons: reason, HTTP status, OAuth error code, gRPC status, and default description.
 macro_rules! rejection_kinds {
     ($($(#[$doc:meta])* $kind:ident: $status:tt, $error:literal, $grpc:ident, $words:literal;)+) => {
         /// The reason of a [`Rejection`](crate::Rejection).
@@ -62,9 +62,10 @@ macro_rules! rejection_kinds {
             /// All reasons, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$kind,)+];
 
-            /// The name of the reason, as in the table: a label, and what the log has as `reason`.
+            /// The name of the variant, such as `WrongAudience`: for a metric label. Log events have it in the
+            /// field `reason`.
             ///
-            /// # Example: a label
+            /// # Example: a metric label
             ///
             /// ```
             /// use tower_jwt_auth::RejectionKind;
@@ -128,7 +129,8 @@ rejection_kinds! {
     /// The signature is wrong.
     InvalidSignature: 401, "invalid_token", UNAUTHENTICATED,
         "the signature of the token is invalid";
-    /// The claims are not a JSON object, a name in it is duplicated, or a registered claim has the wrong type.
+    /// The claims are not a JSON object, the object has a duplicate name, or a registered claim has the wrong
+    /// type.
     MalformedClaims: 401, "invalid_token", UNAUTHENTICATED,
         "the claims of the token are malformed";
     /// A required claim is absent or empty.
@@ -162,7 +164,7 @@ rejection_kinds! {
     /// The claims cannot be deserialized into the claims type of the application.
     UnexpectedClaims: 401, "invalid_token", UNAUTHENTICATED,
         "the claims of the token do not have the expected form";
-    /// A rule of the application refuses the token.
+    /// A custom verifier or a check refuses the token, or a `TokenKinds` has no verifier for it.
     InvalidToken: 401, "invalid_token", UNAUTHENTICATED,
         "the token is invalid";
     /// The token is valid, but lacks a scope or another permission.

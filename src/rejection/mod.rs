@@ -45,7 +45,7 @@ pub(crate) const MAX_DESCRIPTION: usize = 256;
 /// assert_eq!(advice(&Rejection::from(RejectionKind::ExpiredToken)), "ask for a new token");
 /// ```
 ///
-/// # Example: refuse in a custom rule
+/// # Example: refuse in a custom verifier
 ///
 /// ```
 /// use std::error::Error;
@@ -89,23 +89,23 @@ impl Rejection {
     /// The default of `Retry-After`, in seconds.
     const RETRY_AFTER: u64 = 5;
 
-    /// A custom rule (such as [`verify_fn`](crate::verify_fn)) does not accept the token: 401 `invalid_token`
-    /// (RFC 6750 section 3.1).
+    /// Refuses a token in a custom verifier (such as [`verify_fn`](crate::verify_fn)) or a check: 401
+    /// `invalid_token` (RFC 6750 section 3.1).
     pub fn invalid_token() -> Self {
         RejectionKind::InvalidToken.into()
     }
 
-    /// The token is valid but lacks a scope: 403 `insufficient_scope`, with the scope that is needed
-    /// (RFC 6750 section 3.1).
+    /// Refuses a valid token that lacks a scope: 403 `insufficient_scope`, with the required scope in the
+    /// challenge (RFC 6750 section 3.1).
     pub fn insufficient_scope(scope: Scope) -> Self {
         Self::from(RejectionKind::InsufficientScope).with_scope(scope)
     }
 
-    /// The user has to log in again, or by a stronger method (step-up): 401
-    /// `insufficient_user_authentication` (RFC 9470 section 3).
+    /// Asks for a new or stronger login of the user (step-up): 401 `insufficient_user_authentication` (RFC 9470
+    /// section 3).
     ///
-    /// `acr_values` names the authentication context classes that are accepted, in order of preference; leave
-    /// it empty to accept any. `max_age` is the greatest age of the login, in whole seconds.
+    /// `acr_values` names the accepted authentication context classes, in order of preference; an empty list
+    /// accepts any. `max_age` is the greatest accepted age of the login, in whole seconds; `None` accepts any.
     pub fn insufficient_user_authentication(
         acr_values: &[&str],
         max_age: Option<Duration>,
@@ -116,9 +116,9 @@ impl Rejection {
         })
     }
 
-    /// The token cannot be verified at the moment, for example because a database is down: 503 with
-    /// `Retry-After`, 5 seconds by default (RFC 9110 sections 15.6.4 and 10.2.3). Do not use it for an invalid
-    /// token.
+    /// Reports that the token cannot be verified at the moment, for example because a database is down: 503
+    /// with `Retry-After`, 5 seconds by default (RFC 9110 sections 15.6.4 and 10.2.3). An invalid token is
+    /// [`invalid_token`](Self::invalid_token) instead.
     ///
     /// The cause becomes the [`source()`](Error::source) of the rejection, for the operator's log. It is never
     /// sent to the client.
@@ -130,8 +130,8 @@ impl Rejection {
             .with(|details| details.cause = Some(Arc::from(source.into())))
     }
 
-    /// Replaces the time after which the client may retry: whole seconds, at least 1; 5 by default. Only a
-    /// 503 has it.
+    /// Replaces the time after which the client may retry, `Retry-After`: whole seconds, at least 1; 5 by
+    /// default. Only the response of a 503 contains it.
     #[must_use]
     pub fn with_retry_after(self, retry_after: Duration) -> Self {
         self.with(|details| details.retry_after = Some(retry_after))
@@ -139,10 +139,11 @@ impl Rejection {
 
     /// Replaces the description. Each [`RejectionKind`] has a default.
     ///
-    /// The client sees it, as `error_description` and as the gRPC message: leave out what clients must not
-    /// learn. Any text is accepted. Control characters become spaces. In a challenge, other characters that it
-    /// cannot contain become spaces too, and a quotation mark becomes `'` (RFC 6750 section 3). Header fields
-    /// get the first 256 characters. A responder that writes HTML has to escape the description.
+    /// The client sees the description, as `error_description` and as the gRPC message: leave out what clients
+    /// must not learn. Any text is accepted. Control characters become spaces. In a challenge, other characters
+    /// that are not allowed there become spaces too, and a quotation mark becomes `'` (RFC 6750 section 3). A
+    /// header field contains at most the first 256 characters. A responder that writes HTML must escape the
+    /// description.
     #[must_use]
     pub fn with_description<T>(self, description: T) -> Self
     where
@@ -157,13 +158,13 @@ impl Rejection {
 
     /// Adds a header field to the response, over HTTP and over gRPC; none by default.
     ///
-    /// A second call with the same name adds a value. If the response already has a field of this name, the
-    /// response's own field is kept and this one is left out. Only `WWW-Authenticate` is added to the existing
-    /// challenges.
+    /// A second call with the same name adds a value. If the response already has a field with this name, the
+    /// field of the response is kept and the added one is left out. `WWW-Authenticate` is the exception: the
+    /// value is appended to the existing challenges.
     #[must_use]
     pub fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
         self.with(|details| {
-            // A full map (32,768 fields) does not take the field.
+            // If the map is full (32,768 fields), the field is left out.
             let _ = details.headers.get_or_insert_default().try_append(name, value);
         })
     }
@@ -181,12 +182,12 @@ impl Rejection {
         self
     }
 
-    /// The reason.
+    /// The reason of the refusal, which determines the status and the error code.
     pub fn kind(&self) -> RejectionKind {
         self.kind
     }
 
-    /// Whether the token itself is invalid: `error="invalid_token"`.
+    /// Whether the token itself is invalid: whether the [error code](Self::error_code) is `invalid_token`.
     pub fn is_invalid_token(&self) -> bool {
         self.error_code() == Some("invalid_token")
     }
@@ -218,7 +219,8 @@ impl Rejection {
         self.kind.grpc_status()
     }
 
-    /// The reason in a sentence, such as "the token has expired".
+    /// The reason in words, such as "the token has expired": the text of
+    /// [`with_description`](Self::with_description), or the default of the [`kind`](Self::kind).
     pub fn description(&self) -> &str {
         self.details
             .as_ref()
@@ -249,21 +251,23 @@ impl Rejection {
         self.details.as_ref()?.expected.as_deref()
     }
 
-    /// The scope that is needed and that the token lacks: of a rejection that
-    /// [`insufficient_scope`](Self::insufficient_scope) or a [`Rule`](crate::Rule) made.
+    /// The scope that the token lacks, from [`insufficient_scope`](Self::insufficient_scope) or a
+    /// [`Rule`](crate::Rule); `None` if the rejection names no scope.
     pub fn scope(&self) -> Option<&Scope> {
         self.details.as_ref()?.scope.as_ref()
     }
 
-    /// The accepted authentication context classes, in order of preference, given to
-    /// [`insufficient_user_authentication`](Self::insufficient_user_authentication).
+    /// The accepted authentication context classes, in order of preference, from
+    /// [`insufficient_user_authentication`](Self::insufficient_user_authentication) or a [`Rule`](crate::Rule);
+    /// empty if the rejection names none.
     pub fn acr_values(&self) -> impl Iterator<Item = &str> {
         let values = self.details.as_ref().and_then(|details| details.acr_values.as_deref());
         values.into_iter().flat_map(str::split_ascii_whitespace)
     }
 
-    /// The greatest accepted age of the login, given to
-    /// [`insufficient_user_authentication`](Self::insufficient_user_authentication).
+    /// The greatest accepted age of the login, from
+    /// [`insufficient_user_authentication`](Self::insufficient_user_authentication) or a [`Rule`](crate::Rule);
+    /// `None` if the rejection names none.
     pub fn max_age(&self) -> Option<Duration> {
         self.details.as_ref()?.max_age.map(Duration::from_secs)
     }

@@ -6,8 +6,9 @@ use http::{Method, Uri};
 /// The method and the URI of a refused request, for the closure of
 /// [`JwtAuthLayer::with_rejection_fn`](crate::JwtAuthLayer::with_rejection_fn).
 ///
-/// A custom [`ResponseForRejection`](crate::ResponseForRejection) can remember this, or anything else of the
-/// head. `Debug` omits the query, which may contain a token.
+/// A custom [`ResponseForRejection`](crate::ResponseForRejection) can use this type as its
+/// [`Remembered`](crate::ResponseForRejection::Remembered), or take other data from the head of the
+/// request. `Debug` omits the query, which may contain a token.
 #[derive(Clone)]
 pub struct RequestSummary {
     method: Method,
@@ -15,19 +16,20 @@ pub struct RequestSummary {
 }
 
 impl RequestSummary {
-    /// The method.
+    /// The method of the request.
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The URI as the layer sees it: inside of axum's `Router::nest` the path lacks the prefix (see
-    /// [the page on layer order](crate::docs::layer_order)).
+    /// The URI of the request, as the layer sees it: inside of axum's `Router::nest` the path lacks
+    /// the prefix (see [the page on layer order](crate::docs::layer_order)).
     pub fn uri(&self) -> &Uri {
         &self.uri
     }
 }
 
-/// Allocates nothing for the methods that HTTP defines and for a URI that a server parsed.
+/// Copies the method and the URI. This allocates nothing for the methods that HTTP defines and for
+/// a URI that a server parsed.
 impl From<&Parts> for RequestSummary {
     #[inline]
     fn from(head: &Parts) -> Self {

@@ -1,4 +1,4 @@
-//! Responders: they write the response of a refused HTTP request.
+//! Responders, which write the responses to refused HTTP requests.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use http::{HeaderValue, Response};
 use crate::rejection::Rejection;
 use crate::rejection::request_summary::RequestSummary;
 
-/// Writes the response of a refused HTTP request.
+/// Writes the response to a refused HTTP request.
 ///
 /// The crate has [`EmptyBody`] (the default), [`ProblemJson`], and closures
 /// ([`JwtAuthLayer::with_rejection_fn`](crate::JwtAuthLayer::with_rejection_fn)). Implement the trait for a
@@ -21,10 +21,11 @@ use crate::rejection::request_summary::RequestSummary;
 /// - It adds `Cache-Control: no-store`, `Retry-After` and the fields of [`Rejection::with_header`] unless the
 ///   response already has them.
 /// - It appends its `WWW-Authenticate` challenge, unless the response already has one for the scheme `Bearer`.
-/// - It replaces a status of 1xx or 2xx.
+/// - It replaces a status of 1xx or 2xx with the status of the rejection.
 /// - It puts the [`Rejection`] into the response's extensions.
 ///
-/// The layer itself writes gRPC refusals, with the [`empty_body`](Self::empty_body) of the responder.
+/// The layer itself writes refusals of gRPC requests. The responder only provides their body,
+/// [`empty_body`](Self::empty_body).
 ///
 /// # Example: plain text with the path
 ///
@@ -71,13 +72,13 @@ pub trait ResponseForRejection<B>: Send + Sync + 'static {
     /// response is written. Use `()` for nothing, [`RequestSummary`] for method and URI, or a custom type.
     type Remembered: Send + 'static;
 
-    /// Reads this data from the head of a request.
+    /// Reads the data that the response will need from the head of a request.
     ///
-    /// Keep this method cheap: the layer may call it for accepted requests, too. The layer may skip the call
+    /// Keep this method cheap: the layer may call it for requests that are accepted later. It may skip the call
     /// for gRPC requests. `Authorization` is already marked as sensitive.
     fn remember(&self, head: &Parts) -> Self::Remembered;
 
-    /// Writes the response to this request.
+    /// Writes the response to one refused request, from the rejection and the remembered data.
     fn response_for_rejection(
         &self,
         rejection: &Rejection,
@@ -88,7 +89,7 @@ pub trait ResponseForRejection<B>: Send + Sync + 'static {
     fn empty_body(&self) -> B;
 }
 
-/// Writes the status and an empty body: the default. The layer adds the challenge.
+/// The default responder, which writes the status and an empty body. The layer adds the challenge.
 ///
 /// # Example: a login page for one path
 ///
@@ -149,8 +150,8 @@ impl<B: Default> ResponseForRejection<B> for EmptyBody {
     }
 }
 
-/// Writes problem details (RFC 9457): `application/problem+json` with `title`, `status`, `detail`, and the
-/// OAuth error code as `error` if there is one.
+/// A responder that writes problem details (RFC 9457): `application/problem+json` with `title`, `status`,
+/// `detail`, and the OAuth error code as `error` if there is one.
 ///
 /// # Example: the members of the body
 ///
@@ -171,7 +172,7 @@ impl<B: Default> ResponseForRejection<B> for EmptyBody {
 pub struct ProblemJson {}
 
 impl ProblemJson {
-    /// A responder that writes problem details.
+    /// Creates the responder. It has no settings.
     pub fn new() -> Self {
         Self::default()
     }
@@ -205,7 +206,7 @@ impl<B: From<Bytes>> ResponseForRejection<B> for ProblemJson {
     }
 }
 
-/// A closure as responder, made by
+/// A responder from a closure, made by
 /// [`JwtAuthLayer::with_rejection_fn`](crate::JwtAuthLayer::with_rejection_fn).
 ///
 /// # Example: name the type of a layer

@@ -16,8 +16,8 @@ use crate::rejection::responder::ResponseForRejection;
 use crate::rejection::tonic_0_14;
 use crate::rejection::{Rejection, challenge, grpc};
 
-/// What is kept of a request, so that a refusal can be written after its head was consumed. For a responder
-/// that remembers nothing it costs no allocation.
+/// The data of a request that is needed to write a refusal after the head of the request was consumed. It needs
+/// no allocation if the responder remembers nothing.
 pub(crate) enum Asked<M> {
     /// gRPC, with this `content-type`.
     Grpc(MediaType),
@@ -66,24 +66,24 @@ impl<M> Asked<M> {
     }
 }
 
-/// A refusal in the extensions of a response, which an authentication layer still has to write. A response that
-/// is written carries only the [`Rejection`].
+/// A refusal that an authentication layer still has to write. It is in the extensions of a response. The
+/// extensions of a written response contain only the [`Rejection`].
 #[derive(Clone)]
 pub(crate) struct Unwritten {
     pub(crate) rejection: Rejection,
-    /// Whether the log has it.
+    /// Whether the refusal was logged.
     is_logged: bool,
-    /// Whether the observers of an inner layer have it.
+    /// Whether the observers of an inner layer were called with the refusal.
     is_told: bool,
 }
 
 impl Unwritten {
-    /// A refusal that neither the log nor an observer has.
+    /// A refusal that was neither logged nor passed to an observer.
     pub(crate) fn new(rejection: Rejection) -> Self {
         Self { rejection, is_logged: false, is_told: false }
     }
 
-    /// The refusal of an authentication layer, which has logged it.
+    /// The refusal of an authentication layer that has already logged it.
     pub(crate) fn of_a_layer(rejection: Rejection, is_told: bool) -> Self {
         Self { rejection, is_logged: true, is_told }
     }
@@ -97,8 +97,9 @@ impl Unwritten {
     }
 }
 
-/// The refusal of a service inside of an authentication layer, which replaces this response. Without a layer
-/// the response is complete too: the status, and the challenge with the default realm.
+/// A response with the refusal of a service inside of an authentication layer. The layer replaces this
+/// response. Without a layer the response is complete too: the status, and the challenge with the default
+/// realm.
 pub(crate) fn unwritten<B>(rejection: Rejection, body: B) -> Response<B> {
     unwritten_response(Unwritten::new(rejection), body)
 }
@@ -113,8 +114,8 @@ pub(crate) fn unwritten_response<B>(unwritten: Unwritten, body: B) -> Response<B
     response
 }
 
-/// The refusal in a response that still has to be written; `None` for any other response. If a service in
-/// between changed the status, it replaced the refusal by something else, such as a redirect: also `None`.
+/// The refusal in a response that still has to be written; `None` for any other response. Also `None` if a
+/// service in between changed the status: it has replaced the refusal with something else, such as a redirect.
 #[inline]
 pub(crate) fn asks_for<B>(response: &Response<B>) -> Option<Unwritten> {
     if response.extensions().is_empty() { None } else { unwritten_in(response) }
@@ -138,7 +139,7 @@ fn unwritten_in<B>(response: &Response<B>) -> Option<Unwritten> {
 pub(crate) fn keep_what_was_added<B>(written: &mut Response<B>, replaced: Response<B>) {
     let (mut replaced, _) = replaced.into_parts();
     replaced.extensions.remove::<Unwritten>();
-    // Its source would ask an outer layer to write the refusal again.
+    // The source of this status would make an outer layer write the refusal again.
     #[cfg(feature = "tonic-0_14")]
     replaced.extensions.remove::<tonic::Status>();
     replaced.extensions.extend(mem::take(written.extensions_mut()));
@@ -228,7 +229,7 @@ fn add_own_headers(headers: &mut HeaderMap, rejection: &Rejection) {
     }
 }
 
-/// A full map (32,768 fields) does not take the field.
+/// Appends a header field. If the map is full (32,768 fields), the field is left out.
 fn append(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) {
     let _ = headers.try_append(name, value);
 }

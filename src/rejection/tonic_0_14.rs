@@ -9,12 +9,13 @@ use tonic::{Code, Status};
 use crate::rejection::Rejection;
 
 impl From<Rejection> for Status {
-    /// The gRPC status of the table at [`RejectionKind`](crate::RejectionKind), with the description as its
-    /// message and the rejection as its [`source`](Error::source).
+    /// Converts the rejection to the gRPC status in the table at [`RejectionKind`](crate::RejectionKind). The
+    /// message is the description, and the [`source`](Error::source) is the rejection.
     ///
-    /// If a method returns the status before its response begins, the outermost authentication layer writes
-    /// the refusal: see [Refusals from below](crate::JwtAuthLayer#refusals-from-below). An error within a
-    /// stream is written by tonic: the client gets this code and message, and there is no log event.
+    /// If a method returns the status before its response begins, the outermost authentication layer writes the
+    /// refusal: see [Refusals from below](crate::JwtAuthLayer#refusals-from-below). If an error ends a stream
+    /// after the response began, tonic writes it: the client gets this code and message, and there is no log
+    /// event.
     ///
     /// # Example: refuse in a method
     ///
@@ -41,7 +42,7 @@ impl From<Rejection> for Status {
 }
 
 /// The rejection in a response that tonic made from its status. `None` if the application or a service in
-/// between changed the code or the message: then it says something else.
+/// between changed the code or the message.
 pub(super) fn rejection_of<B>(response: &http::Response<B>) -> Option<Rejection> {
     let status: &Status = response.extensions().get()?;
     let rejection: &Rejection = status.source()?.downcast_ref()?;
