@@ -7,10 +7,10 @@ use crate::claims::scope::Scope;
 /// The claims of an access token (RFC 9068 section 2.2), for
 /// [`JwtVerifier::with_claims`](crate::JwtVerifier::with_claims).
 ///
-/// Claims that the RFC requires are required here; the others may be absent: `auth_time` and `acr`
-/// are then `None`, the rest is empty. Use this type with
-/// [`JwtVerifier::require_rfc9068`](crate::JwtVerifier::require_rfc9068), which also requires `typ`
-/// to be `at+jwt`.
+/// Claims that the RFC requires are required here. The others may be absent: then `auth_time` and
+/// `acr` are `None`, and `scope`, `amr`, `roles`, `groups` and `entitlements` are empty. Use this
+/// type with [`JwtVerifier::require_rfc9068`](crate::JwtVerifier::require_rfc9068), which also
+/// requires `typ` to be `at+jwt`.
 ///
 /// # Example: roles in a handler
 ///
@@ -24,7 +24,7 @@ use crate::claims::scope::Scope;
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessTokenClaims {
-    /// Who issued the token.
+    /// The issuer of the token.
     pub iss: String,
     /// The subject of the token: the user, or the client itself.
     pub sub: String,
@@ -38,7 +38,7 @@ pub struct AccessTokenClaims {
     pub jti: String,
     /// The client that the token was issued to.
     pub client_id: String,
-    /// What the token permits (section 2.2.3).
+    /// The scopes of the token (section 2.2.3).
     #[serde(default)]
     pub scope: Scope,
     /// When the user last authenticated (section 2.2.1).

@@ -7,9 +7,8 @@ use serde::{Deserialize as DeriveDeserialize, Serialize};
 
 /// The party that uses a token on behalf of its subject: the claim `act` (RFC 8693 section 4.1).
 ///
-/// Only this one counts for access control. The actors before it, nested in it, are a record of the delegation
-/// and no more. A chain of more than 8 actors does not deserialize. Other
-/// members of an actor's object are ignored.
+/// Decide about access by this actor only. The actors nested in it used the token before, and are a record of
+/// the delegation. A chain of more than 8 actors does not deserialize. Other members of the object are ignored.
 ///
 /// # Example: in a claims type
 ///
@@ -34,13 +33,13 @@ use serde::{Deserialize as DeriveDeserialize, Serialize};
 #[non_exhaustive]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Actor {
-    /// Who it is (RFC 7519 section 4.1.2).
+    /// The subject of the actor (RFC 7519 section 4.1.2); `None` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sub: Option<String>,
-    /// By whom `sub` is to be understood, where that is not the issuer of the token.
+    /// The issuer that `sub` belongs to, if it is not the issuer of the token; `None` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
-    /// The client, where the actor is named by it.
+    /// The client ID of the actor, if the issuer names the actor by it; `None` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
     #[serde(rename = "act", skip_serializing_if = "Option::is_none")]
@@ -48,10 +47,11 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// So many actors of a chain are read.
+    /// The maximum number of actors in a chain.
     const MAX_DEPTH: usize = 8;
 
-    /// The actor before this one; for the record, not for access control.
+    /// The actor that used the token before this one, for a log and not for access control; `None` for the
+    /// first actor.
     pub fn previous(&self) -> Option<&Self> {
         self.previous.as_deref()
     }
@@ -63,7 +63,7 @@ impl<'de> Deserialize<'de> for Actor {
     }
 }
 
-/// Reads an actor and so many before it, less one.
+/// Reads a chain of at most `left` actors.
 struct ActorSeed {
     left: usize,
 }

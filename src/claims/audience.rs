@@ -34,7 +34,7 @@ impl Audience {
         self.iter().any(|one| one == audience)
     }
 
-    /// All audiences.
+    /// The audiences, in the order of the claim.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         match self {
             Self::One(one) => std::slice::from_ref(one),

@@ -9,7 +9,7 @@ const NANOS_PER_SECOND: u32 = 1_000_000_000;
 /// Seconds since 1970-01-01T00:00:00Z without leap seconds, as in `exp`, `nbf` and `iat` (RFC 7519
 /// section 2).
 ///
-/// In JSON it is a number from 0 to 2⁶³ − 1. It may have a fraction, which is kept to the
+/// In JSON the time is a number from 0 to 2⁶³ − 1. It may have a fraction, which is kept to the
 /// nanosecond. Anything else (a string, a negative number, a larger one) does not deserialize.
 ///
 /// # Example: whole and fractional seconds
@@ -55,7 +55,7 @@ impl NumericDate {
         UNIX_EPOCH.checked_add(Duration::new(seconds, self.nanos))
     }
 
-    /// This time plus `seconds`, at most the largest time.
+    /// This time plus `seconds`. A result beyond the largest time becomes the largest time.
     pub(crate) fn saturating_add(self, seconds: u64) -> Self {
         match i64::try_from(seconds).ok().and_then(|s| self.seconds.checked_add(s)) {
             Some(seconds) => Self { seconds, ..self },

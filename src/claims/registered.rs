@@ -7,8 +7,8 @@ use crate::claims::scope::Scope;
 /// The registered claims (RFC 7519 section 4.1), and two that nearly every access token has:
 /// `client_id` and `scope`. This is the default claims type of a verifier.
 ///
-/// Other claims of the token are ignored. To read them, give
-/// [`JwtVerifier::with_claims`](crate::JwtVerifier::with_claims) a custom type.
+/// A claim that the token lacks is `None`. Other claims of the token are ignored. To read them,
+/// give [`JwtVerifier::with_claims`](crate::JwtVerifier::with_claims) a custom type.
 ///
 /// # Example: in a handler
 ///
@@ -23,7 +23,7 @@ use crate::claims::scope::Scope;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RegisteredClaims {
-    /// Who issued the token (section 4.1.1).
+    /// The issuer of the token (section 4.1.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
     /// The subject of the token: the user, or the client itself (section 4.1.2).
@@ -47,7 +47,7 @@ pub struct RegisteredClaims {
     /// The client that the token was issued to (RFC 8693 section 4.3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
-    /// What the token permits (RFC 8693 section 4.2).
+    /// The scopes of the token (RFC 8693 section 4.2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
 }

@@ -45,11 +45,11 @@ impl Scope {
         &self.0
     }
 
-    /// The values of a text in the standard form, for a rule or a challenge.
+    /// Splits a text in the standard form into its values, for a rule or a challenge.
     ///
     /// # Errors
     ///
-    /// When there is none, or one holds characters that no scope has.
+    /// When the text has no value, or a value contains a character that is not allowed in a scope.
     pub(crate) fn checked(values: &str) -> Result<Vec<&str>, ConfigError> {
         let values: Vec<&str> = values.split(' ').filter(|value| !value.is_empty()).collect();
         match values.is_empty() {
@@ -61,18 +61,19 @@ impl Scope {
         }
     }
 
-    /// Whether it can be one value of a scope: `1*( %x21 / %x23-5B / %x5D-7E )` (RFC 6749 section 3.3).
+    /// Checks that a text is one valid scope value: `1*( %x21 / %x23-5B / %x5D-7E )` (RFC 6749 section 3.3).
     ///
     /// # Errors
     ///
-    /// When it cannot.
+    /// When the text is empty or contains another character, such as a space.
     pub(crate) fn check_value(value: &str) -> Result<(), ConfigError> {
         match Self::is_value(value) {
             true => Ok(()),
             false => Err(ConfigError::new(
                 ConfigErrorKind::Rule,
                 format!(
-                    "{value:?} is not one scope: it is empty, or has a space or another character that no scope has"
+                    "{value:?} is not one scope: it is empty, or contains a space or another \
+                     character that a scope cannot contain"
                 ),
             )),
         }
@@ -108,8 +109,8 @@ impl From<&str> for Scope {
 }
 
 impl<'a> FromIterator<&'a str> for Scope {
-    /// Builds a scope from single values. A space in a value does not separate values: see
-    /// [`Scope`].
+    /// Builds a scope from single values. A space within a value does not separate values; it is replaced with
+    /// U+FFFD.
     fn from_iter<I: IntoIterator<Item = &'a str>>(values: I) -> Self {
         values.into_iter().fold(Self::default(), |mut scope, value| {
             scope.push(value);

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use crate::claims::scope::Scope;
 use crate::config_error::{ConfigError, ConfigErrorKind};
 
-/// So many pairs of a scope and one that it includes, also by way of others.
+/// The maximum number of pairs of a scope and a scope that it includes, directly or through others.
 const MAX_PAIRS: usize = 4096;
 
-/// Which scopes include others: with `orders:admin` a token may do what needs `orders:write`.
+/// Declares which scopes include others. For example, a token with `orders:admin` may then do everything that
+/// requires `orders:write`.
 ///
-/// It is transitive. Scopes that include each other are the same. A verifier takes it by
-/// [`JwtVerifier::with_scope_hierarchy`](crate::JwtVerifier::with_scope_hierarchy), and all rules then count
-/// what a token's scopes include. Challenges name the scope that a rule asks for, not one that includes it.
+/// Inclusion is transitive. Two scopes that include each other are equivalent. Give the hierarchy to a verifier
+/// with [`JwtVerifier::with_scope_hierarchy`](crate::JwtVerifier::with_scope_hierarchy): every
+/// [`Rule`](crate::Rule) then also finds the included scopes in a token. A challenge names the scope that the
+/// rule requires, not a scope that includes it.
 ///
 /// # Example: an administrator may do everything
 ///
@@ -31,13 +33,14 @@ const MAX_PAIRS: usize = 4096;
 pub struct ScopeHierarchy(Arc<HashMap<Box<str>, Vec<Box<str>>>>);
 
 impl ScopeHierarchy {
-    /// From pairs: a scope, and those that it includes, separated by spaces. A scope may be in several
-    /// pairs.
+    /// Creates a hierarchy from pairs: a scope, and the scopes that it includes, separated by spaces. A scope
+    /// may occur in several pairs.
     ///
     /// # Errors
     ///
-    /// When a name is empty or holds characters that no scope has (RFC 6749 section 3.3), or when there are
-    /// more than 4096 pairs of a scope and one that it includes, also by way of others.
+    /// When a scope is empty or contains a character that a scope cannot contain (RFC 6749 section 3.3); when a
+    /// list of included scopes is empty; or when there are more than 4096 pairs of a scope and a scope that it
+    /// includes, directly or through others.
     pub fn new<'a>(
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, ConfigError> {
@@ -61,7 +64,7 @@ impl ScopeHierarchy {
         Ok(Self(Arc::new(all)))
     }
 
-    /// A scope with all that it includes. Its own values come first.
+    /// Returns the values of `scope` without duplicates, followed by all scopes that they include.
     pub fn expand(&self, scope: &Scope) -> Scope {
         let mut seen: HashSet<&str> = HashSet::new();
         let granted: Vec<&str> = scope.iter().filter(|value| seen.insert(value)).collect();
@@ -72,7 +75,7 @@ impl ScopeHierarchy {
     }
 }
 
-/// What a scope includes, also by way of others, without itself.
+/// The scopes that a scope includes, directly or through others, without the scope itself.
 fn reachable<'a>(
     scope: &'a str,
     direct: &HashMap<&'a str, Vec<&'a str>>,
@@ -95,7 +98,7 @@ fn reachable<'a>(
 fn too_many() -> ConfigError {
     ConfigError::new(
         ConfigErrorKind::Rule,
-        "a hierarchy has at most 4096 pairs of a scope and one that it includes",
+        "a hierarchy has at most 4096 pairs of a scope and a scope that it includes",
     )
 }
 
