@@ -5,8 +5,8 @@ use crate::key::verification_key::VerificationKey;
 
 /// The few keys that may have signed a token, in the order in which they are tried.
 ///
-/// The default has no keys. The keys are stored inline, without an allocation, and are cheap to
-/// clone.
+/// `KeyCandidates::default()` has no keys. The keys are stored inline, without an allocation, and
+/// are cheap to clone.
 ///
 /// # Example: keys beyond the limit are dropped
 ///
@@ -41,7 +41,7 @@ impl KeyCandidates {
 
     /// The generation of the key or the set that these candidates come from.
     ///
-    /// `None` by default: a token that they verify must not be cached. See
+    /// `None` by default: then a token that these keys verify must not be cached. See
     /// [`KeySource::generation`](crate::KeySource::generation).
     pub fn generation(&self) -> Option<u64> {
         self.generation.map(NonZeroU64::get)
@@ -50,8 +50,9 @@ impl KeyCandidates {
     /// Replaces the generation; 0 removes it.
     ///
     /// A custom source passes the generation that its set had when the candidates were taken from
-    /// it. If the set is replaced later, the candidates then still have the old generation.
-    /// Candidates that are made from keys have no generation, even if the keys are part of a set.
+    /// the set. If the set is replaced later, the candidates then still have the old generation.
+    /// Candidates that are collected from an iterator of keys have no generation, even if the keys
+    /// are part of a set.
     #[must_use]
     pub fn with_generation(self, generation: u64) -> Self {
         Self { generation: NonZeroU64::new(generation), ..self }

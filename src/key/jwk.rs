@@ -43,7 +43,7 @@ impl<'a> JwkReader<'a> {
         self.is_published
     }
 
-    /// Reads a JWK. Its errors name members and never show their values.
+    /// Reads a JWK. The errors name members and never show their values.
     pub(crate) fn parse(self, json: &str) -> Result<VerificationKey, ConfigError> {
         let members = Members::parse(json, "JWK")?;
 
@@ -155,7 +155,7 @@ fn bound_algorithm(members: &Members<'_>) -> Result<Option<Algorithm>, ConfigErr
     }
 }
 
-/// The algorithms of a public key: that of its `alg`, or all of its type.
+/// The algorithms of a public key: the one that `alg` names, or all algorithms of its type.
 fn algorithms(alg: Option<Algorithm>, key_type: KeyType) -> Result<AlgorithmSet, ConfigError> {
     match alg {
         None => Ok(AlgorithmSet::of_key_type(key_type)),
@@ -164,7 +164,7 @@ fn algorithms(alg: Option<Algorithm>, key_type: KeyType) -> Result<AlgorithmSet,
     }
 }
 
-/// Checks what the key is for, by `use` and `key_ops` (RFC 7517 sections 4.2 and 4.3).
+/// Checks the purpose of the key, by `use` and `key_ops` (RFC 7517 sections 4.2 and 4.3).
 fn check_use(members: &Members<'_>, wanted: Option<&KeyUse>) -> Result<(), ConfigError> {
     let for_signatures = match (members.text("use")?.as_deref(), wanted) {
         (Some("sig"), None) => true,

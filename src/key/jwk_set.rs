@@ -16,17 +16,17 @@ use crate::key::set_builder::{Built, SetBuilder, unusable};
 use crate::key::verification_key::VerificationKey;
 use crate::trace;
 
-/// The most entries of a fetched set.
+/// The maximum number of entries in a fetched set.
 const MAX_PUBLISHED: usize = 100;
 
 /// Several keys of one issuer: a JWK set (RFC 7517 section 5), or keys given one by one.
 ///
-/// The `kid` and the algorithm of a token select the key. If no key or more than one key matches
-/// them, the token has no key: other keys are not tried. A token without `kid` but with `x5t#S256`
-/// or `x5t` gets the key with the same member. These members are compared exactly and never
-/// computed from a certificate; a key that contradicts one of them is not used. A token without any
-/// of the three gets the only key for its algorithm. If several keys match and none of them has a
-/// `kid`, they are tried in order, at most four. Cloning is cheap.
+/// The `kid` and the algorithm of a token select the key. If no key or more than one key matches, the token is
+/// refused: other keys are not tried. A token without `kid` but with `x5t#S256` or `x5t` gets the key with the
+/// same value. These parameters are compared exactly with the members of the JWK and never computed from a
+/// certificate. A key that contradicts one of them is not used. A token with none of the three gets the only
+/// key for its algorithm. If several keys are for its algorithm and none of them has a `kid`, they are tried in
+/// order, at most four. Cloning is cheap.
 ///
 /// # Example: an unsupported key is skipped
 ///
@@ -70,19 +70,18 @@ struct Inner {
 impl JwkSet {
     /// Reads a JWK set.
     ///
-    /// A key that cannot be used is left out, and [`skipped`](Self::skipped) reports it: an unknown
-    /// type or algorithm, a private key, a weak key, a key for another purpose than verifying, a
-    /// value that is not a key. Different keys with the same `kid` and algorithm are left out too,
-    /// since a token cannot tell them apart. With feature `tracing`, a `warn` event names each key
-    /// that is left out. Copies of one key under the same `kid` count as one key, bound to the
-    /// `alg` of the copy that has one.
+    /// A key that cannot be used is left out, and [`skipped`](Self::skipped) reports it: an unknown type or
+    /// algorithm, a private key, a weak key, a key for another purpose than verifying, a value that is not a
+    /// key. Different keys with the same `kid` and algorithm are left out too, since the header of a token
+    /// cannot select one of them. With feature `tracing`, a `warn` event names each key that is left out.
+    /// Copies of one key under the same `kid` count as one key, bound to the `alg` of the copy that has one.
     ///
     /// A byte order mark at the start of the text is ignored, and so are members that are `null`.
     ///
     /// # Errors
     ///
-    /// When the text is not a strict JSON object, when it has no array `keys`, or when none of its
-    /// keys is usable by itself. Usable keys that a token cannot tell apart are not an error: see
+    /// When the text is not a strict JSON object, when it has no array `keys`, or when none of its keys is
+    /// usable by itself. If the set has usable keys, but all of them are ambiguous, that is not an error: see
     /// [`is_empty`](Self::is_empty).
     pub fn from_json(json: &str) -> Result<Self, ConfigError> {
         Self::read_given(json, None)
@@ -179,9 +178,9 @@ impl JwkSet {
     /// Builds a set from single keys, such as the old and the new secret while a secret is
     /// replaced.
     ///
-    /// If none of the keys has a `kid`, the `kid` of a token is ignored, and the keys for its
-    /// algorithm are tried in the given order. The same holds for `x5t` and `x5t#S256` if none of
-    /// the keys has either. Copies of one key under the same `kid` count as one key.
+    /// If none of the keys has a `kid`, the `kid` of a token is ignored, and the keys for the token's algorithm
+    /// are tried in the given order. In the same way, `x5t` and `x5t#S256` are ignored if none of the keys has
+    /// either. Copies of one key under the same `kid` count as one key.
     ///
     /// # Errors
     ///
@@ -223,10 +222,10 @@ impl JwkSet {
         self.0.keys.len()
     }
 
-    /// Whether the set has no keys to verify with. This happens when [`from_json`](Self::from_json) or
+    /// Whether the set has no keys that can verify a token. This happens when [`from_json`](Self::from_json) or
     /// [`from_json_with_key_use`](Self::from_json_with_key_use) found usable keys, but left all of them out as
-    /// ambiguous: for example, two keys with the same `kid` and algorithm, so that the header of a token
-    /// cannot say which one is meant. Such a set verifies nothing, and its [`status`](crate::KeySource::status) is not
+    /// ambiguous: for example, two keys with the same `kid` and algorithm, so that the header of a token cannot
+    /// select one of them. Such a set verifies nothing, and its [`status`](crate::KeySource::status) is not
     /// ready.
     pub fn is_empty(&self) -> bool {
         self.0.keys.is_empty()
@@ -268,7 +267,7 @@ impl fmt::Debug for JwkSet {
     }
 }
 
-/// A key of a JWK set that is not used, for the operator's log. It holds no key material.
+/// A key that was left out of a JWK set, with the reason, for the operator's log. It contains no key material.
 ///
 /// # Example: the text for the log
 ///

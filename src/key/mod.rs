@@ -1,4 +1,4 @@
-//! Keys: parsed once, checked when they are loaded, and bound to their algorithms.
+//! Keys, which are parsed and checked when they are loaded, and bound to their algorithms.
 
 mod candidates;
 pub(crate) mod der;

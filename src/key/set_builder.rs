@@ -1,5 +1,5 @@
-//! Turns the entries of a set into its usable keys: merges copies, and drops keys that no token can
-//! tell apart.
+//! Turns the entries of a set into its usable keys: merges copies, and drops keys that the header
+//! of a token cannot select.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use crate::key::verification_key::VerificationKey;
 #[derive(Default)]
 pub(crate) struct SetBuilder(Vec<(usize, VerificationKey)>);
 
-/// The result.
+/// The usable keys of a set, and the faults of the others.
 pub(crate) struct Built {
     pub(crate) keys: Vec<VerificationKey>,
     pub(crate) index: KeyIndex,
@@ -91,8 +91,9 @@ fn limit_unnamed(keys: Keys, faults: &mut Vec<(usize, ConfigError)>) -> Keys {
     kept
 }
 
-/// Removes the algorithms that different keys with the same `kid` share: no token tells those keys
-/// apart. Returns the usable keys, and the keys that have no algorithm left.
+/// Removes the algorithms that different keys with the same `kid` share: the header of a token
+/// cannot select one of those keys. Returns the usable keys, and the keys that have no algorithm
+/// left.
 fn take_ambiguous(
     keys: Keys,
     faults: &mut Vec<(usize, ConfigError)>,

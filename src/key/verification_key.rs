@@ -14,10 +14,10 @@ use crate::trace;
 /// A key that verifies tokens, bound to its algorithms.
 ///
 /// The key is parsed and checked once, when it is loaded: RSA keys have 2048 to 8192 bits, points
-/// are on their curve, Ed25519 keys are not of small order, secrets are at least as long as their
-/// hash. There is no default algorithm (RFC 8725 section 3.1): a JWK may name its own, for every
-/// other format the caller names it. Clones share the key. `Debug` shows only the algorithms and
-/// the key ID.
+/// are on their curve, Ed25519 keys are not of small order, secrets are at least as long as the
+/// hash of their algorithm. There is no default algorithm (RFC 8725 section 3.1): a JWK can contain
+/// its algorithm, and for every other format the caller names one. Clones share the key. `Debug`
+/// shows only the algorithms and the key ID.
 ///
 /// # Example: the public key of an issuer
 ///
@@ -56,9 +56,9 @@ impl VerificationKey {
     /// 3.2).
     ///
     /// The bytes are used unchanged. For a secret in base64, use
-    /// [`from_base64_secret`](Self::from_base64_secret). A line break at the end of a text, as most
-    /// editors write it at the end of a file, is part of the secret. With feature `tracing`, one
-    /// `warn` event reports it, since the issuer's copy may not have it.
+    /// [`from_base64_secret`](Self::from_base64_secret). A line break at the end, as most editors
+    /// write it at the end of a file, is part of the secret. With feature `tracing`, one `warn`
+    /// event reports the line break, since the issuer's copy of the secret may not have it.
     ///
     /// # Errors
     ///
@@ -132,11 +132,11 @@ impl VerificationKey {
         Self::for_algorithm(&der::public_key(der)?, algorithm)
     }
 
-    /// Loads one JWK (RFC 7517 section 4).
+    /// Loads a key from a JWK (RFC 7517 section 4).
     ///
-    /// Its `alg` is its only algorithm. Without `alg`, an EC key has the algorithm of its curve, an
-    /// Ed25519 key has `EdDSA` and `Ed25519`, and an RSA key has RS256 to RS512 and PS256 to PS512.
-    /// Unknown members are ignored.
+    /// The `alg` of the JWK is the only algorithm of the key. Without `alg`, an EC key has the
+    /// algorithm of its curve, an Ed25519 key has `EdDSA` and `Ed25519`, and an RSA key has RS256
+    /// to RS512 and PS256 to PS512. Unknown members are ignored.
     ///
     /// # Errors
     ///
@@ -199,7 +199,7 @@ impl VerificationKey {
         self
     }
 
-    /// Whether both have the same key material, under any name.
+    /// Whether both keys have the same key material, under any name.
     pub(crate) fn is_same_key(&self, other: &Self) -> bool {
         self.0.identity == other.0.identity
     }
