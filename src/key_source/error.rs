@@ -8,9 +8,10 @@ use crate::rejection::Rejection;
 /// When a client may retry, unless the error sets another time.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// Why a key source cannot return keys at the moment, for the operator.
+/// Why a key source cannot return keys at the moment. It is for the operator's log.
 ///
-/// This error never means that there is no such key: the client gets 503 with `Retry-After`, not 401.
+/// The client gets 503 with `Retry-After`, not 401. So do not return this error for a key that does not exist:
+/// return no candidates.
 ///
 /// # Example: a sealed vault
 ///
@@ -30,7 +31,7 @@ pub struct KeySourceError {
 }
 
 impl KeySourceError {
-    /// An error with a message for the operator's log. Clients never see it. They are asked to
+    /// Creates an error with a message for the operator's log. Clients never see the message. They are asked to
     /// retry after 5 seconds; see [`with_retry_after`](Self::with_retry_after).
     pub fn new(message: impl Into<Cow<'static, str>>) -> Self {
         Self { message: message.into(), retry_after: None, source: None }
@@ -84,7 +85,7 @@ impl KeySourceError {
 
 opaque_error!(KeySourceError, retry_after);
 
-/// Makes a 503 with the `Retry-After` time of the error, and with the error as the cause.
+/// Creates a rejection with status 503, the `Retry-After` time of the error, and the error as the cause.
 impl From<KeySourceError> for Rejection {
     fn from(error: KeySourceError) -> Self {
         let retry_after = error.retry_after();

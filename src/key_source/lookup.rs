@@ -6,12 +6,12 @@ use crate::crypto::Algorithm;
 use crate::key::{KeyCandidates, KeyHint};
 use crate::key_source::error::KeySourceError;
 
-/// What a key source may know about a token that is not verified yet: its algorithm, and the names
-/// of its key, `kid`, `x5t` and `x5t#S256`.
+/// The header parameters by which a key source finds the key of a token: the algorithm, and the
+/// names of the key, `kid`, `x5t` and `x5t#S256`. The token is not verified yet.
 ///
-/// `kid` outranks the other two: a token with `kid` is looked up by it alone. The names come from
-/// an untrusted client and are any text of up to 3 KiB. Compare them exactly. Do not log them, and
-/// do not put them into a path or a URL.
+/// `kid` outranks the other two names: the key of a token with `kid` is looked up by `kid` alone.
+/// The names come from an untrusted client and are any text of up to 3 KiB. Compare them exactly.
+/// Do not log them, and do not put them into a path or a URL.
 ///
 /// # Example: keys by name
 ///
@@ -66,28 +66,28 @@ impl<'a> KeyQuery<'a> {
         self.hint.kid
     }
 
-    /// The token's `x5t`, if it has one (RFC 7515 section 4.1.7). It is used only in a token
-    /// without `kid`.
+    /// The token's `x5t`, if it has one (RFC 7515 section 4.1.7). Ignore `x5t` if the token has a
+    /// `kid`.
     pub fn x5t(&self) -> Option<&'a str> {
         self.hint.x5t
     }
 
-    /// The token's `x5t#S256`, if it has one (RFC 7515 section 4.1.8). It is used only in a token
-    /// without `kid`.
+    /// The token's `x5t#S256`, if it has one (RFC 7515 section 4.1.8). Ignore `x5t#S256` if the
+    /// token has a `kid`.
     pub fn x5t_s256(&self) -> Option<&'a str> {
         self.hint.x5t_s256
     }
 
-    /// The token's `alg` (RFC 7515 section 4.1.1). A key that is not bound to it is never used,
-    /// even if the source returns it.
+    /// The token's `alg` (RFC 7515 section 4.1.1). A key that is not bound to this algorithm is
+    /// never used, even if the source returns the key.
     pub fn algorithm(&self) -> Algorithm {
         self.hint.algorithm
     }
 
     /// Whether the caller can wait for a fetch.
     ///
-    /// [`JwtVerifier::verify_now`](crate::JwtVerifier::verify_now) cannot: a source then returns
-    /// what is in memory, and starts no fetch just for an unknown `kid`.
+    /// It is `false` in [`JwtVerifier::verify_now`](crate::JwtVerifier::verify_now): then return
+    /// keys that are in memory, and do not start a fetch only because the `kid` is unknown.
     pub fn may_wait(&self) -> bool {
         self.may_wait
     }
@@ -108,8 +108,8 @@ type Found = Result<KeyCandidates, KeySourceError>;
 
 /// The result of a [`KeySource`](crate::KeySource): a few candidates, now or later.
 ///
-/// No candidates means that there is no such key (the client gets 401). An error means that the
-/// source does not know (503).
+/// If the result has no candidates, there is no such key, and the client gets 401. If the result is
+/// an error, the source does not know whether there is such a key, and the client gets 503.
 ///
 /// # Example: from memory, or by a fetch
 ///
@@ -134,15 +134,15 @@ pub(crate) enum LookupState {
 }
 
 impl KeyLookup {
-    /// A result that is known now.
+    /// Creates a look-up whose result is known now.
     pub fn ready(found: Result<KeyCandidates, KeySourceError>) -> Self {
         Self(LookupState::Ready(found))
     }
 
-    /// A result that takes time.
+    /// Creates a look-up whose result comes later, from a future.
     ///
-    /// The request waits for it. If the client disconnects, the future is dropped. So work that
-    /// other requests wait for belongs in its own task.
+    /// The request waits for the future. If the client disconnects, the future is dropped. So put
+    /// work that other requests wait for too into its own task.
     ///
     /// # Example: a refresh that other requests wait for too
     ///
@@ -167,7 +167,8 @@ impl KeyLookup {
         Self(LookupState::Pending(Box::pin(found)))
     }
 
-    /// Waits for the result if it is not known yet. Meant for a source that wraps another one.
+    /// Waits for the result if it is not known yet, and returns it. A source that wraps another one
+    /// needs this method.
     ///
     /// # Errors
     ///

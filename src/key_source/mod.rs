@@ -28,12 +28,12 @@ pub(crate) use self::remote::{FetchUrl, HttpHosts, IssuerLocation};
 pub use self::status::KeyStatus;
 use crate::summary::Summary;
 
-/// Where a verifier finds the keys that may have signed a token.
+/// A source of verification keys: finds the keys that may have signed a token.
 ///
-/// A single [`VerificationKey`](crate::VerificationKey) and a [`JwkSet`](crate::JwkSet) are
-/// sources. So are, with their features, `JwksUrl` and `OidcDiscovery`. Implement this trait for
-/// keys from elsewhere. Return keys in memory with [`KeyLookup::ready`], and use
-/// [`KeyLookup::pending`] only for a fetch.
+/// A single [`VerificationKey`](crate::VerificationKey) and a [`JwkSet`](crate::JwkSet) are sources, and so are
+/// `JwksUrl` (feature `jwks-url`) and `OidcDiscovery` (feature `oidc-discovery`). Implement this trait to load
+/// keys from elsewhere. Return keys in memory with [`KeyLookup::ready`], and use [`KeyLookup::pending`] only
+/// for a fetch.
 ///
 /// # Example: keys that an administrator replaces while the server runs
 ///
@@ -89,38 +89,40 @@ pub trait KeySource: fmt::Debug + Send + Sync + 'static {
     /// Returns the keys that may have signed a token with these header parameters.
     fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup;
 
-    /// The generation of the keys that a look-up would use now. A cache of verified tokens keeps
-    /// the generation of the [candidates](crate::KeyCandidates::generation) and compares the two.
-    /// If they differ, or one is `None`, the token is verified again.
+    /// The generation of the keys that a look-up would use now. A cache of verified tokens keeps the generation
+    /// of the [candidates](crate::KeyCandidates::generation) and compares the two. If the two differ, or one is
+    /// `None`, the token is verified again.
     ///
-    /// `None` by default: a token that these keys verify must not be cached. Each key and each set
-    /// of a process has its own number, so a source that holds a set can return that of the set.
+    /// `None` by default: then a token that these keys verify must not be cached. Each key and each set of a
+    /// process has its own number, so a source that holds a set can return the number of the set.
     fn generation(&self) -> Option<u64> {
         None
     }
 
     /// The issuer of these keys, if the source knows it; `None` by default.
     ///
-    /// A verifier that does not expect this issuer is a configuration error. If a verifier expects
-    /// other issuers too, they count as other names of the same issuer, and these keys verify their
-    /// tokens.
+    /// A verifier that does not expect this issuer is a configuration error. If a verifier expects other
+    /// issuers too, these count as other names of the same issuer, and the keys verify tokens with any of the
+    /// names.
     fn issuer(&self) -> Option<&str> {
         None
     }
 
-    /// What the source is, for the line at the start; unknown by default. A source that wraps another one
-    /// forwards this, too: the line names each `dangerous_…` in force.
+    /// Describes the source for the log line at start-up: see [`Summary`]. `None` by default: the line then
+    /// reads `keys of a source of the application`. A source that wraps another one must forward this call too,
+    /// since the line names each `dangerous_…` setting in force.
     fn describe(&self) -> Option<Summary> {
         None
     }
 
-    /// What the source reports about itself. By default it is [unknown](KeyStatus::unknown), and
-    /// not ready.
+    /// The status of the source, for a readiness probe. By default [unknown](KeyStatus::unknown), which is not
+    /// ready.
     fn status(&self) -> KeyStatus {
         KeyStatus::unknown()
     }
 
-    /// Fetches the keys now, for an operator. The future ends with that fetch.
+    /// Fetches the keys now, when an operator asks for it. The future ends when that fetch ends, with an error
+    /// if the fetch failed.
     ///
     /// By default there is nothing to fetch, and the future ends at once. A source that fetches
     /// must implement it, and so must a source that wraps another one.
@@ -128,14 +130,15 @@ pub trait KeySource: fmt::Debug + Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// Waits, without a time limit, until there are keys. By default there is nothing to wait for,
-    /// as with [`refresh`](Self::refresh).
+    /// Waits until keys are loaded, without a time limit. By default there is nothing to wait for, and the
+    /// future ends at once. A source that fetches must implement it, and so must a source that wraps another
+    /// one.
     fn until_ready(&self) -> KeyTask {
         Box::pin(std::future::ready(Ok(())))
     }
 }
 
-/// The future of [`KeySource::refresh`] and [`KeySource::until_ready`].
+/// The future that [`KeySource::refresh`] and [`KeySource::until_ready`] return.
 pub type KeyTask = Pin<Box<dyn Future<Output = Result<(), KeySourceError>> + Send>>;
 
 impl<K: KeySource + ?Sized> KeySource for Arc<K> {

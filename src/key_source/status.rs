@@ -34,18 +34,18 @@ pub struct KeyStatus {
 }
 
 impl KeyStatus {
-    /// The status of a custom source: whether it has keys to look up.
+    /// Creates the status of a custom source, which is ready if it has keys to look up.
     pub fn new(is_ready: bool) -> Self {
         Self { ready: Some(is_ready), ..Self::default() }
     }
 
-    /// The status of a source that does not know whether it has keys. It is not
+    /// Creates the status of a source that does not know whether it has keys. Such a status is not
     /// [ready](Self::is_ready).
     pub fn unknown() -> Self {
         Self::default()
     }
 
-    /// Replaces the last error; none by default.
+    /// Replaces the [last error](Self::last_error); none by default.
     #[must_use]
     pub fn with_last_error(mut self, error: impl fmt::Display) -> Self {
         self.last_error = Some(error.to_string().into());
@@ -71,24 +71,26 @@ impl KeyStatus {
         self.ready.is_none()
     }
 
-    /// The time since the issuer last confirmed the keys; `None` if it never did, or if the keys do
-    /// not come from an issuer.
+    /// The time since the keys were last fetched from the issuer; `None` before the first fetch,
+    /// and for keys that are not fetched.
     pub fn age(&self) -> Option<Duration> {
         self.age
     }
 
-    /// Whether the keys are no longer fresh and still in use because the issuer cannot be reached.
+    /// Whether the keys are no longer fresh. While the issuer cannot be reached, such keys stay in
+    /// use for a limited time.
     pub fn is_stale(&self) -> bool {
         self.stale
     }
 
-    /// How often the set has changed; the first fetched set is 1. Each source counts its own
-    /// changes, unlike [`KeySource::generation`](crate::KeySource::generation).
+    /// How often the fetched set has changed: 1 after the first fetch, 0 before it and for keys
+    /// that are not fetched. Each source counts its own changes, unlike
+    /// [`KeySource::generation`](crate::KeySource::generation).
     pub fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// The number of loaded keys.
+    /// The number of keys that are loaded and used.
     pub fn keys(&self) -> usize {
         self.keys
     }
@@ -99,7 +101,7 @@ impl KeyStatus {
         &self.kids
     }
 
-    /// The keys of the set that are not used, with the reason.
+    /// The keys of the set that are not used, with the reasons.
     pub fn skipped(&self) -> &[SkippedKey] {
         &self.skipped
     }

@@ -23,22 +23,22 @@ use crate::key_source::remote::schedule::after;
 pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much earlier a request gives up, so that the error contains its URL.
 const MARGIN: Duration = Duration::from_millis(100);
-/// The longest body of a document.
+/// The maximum length of a document, in bytes.
 const MAX_BODY: usize = 256 * 1024;
 
-/// The future of a [`Fetch`].
+/// The future that [`Fetch::fetch`] returns.
 pub type FetchFuture =
     Pin<Box<dyn Future<Output = Result<Response<Bytes>, KeySourceError>> + Send>>;
 
 /// Fetches a document over HTTP: with any HTTP client, through a service mesh, or in a test.
 ///
-/// The feature `reqwest-0_13` brings an implementation, which `JwksUrl::new` and
+/// The feature `reqwest-0_13` contains an implementation, which `JwksUrl::new` and
 /// `JwtVerifier::discover` use.
 ///
 /// An implementation sends the method, the URL, the headers and the body of the [`FetchRequest`]
-/// unchanged. It may add headers. It follows no redirect, sends no cookie, and stops reading a body
-/// that is longer than [`max_body`](FetchRequest::max_body). The crate limits the time of a fetch
-/// (it drops the future) and checks the response.
+/// unchanged. It may add headers. It must not follow a redirect or send a cookie, and it stops
+/// reading a body that is longer than [`max_body`](FetchRequest::max_body). The crate limits the
+/// time of a fetch (it drops the future) and checks the response.
 ///
 /// Today every request is a `GET` without a body. A later version may send others, such as a `POST`
 /// with a body and credentials. An implementation that cannot send a part of a request returns an
@@ -110,7 +110,7 @@ impl FetchRequest {
         Self { url, method, headers, body, refuses_private_addresses }
     }
 
-    /// The method.
+    /// The method of the request: today always `GET`.
     pub fn method(&self) -> &Method {
         &self.method
     }
@@ -121,22 +121,25 @@ impl FetchRequest {
         &self.headers
     }
 
-    /// The body; empty for `GET`.
+    /// The body of the request; empty for `GET`.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// The URL: https, or http to this machine or to a host that the application listed.
+    /// The URL to fetch: https, or http to this machine or to a host that the application listed.
     pub fn url(&self) -> &str {
         self.url.as_str()
     }
 
-    /// The longest response body in bytes, 256 KiB; a longer one is refused.
+    /// The maximum length of the response body, in bytes: 256 KiB. A longer response is a failed
+    /// fetch.
     pub fn max_body(&self) -> usize {
         MAX_BODY
     }
 
-    /// Whether connections to addresses of private networks are forbidden, under any host name.
+    /// Whether connections to addresses of private networks are forbidden, under any host name;
+    /// `false` by default. See
+    /// [`JwksUrl::refuse_private_addresses`](crate::JwksUrl::refuse_private_addresses).
     pub fn refuses_private_addresses(&self) -> bool {
         self.refuses_private_addresses
     }

@@ -18,7 +18,7 @@ use crate::trace;
 
 /// How long an unused source continues to fetch.
 const IDLE: Duration = Duration::from_secs(60 * 60);
-/// A fetch that has not ended by then runs on a runtime that nobody drives.
+/// After this time, a fetch that has not ended is on a runtime that is not being driven.
 pub(super) const OVERDUE: Duration = FETCH_TIMEOUT.saturating_add(Duration::from_secs(1));
 
 /// The result of a fetch, with the error as text. `None` until the fetch ends.

@@ -27,7 +27,7 @@ impl HttpHosts {
         Ok(Self(hosts.collect::<Result<_, _>>()?))
     }
 
-    /// Adds to a summary that they are listed.
+    /// Adds to a summary the danger that such hosts are listed.
     #[cfg(feature = "oidc-discovery")]
     pub(super) fn warn(&self, summary: Summary) -> Summary {
         self.0.iter().fold(summary, |summary, host| summary.with_danger(http_danger(host)))
@@ -128,7 +128,7 @@ impl FetchUrl {
         self.url.scheme() == "https"
     }
 
-    /// Adds to a summary that this URL is asked by plain http, if it is.
+    /// Adds to a summary the danger that this URL is fetched over plain http, if it is.
     pub(super) fn warn_of_http(&self, summary: Summary) -> Summary {
         match self.url.host_str() {
             Some(host) if self.url.scheme() == "http" && !is_loopback(&self.url) => {

@@ -21,8 +21,8 @@ pub(super) struct Held {
     pub(super) changes: u64,
     body: Bytes,
     loaded_at: Moment,
-    /// It is stale, and an attempt to replace it has failed: it may be used until its lifetime
-    /// ends.
+    /// Whether the set is stale and an attempt to replace it has failed: then it may be used until
+    /// its lifetime ends.
     has_outlived: AtomicBool,
 }
 
@@ -68,7 +68,7 @@ impl Held {
         self.loaded_at.elapsed()
     }
 
-    /// When the issuer confirmed the set, since 1970.
+    /// The time at which the issuer confirmed the set, as a duration since 1970.
     #[cfg(feature = "metrics")]
     pub(super) fn confirmed_at(&self) -> Duration {
         self.loaded_at.since_epoch
@@ -82,13 +82,13 @@ impl Held {
         age >= self.lifetime.fresh.saturating_add(self.lifetime.stale)
     }
 
-    /// Whether it may be used without an attempt to replace it first.
+    /// Whether the set may be used without an attempt to replace it first.
     pub(super) fn serves(&self, age: Duration) -> bool {
         !self.has_ended(age) && (!self.is_stale(age) || self.has_outlived.load(Ordering::Acquire))
     }
 
-    /// Records that an attempt to replace it has failed, and that the next one starts after
-    /// `pause`.
+    /// Records that an attempt to replace the set has failed, and that the next attempt starts
+    /// after `pause`.
     pub(super) fn outlive(&self, pause: Duration) {
         if self.is_stale(self.age().saturating_add(pause)) {
             self.has_outlived.store(true, Ordering::Release);

@@ -70,7 +70,7 @@ impl IssuerLocation {
         &self.name
     }
 
-    /// For the line at the start.
+    /// The summary for the log line at start-up.
     pub(super) fn describe(&self) -> Summary {
         let summary = Summary::new(format!("by the metadata of {}", self.name));
         self.http_hosts.warn(summary)

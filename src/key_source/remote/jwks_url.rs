@@ -18,16 +18,16 @@ use crate::summary::Summary;
 /// The keys of an issuer, from the URL of its JWK set (RFC 7517 section 5).
 ///
 /// Nothing is fetched before the first look-up, or the first call of [`status`](KeySource::status),
-/// [`refresh`](KeySource::refresh) or [`until_ready`](KeySource::until_ready). A fetch is a task on the tokio runtime of the look-up that
-/// finds it due. The runtime needs timers and I/O (`enable_all()`; without timers `tokio` panics in
-/// that task). Without such a runtime, a look-up that would have to wait is refused with 503;
-/// loaded keys are still found.
+/// [`refresh`](KeySource::refresh) or [`until_ready`](KeySource::until_ready). When a look-up finds
+/// that a fetch is due, the fetch runs as a task on the tokio runtime of that look-up. The runtime
+/// needs timers and I/O (`enable_all()`; without timers `tokio` panics in that task). Without such
+/// a runtime, a look-up that would have to wait is refused with 503; loaded keys are still found.
 ///
 /// | case | what happens |
 /// |---|---|
 /// | a loaded key | is found at once, also while a fetch runs |
 /// | how long a set is fresh | `Cache-Control` less `Age`, at least 1 minute, at most 24 hours; without it 10 minutes; with `no-store` or `no-cache` 1 minute |
-/// | a refresh | starts in the background at 80 % of that time or slightly earlier, until the source has been unused for an hour; retries start after 1 second and are at most 15 seconds apart, or follow `Retry-After` (at most 20 seconds as long as no set was loaded, then at most 5 minutes) |
+/// | a refresh | starts in the background at 80 % of that time or slightly earlier, until the source has been unused for an hour; retries start after 1 second and are at most 15 seconds apart, or follow `Retry-After` (at most 20 seconds before the first set was loaded, then at most 5 minutes) |
 /// | a set that is no longer fresh | the first look-up waits for one fetch; if it fails, the keys are used at once, and the retries run in the background |
 /// | an unknown `kid` | starts a fetch, but one at a time: up to 3 without a pause, then one more every 10 seconds. At most 64 requests wait for it, up to 7 seconds; the other requests are refused as unknown (401) or, if the last fetch failed, as unavailable (503) |
 /// | the issuer cannot be reached | keys remain usable for 1 hour after they were fresh, or for `stale-if-error` (at least 1 minute, at most 24 hours); then 503 |
@@ -60,8 +60,8 @@ pub struct JwksUrl {
 }
 
 impl JwksUrl {
-    /// The keys at this URL: https, or http to this machine. The crate's HTTP client fetches them;
-    /// for another client see [`new_with`](Self::new_with).
+    /// Creates a source of the keys at this URL: https, or http to this machine. The crate's HTTP
+    /// client fetches the keys; for another client see [`new_with`](Self::new_with).
     ///
     /// # Errors
     ///
@@ -84,10 +84,10 @@ impl JwksUrl {
 
     /// Like [`new`](Self::new), but also allows plain http to the listed hosts.
     ///
-    /// Use it in a closed network where the issuer has no certificate, such as that of the
-    /// containers on one machine. **Anyone who can answer for a listed host, or change what it
-    /// sends, can sign any token.** A host is a name or an address, and is allowed on every port. A
-    /// subdomain is another host.
+    /// Use it in a closed network where the issuer has no certificate, such as the network of the
+    /// containers on one machine. **Anyone who can respond in place of a listed host, or change its
+    /// responses, can sign any token.** A host is a name or an address, and is allowed on every
+    /// port. A subdomain is another host.
     ///
     /// # Errors
     ///
@@ -117,7 +117,8 @@ impl JwksUrl {
     /// Like [`dangerous_allow_http_hosts`](Self::dangerous_allow_http_hosts), but `fetch` fetches
     /// the keys. See [`Fetch`].
     ///
-    /// **Anyone who can answer for a listed host, or change what it sends, can sign any token.**
+    /// **Anyone who can respond in place of a listed host, or change its responses, can sign any
+    /// token.**
     ///
     /// # Errors
     ///
@@ -141,7 +142,7 @@ impl JwksUrl {
     /// Replaces the HTTP client, for custom proxies, certificates or headers.
     ///
     /// By default the client uses rustls and the root certificates of the platform, has 2 seconds
-    /// to connect, and uses neither redirects nor cookies. Build yours with
+    /// to connect, and uses neither redirects nor cookies. Build a custom client with
     /// `redirect(Policy::none())`: a response from another URL is refused, but only after the
     /// client has followed the redirect.
     ///
@@ -152,7 +153,7 @@ impl JwksUrl {
         self.with_fetcher(HttpFetch::with_client(client))
     }
 
-    /// Replaces the client that fetches. See [`Fetch`].
+    /// Replaces the [`Fetch`] implementation; by default that of the constructor.
     #[must_use]
     pub fn with_fetcher<F: Fetch>(self, fetch: F) -> Self {
         Self::with(self.url, self.fetcher.with(fetch))
@@ -161,8 +162,8 @@ impl JwksUrl {
     /// Refuses addresses of private networks, of the link and of this machine; by default they are
     /// allowed.
     ///
-    /// Use it for URLs that someone else may choose. The crate's client then connects to no such
-    /// address, under any host name, and uses no proxy. With a client from `with_client`, a
+    /// Use this setting for URLs that another party may choose. The crate's client then connects to
+    /// no such address, under any host name, and uses no proxy. With a client from `with_client`, a
     /// response from such an address is refused after it arrives. A custom [`Fetch`] has to check
     /// [`refuses_private_addresses`](crate::FetchRequest::refuses_private_addresses).
     ///

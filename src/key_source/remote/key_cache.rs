@@ -64,8 +64,8 @@ pub(super) struct State {
     /// The task that sleeps until the next fetch is due.
     pub(super) sleeper: Option<AbortOnDrop>,
     pub(super) used_at: Instant,
-    /// An untrusted client may have invented its name: failures are logged only at `debug` until it
-    /// has keys.
+    /// Whether an untrusted client may have invented the name of the source: then failures are
+    /// logged only at `debug` until it has keys.
     pub(super) is_quiet: bool,
 }
 
@@ -246,7 +246,7 @@ impl Shared {
 }
 
 impl State {
-    /// The running fetch that a look-up can wait for.
+    /// The running fetch, if a look-up can wait for it.
     pub(super) fn under_way(&self, now: Instant) -> Option<&Fetching> {
         self.fetching.as_ref().filter(|fetching| !fetching.is_overdue(now))
     }

@@ -1,4 +1,4 @@
-//! What the metrics get of a source, with feature `metrics`.
+//! The metrics of a source of fetched keys, with feature `metrics`.
 
 use crate::key_source::remote::held::Held;
 use crate::key_source::remote::key_cache::Shared;
@@ -7,8 +7,8 @@ use crate::observe::meters;
 
 #[cfg(feature = "metrics")]
 impl Shared {
-    /// A fetch ended; `held` are the keys that there are now. A source whose name a client may have made up
-    /// is not named, and the age of its keys is that of no source that can be told.
+    /// Records the end of a fetch; `held` is the set that is loaded now. If a client may have invented the name
+    /// of the source, the name is left out, and the age of the keys is not recorded.
     pub(super) fn meter_fetch(&self, may_be_made_up: bool, is_ok: bool, held: Option<&Held>) {
         meters::fetched((!may_be_made_up).then(|| self.loader.name()), is_ok);
         if let Some(held) = held {

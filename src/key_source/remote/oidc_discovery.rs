@@ -57,8 +57,8 @@ pub struct OidcDiscovery {
 }
 
 impl OidcDiscovery {
-    /// The keys of the issuer with this name, spelled as in the tokens. Nothing is fetched yet. The
-    /// crate's HTTP client fetches the documents; for another client see
+    /// Creates a source of the keys of the issuer with this name, spelled as in the tokens. Nothing
+    /// is fetched yet. The crate's HTTP client fetches the documents; for another client see
     /// [`new_with`](Self::new_with).
     ///
     /// # Errors
@@ -81,7 +81,8 @@ impl OidcDiscovery {
         Ok(Self::with(location, Fetcher::new(fetch)))
     }
 
-    /// The keys of this issuer. Its documents are fetched below `base`, not below its name.
+    /// Creates a source of the keys of this issuer, whose documents are fetched below `base` and
+    /// not below the issuer's name.
     ///
     /// Like [`with_fetch_base`](Self::with_fetch_base), but also for a name that [`new`](Self::new)
     /// refuses, such as one with plain http. The name itself is not fetched: it is only compared
@@ -115,9 +116,9 @@ impl OidcDiscovery {
 
     /// Like [`new`](Self::new), but also allows plain http to the listed hosts.
     ///
-    /// Use it in a closed network, such as that of the containers on one machine. **Anyone who can
-    /// answer for a listed host, or change what it sends, can sign any token**: see
-    /// [`JwksUrl::dangerous_allow_http_hosts`](crate::JwksUrl::dangerous_allow_http_hosts). The
+    /// Use it in a closed network, such as the network of the containers on one machine. **Anyone
+    /// who can respond in place of a listed host, or change its responses, can sign any token**:
+    /// see [`JwksUrl::dangerous_allow_http_hosts`](crate::JwksUrl::dangerous_allow_http_hosts). The
     /// hosts are allowed for the issuer itself, for [`with_fetch_base`](Self::with_fetch_base) and
     /// for the `jwks_uri` of the metadata, even if the issuer is https.
     ///
@@ -138,7 +139,8 @@ impl OidcDiscovery {
     /// Like [`dangerous_allow_http_hosts`](Self::dangerous_allow_http_hosts), but `fetch` fetches
     /// the documents. See [`Fetch`].
     ///
-    /// **Anyone who can answer for a listed host, or change what it sends, can sign any token.**
+    /// **Anyone who can respond in place of a listed host, or change its responses, can sign any
+    /// token.**
     ///
     /// # Errors
     ///
@@ -161,12 +163,12 @@ impl OidcDiscovery {
 
     /// Replaces the base URL of the documents; by default the issuer's name.
     ///
-    /// Use it if this service reaches the issuer at another address than the one in the tokens. The
-    /// base replaces the whole name, including the path. The metadata must still contain the
-    /// issuer's name. A `jwks_uri` below the issuer's name is fetched below the base. A `jwks_uri`
-    /// elsewhere on the issuer's host is fetched from the host of the base, if name and base have
-    /// the same path. Any other `jwks_uri` is fetched unchanged. So the issuer may publish a
-    /// `jwks_uri` with its own name, or with the host of the request.
+    /// Use this setting if this service reaches the issuer at another address than the one in the
+    /// tokens. The base replaces the whole name, including the path. The metadata must still
+    /// contain the issuer's name. A `jwks_uri` below the issuer's name is fetched below the base. A
+    /// `jwks_uri` elsewhere on the issuer's host is fetched from the host of the base, if the name
+    /// and the base have the same path. Any other `jwks_uri` is fetched unchanged. So the issuer
+    /// may publish a `jwks_uri` with its own name, or with the host of the request.
     ///
     /// # Errors
     ///
@@ -201,7 +203,7 @@ impl OidcDiscovery {
         self.with_fetcher(HttpFetch::with_client(client))
     }
 
-    /// Replaces the client that fetches. See [`Fetch`].
+    /// Replaces the [`Fetch`] implementation; by default that of the constructor.
     #[must_use]
     pub fn with_fetcher<F: Fetch>(self, fetch: F) -> Self {
         Self::with(self.issuer, self.fetcher.with(fetch))

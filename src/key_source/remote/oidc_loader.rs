@@ -84,7 +84,7 @@ impl OidcLoader {
         if let Some(known) = known {
             match self.look_again(known, by).await {
                 Err(fault) if fault.may_be_elsewhere() => {}
-                // They may have moved.
+                // The metadata may have moved.
                 Err(fault)
                     if fault.kind == FaultKind::Unreachable
                         && Instant::now() >= known.usable_until => {}

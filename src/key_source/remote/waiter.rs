@@ -26,7 +26,7 @@ pub(super) struct Waiter {
     /// The first fetch that starts after this waiter was created. The set of an older fetch may be
     /// older than the key.
     fetch: Option<Ended>,
-    /// Whether it has waited for a fetch that was already running.
+    /// Whether the waiter has waited for a fetch that was already running.
     has_waited: bool,
     /// The permit to wait for an unknown `kid`.
     permit: Option<OwnedSemaphorePermit>,
@@ -101,8 +101,8 @@ impl Waiter {
         }
     }
 
-    /// Looks up the key again. If it is not found, waits for a fetch or starts one. All in one
-    /// step.
+    /// Looks up the key again. If it is not found, waits for a fetch or starts one. This happens
+    /// under one lock.
     fn turn_of_look_up(&mut self, query: &KeyQuery<'_>) -> Turn {
         let now = Instant::now();
         let shared = Arc::clone(&self.shared);
