@@ -68,7 +68,7 @@ pub(super) fn read<C: Serialize + ?Sized>(claims: &C) -> Result<Map<String, Valu
     Ok(claims)
 }
 
-/// Whether there is an audience, and none is empty.
+/// Whether the list has at least one audience, and no audience is empty.
 pub(super) fn names_somebody(audience: &Audience) -> bool {
     audience.iter().next().is_some() && audience.iter().all(|one| !one.is_empty())
 }

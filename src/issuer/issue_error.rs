@@ -3,24 +3,25 @@ use std::error::Error;
 
 use crate::opaque_error::opaque_error;
 
-/// The kind of mistake that an [`IssueError`] reports.
+/// The cause of an [`IssueError`].
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IssueErrorKind {
-    /// Claims that do not form a token: not a JSON object, a claim that only the issuer sets, a
-    /// duplicate claim, a registered claim of the wrong type, or too many claims for a verifier.
+    /// The claims cannot be those of a token: not a JSON object, a claim that only the issuer sets,
+    /// a duplicate claim, a registered claim of the wrong type, or claims that make the token
+    /// longer than 16 KiB or are nested more than 64 levels deep.
     Claims,
-    /// No audience, neither from the issuer nor among the claims.
+    /// There is no audience, neither from the issuer nor among the claims, or it is empty.
     Audience,
-    /// A lifetime of less than a second, or of more than a hundred years.
+    /// The lifetime is less than a second, or more than a hundred years.
     Lifetime,
     /// The crypto backend could not sign, or had no random bytes.
     Signing,
 }
 
-/// Why no token was issued: a mistake of the server, not of a client.
+/// Why no token was issued. The cause is in the server, not in a request of a client.
 ///
-/// The text names claims and never contains their values.
+/// The error text names claims and never contains their values.
 ///
 /// # Example: no audience
 ///
@@ -39,7 +40,7 @@ pub struct IssueError {
 }
 
 impl IssueError {
-    /// The kind of mistake.
+    /// The cause of the error.
     pub fn kind(&self) -> IssueErrorKind {
         self.kind
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Removes the fraction. The error says why it is not a valid lifetime.
+/// Removes the fraction of a lifetime. The error says why the lifetime is not valid.
 pub(crate) fn whole_seconds(lifetime: Duration) -> Result<Duration, &'static str> {
     const HUNDRED_YEARS: u64 = 100 * 366 * 24 * 60 * 60;
 

@@ -1,4 +1,4 @@
-//! Issuing tokens: signing keys, and the claims of every token.
+//! Issuing tokens: signing keys, and the claims that the issuer sets.
 
 mod claims;
 pub(crate) mod compact;

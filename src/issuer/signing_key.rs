@@ -11,16 +11,16 @@ use crate::issuer::private_key::PrivateKeyDer;
 use crate::issuer::{crypto, private_key, public_jwk};
 use crate::key::VerificationKey;
 
-/// A key that signs tokens, with one algorithm.
+/// A key that signs tokens with one algorithm.
 ///
-/// The key is parsed and checked once, when it is loaded, with the same rules as a [`VerificationKey`]: RSA
-/// keys have 2048 to 8192 bits, secrets are at least as long as their hash. There is no default algorithm.
+/// The key is parsed and checked once, when it is loaded, with the same rules as a [`VerificationKey`]: RSA keys have
+/// 2048 to 8192 bits, secrets are at least as long as the hash of their algorithm. There is no default algorithm.
 /// Clones share the key. `Debug` shows only the algorithm and the key ID.
 ///
-/// Each key has a key ID. The key ID is in the header of the tokens and in the JWK (RFC 7515 section 4.1.4).
-/// By default it is 16 random bytes in base64url, new each time a key is loaded. A key that is used longer
-/// than the process runs needs a fixed one: see [`with_kid`](Self::with_kid). Otherwise a restart renames the
-/// key for the services that have loaded its public half.
+/// Each key has a key ID. The key ID is in the header of the tokens and in the JWK (RFC 7515 section 4.1.4). The
+/// default is 16 random bytes in base64url, which are new each time a key is loaded. Set a fixed key ID with
+/// [`with_kid`](Self::with_kid) for a key that is used after a restart. Otherwise the key has a new ID after the
+/// restart, and services that loaded its public half before do not find it.
 ///
 /// # Example: a new key, and its public half
 ///
@@ -59,8 +59,8 @@ impl SigningKey {
     /// Loads a secret that is shared with the verifying services, for HS256, HS384 or HS512 (RFC
     /// 7518 section 3.2). The bytes are used unchanged.
     ///
-    /// A service that can verify can also sign. Between services that do not trust each other, use
-    /// a key pair.
+    /// A service that can verify with the secret can also sign with it. Between services that do not trust each
+    /// other, use a key pair.
     ///
     /// # Errors
     ///
@@ -78,8 +78,8 @@ impl SigningKey {
     /// # Errors
     ///
     /// When the text does not hold exactly one PEM block (`EC PARAMETERS` blocks are ignored), when that block is not
-    /// such a private key (a public key, a certificate, an encrypted key), when the key is too weak, or when its type
-    /// does not match the algorithm.
+    /// a private key in one of these formats (such as a public key, a certificate or an encrypted key), when the key
+    /// is too weak, or when its type does not match the algorithm.
     ///
     /// # Example: a key from a file
     ///
@@ -113,7 +113,7 @@ impl SigningKey {
         Self::from_pair(algorithm, KeyPair::from_private_key(&key, algorithm)?)
     }
 
-    /// Generates a key pair for ES256 (RFC 7518 section 3.4), which exists only in this process.
+    /// Generates a new key pair for ES256 (RFC 7518 section 3.4), which exists only in this process.
     ///
     /// # Errors
     ///
@@ -122,7 +122,7 @@ impl SigningKey {
         Self::from_pair(Algorithm::ES256, KeyPair::generate_es256()?)
     }
 
-    /// Replaces the key ID; random by default.
+    /// Replaces the key ID (RFC 7515 section 4.1.4); 16 random bytes in base64url by default.
     #[must_use]
     pub fn with_kid(mut self, kid: impl Into<String>) -> Self {
         let inner = Arc::make_mut(&mut self.0);
@@ -132,24 +132,24 @@ impl SigningKey {
         self
     }
 
-    /// The key ID: `kid` of the tokens that the key signs, and of its JWK (RFC 7515 section 4.1.4).
+    /// The key ID: the `kid` of the tokens that the key signs, and of its JWK (RFC 7515 section 4.1.4).
     pub fn kid(&self) -> &str {
         &self.0.kid
     }
 
-    /// The algorithm that the key signs with: `alg` of its tokens (RFC 7515 section 4.1.1).
+    /// The algorithm that the key signs with: the `alg` of its tokens (RFC 7515 section 4.1.1).
     pub fn algorithm(&self) -> Algorithm {
         self.0.algorithm
     }
 
-    /// The key that verifies the tokens: the public half or the secret itself, bound to the same
-    /// algorithm and with the same key ID.
+    /// The key that verifies the signatures of this key: its public half, or the secret itself. The verification key
+    /// has the same algorithm and key ID.
     pub fn verification_key(&self) -> VerificationKey {
         self.0.verification_key.clone()
     }
 
-    /// The public half as a JWK (RFC 7517 section 4), with `kid`, `alg` and `use`; `None` for a
-    /// secret, which is never exported.
+    /// The public half of the key as a JWK (RFC 7517 section 4), with `kid`, `alg` and `use`; `None` for a secret,
+    /// which is never exported.
     ///
     /// # Example: of a key pair, and of a secret
     ///

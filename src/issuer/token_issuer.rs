@@ -15,21 +15,21 @@ use crate::issuer::{claims, compact, crypto};
 use crate::key::JwkSet;
 use crate::token::Limits;
 
-/// Issues signed tokens (RFC 7519) with the claims of a custom type, and the claims that every
-/// token needs.
+/// Issues signed tokens (RFC 7519). It takes the application's claims, and adds the claims that every token
+/// needs.
 ///
 /// | claim | value |
 /// |---|---|
 /// | `iss` | the issuer |
-/// | `aud` | [`with_audience`](Self::with_audience), unless the given claims have their own |
+/// | `aud` | from [`with_audience`](Self::with_audience), unless the given claims contain `aud` |
 /// | `iat` | now, in whole seconds |
 /// | `exp` | `iat` plus the lifetime: every token expires |
-/// | `jti` | 16 random bytes in base64url, unless the given claims have their own |
+/// | `jti` | 16 random bytes in base64url, unless the given claims contain `jti` |
 ///
-/// Only the issuer sets `iss`, `iat` and `exp`. Claims with one of them are refused, so that no
-/// value is dropped silently. Claims with a duplicate name, as `serde(flatten)` may write it, are
-/// refused too. An audience is required, from the issuer or the claims (RFC 8725 section 3.9). A
-/// claim of this table, `sub` or `nbf` that is `null` counts as absent.
+/// Only the issuer sets `iss`, `iat` and `exp`. Claims that contain one of them are refused, so that no value
+/// is dropped silently. Claims with a duplicate name, which `serde(flatten)` can cause, are refused too. An
+/// audience is required, from the issuer or the claims (RFC 8725 section 3.9). If a claim of this table, `sub`
+/// or `nbf` is `null`, it counts as absent.
 ///
 /// Clones are cheap.
 ///
@@ -155,11 +155,10 @@ impl TokenIssuer {
         Ok(self)
     }
 
-    /// Replaces the type of the tokens, `typ` of their header (RFC 7515 section 4.1.9); `JWT` by
-    /// default.
+    /// Replaces the type of the tokens, the `typ` of their header (RFC 7515 section 4.1.9); `JWT` by default.
     ///
-    /// With `at+jwt`, an access token (RFC 9068) cannot be mistaken for another kind of token.
-    /// Section 2.2 then requires `sub` and `client_id` among the claims.
+    /// With `at+jwt`, verifiers cannot take an access token for another kind of token (RFC 9068). Section 2.2
+    /// of that RFC then requires `sub` and `client_id` among the claims.
     ///
     /// # Errors
     ///
@@ -207,7 +206,7 @@ impl TokenIssuer {
         self
     }
 
-    /// Issues a token with the default lifetime.
+    /// Issues a token with the lifetime of this issuer: see [`with_lifetime`](Self::with_lifetime).
     ///
     /// # Errors
     ///
@@ -236,7 +235,7 @@ impl TokenIssuer {
         self.issue_for(claims, self.lifetime())
     }
 
-    /// Issues a token with this lifetime, in whole seconds.
+    /// Issues a token with another lifetime than that of this issuer, in whole seconds.
     ///
     /// # Errors
     ///
@@ -261,7 +260,7 @@ impl TokenIssuer {
         Ok(token)
     }
 
-    /// Adds the claims that every token needs.
+    /// Adds the claims that every token needs to the application's claims.
     fn complete(
         &self,
         claims: &mut Map<String, Value>,
@@ -292,19 +291,18 @@ impl TokenIssuer {
         Ok(())
     }
 
-    /// The name of the issuer: `iss` of its tokens (RFC 7519 section 4.1.1).
+    /// The name of the issuer: the `iss` of its tokens (RFC 7519 section 4.1.1).
     pub fn issuer(&self) -> &str {
         &self.0.issuer
     }
 
-    /// The default lifetime of tokens, in whole seconds.
+    /// The lifetime of the tokens of [`issue`](Self::issue), in whole seconds.
     pub fn lifetime(&self) -> Duration {
         self.0.lifetime
     }
 
-    /// The public keys as a JWK set (RFC 7517 section 5), to be served as
-    /// `application/jwk-set+json`. A secret is left out: an issuer with only a secret has an empty
-    /// set.
+    /// The public key as a JWK set (RFC 7517 section 5), to be served as `application/jwk-set+json`. A secret
+    /// is left out: an issuer that signs with a secret has an empty set.
     ///
     /// # Example: another service reads the set
     ///
@@ -320,7 +318,7 @@ impl TokenIssuer {
         json!({ "keys": keys }).to_string()
     }
 
-    /// The keys that verify the tokens of this issuer in the same process, including secrets.
+    /// The key that verifies the tokens of this issuer in the same process, also if it is a secret.
     pub fn verification_keys(&self) -> JwkSet {
         self.0.keys.clone()
     }
