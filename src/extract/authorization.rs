@@ -16,9 +16,9 @@ const MAX_VALUE: usize = 65 * 1024;
 /// have about thirty.
 const MAX_MARKS: usize = 256;
 
-/// The one token of a request, if its scheme is one of `schemes`.
+/// Returns the only token of a request, if its scheme is one of `schemes`; otherwise the reason of the refusal.
 ///
-/// - No credentials, or those of another scheme: the challenge has no error (RFC 6750 section 3.1).
+/// - No credentials, or credentials of another scheme: the challenge has no error (RFC 6750 section 3.1).
 /// - Two field lines, two credentials in one line, an empty value, or one that is not a `token68`: a malformed
 ///   request.
 /// - A value longer than [`MAX_VALUE`]: a token that is too long if the scheme is `Bearer`, else a malformed
@@ -58,7 +58,7 @@ pub(crate) fn extract(
     }
 }
 
-/// The rest of the value after the scheme, if this is `Bearer`.
+/// The rest of the value after the scheme, if the scheme is `Bearer`.
 fn after_bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.split_at_checked(SCHEME.len())?;
     let ends = !rest.first().is_some_and(|byte| is_token_char(*byte));

@@ -1,12 +1,14 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Where the verifier of a token notes its issuer, as configured. Clones share the note.
+/// The issuer of a token, which the verifier of the token records for observers, as configured.
+/// Clones share the value.
 #[derive(Clone, Default)]
 pub(crate) struct IssuerNote(Arc<Mutex<Option<Arc<str>>>>);
 
 impl IssuerNote {
-    /// A further call replaces the issuer: of several verifiers, the last one counts.
+    /// Records the issuer. A further call replaces it: if several verifiers verify a token, the
+    /// last one counts.
     pub(super) fn set(&self, issuer: Option<&Arc<str>>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = issuer.cloned();
     }

@@ -15,7 +15,7 @@ use crate::rejection::{Rejection, RejectionKind};
 /// The text is a non-empty `token68` (RFC 6750 section 2.1, RFC 9110 section 11.2). Clones share the header
 /// value. `Debug` does not show the token.
 ///
-/// # Example: a token for the test of a custom rule
+/// # Example: a token for the test of a custom verifier
 ///
 /// ```
 /// use tower_jwt_auth::{PresentedToken, TokenScheme};
@@ -28,12 +28,12 @@ use crate::rejection::{Rejection, RejectionKind};
 /// ```
 #[derive(Clone)]
 pub struct PresentedToken {
-    /// Visible ASCII within the range, which the constructors check.
+    /// The range contains visible ASCII only, which the constructors check.
     value: HeaderValue,
     range: Range<usize>,
     scheme: TokenScheme,
     source: TokenSource,
-    /// There where somebody observes.
+    /// `None` if the layer has no observer.
     note: Option<IssuerNote>,
 }
 
@@ -41,12 +41,12 @@ pub struct PresentedToken {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenScheme {
-    /// Any client that has the token can use it (RFC 6750).
+    /// `Bearer`: any client that has the token can use it (RFC 6750).
     Bearer,
 }
 
 impl TokenScheme {
-    /// The registered name: `Bearer`.
+    /// The registered name of the scheme: `Bearer`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Bearer => "Bearer",
@@ -78,8 +78,8 @@ impl PresentedToken {
         Self { value, range, scheme, source, note: None }
     }
 
-    /// Makes a bearer token without a request, as from an `Authorization: Bearer` header. Use it for tests,
-    /// and for calls of [`verify_token`](crate::VerifyToken::verify_token).
+    /// Creates a bearer token without a request, as if it came from an `Authorization: Bearer` header. Use this
+    /// function in tests, and for calls of [`verify_token`](crate::VerifyToken::verify_token).
     ///
     /// # Errors
     ///
@@ -94,8 +94,8 @@ impl PresentedToken {
         }
     }
 
-    /// The text of the token. It is a secret of the client: do not log it. To compare it with a secret, use
-    /// [`matches`](Self::matches), not `==`.
+    /// The text of the token. The text is a secret of the client: do not log it. To compare it with a secret,
+    /// use [`matches`](Self::matches), not `==`.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
@@ -112,8 +112,9 @@ impl PresentedToken {
 
     /// Whether the token equals this secret, in constant time.
     ///
-    /// The SHA-256 hashes of both are compared, so the time reveals at most the length of the secret, in steps
-    /// of 64 bytes. An empty secret matches no token. Use a random secret: this does not slow down guessing.
+    /// The SHA-256 hashes of token and secret are compared, so the time reveals at most the length of the
+    /// secret, in steps of 64 bytes. An empty secret matches no token. Use a random secret: the comparison does
+    /// not slow down an attacker who guesses.
     ///
     /// # Example: one API key
     ///
@@ -131,12 +132,12 @@ impl PresentedToken {
         constant_time::are_equal(self.as_bytes(), secret.as_ref())
     }
 
-    /// The verifier of the token notes the issuer here.
+    /// Sets where the verifier of the token records the issuer.
     pub(crate) fn take_note(&mut self, note: IssuerNote) {
         self.note = Some(note);
     }
 
-    /// Notes the issuer, as configured, whose verifier has taken the token, for observers.
+    /// Records the issuer whose verifier verifies the token, as configured, for observers.
     pub(crate) fn note_issuer<'i>(&self, issuer: impl FnOnce() -> Option<&'i Arc<str>>) {
         if let Some(note) = &self.note {
             note.set(issuer());
