@@ -75,7 +75,7 @@ impl<const N: usize> Buffer<N> {
     }
 }
 
-/// A parsed token: three segments of strict base64url, and a strict JOSE header. Nothing in it is
+/// A parsed token: three segments of strict base64url, and a strict JOSE header. Its content is not
 /// trusted yet.
 pub(crate) struct CompactJws<'a> {
     pub(crate) header: JoseHeader<'a>,
@@ -106,7 +106,7 @@ impl<'a> CompactJws<'a> {
     }
 }
 
-/// The three segments of a token, decoded. Its header has not been read.
+/// The three segments of a token, decoded. The header is not parsed yet.
 pub(crate) struct Segments<'a> {
     pub(crate) header: &'a [u8],
     message: &'a [u8],

@@ -12,9 +12,10 @@ use crate::rejection::RejectionKind;
 use crate::strict_json;
 use crate::strict_json::{DUPLICATE_NAME, NameSeed, NameSet};
 
-/// The JOSE header of a verified token: the parameters that were used (RFC 7515 section 4.1).
+/// The JOSE header of a verified token: the parameters `alg`, `kid` and `typ` (RFC 7515 section
+/// 4.1).
 ///
-/// # Example: which key signed it
+/// # Example: which key signed a token
 ///
 /// ```
 /// # #[cfg(feature = "test-util")] {
@@ -61,12 +62,12 @@ impl TokenHeader {
         self.algorithm
     }
 
-    /// `kid`: the key ID in the token (RFC 7515 section 4.1.4).
+    /// `kid`: the key ID in the token (RFC 7515 section 4.1.4); `None` if absent.
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
-    /// `typ`: the media type in the token (RFC 7515 section 4.1.9).
+    /// `typ`: the media type in the token (RFC 7515 section 4.1.9); `None` if absent.
     pub fn typ(&self) -> Option<&str> {
         self.typ.as_deref()
     }
@@ -100,7 +101,7 @@ pub(crate) struct JoseHeader<'a> {
 }
 
 impl<'a> JoseHeader<'a> {
-    /// What the header says about the key.
+    /// The parameters of the header that select the key.
     pub(crate) fn key_hint(&self) -> KeyHint<'_> {
         KeyHint {
             algorithm: self.algorithm,
