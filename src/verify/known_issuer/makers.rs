@@ -69,7 +69,7 @@ impl KnownIssuer {
     /// the client ID of the API.
     ///
     /// The issuer is `https://login.microsoftonline.com/TENANT/v2.0`. The *API* determines the version, with
-    /// `requestedAccessTokenVersion` in its manifest: 2 here; for 1 or null use
+    /// `requestedAccessTokenVersion` in its manifest. Use this constructor for 2. For 1 or null, use
     /// [`entra_id_v1`](Self::entra_id_v1). The version of the endpoint that the client uses does not matter.
     /// For several tenants, see [`IssuerTemplate`](crate::IssuerTemplate) (Microsoft, *Access token claims
     /// reference*).
@@ -113,9 +113,9 @@ impl KnownIssuer {
     /// Amazon Cognito: accepts the access tokens of one user pool. `user_pool` is the ID of the pool, such as
     /// `eu-west-1_AbCdEfGhI`, `clients` are the IDs of its app clients.
     ///
-    /// The issuer is `https://cognito-idp.REGION.amazonaws.com/POOL`, with the region from the ID of the
-    /// pool. Access tokens of Cognito have no `aud`. `token_use` and `client_id` are compared in its place:
-    /// see [`ExpectedAudience::cognito_clients`] (Amazon, *Understanding the access token*).
+    /// The issuer is `https://cognito-idp.REGION.amazonaws.com/POOL`, with the region from the ID of the pool.
+    /// Access tokens of Cognito have no `aud`. `token_use` and `client_id` are compared in place of `aud`: see
+    /// [`ExpectedAudience::cognito_clients`] (Amazon, *Understanding the access token*).
     ///
     /// # Errors
     ///
@@ -141,8 +141,8 @@ impl KnownIssuer {
     /// Google: accepts **ID tokens**. `clients` is one client ID or several.
     ///
     /// Access tokens of Google are opaque, so users and service accounts send ID tokens to an API. Only this
-    /// constructor accepts every form of ID token ([`dex`](Self::dex) accepts those with `at_hash`). Like the others,
-    /// it refuses event and logout tokens. `iss` is
+    /// constructor accepts every form of ID token ([`dex`](Self::dex) accepts ID tokens with `at_hash`). Like
+    /// the other constructors, it refuses event and logout tokens. The expected `iss` is
     /// `https://accounts.google.com` or `accounts.google.com` (Google, *OpenID Connect*).
     ///
     /// Every service account of Google can get an ID token for any audience, so **the audience does not keep
@@ -169,8 +169,8 @@ impl KnownIssuer {
     ///
     /// # Errors
     ///
-    /// When the domain is not a bare domain in lower case, or is that of the Admin Console; when the server's
-    /// ID has other characters than letters, digits, `-`, `_` and `.`; when the audience is empty.
+    /// When the domain is not a bare domain in lower case, or is the domain of the Admin Console; when the
+    /// server's ID has other characters than letters, digits, `-`, `_` and `.`; when the audience is empty.
     pub fn okta(
         domain: &str,
         authorization_server: &str,
@@ -198,8 +198,8 @@ impl KnownIssuer {
     ///
     /// # Errors
     ///
-    /// When the project does not have 6 to 30 lower-case letters, digits and `-`. So its *name* and its
-    /// *number* are errors.
+    /// When the project does not have 6 to 30 lower-case letters, digits and `-`. So the *name* and the
+    /// *number* of a project are errors.
     pub fn firebase(project: &str) -> Result<Self, ConfigError> {
         crate::verify::known_issuer::names::check_project(project)?;
         let issuer = format!("https://securetoken.google.com/{project}");
@@ -208,12 +208,12 @@ impl KnownIssuer {
         Ok(firebase)
     }
 
-    /// Dex: accepts its access tokens. `issuer` is the `issuer` of Dex's configuration, with its path;
-    /// `clients` is one client ID or several.
+    /// Dex: accepts the access tokens of a Dex server. `issuer` is the `issuer` of Dex's configuration, with
+    /// its path; `clients` is one client ID or several.
     ///
     /// Access tokens of Dex have the form of ID tokens with an `at_hash`, so this claim is allowed: see
     /// [`allow_at_hash`](crate::JwtVerifier::allow_at_hash). The audience is the client that the token was
-    /// made for. An ID token of the same client is accepted too, since it does not differ from an access
+    /// issued to. An ID token of the same client is accepted too, since it does not differ from an access
     /// token.
     ///
     /// # Errors

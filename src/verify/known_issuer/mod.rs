@@ -1,4 +1,4 @@
-//! Well-known issuers: their names and their peculiarities.
+//! Well-known issuers: the spelling of their names, and the special rules for their tokens.
 
 mod makers;
 mod names;
@@ -17,8 +17,8 @@ use crate::key_source::{
 };
 use crate::verify::jwt::{ExpectedAudience, ExpectedIssuer, JwtVerifier, Rules};
 
-/// A well-known issuer: Auth0, Keycloak, Entra ID, Cognito, Google, Okta, Firebase, Dex, or a Kubernetes
-/// cluster.
+/// Builds the verifier for a well-known issuer: Auth0, Keycloak, Entra ID, Cognito, Google, Okta, Firebase,
+/// Dex, or a Kubernetes cluster.
 ///
 /// Each constructor takes the parameters of the provider (a domain, a tenant, a pool), refuses common
 /// mistakes, and makes the issuer's name in the spelling of its tokens. All rules of [`JwtVerifier`] apply,
@@ -29,7 +29,7 @@ use crate::verify::jwt::{ExpectedAudience, ExpectedIssuer, JwtVerifier, Rules};
 /// |---|---|---|
 /// | keys | from the issuer's metadata: [`OidcDiscovery`] | [`with_jwks_url`](Self::with_jwks_url), [`with_fetch_base`](Self::with_fetch_base) |
 /// | plain http | only to loopback addresses | [`dangerous_allow_http_hosts`](Self::dangerous_allow_http_hosts) |
-/// | HTTP client | that of feature `reqwest-0_13` | [`with_client`](Self::with_client), or [`verifier_with`](Self::verifier_with) |
+/// | HTTP client | the client of feature `reqwest-0_13` | [`with_client`](Self::with_client), or [`verifier_with`](Self::verifier_with) |
 ///
 /// # Example: Auth0
 ///
@@ -91,7 +91,8 @@ impl KnownIssuer {
 
     /// Fetches the keys from this URL; by default from the URL that the issuer's metadata name.
     ///
-    /// Use it for an issuer that has another address inside of a network. The expected `iss` does not change.
+    /// Use this setting for an issuer that has another address inside of a network. The expected `iss` does not
+    /// change.
     ///
     /// # Errors
     ///
@@ -128,8 +129,8 @@ impl KnownIssuer {
         Ok(Self { keys: Keys::ByMetadata(keys.with_base(base)?), ..self })
     }
 
-    /// Allows plain http to the listed hosts; by default only to loopback addresses. **Anyone who can answer
-    /// for a listed host, or change what it sends, can sign any token**: see
+    /// Allows plain http to the listed hosts; by default only to loopback addresses. **Anyone who can respond
+    /// in place of a listed host, or change its responses, can sign any token**: see
     /// [`OidcDiscovery::dangerous_allow_http_hosts_with`].
     ///
     /// Call this method before [`with_fetch_base`](Self::with_fetch_base) and
@@ -148,23 +149,23 @@ impl KnownIssuer {
         Ok(Self { keys: Keys::ByMetadata(keys), http_hosts, ..self })
     }
 
-    /// Replaces the HTTP client, for example with one that uses a proxy; by default the crate's. See
+    /// Replaces the HTTP client, for example with one that uses a proxy; the crate's client by default. See
     /// [`JwksUrl::with_client`].
     #[cfg(feature = "reqwest-0_13")]
     pub fn with_client(self, client: Client) -> Self {
         Self { fetch: HttpFetch::with_client(client), ..self }
     }
 
-    /// The verifier of the issuer's tokens. Nothing is fetched yet: see [`JwtVerifier::discover`].
+    /// Builds the verifier of the issuer's tokens. Nothing is fetched yet: see [`JwtVerifier::discover`].
     #[cfg(feature = "reqwest-0_13")]
     pub fn verifier(mut self) -> JwtVerifier {
         let fetch = std::mem::take(&mut self.fetch);
         self.verifier_with(fetch)
     }
 
-    /// The verifier of the issuer's tokens, with a custom HTTP client: `fetch` fetches the metadata and the
-    /// keys. See [`Fetch`]. This method does not need the feature `reqwest-0_13`, and does not use the client
-    /// of [`with_client`](Self::with_client).
+    /// Builds the verifier of the issuer's tokens with a custom HTTP client: `fetch` fetches the metadata and
+    /// the keys. See [`Fetch`]. This method does not need the feature `reqwest-0_13`, and ignores a client that
+    /// was set with [`with_client`](Self::with_client).
     ///
     /// # Example: a provider in a test, without a network
     ///
