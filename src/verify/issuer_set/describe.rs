@@ -1,4 +1,4 @@
-//! What a set accepts, for the line at the start.
+//! What a set accepts, for the log line at start-up.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::verify::issuer_set::entry::Issuer;
 use crate::verify::issuer_set::{IssuerSet, IssuerTemplate};
 
 impl<C> IssuerSet<C> {
-    /// The issuers and templates that were added, as of now. Those that a template made are not listed: a
+    /// The issuers and templates that were added until now. Issuers that a template added are not listed: a
     /// client may have named them.
     pub(super) fn summary(&self) -> Summary {
         // Copied first: sources of keys are the application's.
@@ -16,7 +16,7 @@ impl<C> IssuerSet<C> {
         let mut summary = Summary::empty();
         for (_, issuer) in known {
             let is_listed = listed.iter().any(|one| Arc::ptr_eq(one, &issuer));
-            // One that expects several names is there under each of them.
+            // An issuer with several names occurs under each of them.
             if issuer.template().is_none() && !is_listed {
                 summary = summary.and(issuer.verifier.summary());
                 listed.push(issuer);

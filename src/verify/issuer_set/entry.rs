@@ -7,11 +7,11 @@ use crate::verify::jwt::JwtVerifier;
 /// An issuer of a set, under one name or several.
 pub(super) struct Issuer<C> {
     pub(super) verifier: JwtVerifier<C>,
-    /// The template that made it for a token; `None` if the application added it.
+    /// The template that added the issuer for a token; `None` if the application added it.
     template: Option<IssuerTemplate<C>>,
-    /// The number of its last verified token within the set; 0 if it has none.
+    /// The number of the issuer's last verified token within the set; 0 if it has none.
     last_verified: AtomicU64,
-    /// Whether a waiting request has seen that its keys were loaded.
+    /// Whether a waiting request has seen that the issuer's keys were loaded.
     has_keys: AtomicBool,
 }
 
@@ -25,12 +25,13 @@ impl<C> Issuer<C> {
         }
     }
 
-    /// Empty if its verifier accepts any issuer.
+    /// The expected names; empty if the verifier accepts any issuer.
     pub(super) fn names(&self) -> &[String] {
         self.verifier.issuer_names().unwrap_or_default()
     }
 
-    /// The names that its verifier expects, or the text of the template that made it: no text of a token.
+    /// The names that the verifier expects, or the text of the template that added the issuer: never text of a
+    /// token.
     pub(super) fn configured_name(&self) -> Option<&Arc<str>> {
         match &self.template {
             Some(template) => Some(template.text()),
@@ -42,7 +43,7 @@ impl<C> Issuer<C> {
         self.template.as_ref()
     }
 
-    /// Whether a predicate allowed it: then an untrusted client may have made up its name.
+    /// Whether a predicate allowed the issuer: then an untrusted client may have invented its name.
     pub(super) fn is_open(&self) -> bool {
         self.template().is_some_and(IssuerTemplate::is_open)
     }
@@ -52,7 +53,8 @@ impl<C> Issuer<C> {
         self.template().is_none_or(|template| template.allows(name))
     }
 
-    /// The number of its last verified token; 0 if it has none. `None` for an issuer that no predicate allowed.
+    /// The number of the issuer's last verified token; 0 if it has none; `None` if no predicate allowed the
+    /// issuer.
     pub(super) fn last_verified(&self) -> Option<u64> {
         self.is_open().then(|| self.last_verified.load(Ordering::Relaxed))
     }
@@ -61,7 +63,7 @@ impl<C> Issuer<C> {
         self.last_verified.store(number, Ordering::Relaxed);
     }
 
-    /// Records whether its keys were loaded. Calls the source of keys, which may be a custom one.
+    /// Records whether the issuer's keys were loaded. Calls the source of keys, which may be a custom one.
     pub(super) fn note_keys(&self) {
         if self.is_open() && !self.has_keys() && self.verifier.keys.generation().is_some() {
             self.has_keys.store(true, Ordering::Relaxed);

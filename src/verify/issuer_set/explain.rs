@@ -7,15 +7,16 @@ use crate::verify::explanation::{ExplainedStep, Explanation, StepOutcome, quoted
 use crate::verify::issuer_set::{IssuerSet, issuer_hint};
 use crate::verify::jwt::{Stage, unread};
 
-/// The choice of the issuer, which comes after the header.
+/// The step in which the issuer is chosen. It comes after the header.
 const CHOICE: &str = "issuer of the set";
 
 impl<C: DeserializeOwned> IssuerSet<C> {
-    /// Verifies a token and lists each step of it, the choice of its issuer among them; see
-    /// [`JwtVerifier::explain`](crate::JwtVerifier::explain), also for who may see it.
+    /// Verifies a token and lists each step of the verification, including the choice of the
+    /// issuer. **For a developer at a terminal**: do not send the result to a client, and do not
+    /// log it. See [`JwtVerifier::explain`](crate::JwtVerifier::explain).
     pub async fn explain(&self, token: &str) -> Explanation {
         let choice = |outcome| {
-            let expected = "one that the set holds, or that a template allows".to_owned();
+            let expected = "one that is in the set, or that a template allows".to_owned();
             ExplainedStep::new(CHOICE, outcome, expected, named_issuer(token.as_bytes()))
         };
         let (explanation, outcome) = match self.begin(Input::Text(token), |_| {}) {
@@ -30,7 +31,7 @@ impl<C: DeserializeOwned> IssuerSet<C> {
     }
 }
 
-/// The `iss` of the token, which nobody has verified.
+/// The `iss` of the token, which is not verified.
 fn named_issuer(token: &[u8]) -> Option<String> {
     if !Limits::LARGEST.allow(token) {
         return None;
@@ -40,7 +41,7 @@ fn named_issuer(token: &[u8]) -> Option<String> {
     issuer_hint(payload).ok().map(|issuer| quoted(&issuer))
 }
 
-/// The stage that failed before an issuer was chosen; `None` when it is the choice.
+/// The stage that failed before an issuer was chosen; `None` if the choice itself failed.
 fn unchosen(token: &[u8], kind: RejectionKind) -> Option<Stage> {
     match CompactJws::parse(token, Limits::LARGEST, &mut Scratch::new()) {
         Ok(_) if kind != RejectionKind::TokenTooLong => None,

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// Limits the first fetches that unverified tokens cause: 64 in a row, and one more each second. A fetch is
 /// given back when a token of its issuer is verified.
 pub(super) struct FirstFetches {
-    /// The time at which all of them are available again.
+    /// The time at which all fetches are available again.
     full_at: Instant,
 }
 

@@ -76,7 +76,7 @@ struct Shared<C> {
 impl<C> IssuerSet<C> {
     const CAPACITY: usize = 100;
 
-    /// A set without issuers, which refuses every token.
+    /// Creates a set without issuers, which refuses every token.
     pub fn new() -> Self {
         let registry = RwLock::new(Registry::new(Self::CAPACITY));
         Self(Arc::new(Shared { registry, verified: AtomicU64::new(0) }))
@@ -88,15 +88,16 @@ impl<C> IssuerSet<C> {
     /// | issuer | uses capacity | is evicted |
     /// |---|---|---|
     /// | [added](Self::add), or [named by a template](IssuerTemplate::allow_tenants) | no | never |
-    /// | allowed by a predicate, seen with a verified token | yes | the least recently verified one, for another issuer with its first verified token |
-    /// | allowed by a predicate, not yet seen with one | no: 16 more slots | the oldest one whose first keys no request waits for |
+    /// | allowed by a predicate, seen with a verified token | yes | when another issuer is seen with its first verified token and the capacity is used up: the issuer whose last verified token is the oldest |
+    /// | allowed by a predicate, not yet seen with a verified token | no: there are 16 more slots | when another such issuer needs a slot: the oldest issuer whose first keys no request waits for |
     ///
-    /// So only a verified token can evict an issuer that had one. The next token of an evicted issuer makes
-    /// it again, and fetches its keys again: choose a capacity of at least the number of tenants in use.
+    /// So only a verified token can evict an issuer that was seen with a verified token. The next token of an
+    /// evicted issuer adds the issuer and fetches its keys again: choose a capacity of at least the number of
+    /// tenants in use.
     ///
-    /// A token of one more issuer gets 503 with `Retry-After: 1`, without a fetch, while requests wait for
-    /// the first keys of 16 issuers, or after 64 issuers were made without a verified token. One more can
-    /// then be made each second.
+    /// While requests wait for the first keys of 16 issuers, a token of one more issuer gets 503 with
+    /// `Retry-After: 1`, without a fetch. The same happens after 64 issuers were added without a verified
+    /// token; from then on, one more issuer can be added each second.
     ///
     /// # Errors
     ///
@@ -111,12 +112,12 @@ impl<C> IssuerSet<C> {
         Ok(self)
     }
 
-    /// Adds an issuer, under every name that its verifier expects. The issuer replaces those with the same
-    /// names that a template made.
+    /// Adds an issuer, under every name that its verifier expects. Issuers that a template added under one of
+    /// these names are replaced.
     ///
     /// # Errors
     ///
-    /// When the verifier accepts any issuer, or when an issuer with one of its names was added before.
+    /// When the verifier accepts any issuer, or when an issuer with one of the expected names was added before.
     pub fn add(&self, verifier: JwtVerifier<C>) -> Result<(), ConfigError> {
         let issuer = Arc::new(Issuer::new(verifier, None));
         if issuer.names().is_empty() {
@@ -128,10 +129,10 @@ impl<C> IssuerSet<C> {
         removed.map(drop)
     }
 
-    /// Removes the issuer with this name, which may be any of its names; `false` if it is not in the set.
-    /// From then on its tokens are refused, unless a template allows the issuer: then its next token adds it
-    /// again. Requests that already wait for its keys are still completed; after the last of them the set holds
-    /// the keys no longer.
+    /// Removes the issuer with this name, which may be any of its names; `false` if the issuer is not in the
+    /// set. From then on its tokens are refused, unless a template allows the issuer: then its next token adds
+    /// it again. Requests that already wait for the issuer's keys are still completed; after the last of them
+    /// the keys are dropped.
     pub fn remove(&self, issuer: &str) -> bool {
         let removed = self.write().remove(issuer);
         removed.is_some()
@@ -142,19 +143,19 @@ impl<C> IssuerSet<C> {
         self.write().add_template(template);
     }
 
-    /// Removes the templates with this text, as given to [`IssuerTemplate::new`], and the issuers that they
-    /// made; `false` if there is no such template. From then on tokens of those issuers are refused, unless
-    /// another template allows them.
+    /// Removes the templates with this text, as given to [`IssuerTemplate::new`], and the issuers that these
+    /// templates added; `false` if there is no such template. From then on tokens of those issuers are refused,
+    /// unless another template allows them.
     pub fn remove_template(&self, template: &str) -> bool {
         let (templates, _issuers) = self.write().remove_template(template);
         !templates.is_empty()
     }
 
-    /// The issuers of the set with the state of their keys, sorted by name, for a readiness probe. The call
+    /// The issuers of the set with the status of their keys, sorted by name, for a readiness probe. The call
     /// starts to fetch keys that were not fetched yet.
     ///
     /// An issuer that a predicate allows is listed after its first verified token, as long as the predicate
-    /// allows it. So an untrusted client cannot make a probe fail by a made-up issuer.
+    /// allows it. So an untrusted client cannot make a probe fail with an invented issuer.
     pub fn key_status(&self) -> Vec<IssuerKeyStatus> {
         let known = self.read().known();
         let mut all = Vec::with_capacity(known.len());
@@ -167,8 +168,8 @@ impl<C> IssuerSet<C> {
         all
     }
 
-    /// The issuer of that name. Code of the application (predicates, the closures of templates, sources of
-    /// keys) is called and dropped without the lock.
+    /// Returns the issuer with this name. Code of the application (predicates, the closures of templates,
+    /// sources of keys) is called and dropped without the lock.
     fn issuer(&self, name: &str) -> Result<Arc<Issuer<C>>, Rejection> {
         let found = self.read().find(name);
         let templates = match found {
@@ -219,8 +220,8 @@ impl<C: DeserializeOwned> IssuerSet<C> {
     ///
     /// # Errors
     ///
-    /// When [`JwtVerifier::verify`] refuses the token; and with [`RejectionKind::WrongIssuer`] when the
-    /// token's issuer is not in the set.
+    /// When the token's issuer is not in the set ([`RejectionKind::WrongIssuer`]), and when
+    /// [`JwtVerifier::verify`] of that issuer's verifier refuses the token.
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
         let token = Input::Text(token);
         match self.begin(token, |_| {})? {
@@ -229,8 +230,8 @@ impl<C: DeserializeOwned> IssuerSet<C> {
         }
     }
 
-    /// Parses the token once, to select the issuer and for its verifier. `note` is called with the issuer as
-    /// soon as it is selected.
+    /// Parses the token once: to select the issuer, and for the issuer's verifier. `note` is called with the
+    /// issuer as soon as it is selected.
     fn begin(
         &self,
         input: Input<'_>,
@@ -333,7 +334,7 @@ impl<C> fmt::Debug for IssuerSet<C> {
 }
 
 impl<C> JwtVerifier<C> {
-    /// The names that it expects; `None` if it accepts any issuer.
+    /// The issuer names that the verifier expects; `None` if it accepts any issuer.
     fn issuer_names(&self) -> Option<&[String]> {
         match self.rules.issuer() {
             Expected::Any => None,

@@ -26,7 +26,7 @@ pub(super) struct Registry<C> {
     max_added_length: usize,
 }
 
-/// Issuers that were removed, to be dropped without the lock.
+/// Issuers that were removed. The caller drops them without the lock.
 pub(super) type Removed<C> = Vec<Arc<Issuer<C>>>;
 
 impl<C> Registry<C> {
@@ -57,7 +57,7 @@ impl<C> Registry<C> {
         self.shrink_to(capacity)
     }
 
-    /// Adds an issuer of the application. It replaces issuers with the same names that templates made.
+    /// Adds an issuer of the application. Issuers that templates added under the same names are replaced.
     pub(super) fn add(&mut self, issuer: &Arc<Issuer<C>>) -> Result<Removed<C>, ConfigError> {
         let is_added =
             |name: &String| self.by_name.get(&**name).is_some_and(|held| held.template().is_none());
@@ -97,7 +97,7 @@ impl<C> Registry<C> {
         }
     }
 
-    /// Removes the templates with this text and the issuers that they made.
+    /// Removes the templates with this text and the issuers that they added.
     pub(super) fn remove_template(&mut self, text: &str) -> (Vec<IssuerTemplate<C>>, Removed<C>) {
         let is_of_it = |template: &IssuerTemplate<C>| **template.text() == *text;
         let templates = self.templates.extract_if(.., |template| is_of_it(template)).collect();
@@ -110,7 +110,8 @@ impl<C> Registry<C> {
         (templates, issuers)
     }
 
-    /// The issuer of that name; else the templates that match it. Their predicates were not called yet.
+    /// Returns the issuer with this name; otherwise the templates that match the name. Their predicates were
+    /// not called yet.
     pub(super) fn find(&self, name: &str) -> Result<Arc<Issuer<C>>, Vec<IssuerTemplate<C>>> {
         let fits = |template: &&IssuerTemplate<C>| template.tenant(name).is_some();
         self.get(name).ok_or_else(|| self.templates.iter().filter(fits).cloned().collect())
@@ -125,8 +126,8 @@ impl<C> Registry<C> {
     ///
     /// # Errors
     ///
-    /// When all slots are in use and a request waits for the first keys of each, or when too many issuers
-    /// were made.
+    /// When all slots are in use and a request waits for the first keys of each, or when too many issuers were
+    /// added without a verified token.
     pub(super) fn has_slot(&self) -> Result<(), Rejection> {
         let is_full = self.unverified.len() >= Self::MAX_UNVERIFIED;
         if is_full && self.oldest_unused().is_none() || !self.first_fetches.is_one_left() {
@@ -144,7 +145,7 @@ impl<C> Registry<C> {
         self.unverified.iter().position(is_unused)
     }
 
-    /// Stores an issuer that a template made for a token. Returns the stored issuer (another one if another
+    /// Stores an issuer that a template added for a token. Returns the stored issuer (another one if another
     /// request was faster) and the one that was evicted for it.
     #[allow(clippy::type_complexity, reason = "the stored issuer and the evicted one")]
     pub(super) fn hold(

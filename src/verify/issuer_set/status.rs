@@ -1,6 +1,7 @@
 use crate::key_source::KeyStatus;
 
-/// The keys of one issuer of an [`IssuerSet`](crate::IssuerSet), at one moment.
+/// The status of the keys of one issuer in an [`IssuerSet`](crate::IssuerSet), at one moment.
+/// [`IssuerSet::key_status`](crate::IssuerSet::key_status) returns it.
 #[derive(Clone, Debug)]
 pub struct IssuerKeyStatus {
     issuer: String,
@@ -17,7 +18,7 @@ impl IssuerKeyStatus {
         &self.issuer
     }
 
-    /// The state of its keys.
+    /// The status of the issuer's keys.
     pub fn status(&self) -> &KeyStatus {
         &self.status
     }

@@ -11,7 +11,7 @@ use crate::token::Limits;
 use crate::verify::issuer_set::unusable;
 use crate::verify::jwt::JwtVerifier;
 
-/// Issuers that differ only in their tenant, such as those of Entra ID:
+/// A pattern for issuers that differ only in their tenant, such as those of Entra ID:
 /// `https://login.microsoftonline.com/{tenantid}/v2.0`.
 ///
 /// By default no tenant is allowed: name them ([`allow_tenants`](Self::allow_tenants)) or give a predicate
@@ -48,13 +48,13 @@ pub struct IssuerTemplate<C = RegisteredClaims> {
     after: Arc<str>,
     allowed: Allowed,
     make: Arc<Make<C>>,
-    /// The greatest length of a token that its verifiers allow; 0 before the first verifier.
+    /// The maximum length of a token that the verifiers of this template allow; 0 before the first verifier.
     max_token_length: Arc<AtomicUsize>,
 }
 
 type Make<C> = dyn Fn(&TemplateMatch<'_>) -> Result<JwtVerifier<C>, ConfigError> + Send + Sync;
 
-/// An issuer that matches an [`IssuerTemplate`], for the closures of the template.
+/// An issuer that matches an [`IssuerTemplate`]: the argument of the template's closures.
 #[derive(Clone, Copy, Debug)]
 pub struct TemplateMatch<'a> {
     issuer: &'a str,
@@ -80,10 +80,10 @@ enum Allowed {
 }
 
 impl<C> IssuerTemplate<C> {
-    /// A template with one placeholder, `{…}`, for the tenant, and a closure that makes the verifier of an
-    /// issuer.
+    /// Creates a template from a text with one placeholder for the tenant, such as `{tenant}`, and a closure
+    /// that makes the verifier of an issuer.
     ///
-    /// The verifier must expect exactly the issuer of the [`TemplateMatch`], else the issuer's tokens get
+    /// The verifier must expect exactly the issuer of the [`TemplateMatch`], otherwise the issuer's tokens get
     /// 503. The closure must not block.
     ///
     /// # Errors
@@ -129,9 +129,9 @@ impl<C> IssuerTemplate<C> {
 
     /// Allows exactly these tenants; none by default. Replaces an earlier list or predicate.
     ///
-    /// The set keeps their issuers from the first token on. These issuers are never evicted, and do not use
-    /// [capacity](crate::IssuerSet::with_capacity). [`key_status`](crate::IssuerSet::key_status) lists them,
-    /// and failed fetches of their keys are logged as for any other issuer.
+    /// The set keeps the issuers of these tenants from their first token on. These issuers are never evicted,
+    /// and do not use [capacity](crate::IssuerSet::with_capacity). [`key_status`](crate::IssuerSet::key_status)
+    /// lists them, and failed fetches of their keys are logged as for any other issuer.
     #[must_use]
     pub fn allow_tenants<I>(mut self, tenants: I) -> Self
     where
@@ -147,17 +147,17 @@ impl<C> IssuerTemplate<C> {
     /// or predicate.
     ///
     /// The predicate is called for each token whose issuer matches the template. It must not block. An
-    /// untrusted client may have made up the tenant. When the predicate returns `false`, the token is refused
+    /// untrusted client may have invented the tenant. When the predicate returns `false`, the token is refused
     /// as [`WrongIssuer`](crate::RejectionKind::WrongIssuer), and the issuer and its keys are removed.
     ///
-    /// Allow only tenants that the application knows. If the predicate allows any tenant, an untrusted client
-    /// that makes up tenants is limited to this:
+    /// Allow only tenants that the application knows. If the predicate allows any tenant, these limits apply to
+    /// an untrusted client that invents tenants:
     ///
     /// | resource | limit |
     /// |---|---|
-    /// | fetches | first keys of 16 issuers at a time, of 64 in a row, and of one more each second |
+    /// | fetches | the first keys of 16 issuers at the same time; of 64 issuers in a row, and then of one more each second |
     /// | memory | 16 issuers more than the [capacity](crate::IssuerSet::with_capacity) |
-    /// | other tenants | one not yet seen with a verified token gets 503 while a limit of fetches is reached; all others are not affected |
+    /// | other tenants | a tenant that was not yet seen with a verified token gets 503 while a limit on fetches is reached; all others are not affected |
     /// | log | only `debug` events before the keys of an issuer were loaded |
     ///
     /// # Example: tenants from a list that changes
@@ -195,7 +195,7 @@ impl<C> IssuerTemplate<C> {
         &self.text
     }
 
-    /// For the line at the start. Its verifiers are made later, by the application.
+    /// The summary for the log line at start-up. The application makes the verifiers later.
     pub(super) fn summary(&self) -> Summary {
         let tenants = match &self.allowed {
             Allowed::Named(tenants) => format!("{} tenants by name", tenants.len()),
@@ -204,7 +204,7 @@ impl<C> IssuerTemplate<C> {
         Summary::new(format!("issuer {} ({tenants})", self.text))
     }
 
-    /// Whether a predicate decides: then an untrusted client may have made up the tenant.
+    /// Whether a predicate decides: then an untrusted client may have invented the tenant.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.allowed, Allowed::If(_))
     }
@@ -236,7 +236,7 @@ impl<C> IssuerTemplate<C> {
         }
     }
 
-    /// The greatest length of a token that one of its verifiers may allow.
+    /// The maximum length of a token that one of the template's verifiers may allow.
     pub(super) fn max_token_length(&self) -> usize {
         match self.max_token_length.load(Ordering::Relaxed) {
             0 => Limits::LARGEST.token,
