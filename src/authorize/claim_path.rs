@@ -6,19 +6,21 @@ use serde_json::{Number, Value};
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::json_member::{Unreadable, count_members, elements, member, text};
 
-/// Where a claim is: its name, or the names that lead to it from outside to inside.
+/// The place of a claim in a token: the name of the claim, or the names of the objects around it, from the
+/// outermost, and then its name.
 ///
-/// | from | the path |
+/// | created from | the path |
 /// |---|---|
-/// | a text, such as `"realm_access.roles"` | its parts between the dots |
-/// | an array, such as `["https://acme.example/roles"]` or `["kubernetes.io", "namespace"]` | these names, dots and all |
+/// | a string, such as `"realm_access.roles"` | the parts of the string between its dots |
+/// | an array, such as `["https://acme.example/roles"]` or `["kubernetes.io", "namespace"]` | the strings of the array, unchanged; they may contain dots |
 ///
-/// A text with a dot and with `/` or `:` is an error where it is used, since it looks like a single name: give
-/// an array.
+/// A string that contains a dot, and also `/` or `:`, looks like a single name with dots in it.
+/// [`Rule::claim`](crate::Rule::claim) and [`Rule::contains`](crate::Rule::contains) refuse it: give an array
+/// instead.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClaimPath {
     names: Vec<String>,
-    /// Whether it was split at dots.
+    /// Whether the path comes from a string that was split at its dots.
     is_split: bool,
 }
 
@@ -44,7 +46,7 @@ impl ClaimPath {
     pub(super) fn checked(self) -> Result<Self, ConfigError> {
         let error = |message: String| Err(ConfigError::new(ConfigErrorKind::Rule, message));
         if self.names.is_empty() || self.names.iter().any(String::is_empty) {
-            return error(format!("the path {self} has no name, or one that is empty"));
+            return error(format!("the path \"{self}\" of a claim is empty or has an empty name"));
         }
         if self.is_split && self.names.iter().any(|name| name.contains([':', '/'])) {
             return error(format!(
@@ -54,7 +56,7 @@ impl ClaimPath {
         Ok(self)
     }
 
-    /// The JSON of the claim; `None` when there is none.
+    /// The JSON of the claim; `None` if the claim is absent.
     pub(super) fn find<'t>(&self, claims: &'t str) -> Result<Option<&'t str>, Unreadable> {
         let mut json = claims;
         for name in &self.names {
@@ -79,7 +81,8 @@ impl fmt::Debug for ClaimPath {
     }
 }
 
-/// Whether the array has this element. Without it, an element of another type cannot be read.
+/// Whether the array has this element. If it does not, and another element has another type, the array is
+/// unreadable.
 pub(super) fn has_element(array: &str, expected: &Value) -> Result<bool, Unreadable> {
     let (mut is_there, mut all_are_read) = (false, Ok(()));
     elements(array, |element| match equals(element, expected) {
@@ -89,8 +92,8 @@ pub(super) fn has_element(array: &str, expected: &Value) -> Result<bool, Unreada
     if is_there { Ok(true) } else { all_are_read.map(|()| false) }
 }
 
-/// Whether the JSON is this value: the same text, number, members and elements. A value of another type cannot
-/// be compared, but `null` is a value that is absent.
+/// Whether the JSON is this value: the same text, number, members and elements. A value of another type is
+/// unreadable, except `null`, which counts as an absent value.
 pub(super) fn equals(json: &str, expected: &Value) -> Result<bool, Unreadable> {
     let is_null = json == "null";
     if is_null || expected.is_null() {
@@ -122,7 +125,7 @@ pub(super) fn equals(json: &str, expected: &Value) -> Result<bool, Unreadable> {
     }
 }
 
-/// An unreadable part makes the whole unreadable.
+/// Combines two comparisons. If one of them is unreadable, the result is unreadable.
 fn both(
     one: Result<bool, Unreadable>,
     other: Result<bool, Unreadable>,
@@ -130,7 +133,8 @@ fn both(
     Ok(one? & other?)
 }
 
-/// The first character that tells the type of JSON; numbers have several.
+/// The first character of a JSON value, which identifies its type. `0` represents all numbers, and `t` both
+/// booleans.
 fn type_of(json: &str) -> u8 {
     match json.as_bytes().first() {
         Some(b't' | b'f') => b't',
@@ -150,7 +154,7 @@ fn type_of_value(value: &Value) -> u8 {
     }
 }
 
-/// `7`, `7.0` and `0.7e1` are one number.
+/// Whether two numbers are equal in any spelling: `7`, `7.0` and `0.7e1` are.
 fn are_same_number(one: &Number, other: &Number) -> bool {
     if let (Some(one), Some(other)) = (one.as_u64(), other.as_u64()) {
         return one == other;
@@ -158,7 +162,7 @@ fn are_same_number(one: &Number, other: &Number) -> bool {
     if let (Some(one), Some(other)) = (one.as_i64(), other.as_i64()) {
         return one == other;
     }
-    // A double has no larger whole numbers than these exactly.
+    // Beyond 2^53, a double does not represent every whole number exactly.
     let is_exact = |number: &Number| {
         let is_small = |whole: u64| whole <= 1 << 53;
         number.is_f64() || number.as_i64().is_some_and(|whole| is_small(whole.unsigned_abs()))

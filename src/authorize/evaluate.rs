@@ -1,4 +1,5 @@
-//! Does a rule hold for a token? With a third answer, "it cannot be told", which `!` does not turn into a yes.
+//! Evaluates a rule for a token: it holds, it does not hold, or a claim is unreadable. `!` leaves "unreadable"
+//! unchanged, so that a negated rule does not accept such a token.
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ pub(super) fn check<C>(rule: &Rule<C>, token: &VerifiedToken<C>) -> Result<(), R
     Err(refusal.into_rejection())
 }
 
-/// The scopes that a client has to ask for.
+/// The scopes that a client has to request.
 pub(super) fn required_scopes<C>(rule: &Rule<C>) -> Vec<&str> {
     match &*rule.0 {
         Node::AllScopes(scopes) => scopes.iter().map(String::as_str).collect(),
@@ -29,7 +30,7 @@ pub(super) fn required_scopes<C>(rule: &Rule<C>) -> Vec<&str> {
             let mut scopes = required_scopes(one);
             let more = required_scopes(other);
             scopes.extend(more);
-            // Each once, where it is first.
+            // Without duplicates, in the order of their first occurrence.
             let mut seen = Vec::with_capacity(scopes.len());
             scopes.retain(|scope| {
                 let is_new = !seen.contains(scope);
@@ -97,7 +98,7 @@ fn granted<C>(token: &VerifiedToken<C>) -> Result<&Scope, Unreadable> {
     VerifiedToken::scope(token).ok_or(Unreadable)
 }
 
-/// Whether the user logged in so recently. A time in the future cannot be told from a clock that is wrong.
+/// Whether the login is recent enough. A time in the future is unreadable, since a clock must be wrong.
 fn is_recent<C>(
     token: &VerifiedToken<C>,
     claims: &str,
@@ -117,7 +118,7 @@ fn is_recent<C>(
     }
 }
 
-/// Whether the rule calls the application.
+/// Whether the rule calls a predicate of the application.
 fn has_predicate<C>(rule: &Rule<C>) -> bool {
     match &*rule.0 {
         Node::Claims(_) | Node::Actor(_) => true,
@@ -127,7 +128,7 @@ fn has_predicate<C>(rule: &Rule<C>) -> bool {
     }
 }
 
-/// Gathers what the token lacks, of a rule that does not hold.
+/// Collects what the token lacks, for a rule that does not hold.
 fn explain<'r, C>(rule: &'r Rule<C>, token: &VerifiedToken<C>, refusal: &mut Refusal<'r>) {
     match &*rule.0 {
         Node::AllScopes(scopes) => {
@@ -154,7 +155,7 @@ fn explain<'r, C>(rule: &'r Rule<C>, token: &VerifiedToken<C>, refusal: &mut Ref
             if !holds_first {
                 explain(one, token, refusal);
             }
-            // A predicate may rely on what stands before it.
+            // A predicate may rely on the rules on its left.
             if (holds_first || !has_predicate(other)) && holds(other, token) != Ok(true) {
                 explain(other, token, refusal);
             }

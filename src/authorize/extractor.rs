@@ -10,18 +10,20 @@ use crate::claims::{RegisteredClaims, Scope};
 use crate::rejection::Rejection;
 use crate::verify::VerifiedToken;
 
-/// Scopes that a type stands for, for [`Authorized`].
+/// Names the scopes that the extractor [`Authorized`] requires. Implement it for an empty struct.
 ///
-/// A name that no scope can have (RFC 6749 section 3.3) is an error of the compiler where the type is used.
+/// An empty list, or a name that cannot be a scope (RFC 6749 section 3.3), is a compile error where
+/// [`Authorized`] is used with the type.
 pub trait RequiredScopes {
-    /// The scopes, of which a token needs all.
+    /// The required scopes: a token needs all of them.
     const SCOPES: &'static [&'static str];
 }
 
-/// For axum: an extractor of a verified token that has the scopes of `M`. It dereferences to the token.
+/// An axum extractor for a verified token that has all scopes of `M`. It dereferences to the token.
 ///
-/// A token that lacks some is 403 with a challenge that names them. A request without a token, and a missing
-/// layer, are answered as by [`VerifiedToken`].
+/// If the token lacks a scope, the response is 403, and its challenge names the missing scopes. If the request
+/// has no token, or the layer is missing, the response is the same as for the extractor [`VerifiedToken`]: 401
+/// or 500.
 ///
 /// # Example: the scopes of a handler in its signature
 ///
@@ -45,7 +47,8 @@ pub struct Authorized<M, C = RegisteredClaims> {
 }
 
 impl<M, C> Authorized<M, C> {
-    /// The token alone. An associated function: `Authorized::into_token(authorized)`.
+    /// Returns the token, without the scopes in its type. This is an associated function:
+    /// `Authorized::into_token(authorized)`.
     pub fn into_token(authorized: Self) -> VerifiedToken<C> {
         authorized.token
     }
@@ -61,7 +64,7 @@ where
 
     async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, ExtractorRejection> {
         const {
-            assert!(!M::SCOPES.is_empty(), "`SCOPES` names no scope");
+            assert!(!M::SCOPES.is_empty(), "`SCOPES` must name at least one scope");
             assert!(
                 are_scopes(M::SCOPES),
                 "a name in `SCOPES` is not a scope (RFC 6749 section 3.3)"

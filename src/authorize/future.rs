@@ -7,8 +7,8 @@ use http::Response;
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The response future of [`AuthorizeService`](crate::AuthorizeService): that of the inner service, or a
-    /// refusal. Polled again after it was ready, it stays pending.
+    /// The response future of [`AuthorizeService`](crate::AuthorizeService): the future of the
+    /// inner service, or a refusal. If it is polled again after it completed, it returns `Pending`.
     pub struct AuthorizeFuture<F, B> {
         #[pin]
         state: State<F, B>,
@@ -45,7 +45,8 @@ where
             StateProj::Forward { future } => Some(ready!(future.poll(cx))),
             StateProj::Refuse { response } => response.take().map(Ok),
         };
-        // What the inner future held, such as a permit, is free with its response.
+        // Drops the inner future, so that its resources (such as a permit) are released with the
+        // response.
         state.set(State::Refuse { response: None });
         response.map_or(Poll::Pending, Poll::Ready)
     }

@@ -10,7 +10,7 @@ use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::rejection::{Rejection, RejectionKind};
 use crate::verify::VerifiedToken;
 
-/// The methods of health checks (`grpc.health.v1`) and of server reflection, in both of its versions.
+/// The methods of health checks (`grpc.health.v1`) and of both versions of server reflection.
 const HEALTH_AND_REFLECTION: [&str; 5] = [
     "/grpc.health.v1.Health/Check",
     "/grpc.health.v1.Health/List",
@@ -19,16 +19,16 @@ const HEALTH_AND_REFLECTION: [&str; 5] = [
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
-/// Rules for the methods of a gRPC server, by their paths.
+/// Authorization rules for the methods of a gRPC server, by the path of the request.
 ///
-/// A call is decided by the rule of its method, else by that of its service. What is not listed is refused: 403,
-/// and gRPC 7. Paths are compared whole and byte by byte.
+/// The rule of the called method decides. If the method has no rule, the rule of its service decides. A method
+/// without any of the two is refused: 403, and gRPC status 7. Whole paths are compared, byte by byte.
 ///
-/// | rules | default | setter |
+/// | entry | default | method |
 /// |---|---|---|
-/// | of a whole service | none | [`add_service`](Self::add_service) |
-/// | of a method, in place of its service's | none | [`add_method`](Self::add_method) |
-/// | methods that are open to everybody | none | [`add_open_method`](Self::add_open_method), [`open_health_and_reflection`](Self::open_health_and_reflection) |
+/// | rule of a whole service | none | [`add_service`](Self::add_service) |
+/// | rule of one method, which replaces that of its service | none | [`add_method`](Self::add_method) |
+/// | open methods, which need no token | none | [`add_open_method`](Self::add_open_method), [`open_health_and_reflection`](Self::open_health_and_reflection) |
 ///
 /// # Example: a server of tonic
 ///
@@ -53,17 +53,17 @@ pub struct GrpcRules<C = RegisteredClaims> {
 }
 
 impl<C> GrpcRules<C> {
-    /// An empty table, which refuses every call.
+    /// Creates an empty table, which refuses every call.
     pub fn new() -> Self {
         Self { services: HashMap::new(), methods: HashMap::new(), open: Arc::default() }
     }
 
-    /// Adds the rule of a service by its full name, such as `shop.v1.Orders`, for those of its methods that
-    /// have no rule.
+    /// Adds a rule for all methods of a service that have no rule of their own. `service` is the full name,
+    /// such as `shop.v1.Orders`.
     ///
     /// # Errors
     ///
-    /// When it is not the name of a service, or when there is a rule for it.
+    /// When the text is not the name of a service, or when the service has a rule already.
     pub fn add_service(
         mut self,
         service: &str,
@@ -72,7 +72,7 @@ impl<C> GrpcRules<C> {
         if !service.split('.').all(is_identifier) {
             return Err(unusable(format!("{service:?} is not the full name of a gRPC service")));
         }
-        // Of the methods that were opened together, and not by name.
+        // Health checks and reflection are open only as long as their service has no rule.
         let is_of_it = |path: &str| service_of(path) == Some(service);
         Arc::make_mut(&mut self.open)
             .retain(|path| !(HEALTH_AND_REFLECTION.contains(&&**path) && is_of_it(path)));
@@ -82,12 +82,12 @@ impl<C> GrpcRules<C> {
         }
     }
 
-    /// Adds the rule of a method by its path, such as `/shop.v1.Orders/Cancel`. It replaces that of the
-    /// service.
+    /// Adds a rule for one method, in place of the rule of its service. `path` is the path of the method, such
+    /// as `/shop.v1.Orders/Cancel`.
     ///
     /// # Errors
     ///
-    /// When it is not the path of a method, or when there is a rule for it, or it is open.
+    /// When the text is not the path of a method, or when the method has a rule already or is open.
     pub fn add_method(mut self, path: &str, rule: impl Authorize<C>) -> Result<Self, ConfigError> {
         check_path(path)?;
         if self.open.contains(path) || self.methods.insert(path.into(), Arc::new(rule)).is_some() {
@@ -96,11 +96,12 @@ impl<C> GrpcRules<C> {
         Ok(self)
     }
 
-    /// Opens a method to everybody, also without a token: see [`open_methods`](Self::open_methods).
+    /// Opens a method to all requests, with or without a token. Also give [`open_methods`](Self::open_methods)
+    /// to the authentication layer.
     ///
     /// # Errors
     ///
-    /// As [`add_method`](Self::add_method).
+    /// When the text is not the path of a method, or when the method has a rule.
     pub fn add_open_method(mut self, path: &str) -> Result<Self, ConfigError> {
         check_path(path)?;
         if self.methods.contains_key(path) {
@@ -111,8 +112,11 @@ impl<C> GrpcRules<C> {
     }
 
     /// Opens the methods of health checks (`grpc.health.v1.Health`) and of server reflection (`v1` and
-    /// `v1alpha`) to everybody, except for those that have a rule of their own or of their service, given before
-    /// or after. Reflection shows the names and types of all services.
+    /// `v1alpha`) to all requests, with or without a token. Also give [`open_methods`](Self::open_methods) to
+    /// the authentication layer. By default these methods are refused like all others.
+    ///
+    /// A method stays closed if its service has a rule, added before or after this call, or if the method
+    /// itself has a rule, which must be added before. Reflection shows the names and types of all services.
     #[must_use]
     pub fn open_health_and_reflection(mut self) -> Self {
         let open = Arc::make_mut(&mut self.open);
@@ -123,8 +127,9 @@ impl<C> GrpcRules<C> {
         self
     }
 
-    /// A predicate over the open methods of this table, for
-    /// [`JwtAuthLayer::exempt`](crate::JwtAuthLayer::exempt) of the layer outside, which else asks for a token.
+    /// Returns a predicate that is `true` for the open methods of this table. Give it to
+    /// [`JwtAuthLayer::exempt`](crate::JwtAuthLayer::exempt): otherwise the authentication layer refuses calls
+    /// of open methods without a token.
     pub fn open_methods(&self) -> impl Fn(&Parts) -> bool + Clone + Send + Sync + use<C> {
         let open = Arc::clone(&self.open);
         move |head| open.contains(head.uri.path())
@@ -170,7 +175,7 @@ fn check_path(path: &str) -> Result<(), ConfigError> {
     }
 }
 
-/// A name of the protocol buffers language.
+/// Whether the text is made of the characters of an identifier in Protocol Buffers.
 fn is_identifier(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

@@ -8,23 +8,23 @@ use crate::authorize::service::AuthorizeService;
 use crate::claims::{RegisteredClaims, Scope};
 use crate::rejection::{Rejection, RejectionKind};
 
-/// Lets requests pass whose verified token meets a rule, and refuses all others, usually with 403 (for gRPC with
-/// status 7).
+/// A layer that forwards requests whose verified token meets a rule, and refuses all others: usually with 403,
+/// over gRPC with status 7.
 ///
-/// It goes inside of a [`JwtAuthLayer`](crate::JwtAuthLayer) for claims of the same type `C`: around a route, a
-/// router, a nested service, a tonic service. That layer writes the answer to a refusal, with its realm and its
-/// responder; of nested layers the outermost one, or the innermost with a form of its own (see [Refusals from
-/// below](crate::JwtAuthLayer#refusals-from-below)).
+/// Put it inside of a [`JwtAuthLayer`](crate::JwtAuthLayer) with the same claims type `C`, around a route, a
+/// router, a nested service or a tonic service. The `JwtAuthLayer` writes the response to a refusal, with its
+/// realm and its responder. For several nested `JwtAuthLayer`s, see [Refusals from
+/// below](crate::JwtAuthLayer#refusals-from-below).
 ///
-/// | the request | the answer |
+/// | the request | the response |
 /// |---|---|
-/// | has a token that meets the rule | that of the inner service |
-/// | has one that does not | 403, or 401 for a step-up (see [`Rule`](crate::Rule)) |
-/// | was let pass without a token (`optional`, `exempt`) | 401, without an error code |
-/// | has passed no authentication layer for these claims | 500; with feature `tracing` one `error` event |
+/// | has a token that meets the rule | the response of the inner service |
+/// | has a token that does not meet the rule | 403, or 401 for a step-up (see [`Rule`](crate::Rule)) |
+/// | was forwarded without a token (`optional`, `exempt`) | 401, without an error code |
+/// | did not pass a `JwtAuthLayer` with this claims type | 500; with feature `tracing` one `error` event |
 ///
-/// One value fits every service; cloning it is cheap. A request that passes costs no allocation, except for what
-/// the rule reads of the token.
+/// The layer fits every service, and is cheap to clone. A forwarded request needs no allocation, except for
+/// claims that the rule reads.
 ///
 /// # Example: a rule for each route
 ///
@@ -38,7 +38,7 @@ use crate::rejection::{Rejection, RejectionKind};
 /// use tower_jwt_auth::test_util::TestIssuer;
 /// use tower_jwt_auth::{AuthorizeLayer, ConfigError, JwtAuthLayer, RegisteredClaims, Rule};
 ///
-/// /// With the claims type of the verifier.
+/// /// The claims type is that of the verifier.
 /// fn needs(scope: &str) -> Result<AuthorizeLayer<RegisteredClaims>, ConfigError> {
 ///     Ok(AuthorizeLayer::new(Rule::scope(scope)?))
 /// }
@@ -64,18 +64,18 @@ pub struct AuthorizeLayer<C = RegisteredClaims> {
     gate: Arc<Gate<C>>,
 }
 
-/// What a layer is told, shared by all its services.
+/// The configuration of a layer, shared by all its services.
 pub(super) struct Gate<C> {
     pub(super) rule: Box<dyn Authorize<C>>,
-    /// For a request without a token.
+    /// The refusal of a request without a token.
     pub(super) no_token: Rejection,
 }
 
 impl<C> AuthorizeLayer<C> {
-    /// A layer that asks this rule: a [`Rule`](crate::Rule), a table by path
-    /// ([`GrpcRules`](crate::GrpcRules)), a closure, or another [`Authorize`].
+    /// Creates a layer from a [`Rule`](crate::Rule), a table of gRPC methods ([`GrpcRules`](crate::GrpcRules)),
+    /// a closure, or another [`Authorize`].
     ///
-    /// The type of the claims has to be known: `AuthorizeLayer::<Claims>::new(rule)`.
+    /// If the compiler cannot infer the claims type, name it: `AuthorizeLayer::<Claims>::new(rule)`.
     pub fn new(rule: impl Authorize<C>) -> Self {
         let missing = Rejection::from(RejectionKind::MissingCredentials);
         let no_token = match rule.required_scope() {
@@ -85,8 +85,8 @@ impl<C> AuthorizeLayer<C> {
         Self { gate: Arc::new(Gate { rule: Box::new(rule), no_token }) }
     }
 
-    /// The scope that a client has to ask for, for documents and challenges: see
-    /// [`Authorize::required_scope`].
+    /// The scope that a client has to request to meet the rule, for API documents and challenges: see
+    /// [`Authorize::required_scope`](crate::Authorize::required_scope).
     pub fn required_scope(&self) -> Option<Scope> {
         self.gate.no_token.scope().cloned()
     }

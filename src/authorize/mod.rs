@@ -1,4 +1,4 @@
-//! May they? Rules over a verified token: plain functions, which a service wires up.
+//! Authorization: rules that decide what a verified token permits, and the layer that applies them.
 
 mod claim_path;
 mod evaluate;
@@ -27,11 +27,11 @@ use crate::claims::Scope;
 use crate::rejection::Rejection;
 use crate::verify::VerifiedToken;
 
-/// Decides whether a verified token permits a request: a [`Rule`], a table by path ([`GrpcRules`]), a
-/// closure, or a custom type.
+/// Decides whether a verified token permits a request. [`Rule`], [`GrpcRules`] and closures implement this
+/// trait; implement it for a custom type.
 ///
-/// A refusal is a [`Rejection::insufficient_scope`] (403, gRPC 7), or for a step-up alone a
-/// [`Rejection::insufficient_user_authentication`] (401, RFC 9470).
+/// Refuse with [`Rejection::insufficient_scope`] (403, gRPC status 7). If a new or stronger login of the user
+/// would be enough, refuse with [`Rejection::insufficient_user_authentication`] (401, RFC 9470).
 ///
 /// # Example: a closure that looks at the request
 ///
@@ -62,20 +62,20 @@ use crate::verify::VerifiedToken;
             arguments written down"
 )]
 pub trait Authorize<C>: Send + Sync + 'static {
-    /// Decides over one request. It must not block.
+    /// Decides whether the token permits the request with this head. This method must not block.
     ///
     /// # Errors
     ///
     /// When the token does not permit the request.
     fn authorize(&self, token: &VerifiedToken<C>, head: &Parts) -> Result<(), Rejection>;
 
-    /// The scope that a client has to ask for, for documents and challenges; `None` by default: no scope,
-    /// or one that depends on the request.
+    /// The scope that a client has to request, for API documents and challenges. `None` by default; return
+    /// `None` if no scope is required, or if the scope depends on the request.
     fn required_scope(&self) -> Option<Scope> {
         None
     }
 
-    /// Whether a request may pass that has no token, where an authentication layer let it pass; none by
+    /// Whether a request without a token is permitted, if the authentication layer forwarded it; `false` by
     /// default.
     fn permits_without_token(&self, head: &Parts) -> bool {
         let _ = head;

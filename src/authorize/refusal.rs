@@ -1,4 +1,4 @@
-//! Why a rule refuses a token, and the one rejection that says all of it.
+//! Collects why a rule refuses a token, and makes one rejection of it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,16 +7,16 @@ use std::time::Duration;
 use crate::claims::Scope;
 use crate::rejection::{Rejection, RejectionKind};
 
-/// For the operator's log.
+/// What an unreadable token lacks, for the operator's log.
 const BY_NAME: &str = "a token whose claims can be read by name";
 
-/// What a token lacks, gathered from all parts of a rule.
+/// What a token lacks, collected from all parts of a rule.
 #[derive(Default)]
 pub(super) struct Refusal<'r> {
     scopes: Vec<&'r str>,
     acr: Option<&'r [String]>,
     max_age: Option<Duration>,
-    /// What no new token or login of this user changes, for the operator's log.
+    /// The first requirement that a new token or login of this user does not meet, for the operator's log.
     other: Option<String>,
 }
 
@@ -27,12 +27,12 @@ impl<'r> Refusal<'r> {
         }
     }
 
-    /// The first list counts: a client is asked for one.
+    /// Keeps the first list only: a challenge has one.
     pub(super) fn add_acr(&mut self, acr: &'r [String]) {
         self.acr.get_or_insert(acr);
     }
 
-    /// The shortest age counts.
+    /// Keeps the shortest age.
     pub(super) fn add_max_age(&mut self, max_age: Duration) {
         self.max_age = Some(self.max_age.map_or(max_age, |other| other.min(max_age)));
     }
@@ -45,8 +45,8 @@ impl<'r> Refusal<'r> {
         self.add_other(&BY_NAME);
     }
 
-    /// 403; 401 where a new login of the user is all that is needed, beside scopes that the client can ask
-    /// for with it (RFC 9470 section 3).
+    /// 403; or 401 if a new login of the user is enough, together with scopes that the client can request with
+    /// it (RFC 9470 section 3).
     pub(super) fn into_rejection(self) -> Rejection {
         let is_step_up = self.other.is_none() && (self.acr.is_some() || self.max_age.is_some());
         let rejection = if is_step_up {

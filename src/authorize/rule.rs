@@ -15,27 +15,29 @@ use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::rejection::Rejection;
 use crate::verify::VerifiedToken;
 
-/// What a token must have: scopes, claims, a recent or strong login, an actor. Rules compose by
+/// A requirement that a token must meet: scopes, claims, a recent or strong login, or an actor. Combine rules with
 /// [`and`](Self::and), [`or`](Self::or) and `!`.
 ///
-/// | rule | the token |
+/// | rule | the token must |
 /// |---|---|
-/// | [`scope`](Self::scope), [`all_scopes`](Self::all_scopes), [`any_scope`](Self::any_scope) | has the scope, all or any of them, in `scope` or `scp` |
-/// | [`claim`](Self::claim) | has a claim with exactly this value |
-/// | [`contains`](Self::contains) | has a claim that is a list with this element |
-/// | [`claims`](Self::claims) | has claims that a predicate over their type accepts |
-/// | [`acr`](Self::acr), [`max_age`](Self::max_age) | shows a login that is strong or recent enough (RFC 9470) |
-/// | [`actor`](Self::actor) | is used by an actor that a predicate accepts (RFC 8693 section 4.1) |
+/// | [`scope`](Self::scope), [`all_scopes`](Self::all_scopes), [`any_scope`](Self::any_scope) | have the scope, all of the scopes, or one of them, in `scope` or `scp` |
+/// | [`claim`](Self::claim) | have a claim with exactly this value |
+/// | [`contains`](Self::contains) | have a claim that is an array with this element |
+/// | [`claims`](Self::claims) | have claims that a predicate over the claims type accepts |
+/// | [`acr`](Self::acr), [`max_age`](Self::max_age) | show a login that is strong or recent enough (RFC 9470) |
+/// | [`actor`](Self::actor) | name an actor that a predicate accepts (RFC 8693 section 4.1) |
 ///
-/// A refusal is 403 `insufficient_scope` (gRPC 7) and names all scopes that are missing: of `or` those of the
-/// first alternative; of `!` none; of the right side of `and` none, if it has a predicate and the left side does
-/// not hold. Where a new login, and perhaps more scopes, would be enough, the refusal is 401
-/// `insufficient_user_authentication` instead, and also names the required `acr` values or `max_age`.
+/// A refusal is 403 `insufficient_scope` (gRPC status 7), and its challenge names all missing scopes. Three parts of
+/// a rule add no scope: the second alternative of `or`; a rule after `!`; and the right side of `and`, if it contains
+/// a predicate and the left side is not met. If a new login, together with more scopes, would be enough, the refusal
+/// is 401 `insufficient_user_authentication` instead, and its challenge also names the required `acr` values or
+/// `max_age`.
 ///
-/// All rules but `claims` look up the claims by name in the token, whatever the type `C`. A rule about a claim that
-/// cannot be read (a token that is not a JWT, a name that is duplicated, another type than the rule is about) does
-/// not accept the token, and neither does its `!`; another alternative of `or` still can. The first such rule
-/// decodes the token of a request; see [`VerifiedToken::scope`] for its cost, and for tokens without a request.
+/// All rules except `claims` find claims by name in the token, so `C` needs no fields for them. A claim can be
+/// unreadable: the token is not a JWT, a name is duplicated, or the claim has another type than the rule expects. A
+/// rule about an unreadable claim does not accept the token, and neither does the rule with `!`. Another alternative
+/// of `or` can still accept it. The first such rule decodes the token of the request: see [`VerifiedToken::scope`]
+/// for the cost, and for tokens without a request.
 ///
 /// # Example: a route, and a guard in a handler
 ///
@@ -53,7 +55,7 @@ use crate::verify::VerifiedToken;
 ///     Ok(AuthorizeLayer::new(writers.and(Rule::claims(|claims: &Claims| claims.tenant == "acme"))))
 /// }
 ///
-/// // For a handler that knows what is needed when it has read the body.
+/// // For a handler that decides after it has read the body.
 /// fn guard(token: &VerifiedToken<Claims>, rule: &Rule<Claims>) -> Result<(), Rejection> {
 ///     rule.check(token)
 /// }
@@ -77,40 +79,42 @@ pub(super) enum Node<C> {
 }
 
 impl<C> Rule<C> {
-    /// The token has this scope.
+    /// Requires this scope.
     ///
     /// # Errors
     ///
-    /// When it is empty or holds a space or another character that no scope has (RFC 6749 section 3.3).
+    /// When the scope is empty, or contains a space or another character that a scope cannot contain (RFC 6749
+    /// section 3.3).
     pub fn scope(scope: &str) -> Result<Self, ConfigError> {
         Self::all_scopes([scope])
     }
 
-    /// The token has all of these scopes.
+    /// Requires all of these scopes.
     ///
     /// # Errors
     ///
-    /// As [`scope`](Self::scope), for each of them; and when the list is empty.
+    /// When the list is empty, or when [`scope`](Self::scope) refuses one of the scopes.
     pub fn all_scopes<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Self, ConfigError> {
         Ok(Self::new(Node::AllScopes(scope_values(scopes)?)))
     }
 
-    /// The token has at least one of these scopes. A refusal names the first.
+    /// Requires at least one of these scopes. A refusal names the first scope of the list.
     ///
     /// # Errors
     ///
-    /// As [`all_scopes`](Self::all_scopes).
+    /// When the list is empty, or when [`scope`](Self::scope) refuses one of the scopes.
     pub fn any_scope<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Self, ConfigError> {
         Ok(Self::new(Node::AnyScope(scope_values(scopes)?)))
     }
 
-    /// The token has a claim with exactly this value: a text, a number, a boolean or any other JSON.
+    /// Requires a claim with exactly this value: a string, a number, a boolean or any other JSON value.
     ///
     /// # Errors
     ///
-    /// When the [path](ClaimPath) is not one, or the value cannot be written as JSON.
+    /// When the [path](ClaimPath) is empty, has an empty name, or looks like a single name with dots in it; or when
+    /// the value cannot be written as JSON.
     ///
-    /// # Example: of a JSON type
+    /// # Example: a string, a number and a boolean
     ///
     /// ```
     /// use tower_jwt_auth::Rule;
@@ -125,11 +129,12 @@ impl<C> Rule<C> {
         Ok(Self::new(Node::Claim(path.into().checked()?, json(value)?)))
     }
 
-    /// The token has a claim that is a list with this element. A claim that is not a list refuses the token.
+    /// Requires a claim that is an array with this element, such as a list of roles. A claim that is not an array
+    /// does not meet the rule.
     ///
     /// # Errors
     ///
-    /// As [`claim`](Self::claim).
+    /// When [`claim`](Self::claim) refuses the path or the value.
     pub fn contains(
         path: impl Into<ClaimPath>,
         value: impl Serialize,
@@ -137,18 +142,18 @@ impl<C> Rule<C> {
         Ok(Self::new(Node::Contains(path.into().checked()?, json(value)?)))
     }
 
-    /// The predicate accepts the claims.
+    /// Requires claims that the predicate accepts. The predicate must not block.
     pub fn claims(predicate: impl Fn(&C) -> bool + Send + Sync + 'static) -> Self {
         Self::new(Node::Claims(Box::new(predicate)))
     }
 
-    /// The user logged in by one of these authentication context classes: `acr` is exactly one of them (RFC
-    /// 9470 section 5). The challenge lists them in this order.
+    /// Requires a login with one of these authentication context classes: the claim `acr` must equal one of them (RFC
+    /// 9470 section 5). The challenge lists the classes in this order.
     ///
     /// # Errors
     ///
-    /// When there is none, or one is empty or holds a space, a quotation mark, a backslash or anything but
-    /// printable ASCII.
+    /// When the list is empty; or when a class is empty, or contains a space, a quotation mark, a backslash or a
+    /// character that is not printable ASCII.
     pub fn acr<'a>(classes: impl IntoIterator<Item = &'a str>) -> Result<Self, ConfigError> {
         let classes: Vec<String> = classes.into_iter().map(String::from).collect();
         match !classes.is_empty() && classes.iter().all(|class| Scope::is_value(class)) {
@@ -160,16 +165,18 @@ impl<C> Rule<C> {
         }
     }
 
-    /// The user logged in at most this long ago, in whole seconds, by `auth_time` (RFC 9470 section 5) and the
-    /// clock of the verifier, whose leeway is added.
+    /// Requires a login at most this long ago, in whole seconds: the claim `auth_time` is compared with the
+    /// verifier's clock (RFC 9470 section 5). The verifier's leeway is added. A token without `auth_time`, or with
+    /// one in the future, does not meet the rule.
     pub fn max_age(max_age: Duration) -> Self {
         Self::new(Node::MaxAge(max_age))
     }
 
-    /// The token is used by an actor on behalf of its subject, and the predicate accepts that actor. Earlier
-    /// actors are not to be considered (RFC 8693 section 4.1).
+    /// Requires that an actor uses the token on behalf of its subject (the claim `act`), and that the predicate
+    /// accepts this actor. The predicate must not decide by earlier actors (RFC 8693 section 4.1), and must not
+    /// block.
     ///
-    /// # Example: by one service alone
+    /// # Example: only one service may act for users
     ///
     /// ```
     /// use tower_jwt_auth::{Actor, Rule};
@@ -181,29 +188,30 @@ impl<C> Rule<C> {
         Self::new(Node::Actor(Box::new(predicate)))
     }
 
-    /// Both rules accept the token.
+    /// Requires both rules.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self::new(Node::And(self, other))
     }
 
-    /// One of the two rules accepts the token, or both.
+    /// Requires at least one of the two rules.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self::new(Node::Or(self, other))
     }
 
-    /// Checks a token: for handlers that know what is needed when they have read the body, and for tokens
-    /// without a request.
+    /// Checks a token. Use this method in handlers that decide after they have read the body, and for tokens without
+    /// a request.
     ///
     /// # Errors
     ///
-    /// When the token does not permit it. With axum, the [`Rejection`] is a response.
+    /// When the token does not meet the rule. With axum, a handler can return the [`Rejection`].
     pub fn check(&self, token: &VerifiedToken<C>) -> Result<(), Rejection> {
         evaluate::check(self, token)
     }
 
-    /// The scopes that a client has to ask for: those that a refusal can name. `None` when there are none.
+    /// The scopes that a client has to request to meet this rule: the scopes that a refusal can name. `None` if it
+    /// can name none.
     ///
     /// # Example: in an OpenAPI document
     ///
@@ -230,14 +238,16 @@ fn scope_values<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Vec<Str
     let scopes: Vec<String> = scopes.into_iter().map(String::from).collect();
     scopes.iter().try_for_each(|scope| Scope::check_value(scope))?;
     match scopes.is_empty() {
-        true => Err(ConfigError::new(ConfigErrorKind::Rule, "no scope is named")),
+        true => {
+            Err(ConfigError::new(ConfigErrorKind::Rule, "no scope was given: name at least one"))
+        }
         false => Ok(scopes),
     }
 }
 
 fn json(value: impl Serialize) -> Result<Value, ConfigError> {
     serde_json::to_value(value).map_err(|error| {
-        ConfigError::new(ConfigErrorKind::Rule, "a value that cannot be written as JSON")
+        ConfigError::new(ConfigErrorKind::Rule, "the value of a claim cannot be written as JSON")
             .with_source(error)
     })
 }
@@ -255,7 +265,8 @@ impl<C: 'static> Authorize<C> for Rule<C> {
 impl<C> Not for Rule<C> {
     type Output = Self;
 
-    /// The rule refuses the token, and could read all that it is about: `!rule`.
+    /// Requires that the rule is not met: `!rule`. A token with an unreadable claim meets neither `rule` nor `!rule`:
+    /// see [`Rule`].
     ///
     /// # Example: not a service account
     ///

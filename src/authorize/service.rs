@@ -16,22 +16,22 @@ use crate::verify::VerifiedToken;
 
 /// The service of an [`AuthorizeLayer`](crate::AuthorizeLayer).
 ///
-/// The inner service must be `Clone`, as for [`JwtAuth`](crate::JwtAuth): after a refusal a clone takes the place of
-/// the instance that was polled ready, so that what it had reserved is free at once. Its response body must be
-/// `Default`, since a refusal has an empty one.
+/// The inner service must be `Clone`, as for [`JwtAuth`](crate::JwtAuth): after a refusal a clone replaces the
+/// instance that was polled ready, so that a resource that the instance reserved is released at once. The
+/// response body must be `Default`, since a refusal has an empty body.
 pub struct AuthorizeService<S, C = RegisteredClaims> {
     inner: S,
     gate: Arc<Gate<C>>,
 }
 
-/// Why a request does not go on.
+/// Why a request is not forwarded.
 enum Stop {
     Refused(Rejection),
     MissingLayer(MissingLayer),
 }
 
 impl<C: Send + Sync + 'static> Gate<C> {
-    /// Decides over one request.
+    /// Decides about one request.
     fn authorize(&self, head: &Parts) -> Result<(), Stop> {
         let missing = match VerifiedToken::<C>::from_extensions(&head.extensions) {
             Ok(token) => {
@@ -92,7 +92,7 @@ where
         match self.gate.authorize(&head) {
             Ok(()) => AuthorizeFuture::forward(self.inner.call(Request::from_parts(head, body))),
             Err(stop) => {
-                // The instance that was polled ready is dropped, with what it had reserved.
+                // Drops the instance that was polled ready, which releases what it reserved.
                 let clone = self.inner.clone();
                 drop(mem::replace(&mut self.inner, clone));
                 AuthorizeFuture::refuse(stop.into_response())
