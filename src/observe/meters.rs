@@ -1,6 +1,6 @@
-//! The metrics of feature `metrics`, by the `metrics` facade. Their names, and the values of their labels, are a
-//! promise: the table is in the guide on logging. Each value of a label is one of a set that the application
-//! knows; none is text of a token.
+//! The metrics of feature `metrics`, recorded with the `metrics` facade. Their names and the values of their
+//! labels are part of the API: the guide on logging lists them. The values of a label come from a fixed set or
+//! from the configuration, never from a token.
 
 #[cfg(feature = "jwks-url")]
 use std::time::Duration;
@@ -21,9 +21,9 @@ const AGE: &str = "tower_jwt_auth_key_age_seconds";
 #[cfg(feature = "jwks-url")]
 const CONFIRMED: &str = "tower_jwt_auth_keys_confirmed_timestamp_seconds";
 
-/// Tells the recorder what each metric is.
+/// Gives the recorder a description of each metric.
 pub(super) fn describe() {
-    describe_counter!(OUTCOMES, Unit::Count, "Requests, by what became of them");
+    describe_counter!(OUTCOMES, Unit::Count, "Requests, by the outcome of their authentication");
     describe_histogram!(DURATION, Unit::Seconds, "The time that a layer took to decide");
     #[cfg(feature = "jwks-url")]
     {
@@ -41,8 +41,8 @@ pub(super) fn count(outcome: &Outcome) {
     }
 }
 
-/// A fetch of keys ended. `source` is the name of the source, or `None` where a client may have made it up:
-/// such sources share one name.
+/// Counts a fetch of keys. `source` is the name of the source; `None` if a client may have invented it: such
+/// sources share one name.
 #[cfg(feature = "jwks-url")]
 pub(crate) fn fetched(source: Option<&str>, is_ok: bool) {
     let source = source.unwrap_or("template").to_owned();
@@ -50,7 +50,7 @@ pub(crate) fn fetched(source: Option<&str>, is_ok: bool) {
     counter!(FETCHES, "source" => source, "result" => result).increment(1);
 }
 
-/// How old the keys of a source are, and when they were confirmed (since 1970).
+/// Records the age of a source's keys, and the time of their last fetch as a duration since 1970.
 #[cfg(feature = "jwks-url")]
 pub(crate) fn age(source: &str, age: Duration, confirmed_at: Duration) {
     gauge!(AGE, "source" => source.to_owned()).set(age);

@@ -1,4 +1,4 @@
-//! Observers of a layer: what it decided about requests.
+//! Observers of a layer, which are called with its decisions about requests.
 
 #[cfg(feature = "metrics")]
 pub(crate) mod meters;
@@ -31,7 +31,7 @@ impl Observers {
         self.all.push(Arc::new(observer));
     }
 
-    /// Adds the metrics, once.
+    /// Adds the observer that counts requests, once.
     #[cfg(feature = "metrics")]
     pub(crate) fn add_metrics(&mut self) {
         if !self.is_counted {
@@ -41,7 +41,7 @@ impl Observers {
         }
     }
 
-    /// Begins to observe a request; `None` where nobody observes.
+    /// Begins to observe a request; `None` if there is no observer.
     pub(crate) fn begin(&self) -> Option<Begun> {
         (!self.is_empty()).then(Begun::now)
     }

@@ -7,8 +7,9 @@ use http::Extensions;
 use crate::clock::monotonic;
 use crate::extract::{IssuerNote, PresentedToken, TokenScheme};
 
-/// The data about an observed request. It is in the request's extensions as soon as the layer has found a token,
-/// or refuses the request without one. One pointer, since a response future may hold it.
+/// The data about an observed request. It is in the request's extensions as soon as the layer has found a
+/// token, or refuses the request without one. It is one pointer in size, since a response future may contain
+/// it.
 #[derive(Clone)]
 pub(crate) struct Observation(Arc<Observed>);
 
@@ -18,7 +19,7 @@ struct Observed {
     is_decided: AtomicBool,
 }
 
-/// A request whose token the layer still looks for.
+/// The observation of a request whose token was not extracted yet.
 pub(crate) struct Begun(Instant);
 
 impl Begun {
@@ -26,7 +27,7 @@ impl Begun {
         Self(monotonic())
     }
 
-    /// The layer verifies this token, and its verifier notes the issuer.
+    /// Observes the verification of this token, whose verifier records the issuer.
     #[cold]
     pub(crate) fn follow(self, token: &mut PresentedToken, extensions: &mut Extensions) {
         let note = IssuerNote::default();
@@ -34,7 +35,7 @@ impl Begun {
         extensions.insert(self.observation(Some((token.scheme(), note))));
     }
 
-    /// The layer refuses the request without a token to verify.
+    /// Ends the search for a token: the layer refuses the request without one.
     #[cold]
     pub(crate) fn end(self, extensions: &mut Extensions) {
         extensions.insert(self.observation(None));
@@ -60,7 +61,8 @@ impl Observation {
         self.0.token.as_ref().and_then(|(_, note)| note.issuer())
     }
 
-    /// The time that the layer took to decide. `None` from the second call on: then a service inside decides.
+    /// The time that the layer took to decide. `None` from the second call on, which reports the refusal of a
+    /// service inside.
     pub(super) fn decide(&self) -> Option<Duration> {
         let is_first = !self.0.is_decided.swap(true, Ordering::Relaxed);
         is_first.then(|| monotonic().saturating_duration_since(self.0.began_at))

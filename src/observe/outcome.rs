@@ -6,9 +6,9 @@ use crate::extract::TokenScheme;
 use crate::observe::observation::Observation;
 use crate::rejection::RejectionKind;
 
-/// What a layer decided about a request, for an [observer](crate::JwtAuthLayer::on_outcome).
+/// The decision of a layer about a request: the argument of an [observer](crate::JwtAuthLayer::on_outcome).
 ///
-/// It contains nothing that the client sent: no token, no claim, no path. The issuer is text of the
+/// An outcome contains nothing that the client sent: no token, no claim, no path. The issuer is a text from the
 /// configuration.
 ///
 /// # Example: count forged tokens
@@ -55,7 +55,7 @@ impl Outcome {
         }
     }
 
-    /// Why the request is refused; `None` when it is not.
+    /// The reason of a refusal; `None` if the request was not refused.
     pub fn kind(&self) -> Option<RejectionKind> {
         match self.decided {
             Decided::Refused(kind) => Some(kind),
@@ -63,29 +63,29 @@ impl Outcome {
         }
     }
 
-    /// Whether the layer verified a token.
+    /// Whether the layer accepted a token.
     pub fn is_accepted(&self) -> bool {
         self.decided == Decided::Accepted
     }
 
-    /// Whether the request is refused, by the layer or by a service inside of it.
+    /// Whether the request was refused, by the layer or by a service inside of it.
     pub fn is_refused(&self) -> bool {
         self.kind().is_some()
     }
 
-    /// Whether the request passed without a token because the layer is
+    /// Whether the request was forwarded without a token because the layer is
     /// [optional](crate::JwtAuthLayer::optional).
     pub fn is_anonymous(&self) -> bool {
         self.decided == Decided::Anonymous
     }
 
-    /// Whether the request passed without a look at its token because it is
+    /// Whether the request was forwarded without verification because it is
     /// [exempt](crate::JwtAuthLayer::exempt).
     pub fn is_exempt(&self) -> bool {
         self.decided == Decided::Exempt
     }
 
-    /// One of `accepted`, `refused`, `anonymous` and `exempt`: for a label.
+    /// The decision as a word, for a metric label: `accepted`, `refused`, `anonymous` or `exempt`.
     pub fn as_str(&self) -> &'static str {
         match self.decided {
             Decided::Accepted => "accepted",
@@ -95,17 +95,17 @@ impl Outcome {
         }
     }
 
-    /// The issuer whose verifier took the token, as configured: `a or b` for a verifier that expects one of
-    /// two, and the text of the template for an issuer of an [`IssuerTemplate`](crate::IssuerTemplate). It is
-    /// verified only if the token was accepted.
+    /// The issuer whose verifier verified the token, as configured: `a or b` for a verifier that expects one of
+    /// two issuers, and the text of the template for an issuer of an [`IssuerTemplate`](crate::IssuerTemplate).
+    /// If the token was refused, it need not come from this issuer.
     ///
-    /// `None` without a token, for an issuer that is not in the [`IssuerSet`](crate::IssuerSet), and for a
-    /// custom rule.
+    /// `None` if the request has no token, if the issuer is not in the [`IssuerSet`](crate::IssuerSet), and for
+    /// tokens of a custom verifier.
     pub fn issuer(&self) -> Option<&str> {
         self.issuer.as_deref()
     }
 
-    /// The scheme of the token; `None` without one that could be read.
+    /// The scheme of the token; `None` if the layer extracted no token.
     pub fn scheme(&self) -> Option<TokenScheme> {
         self.scheme
     }
@@ -113,8 +113,8 @@ impl Outcome {
     /// The time from the call of the layer to its decision, including waits for keys and checks, by the
     /// monotonic clock.
     ///
-    /// `None` if a service inside of the layer refuses the request: the decision of the layer was an outcome
-    /// before.
+    /// `None` if a service inside of the layer refused the request: the decision of the layer was an earlier
+    /// outcome.
     pub fn duration(&self) -> Option<Duration> {
         self.duration
     }
