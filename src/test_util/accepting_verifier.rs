@@ -7,14 +7,14 @@ use crate::extract::PresentedToken;
 use crate::summary::Summary;
 use crate::verify::{Accepted, Verification, VerifiedToken, VerifyToken};
 
-/// **Forges** the proof that a token with these claims was verified, to call a handler without
-/// HTTP. The token has no header and no expiry.
+/// **Forges** a verified token with these claims, so that a test can call a handler without HTTP.
+/// The token has no header and no expiry, and its scopes are not known.
 pub fn verified_token<C>(claims: C) -> VerifiedToken<C> {
     Accepted::new(claims).into_token()
 }
 
-/// A rule that accepts **every** bearer token and returns these claims for it. A request without a
-/// bearer token is still refused.
+/// Creates a verifier that accepts **every** bearer token and returns these claims for it. A
+/// request without a bearer token is still refused.
 ///
 /// # Example: a router whose requests all come from one user
 ///
@@ -30,13 +30,14 @@ pub fn accept_all<C>(claims: C) -> AcceptingVerifier<C> {
     AcceptingVerifier { token: verified_token(claims) }
 }
 
-/// The rule of [`accept_all`].
+/// The verifier that [`accept_all`] creates.
 pub struct AcceptingVerifier<C> {
     token: VerifiedToken<C>,
 }
 
 impl<C> AcceptingVerifier<C> {
-    /// Replaces the scopes of the token, for [rules](crate::Rule); not known by default.
+    /// Replaces the scopes of the token. By default they are not known, and a [`Rule`](crate::Rule)
+    /// over scopes refuses the token.
     #[must_use]
     pub fn with_scope(self, scope: Scope) -> Self {
         Self { token: Accepted::from(self.token).with_scope(scope).into_token() }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use crate::claims::NumericDate;
 use crate::clock::Clock;
 
-/// A clock that stands still until a test moves it. Clones share the time.
+/// A clock that shows the same time until a test changes it. Clones share the time.
 ///
 /// # Example: a token that expires while the test runs
 ///
@@ -26,12 +26,12 @@ use crate::clock::Clock;
 pub struct ManualClock(Arc<Mutex<NumericDate>>);
 
 impl ManualClock {
-    /// A clock that shows this time.
+    /// Creates a clock that shows this time.
     pub fn new(now: NumericDate) -> Self {
         Self(Arc::new(Mutex::new(now)))
     }
 
-    /// Moves the clock forward, in whole seconds, at most to the largest time.
+    /// Moves the clock forward, in whole seconds. It stops at the largest time.
     pub fn advance(&self, by: Duration) {
         self.turn(|now| now.saturating_add(by.as_secs()));
     }

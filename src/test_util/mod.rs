@@ -2,9 +2,9 @@
 //!
 //! This module makes a [`VerifiedToken`](crate::VerifiedToken) without a token, accepts any bearer
 //! token, and signs any token. Tests need these functions, and no server may contain them: a
-//! `VerifiedToken` proves that a token was verified only if nothing but verification can build one.
-//! So enable the feature `test-util` in the dev-dependencies, and list the crate without it in the
-//! dependencies. `cargo build` and `cargo install` then leave it out:
+//! `VerifiedToken` proves that a token was verified only if nothing else than a verification can
+//! create one. So enable the feature `test-util` in the dev-dependencies, and list the crate
+//! without it in the dependencies. `cargo build` and `cargo install` then leave it out:
 //!
 //! ```sh
 //! cargo add --dev tower-jwt-auth --features test-util
@@ -17,7 +17,7 @@
 //! | a handler, called as a function | [`verified_token`] |
 //! | a router, with every request accepted | [`accept_all`] |
 //! | a router with its real verifier: valid and invalid tokens | [`TestIssuer`] |
-//! | what happens as time passes | [`ManualClock`] |
+//! | what changes as time passes | [`ManualClock`] |
 //! | keys from the network: rotations, outages, faults (feature `jwks-url`) | [`MockIssuer`] |
 //!
 //! Unlike the rest of the crate, the functions of this module panic when a test uses them wrongly.

@@ -13,7 +13,7 @@ use crate::verify::JwtVerifier;
 /// | issuer | `https://issuer.test` | [`with_issuer`](Self::with_issuer) |
 /// | audience | `https://api.test` | [`with_audience`](Self::with_audience) |
 /// | key | ES256, generated once per process, so that all test issuers verify each other's tokens | [`with_key`](Self::with_key) |
-/// | clock | the system's | [`with_clock`](Self::with_clock) |
+/// | clock | [`SystemClock`] | [`with_clock`](Self::with_clock) |
 ///
 /// # Example: behind the layer
 ///
@@ -36,7 +36,7 @@ pub struct TestIssuer {
 }
 
 impl TestIssuer {
-    /// An issuer with the defaults in the table at [`TestIssuer`].
+    /// Creates an issuer with the defaults in the table at [`TestIssuer`].
     ///
     /// # Panics
     ///
@@ -90,8 +90,8 @@ impl TestIssuer {
         self
     }
 
-    /// A verifier for this issuer's tokens: the default rules with the issuer's name, audience, key
-    /// and clock.
+    /// Creates a verifier for this issuer's tokens, with the issuer's name, audience, key and
+    /// clock. The other settings are the defaults of [`JwtVerifier`].
     ///
     /// # Panics
     ///
@@ -130,7 +130,7 @@ impl TestIssuer {
         self.token_issuer().verification_keys()
     }
 
-    /// The public key as a JWK set (RFC 7517 section 5), for a service that reads one.
+    /// The public key as a JWK set (RFC 7517 section 5), for a service that reads JWK sets.
     ///
     /// # Panics
     ///

@@ -7,12 +7,12 @@ use serde_json::{Map, Value};
 use crate::claims::{Audience, NumericDate};
 use crate::issuer::{SigningKey, compact};
 
-/// Builds a token. [`TestIssuer::token`](super::TestIssuer::token) makes a builder.
+/// Builds a token for a test. [`TestIssuer::token`](super::TestIssuer::token) creates a builder.
 ///
-/// By default every verifier for the issuer and the audience accepts the token. It is an access
-/// token (RFC 9068): `iss`, `aud`, `sub` (`alice`), `client_id` (`test-client`), `iat` (now), `exp`
-/// (in 30 minutes) and `jti`; its header has `alg`, `kid` and `typ` (`at+jwt`). If two calls change
-/// the same part, the last one counts.
+/// Without further calls, every verifier for the issuer and the audience accepts the token. It is
+/// an access token (RFC 9068): `iss`, `aud`, `sub` (`alice`), `client_id` (`test-client`), `iat`
+/// (now), `exp` (in 30 minutes) and `jti`; its header has `alg`, `kid` and `typ` (`at+jwt`). If two
+/// calls change the same part, the last one counts.
 ///
 /// # Example: a valid and an invalid token
 ///
@@ -69,18 +69,19 @@ impl TokenBuilder {
         self.claim("scope", scope.into())
     }
 
-    /// Replaces `iss`. With another name than the issuer's, the token is invalid.
+    /// Replaces `iss` (RFC 7519 section 4.1.1); the issuer's name by default. With another name the
+    /// token is invalid.
     pub fn issuer(self, issuer: impl Into<String>) -> Self {
         self.claim("iss", issuer.into())
     }
 
-    /// Replaces `aud` with one audience or several. Without the issuer's audience, the token is
-    /// invalid.
+    /// Replaces `aud` (RFC 7519 section 4.1.3) with one audience or several; the issuer's audience
+    /// by default. Without that audience the token is invalid.
     pub fn audience(self, audience: impl Into<Audience>) -> Self {
         self.claim("aud", audience.into())
     }
 
-    /// Replaces a claim with any JSON value, valid or invalid.
+    /// Sets or replaces a claim; any JSON value is accepted, valid or invalid.
     ///
     /// # Panics
     ///
@@ -91,7 +92,8 @@ impl TokenBuilder {
         self
     }
 
-    /// Replaces each claim that the value contains, such as a value of the handlers' claims type.
+    /// Sets or replaces each claim that the value contains. The value can have the claims type of
+    /// the handlers.
     ///
     /// # Panics
     ///
@@ -121,13 +123,13 @@ impl TokenBuilder {
         self
     }
 
-    /// Removes a claim.
+    /// Removes a claim, if the token has it.
     pub fn without(mut self, name: &str) -> Self {
         self.claims.remove(name);
         self
     }
 
-    /// Replaces a header parameter with any JSON value, valid or invalid.
+    /// Sets or replaces a header parameter; any JSON value is accepted, valid or invalid.
     ///
     /// # Panics
     ///
@@ -138,7 +140,7 @@ impl TokenBuilder {
         self
     }
 
-    /// Removes a header parameter.
+    /// Removes a header parameter, if the token has it.
     ///
     /// # Example: no `typ`, as in the tokens of many issuers
     ///
@@ -155,7 +157,7 @@ impl TokenBuilder {
         self
     }
 
-    /// Makes the token one that expired an hour ago: sets `iat` and `exp`.
+    /// Makes the token expired: sets `iat` to two hours ago and `exp` to an hour ago.
     ///
     /// # Panics
     ///
@@ -166,7 +168,8 @@ impl TokenBuilder {
         self.claim("iat", issued_at).claim("exp", expires_at)
     }
 
-    /// Makes the token one that becomes valid in an hour: sets `nbf`, and `exp` an hour later.
+    /// Makes the token not yet valid: sets `nbf` to an hour from now and `exp` to two hours from
+    /// now.
     ///
     /// # Panics
     ///
@@ -177,13 +180,13 @@ impl TokenBuilder {
         self.claim("nbf", not_before).claim("exp", expires_at)
     }
 
-    /// Gives the token an invalid signature.
+    /// Gives the token an invalid signature: that of other claims.
     pub fn forged(mut self) -> Self {
         self.forged = true;
         self
     }
 
-    /// The token in the compact serialization (RFC 7515 section 7.1).
+    /// Returns the signed token in the compact serialization (RFC 7515 section 7.1).
     ///
     /// # Panics
     ///
@@ -203,7 +206,8 @@ impl TokenBuilder {
         format!("{message}.{signature}")
     }
 
-    /// The value of an `Authorization` header with the token (RFC 6750 section 2.1).
+    /// Returns the value of an `Authorization` header with the token: `Bearer`, a space and the
+    /// token (RFC 6750 section 2.1).
     ///
     /// # Panics
     ///

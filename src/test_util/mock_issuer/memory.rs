@@ -1,4 +1,4 @@
-//! The issuer without a network, for paused time.
+//! The mock issuer without a network, for tests with paused time.
 
 use std::time::Duration;
 

@@ -53,22 +53,22 @@ pub struct MockIssuer(Arc<Inner>);
 #[non_exhaustive]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum MockAnswer {
-    /// The requested document.
+    /// The default: 200 with the requested document.
     #[default]
     Good,
     /// This status, without a body.
     Status(u16),
-    /// 200 with this type and body. An empty type means no `Content-Type`.
+    /// 200 with this `Content-Type` and body. An empty string means no `Content-Type`.
     Body(&'static str, Bytes),
-    /// A redirect to this URL, which has the good response.
+    /// A redirect to this URL: 302 with the body of the good response.
     Redirect(String),
-    /// No connection.
+    /// No response: the connection is refused in memory, and closed on a port.
     Refuse,
     /// A connection without any response.
     Hang,
-    /// Half of the good response, then the end of the connection.
+    /// The good response with the second half of its body missing, then the end of the connection.
     HalfBody,
-    /// The good response, one byte after each of these times.
+    /// The good response, one byte at a time, with this pause after each byte.
     Drip(Duration),
 }
 
@@ -101,7 +101,7 @@ struct Reply {
 }
 
 impl MockIssuer {
-    /// The issuer `https://issuer.test`.
+    /// Creates an issuer with the name `https://issuer.test`.
     ///
     /// # Panics
     ///
@@ -110,7 +110,7 @@ impl MockIssuer {
         Self::with_issuer("https://issuer.test")
     }
 
-    /// An issuer with this name, which may have a path.
+    /// Creates an issuer with this name, which may have a path.
     ///
     /// # Panics
     ///
@@ -142,14 +142,15 @@ impl MockIssuer {
         &self.0.name
     }
 
-    /// The URL of the JWK set.
+    /// The URL of the JWK set: the name of the issuer followed by `/jwks`, unless
+    /// [`set_jwks_uri`](Self::set_jwks_uri) replaced it.
     pub fn jwks_url(&self) -> String {
         let jwks_uri = self.state().jwks_uri.clone();
         jwks_uri.unwrap_or_else(|| format!("{}/jwks", self.0.name.trim_end_matches('/')))
     }
 
-    /// A verifier for this issuer's tokens, with the audience `https://api.test`. It fetches the
-    /// keys from memory.
+    /// Creates a verifier for this issuer's tokens, with the audience `https://api.test`. The
+    /// verifier fetches the keys from memory.
     ///
     /// # Panics
     ///
@@ -160,7 +161,7 @@ impl MockIssuer {
         JwtVerifier::new(self.issuer(), "https://api.test", keys).expect("names that are not empty")
     }
 
-    /// A source for the keys of this issuer. It fetches them from memory.
+    /// Creates a source of this issuer's keys, which fetches them from memory.
     ///
     /// # Panics
     ///
@@ -177,7 +178,8 @@ impl MockIssuer {
         self.0.issuer.clone().with_key(key).token()
     }
 
-    /// Makes a new key that signs from now on. The old keys remain in the set.
+    /// Adds a new key, which signs all tokens that are started from now on. The old keys remain in
+    /// the set.
     ///
     /// # Panics
     ///
@@ -186,7 +188,8 @@ impl MockIssuer {
         self.state().keys.insert(0, new_key());
     }
 
-    /// Makes a new key, and removes all others from the set.
+    /// Replaces all keys of the set with a new key, which signs all tokens that are started from
+    /// now on.
     ///
     /// # Panics
     ///
@@ -195,32 +198,35 @@ impl MockIssuer {
         self.state().keys = vec![new_key()];
     }
 
-    /// Replaces the response for the JWK set.
+    /// Replaces the response for the JWK set; [`MockAnswer::Good`] by default.
     pub fn set_answer(&self, answer: MockAnswer) {
         self.state().answer = answer;
     }
 
-    /// Replaces the response for the metadata.
+    /// Replaces the response for the metadata; [`MockAnswer::Good`] by default.
     pub fn set_metadata_answer(&self, answer: MockAnswer) {
         self.state().metadata_answer = answer;
     }
 
-    /// Replaces the path of the metadata; other paths are 404.
+    /// Replaces the path of the metadata; `/.well-known/openid-configuration` by default, after the
+    /// path of the issuer. Paths other than this one and that of the JWK set get 404.
     pub fn set_metadata_path(&self, path: impl Into<String>) {
         self.state().metadata_path = path.into();
     }
 
-    /// Replaces the issuer in the metadata.
+    /// Replaces the `issuer` in the metadata; the name of the issuer by default.
     pub fn set_metadata_issuer(&self, issuer: impl Into<String>) {
         self.state().metadata_issuer = Some(issuer.into());
     }
 
-    /// Replaces the URL of the JWK set in the metadata.
+    /// Replaces the URL of the JWK set, which is also the `jwks_uri` in the metadata; by default
+    /// the name of the issuer followed by `/jwks`.
     pub fn set_jwks_uri(&self, jwks_uri: impl Into<String>) {
         self.state().jwks_uri = Some(jwks_uri.into());
     }
 
-    /// Sets a header of the good responses, such as `cache-control`.
+    /// Sets a header of the good responses, such as `cache-control`. By default they have only a
+    /// `content-type`.
     ///
     /// # Panics
     ///
@@ -230,13 +236,13 @@ impl MockIssuer {
         self.state().headers.insert(name, value);
     }
 
-    /// The number of requests for the JWK set.
+    /// The number of requests for the JWK set until now.
     pub fn key_fetches(&self) -> usize {
         let jwks = path_of(&self.jwks_url()).to_owned();
         self.requests().iter().filter(|path| **path == jwks).count()
     }
 
-    /// The path and query of each request, in order.
+    /// The path and query of each request until now, in order.
     pub fn requests(&self) -> Vec<String> {
         self.state().requests.clone()
     }
@@ -246,7 +252,7 @@ impl MockIssuer {
         self.state().most_at_once
     }
 
-    /// The JWK set of the good response.
+    /// The JWK set in the good response, as JSON.
     pub fn jwk_set(&self) -> String {
         jwk_set(&self.state().keys)
     }

@@ -1,4 +1,4 @@
-//! The same issuer on a port, with the part of HTTP/1.1 that its good and bad responses need.
+//! The mock issuer on a port, with the part of HTTP/1.1 that its good and bad responses need.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Weak};
@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::test_util::mock_issuer::{Inner, MockAnswer, MockIssuer, Reply};
 
 impl MockIssuer {
-    /// An issuer on a free port of 127.0.0.1, over plain HTTP. The name of the issuer is
+    /// Starts an issuer on a free port of 127.0.0.1, over plain HTTP. The name of the issuer is
     /// `http://127.0.0.1:PORT`, followed by `path`. The port is free again when the last clone is
     /// dropped.
     ///
