@@ -16,12 +16,12 @@ use crate::rejection::response;
 use crate::verify::PendingVerdict;
 
 pin_project! {
-    /// The response future of [`JwtAuth`](crate::JwtAuth). It waits until the token is verified, then forwards
-    /// the request or refuses it.
+    /// The response future of [`JwtAuth`](crate::JwtAuth). The future waits until the token is verified, then
+    /// it forwards the request or refuses it.
     ///
-    /// `M` is what the responder remembers of a request (`()` for [`EmptyBody`](crate::EmptyBody) and
-    /// [`ProblemJson`](crate::ProblemJson)). The future is `Send` if the inner service, its future and its
-    /// bodies are `Send`, and `Unpin` if the inner future is.
+    /// `M` is the type of the data that the responder remembers of a request (`()` for
+    /// [`EmptyBody`](crate::EmptyBody) and [`ProblemJson`](crate::ProblemJson)). The future is `Send` if the
+    /// inner service, its future and its bodies are `Send`, and `Unpin` if the inner future is.
     ///
     /// # Example: name the future in a custom service
     ///
@@ -67,8 +67,8 @@ pin_project! {
     }
 }
 
-/// A request that waits for its verification, with the data that is needed afterwards. It is boxed, so that
-/// the future of a request that does not wait stays small.
+/// A request that waits for its verification, with the data that is needed afterwards. The box keeps the future
+/// of a request that does not wait small.
 pub(crate) struct Waiting<S, C, R, ReqB> {
     pub(crate) verdict: PendingVerdict<C>,
     /// The instance that was polled ready.
@@ -116,7 +116,7 @@ where
             let next = match state.as_mut().project() {
                 StateProj::Forward { future, headers, way_back } => {
                     let mut response = ready!(future.poll(cx));
-                    // By reference, so that an accepted request does not pay for moving the way back.
+                    // Matched by reference, so that `way_back` is not moved for an accepted request.
                     let refusal = match (&response, &*way_back) {
                         (Ok(response), Some(_)) => response::asks_for(response),
                         _ => None,

@@ -13,15 +13,15 @@ use crate::rejection::grpc::GrpcAnswers;
 use crate::rejection::{EmptyBody, Rejection, RejectionFn, RequestSummary};
 use crate::verify::VerifyToken;
 
-/// Forwards requests that have a valid token, and refuses all others.
+/// A layer that forwards requests with a valid token, and refuses all others.
 ///
-/// The inner service finds the claims in the request's extensions, as a
-/// [`VerifiedToken<C>`](crate::VerifiedToken). `C` is the type of the claims. `R` writes the responses of
-/// refused HTTP requests. A layer fits any service, body and framework, and is cheap to clone.
+/// The inner service finds the claims in the request's extensions, as a [`VerifiedToken<C>`](crate::VerifiedToken).
+/// `C` is the type of the claims. `R` writes the responses of refused HTTP requests. The layer works with any
+/// service, body type and framework, and is cheap to clone.
 ///
-/// A request needs exactly one `Authorization: Bearer` (RFC 6750 section 2.1). A refusal has the status of
-/// the table at [`RejectionKind`](crate::RejectionKind) and, except for 503, a challenge. A gRPC request gets
-/// a trailers-only gRPC response.
+/// A request needs exactly one `Authorization` header with the scheme `Bearer` (RFC 6750 section 2.1). A refusal has
+/// the status in the table at [`RejectionKind`](crate::RejectionKind) and, unless that is 503, a challenge. A gRPC
+/// request gets a trailers-only gRPC response.
 ///
 /// # Refusals from below
 ///
@@ -38,10 +38,10 @@ use crate::verify::VerifyToken;
 /// [`without_grpc`](Self::without_grpc) or [`with_grpc_web`](Self::with_grpc_web)) writes its own refusals and
 /// those of the services inside of it.
 ///
-/// Header fields and extensions that services in between add to the response are kept, and its body is replaced.
-/// If one of them changes the status (of tonic: its code or message), or makes a new response, the layer leaves
-/// that response as it is. The log then has no event for a refusal of a handler. A service that hides a refusal,
-/// for example behind a 404, has to remove `WWW-Authenticate` too.
+/// Header fields and extensions that services in between add to the response are kept; the body is replaced. If a
+/// service in between changes the status of the response (for tonic: the code or the message), or makes a new
+/// response, the layer leaves that response unchanged. Then there is no log event for a refusal by a handler. A
+/// service that hides a refusal, for example behind a 404, must also remove `WWW-Authenticate`.
 ///
 /// # Example: protect any service
 ///
@@ -70,7 +70,7 @@ pub struct JwtAuthLayer<C = RegisteredClaims, R = EmptyBody> {
 }
 
 impl<C: Send + Sync + 'static> JwtAuthLayer<C> {
-    /// A layer that verifies tokens with a [`JwtVerifier`](crate::JwtVerifier) or another [`VerifyToken`].
+    /// Creates a layer that verifies tokens with a [`JwtVerifier`](crate::JwtVerifier) or another [`VerifyToken`].
     ///
     /// By default every request needs a token, the realm is `api`, HTTP refusals have an empty body, and a gRPC
     /// request gets a gRPC response.
@@ -92,12 +92,12 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
 
     /// Replaces the responder with a closure that writes the responses to refused HTTP requests.
     ///
-    /// The body type has to be `Default`, for the empty body of gRPC refusals. Implement
-    /// [`ResponseForRejection`](crate::ResponseForRejection) for another body type, to read more of the request
-    /// than its method and URI, or where the type of the layer has to be named (a field, a return type): the
-    /// type of a closure has no name.
+    /// The body type must be `Default`, for the empty body of gRPC refusals. Implement
+    /// [`ResponseForRejection`](crate::ResponseForRejection) for another body type, to read more of the request than
+    /// its method and URI, or if you have to name the type of the layer (in a field or a return type): the type of a
+    /// closure has no name.
     ///
-    /// The closure writes the refusals of the layer, and those of services inside of it (see [Refusals from
+    /// The closure writes the refusals of the layer, and the refusals of services inside of it (see [Refusals from
     /// below](JwtAuthLayer#refusals-from-below)).
     ///
     /// Inside of axum's `Router::nest`, the path of the URI lacks the prefix (see [`exempt`](Self::exempt)).
@@ -151,15 +151,15 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
         Ok(self)
     }
 
-    /// Replaces the scope that the challenge of a 401 names: what a client should ask for when it gets a
-    /// token (RFC 6750 section 3); none by default. A refusal that names a scope keeps its own.
+    /// Replaces the scope that the challenge of a 401 names: the scope that a client should request for its token
+    /// (RFC 6750 section 3); none by default. A refusal that names a scope keeps that scope.
     ///
-    /// Name the least scope that is of use. [`Rule::required_scope`](crate::Rule::required_scope) returns the scope
-    /// to name for a rule.
+    /// Name the smallest scope that is useful. [`Rule::required_scope`](crate::Rule::required_scope) returns the
+    /// scope to name for a rule.
     ///
     /// # Errors
     ///
-    /// When a value is `offline_access`, or not a value of a scope (RFC 6749 section 3.3).
+    /// When a value is `offline_access` or is not a valid scope value (RFC 6749 section 3.3).
     ///
     /// # Example: the scope of a rule
     ///
@@ -181,12 +181,12 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
         Ok(self)
     }
 
-    /// Forwards requests without credentials, or with credentials of another scheme only. By default they are
-    /// refused. A request with an invalid token is refused in any case.
+    /// Forwards requests that have no credentials, or only credentials of another scheme. By default such requests
+    /// are refused. A request with an invalid token is refused in any case.
     ///
-    /// A handler learns whether there is a token from `Option<VerifiedToken<C>>` with axum, else from the
-    /// extensions. The token is always one that this layer verified: the layer removes a token with the same
-    /// claims type that an outer layer verified.
+    /// A handler learns whether there is a token from `Option<VerifiedToken<C>>` with axum, and from the extensions
+    /// otherwise. The token is always one that this layer verified: the layer removes a token with the same claims
+    /// type that an outer layer verified.
     #[must_use]
     pub fn optional(mut self) -> Self {
         self.policy_mut().optional = true;
@@ -239,9 +239,9 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// Refuses gRPC-Web requests with a gRPC-Web response, and gRPC requests with a gRPC response. By default
     /// a refused gRPC-Web request gets an HTTP status.
     ///
-    /// Call it only for a service that browsers call over gRPC-Web, and only if no translator (such as
-    /// `tonic_web::GrpcWebLayer`) is outside of this layer. A gRPC-Web refusal is an HTTP 200, and any client
-    /// can make its request look like gRPC-Web with the `content-type`. This setting replaces
+    /// Call this method only for a service that browsers call over gRPC-Web, and only if no translator (such as
+    /// `tonic_web::GrpcWebLayer`) is outside of this layer. A gRPC-Web refusal is an HTTP 200, and any client can
+    /// make its request look like gRPC-Web with the `content-type`. This setting replaces
     /// [`without_grpc`](Self::without_grpc).
     #[must_use]
     pub fn with_grpc_web(mut self) -> Self {
@@ -253,7 +253,7 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// gRPC response, which is an HTTP 200 (gRPC over HTTP/2, "Responses"). This setting replaces
     /// [`with_grpc_web`](Self::with_grpc_web).
     ///
-    /// Call it in a service that authorizes requests for a proxy, where a 2xx status means "allow" (nginx
+    /// Call this method in a service that authorizes requests for a proxy, where a 2xx status means "allow" (nginx
     /// `auth_request`, Envoy `ext_authz` over HTTP, Traefik `ForwardAuth`).
     #[must_use]
     pub fn without_grpc(mut self) -> Self {

@@ -1,4 +1,4 @@
-//! Authentication: a plain function decides about the head of a request, and the service calls it.
+//! Authentication. A plain function decides about the head of a request, and the service calls it.
 
 mod future;
 mod layer;
@@ -46,15 +46,15 @@ pub(crate) struct Policy<C> {
     /// its own refusals also inside of another layer.
     pub(crate) has_own_form: bool,
     pub(crate) observers: Observers,
-    /// What is recorded in the span of an accepted request.
+    /// The functions that record fields in the span of an accepted request.
     #[cfg(feature = "tracing")]
     span_fields: Vec<Arc<RecordClaims<C>>>,
-    /// Whether the log has what is accepted.
+    /// Whether the log event with what is accepted was written.
     #[cfg(feature = "tracing")]
     is_announced: AtomicBool,
 }
 
-/// What is kept of a request that may be refused: for the answer, and for observers.
+/// The data of a request that is needed if it is refused: for the response, and for observers.
 pub(crate) struct Remembered<M> {
     asked: Asked<M>,
     observation: Option<Observation>,
@@ -65,7 +65,7 @@ type RecordClaims<C> = dyn Fn(&C) + Send + Sync;
 
 pub(crate) type Predicate = dyn Fn(&Parts) -> bool + Send + Sync;
 
-/// What happens with a request.
+/// The decision about a request.
 pub(crate) enum Decision<C> {
     /// The request is forwarded without a token.
     Pass { writes: bool },
@@ -77,7 +77,7 @@ pub(crate) enum Decision<C> {
     Pending(PendingVerdict<C>),
 }
 
-/// What happens with the response of an accepted request.
+/// The changes to the response of an accepted request.
 pub(crate) struct Admitted {
     pub(crate) headers: Option<ResponseHeaders>,
     /// Whether this layer writes the refusals of the services inside of it.
@@ -170,7 +170,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
 
     fn pass(&self, head: &mut Parts, begun: Option<Begun>, is_exempt: bool) -> Decision<C> {
         if let Some(begun) = begun {
-            // That of an outer layer.
+            // The observation of an outer layer.
             head.extensions.remove::<Observation>();
             self.observers.passed(is_exempt, begun);
         }
@@ -235,8 +235,8 @@ impl<C: Send + Sync + 'static> Policy<C> {
         self.write(Unwritten::new(rejection), self.remember(head, responder), responder)
     }
 
-    /// The refusal of this layer for an outer one to write. This layer logs it, since services in between may
-    /// replace the response, and tells its own observers.
+    /// A response with the refusal of this layer, which an outer layer writes. This layer logs the refusal, since
+    /// services in between may replace the response, and calls its own observers.
     fn leave_unwritten<B>(&self, rejection: Rejection, head: &Parts, body: B) -> Response<B> {
         self.observers.refused(&rejection, head.extensions.get());
         crate::trace::refused(&rejection);
@@ -244,8 +244,8 @@ impl<C: Send + Sync + 'static> Policy<C> {
         response::unwritten_response(unwritten, body)
     }
 
-    /// Writes the response to a refused request, with one log event, and tells the observers unless those of
-    /// an inner layer were told. No other function does.
+    /// Writes the response to a refused request, with one log event, and calls the observers, unless the observers of
+    /// an inner layer were called. No other function writes a response.
     pub(crate) fn write<B, R>(
         &self,
         unwritten: Unwritten,
@@ -266,7 +266,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
 }
 
 impl<C: 'static> Policy<C> {
-    /// What is accepted.
+    /// Describes what the layer accepts.
     pub(crate) fn describe(&self) -> Summary {
         let rule = self.verifier.describe();
         let summary = rule.unwrap_or_else(|| Summary::new("tokens by a rule of the application"));
@@ -279,7 +279,7 @@ impl<C: 'static> Policy<C> {
             .fold(summary, |summary, (_, what)| summary.and(Summary::new(what)))
     }
 
-    /// The policy is about to be changed: the log does not have what it accepts.
+    /// Records that the policy is about to change, so that the log event is written again.
     pub(crate) fn is_to_be_announced(&mut self) {
         #[cfg(feature = "tracing")]
         {
@@ -287,7 +287,7 @@ impl<C: 'static> Policy<C> {
         }
     }
 
-    /// Tells the log once what is accepted.
+    /// Writes the log event with what the layer accepts, once.
     pub(crate) fn announce(&self) {
         #[cfg(feature = "tracing")]
         if !self.is_announced.load(Ordering::Relaxed) && crate::trace::accepts(|| self.describe()) {

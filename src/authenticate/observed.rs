@@ -1,4 +1,4 @@
-//! The setters of a layer for those who observe it.
+//! The setters of a layer for observers, metrics, spans and logs.
 
 #[cfg(feature = "tracing")]
 use std::sync::Arc;
@@ -8,17 +8,19 @@ use crate::observe::Outcome;
 use crate::summary::Summary;
 
 impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
-    /// Adds an observer: a closure that is called with the outcome of each request. None by default; then
-    /// nothing is measured.
+    /// Adds an observer: a closure that the layer calls with the outcome of each request. By default there is
+    /// none, and nothing is measured.
     ///
-    /// The layer calls it once when it accepts a token, refuses a request, or lets one pass without a token:
-    /// before it calls the inner service, and before it writes a refusal. If a service inside of the layer
-    /// refuses a request later (for a missing scope, for example), that is a second outcome, without a
-    /// [duration](Outcome::duration). The refusal of an inner authentication layer that has observers is for
-    /// these alone. Several observers are called in the order in which they were added.
+    /// The layer calls the observer once for each request that it accepts, refuses, or forwards without a
+    /// token. The call happens before the layer calls the inner service or writes the refusal. If a service
+    /// inside of the layer refuses the request later (for a missing scope, for example), the observer is called
+    /// with a second outcome, which has no [duration](Outcome::duration). If an inner authentication layer has
+    /// observers, only these are called with its refusals. Several observers are called in the order in which
+    /// they were added.
     ///
-    /// It runs in the task of the request, so it should be quick: count, or send to a channel. A panic in it
-    /// is not caught: the request ends, as with a panic of a handler.
+    /// The observer runs in the task of the request, so it should be quick: for example, count, or send to a
+    /// channel. If the observer panics, the panic is not caught: the request ends like after a panic of a
+    /// handler.
     ///
     /// # Example: an audit log of refusals
     ///
@@ -44,11 +46,11 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
         self
     }
 
-    /// Counts and measures requests with the `metrics` facade; off by default. [The page on
-    /// logging](crate::docs::logging) lists the names. A further call changes nothing.
+    /// Records metrics about requests with the `metrics` facade; off by default. [The page on
+    /// logging](crate::docs::logging) lists the metrics. A further call changes nothing.
     ///
-    /// Install the recorder first: this call gives it the descriptions of the metrics. Fetches of keys are
-    /// measured without this call.
+    /// Install the recorder before this call, which gives the descriptions of the metrics to it. Fetches of
+    /// keys are measured even without this call.
     #[cfg(feature = "metrics")]
     #[must_use]
     pub fn with_metrics(mut self) -> Self {
@@ -56,11 +58,12 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
         self
     }
 
-    /// Records a text of each accepted token in the current tracing span, in a field that the span declares;
-    /// none by default. A further call adds a field.
+    /// Records a text from the claims of each accepted token in a field of the current tracing span; none by
+    /// default. A further call adds a field.
     ///
-    /// Nothing is recorded if the span has no such field, or the closure returns `None`. The current span is
-    /// that of an outer layer, such as tower-http's `TraceLayer`. A subject is often personal data.
+    /// The span must declare the field when it is created. If it does not, or if the closure returns `None`,
+    /// nothing is recorded. The current span is usually that of an outer layer, such as tower-http's
+    /// `TraceLayer`. Note that a subject is often personal data.
     ///
     /// # Example: the subject in the span of the request
     ///
@@ -98,9 +101,11 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
 }
 
 impl<C: 'static, R> JwtAuthLayer<C, R> {
-    /// What the layer accepts, in one line: issuers, audiences, algorithms, and each `dangerous_…` in force.
+    /// Describes what the layer accepts, in one line: issuers, audiences, algorithms, and each `dangerous_…`
+    /// setting in force.
     ///
-    /// With feature `tracing`, it is also one `info` event when the layer makes its first service.
+    /// With feature `tracing`, the layer also writes this line in one `info` event, when it makes its first
+    /// service.
     pub fn describe(&self) -> Summary {
         self.policy().describe()
     }

@@ -21,8 +21,8 @@ use crate::rejection::{EmptyBody, ResponseForRejection};
 ///
 /// So the inner service must be `Clone`, and its clones must share their limits. All services of tower do,
 /// except `RateLimit`: put a `Buffer` around it. `R` must be able to make the response body: [`EmptyBody`]
-/// needs a body that is `Default`. The bodies of some layers (see [the page on layer
-/// order](crate::docs::layer_order)) and `hyper::body::Incoming` are not `Default`: map them.
+/// needs a body that is `Default`. `hyper::body::Incoming` and the bodies of some layers are not `Default`: map
+/// them to another type (see [the page on layer order](crate::docs::layer_order)).
 pub struct JwtAuth<S, C = RegisteredClaims, R = EmptyBody> {
     inner: S,
     policy: Arc<Policy<C>>,

@@ -1,4 +1,4 @@
-//! The way back: a layer writes the refusals of the services inside of it.
+//! The way back of a response: a layer writes the refusals of the services inside of it.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use crate::authenticate::{Policy, Remembered};
 use crate::rejection::ResponseForRejection;
 use crate::rejection::response::{self, Unwritten};
 
-/// The data to write a refusal from below. It costs an allocation only if the data that the responder
-/// remembers does.
+/// The data to write a refusal from below. It needs an allocation only if the data that the responder remembers
+/// needs one.
 pub(super) struct WayBack<C, R, M> {
     policy: Arc<Policy<C>>,
     responder: Arc<R>,
@@ -26,7 +26,7 @@ impl<C: Send + Sync + 'static, R, M> WayBack<C, R, M> {
         Self { policy: Arc::clone(policy), responder: Arc::clone(responder), remembered }
     }
 
-    /// The layer's refusal, in place of a response that asks for it.
+    /// Writes the layer's refusal in place of a response that contains an unwritten one.
     #[cold]
     pub(super) fn write<B>(self, unwritten: Unwritten, response: Response<B>) -> Response<B>
     where
