@@ -89,7 +89,12 @@ fn each_step_can_fail_and_names_what_was_expected_and_found() {
         (headed(&json!({"alg": "ES256", "kid": "x"})), "key", "loaded", "kid \"x\""),
         (headed(&json!({"alg": "RS256"})), "key", "loaded", "no kid"),
         (forged, "signature", "of the key", ""),
-        (signed(&claims_with("exp", "soon")), "claims", "of their types", "exp of another type"),
+        (
+            signed(&claims_with("exp", "soon")),
+            "claims",
+            "of the right types",
+            "exp has the wrong type",
+        ),
         (signed(&claims_with("iss", "https://x")), "issuer", ISSUER, "\"https://x\""),
         (signed(&claims_without("iss")), "issuer", ISSUER, "absent"),
         (signed(&claims_with("aud", json!(["a", "b"]))), "audience", AUDIENCE, "\"a\", \"b\""),

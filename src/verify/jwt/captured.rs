@@ -10,7 +10,7 @@ use crate::claims::NumericDate;
 use crate::strict_json::NameSeed;
 use crate::verify::jwt::replay::{Json, Replay, ReplayValue};
 
-/// The value of a claim. It was read to its end: its JSON is valid.
+/// The value of a claim. It was read to its end, so its JSON is valid.
 #[derive(Debug)]
 pub(super) enum Value<'de> {
     Text(Cow<'de, str>),

@@ -22,9 +22,9 @@ pub(in crate::verify) struct Rules {
     pub(super) algorithms: Option<AlgorithmSet>,
     /// With the clock and the leeway.
     pub(super) context: Arc<RuleContext>,
-    /// Seconds.
+    /// In seconds.
     pub(super) max_age: Option<u64>,
-    /// Whether a copy of the text is kept of a token that comes without a request.
+    /// Whether a copy of the text is kept for a token without a request.
     pub(super) copies_text: bool,
     pub(super) rfc9068: bool,
     pub(super) exclusive_audience: bool,
@@ -79,7 +79,7 @@ impl Rules {
         self.audience_claim.in_place_of_audience()
     }
 
-    /// The claims that the rules need beside the registered ones.
+    /// The claims that the rules need besides the registered ones.
     pub(super) fn wanted(&self) -> Wanted {
         Wanted {
             rfc9068: self.rfc9068,
@@ -202,7 +202,7 @@ impl Rules {
         if self.rfc9068 { "at+jwt" } else { "at+jwt or JWT" }
     }
 
-    /// The claim that marks a token as something else than an access token.
+    /// The claim that marks a token as another kind than an access token.
     pub(super) fn claim_of_another_kind(&self, claims: &Registered<'_>) -> Option<&'static str> {
         let id_tokens = self.accept_id_tokens;
         let hashes = id_tokens || self.allow_at_hash;
@@ -242,7 +242,7 @@ impl Rules {
         Ok(())
     }
 
-    /// The claims that must be there, beside those that are compared.
+    /// The claims that must be present, besides those that are compared.
     pub(super) fn required_claims(&self) -> impl Iterator<Item = &str> {
         const RFC_9068: [&str; 7] = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"];
 

@@ -1,4 +1,4 @@
-//! What a verifier accepts, for the line at the start.
+//! What a verifier accepts, for the log line at start-up.
 
 use crate::summary::Summary;
 use crate::verify::jwt::JwtVerifier;
@@ -6,7 +6,8 @@ use crate::verify::jwt::claim_rules::Rules;
 use crate::verify::jwt::expected::Expected;
 
 impl<C> JwtVerifier<C> {
-    /// What it accepts: issuer, audience, algorithms, keys, and each weakening in force.
+    /// Describes what the verifier accepts: issuer, audience, algorithms, keys, and each weakening
+    /// in force.
     pub(in crate::verify) fn summary(&self) -> Summary {
         let keys = self.keys.describe();
         let keys = keys.unwrap_or_else(|| Summary::new("of a source of the application"));

@@ -43,7 +43,7 @@ impl ExpectedIssuer {
 /// | `client_id`, with `token_use` | [`cognito_clients`](Self::cognito_clients) | Amazon Cognito |
 ///
 /// That claim must then be a string, and is required and compared exactly. A token that also has an `aud` is
-/// for that audience: it is refused as [`WrongAudience`](crate::RejectionKind::WrongAudience).
+/// for another audience. It is refused as [`WrongAudience`](crate::RejectionKind::WrongAudience).
 #[derive(Clone, Debug)]
 pub struct ExpectedAudience {
     expected: Expected,
@@ -180,7 +180,7 @@ impl Expected {
         Self::OneOf { values, display }
     }
 
-    /// All values as one text; `None` where any will do.
+    /// All values as one text; `None` if any value is accepted.
     pub(in crate::verify) fn display(&self) -> Option<&Arc<str>> {
         match self {
             Self::Any => None,

@@ -1,4 +1,5 @@
-//! Why is a token refused? The verification itself, with a recorder, and what each stage expected and found.
+//! Explains why a token is refused: runs the verification with a recorder, and lists what each stage expected and
+//! found.
 
 use std::any::type_name;
 use std::error::Error;
@@ -21,12 +22,12 @@ use crate::verify::jwt::stage::Stage;
 use crate::verify::jwt::{JwtVerifier, MayWait, Step, read_claims};
 
 impl<C: DeserializeOwned> JwtVerifier<C> {
-    /// Verifies a token and lists each step of it: passed, failed or not reached, with what was expected and
-    /// found. The first step when a token is refused and nobody knows why.
+    /// Verifies a token and lists the steps of the verification: whether each one passed, failed or was not reached,
+    /// and what it expected and found. Use it to find out why a token is refused.
     ///
-    /// **For a developer at a terminal.** The explanation shows claims and settings. Do not send it to a client,
-    /// and do not log it: what a server answers and logs does not change. It never shows the signature, nor the
-    /// token as a whole. The result is that of [`verify`](Self::verify), which does the work.
+    /// **For a developer at a terminal.** The explanation shows claims and settings: do not send it to a client, and
+    /// do not log it. It never shows the signature or the whole token. The result is the same as that of
+    /// [`verify`](Self::verify).
     ///
     /// # Example: a token for another service
     ///
@@ -97,7 +98,7 @@ pub(in crate::verify) fn unread(token: &[u8], limits: Limits, kind: RejectionKin
     }
 }
 
-/// What the rules ask for.
+/// What the rules expect at a stage.
 fn expected(rules: &Rules, stage: Stage) -> String {
     let any_or = |expected: &Expected| match expected {
         Expected::Any => "any".to_owned(),
@@ -111,7 +112,8 @@ fn expected(rules: &Rules, stage: Stage) -> String {
         }
         Stage::Shape => "three segments of base64url, without padding".into(),
         Stage::Header => {
-            "a JSON object with alg, without a name twice, crit, enc, zip or a nested token".into()
+            "a JSON object with alg, without a duplicate name, crit, enc, zip or a nested token"
+                .into()
         }
         Stage::Algorithm => match rules.algorithms {
             None => "one of its key's".into(),
@@ -123,7 +125,8 @@ fn expected(rules: &Rules, stage: Stage) -> String {
         Stage::Key => "one that is loaded, for this algorithm".into(),
         Stage::Signature => "that of the key".into(),
         Stage::Claims => {
-            "a JSON object without a name twice, registered claims of their types".into()
+            "a JSON object without a duplicate name, and registered claims of the right types"
+                .into()
         }
         Stage::Issuer => any_or(rules.issuer()),
         Stage::Audience => match rules.audience_claim.in_place_of_audience() {
@@ -155,10 +158,10 @@ fn expected(rules: &Rules, stage: Stage) -> String {
     }
 }
 
-/// What the token has for each stage, as far as it can be read. Whether it is verified, the outcomes say.
+/// What the token contains for each stage, as far as it can be read. It may be unverified.
 fn found(rules: &Rules, token: &[u8]) -> Vec<(Stage, String)> {
     let mut found = vec![(Stage::Length, format!("{} bytes", token.len()))];
-    // Nothing longer is decoded.
+    // A longer token is not decoded.
     if !rules.limits.allow(token) {
         return found;
     }
@@ -188,7 +191,7 @@ fn found(rules: &Rules, token: &[u8]) -> Vec<(Stage, String)> {
     found
 }
 
-/// How many segments there are, and what is often given in place of a token.
+/// The number of segments, and a character that no token contains.
 fn shape(token: &[u8]) -> String {
     let segments = token.split(|byte| *byte == b'.').count();
     let is_other = |byte: &&u8| !(byte.is_ascii_alphanumeric() || b"-_.".contains(*byte));
@@ -206,7 +209,7 @@ fn shape(token: &[u8]) -> String {
     }
 }
 
-/// The header, where it is a JSON object, and its algorithm.
+/// The header and its algorithm, if the header is a JSON object.
 fn header(header: &[u8]) -> Vec<(Stage, String)> {
     let text = String::from_utf8_lossy(header);
     let Ok(algorithm) = member(&text, "alg") else {
@@ -268,7 +271,7 @@ fn relative(date: NumericDate, now: NumericDate) -> String {
     }
 }
 
-/// What only the refusal knows of the stage that failed.
+/// What the stage that failed found, if only the rejection contains it.
 fn fault(stage: Stage, rejection: &Rejection) -> Option<String> {
     let expected = rejection.expected();
     match stage {
@@ -278,7 +281,7 @@ fn fault(stage: Stage, rejection: &Rejection) -> Option<String> {
             let causes: Vec<String> = causes.map(ToString::to_string).collect();
             Some(causes.join(": "))
         }
-        Stage::Claims => expected.map(|claim| format!("{claim} of another type")),
+        Stage::Claims => expected.map(|claim| format!("{claim} has the wrong type")),
         Stage::ClaimsType => {
             expected.map(|claim| format!("{claim} is absent or does not fit the type"))
         }

@@ -1,4 +1,4 @@
-//! The keys of a verifier, for the operator: discovery, readiness and status.
+//! The keys of a verifier: discovery, readiness and status, for the operator.
 
 #[cfg(feature = "jwks-url")]
 use std::time::Duration;
@@ -19,8 +19,8 @@ use crate::verify::jwt::expected::ExpectedAudience;
 
 #[cfg(feature = "oidc-discovery")]
 impl JwtVerifier {
-    /// A verifier of tokens from `issuer`, for `audience`. It finds the keys through the issuer's metadata:
-    /// see [`OidcDiscovery`].
+    /// Creates a verifier of tokens from `issuer`, for `audience`, which finds the keys through the issuer's
+    /// metadata: see [`OidcDiscovery`].
     ///
     /// The crate's HTTP client fetches the metadata and the keys. For another client see
     /// [`discover_with`](Self::discover_with). To fetch from another address than the issuer's name, or by
@@ -57,8 +57,8 @@ impl JwtVerifier {
         Self::new(issuer, audience, OidcDiscovery::new(issuer)?)
     }
 
-    /// A verifier of tokens from `issuer`, for `audience`, with a custom HTTP client: `fetch` fetches the
-    /// issuer's metadata and the keys. See [`Fetch`]. This method does not need the feature `reqwest-0_13`.
+    /// Creates a verifier of tokens from `issuer`, for `audience`, with a custom HTTP client: `fetch` fetches
+    /// the issuer's metadata and the keys. See [`Fetch`]. This method does not need the feature `reqwest-0_13`.
     ///
     /// # Errors
     ///
@@ -74,11 +74,11 @@ impl JwtVerifier {
 }
 
 impl<C> JwtVerifier<C> {
-    /// Waits until keys are loaded, up to this time. Returns at once for local keys.
+    /// Waits until keys are loaded, at most for this time. Returns at once for local keys.
     ///
     /// # Errors
     ///
-    /// When no keys are loaded in time. The text contains the error of the last fetch.
+    /// When no keys are loaded in time. The error text contains the error of the last fetch.
     ///
     /// # Example: wait 30 seconds, then serve in any case
     ///
@@ -108,7 +108,7 @@ impl<C> JwtVerifier<C> {
 
     /// Fetches the keys now, and waits for the end of the fetch. For local keys the call does nothing.
     ///
-    /// Call it at the start of a server that must not start without keys, or when an operator knows that the
+    /// Call this method when a server starts that must not run without keys, or when an operator knows that the
     /// keys have changed. A normal key rotation does not need it.
     ///
     /// # Errors
@@ -118,8 +118,8 @@ impl<C> JwtVerifier<C> {
         self.keys.refresh().await
     }
 
-    /// The state of the keys, for a readiness probe. The first call starts to fetch the keys if no request
-    /// has, so that a server that gets no requests before it is ready becomes ready.
+    /// The status of the keys, for a readiness probe. The first call starts to fetch the keys if no request has
+    /// done so. So a server that gets no requests before it is ready becomes ready.
     ///
     /// # Example: a readiness probe
     ///

@@ -53,23 +53,23 @@ use crate::verify::verify_token::{Verification, VerifyToken};
 /// | `exp` | required | |
 /// | `nbf`, `iat` | must not be in the future | |
 /// | leeway | 30 s | [`with_leeway`](Self::with_leeway) |
-/// | age by `iat` | any | [`with_max_age`](Self::with_max_age) |
+/// | age, by `iat` | any | [`with_max_age`](Self::with_max_age) |
 /// | `typ` | absent, `JWT` or `at+jwt` | [`require_rfc9068`](Self::require_rfc9068) |
 /// | other audiences in `aud` | allowed | [`exclusive_audience`](Self::exclusive_audience) |
 /// | other claims | not required | [`add_required_claim`](Self::add_required_claim) |
-/// | bound to its sender (`cnf`) | refused | [`dangerous_ignore_confirmation`](Self::dangerous_ignore_confirmation) |
+/// | token bound to its sender (`cnf`) | refused | [`dangerous_ignore_confirmation`](Self::dangerous_ignore_confirmation) |
 /// | `at_hash`, `c_hash`, as in ID tokens | refused | [`allow_at_hash`](Self::allow_at_hash) |
-/// | marked as an ID token (claim `token_use` or `typ`) or an event (`events` is an object) | refused | [`dangerous_accept_id_tokens`](Self::dangerous_accept_id_tokens) |
-/// | marked as a refresh, offline or logout token (claim `token_use` or `typ`) | refused | |
+/// | token marked as an ID token (claim `token_use` or `typ`) or an event (`events` is an object) | refused | [`dangerous_accept_id_tokens`](Self::dangerous_accept_id_tokens) |
+/// | token marked as a refresh, offline or logout token (claim `token_use` or `typ`) | refused | |
 /// | clock | the system clock | [`with_clock`](Self::with_clock) |
 /// | scopes that include others | none | [`with_scope_hierarchy`](Self::with_scope_hierarchy) |
-/// | rules over claims by name, of tokens without a request | refused | [`with_claims_by_name`](Self::with_claims_by_name) |
+/// | [rules](crate::Rule) over scopes and claims by name, for tokens without a request | refuse the token | [`with_claims_by_name`](Self::with_claims_by_name) |
 /// | length of a token | at most 16384 bytes | [`with_max_token_length`](Self::with_max_token_length) |
 /// | length of its header segment | at most 4096 bytes | [`with_max_header_length`](Self::with_max_header_length) |
 /// | nesting of JSON | at most 64 levels | |
 ///
-/// An ID token for the same audience is accepted if none of these claims marks it. Two settings refuse all ID
-/// tokens: an audience that belongs to the API and not to a client; and
+/// An ID token for the same audience is accepted if none of these claims marks it as one. Two settings refuse
+/// all ID tokens: an audience that belongs to the API and not to a client; and
 /// [`require_rfc9068`](Self::require_rfc9068), if the issuer writes `at+jwt`.
 ///
 /// # Example: verify a token without a request
@@ -91,13 +91,13 @@ use crate::verify::verify_token::{Verification, VerifyToken};
 pub struct JwtVerifier<C = RegisteredClaims> {
     pub(super) keys: Arc<dyn KeySource>,
     pub(super) rules: Arc<Rules>,
-    /// Whether an untrusted client may have made up the name of the issuer.
+    /// Whether an untrusted client may have invented the name of the issuer.
     is_quiet: bool,
     claims: PhantomData<fn() -> C>,
 }
 
 impl JwtVerifier {
-    /// A verifier of tokens from `issuer`, for `audience`, signed by one of `keys`.
+    /// Creates a verifier of tokens from `issuer`, for `audience`, signed with one of `keys`.
     ///
     /// Issuer and audience can be one string or a list of alternatives: see [`ExpectedIssuer`] and
     /// [`ExpectedAudience`].
@@ -173,9 +173,8 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     ///
     /// # Errors
     ///
-    /// When the token is refused; and with [`RejectionKind::Unavailable`] when the keys cannot be loaded, which
-    /// says nothing about the token. The [`kind`](Rejection::kind) of the [`Rejection`] also tells an expired
-    /// token from an invalid one.
+    /// When the token is refused; the [`kind`](Rejection::kind) is the reason. The kind is
+    /// [`RejectionKind::Unavailable`] when the keys cannot be loaded: then the token may be valid.
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
         match self.begin(Input::Text(token), MayWait::Yes, &mut ()) {
             Step::Done(verdict) => verdict,
@@ -193,8 +192,9 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     ///
     /// # Errors
     ///
-    /// When [`verify`](Self::verify) refuses the token; and with [`RejectionKind::Unavailable`] when the
-    /// source of keys would have to wait, for example because no keys are loaded yet.
+    /// When [`verify`](Self::verify) refuses the token. The kind is [`RejectionKind::Unavailable`] when the
+    /// source of keys would have to wait, for example because no keys are loaded yet: then the token may be
+    /// valid.
     pub fn verify_now(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
         match self.begin(Input::Text(token), MayWait::No, &mut ()) {
             Step::Done(verdict) => verdict,

@@ -16,9 +16,9 @@ pub(super) struct Registered<'de> {
     pub(super) issued_at: Option<NumericDate>,
     /// The claim that is compared in place of `aud`, if the verifier has one.
     pub(super) in_place_of_audience: Option<Cow<'de, str>>,
-    /// Of `token_use`, if it is a string.
+    /// The kind in `token_use`, if that is a string.
     pub(super) token_use: Option<Kind>,
-    /// Of `typ`, if it is a string.
+    /// The kind in `typ`, if that is a string.
     pub(super) kind: Option<Kind>,
     /// Whether `events` is an object.
     pub(super) is_event: bool,
@@ -76,7 +76,7 @@ impl Kind {
     }
 }
 
-/// The claims that are read beside those that always are.
+/// The claims that are read besides those that are always read.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Wanted {
     /// The claims of RFC 9068.
@@ -85,7 +85,7 @@ pub(super) struct Wanted {
     pub(super) in_place_of_audience: Option<&'static str>,
     /// `token_use`, which must be a string.
     pub(super) token_use: bool,
-    /// Whether a claim beside `iss`, `aud` and `exp` is required.
+    /// Whether a claim besides `iss`, `aud` and `exp` is required.
     pub(super) presence: bool,
 }
 

@@ -7,12 +7,12 @@ use crate::verify::jwt::JwtVerifier;
 use crate::verify::rule_context::RuleContext;
 
 impl<C> JwtVerifier<C> {
-    /// Replaces the scopes that include others, for every [rule](crate::Rule) and for
-    /// [`VerifiedToken::scope`](crate::VerifiedToken::scope); none by default.
+    /// Replaces the scope hierarchy, which every [rule](crate::Rule) and
+    /// [`VerifiedToken::scope`](crate::VerifiedToken::scope) use; none by default.
     ///
-    /// The claims stay as they are: `token.scope` holds what the issuer wrote.
+    /// The claims do not change: `token.scope` contains the scopes that the issuer wrote.
     ///
-    /// # Example: who may write may read
+    /// # Example: a scope for writing includes the one for reading
     ///
     /// ```
     /// # #[cfg(feature = "test-util")] {
@@ -36,12 +36,12 @@ impl<C> JwtVerifier<C> {
         self
     }
 
-    /// Keeps a copy of the text of tokens that come without a request
-    /// ([`verify`](Self::verify), [`verify_now`](Self::verify_now)), so that
-    /// [rules](crate::Rule) over scopes and claims by name can read them. Off by default, when these rules refuse
-    /// such tokens.
+    /// Keeps a copy of the text of each token that is verified without a request ([`verify`](Self::verify),
+    /// [`verify_now`](Self::verify_now)), so that [rules](crate::Rule) can read its scopes and its claims by
+    /// name. By default no copy is kept, and these rules refuse such a token.
     ///
-    /// It costs an allocation for each token. The token of a request is kept in any case, without a copy.
+    /// The copy costs one allocation for each token. The text of a token in a request is kept in any case,
+    /// without a copy.
     #[must_use]
     pub fn with_claims_by_name(mut self) -> Self {
         self.rules_mut().copies_text = true;

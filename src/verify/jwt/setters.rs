@@ -10,7 +10,7 @@ use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::token::Limits;
 use crate::verify::jwt::{JwtVerifier, Rules};
 
-/// A larger leeway would hide a clock that is wrong.
+/// The maximum leeway. A larger one would hide a clock that is wrong.
 const MAX_LEEWAY: Duration = Duration::from_secs(5 * 60);
 
 impl<C> JwtVerifier<C> {
@@ -55,8 +55,8 @@ impl<C> JwtVerifier<C> {
         }
     }
 
-    /// Restricts the algorithms (RFC 8725 section 3.1); by default a token can have any algorithm of the
-    /// keys. An algorithm that no key has stays refused. A second call replaces the list.
+    /// Restricts the algorithms (RFC 8725 section 3.1); by default all algorithms of the keys are allowed. An
+    /// algorithm that no key has is still refused. A second call replaces the list.
     ///
     /// # Errors
     ///
@@ -93,8 +93,8 @@ impl<C> JwtVerifier<C> {
         Ok(self)
     }
 
-    /// Refuses tokens older than this, in whole seconds, by their `iat` (RFC 7519 section 4.1.6); any age is
-    /// accepted by default. `iat` is then required. The leeway is added.
+    /// Refuses tokens whose `iat` is longer ago than this, in whole seconds (RFC 7519 section 4.1.6); by
+    /// default any age is accepted. `iat` is then required. The leeway is added to the maximum age.
     ///
     /// # Errors
     ///
@@ -118,9 +118,9 @@ impl<C> JwtVerifier<C> {
         self
     }
 
-    /// Accepts only access tokens of RFC 9068: `typ` must be `at+jwt`, and `iss`, `exp`, `aud`, `sub`,
-    /// `client_id`, `iat` and `jti` must be present and not empty (sections 2.2 and 4). By default tokens
-    /// without a `typ`, or with `JWT`, are accepted too.
+    /// Accepts only access tokens in the format of RFC 9068: `typ` must be `at+jwt`, and `iss`, `exp`, `aud`,
+    /// `sub`, `client_id`, `iat` and `jti` must be present and not empty (sections 2.2 and 4). By default
+    /// tokens without a `typ`, or with `JWT`, are accepted too.
     ///
     /// Use [`AccessTokenClaims`](crate::AccessTokenClaims) to read these claims. Do not combine this setting
     /// with a claim [in place of the audience](crate::ExpectedAudience): the RFC requires `aud`, so all
@@ -160,7 +160,7 @@ impl<C> JwtVerifier<C> {
         self
     }
 
-    /// Requires one more claim (RFC 7519 section 4); `exp`, `iss` and `aud` by default.
+    /// Requires one more claim (RFC 7519 section 4). By default `exp`, `iss` and `aud` are required.
     ///
     /// A claim that is `null` counts as missing; so does an empty `iss`, `sub`, `aud`, `client_id`, `azp` or
     /// `jti`. Any other value is accepted.
@@ -174,8 +174,8 @@ impl<C> JwtVerifier<C> {
     /// refused.
     ///
     /// A client that steals such a token can then use it: the verifier does not check the binding to a key
-    /// (DPoP, RFC 9449 section 7.1) or to a client certificate (mutual TLS, RFC 8705 section 3). Call it only
-    /// if another part of the system checks the binding, such as a proxy.
+    /// (DPoP, RFC 9449 section 7.1) or to a client certificate (mutual TLS, RFC 8705 section 3). Call this
+    /// method only if another part of the system checks the binding, such as a proxy.
     #[must_use]
     pub fn dangerous_ignore_confirmation(mut self) -> Self {
         self.rules_mut().ignore_confirmation = true;
@@ -185,8 +185,8 @@ impl<C> JwtVerifier<C> {
     /// Accepts tokens with `at_hash` or `c_hash`. By default they are refused, since these are claims of ID
     /// tokens (OpenID Connect Core 1.0 section 3.3.2.11).
     ///
-    /// Use it for issuers such as Dex, whose access tokens have an `at_hash`. Tokens that are marked as ID
-    /// tokens (by the claim `token_use` or `typ`) stay refused. Other ID tokens for the same audience are
+    /// Use this setting for issuers such as Dex, whose access tokens have an `at_hash`. Tokens that are marked
+    /// as ID tokens (by the claim `token_use` or `typ`) stay refused. Other ID tokens for the same audience are
     /// then accepted.
     #[must_use]
     pub fn allow_at_hash(mut self) -> Self {
@@ -194,7 +194,7 @@ impl<C> JwtVerifier<C> {
         self
     }
 
-    /// Replaces the greatest length of a token, in bytes; 16384 by default.
+    /// Replaces the maximum length of a token, in bytes; 16384 by default.
     ///
     /// A longer token is refused as [`TokenTooLong`](crate::RejectionKind::TokenTooLong), before it is
     /// decoded. A server limits header fields too: with hyper, all fields of an HTTP/2 request can have 16
@@ -212,8 +212,9 @@ impl<C> JwtVerifier<C> {
         Ok(self)
     }
 
-    /// Replaces the greatest length of a token's header segment, in bytes of base64url; 4096 by default. A
-    /// longer one is refused as [`TokenTooLong`](crate::RejectionKind::TokenTooLong), before it is decoded.
+    /// Replaces the maximum length of a token's header segment, in bytes of base64url; 4096 by default. A token
+    /// with a longer header is refused as [`TokenTooLong`](crate::RejectionKind::TokenTooLong), before it is
+    /// decoded.
     ///
     /// # Errors
     ///

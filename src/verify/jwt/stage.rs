@@ -1,4 +1,4 @@
-//! How far a token has come: for [`explain`](crate::JwtVerifier::explain).
+//! The stages of a verification, for [`explain`](crate::JwtVerifier::explain).
 
 /// The stages of a token's verification, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,14 +68,14 @@ impl Stage {
         }
     }
 
-    /// The one after it.
+    /// The next stage.
     pub(super) fn next(self) -> Option<Self> {
         Self::ALL.into_iter().find(|stage| *stage > self)
     }
 }
 
-/// What the verification tells of each stage that a token has passed. The usual one, `()`, does nothing
-/// and costs nothing.
+/// The verification calls this for each stage that a token has passed. The recorder of usual verifications,
+/// `()`, does nothing and costs nothing.
 pub(in crate::verify) trait Recorder {
     #[inline(always)]
     fn passed(&mut self, _: Stage) {}
@@ -83,7 +83,7 @@ pub(in crate::verify) trait Recorder {
 
 impl Recorder for () {}
 
-/// The last stage that was passed.
+/// Records the last stage that was passed.
 impl Recorder for Option<Stage> {
     fn passed(&mut self, stage: Stage) {
         *self = Some(stage);
