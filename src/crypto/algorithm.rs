@@ -99,7 +99,7 @@ impl FromStr for Algorithm {
 
     /// # Errors
     ///
-    /// When the name is not that of a supported signature algorithm.
+    /// When the name is not exactly the name of a supported signature algorithm.
     fn from_str(name: &str) -> Result<Self, ConfigError> {
         Self::from_name(name).ok_or_else(|| {
             let names: Vec<&str> = Self::ALL.iter().map(|algorithm| algorithm.name()).collect();

@@ -1,4 +1,4 @@
-//! Comparing secrets in a time that does not depend on where they differ.
+//! Comparison of secrets in a time that does not depend on where they differ.
 
 #[cfg(feature = "aws-lc-rs")]
 pub(crate) use self::aws_lc::are_equal;
