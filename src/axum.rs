@@ -13,13 +13,14 @@ use crate::extract::{PresentedToken, TokenScheme, authorization};
 use crate::rejection::{Rejection, RejectionKind, response};
 use crate::verify::VerifiedToken;
 
-/// Why an extractor found no token.
+/// The rejection of this crate's extractors for axum.
 #[non_exhaustive]
 #[derive(Clone, Debug)]
 pub enum ExtractorRejection {
     /// The layer is missing, or has another claims type: 500, with a hint for the developer.
     MissingLayer(MissingLayer),
-    /// The layer forwarded a request without a token: 401, with the challenge of the layer.
+    /// The request has no token, which the layer allowed: 401. Or the token lacks a scope of
+    /// [`Authorized`](crate::Authorized): 403. The response has the challenge of the layer.
     Rejection(Rejection),
 }
 
@@ -44,9 +45,9 @@ impl IntoResponse for ExtractorRejection {
 }
 
 impl IntoResponse for MissingLayer {
-    /// A 500, since the client is not at fault. In debug builds the body names the missing type. In release
-    /// builds it does not; with feature `tracing` the body refers to the log, which has one `error` event for
-    /// each missing type.
+    /// Responds with 500, since the client is not at fault. In debug builds the body names the missing type. In
+    /// release builds it does not; with feature `tracing` it then refers to the log, which has one `error`
+    /// event for each missing type.
     fn into_response(self) -> Response {
         self.log();
         let body = self.body(cfg!(debug_assertions));
@@ -55,11 +56,11 @@ impl IntoResponse for MissingLayer {
 }
 
 impl IntoResponse for Rejection {
-    /// A response that the outermost authentication layer replaces with its own refusal: see [Refusals from
-    /// below](crate::JwtAuthLayer#refusals-from-below).
+    /// Makes a response that the outermost authentication layer replaces with its own refusal: see [Refusals
+    /// from below](crate::JwtAuthLayer#refusals-from-below).
     ///
-    /// Without a layer the response has the status, except for 503 a challenge with the default realm, and an
-    /// empty body.
+    /// Without a layer, the response has the status of the rejection, a challenge with the default realm
+    /// (except for 503), and an empty body.
     ///
     /// # Example: a handler refuses
     ///
@@ -77,7 +78,7 @@ impl IntoResponse for Rejection {
     }
 }
 
-/// The verified token, from a layer with the same claims type.
+/// Extracts the verified token, from a layer with the same claims type.
 ///
 /// # Example: the claims in a handler
 ///
@@ -119,7 +120,7 @@ where
     }
 }
 
-/// The verified token, or `None` if the layer forwarded the request without one
+/// Extracts the verified token, or `None` if the layer forwarded the request without one
 /// ([`optional`](crate::JwtAuthLayer::optional), [`exempt`](crate::JwtAuthLayer::exempt)).
 ///
 /// # Example: with or without a token
@@ -156,9 +157,9 @@ where
     }
 }
 
-/// The text of the verified token, to forward it to another service. The extractor needs a layer around the
-/// handler that has verified the token. It reads the text from the `Authorization` header, so no service
-/// between the layer and the handler may change that header.
+/// Extracts the text of the verified token, to forward it to another service. The extractor needs a layer
+/// around the handler that has verified the token. It reads the text from the `Authorization` header, so no
+/// service between the layer and the handler may change that header.
 impl<S: Send + Sync> FromRequestParts<S> for PresentedToken {
     type Rejection = ExtractorRejection;
 
@@ -170,7 +171,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PresentedToken {
     }
 }
 
-/// The text of the verified token, or `None` if a layer forwarded the request without one.
+/// Extracts the text of the verified token, or `None` if a layer forwarded the request without one.
 ///
 /// # Example: the header for a call of another service
 ///

@@ -6,10 +6,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::claims::NumericDate;
 
-/// Tells the time that `exp`, `nbf` and `iat` are compared with.
+/// A source of the current time, with which `exp`, `nbf` and `iat` are compared.
 ///
-/// A verifier reads its clock once for each token, after the signature was verified. The age of
-/// fetched keys does not depend on this clock. The default is [`SystemClock`].
+/// The default is [`SystemClock`]. A verifier reads its clock once for each token, after the
+/// signature was verified. The age of fetched keys does not depend on this clock.
 ///
 /// # Example: a clock that an application sets
 ///
@@ -35,7 +35,7 @@ use crate::claims::NumericDate;
 /// # Ok::<(), tower_jwt_auth::ConfigError>(())
 /// ```
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The time now.
+    /// Returns the current time.
     fn now(&self) -> NumericDate;
 }
 
@@ -69,7 +69,8 @@ pub(crate) fn since_epoch() -> Duration {
     system_time().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// To measure how long something takes. No clock of the application's: it may stand still.
+/// The current time for measuring durations. The application's [`Clock`] is not used for that,
+/// since it may stand still.
 #[allow(clippy::disallowed_methods, reason = "durations are not a matter of the `Clock`")]
 pub(crate) fn monotonic() -> Instant {
     Instant::now()
@@ -80,7 +81,8 @@ fn system_time() -> SystemTime {
     SystemTime::now()
 }
 
-/// A clock that stands still, for tests and to check a token as of another time.
+/// A clock that always returns the same time, for tests and for checking a token as of another
+/// time.
 #[allow(clippy::exhaustive_structs, reason = "a wrapper: it is the time that it tells")]
 #[derive(Clone, Copy, Debug)]
 pub struct FixedClock(pub NumericDate);

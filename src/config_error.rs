@@ -21,7 +21,7 @@ use crate::opaque_error::opaque_error;
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ConfigErrorKind {
-    /// The issuer: empty, missing, or a name that no token can have.
+    /// The issuer: missing, empty, or not a valid name of an issuer.
     Issuer,
     /// The audience: empty, missing, or one that is in the tokens of every service.
     Audience,
@@ -37,7 +37,7 @@ pub enum ConfigErrorKind {
     Length,
     /// A token type, `typ`, that is not a media type.
     TokenType,
-    /// Kinds of tokens that cannot be told apart.
+    /// Kinds of tokens that cannot be distinguished, in a [`TokenKinds`](crate::TokenKinds).
     TokenKind,
     /// A URL that is not fetched: not https, or with a password.
     Url,
@@ -49,8 +49,8 @@ pub enum ConfigErrorKind {
 
 /// A mistake in the configuration, for the developer.
 ///
-/// The text describes the mistake in one sentence and never contains key material. A mistake of a
-/// client is a [`Rejection`](crate::Rejection) instead.
+/// The error text describes the mistake in one sentence and never contains key material. An invalid
+/// request of a client is a [`Rejection`](crate::Rejection) instead.
 ///
 /// # Example: a key that is too short
 ///

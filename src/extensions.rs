@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 #[cfg(feature = "tracing")]
 use std::sync::{Mutex, PoisonError};
 
-/// Marks a request that passed an authentication layer. Its size is zero, so it costs no allocation.
+/// Marks a request that passed an authentication layer. Its size is zero, so it needs no allocation.
 #[derive(Clone, Copy)]
 pub(crate) struct LayerOutside;
 
@@ -13,7 +13,8 @@ pub(crate) struct LayerOutside;
 #[derive(Clone, Copy)]
 pub(crate) struct PassedWithoutToken;
 
-/// Marks the same for one claims type: tells a missing token from a missing layer.
+/// Marks a request that a layer with this claims type forwarded without a token. So a missing token is
+/// distinguished from a missing layer.
 pub(crate) struct NoToken<C>(PhantomData<fn() -> C>);
 
 impl<C> NoToken<C> {
@@ -28,18 +29,18 @@ impl<C> Clone for NoToken<C> {
     }
 }
 
-/// The request's extensions contain no verified token of this claims type: usually a mistake of the developer,
-/// not of the client.
+/// The error of a request whose extensions contain no verified token with the expected claims type: usually a
+/// mistake of the developer, not of the client.
 ///
-/// The text names the claims type by its Rust path. It is for the log, not for clients. As an axum response
-/// it is a 500; only debug builds show the text to the client. With feature `tracing`, the first one for each
-/// claims type is an `error` event.
+/// The error text contains the Rust path of the claims type. It is for the log, not for clients. As an axum
+/// response the error is a 500; only debug builds show the text to the client. With feature `tracing`, the
+/// first such response for each claims type writes an `error` event.
 #[derive(Clone)]
 pub struct MissingLayer {
     expected: Expected,
 }
 
-/// The missing type.
+/// The type that is missing in the extensions.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expected {
     /// A verified token with the claims type of this name.

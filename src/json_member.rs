@@ -1,5 +1,5 @@
-//! Members of a JSON object and elements of an array, as the JSON of each. Nothing is copied, and no name is
-//! taken for one of `serde_json`'s own, as `serde_json::Value` does.
+//! Reads members of a JSON object and elements of an array, and returns the JSON of each. Nothing is copied. No
+//! name is treated as one of `serde_json`'s private names, as `serde_json::Value` does.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::strict_json::NameSeed;
 
-/// The JSON is not of the form that was asked for, or a name is duplicated.
+/// The JSON does not have the requested type, or a name is duplicated.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Unreadable;
 

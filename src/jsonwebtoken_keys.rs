@@ -1,4 +1,4 @@
-//! Conversions from the types of `jsonwebtoken`, the same for each of its versions.
+//! Conversions from the types of `jsonwebtoken`, which are the same for each of its versions.
 //!
 //! Keys of `jsonwebtoken` get all checks of the keys that this crate loads. The crypto provider of
 //! `jsonwebtoken` is never called.
@@ -105,7 +105,8 @@ impl VerificationKey {
                 Self::from_secret(secret, algorithm)
             }
             (sealed::Content::SecretOrDer(der), KeyType::Rsa) => Self::from_der(der, algorithm),
-            // From a JWK or a PEM text it is the bare key; from DER it is the given DER.
+            // The bytes are the bare key if they come from a JWK or a PEM text, and the given DER
+            // otherwise.
             (sealed::Content::SecretOrDer(key), _)
                 if key.first() == Some(&DER_SEQUENCE) && key.len() != 32 =>
             {
@@ -162,7 +163,8 @@ impl SigningKey {
         }
         match algorithm.key_type() {
             KeyType::Secret => Self::from_secret(key.bytes(), algorithm),
-            // PKCS#1 from an RSA key in PEM, PKCS#8 from any other PEM, the given DER from DER.
+            // The bytes are PKCS#1 for an RSA key in PEM, PKCS#8 for any other PEM, and otherwise
+            // the given DER.
             _ => Self::from_der(key.bytes(), algorithm),
         }
     }
@@ -253,7 +255,7 @@ macro_rules! conversions {
         impl TryFrom<$jsonwebtoken::Algorithm> for Algorithm {
             type Error = ConfigError;
 
-            /// The algorithm with the same name (RFC 7518 section 3.1).
+            /// Converts to the algorithm with the same name (RFC 7518 section 3.1).
             ///
             /// # Errors
             ///
@@ -271,7 +273,7 @@ macro_rules! conversions {
         impl TryFrom<Algorithm> for $jsonwebtoken::Algorithm {
             type Error = ConfigError;
 
-            /// The algorithm with the same name (RFC 7518 section 3.1).
+            /// Converts to the algorithm with the same name (RFC 7518 section 3.1).
             ///
             /// # Errors
             ///

@@ -54,13 +54,16 @@
 //! | accept several issuers | [`IssuerSet`], [`IssuerTemplate`], [`TemplateMatch`], [`IssuerKeyStatus`] |
 //! | verify without a request | [`JwtVerifier::verify`], [`JwtVerifier::verify_now`] |
 //! | read the token in a handler | [`VerifiedToken`], [`PresentedToken`], [`TokenHeader`], [`MissingLayer`] |
-#![cfg_attr(feature = "axum", doc = "| the same with axum | [`ExtractorRejection`] |")]
-//! | typed claims | [`RegisteredClaims`], [`AccessTokenClaims`], [`Audience`], [`Scope`], [`NumericDate`], a custom struct |
-//! | decide what a token permits | [`Rule`], [`AuthorizeLayer`], [`ScopeHierarchy`], [`ClaimPath`], [`Actor`]; it makes the service [`AuthorizeService`] with the future [`AuthorizeFuture`] |
-//! | the same for gRPC, and by a custom rule | [`GrpcRules`], [`Authorize`] |
 #![cfg_attr(
     feature = "axum",
-    doc = "| the same in the signature of a handler of axum | [`Authorized`], [`RequiredScopes`] |"
+    doc = "| read the token with an axum extractor | [`ExtractorRejection`] |"
+)]
+//! | typed claims | [`RegisteredClaims`], [`AccessTokenClaims`], [`Audience`], [`Scope`], [`NumericDate`], a custom struct |
+//! | decide what a token permits | [`Rule`], [`AuthorizeLayer`], [`ScopeHierarchy`], [`ClaimPath`], [`Actor`]; it makes the service [`AuthorizeService`] with the future [`AuthorizeFuture`] |
+//! | decide about gRPC methods, or with custom code | [`GrpcRules`], [`Authorize`] |
+#![cfg_attr(
+    feature = "axum",
+    doc = "| require scopes in the signature of an axum handler | [`Authorized`], [`RequiredScopes`] |"
 )]
 //! | local keys | [`VerificationKey`], [`JwkSet`], [`SkippedKey`] |
 #![cfg_attr(
@@ -102,8 +105,8 @@
 //!
 //! # How a request is verified
 //!
-//! The layer reads the head of a request only. It goes through these stages in this order; the last two are the
-//! alternatives at the end:
+//! The layer reads only the head of a request. The request goes through these stages in this order. The last two
+//! stages are alternatives:
 //!
 //! | stage | what happens | type |
 //! |---|---|---|
@@ -112,12 +115,12 @@
 //! | key look-up | finds the keys for the header | [`KeySource`] |
 //! | signature | checks the signature, with a key that is bound to the token's algorithm | [`VerificationKey`] |
 //! | claim rules | checks issuer, audience, times and the application's rules | [`JwtVerifier`] |
-//! | success | puts the claims into the request's extensions | [`VerifiedToken`] |
+//! | success | puts the verified token into the request's extensions | [`VerifiedToken`] |
 //! | refusal | writes the response | [`Rejection`] |
 //!
-//! The defaults are strict. Issuer and audience are arguments of the constructor, and a token needs both.
-//! An algorithm is bound to a key when the key is loaded. The name of each setting that weakens a check begins
-//! with `dangerous_`. [`JwtVerifier`] lists the defaults, [`RejectionKind`] the refusals.
+//! The defaults are strict. Issuer and audience are arguments of the constructor, and a token must contain both. An
+//! algorithm is bound to a key when the key is loaded. The name of each setting that weakens a check begins with
+//! `dangerous_`. [`JwtVerifier`] lists the defaults, [`RejectionKind`] the refusals.
 //!
 //! # Guides
 //!
@@ -159,11 +162,11 @@
 //! | `test-util` | | for dev-dependencies: module `test_util`, which makes valid and invalid tokens for tests |
 //! | `tonic-0_14` | | tonic 0.14: `From<Rejection> for tonic::Status` |
 //! | `tracing` | | log events, spans of fetches, `record_in_span`: see [`docs::logging`] |
-//! | `metrics` | | metrics by the `metrics` facade: `with_metrics`, fetches, the age of keys: see [`docs::logging`] |
+//! | `metrics` | | metrics, recorded with the `metrics` facade: `with_metrics`, fetches, the age of keys: see [`docs::logging`] |
 //!
-//! At least one crypto backend is needed. A feature only adds items: it does not change how the others behave,
-//! except that `tracing` logs and `metrics` counts fetches. No feature turns on a backend of `jsonwebtoken` or installs its process-wide
-//! provider.
+//! At least one crypto backend is needed. A feature only adds items, and does not change the behaviour of other
+//! items, with two exceptions: `tracing` writes log events, and `metrics` records fetches. No feature turns on a
+//! backend of `jsonwebtoken` or installs its process-wide provider.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Wire data is hostile, and a panic can stop a server. So these are banned outside of tests.

@@ -23,7 +23,7 @@ pub(crate) fn text(json: &[u8]) -> Option<&str> {
     (opening_brackets(json) <= MAX_DEPTH || depth(json) <= MAX_DEPTH).then_some(text)
 }
 
-/// What is wrong with an object that has a duplicate name, for errors.
+/// The fault of an object with a duplicate name, for error messages.
 pub(crate) const DUPLICATE_NAME: &str = "duplicate member name";
 
 /// Why a text is not an object with unique names.
@@ -39,8 +39,8 @@ pub(crate) enum ObjectError {
     Json(serde_json::Error),
 }
 
-/// Reads the members of an object in order. A duplicate name is an error, also if it is spelled with
-/// other escapes.
+/// Reads the members of an object in order. A duplicate name is an error, even if it is spelled with other
+/// escapes.
 pub(crate) fn members<'de, V: Deserialize<'de>>(
     json: &'de str,
 ) -> Result<Vec<(Cow<'de, str>, V)>, ObjectError> {

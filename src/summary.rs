@@ -1,12 +1,13 @@
 use std::fmt;
 
-/// What a verifier or a layer accepts, in one line for the log at the start.
+/// Describes what a verifier or a layer accepts, in one line for the log at start-up.
 ///
-/// [`JwtAuthLayer::describe`](crate::JwtAuthLayer::describe) returns that of a layer. Verifiers and key
-/// sources describe themselves: [`VerifyToken::describe`](crate::VerifyToken::describe),
-/// [`KeySource::describe`](crate::KeySource::describe). `Display` writes no control character.
+/// [`JwtAuthLayer::describe`](crate::JwtAuthLayer::describe) returns the summary of a layer. It
+/// consists of the summaries of the verifier
+/// ([`VerifyToken::describe`](crate::VerifyToken::describe)) and of its key source
+/// ([`KeySource::describe`](crate::KeySource::describe)). `Display` writes no control character.
 ///
-/// # Example: the line of a verifier
+/// # Example: the summary of a layer
 ///
 /// ```
 /// use tower_jwt_auth::{Algorithm, JwtAuthLayer, JwtVerifier, VerificationKey};
@@ -23,7 +24,7 @@ use std::fmt;
 /// # Ok::<(), tower_jwt_auth::ConfigError>(())
 /// ```
 ///
-/// # Example: a custom rule
+/// # Example: the summary of a custom verifier
 ///
 /// ```
 /// use tower_jwt_auth::Summary;
@@ -38,10 +39,11 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// So many parts are shown in the line.
+    /// The maximum number of parts in the line. Further parts are counted.
     const MAX_SHOWN: usize = 16;
 
-    /// A summary of one part: what is accepted, in a few words, without a secret.
+    /// Creates a summary of one part: what is accepted, in a few words. The text must not contain a
+    /// secret.
     pub fn new(accepts: impl Into<String>) -> Self {
         Self { accepts: vec![accepts.into()], dangers: Vec::new() }
     }
@@ -50,7 +52,8 @@ impl Summary {
         Self { accepts: Vec::new(), dangers: Vec::new() }
     }
 
-    /// Adds a weakening that is in force, by its name in the code; each name once.
+    /// Adds a weakening that is in force, by its name in the code, such as
+    /// `dangerous_accept_id_tokens`. A second call with the same name changes nothing.
     #[must_use]
     pub fn with_danger(mut self, name: impl Into<String>) -> Self {
         let name = name.into();
@@ -60,19 +63,20 @@ impl Summary {
         self
     }
 
-    /// Adds what another summary accepts, and its dangers.
+    /// Adds the parts and the dangers of another summary.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.accepts.extend(other.accepts);
         other.dangers.into_iter().fold(self, Self::with_danger)
     }
 
-    /// What is accepted: one text or several, of which any is enough.
+    /// What is accepted: one text for each alternative.
     pub fn accepts(&self) -> &[String] {
         &self.accepts
     }
 
-    /// The weakenings that are in force: the `dangerous_…` calls of the application.
+    /// The weakenings that are in force: the names of the `dangerous_…` functions that the
+    /// application called.
     pub fn dangers(&self) -> &[String] {
         &self.dangers
     }
@@ -87,7 +91,7 @@ impl Summary {
         line
     }
 
-    /// The dangers in one line; `None` without any.
+    /// The dangers in one line; `None` if there are none.
     pub(crate) fn dangers_line(&self) -> Option<String> {
         (!self.dangers.is_empty()).then(|| one_line(self.dangers.iter(), ", "))
     }

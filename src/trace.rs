@@ -1,4 +1,4 @@
-//! Log events, with feature `tracing`: the reason and the expected value, never the received one.
+//! Log events, with feature `tracing`. They contain the reason and the expected value, never the received value.
 
 #[cfg(feature = "tracing")]
 use std::fmt::Display;
@@ -23,10 +23,10 @@ pub(crate) fn refused(rejection: &Rejection) {
 #[cfg(not(feature = "tracing"))]
 pub(crate) fn refused(_: &Rejection) {}
 
-/// The event of a changed set: what the source has, and which keys it does not use.
+/// The event of a changed set: what the source loaded, and which keys it does not use.
 ///
-/// An untrusted client can cause it for an issuer that a template allows and that has keys, if the
-/// application did not name its tenant. It cannot cause it for an invented issuer.
+/// An untrusted client can cause this event for an issuer that has keys and whose tenant a predicate of a
+/// template allows, but not for an invented issuer.
 #[cfg(all(feature = "tracing", feature = "jwks-url"))]
 pub(crate) fn keys_changed(source: &str, generation: u64, keys: usize, unused: &[impl Display]) {
     let skipped = unused.len();
@@ -85,7 +85,8 @@ pub(crate) fn secret_ends_in_line_break() {
 #[cfg(not(feature = "tracing"))]
 pub(crate) fn secret_ends_in_line_break() {}
 
-/// The span of a fetch. It has no parent: many requests may wait for it, and it outlives them.
+/// The span of a fetch. The span has no parent: many requests may wait for the fetch, and the fetch outlives
+/// them.
 #[cfg(all(feature = "tracing", feature = "jwks-url"))]
 pub(crate) fn in_fetch_span<F: Future>(
     source: &str,
@@ -95,7 +96,7 @@ pub(crate) fn in_fetch_span<F: Future>(
     use tracing::{Instrument, debug_span, field::Empty, info_span};
 
     fetch.instrument(match is_quiet {
-        // Its name may be made up by an untrusted client.
+        // An untrusted client may have invented the name of the source.
         true => {
             debug_span!(target: "tower_jwt_auth", parent: None, "fetch_keys", source, ok = Empty)
         }
@@ -110,7 +111,7 @@ pub(crate) fn in_fetch_span<F: Future>(_: &str, _: bool, fetch: F) -> F {
     fetch
 }
 
-/// The fetch of the current span has ended.
+/// Records that the fetch of the current span has ended.
 #[cfg(all(feature = "tracing", feature = "jwks-url"))]
 pub(crate) fn fetched(is_ok: bool) {
     tracing::Span::current().record("ok", is_ok);
@@ -119,7 +120,7 @@ pub(crate) fn fetched(is_ok: bool) {
 #[cfg(all(not(feature = "tracing"), feature = "jwks-url"))]
 pub(crate) fn fetched(_: bool) {}
 
-/// What a layer accepts: once, when it becomes a service. `false` where nobody listens yet.
+/// The event with what a layer accepts. `false` if no subscriber is interested in it yet.
 #[cfg(feature = "tracing")]
 pub(crate) fn accepts(summary: impl FnOnce() -> Summary) -> bool {
     let is_heard = tracing::enabled!(target: "tower_jwt_auth", tracing::Level::INFO);

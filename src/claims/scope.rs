@@ -53,7 +53,10 @@ impl Scope {
     pub(crate) fn checked(values: &str) -> Result<Vec<&str>, ConfigError> {
         let values: Vec<&str> = values.split(' ').filter(|value| !value.is_empty()).collect();
         match values.is_empty() {
-            true => Err(ConfigError::new(ConfigErrorKind::Rule, "no scope is named")),
+            true => Err(ConfigError::new(
+                ConfigErrorKind::Rule,
+                "no scope was given: name at least one",
+            )),
             false => {
                 values.iter().try_for_each(|value| Self::check_value(value))?;
                 Ok(values)

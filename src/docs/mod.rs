@@ -1,8 +1,8 @@
 //! Guides, the threat model and the design record.
 //!
-//! Each page is a Markdown file of its own, which also reads well outside of rustdoc.
+//! Each page is a Markdown file in `src/docs`, which is also readable outside of rustdoc.
 
-/// A page from its Markdown file, for readers of rustdoc and of the file alike.
+/// Makes a page from each Markdown file, for readers of rustdoc and for readers of the file.
 ///
 /// A file ends in the link definitions that a plain Markdown viewer needs. Rustdoc reads those of `links.txt`
 /// first, and the first definition counts: there the same links lead to the items of this build. They need

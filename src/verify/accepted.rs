@@ -5,11 +5,11 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use crate::claims::{NumericDate, Scope};
 use crate::verify::verified_token::VerifiedToken;
 
-/// The result of a [`VerifyToken`](crate::VerifyToken) for a token that it accepts: the claims, and what the
-/// layer adds to the request and the response.
+/// The result of a [`VerifyToken`](crate::VerifyToken) that accepts a token: the claims, and what the layer
+/// adds to the request and the response.
 ///
-/// Make it from claims with [`new`](Self::new), or from the [`VerifiedToken`] of another verifier with
-/// `From`.
+/// Create it from claims with [`new`](Self::new), or from the [`VerifiedToken`] of another verifier with
+/// `Accepted::from`.
 ///
 /// # Example: an opaque token that expires
 ///
@@ -39,23 +39,23 @@ impl Extras {
 }
 
 impl<C> Accepted<C> {
-    /// A token with these claims, without a header and an expiry.
+    /// Accepts a token with these claims. The token has no header, and its expiry and scopes are not known.
     pub fn new(claims: C) -> Self {
         VerifiedToken::new(claims).into()
     }
 
-    /// Replaces the expiry of the token. The default is unknown, or the expiry of the [`VerifiedToken`].
+    /// Replaces the expiry of the token. By default it is not known, or it is that of the [`VerifiedToken`].
     #[must_use]
     pub fn with_expires_at(self, expires_at: NumericDate) -> Self {
         Self { token: self.token.with_expires_at(expires_at), ..self }
     }
 
-    /// Replaces the scopes of the token, for [rules](crate::Rule) and for
-    /// [`VerifiedToken::scope`]. By default, they are those of the claims of a JWT, and not known for other
-    /// tokens.
+    /// Replaces the scopes of the token, for [rules](crate::Rule) and for [`VerifiedToken::scope`]. By default,
+    /// the scopes of a JWT are those of its claims, and the scopes of other tokens are not known.
     ///
-    /// The [scope hierarchy](crate::JwtVerifier::with_scope_hierarchy) of a JWT's verifier is included. For
-    /// other tokens call [`ScopeHierarchy::expand`](crate::ScopeHierarchy::expand).
+    /// For a JWT, the scopes that these scopes include are added, by the verifier's [scope
+    /// hierarchy](crate::JwtVerifier::with_scope_hierarchy). For other tokens, call
+    /// [`ScopeHierarchy::expand`](crate::ScopeHierarchy::expand) first.
     ///
     /// # Example: an API key
     ///
@@ -70,23 +70,23 @@ impl<C> Accepted<C> {
         Self { token: self.token.with_scope(scope), ..self }
     }
 
-    /// Adds a value to the extensions of the request, for the inner service; none by default. The value
-    /// replaces one of the same type.
+    /// Adds a value to the extensions of the request, for the inner service; none by default. It replaces an
+    /// existing value of the same type.
     #[must_use]
     pub fn with_request_extension<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
         self.extras().extensions.insert(value);
         self
     }
 
-    /// Adds a header to the response of the inner service, for example the next nonce of DPoP (RFC 9449
-    /// section 8.2); none by default. Headers of the same name are kept.
+    /// Adds a header to the response of the inner service, for example the next nonce of DPoP (RFC 9449 section
+    /// 8.2); none by default. Headers of the same name that the inner service sets are kept.
     #[must_use]
     pub fn with_response_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.extras().add_header(name, value);
         self
     }
 
-    /// Adds what goes with the token to what goes with it already.
+    /// Adds further additions to the request and the response.
     pub(super) fn with_extras(mut self, added: Option<Box<Extras>>) -> Self {
         if let Some(added) = added {
             let extras = self.extras();
@@ -98,18 +98,18 @@ impl<C> Accepted<C> {
         self
     }
 
-    /// The token that the layer puts into the request's extensions.
+    /// The accepted token, which the layer puts into the request's extensions.
     pub fn token(&self) -> &VerifiedToken<C> {
         &self.token
     }
 
-    /// The token, without the additions to the request and the response.
+    /// Returns the accepted token, without the additions to the request and the response.
     pub fn into_token(self) -> VerifiedToken<C> {
         self.token
     }
 
-    /// Converts the claims with a function. The header and the expiry of the token stay, and so do the
-    /// additions to the request and the response.
+    /// Converts the claims with a function. The header, the expiry and the scopes of the token do not change,
+    /// and the additions to the request and the response are kept.
     #[must_use]
     pub fn map_claims<D>(self, map: impl FnOnce(&C) -> D) -> Accepted<D> {
         Accepted { token: self.token.map_claims(map), extras: self.extras }
@@ -124,7 +124,7 @@ impl<C> Accepted<C> {
     }
 }
 
-/// A full map (32,768 headers) does not take the header.
+/// Appends a header. If the map is full (32,768 headers), the header is left out.
 pub(crate) fn append(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
     let _is_full = headers.try_append(name, value);
 }

@@ -5,16 +5,16 @@ use crate::summary::Summary;
 use crate::verify::accepted::Accepted;
 use crate::verify::verify_token::{Verification, VerifyToken};
 
-/// A verifier that accepts **every** well-formed bearer token and verifies nothing, like FastAPI's
+/// Creates a verifier that accepts **every** well-formed bearer token and verifies nothing, like FastAPI's
 /// `HTTPBearer`.
 ///
-/// Any client can make up such a token. Use it only in a service that forwards the token to another one, which
-/// verifies it.
+/// Any client can invent such a token. Use this verifier only in a service that forwards the token to another
+/// service, which verifies it.
 pub fn dangerous_any_bearer() -> DangerousAnyBearer {
     DangerousAnyBearer
 }
 
-/// The verifier that [`dangerous_any_bearer`] makes.
+/// The verifier that [`dangerous_any_bearer`] creates. It accepts **every** well-formed bearer token.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug)]
 pub struct DangerousAnyBearer;

@@ -1,4 +1,4 @@
-//! The claims of a verified JWT by their names, for rules that do not know the type of the claims.
+//! Reads claims of a verified JWT by their names, for rules that do not know the type of the claims.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,12 +8,12 @@ use crate::json_member::{Unreadable, member};
 use crate::token::{CompactJws, Scratch};
 use crate::verify::rule_context::RuleContext;
 
-/// A token to verify, and what is kept of it.
+/// A token to verify. It decides what is kept of the text of the token.
 #[derive(Clone, Copy)]
 pub(super) enum Input<'a> {
-    /// Of a request: its text is shared with the header.
+    /// The token of a request, whose text is shared with the header.
     Presented(&'a PresentedToken),
-    /// Without a request: its text is copied where the verifier is told to.
+    /// A token without a request, whose text is copied if the verifier is configured to do so.
     Text(&'a str),
 }
 
@@ -25,7 +25,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// What is kept once it is verified.
+    /// The text that is kept after the token was verified.
     pub(super) fn kept(self, copies_text: bool) -> Option<PresentedToken> {
         match self {
             Self::Presented(token) => Some(token.clone()),
@@ -35,7 +35,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// The text of the token that was verified, decoded when a rule asks for it first.
+/// The text of a verified token, which is decoded when the first rule needs it.
 #[derive(Default)]
 pub(super) struct ByName {
     token: Option<PresentedToken>,
@@ -49,7 +49,7 @@ impl ByName {
         Self { token, context: Some(context), ..Self::default() }
     }
 
-    /// Of the same token.
+    /// The same text, with nothing decoded yet.
     pub(super) fn again(&self) -> Self {
         Self { token: self.token.clone(), context: self.context.clone(), ..Self::default() }
     }
@@ -69,7 +69,7 @@ impl ByName {
         self.payload.get_or_init(decode).as_deref()
     }
 
-    /// The scopes, with those that they include; `None` when they cannot be read.
+    /// The scopes of the token and the scopes that they include; `None` if they are unreadable.
     pub(super) fn scope(&self) -> Option<&Scope> {
         let read = || Some(self.expand(granted(self.payload()?).ok()?));
         self.scope.get_or_init(read).as_ref()

@@ -17,14 +17,14 @@ use crate::verify::jwt::JwtVerifier;
 use crate::verify::verified_token::VerifiedToken;
 use crate::verify::verify_token::{Verification, VerificationState, VerifyToken};
 
-/// A verifier with further checks, which may wait: made by [`VerifyToken::with_check`].
+/// A verifier with additional asynchronous checks. [`VerifyToken::with_check`] creates it.
 ///
-/// A token that the verifier accepts goes through the checks, in the order in which they were added. The first
-/// refusal is the answer. The checks run for every request. They are dropped with a request whose client
-/// disconnects. Cheap to clone.
+/// After the verifier accepted a token, the checks run in the order in which they were added. The first check
+/// that fails refuses the request. The checks run for every request. If the client disconnects, the running
+/// check is dropped. A `WithChecks` is cheap to clone.
 ///
-/// A request with checks waits: it costs the allocation of their futures and a clone of the inner service. A
-/// rule that never waits costs less by [`Verification::and_then`] in a custom [`VerifyToken`].
+/// Each request allocates the futures of the checks, and clones the inner service. A check that never waits
+/// costs less as a [`Verification::and_then`] in a custom [`VerifyToken`].
 ///
 /// # Example: disabled users
 ///
@@ -52,7 +52,7 @@ pub struct WithChecks<C = RegisteredClaims> {
     checks: Arc<[Arc<dyn Check<C>>]>,
 }
 
-/// A check, whatever its type.
+/// A check, without its type.
 trait Check<C>: Send + Sync {
     fn check(&self, token: VerifiedToken<C>, request: RequestSummary) -> CheckFuture;
 }
@@ -121,7 +121,7 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for WithChecks<C> {
     }
 }
 
-// The method of the trait, for those who have not imported it.
+// The same method as in the trait, so that users need not import the trait.
 impl<C: DeserializeOwned + Send + Sync + 'static> JwtVerifier<C> {
     /// Adds an asynchronous check, which runs after the verification of each token: see
     /// [`VerifyToken::with_check`].
@@ -136,7 +136,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> JwtVerifier<C> {
     }
 }
 
-// The method of the trait, for those who have not imported it.
+// The same method as in the trait, so that users need not import the trait.
 impl<C: DeserializeOwned + Send + Sync + 'static> IssuerSet<C> {
     /// Adds an asynchronous check, which runs after the verification of each token: see
     /// [`VerifyToken::with_check`].
@@ -163,7 +163,8 @@ impl<C> fmt::Debug for WithChecks<C> {
     }
 }
 
-/// What a [check](VerifyToken::with_check) that passes adds to the request and to its response.
+/// The result of a [check](VerifyToken::with_check) that passed: what it adds to the request and to the
+/// response.
 ///
 /// # Example: the user that the check has loaded
 ///
@@ -194,21 +195,21 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// Nothing to add, as `()`.
+    /// Creates a result that adds nothing, like `()`.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a value to the extensions of the request, for the inner service; it replaces one of the same
-    /// type. There are none by default.
+    /// Adds a value to the extensions of the request, for the inner service; none by default. It replaces an
+    /// existing value of the same type.
     #[must_use]
     pub fn with_request_extension<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
         self.extras.get_or_insert_default().extensions.insert(value);
         self
     }
 
-    /// Adds a header to the response of the inner service, beside those that it sets. There are none by
-    /// default.
+    /// Adds a header to the response of the inner service; none by default. Headers of the same name that the
+    /// inner service sets are kept.
     #[must_use]
     pub fn with_response_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.extras.get_or_insert_default().add_header(name, value);
@@ -223,7 +224,7 @@ impl fmt::Debug for Checked {
     }
 }
 
-/// What a [check](VerifyToken::with_check) may return within `Ok`: `()`, or a [`Checked`].
+/// The types that a [check](VerifyToken::with_check) can return in `Ok`: `()`, and [`Checked`].
 #[diagnostic::on_unimplemented(
     message = "a check cannot return `Ok({Self})`",
     label = "`Ok` must hold `()` or a `Checked`",
@@ -231,7 +232,7 @@ impl fmt::Debug for Checked {
             `Ok(Checked::new().with_request_extension(value))`"
 )]
 pub trait IntoChecked {
-    /// What to add to the request and its response.
+    /// Returns what the check adds to the request and to the response.
     fn into_checked(self) -> Checked;
 }
 

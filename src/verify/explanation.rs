@@ -2,12 +2,12 @@ use std::fmt;
 
 use crate::rejection::Rejection;
 
-/// How the verification of one token went, step by step: made by
-/// [`JwtVerifier::explain`](crate::JwtVerifier::explain) and [`IssuerSet::explain`](crate::IssuerSet::explain).
+/// The verification of one token, step by step. [`JwtVerifier::explain`](crate::JwtVerifier::explain) and
+/// [`IssuerSet::explain`](crate::IssuerSet::explain) return it.
 ///
-/// `Display` writes one line for each step, and the result at the end. It shows claims and settings, for a
-/// developer at a terminal; `Debug` shows names and outcomes alone. Values of a step that was not reached are
-/// what the token says, and nobody has verified it.
+/// `Display` writes one line for each step, and the result at the end. These lines show claims and settings:
+/// they are for a developer at a terminal. `Debug` shows only the names and outcomes of the steps, and the
+/// rejection. If a step was not reached, its value comes from the token and was not verified.
 #[derive(Clone)]
 pub struct Explanation {
     steps: Vec<ExplainedStep>,
@@ -19,7 +19,7 @@ impl Explanation {
         Self { steps, rejection }
     }
 
-    /// Adds a step after the one of this name.
+    /// Adds a step after the step with this name.
     pub(super) fn with_step_after(mut self, name: &str, step: ExplainedStep) -> Self {
         let position = self.steps.iter().position(|step| step.name == name);
         let at = position.map_or(self.steps.len(), |position| position.saturating_add(1));
@@ -27,23 +27,23 @@ impl Explanation {
         self
     }
 
-    /// Whether the token is accepted: whether all steps were passed.
+    /// Whether the token is accepted: whether all steps passed.
     pub fn is_accepted(&self) -> bool {
         self.rejection.is_none()
     }
 
-    /// Why the token is refused: what [`verify`](crate::JwtVerifier::verify) returns. `None` for a token that is
-    /// accepted.
+    /// Why the token is refused: the error that [`verify`](crate::JwtVerifier::verify) returns. `None` if the
+    /// token is accepted.
     pub fn rejection(&self) -> Option<&Rejection> {
         self.rejection.as_ref()
     }
 
-    /// The steps, in their order.
+    /// The steps, in the order of the verification.
     pub fn steps(&self) -> &[ExplainedStep] {
         &self.steps
     }
 
-    /// The step that failed; `None` for a token that is accepted.
+    /// The step that failed; `None` if the token is accepted.
     pub fn failed(&self) -> Option<&ExplainedStep> {
         self.steps.iter().find(|step| step.outcome == StepOutcome::Failed)
     }
@@ -62,7 +62,7 @@ impl fmt::Display for Explanation {
 }
 
 impl fmt::Debug for Explanation {
-    /// Without the values, which may be personal data.
+    /// Omits the values, which may be personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Explanation")
             .field("steps", &self.steps)
@@ -90,22 +90,24 @@ impl ExplainedStep {
         Self { name, outcome, expected, found }
     }
 
-    /// What is checked: `signature`, `audience`, `exp`.
+    /// The name of the step, such as `signature`, `audience` or `exp`.
     pub fn name(&self) -> &str {
         self.name
     }
 
-    /// How it went.
+    /// Whether the step passed, failed or was not reached.
     pub fn outcome(&self) -> StepOutcome {
         self.outcome
     }
 
-    /// What the verifier asks for, where it can be said in words.
+    /// What the verifier expects, in words; `None` if the expectation is not known, because no issuer was
+    /// chosen from an [`IssuerSet`](crate::IssuerSet).
     pub fn expected(&self) -> Option<&str> {
         Some(&*self.expected).filter(|expected| !expected.is_empty())
     }
 
-    /// What the token has, where that can be shown; texts of the token are quoted and cut off.
+    /// What the token contains, in words; `None` if this cannot be read or shown. Texts of the token are
+    /// quoted, and cut off after 300 characters.
     pub fn found(&self) -> Option<&str> {
         self.found.as_deref()
     }
@@ -129,7 +131,7 @@ impl fmt::Display for ExplainedStep {
 }
 
 impl fmt::Debug for ExplainedStep {
-    /// Without the values, which may be personal data.
+    /// Omits the values, which may be personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExplainedStep")
             .field("name", &self.name)
@@ -138,23 +140,22 @@ impl fmt::Debug for ExplainedStep {
     }
 }
 
-/// How a step of a verification went.
+/// The outcome of one step of a verification.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StepOutcome {
     /// The token has what was expected.
     Passed,
-    /// The token is refused for it.
+    /// The token does not have what was expected, and is refused.
     Failed,
-    /// Another step failed before it.
+    /// An earlier step failed.
     NotReached,
 }
 
-/// The most characters of a text of the token that are shown.
+/// The maximum number of characters of a text of the token that are shown.
 const LONGEST: usize = 300;
 
-/// A text of the token in quotation marks, with escapes for what a terminal would obey, and cut off when it is
-/// long.
+/// A text of the token in quotation marks, with control characters escaped, and cut off if it is too long.
 pub(super) fn quoted(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
         None => format!("{text:?}"),
@@ -162,7 +163,8 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
-/// The same for JSON: without quotation marks of its own, and with those in it as they are.
+/// JSON of the token, with control characters escaped and cut off like in [`quoted`], but without further
+/// quotation marks.
 pub(super) fn json(text: &str) -> String {
     let mut shown = String::new();
     for char in text.chars().take(LONGEST) {

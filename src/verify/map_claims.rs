@@ -11,10 +11,11 @@ use crate::verify::issuer_set::IssuerSet;
 use crate::verify::jwt::JwtVerifier;
 use crate::verify::verify_token::{Verification, VerifyToken};
 
-/// A verifier whose claims are made into those of another type: by [`VerifyToken::map_claims`].
+/// A verifier that converts the claims of another verifier to the type `D`. [`VerifyToken::map_claims`] creates
+/// it.
 ///
-/// All else stays: the token's header, the time at which it expires, and what goes with it into the request.
-/// Cheap to clone. For an example, see [`TokenKinds`](crate::TokenKinds).
+/// The header, the expiry and the scopes of the token do not change, and the additions to the request and the
+/// response are kept. A `MapClaims` is cheap to clone. For an example, see [`TokenKinds`](crate::TokenKinds).
 pub struct MapClaims<D>(Arc<dyn VerifyToken<D>>);
 
 impl<D: 'static> MapClaims<D> {
@@ -26,7 +27,7 @@ impl<D: 'static> MapClaims<D> {
     }
 }
 
-/// The same, before its types are erased.
+/// A [`MapClaims`] before its types are erased.
 struct Mapped<V, C, F> {
     verifier: V,
     map: Arc<F>,
@@ -68,9 +69,9 @@ impl<D: 'static> VerifyToken<D> for MapClaims<D> {
     }
 }
 
-// The method of the trait, for those who have not imported it.
+// The same method as in the trait, so that users need not import the trait.
 impl<C: DeserializeOwned + Send + Sync + 'static> JwtVerifier<C> {
-    /// Makes claims of another type from those of each token: see [`VerifyToken::map_claims`].
+    /// Converts the claims of each accepted token to another type: see [`VerifyToken::map_claims`].
     #[must_use]
     pub fn map_claims<D: 'static>(
         self,
@@ -80,9 +81,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> JwtVerifier<C> {
     }
 }
 
-// As above.
+// The same for this verifier.
 impl<C: DeserializeOwned + Send + Sync + 'static> IssuerSet<C> {
-    /// Makes claims of another type from those of each token: see [`VerifyToken::map_claims`].
+    /// Converts the claims of each accepted token to another type: see [`VerifyToken::map_claims`].
     #[must_use]
     pub fn map_claims<D: 'static>(
         self,

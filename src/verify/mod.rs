@@ -1,4 +1,4 @@
-//! Verification: from the text of a token to trusted claims.
+//! Verification, which turns the text of a token into trusted claims.
 
 mod accepted;
 mod any_bearer;

@@ -3,11 +3,11 @@ use std::sync::Arc;
 use crate::claims::ScopeHierarchy;
 use crate::clock::{Clock, SystemClock};
 
-/// What the rules over a token take from the verifier that accepted it.
+/// The settings of a verifier that the rules over its tokens use.
 #[derive(Clone)]
 pub(crate) struct RuleContext {
     pub(crate) clock: Arc<dyn Clock>,
-    /// Seconds.
+    /// In seconds.
     pub(crate) leeway: u64,
     pub(crate) hierarchy: Option<ScopeHierarchy>,
 }

@@ -12,23 +12,26 @@ use crate::token::{CompactJws, Limits, Scratch};
 use crate::verify::issuer_set::issuer_hint;
 use crate::verify::verify_token::{Verification, VerifyToken};
 
-/// Several kinds of tokens behind one layer: API keys, JWTs and opaque tokens, each with its own verifier.
+/// A verifier for several kinds of tokens behind one layer: API keys, JWTs and opaque tokens, each with its own
+/// verifier.
 ///
-/// A token goes to one verifier, and to no other when that one refuses it. The choice does not depend on the
-/// order of the calls:
+/// Each token is given to one verifier. If that verifier refuses the token, no other is tried. The choice does
+/// not depend on the order in which the kinds were added:
 ///
 /// | the token | verifier |
 /// |---|---|
-/// | begins with a prefix | that of [`add_prefix`](Self::add_prefix) |
-/// | else, is a JWT whose `iss` was added | that of [`add_issuer`](Self::add_issuer) |
-/// | else, is a JWT: three segments of base64url | that of [`with_jwt`](Self::with_jwt) |
-/// | else | that of [`with_otherwise`](Self::with_otherwise) |
+/// | begins with an added prefix | that of [`add_prefix`](Self::add_prefix) |
+/// | otherwise: is a JWT whose `iss` was added | that of [`add_issuer`](Self::add_issuer) |
+/// | otherwise: is a JWT (three segments of base64url) | that of [`with_jwt`](Self::with_jwt) |
+/// | otherwise, or if the verifier above is not set | that of [`with_otherwise`](Self::with_otherwise) |
 ///
-/// A token that fits no kind is refused as [`InvalidToken`](crate::RejectionKind::InvalidToken), and so is one
-/// whose scheme its verifier does not accept. The choice reads what the client sent and the names that were
-/// added, so its time tells nothing of a secret. None of these is trusted: the verifier verifies all of it.
+/// If there is no verifier for a token, or the verifier does not accept the scheme of the token, the token is
+/// refused as [`InvalidToken`](crate::RejectionKind::InvalidToken). The choice uses only the text of the token
+/// and the added prefixes and issuers, so its duration reveals nothing about a secret. The choice trusts
+/// nothing in the token: the chosen verifier verifies the whole token.
 ///
-/// All kinds give claims of one type, which [`map_claims`](VerifyToken::map_claims) makes.
+/// All verifiers must have the same claims type `C`. Use [`map_claims`](VerifyToken::map_claims) to convert the
+/// claims of a verifier.
 ///
 /// # Example: users and scripts
 ///
@@ -37,7 +40,7 @@ use crate::verify::verify_token::{Verification, VerifyToken};
 ///     ConfigError, JwtAuthLayer, JwtVerifier, PresentedToken, Rejection, TokenKinds, verify_fn,
 /// };
 ///
-/// /// Who calls.
+/// /// The caller of the API.
 /// enum Caller {
 ///     User(Option<String>),
 ///     Script(&'static str),
@@ -61,23 +64,23 @@ pub struct TokenKinds<C = RegisteredClaims> {
     issuers: Vec<(String, Arc<dyn VerifyToken<C>>)>,
     jwt: Option<Arc<dyn VerifyToken<C>>>,
     otherwise: Option<Arc<dyn VerifyToken<C>>>,
-    /// Those of all kinds.
+    /// The schemes of all kinds.
     schemes: Vec<TokenScheme>,
 }
 
 impl<C: 'static> TokenKinds<C> {
-    /// No kind: every token is refused.
+    /// Creates a verifier without kinds, which refuses every token.
     pub fn new() -> Self {
         let (prefixes, issuers, schemes) = (Vec::new(), Vec::new(), Vec::new());
         Self { prefixes, issuers, jwt: None, otherwise: None, schemes }
     }
 
-    /// Adds the tokens that begin with this text, such as `sk_`. A prefix is not a secret.
+    /// Adds a verifier for the tokens that begin with this text, such as `sk_`. The prefix need not be secret.
     ///
     /// # Errors
     ///
-    /// When it is empty, holds a character that no token has, is the beginning of another prefix, or begins
-    /// with one, or when JWTs can begin with it (`eyJ`).
+    /// When the prefix is empty, or contains a character that is not allowed in a token; when it begins with
+    /// another prefix, or another prefix begins with it; or when a JWT can begin with it, such as `eyJ`.
     pub fn add_prefix(
         mut self,
         prefix: impl Into<String>,
@@ -88,24 +91,26 @@ impl<C: 'static> TokenKinds<C> {
             return Err(ambiguous(format!("no token begins with {prefix:?}")));
         }
         if may_begin_a_jwt(prefix.as_bytes()) {
-            return Err(ambiguous(format!("tokens of {prefix} cannot be told from JWTs")));
+            return Err(ambiguous(format!(
+                "tokens that begin with {prefix:?} cannot be distinguished from JWTs"
+            )));
         }
         let hides = |other: &&str| other.starts_with(&prefix) || prefix.starts_with(other);
         if let Some(other) = self.prefixes.iter().map(|(other, _)| other.as_str()).find(hides) {
-            let message = format!("tokens of {prefix} cannot be told from those of {other}");
+            let message = format!("the prefixes {prefix:?} and {other:?} cannot be distinguished");
             return Err(ambiguous(message));
         }
         self.prefixes.push((prefix, Arc::new(verifier)));
         Ok(self.with_schemes())
     }
 
-    /// Adds the JWTs whose `iss` is this one, compared exactly. The `iss` is read before the token is verified,
-    /// and only chooses the verifier, which has to compare it again, as
+    /// Adds a verifier for the JWTs with this `iss`, compared exactly. The `iss` is read before the token is
+    /// verified, and only selects the verifier. So the verifier must compare it again, as
     /// [`JwtVerifier`](crate::JwtVerifier) does.
     ///
     /// # Errors
     ///
-    /// When it is empty, or was added before.
+    /// When the issuer is empty, or was added before.
     pub fn add_issuer(
         mut self,
         issuer: impl Into<String>,
@@ -119,15 +124,15 @@ impl<C: 'static> TokenKinds<C> {
         Ok(self.with_schemes())
     }
 
-    /// Replaces the verifier of the JWTs of all other issuers; there is none by default.
+    /// Replaces the verifier for the JWTs of all other issuers; none by default.
     #[must_use]
     pub fn with_jwt(mut self, verifier: impl VerifyToken<C>) -> Self {
         self.jwt = Some(Arc::new(verifier));
         self.with_schemes()
     }
 
-    /// Replaces the verifier of all other tokens; there is none by default. It gets JWTs too, where no
-    /// verifier is there for them.
+    /// Replaces the verifier for all other tokens; none by default. It also gets the JWTs for which there is no
+    /// other verifier.
     #[must_use]
     pub fn with_otherwise(mut self, verifier: impl VerifyToken<C>) -> Self {
         self.otherwise = Some(Arc::new(verifier));
@@ -180,7 +185,7 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for TokenKinds<C> {
         }
     }
 
-    /// Those of all kinds; `Bearer` where there is none.
+    /// The schemes of all kinds; `Bearer` if there is no kind.
     fn schemes(&self) -> &[TokenScheme] {
         if self.schemes.is_empty() { &[TokenScheme::Bearer] } else { &self.schemes }
     }
@@ -196,7 +201,7 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for TokenKinds<C> {
     }
 }
 
-/// Whether a JWT can begin so: with `{` in base64url, whatever follows it.
+/// Whether a JWT can begin with this prefix: with `{` in base64url, followed by anything.
 fn may_begin_a_jwt(prefix: &[u8]) -> bool {
     match prefix {
         [b'e'] => true,
@@ -205,7 +210,7 @@ fn may_begin_a_jwt(prefix: &[u8]) -> bool {
     }
 }
 
-/// Three segments of base64url, of which the last, the signature, may be empty.
+/// Whether the token consists of three segments of base64url. The last one, the signature, may be empty.
 fn is_jwt(token: &[u8]) -> bool {
     let is_base64url = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let mut segments = token.split(|byte| *byte == b'.');

@@ -12,12 +12,12 @@ use crate::verify::rule_context::RuleContext;
 
 /// The proof that a token was verified, with its claims.
 ///
-/// The layer puts it into the request's extensions. Only a verifier builds one. Cloning it clones one
-/// `Arc`.
+/// The layer puts it into the request's extensions. Only a verifier can create it. A clone copies one or two
+/// `Arc`s.
 ///
-/// It dereferences to the claims: `token.sub`. Its methods [`claims`](Self::claims), [`header`](Self::header)
-/// and [`expires_at`](Self::expires_at) hide methods of the claims with the same name. No later version adds
-/// such a method: all other functions are associated functions, such as
+/// It dereferences to the claims: `token.sub`. The methods [`claims`](Self::claims), [`header`](Self::header)
+/// and [`expires_at`](Self::expires_at) hide methods of the claims type with the same name. No later version
+/// adds a method: all other functions are associated functions, such as
 /// [`VerifiedToken::into_claims(token)`](Self::into_claims).
 ///
 /// # Example: read the claims without axum
@@ -50,9 +50,9 @@ use crate::verify::rule_context::RuleContext;
 /// ```
 pub struct VerifiedToken<C = RegisteredClaims> {
     verified: Arc<Verified<C>>,
-    /// Outside of the `Arc`, so that a custom rule can replace it in a shared token.
+    /// Outside of the `Arc`, so that a custom verifier can replace it in a shared token.
     expires_at: Option<NumericDate>,
-    /// In place of what the claims say; not behind the `Arc` for the same reason.
+    /// Replaces the scopes of the claims. Outside of the `Arc` for the same reason.
     scope: Option<Arc<Scope>>,
 }
 
@@ -65,7 +65,7 @@ struct Verified<C> {
 // No further method takes `self`: it would hide a method of the user's claims with the same name. Later
 // additions are associated functions, as with `Arc`.
 impl<C> VerifiedToken<C> {
-    /// One that is not a JWT.
+    /// A token that is not a JWT.
     pub(super) fn new(claims: C) -> Self {
         Self::with_parts(claims, None, ByName::default(), None)
     }
@@ -88,7 +88,7 @@ impl<C> VerifiedToken<C> {
         Self { verified: Arc::new(Verified { claims, header, by_name }), expires_at, scope: None }
     }
 
-    /// The claims.
+    /// The claims of the token.
     pub fn claims(&self) -> &C {
         &self.verified.claims
     }
@@ -98,8 +98,8 @@ impl<C> VerifiedToken<C> {
         self.verified.header.as_ref()
     }
 
-    /// The expiry of the token: the `exp` of a JWT (RFC 7519 section 4.1.4), without the leeway; `None` if it
-    /// is not known.
+    /// The expiry of the token: the `exp` of a JWT (RFC 7519 section 4.1.4), without the leeway; `None` if the
+    /// expiry is not known.
     pub fn expires_at(&self) -> Option<NumericDate> {
         self.expires_at
     }
@@ -118,19 +118,20 @@ impl<C> VerifiedToken<C> {
         }
     }
 
-    /// The scopes of the token, whatever the type of its claims: the values of `scope` (RFC 8693 section 4.2)
-    /// and `scp`, each a string or an array, or those of
-    /// [`Accepted::with_scope`](crate::Accepted::with_scope). The verifier's
-    /// [scope hierarchy](crate::JwtVerifier::with_scope_hierarchy) is included.
+    /// The scopes of the token, with any claims type: the values of the claims `scope` (RFC 8693 section 4.2)
+    /// and `scp`, each a string or an array, or the scopes of
+    /// [`Accepted::with_scope`](crate::Accepted::with_scope). Scopes that these include by the verifier's
+    /// [scope hierarchy](crate::JwtVerifier::with_scope_hierarchy) are added.
     ///
-    /// `None` when they are not known: for a token that is not a JWT and was given none, for one of
-    /// `verify` or `verify_now` without
-    /// [`with_claims_by_name`](crate::JwtVerifier::with_claims_by_name), and when a claim has another type.
+    /// The scopes are not known, and the result is `None`, in three cases: the token is not a JWT and its
+    /// verifier did not set scopes; it was verified without a request and without
+    /// [`with_claims_by_name`](crate::JwtVerifier::with_claims_by_name); or one of the two claims has another
+    /// type.
     ///
-    /// The first call decodes the token, with two allocations or a few more; later ones, also of clones, do
-    /// not. An associated function: `VerifiedToken::scope(&token)`.
+    /// The first call decodes the token, with a few allocations. Later calls, also on clones, do not. This is
+    /// an associated function: `VerifiedToken::scope(&token)`.
     ///
-    /// # Example: claims without a scope of their own
+    /// # Example: a claims type without a field for the scope
     ///
     /// ```
     /// use serde::Deserialize;
@@ -150,7 +151,7 @@ impl<C> VerifiedToken<C> {
         token.scope.as_deref().or_else(|| token.verified.by_name.scope())
     }
 
-    /// The claims as JSON; `None` when the text was not kept, or is not that of a JWT.
+    /// The claims as JSON; `None` if the text of the token was not kept, or the token is not a JWT.
     pub(crate) fn payload(token: &Self) -> Option<&str> {
         token.verified.by_name.payload()
     }
@@ -178,7 +179,7 @@ impl<C> VerifiedToken<C> {
 }
 
 impl<C: Send + Sync + 'static> VerifiedToken<C> {
-    /// The token that the layer put into a request's extensions.
+    /// Returns the token that the layer put into a request's extensions.
     ///
     /// # Errors
     ///

@@ -14,14 +14,14 @@ use crate::verify::checks::{IntoChecked, WithChecks};
 use crate::verify::map_claims::MapClaims;
 use crate::verify::verified_token::VerifiedToken;
 
-/// Verifies the tokens of requests: a [`JwtVerifier`](crate::JwtVerifier), an
-/// [`IssuerSet`](crate::IssuerSet), [`dangerous_any_bearer`](crate::dangerous_any_bearer), a closure ([`verify_fn`],
-/// [`verify_async_fn`]), or a custom type.
+/// Verifies the tokens of requests. [`JwtVerifier`](crate::JwtVerifier) and [`IssuerSet`](crate::IssuerSet)
+/// implement this trait. [`verify_fn`] and [`verify_async_fn`] make a verifier from a closure. Implement the
+/// trait for a custom type.
 ///
 /// The layer extracts the token of a request and calls [`verify_token`](Self::verify_token). It writes the
 /// refusals of all verifiers from the table at [`RejectionKind`](crate::RejectionKind).
 ///
-/// # Example: one more check of a JWT
+/// # Example: an additional check of a JWT
 ///
 /// ```
 /// use http::request::Parts;
@@ -47,7 +47,7 @@ use crate::verify::verified_token::VerifiedToken;
     message = "`{Self}` cannot verify tokens with claims of type `{C}`",
     label = "not a `VerifyToken<{C}>`",
     note = "use a `JwtVerifier` (whose claims type must be `DeserializeOwned + Send + Sync`), or \
-            a custom rule by `verify_fn`, `verify_async_fn` or `dangerous_any_bearer`"
+            a custom verifier by `verify_fn`, `verify_async_fn` or `dangerous_any_bearer`"
 )]
 pub trait VerifyToken<C>: Send + Sync + 'static {
     /// Verifies one token, at once or with a future. This method must not block. `head` is the head of the
@@ -57,27 +57,29 @@ pub trait VerifyToken<C>: Send + Sync + 'static {
     /// The schemes of the tokens that the verifier accepts; [`TokenScheme::Bearer`] by default. The layer
     /// calls this method once, when it is built. The layer treats a token with another scheme as missing.
     ///
-    /// A type that wraps another verifier has to forward this call too.
+    /// A type that wraps another verifier must forward this call too.
     fn schemes(&self) -> &[TokenScheme] {
         &[TokenScheme::Bearer]
     }
 
-    /// What it accepts, for the line at the start; unknown by default. A type that wraps another verifier
-    /// forwards this, too: the line names each `dangerous_…` in force.
+    /// Describes what the verifier accepts, for the log line at start-up: see [`Summary`]. `None` by default:
+    /// the line then reads `tokens by a rule of the application`. A type that wraps another verifier must
+    /// forward this call too, since the line names each `dangerous_…` setting in force.
     fn describe(&self) -> Option<Summary> {
         None
     }
 
-    /// Adds an asynchronous check, which runs after the verification of each token: whether the user is
-    /// disabled, the state of a tenant, a list of revoked tokens.
+    /// Adds an asynchronous check, which runs after each token was verified. Use it, for example, to refuse
+    /// disabled users or revoked tokens.
     ///
-    /// The check gets the token and the request's method and URI. It returns `Ok(())`, `Ok` with a
-    /// [`Checked`](crate::Checked) that adds to the request, or `Err` with any [`Rejection`]:
-    /// [`Rejection::unavailable`] where it cannot tell. It runs for every request, also when the token is
-    /// in a cache. A check that is added to the result runs after this one.
+    /// The check gets the token and the request's method and URI. It returns `Ok(())` to accept the request,
+    /// `Ok` with a [`Checked`](crate::Checked) to also add data to the request or the response, or `Err` with a
+    /// [`Rejection`] to refuse. Return [`Rejection::unavailable`] if the check cannot decide. The check runs
+    /// for every request, even if the token is in a cache. To add another check, call `with_check` on the
+    /// result: it runs after this one.
     ///
-    /// `F` is an async function or closure of owned arguments. It is cloned for each request, so what it
-    /// captures must be `Clone`: an `Arc` or a pool. For an example, see [`WithChecks`].
+    /// `F` is an async function or closure that takes its arguments by value. It is cloned for each request, so
+    /// its captures must be `Clone`, such as an `Arc` or a connection pool. For an example, see [`WithChecks`].
     fn with_check<F, Fut, T>(self, check: F) -> WithChecks<C>
     where
         Self: Sized,
@@ -89,8 +91,9 @@ pub trait VerifyToken<C>: Send + Sync + 'static {
         WithChecks::new(self, check)
     }
 
-    /// Makes claims of another type from those of each token, for verifiers side by side in a
-    /// [`TokenKinds`](crate::TokenKinds). To refuse by the claims, use [`Verification::and_then`].
+    /// Converts the claims of each accepted token to another type. So verifiers with different claims types can
+    /// be kinds of one [`TokenKinds`](crate::TokenKinds). The conversion cannot refuse a token: for that, use
+    /// [`Verification::and_then`].
     fn map_claims<D, F>(self, map: F) -> MapClaims<D>
     where
         Self: Sized,
@@ -160,13 +163,14 @@ pub(crate) type PendingVerdict<C> =
     Pin<Box<dyn Future<Output = Result<Accepted<C>, Rejection>> + Send>>;
 
 impl<C> Verification<C> {
-    /// A known result. It costs no allocation, and if the token is accepted, no clone of the inner service.
+    /// Creates a verification whose result is known now. It costs no allocation, and if the token is accepted,
+    /// no clone of the inner service.
     pub fn ready(result: Result<Accepted<C>, Rejection>) -> Self {
         Self(VerificationState::Ready(result))
     }
 
-    /// A result that takes time: the request waits for it. The future is boxed. It is dropped if the client
-    /// disconnects.
+    /// Creates a verification whose result comes later, from a future. The request waits for the future, which
+    /// is boxed, and which is dropped if the client disconnects.
     ///
     /// # Example: token introspection (RFC 7662)
     ///
@@ -194,7 +198,7 @@ impl<C> Verification<C> {
 impl<C: 'static> Verification<C> {
     /// Adds a check of an accepted token; a refusal is not changed.
     ///
-    /// A ready result stays ready, without an allocation. A pending one is boxed once more.
+    /// A ready result stays ready, without an allocation. The future of a pending result is boxed again.
     pub fn and_then<D, F>(self, check: F) -> Verification<D>
     where
         F: FnOnce(Accepted<C>) -> Result<Accepted<D>, Rejection> + Send + 'static,
@@ -243,8 +247,8 @@ impl<C> fmt::Debug for Verification<C> {
     }
 }
 
-/// A verifier from a closure, for API keys and other opaque tokens that can be verified without waiting
-/// (otherwise use [`verify_async_fn`]).
+/// Creates a verifier from a closure, for API keys and other opaque tokens that can be verified without
+/// waiting. Otherwise use [`verify_async_fn`].
 ///
 /// The closure returns the claims for the [`VerifiedToken`](crate::VerifiedToken), or the [`Rejection`] that
 /// refuses the request. Compare secrets with [`PresentedToken::matches`], which takes constant time, or look
@@ -270,7 +274,8 @@ where
     VerifyFn(verify)
 }
 
-/// A verifier from an async function or closure, for tokens that a database or another service knows.
+/// Creates a verifier from an async function or closure, for opaque tokens that are verified by a database or
+/// another service.
 ///
 /// The function takes the token by value, since its future outlives the call. The layer calls it for each
 /// request, so it must be `Fn`: an `async move` closure that moves its captures is only `FnOnce`. Use a plain
@@ -304,7 +309,7 @@ where
     VerifyAsyncFn(verify)
 }
 
-/// The verifier that [`verify_fn`] makes.
+/// The verifier that [`verify_fn`] creates.
 ///
 /// # Example: name the type for a function
 ///
@@ -338,7 +343,8 @@ impl<F> fmt::Debug for VerifyFn<F> {
     }
 }
 
-/// The verifier that [`verify_async_fn`] makes. A function pointer names its type, as with [`VerifyFn`].
+/// The verifier that [`verify_async_fn`] creates. To name its type, use a function pointer as in the example of
+/// [`VerifyFn`].
 #[derive(Clone)]
 pub struct VerifyAsyncFn<F>(F);
 
