@@ -6,10 +6,12 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::claims::NumericDate;
 
-/// A source of the current time, with which `exp`, `nbf` and `iat` are compared.
+/// A source of the current time, with which the times in a token are compared: `exp`, `nbf` and
+/// `iat`, and `auth_time` by [`Rule::max_age`](crate::Rule::max_age).
 ///
 /// The default is [`SystemClock`]. A verifier reads its clock once for each token, after the
-/// signature was verified. The age of fetched keys does not depend on this clock.
+/// signature was verified; a rule reads the clock again. The age of fetched keys does not depend on
+/// this clock.
 ///
 /// # Example: a clock that an application sets
 ///

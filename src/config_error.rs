@@ -23,13 +23,13 @@ use crate::opaque_error::opaque_error;
 pub enum ConfigErrorKind {
     /// The issuer: missing, empty, or not a valid name of an issuer.
     Issuer,
-    /// The audience: empty, missing, or one that is in the tokens of every service.
+    /// The audience: missing, empty, or one that tokens for other services contain too.
     Audience,
     /// The allowed algorithms: missing, unknown, or not of the key's type.
     Algorithm,
     /// A key that cannot be used: unreadable, too weak, private, or of an unknown type.
     Key,
-    /// A JWK set that cannot be used: unreadable, or without one usable key.
+    /// A JWK set that cannot be used: unreadable, or without a usable key.
     KeySet,
     /// A leeway, age or lifetime out of its bounds.
     Duration,

@@ -10,7 +10,7 @@ use crate::claims::{RegisteredClaims, Scope};
 use crate::rejection::Rejection;
 use crate::verify::VerifiedToken;
 
-/// Names the scopes that the extractor [`Authorized`] requires. Implement it for an empty struct.
+/// Names the scopes that the extractor [`Authorized`] requires. Implement it for a unit struct.
 ///
 /// An empty list, or a name that cannot be a scope (RFC 6749 section 3.3), is a compile error where
 /// [`Authorized`] is used with the type.

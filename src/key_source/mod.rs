@@ -90,8 +90,8 @@ pub trait KeySource: fmt::Debug + Send + Sync + 'static {
     fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup;
 
     /// The generation of the keys that a look-up would use now. A cache of verified tokens keeps the generation
-    /// of the [candidates](crate::KeyCandidates::generation) and compares the two. If the two differ, or one is
-    /// `None`, the token is verified again.
+    /// of the [candidates](crate::KeyCandidates::generation) with each token, and compares it with this
+    /// generation. If the two generations differ, or one is `None`, the token is verified again.
     ///
     /// `None` by default: then a token that these keys verify must not be cached. Each key and each set of a
     /// process has its own number, so a source that holds a set can return the number of the set.
@@ -124,15 +124,15 @@ pub trait KeySource: fmt::Debug + Send + Sync + 'static {
     /// Fetches the keys now, when an operator asks for it. The future ends when that fetch ends, with an error
     /// if the fetch failed.
     ///
-    /// By default there is nothing to fetch, and the future ends at once. A source that fetches
-    /// must implement it, and so must a source that wraps another one.
+    /// By default there is nothing to fetch, and the future ends at once. A source that fetches must implement
+    /// this method, and so must a source that wraps another one.
     fn refresh(&self) -> KeyTask {
         Box::pin(std::future::ready(Ok(())))
     }
 
     /// Waits until keys are loaded, without a time limit. By default there is nothing to wait for, and the
-    /// future ends at once. A source that fetches must implement it, and so must a source that wraps another
-    /// one.
+    /// future ends at once. A source that fetches must implement this method, and so must a source that wraps
+    /// another one.
     fn until_ready(&self) -> KeyTask {
         Box::pin(std::future::ready(Ok(())))
     }

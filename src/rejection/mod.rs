@@ -89,20 +89,20 @@ impl Rejection {
     /// The default of `Retry-After`, in seconds.
     const RETRY_AFTER: u64 = 5;
 
-    /// Refuses a token in a custom verifier (such as [`verify_fn`](crate::verify_fn)) or a check: 401
-    /// `invalid_token` (RFC 6750 section 3.1).
+    /// Creates the rejection of a token that a custom verifier (such as [`verify_fn`](crate::verify_fn)) or a
+    /// check refuses: 401 `invalid_token` (RFC 6750 section 3.1).
     pub fn invalid_token() -> Self {
         RejectionKind::InvalidToken.into()
     }
 
-    /// Refuses a valid token that lacks a scope: 403 `insufficient_scope`, with the required scope in the
-    /// challenge (RFC 6750 section 3.1).
+    /// Creates the rejection of a valid token that lacks a scope: 403 `insufficient_scope`, with the required
+    /// scope in the challenge (RFC 6750 section 3.1).
     pub fn insufficient_scope(scope: Scope) -> Self {
         Self::from(RejectionKind::InsufficientScope).with_scope(scope)
     }
 
-    /// Asks for a new or stronger login of the user (step-up): 401 `insufficient_user_authentication` (RFC 9470
-    /// section 3).
+    /// Creates a rejection that asks for a new or stronger login of the user (step-up): 401
+    /// `insufficient_user_authentication` (RFC 9470 section 3).
     ///
     /// `acr_values` names the accepted authentication context classes, in order of preference; an empty list
     /// accepts any. `max_age` is the greatest accepted age of the login, in whole seconds; `None` accepts any.
@@ -116,9 +116,9 @@ impl Rejection {
         })
     }
 
-    /// Reports that the token cannot be verified at the moment, for example because a database is down: 503
-    /// with `Retry-After`, 5 seconds by default (RFC 9110 sections 15.6.4 and 10.2.3). An invalid token is
-    /// [`invalid_token`](Self::invalid_token) instead.
+    /// Creates the rejection of a token that cannot be verified at the moment, for example because a database
+    /// is down: 503 with `Retry-After`, 5 seconds by default (RFC 9110 sections 15.6.4 and 10.2.3). For an
+    /// invalid token, use [`invalid_token`](Self::invalid_token).
     ///
     /// The cause becomes the [`source()`](Error::source) of the rejection, for the operator's log. It is never
     /// sent to the client.

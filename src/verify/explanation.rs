@@ -144,11 +144,11 @@ impl fmt::Debug for ExplainedStep {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StepOutcome {
-    /// The token has what was expected.
+    /// The token meets the expectation of this step.
     Passed,
-    /// The token does not have what was expected, and is refused.
+    /// The token is refused because of this step.
     Failed,
-    /// An earlier step failed.
+    /// The step was not checked, since an earlier step failed.
     NotReached,
 }
 

@@ -54,8 +54,10 @@ pub trait VerifyToken<C>: Send + Sync + 'static {
     /// request.
     fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C>;
 
-    /// The schemes of the tokens that the verifier accepts; [`TokenScheme::Bearer`] by default. The layer
-    /// calls this method once, when it is built. The layer treats a token with another scheme as missing.
+    /// The schemes of the tokens that the verifier accepts; [`TokenScheme::Bearer`] by default. The layer calls
+    /// this method once, when it is built. The layer refuses credentials of another scheme as
+    /// [`UnsupportedScheme`](crate::RejectionKind::UnsupportedScheme); an
+    /// [optional](crate::JwtAuthLayer::optional) layer forwards the request without a token.
     ///
     /// A type that wraps another verifier must forward this call too.
     fn schemes(&self) -> &[TokenScheme] {

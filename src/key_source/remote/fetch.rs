@@ -42,8 +42,8 @@ pub type FetchFuture =
 ///
 /// Today every request is a `GET` without a body. A later version may send others, such as a `POST`
 /// with a body and credentials. An implementation that cannot send a part of a request returns an
-/// error, so that the request is never sent without that part: one that only sends `GET` refuses
-/// every other [`method`](FetchRequest::method).
+/// error, so that the request is never sent without that part: an implementation that only sends
+/// `GET` refuses every other [`method`](FetchRequest::method).
 ///
 /// | response | result |
 /// |---|---|

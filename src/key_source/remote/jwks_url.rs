@@ -159,12 +159,12 @@ impl JwksUrl {
         Self::with(self.url, self.fetcher.with(fetch))
     }
 
-    /// Refuses addresses of private networks, of the link and of this machine; by default they are
-    /// allowed.
+    /// Refuses addresses of private networks, link-local addresses and addresses of this machine;
+    /// by default they are allowed.
     ///
     /// Use this setting for URLs that another party may choose. The crate's client then connects to
     /// no such address, under any host name, and uses no proxy. With a client from `with_client`, a
-    /// response from such an address is refused after it arrives. A custom [`Fetch`] has to check
+    /// response from such an address is refused after it arrives. A custom [`Fetch`] must check
     /// [`refuses_private_addresses`](crate::FetchRequest::refuses_private_addresses).
     ///
     /// # Errors

@@ -62,7 +62,7 @@ impl ExpectedAudience {
     /// Expects one of these authorized parties (`azp`), for tokens without an `aud`.
     ///
     /// With Clerk, `azp` is the origin of the page that requested the token, such as `https://app.example`,
-    /// without a path and a final slash. With other issuers it is the client.
+    /// without a path or a final slash. With other issuers, `azp` is usually a client ID.
     ///
     /// `azp` names the party that requested the token, not the API. If several APIs serve the same party,
     /// compare other claims too.

@@ -191,8 +191,8 @@ impl KnownIssuer {
     /// Firebase Authentication (or Identity Platform): accepts the tokens of one project. `project` is the ID
     /// of the project.
     ///
-    /// The issuer is `https://securetoken.google.com/PROJECT`, the audience is the project. All projects
-    /// share their keys: only these two claims tell them apart. Clients send tokens that Firebase calls ID
+    /// The issuer is `https://securetoken.google.com/PROJECT`, the audience is the project. All projects share
+    /// their keys: only these two claims distinguish the projects. Clients send tokens that Firebase calls ID
     /// tokens: they have no `at_hash`, and are made for the application's own backend. `sub` and `auth_time`
     /// are required (Firebase, *Verify ID Tokens*).
     ///

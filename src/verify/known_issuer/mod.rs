@@ -20,10 +20,10 @@ use crate::verify::jwt::{ExpectedAudience, ExpectedIssuer, JwtVerifier, Rules};
 /// Builds the verifier for a well-known issuer: Auth0, Keycloak, Entra ID, Cognito, Google, Okta, Firebase,
 /// Dex, or a Kubernetes cluster.
 ///
-/// Each constructor takes the parameters of the provider (a domain, a tenant, a pool), refuses common
-/// mistakes, and makes the issuer's name in the spelling of its tokens. All rules of [`JwtVerifier`] apply,
-/// except where a constructor documents another rule. The guide [`docs::providers`](crate::docs::providers)
-/// shows the tokens of each provider. For any other issuer use [`JwtVerifier::discover`].
+/// Each constructor takes the parameters of the provider (a domain, a tenant, a pool), refuses common mistakes,
+/// and builds the issuer's name in the spelling of its tokens. All rules of [`JwtVerifier`] apply, except where
+/// a constructor documents another rule. The guide [`docs::providers`](crate::docs::providers) shows the tokens
+/// of each provider. For any other issuer use [`JwtVerifier::discover`].
 ///
 /// | setting | default | setter |
 /// |---|---|---|
