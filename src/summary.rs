@@ -52,7 +52,7 @@ impl Summary {
         Self { accepts: Vec::new(), dangers: Vec::new() }
     }
 
-    /// Adds a weakening that is in force, by its name in the code, such as
+    /// Adds the name of a weakening that is in force, as in the code, such as
     /// `dangerous_accept_id_tokens`. A second call with the same name changes nothing.
     #[must_use]
     pub fn with_danger(mut self, name: impl Into<String>) -> Self {

@@ -46,20 +46,20 @@ impl Observers {
         (!self.is_empty()).then(Begun::now)
     }
 
-    /// The layer accepted a token.
+    /// Reports that the layer accepted a token.
     #[cold]
     pub(crate) fn accepted(&self, observation: Option<&Observation>) {
         self.tell(Decided::Accepted, observation);
     }
 
-    /// The layer lets a request pass without a token.
+    /// Reports that the layer forwards a request without a token.
     #[cold]
     pub(crate) fn passed(&self, is_exempt: bool, begun: Begun) {
         let decided = if is_exempt { Decided::Exempt } else { Decided::Anonymous };
         self.tell(decided, Some(&begun.observation(None)));
     }
 
-    /// The layer writes a refusal: its own, or that of a service inside of it.
+    /// Reports that the layer writes a refusal: its own, or that of a service inside of it.
     pub(crate) fn refused(&self, rejection: &Rejection, observation: Option<&Observation>) {
         self.tell(Decided::Refused(rejection.kind()), observation);
     }

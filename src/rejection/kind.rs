@@ -151,7 +151,7 @@ rejection_kinds! {
     /// The `iat` is in the future.
     IssuedInFuture: 401, "invalid_token", UNAUTHENTICATED,
         "the token was issued in the future";
-    /// The token is older than the maximum age allows, by its `iat`.
+    /// The `iat` of the token is longer ago than the maximum age.
     TooOld: 401, "invalid_token", UNAUTHENTICATED,
         "the token is too old";
     /// The token is not an access token: it has another `typ`, or a claim that marks an ID token, a refresh
@@ -170,9 +170,9 @@ rejection_kinds! {
     /// The token is valid, but lacks a scope or another permission.
     InsufficientScope: 403, "insufficient_scope", PERMISSION_DENIED,
         "the token does not permit this request";
-    /// The user has to log in again, or by a stronger method (RFC 9470).
+    /// The user must log in again, or with a stronger method (RFC 9470).
     InsufficientUserAuthentication: 401, "insufficient_user_authentication",
-        UNAUTHENTICATED, "the user has to log in again, or by a stronger method";
+        UNAUTHENTICATED, "the user must log in again, or with a stronger method";
     /// The token cannot be verified at the moment: the keys, a database or another service is unavailable.
     Unavailable: 503, "", UNAVAILABLE,
         "the token cannot be verified at the moment";

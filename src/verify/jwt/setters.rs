@@ -232,7 +232,7 @@ impl<C> JwtVerifier<C> {
     /// Connect Core 1.0 section 3.3.2.11), with a `token_use` of `id` or a claim `typ` of `ID`, or with an
     /// object as `events` (RFC 8417 section 2.2). By default they are refused (RFC 8725 section 3.12).
     ///
-    /// An ID token tells a client who logged in; it is not made for an API. Tokens that are marked as
+    /// An ID token tells a client who logged in, and is not meant for an API. Tokens that are marked as
     /// refresh, offline or logout tokens stay refused.
     #[must_use]
     pub fn dangerous_accept_id_tokens(mut self) -> Self {

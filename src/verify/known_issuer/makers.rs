@@ -193,7 +193,7 @@ impl KnownIssuer {
     ///
     /// The issuer is `https://securetoken.google.com/PROJECT`, the audience is the project. All projects share
     /// their keys: only these two claims distinguish the projects. Clients send tokens that Firebase calls ID
-    /// tokens: they have no `at_hash`, and are made for the application's own backend. `sub` and `auth_time`
+    /// tokens. These have no `at_hash`, and are meant for the application's own backend. `sub` and `auth_time`
     /// are required (Firebase, *Verify ID Tokens*).
     ///
     /// # Errors

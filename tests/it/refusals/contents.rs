@@ -38,7 +38,7 @@ fn scope_and_step_up_stand_in_the_challenge_in_every_form() {
         ),
         (
             step_up,
-            r#"Bearer realm="api", error="insufficient_user_authentication", error_description="the user has to log in again, or by a stronger method", acr_values="gold sil'ver", max_age="300""#,
+            r#"Bearer realm="api", error="insufficient_user_authentication", error_description="the user must log in again, or with a stronger method", acr_values="gold sil'ver", max_age="300""#,
         ),
     ] {
         for request in [bearer("abc"), grpc()] {

@@ -116,8 +116,8 @@ const TABLE: &[Row] = &[
         r#"Bearer realm="api", error="insufficient_scope", error_description="the token does not permit this request""#,
         "insufficient_scope", "7", "the token does not permit this request"),
     row(K::InsufficientUserAuthentication, 401,
-        r#"Bearer realm="api", error="insufficient_user_authentication", error_description="the user has to log in again, or by a stronger method""#,
-        "insufficient_user_authentication", "16", "the user has to log in again, or by a stronger method"),
+        r#"Bearer realm="api", error="insufficient_user_authentication", error_description="the user must log in again, or with a stronger method""#,
+        "insufficient_user_authentication", "16", "the user must log in again, or with a stronger method"),
     Row { kind: K::Unavailable, status: 503, challenge: None, error: None, grpc_status: "14",
         words: "the token cannot be verified at the moment", retry_after: Some("5") },
 ];
