@@ -22,8 +22,12 @@ fail() {
 # NO_INSTALL=1 it fails instead, and names them.
 apt_install() {
   [ -z "${NO_INSTALL:-}" ] && command -v apt-get >/dev/null || fail "please install: $*"
-  apt-get update -qq
   (
+    # One at a time, where scripts run beside each other.
+    mkdir -p "$CARGO_TARGET_DIR"
+    exec 9>"$CARGO_TARGET_DIR/apt.lock"
+    flock 9
+    apt-get update -qq
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
       trap 'rm -f "$policy"' EXIT
@@ -81,6 +85,21 @@ cargo_tool() {
   printf '%s\n' "$root/bin"
 }
 
+# count_lines FOLDER: with MEASURE_COVERAGE=1, has the crates of the workspace built so that they count which lines run,
+# and write that to this folder of the target folder.
+count_lines() {
+  [ -n "${MEASURE_COVERAGE:-}" ] || return 0
+  export RUSTC_WORKSPACE_WRAPPER=$PWD/scripts/instrumented-rustc
+  export LLVM_PROFILE_FILE=$CARGO_TARGET_DIR/tmp/$1/%2m.profraw
+}
+
+# build_programs: builds all programs of the workspace into $CARGO_TARGET_DIR/debug. With the features that the tests
+# have, so that scripts/test and the scripts that start programs share one build.
+build_programs() {
+  count_lines profiles-of-programs
+  cargo build --quiet --workspace --all-features --bins --tests
+}
+
 # wait_for_line FILE PATTERN SECONDS [PID]: waits until a line of FILE matches; fails after that
 # time, or as soon as the process has ended.
 wait_for_line() {
@@ -117,8 +136,25 @@ run_checks() {
     times+=("$(printf '%5d s  scripts/%s' $((SECONDS - start)) "$check")")
     printf '== scripts/%s: %d s\n' "$check" $((SECONDS - start))
   done
-  printf '\nall checks passed\n'
+  printf '\nthese checks passed\n'
   printf '%s\n' "${times[@]}"
+}
+
+# run_checks_beside SCRIPT...: does that in the background, and keeps the output for wait_for_checks_beside. They are
+# stopped when the script ends.
+run_checks_beside() {
+  set -m # A process group of its own.
+  run_checks "$@" >"$scratch/beside" 2>&1 &
+  set +m
+  servers+=("-$!")
+}
+
+# wait_for_checks_beside: waits for them, and prints their output. Fails if one of them has.
+wait_for_checks_beside() {
+  local status=0
+  wait "${servers[-1]#-}" || status=$?
+  cat "$scratch/beside"
+  return "$status"
 }
 
 servers=()
@@ -144,7 +180,7 @@ stop_server() {
 cleanup() {
   local pid
   for pid in "${servers[@]}"; do
-    kill "$pid" 2>/dev/null || true
+    kill -- "$pid" 2>/dev/null || true
   done
   wait 2>/dev/null || true
   rm -rf "$scratch"
