@@ -13,7 +13,9 @@ use crate::extract::{PresentedToken, TokenScheme, authorization};
 use crate::rejection::{Rejection, RejectionKind, response};
 use crate::verify::VerifiedToken;
 
-/// The rejection of this crate's extractors for axum.
+/// The axum rejection of the extractors [`VerifiedToken`], [`PresentedToken`](crate::PresentedToken) and
+/// [`Authorized`](crate::Authorized). The rejection of `Option<VerifiedToken<C>>` and
+/// `Option<PresentedToken>` is [`MissingLayer`].
 #[non_exhaustive]
 #[derive(Clone, Debug)]
 pub enum ExtractorRejection {

@@ -63,7 +63,8 @@ impl Summary {
         self
     }
 
-    /// Adds the parts and the dangers of another summary.
+    /// Adds what the other summary [accepts](Self::accepts), as further alternatives, and its
+    /// [dangers](Self::dangers), each name once. Use it for a verifier that chooses between verifiers.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.accepts.extend(other.accepts);

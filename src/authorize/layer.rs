@@ -73,7 +73,8 @@ pub(super) struct Gate<C> {
 
 impl<C> AuthorizeLayer<C> {
     /// Creates a layer from a [`Rule`](crate::Rule), a table of gRPC methods ([`GrpcRules`](crate::GrpcRules)),
-    /// a closure, or another [`Authorize`].
+    /// a closure `|token: &VerifiedToken<Claims>, head: &Parts| -> Result<(), Rejection>` that states the
+    /// types of its arguments, or a custom type that implements [`Authorize`].
     ///
     /// If the compiler cannot infer the claims type, name it: `AuthorizeLayer::<Claims>::new(rule)`.
     pub fn new(rule: impl Authorize<C>) -> Self {

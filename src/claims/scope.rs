@@ -9,8 +9,9 @@ use crate::config_error::{ConfigError, ConfigErrorKind};
 /// section 2.2.3).
 ///
 /// The standard form is one string with single spaces between the values. An array of strings, as
-/// some issuers write it, is read too. An element of an array is one value. An element with a space
-/// is not a valid scope value and grants nothing: its spaces are replaced with U+FFFD.
+/// some issuers write it, is read too. An element of an array is one value. A space within an
+/// element does not separate values: it is replaced with U+FFFD, which no valid scope contains. So
+/// `["read write"]` grants neither `read` nor `write`.
 ///
 /// # Example: granted values
 ///

@@ -9,8 +9,8 @@ macro_rules! algorithms {
         /// A signature algorithm, named as in the `alg` header parameter (RFC 7518 section 3.1,
         /// RFC 8037 section 3.1, RFC 9864 section 2.2).
         ///
-        /// There is no `none` and no default algorithm: an algorithm is bound to a key when the key
-        /// is loaded.
+        /// There is no `none` and no default algorithm: each key is bound to its algorithm, or to
+        /// several, when the key is loaded.
         ///
         /// # Example: names are compared exactly
         ///

@@ -73,7 +73,9 @@ struct Inner {
 
 impl TokenIssuer {
     /// Creates an issuer with this name (`iss`, RFC 7519 section 4.1.1). It signs its tokens with `key`. By
-    /// default the tokens have no audience, a lifetime of 30 minutes and the type `JWT`.
+    /// default the tokens have a lifetime of 30 minutes and the type `JWT`. There is no default audience: call
+    /// [`with_audience`](Self::with_audience), or put `aud` into the claims of each token. Otherwise
+    /// [`issue`](Self::issue) fails.
     ///
     /// # Errors
     ///
@@ -157,12 +159,14 @@ impl TokenIssuer {
 
     /// Replaces the type of the tokens, the `typ` of their header (RFC 7515 section 4.1.9); `JWT` by default.
     ///
-    /// With `at+jwt`, verifiers cannot take an access token for another kind of token (RFC 9068). Section 2.2
-    /// of that RFC then requires `sub` and `client_id` among the claims.
+    /// With `at+jwt` (RFC 9068), a verifier that checks `typ` can distinguish access tokens from other tokens,
+    /// such as ID tokens. Section 2.2 of that RFC then also requires `sub` and `client_id`: put them into the
+    /// claims, since [`issue`](Self::issue) does not check that they are there.
     ///
     /// # Errors
     ///
-    /// When the type is not a media type (such as the empty string), or is longer than 127 bytes.
+    /// When the type is empty or longer than 127 bytes, or is neither a name (`JWT`, `at+jwt`) nor a media
+    /// type without parameters (`application/at+jwt`), in the characters of RFC 6838 section 4.2.
     ///
     /// # Example: access tokens
     ///

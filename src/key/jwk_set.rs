@@ -306,7 +306,7 @@ impl SkippedKey {
         self.kid.as_deref()
     }
 
-    /// Why the key is not used, in one sentence. The text contains no value of the key.
+    /// Why the key is not used, in a few words. The text contains no key material.
     pub fn reason(&self) -> &str {
         &self.reason
     }

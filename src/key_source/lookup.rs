@@ -106,10 +106,11 @@ impl fmt::Debug for KeyQuery<'_> {
 
 type Found = Result<KeyCandidates, KeySourceError>;
 
-/// The result of a [`KeySource`](crate::KeySource): a few candidates, now or later.
+/// The result of [`KeySource::find_key`](crate::KeySource::find_key): up to four candidates, now or
+/// later.
 ///
-/// If the result has no candidates, there is no such key, and the client gets 401. If the result is
-/// an error, the source does not know whether there is such a key, and the client gets 503.
+/// No candidates mean that the source has no key for the token: the client gets 401. An error means
+/// that the source does not know whether it has one: the client gets 503.
 ///
 /// # Example: from memory, or by a fetch
 ///

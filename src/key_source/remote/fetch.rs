@@ -126,7 +126,7 @@ impl FetchRequest {
         &self.body
     }
 
-    /// The URL to fetch: https, or http to this machine or to a host that the application listed.
+    /// The URL to fetch: https, or http to a loopback address or to a host that the application listed.
     pub fn url(&self) -> &str {
         self.url.as_str()
     }

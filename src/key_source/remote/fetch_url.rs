@@ -12,7 +12,7 @@ use crate::summary::Summary;
 /// The longest URL that is fetched, in bytes.
 const MAX_URL: usize = 2048;
 
-/// The hosts besides this machine for which plain http is allowed: none by default.
+/// The hosts besides loopback addresses for which plain http is allowed: none by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HttpHosts(Arc<[String]>);
 
@@ -63,7 +63,7 @@ fn without_dot(host: &str) -> &str {
     host.strip_suffix('.').unwrap_or(host)
 }
 
-/// A URL that may be fetched: https, or http to this machine or to a listed host; no user name,
+/// A URL that may be fetched: https, or http to a loopback address or to a listed host; no user name,
 /// password or fragment.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct FetchUrl {

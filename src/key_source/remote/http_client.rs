@@ -89,7 +89,7 @@ fn new_client(needs: Needs) -> reqwest::Result<Client> {
         // The metadata and the set use the same connection; minutes later it is not needed.
         .pool_idle_timeout(CONNECT_TIMEOUT);
     if !needs.is_https {
-        // Plain http is allowed because it stays on this machine or goes to a listed host. The
+        // Plain http is allowed because it goes to a loopback address or goes to a listed host. The
         // client has no trusted certificates, so that it also works on a system without any.
         client = client.no_proxy().tls_certs_only(std::iter::empty::<Certificate>());
     }

@@ -60,13 +60,13 @@ pub struct JwksUrl {
 }
 
 impl JwksUrl {
-    /// Creates a source of the keys at this URL: https, or http to this machine. The crate's HTTP
+    /// Creates a source of the keys at this URL: https, or http to `localhost` or a loopback address. The crate's HTTP
     /// client fetches the keys; for another client see [`new_with`](Self::new_with).
     ///
     /// # Errors
     ///
-    /// When the text is not a URL, when the URL is neither https nor http to this machine, or when
-    /// it has a user name, a password or a fragment.
+    /// When `url` is not an absolute URL; when it is neither https nor http to `localhost` or a
+    /// loopback address; or when it has a user name, a password or a fragment.
     #[cfg(feature = "reqwest-0_13")]
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         Self::new_with(url, HttpFetch::default())
@@ -76,8 +76,8 @@ impl JwksUrl {
     ///
     /// # Errors
     ///
-    /// When the text is not a URL, when the URL is neither https nor http to this machine, or when
-    /// it has a user name, a password or a fragment.
+    /// When `url` is not an absolute URL; when it is neither https nor http to `localhost` or a
+    /// loopback address; or when it has a user name, a password or a fragment.
     pub fn new_with<F: Fetch>(url: &str, fetch: F) -> Result<Self, ConfigError> {
         Ok(Self::with(FetchUrl::parse(url, &HttpHosts::default())?, Fetcher::new(fetch)))
     }
@@ -91,7 +91,7 @@ impl JwksUrl {
     ///
     /// # Errors
     ///
-    /// When the text is not a URL; when the URL is neither https nor http to this machine or a
+    /// When `url` is not an absolute URL; when it is neither https nor http to a loopback address or a
     /// listed host, or has a user name, a password or a fragment; or when a host is empty or has a
     /// scheme, a port, a path or a wildcard.
     ///
@@ -122,7 +122,7 @@ impl JwksUrl {
     ///
     /// # Errors
     ///
-    /// When the text is not a URL; when the URL is neither https nor http to this machine or a
+    /// When `url` is not an absolute URL; when it is neither https nor http to a loopback address or a
     /// listed host, or has a user name, a password or a fragment; or when a host is empty or has a
     /// scheme, a port, a path or a wildcard.
     pub fn dangerous_allow_http_hosts_with<I, F>(
@@ -153,13 +153,14 @@ impl JwksUrl {
         self.with_fetcher(HttpFetch::with_client(client))
     }
 
-    /// Replaces the [`Fetch`] implementation; by default that of the constructor.
+    /// Replaces the [`Fetch`] implementation that the constructor has set: the crate's HTTP client, or the
+    /// argument `fetch`. The result is a new source, without the keys that this one has loaded.
     #[must_use]
     pub fn with_fetcher<F: Fetch>(self, fetch: F) -> Self {
         Self::with(self.url, self.fetcher.with(fetch))
     }
 
-    /// Refuses addresses of private networks, link-local addresses and addresses of this machine;
+    /// Refuses addresses of private networks, link-local addresses and loopback addresses;
     /// by default they are allowed.
     ///
     /// Use this setting for URLs that another party may choose. The crate's client then connects to

@@ -63,7 +63,7 @@ impl OidcDiscovery {
     ///
     /// # Errors
     ///
-    /// When the issuer is not an https URL (or http to this machine), or has a query, a fragment, a
+    /// When the issuer is not an https URL (or http to a loopback address), or has a query, a fragment, a
     /// user name or a password.
     #[cfg(feature = "reqwest-0_13")]
     pub fn new(issuer: &str) -> Result<Self, ConfigError> {
@@ -74,7 +74,7 @@ impl OidcDiscovery {
     ///
     /// # Errors
     ///
-    /// When the issuer is not an https URL (or http to this machine), or has a query, a fragment, a
+    /// When the issuer is not an https URL (or http to a loopback address), or has a query, a fragment, a
     /// user name or a password.
     pub fn new_with<F: Fetch>(issuer: &str, fetch: F) -> Result<Self, ConfigError> {
         let location = IssuerLocation::at_name(issuer, HttpHosts::default())?;
@@ -91,7 +91,7 @@ impl OidcDiscovery {
     /// # Errors
     ///
     /// When the name is not 1 to 2048 printable ASCII characters without spaces, or has a query or
-    /// a fragment; or when the base is not an https URL (or http to this machine), or has a query,
+    /// a fragment; or when the base is not an https URL (or http to a loopback address), or has a query,
     /// a fragment, a user name or a password.
     #[cfg(feature = "reqwest-0_13")]
     pub fn from_fetch_base(issuer: &str, base: &str) -> Result<Self, ConfigError> {
@@ -104,7 +104,7 @@ impl OidcDiscovery {
     /// # Errors
     ///
     /// When the name is not 1 to 2048 printable ASCII characters without spaces, or has a query or
-    /// a fragment; or when the base is not an https URL (or http to this machine), or has a query,
+    /// a fragment; or when the base is not an https URL (or http to a loopback address), or has a query,
     /// a fragment, a user name or a password.
     pub fn from_fetch_base_with<F: Fetch>(
         issuer: &str,
@@ -124,7 +124,7 @@ impl OidcDiscovery {
     ///
     /// # Errors
     ///
-    /// When the issuer is not an https URL (or http to this machine or a listed host), or has a
+    /// When the issuer is not an https URL (or http to a loopback address or a listed host), or has a
     /// query, a fragment, a user name or a password; or when a host is empty or has a scheme, a
     /// port, a path or a wildcard.
     #[cfg(feature = "reqwest-0_13")]
@@ -144,7 +144,7 @@ impl OidcDiscovery {
     ///
     /// # Errors
     ///
-    /// When the issuer is not an https URL (or http to this machine or a listed host), or has a
+    /// When the issuer is not an https URL (or http to a loopback address or a listed host), or has a
     /// query, a fragment, a user name or a password; or when a host is empty or has a scheme, a
     /// port, a path or a wildcard.
     pub fn dangerous_allow_http_hosts_with<I, F>(
@@ -172,7 +172,7 @@ impl OidcDiscovery {
     ///
     /// # Errors
     ///
-    /// When the base is not an https URL (or http to this machine or to a listed host), or has a
+    /// When the base is not an https URL (or http to a loopback address or to a listed host), or has a
     /// query, a fragment, a user name or a password.
     ///
     /// # Example: Keycloak in another container

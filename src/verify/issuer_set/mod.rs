@@ -117,7 +117,8 @@ impl<C> IssuerSet<C> {
     ///
     /// # Errors
     ///
-    /// When the verifier accepts any issuer, or when an issuer with one of the expected names was added before.
+    /// When the verifier accepts any issuer, or when the set has an issuer with one of the expected names that
+    /// an earlier call of `add` added. Then nothing changes: call [`remove`](Self::remove) first.
     pub fn add(&self, verifier: JwtVerifier<C>) -> Result<(), ConfigError> {
         let issuer = Arc::new(Issuer::new(verifier, None));
         if issuer.names().is_empty() {

@@ -187,14 +187,15 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
 
     /// Verifies a token with the loaded keys, without waiting.
     ///
-    /// Keys that are due for a refresh are used until they expire. The refresh starts in the background. An
-    /// unknown `kid` starts no fetch.
+    /// Keys that are due for a refresh are used until they expire. A fetch that is due, the first one too,
+    /// starts in the background if the caller is on a tokio runtime. An unknown `kid` starts no fetch: the
+    /// token is usually refused as [`Unavailable`](RejectionKind::Unavailable), until a scheduled fetch or a
+    /// call of [`verify`](Self::verify) has loaded the key.
     ///
     /// # Errors
     ///
-    /// When [`verify`](Self::verify) refuses the token. The kind is [`RejectionKind::Unavailable`] when the
-    /// source of keys would have to wait, for example because no keys are loaded yet: then the token may be
-    /// valid.
+    /// When [`verify`](Self::verify) would refuse the token. Also when it would have to wait for a fetch, for
+    /// example because no keys are loaded yet: then the kind is `Unavailable`, and the token may be valid.
     pub fn verify_now(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
         match self.begin(Input::Text(token), MayWait::No, &mut ()) {
             Step::Done(verdict) => verdict,

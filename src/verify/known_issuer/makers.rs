@@ -70,14 +70,14 @@ impl KnownIssuer {
     ///
     /// The issuer is `https://login.microsoftonline.com/TENANT/v2.0`. The *API* determines the version, with
     /// `requestedAccessTokenVersion` in its manifest. Use this constructor for 2. For 1 or null, use
-    /// [`entra_id_v1`](Self::entra_id_v1). The version of the endpoint that the client uses does not matter.
-    /// For several tenants, see [`IssuerTemplate`](crate::IssuerTemplate) (Microsoft, *Access token claims
-    /// reference*).
+    /// [`entra_id_v1`](Self::entra_id_v1). The version of the endpoint that the client uses does not matter
+    /// (Microsoft, *Access token claims reference*). For several tenants, see
+    /// [`IssuerTemplate`](crate::IssuerTemplate).
     ///
     /// # Errors
     ///
     /// When the tenant or the audience is not a GUID in lower case. So `common`, `organizations` and a domain
-    /// are errors: their metadata name an issuer that no token has.
+    /// are errors: the issuer in a token always contains the GUID of the tenant.
     pub fn entra_id(
         tenant: &str,
         audience: impl Into<ExpectedAudience>,
