@@ -1,69 +1,186 @@
-//! Evaluates a rule for a token: it holds, it does not hold, or a claim is unreadable. `!` leaves "unreadable"
-//! unchanged, so that a negated rule does not accept such a token.
+//! Evaluates a rule for a token: whether the rule holds, and if not, what the token lacks.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::authorize::claim_path::{equals, has_element};
+use crate::authorize::program::{Leaf, Op, Program};
 use crate::authorize::refusal::Refusal;
-use crate::authorize::rule::{Node, Rule};
+use crate::authorize::truth::{Results, Truth};
 use crate::claims::{Actor, NumericDate, Scope};
 use crate::json_member::{Unreadable, member, text};
 use crate::rejection::Rejection;
 use crate::verify::VerifiedToken;
 
-pub(super) fn check<C>(rule: &Rule<C>, token: &VerifiedToken<C>) -> Result<(), Rejection> {
-    if holds(rule, token) == Ok(true) {
+/// Each part is evaluated at most once.
+pub(super) fn check<C>(program: &Program<C>, token: &VerifiedToken<C>) -> Result<(), Rejection> {
+    let mut run = Run { program, token, results: Results::new(program.ops.len()) };
+    if run.evaluate(None) == Truth::Yes {
         return Ok(());
     }
-    let mut refusal = Refusal::default();
-    explain(rule, token, &mut refusal);
-    Err(refusal.into_rejection())
+    let mut lacks = Lacks { failed: Vec::new(), marks: Vec::new() };
+    run.evaluate(Some(&mut lacks));
+    Err(lacks.refusal(token).into_rejection())
 }
 
-/// The scopes that a client has to request.
-pub(super) fn required_scopes<C>(rule: &Rule<C>) -> Vec<&str> {
-    match &*rule.0 {
-        Node::AllScopes(scopes) => scopes.iter().map(String::as_str).collect(),
-        Node::AnyScope(scopes) => scopes.first().map(String::as_str).into_iter().collect(),
-        Node::Or(first, _) => required_scopes(first),
-        Node::And(one, other) => {
-            let mut scopes = required_scopes(one);
-            let more = required_scopes(other);
-            scopes.extend(more);
-            // Without duplicates, in the order of their first occurrence.
-            let mut seen = Vec::with_capacity(scopes.len());
-            scopes.retain(|scope| {
-                let is_new = !seen.contains(scope);
-                seen.push(*scope);
-                is_new
-            });
-            scopes
+/// The scopes that a client has to request, without duplicates.
+pub(super) fn required_scopes<C>(program: &Program<C>) -> Vec<&str> {
+    let (mut scopes, mut marks) = (Vec::new(), Vec::new());
+    let mut at = 0;
+    while let Some(op) = program.ops.get(at) {
+        at = after(at);
+        match op {
+            Op::Leaf(leaf) => match &**leaf {
+                Leaf::AllScopes(all) => scopes.extend(all.iter().map(String::as_str)),
+                Leaf::AnyScope(any) => scopes.extend(any.first().map(String::as_str)),
+                _ => {}
+            },
+            // Of the first alternative.
+            Op::Or { other } => at = at.saturating_add(*other),
+            Op::BeginNot => marks.push(scopes.len()),
+            Op::EndNot => scopes.truncate(marks.pop().unwrap_or_default()),
+            Op::And { .. } | Op::EndAnd { .. } | Op::BeginOr | Op::EndOr { .. } => {}
         }
-        _ => Vec::new(),
+    }
+    let mut seen = HashSet::new();
+    scopes.retain(|scope| seen.insert(*scope));
+    scopes
+}
+
+/// The evaluation of a rule for one token.
+struct Run<'r, C> {
+    program: &'r Program<C>,
+    token: &'r VerifiedToken<C>,
+    /// Of each part; at an operator that of its left operand.
+    results: Results,
+}
+
+/// What a token lacks, gathered from the parts that do not hold.
+struct Lacks<'r, C> {
+    failed: Vec<Failed<'r, C>>,
+    /// The number of failed parts before each operand that is being evaluated.
+    marks: Vec<usize>,
+}
+
+enum Failed<'r, C> {
+    Leaf(&'r Leaf<C>),
+    Not(Truth),
+}
+
+impl<'r, C> Run<'r, C> {
+    /// Without `lacks`, operands that decide nothing are passed over. With `lacks`, those are read that do not
+    /// call the application; no predicate is called then, since those that count were called before.
+    fn evaluate(&mut self, mut lacks: Option<&mut Lacks<'r, C>>) -> Truth {
+        let program = self.program;
+        let (mut value, mut at) = (Truth::Unreadable, 0);
+        while let Some(op) = program.ops.get(at) {
+            let here = at;
+            at = after(here);
+            match op {
+                Op::Leaf(leaf) => {
+                    value = self.leaf(here, leaf, lacks.is_none());
+                    if let Some(lacks) = lacks.as_deref_mut().filter(|_| value != Truth::Yes) {
+                        lacks.failed.push(Failed::Leaf(leaf));
+                    }
+                }
+                Op::And { other, calls } => {
+                    self.results.set(here, value);
+                    if value == Truth::No && (*calls || lacks.is_none()) {
+                        at = after(at.saturating_add(*other));
+                    } else if let Some(lacks) = lacks.as_deref_mut() {
+                        lacks.mark();
+                    }
+                }
+                Op::EndAnd { other, calls } => {
+                    let first = self.first(here, *other);
+                    value = first.and(value);
+                    if let Some(lacks) = lacks.as_deref_mut() {
+                        // A predicate may rely on the rules on its left.
+                        lacks.end_operand(*calls && first != Truth::Yes);
+                    }
+                }
+                Op::BeginOr | Op::BeginNot => {
+                    if let Some(lacks) = lacks.as_deref_mut() {
+                        lacks.mark();
+                    }
+                }
+                Op::Or { other } => {
+                    self.results.set(here, value);
+                    if value == Truth::Yes {
+                        at = after(at.saturating_add(*other));
+                        if let Some(lacks) = lacks.as_deref_mut() {
+                            lacks.end_operand(true);
+                        }
+                    } else if let Some(lacks) = lacks.as_deref_mut() {
+                        lacks.mark();
+                    }
+                }
+                Op::EndOr { other } => {
+                    value = self.first(here, *other).or(value);
+                    if let Some(lacks) = lacks.as_deref_mut() {
+                        // The first alternative counts.
+                        lacks.end_operand(true);
+                        lacks.end_operand(value == Truth::Yes);
+                    }
+                }
+                Op::EndNot => {
+                    value = !value;
+                    if let Some(lacks) = lacks.as_deref_mut() {
+                        lacks.end_operand(true);
+                        if value != Truth::Yes {
+                            lacks.failed.push(Failed::Not(value));
+                        }
+                    }
+                }
+            }
+        }
+        value
+    }
+
+    /// The result of the left operand, at the end of an operator.
+    fn first(&self, end: usize, other: usize) -> Truth {
+        let operator = end.checked_sub(after(other));
+        operator.and_then(|at| self.results.get(at)).unwrap_or(Truth::Unreadable)
+    }
+
+    fn leaf(&mut self, at: usize, leaf: &Leaf<C>, may_call: bool) -> Truth {
+        if let Some(known) = self.results.get(at) {
+            return known;
+        }
+        if !may_call && matches!(leaf, Leaf::Claims(_) | Leaf::Actor(_)) {
+            return Truth::Unreadable;
+        }
+        let result = Truth::from(holds(leaf, self.token));
+        self.results.set(at, result);
+        result
     }
 }
 
-fn holds<C>(rule: &Rule<C>, token: &VerifiedToken<C>) -> Result<bool, Unreadable> {
+fn after(at: usize) -> usize {
+    at.saturating_add(1)
+}
+
+fn holds<C>(leaf: &Leaf<C>, token: &VerifiedToken<C>) -> Result<bool, Unreadable> {
     let claims = || VerifiedToken::payload(token).ok_or(Unreadable);
-    match &*rule.0 {
-        Node::AllScopes(scopes) => {
+    match leaf {
+        Leaf::AllScopes(scopes) => {
             let granted = granted(token)?;
             Ok(scopes.iter().all(|scope| granted.contains(scope)))
         }
-        Node::AnyScope(scopes) => {
+        Leaf::AnyScope(scopes) => {
             let granted = granted(token)?;
             Ok(scopes.iter().any(|scope| granted.contains(scope)))
         }
-        Node::Claim(path, value) => match path.find(claims()?)? {
+        Leaf::Claim(path, value) => match path.find(claims()?)? {
             None => Ok(false),
             Some(json) => equals(json, value),
         },
-        Node::Contains(path, value) => match path.find(claims()?)? {
+        Leaf::Contains(path, value) => match path.find(claims()?)? {
             None | Some("null") => Ok(false),
             Some(json) => has_element(json, value),
         },
-        Node::Claims(predicate) => Ok(predicate(token.claims())),
-        Node::Acr(classes) => {
+        Leaf::Claims(predicate) => Ok(predicate(token.claims())),
+        Leaf::Acr(classes) => {
             let json = match member(claims()?, "acr")? {
                 None | Some("null") => return Ok(false),
                 Some(json) => json,
@@ -71,26 +188,11 @@ fn holds<C>(rule: &Rule<C>, token: &VerifiedToken<C>) -> Result<bool, Unreadable
             let acr = text(json).ok_or(Unreadable)?;
             Ok(classes.iter().any(|class| *class == *acr))
         }
-        Node::MaxAge(max_age) => is_recent(token, claims()?, *max_age),
-        Node::Actor(predicate) => match member(claims()?, "act")? {
+        Leaf::MaxAge(max_age) => is_recent(token, claims()?, *max_age),
+        Leaf::Actor(predicate) => match member(claims()?, "act")? {
             None | Some("null") => Ok(false),
             Some(json) => Ok(predicate(&serde_json::from_str::<Actor>(json)?)),
         },
-        Node::And(one, other) => match holds(one, token) {
-            Ok(false) => Ok(false),
-            first => match holds(other, token) {
-                Ok(false) => Ok(false),
-                second => first.and(second),
-            },
-        },
-        Node::Or(one, other) => match holds(one, token) {
-            Ok(true) => Ok(true),
-            first => match holds(other, token) {
-                Ok(true) => Ok(true),
-                second => first.and(second),
-            },
-        },
-        Node::Not(rule) => holds(rule, token).map(|holds| !holds),
     }
 }
 
@@ -118,20 +220,36 @@ fn is_recent<C>(
     }
 }
 
-/// Whether the rule calls a predicate of the application.
-fn has_predicate<C>(rule: &Rule<C>) -> bool {
-    match &*rule.0 {
-        Node::Claims(_) | Node::Actor(_) => true,
-        Node::And(one, other) | Node::Or(one, other) => has_predicate(one) || has_predicate(other),
-        Node::Not(rule) => has_predicate(rule),
-        _ => false,
+impl<'r, C> Lacks<'r, C> {
+    fn mark(&mut self) {
+        self.marks.push(self.failed.len());
+    }
+
+    /// Leaves the operand of the last mark, and forgets what failed in it if that is not to be named.
+    fn end_operand(&mut self, forgets: bool) {
+        let mark = self.marks.pop().unwrap_or_default();
+        if forgets {
+            self.failed.truncate(mark);
+        }
+    }
+
+    fn refusal(self, token: &VerifiedToken<C>) -> Refusal<'r> {
+        let mut refusal = Refusal::default();
+        for failed in self.failed {
+            match failed {
+                Failed::Leaf(leaf) => explain(leaf, token, &mut refusal),
+                Failed::Not(Truth::Unreadable) => refusal.add_unreadable(),
+                Failed::Not(_) => refusal.add_other(&"a rule that must not hold"),
+            }
+        }
+        refusal
     }
 }
 
-/// Collects what the token lacks, for a rule that does not hold.
-fn explain<'r, C>(rule: &'r Rule<C>, token: &VerifiedToken<C>, refusal: &mut Refusal<'r>) {
-    match &*rule.0 {
-        Node::AllScopes(scopes) => {
+/// Adds what the token lacks of a part that does not hold.
+fn explain<'r, C>(leaf: &'r Leaf<C>, token: &VerifiedToken<C>, refusal: &mut Refusal<'r>) {
+    match leaf {
+        Leaf::AllScopes(scopes) => {
             let granted = VerifiedToken::scope(token);
             for scope in scopes {
                 if !granted.is_some_and(|granted| granted.contains(scope)) {
@@ -142,7 +260,7 @@ fn explain<'r, C>(rule: &'r Rule<C>, token: &VerifiedToken<C>, refusal: &mut Ref
                 refusal.add_unreadable();
             }
         }
-        Node::AnyScope(scopes) => {
+        Leaf::AnyScope(scopes) => {
             if let Some(first) = scopes.first() {
                 refusal.add_scope(first);
             }
@@ -150,26 +268,11 @@ fn explain<'r, C>(rule: &'r Rule<C>, token: &VerifiedToken<C>, refusal: &mut Ref
                 refusal.add_unreadable();
             }
         }
-        Node::And(one, other) => {
-            let holds_first = holds(one, token) == Ok(true);
-            if !holds_first {
-                explain(one, token, refusal);
-            }
-            // A predicate may rely on the rules on its left.
-            if (holds_first || !has_predicate(other)) && holds(other, token) != Ok(true) {
-                explain(other, token, refusal);
-            }
-        }
-        Node::Or(first, _) => explain(first, token, refusal),
-        Node::Claims(_) => refusal.add_other(&"claims that a predicate accepts"),
-        Node::Not(rule) if holds(rule, token).is_ok() => {
-            refusal.add_other(&"a rule that must not hold");
-        }
+        Leaf::Claims(_) => refusal.add_other(&"claims that a predicate accepts"),
         _ if VerifiedToken::payload(token).is_none() => refusal.add_unreadable(),
-        Node::Acr(classes) => refusal.add_acr(classes),
-        Node::MaxAge(max_age) => refusal.add_max_age(*max_age),
-        Node::Claim(path, _) | Node::Contains(path, _) => refusal.add_other(path),
-        Node::Actor(_) => refusal.add_other(&"act"),
-        Node::Not(_) => refusal.add_unreadable(),
+        Leaf::Acr(classes) => refusal.add_acr(classes),
+        Leaf::MaxAge(max_age) => refusal.add_max_age(*max_age),
+        Leaf::Claim(path, _) | Leaf::Contains(path, _) => refusal.add_other(path),
+        Leaf::Actor(_) => refusal.add_other(&"act"),
     }
 }

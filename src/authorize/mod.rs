@@ -7,9 +7,11 @@ mod extractor;
 mod future;
 mod grpc_rules;
 mod layer;
+mod program;
 mod refusal;
 mod rule;
 mod service;
+mod truth;
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! Collects why a rule refuses a token, and makes one rejection of it.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ const BY_NAME: &str = "a token whose claims can be read by name";
 #[derive(Default)]
 pub(super) struct Refusal<'r> {
     scopes: Vec<&'r str>,
+    named: HashSet<&'r str>,
     acr: Option<&'r [String]>,
     max_age: Option<Duration>,
     /// The first requirement that a new token or login of this user does not meet, for the operator's log.
@@ -22,7 +24,7 @@ pub(super) struct Refusal<'r> {
 
 impl<'r> Refusal<'r> {
     pub(super) fn add_scope(&mut self, scope: &'r str) {
-        if !self.scopes.contains(&scope) {
+        if self.named.insert(scope) {
             self.scopes.push(scope);
         }
     }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::authorize::Authorize;
 use crate::authorize::claim_path::ClaimPath;
 use crate::authorize::evaluate;
+use crate::authorize::program::{Leaf, Program};
 use crate::claims::{Actor, RegisteredClaims, Scope};
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::rejection::Rejection;
@@ -62,21 +63,7 @@ use crate::verify::VerifiedToken;
 /// # assert!(layer().is_ok());
 /// # let _ = guard;
 /// ```
-pub struct Rule<C = RegisteredClaims>(pub(super) Arc<Node<C>>);
-
-pub(super) enum Node<C> {
-    AllScopes(Vec<String>),
-    AnyScope(Vec<String>),
-    Claim(ClaimPath, Value),
-    Contains(ClaimPath, Value),
-    Claims(Box<dyn Fn(&C) -> bool + Send + Sync>),
-    Acr(Vec<String>),
-    MaxAge(Duration),
-    Actor(Box<dyn Fn(&Actor) -> bool + Send + Sync>),
-    And(Rule<C>, Rule<C>),
-    Or(Rule<C>, Rule<C>),
-    Not(Rule<C>),
-}
+pub struct Rule<C = RegisteredClaims>(Arc<Program<C>>);
 
 impl<C> Rule<C> {
     /// Requires this scope.
@@ -95,7 +82,7 @@ impl<C> Rule<C> {
     ///
     /// When the list is empty, or when [`scope`](Self::scope) refuses one of the scopes.
     pub fn all_scopes<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Self, ConfigError> {
-        Ok(Self::new(Node::AllScopes(scope_values(scopes)?)))
+        Ok(Self::new(Leaf::AllScopes(scope_values(scopes)?)))
     }
 
     /// Requires at least one of these scopes. A refusal names the first scope of the list.
@@ -104,7 +91,7 @@ impl<C> Rule<C> {
     ///
     /// When the list is empty, or when [`scope`](Self::scope) refuses one of the scopes.
     pub fn any_scope<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Self, ConfigError> {
-        Ok(Self::new(Node::AnyScope(scope_values(scopes)?)))
+        Ok(Self::new(Leaf::AnyScope(scope_values(scopes)?)))
     }
 
     /// Requires a claim with exactly this value: a string, a number, a boolean or any other JSON value.
@@ -126,7 +113,7 @@ impl<C> Rule<C> {
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     pub fn claim(path: impl Into<ClaimPath>, value: impl Serialize) -> Result<Self, ConfigError> {
-        Ok(Self::new(Node::Claim(path.into().checked()?, json(value)?)))
+        Ok(Self::new(Leaf::Claim(path.into().checked()?, json(value)?)))
     }
 
     /// Requires a claim that is an array with this element, such as a list of roles. A claim that is not an array
@@ -139,12 +126,12 @@ impl<C> Rule<C> {
         path: impl Into<ClaimPath>,
         value: impl Serialize,
     ) -> Result<Self, ConfigError> {
-        Ok(Self::new(Node::Contains(path.into().checked()?, json(value)?)))
+        Ok(Self::new(Leaf::Contains(path.into().checked()?, json(value)?)))
     }
 
     /// Requires claims that the predicate accepts. The predicate must not block.
     pub fn claims(predicate: impl Fn(&C) -> bool + Send + Sync + 'static) -> Self {
-        Self::new(Node::Claims(Box::new(predicate)))
+        Self::new(Leaf::Claims(Box::new(predicate)))
     }
 
     /// Requires a login with one of these authentication context classes: the claim `acr` must equal one of them (RFC
@@ -157,7 +144,7 @@ impl<C> Rule<C> {
     pub fn acr<'a>(classes: impl IntoIterator<Item = &'a str>) -> Result<Self, ConfigError> {
         let classes: Vec<String> = classes.into_iter().map(String::from).collect();
         match !classes.is_empty() && classes.iter().all(|class| Scope::is_value(class)) {
-            true => Ok(Self::new(Node::Acr(classes))),
+            true => Ok(Self::new(Leaf::Acr(classes))),
             false => Err(ConfigError::new(
                 ConfigErrorKind::Rule,
                 "an authentication context class is printable ASCII without spaces, and at least one is needed",
@@ -169,7 +156,7 @@ impl<C> Rule<C> {
     /// verifier's clock (RFC 9470 section 5). The verifier's leeway is added. A token without `auth_time`, or with
     /// one in the future, does not meet the rule.
     pub fn max_age(max_age: Duration) -> Self {
-        Self::new(Node::MaxAge(max_age))
+        Self::new(Leaf::MaxAge(max_age))
     }
 
     /// Requires that an actor uses the token on behalf of its subject (the claim `act`), and that the predicate
@@ -185,19 +172,19 @@ impl<C> Rule<C> {
     /// # let _ = rule;
     /// ```
     pub fn actor(predicate: impl Fn(&Actor) -> bool + Send + Sync + 'static) -> Self {
-        Self::new(Node::Actor(Box::new(predicate)))
+        Self::new(Leaf::Actor(Box::new(predicate)))
     }
 
     /// Requires both rules.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        Self::new(Node::And(self, other))
+        Self(Arc::new(self.into_program().and(other.into_program())))
     }
 
     /// Requires at least one of the two rules.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        Self::new(Node::Or(self, other))
+        Self(Arc::new(self.into_program().or(other.into_program())))
     }
 
     /// Checks a token. Use this method in handlers that decide after they have read the body, and for tokens without
@@ -207,7 +194,7 @@ impl<C> Rule<C> {
     ///
     /// When the token does not meet the rule. With axum, a handler can return the [`Rejection`].
     pub fn check(&self, token: &VerifiedToken<C>) -> Result<(), Rejection> {
-        evaluate::check(self, token)
+        evaluate::check(&self.0, token)
     }
 
     /// The scopes that a client has to request to meet this rule: the scopes that a refusal can name. `None` if it
@@ -225,12 +212,16 @@ impl<C> Rule<C> {
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     pub fn required_scope(&self) -> Option<Scope> {
-        let names = evaluate::required_scopes(self);
+        let names = evaluate::required_scopes(&self.0);
         (!names.is_empty()).then(|| names.into_iter().collect())
     }
 
-    fn new(node: Node<C>) -> Self {
-        Self(Arc::new(node))
+    fn new(leaf: Leaf<C>) -> Self {
+        Self(Arc::new(Program::new(leaf)))
+    }
+
+    fn into_program(self) -> Program<C> {
+        Arc::unwrap_or_clone(self.0)
     }
 }
 
@@ -278,7 +269,7 @@ impl<C> Not for Rule<C> {
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     fn not(self) -> Self {
-        Self::new(Node::Not(self))
+        Self(Arc::new(self.into_program().not()))
     }
 }
 
@@ -290,20 +281,6 @@ impl<C> Clone for Rule<C> {
 
 impl<C> fmt::Debug for Rule<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.0 {
-            Node::AllScopes(scopes) => f.debug_tuple("AllScopes").field(scopes).finish(),
-            Node::AnyScope(scopes) => f.debug_tuple("AnyScope").field(scopes).finish(),
-            Node::Claim(path, _) => f.debug_tuple("Claim").field(path).finish_non_exhaustive(),
-            Node::Contains(path, _) => {
-                f.debug_tuple("Contains").field(path).finish_non_exhaustive()
-            }
-            Node::Claims(_) => f.debug_tuple("Claims").finish_non_exhaustive(),
-            Node::Acr(classes) => f.debug_tuple("Acr").field(classes).finish(),
-            Node::MaxAge(age) => f.debug_tuple("MaxAge").field(age).finish(),
-            Node::Actor(_) => f.debug_tuple("Actor").finish_non_exhaustive(),
-            Node::And(one, other) => f.debug_tuple("And").field(one).field(other).finish(),
-            Node::Or(one, other) => f.debug_tuple("Or").field(one).field(other).finish(),
-            Node::Not(rule) => f.debug_tuple("Not").field(rule).finish(),
-        }
+        self.0.fmt(f)
     }
 }

@@ -7,6 +7,7 @@ mod axum;
 mod costs;
 mod grpc;
 mod layer;
+mod long_rules;
 mod rules;
 mod scopes;
 mod step_up;
