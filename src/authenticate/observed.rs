@@ -63,7 +63,10 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     ///
     /// The span must declare the field when it is created. If it does not, or if the closure returns `None`,
     /// nothing is recorded. The current span is usually that of an outer layer, such as tower-http's
-    /// `TraceLayer`. Note that a subject is often personal data.
+    /// `TraceLayer`. A text of more than 256 bytes is cut off. Note that a subject is often personal data.
+    ///
+    /// **Do not name the field `message`.** `tracing-subscriber` writes that field as it is, without quotes or
+    /// escapes, so a line break in a claim would begin a new line of the log.
     ///
     /// # Example: the subject in the span of the request
     ///
@@ -92,7 +95,7 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     {
         let record = move |claims: &C| {
             if let Some(value) = read(claims) {
-                tracing::Span::current().record(field, value);
+                tracing::Span::current().record(field, cut_off(value));
             }
         };
         self.policy_mut().span_fields.push(Arc::new(record));
@@ -109,4 +112,15 @@ impl<C: 'static, R> JwtAuthLayer<C, R> {
     pub fn describe(&self) -> Summary {
         self.policy().describe()
     }
+}
+
+/// The most bytes of a text of a token that are recorded in a span.
+#[cfg(feature = "tracing")]
+const LONGEST_RECORDED: usize = 256;
+
+/// The text, or as much of it as is recorded, without a part of a character.
+#[cfg(feature = "tracing")]
+fn cut_off(text: &str) -> &str {
+    let ends = (0..=LONGEST_RECORDED).rev();
+    ends.into_iter().find_map(|end| text.get(..end.min(text.len()))).unwrap_or_default()
 }

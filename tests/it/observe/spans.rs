@@ -76,3 +76,30 @@ async fn subject_is_recorded_after_a_wait_too() {
     request.instrument(info_span!("request", subject = Empty)).await;
     assert_eq!(log.count(r#"request{subject="alice"}: it::observe::spans: answered"#), 1);
 }
+
+#[test]
+fn long_text_is_cut_off_at_256_bytes_between_two_characters() {
+    for (text, recorded) in [
+        ("a".repeat(256), "a".repeat(256)),
+        ("a".repeat(257), "a".repeat(256)),
+        (format!("{}é", "a".repeat(255)), "a".repeat(255)),
+        ("€".repeat(4000), "€".repeat(85)),
+        (String::new(), String::new()),
+    ] {
+        let verifier = verify_fn(|_: &PresentedToken| Ok(()));
+        let layer = JwtAuthLayer::new(verifier).record_in_span("subject", move |()| None);
+        let text: &'static str = text.leak();
+        let layer = layer.record_in_span("tenant", move |()| Some(text));
+        let line = line(&layer, "abc");
+        assert!(line.contains(&format!(r#"request{{tenant="{recorded}"}}:"#)), "{line}");
+    }
+}
+
+#[test]
+fn line_break_in_a_claim_begins_no_line_of_the_log() {
+    let forged = "alice\n2026-01-01 INFO request: forged";
+    let verifier = verify_fn(|_: &PresentedToken| Ok(()));
+    let layer = JwtAuthLayer::new(verifier).record_in_span("subject", move |()| Some(forged));
+    let line = line(&layer, "abc");
+    assert!(line.contains(r"alice\n2026") && line.contains("answered"), "{line}");
+}
