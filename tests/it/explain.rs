@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures_util::FutureExt;
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -222,6 +225,30 @@ async fn a_set_of_issuers_explains_its_choice() {
         assert_eq!(explanation.rejection().map(Rejection::kind), kind);
         assert_eq!(explanation.steps().len(), 19);
     }
+}
+
+/// Keys that count how often they are asked.
+#[derive(Clone, Debug)]
+struct Asked(Arc<AtomicUsize>);
+
+impl KeySource for Asked {
+    fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        key(Algorithm::ES256).verification_key().find_key(query)
+    }
+}
+
+#[tokio::test]
+async fn explanation_asks_for_the_keys_once() {
+    let asked = Asked(Arc::default());
+    let verifier = JwtVerifier::new(ISSUER, AUDIENCE, asked.clone()).unwrap().with_clock(now());
+    let set = IssuerSet::new();
+    set.add(verifier.clone()).unwrap();
+    let token = key(Algorithm::ES256).token(&claims());
+    assert!(set.explain(&token).await.is_accepted());
+    assert_eq!(asked.0.swap(0, Ordering::Relaxed), 1);
+    assert!(verifier.explain(&token).await.is_accepted());
+    assert_eq!(asked.0.load(Ordering::Relaxed), 1);
 }
 
 proptest! {

@@ -1,9 +1,11 @@
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 
 use crate::rejection::{Rejection, RejectionKind};
 use crate::token::{CompactJws, Limits, Scratch};
-use crate::verify::by_name::Input;
 use crate::verify::explanation::{ExplainedStep, Explanation, StepOutcome, quoted};
+use crate::verify::issuer_set::entry::Issuer;
 use crate::verify::issuer_set::{IssuerSet, issuer_hint};
 use crate::verify::jwt::{Stage, unread};
 
@@ -14,21 +16,50 @@ impl<C: DeserializeOwned> IssuerSet<C> {
     /// Verifies a token and lists each step of the verification, including the choice of the
     /// issuer. **For a developer at a terminal**: do not send the result to a client, and do not
     /// log it. See [`JwtVerifier::explain`](crate::JwtVerifier::explain).
+    ///
+    /// An accepted token counts as a verified token of its issuer, as with [`verify`](Self::verify).
     pub async fn explain(&self, token: &str) -> Explanation {
-        let choice = |outcome| {
-            let expected = "one that is in the set, or that a template allows".to_owned();
-            ExplainedStep::new(CHOICE, outcome, expected, named_issuer(token.as_bytes()))
-        };
-        let (explanation, outcome) = match self.begin(Input::Text(token), |_| {}) {
-            Ok((issuer, _)) => (issuer.verifier.explain(token).await, StepOutcome::Passed),
+        let (explanation, outcome) = match self.choose(token.as_bytes()) {
+            Ok(issuer) => {
+                let explanation = issuer.verifier.explain(token).await;
+                if explanation.is_accepted() {
+                    self.verified(&issuer);
+                }
+                let outcome = match explanation.failed().map(ExplainedStep::name) {
+                    Some(failed) if is_before_choice(failed) => StepOutcome::NotReached,
+                    _ => StepOutcome::Passed,
+                };
+                (explanation, outcome)
+            }
             Err(rejection) => {
                 let failed = unchosen(token.as_bytes(), rejection.kind());
                 let outcome = failed.map_or(StepOutcome::Failed, |_| StepOutcome::NotReached);
                 (without_an_issuer(failed, rejection), outcome)
             }
         };
-        explanation.with_step_after(Stage::Header.name(), choice(outcome))
+        let expected = "one that is in the set, or that a template allows".to_owned();
+        let found = named_issuer(token.as_bytes());
+        let choice = ExplainedStep::new(CHOICE, outcome, expected, found);
+        explanation.with_step_after(Stage::Header.name(), choice)
     }
+
+    /// The issuer that the token names. Nothing of the token is verified.
+    fn choose(&self, token: &[u8]) -> Result<Arc<Issuer<C>>, Rejection> {
+        let mut scratch = Scratch::new();
+        match CompactJws::parse(token, Limits::DEFAULT, &mut scratch) {
+            Ok(jws) => return self.issuer(&issuer_hint(jws.payload)?),
+            // The limits of the issuer may be larger; its verifier checks them.
+            Err(RejectionKind::TokenTooLong) if token.len() <= self.read().max_token_length() => {}
+            Err(kind) => return Err(kind.into()),
+        }
+        let mut scratch = Scratch::new();
+        let payload = CompactJws::decode_payload(token, &mut scratch)?;
+        self.issuer(&issuer_hint(payload)?)
+    }
+}
+
+fn is_before_choice(step: &str) -> bool {
+    Stage::ALL.into_iter().any(|stage| stage <= Stage::Header && stage.name() == step)
 }
 
 /// The `iss` of the token, which is not verified.

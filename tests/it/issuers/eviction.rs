@@ -100,6 +100,27 @@ async fn least_recently_verified_issuer_is_evicted_from_a_full_set() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn explained_token_counts_as_a_verified_one_only_when_it_is_accepted() {
+    let (mocks, template) = entra(&["a", "b", "c"]);
+    let issuers = IssuerSet::new().with_capacity(2).unwrap();
+    issuers.add_template(template.allow_if(|_| true));
+    let [a, b, c] = [0, 1, 2].map(|n| &mocks[n]);
+    for refused in [a.token().forged(), a.token().expired()] {
+        assert!(!issuers.explain(&refused.build()).await.is_accepted());
+    }
+    assert!(listed(&issuers).is_empty());
+    // The first one waits for its keys, and the next one does not.
+    for mock in [a, b, a] {
+        let explanation = issuers.explain(&mock.token().build()).await;
+        assert!(explanation.is_accepted(), "{explanation}");
+    }
+    assert_eq!(listed(&issuers), names(&[a, b]));
+    assert!(is_served(&issuers, c).await);
+    assert_eq!(listed(&issuers), names(&[a, c]));
+    assert_eq!([a, b, c].map(MockIssuer::key_fetches), [1, 1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn unverified_issuers_are_evicted_oldest_first() {
     let mock = MockIssuer::with_issuer("https://login.test/none/v2.0");
     let known = mock.clone();
