@@ -23,6 +23,9 @@ use crate::verify::verify_token::{Verification, VerificationState, VerifyToken};
 /// that fails refuses the request. The checks run for every request. If the client disconnects, the running
 /// check is dropped. A `WithChecks` is cheap to clone.
 ///
+/// The checks belong to this value: a clone of the inner verifier runs none of them. For tokens without a
+/// request, use [`verify`](Self::verify).
+///
 /// Each request allocates the futures of the checks, and clones the inner service. A check that never waits
 /// costs less as a [`Verification::and_then`] in a custom [`VerifyToken`].
 ///
@@ -92,6 +95,39 @@ impl<C: Send + Sync + 'static> WithChecks<C> {
         let last: Arc<dyn Check<C>> = Arc::new(check);
         let checks = self.checks.iter().cloned().chain(iter::once(last)).collect();
         Self { checks, ..self }
+    }
+
+    /// Verifies a bearer token that is not in a header, such as one from a queue or a WebSocket, and runs the
+    /// checks.
+    ///
+    /// `head` is what the verifier and the checks see as the request: that of the handshake of a WebSocket, or
+    /// one that says where the token came from. What the checks add to the request and its response is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When the verifier or a check refuses the token, or the text is not a token, or the verifier accepts no
+    /// bearer tokens.
+    ///
+    /// # Example: a message of a queue
+    ///
+    /// ```
+    /// use http::Request;
+    /// use tower_jwt_auth::{Rejection, VerifiedToken, WithChecks};
+    ///
+    /// async fn sender(verifier: &WithChecks, token: &str) -> Result<VerifiedToken, Rejection> {
+    ///     let (mut head, ()) = Request::new(()).into_parts();
+    ///     head.uri = http::Uri::from_static("/queues/orders");
+    ///     verifier.verify(token, &head).await
+    /// }
+    /// # let _ = sender;
+    /// ```
+    pub async fn verify(&self, token: &str, head: &Parts) -> Result<VerifiedToken<C>, Rejection> {
+        let token = PresentedToken::bearer(token)?;
+        if !self.schemes().contains(&token.scheme()) {
+            return Err(Rejection::invalid_token());
+        }
+        let accepted = self.verify_token(&token, head).await?;
+        Ok(accepted.into_token())
     }
 }
 

@@ -13,8 +13,8 @@ use http::{Request, Response, Uri};
 use serde::Deserialize;
 use tower_jwt_auth::{
     Accepted, Algorithm, Checked, IssuerSet, JwtAuthLayer, JwtVerifier, PresentedToken,
-    RegisteredClaims, Rejection, RejectionKind, RequestSummary, VerifiedToken, WithChecks,
-    verify_fn,
+    RegisteredClaims, Rejection, RejectionKind, RequestSummary, TokenScheme, VerifiedToken,
+    VerifyToken, WithChecks, verify_fn,
 };
 
 use crate::support::requests::{Body, bearer, field, poll, reached, refusal, send_later};
@@ -373,4 +373,72 @@ async fn an_expiry_that_a_verifier_sets_stays_behind_a_check() {
     assert_eq!(verified.expires_at().unwrap().unix_seconds(), 5);
     assert_eq!(head.extensions.get(), Some(&7_u8));
     assert_eq!(head.extensions.get(), Some(&"added"));
+}
+
+fn head_of(path: &'static str) -> http::request::Parts {
+    Request::get(path).body(()).unwrap().into_parts().0
+}
+
+#[tokio::test]
+async fn token_without_a_request_is_verified_and_checked() {
+    let database = Arc::new(Database::default());
+    let (asked, plain) = (Arc::clone(&database), verifier());
+    let checked = plain.clone().with_check(async move |token, request: RequestSummary| {
+        match database.is_disabled(token.sub.as_deref()).await {
+            Ok(false) if request.uri().path() == "/queues/orders" => Ok(()),
+            Ok(_) => Err(Rejection::invalid_token()),
+            Err(error) => Err(Rejection::unavailable(error)),
+        }
+    });
+    let head = head_of("/queues/orders");
+    let kind = async |token: &str, head: &http::request::Parts| {
+        checked.verify(token, head).await.err().map(|rejection| rejection.kind())
+    };
+    let (alice, mallory) = (token_of("alice"), token_of("mallory"));
+    let token = checked.verify(&alice, &head).await.unwrap();
+    assert_eq!(token.sub.as_deref(), Some("alice"));
+    assert_eq!(kind(&mallory, &head).await, Some(RejectionKind::InvalidToken));
+    assert_eq!(kind(&alice, &head_of("/")).await, Some(RejectionKind::InvalidToken));
+    assert_eq!(asked.asked.load(Ordering::Relaxed), 3);
+    // A refusal of the verifier is the answer, and no check is asked.
+    let expired = key(Algorithm::ES256).token(&claims_with("exp", 1));
+    assert_eq!(kind(&expired, &head).await, Some(RejectionKind::ExpiredToken));
+    for not_a_token in ["", "a b", "a\r\nb", "é", &format!("Bearer {alice}")] {
+        let refused = kind(not_a_token, &head).await;
+        assert_eq!(refused, Some(RejectionKind::MalformedCredentials), "{not_a_token}");
+    }
+    assert_eq!(asked.asked.load(Ordering::Relaxed), 3);
+    // A clone from before runs no check.
+    assert!(plain.verify(&mallory).await.is_ok());
+}
+
+#[tokio::test]
+async fn token_without_a_request_keeps_its_claims_by_name() {
+    let checked = verifier().with_check(async |_, _| Ok(()));
+    let token = key(Algorithm::ES256).token(&claims_with("scope", "read"));
+    let token = checked.verify(&token, &head_of("/")).await.unwrap();
+    assert!(VerifiedToken::scope(&token).unwrap().contains("read"));
+}
+
+#[tokio::test]
+async fn verifier_that_accepts_no_bearer_tokens_refuses_one_without_a_request() {
+    struct NoBearer(JwtVerifier);
+
+    impl VerifyToken<RegisteredClaims> for NoBearer {
+        fn verify_token(
+            &self,
+            token: &PresentedToken,
+            head: &http::request::Parts,
+        ) -> tower_jwt_auth::Verification<RegisteredClaims> {
+            self.0.verify_token(token, head)
+        }
+
+        fn schemes(&self) -> &[TokenScheme] {
+            &[]
+        }
+    }
+
+    let checked = NoBearer(verifier()).with_check(async |_, _| Ok(()));
+    let refused = checked.verify(&token_of("alice"), &head_of("/")).await.unwrap_err();
+    assert_eq!(refused.kind(), RejectionKind::InvalidToken);
 }
