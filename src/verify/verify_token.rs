@@ -26,7 +26,8 @@ use crate::verify::verified_token::VerifiedToken;
 /// ```
 /// use http::request::Parts;
 /// use tower_jwt_auth::{
-///     JwtVerifier, PresentedToken, RegisteredClaims, Rejection, Verification, VerifyToken,
+///     JwtVerifier, PresentedToken, RegisteredClaims, Rejection, Summary, TokenScheme, Verification,
+///     VerifyToken,
 /// };
 ///
 /// /// Only the tokens of Alice.
@@ -40,6 +41,14 @@ use crate::verify::verified_token::VerifiedToken;
 ///                 _ => Err(Rejection::invalid_token()),
 ///             }
 ///         })
+///     }
+///
+///     fn schemes(&self) -> &[TokenScheme] {
+///         self.0.schemes()
+///     }
+///
+///     fn describe(&self) -> Option<Summary> {
+///         self.0.describe()
 ///     }
 /// }
 /// ```
@@ -132,7 +141,8 @@ impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
 /// ```
 /// use http::request::Parts;
 /// use tower_jwt_auth::{
-///     JwtVerifier, PresentedToken, RegisteredClaims, Rejection, Verification, VerifyToken,
+///     JwtVerifier, PresentedToken, RegisteredClaims, Rejection, Summary, TokenScheme, Verification,
+///     VerifyToken,
 /// };
 ///
 /// # async fn is_revoked(_: &str) -> bool { false }
@@ -150,6 +160,14 @@ impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
 ///                 false => Ok(accepted),
 ///             }
 ///         })
+///     }
+///
+///     fn schemes(&self) -> &[TokenScheme] {
+///         self.0.schemes()
+///     }
+///
+///     fn describe(&self) -> Option<Summary> {
+///         self.0.describe()
 ///     }
 /// }
 /// ```
