@@ -91,7 +91,7 @@ async fn an_expired_token_is_told_from_an_invalid_one() {
     let client = Client::with(&settings);
     let token = client.token().await;
     tokio::time::sleep(Duration::from_millis(2100)).await;
-    let stranger = Client::new().token().await;
+    let of_another_service = Client::new().token().await;
 
     for route in ["/protected", "/user"] {
         let expired = client.get_with(route, &format!("Bearer {token}")).await;
@@ -104,7 +104,7 @@ async fn an_expired_token_is_told_from_an_invalid_one() {
         );
         // The same issuer's name with another key; a changed signature; nonsense.
         let spoiled = format!("{token}A");
-        for invalid in [stranger.as_str(), &spoiled, "nonsense", "a.b.c"] {
+        for invalid in [of_another_service.as_str(), &spoiled, "nonsense", "a.b.c"] {
             let answer = client.get_with(route, &format!("Bearer {invalid}")).await;
             assert_eq!(answer.status, 401);
             assert_eq!(answer.json()["error"], "invalid_token");
