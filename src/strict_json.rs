@@ -90,7 +90,7 @@ fn opening_brackets(json: &[u8]) -> usize {
     // `[` and `{` differ in one bit. Chunks whose count fits a byte compile to vector instructions.
     json.chunks(128)
         .map(|chunk| {
-            let count = |sum: u8, octet: &u8| sum.wrapping_add(u8::from(octet | 0x20 == b'{'));
+            let count = |sum: u8, byte: &u8| sum.wrapping_add(u8::from(byte | 0x20 == b'{'));
             usize::from(chunk.iter().fold(0, count))
         })
         .sum()
@@ -99,8 +99,8 @@ fn opening_brackets(json: &[u8]) -> usize {
 fn depth(json: &[u8]) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let (mut in_string, mut escaped) = (false, false);
-    for octet in json {
-        match octet {
+    for byte in json {
+        match byte {
             _ if escaped => escaped = false,
             b'\\' if in_string => escaped = true,
             b'"' => in_string = !in_string,

@@ -61,9 +61,9 @@ impl Fixture {
         match &self.signer {
             Signer::Hmac(key) => hmac::sign(key, message).as_ref().to_vec(),
             Signer::Rsa(pair) => {
-                let mut octets = vec![0; pair.public_modulus_len()];
-                pair.sign(&signature::RSA_PKCS1_SHA256, &random, message, &mut octets).unwrap();
-                octets
+                let mut bytes = vec![0; pair.public_modulus_len()];
+                pair.sign(&signature::RSA_PKCS1_SHA256, &random, message, &mut bytes).unwrap();
+                bytes
             }
             Signer::Ec(pair) => pair.sign(&random, message).unwrap().as_ref().to_vec(),
             Signer::Ed(pair) => pair.sign(message).as_ref().to_vec(),
@@ -91,7 +91,7 @@ impl Fixture {
         (message, signature)
     }
 
-    /// A valid token: nine claims, 500 to 900 octets.
+    /// A valid token: nine claims, 500 to 900 bytes.
     pub(crate) fn token(&self) -> String {
         let (message, signature) = self.signed_parts();
         join(&message, &signature)

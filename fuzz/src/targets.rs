@@ -1,4 +1,4 @@
-//! The bodies of the fuzz targets: each takes any octets, and panics when something does not hold.
+//! The bodies of the fuzz targets: each takes any bytes, and panics when something does not hold.
 //! `cargo fuzz` runs them on what it thinks of, `tests/it/corpus.rs` on what is kept in `corpus/`.
 
 use std::convert::Infallible;
@@ -115,7 +115,7 @@ fn verdict<C: serde::de::DeserializeOwned>(
     verifier.verify_now(token).map(|_| ()).map_err(|rejection| rejection.kind())
 }
 
-/// A token with these octets as header and claims, signed with the known secret.
+/// A token with these bytes as header and claims, signed with the known secret.
 fn signed(header: &[u8], claims: &[u8]) -> String {
     let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(&KEYS.1).unwrap();
@@ -168,7 +168,7 @@ pub fn header_extraction(data: &[u8]) {
 
     let lines: Vec<&[u8]> = match data {
         [] => Vec::new(),
-        _ => data.split(|octet| *octet == b'\n').take(4).collect(),
+        _ => data.split(|byte| *byte == b'\n').take(4).collect(),
     };
     let Some(response) = send(&LAYER, &lines) else { return };
 
@@ -201,7 +201,7 @@ pub fn header_extraction(data: &[u8]) {
 
 fn bearer(line: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = line.split_at_checked(6)?;
-    let token = rest.iter().position(|octet| *octet != b' ').map(|start| &rest[start..])?;
+    let token = rest.iter().position(|byte| *byte != b' ').map(|start| &rest[start..])?;
     let is_readable = line.len() <= 65 * 1024;
     let fits = is_readable && scheme.eq_ignore_ascii_case(b"bearer") && token.len() < rest.len();
     (fits && is_token68(token)).then_some(token)
@@ -216,7 +216,7 @@ fn is_token68(token: &[u8]) -> bool {
     !rest.is_empty() && rest.iter().all(in_alphabet)
 }
 
-/// A whole token; and the same octets as the header of a token that is well signed.
+/// A whole token; and the same bytes as the header of a token that is well signed.
 pub fn compact_jws(data: &[u8]) {
     let pair = Pair::of(1);
     if let Ok(text) = std::str::from_utf8(data) {
@@ -286,7 +286,7 @@ pub fn claims(data: &[u8]) {
 pub fn jwk(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     // Deeper than the reference goes: keys come from the issuer, whom we trust so far.
-    if data.iter().filter(|octet| b"[{".contains(octet)).count() > 90 {
+    if data.iter().filter(|byte| b"[{".contains(byte)).count() > 90 {
         drop((VerificationKey::from_jwk(text), JwkSet::from_json(text)));
         return;
     }
@@ -318,7 +318,7 @@ pub fn jwk(data: &[u8]) {
         assert!(set.len() <= plain.keys.len() || may_be_symmetric);
         assert!(!set.is_empty() || set.skipped().len() > 1);
         for skipped in set.skipped() {
-            assert!(skipped.to_string().bytes().all(|octet| (b' '..=b'~').contains(&octet)));
+            assert!(skipped.to_string().bytes().all(|byte| (b' '..=b'~').contains(&byte)));
         }
     }
 }
@@ -329,7 +329,7 @@ pub fn challenge_writer(data: &[u8]) {
         ["plain words", "a \"quote\"", "back\\slash\r\n", "\u{e9}\0\u{7f}"];
 
     let Some((choice, data)) = data.split_first() else { return };
-    let mut parts = data.split(|octet| *octet == 0).map(String::from_utf8_lossy);
+    let mut parts = data.split(|byte| *byte == 0).map(String::from_utf8_lossy);
     let realm = parts.next().unwrap_or_default();
     let text = parts.next().unwrap_or_default();
     let other = parts.next().unwrap_or_default();
@@ -352,7 +352,7 @@ pub fn challenge_writer(data: &[u8]) {
     let answer = rejection.clone();
     let layer =
         JwtAuthLayer::<()>::new(verify_fn(move |_: &PresentedToken| Err::<(), _>(answer.clone())));
-    let printable = !realm.is_empty() && realm.bytes().all(|octet| (b' '..=b'~').contains(&octet));
+    let printable = !realm.is_empty() && realm.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     let Ok(layer) = layer.with_realm(&realm) else {
         assert!(!printable, "{realm}");
         return;
@@ -375,7 +375,7 @@ pub fn layer(data: &[u8]) {
     let Some((choice, data)) = data.split_first() else { return };
     let pair = Pair::of(*choice);
     let layer = JwtAuthLayer::<RegisteredClaims>::new(pair.ours.clone());
-    let line = match data.split(|octet| *octet == 0).collect::<Vec<_>>()[..] {
+    let line = match data.split(|byte| *byte == 0).collect::<Vec<_>>()[..] {
         [header, claims] => [&b"Bearer "[..], signed(header, claims).as_bytes()].concat(),
         _ => data.to_vec(),
     };

@@ -28,15 +28,15 @@ const ONE: Element = Element([1, 0, 0, 0]);
 /// A quotient is a square if the product is one, and the product needs no division. Keys are
 /// public, so the time may depend on them.
 pub(super) fn is_on_curve(y: &[u8; 32]) -> bool {
-    let y2 = Element::from_octets(y).square();
+    let y2 = Element::from_bytes(y).square();
     let product = y2.minus(ONE).times(D.times(y2).plus(ONE));
     let symbol = product.power(&EULER).reduced();
     symbol == ONE.0 || symbol == [0; 4]
 }
 
 impl Element {
-    fn from_octets(octets: &[u8; 32]) -> Self {
-        let (limbs, _) = octets.as_chunks::<8>();
+    fn from_bytes(bytes: &[u8; 32]) -> Self {
+        let (limbs, _) = bytes.as_chunks::<8>();
         Self(std::array::from_fn(|at| limbs.get(at).map_or(0, |limb| u64::from_le_bytes(*limb))))
     }
 
@@ -146,9 +146,9 @@ mod tests {
     use super::*;
 
     fn small(y: u8) -> [u8; 32] {
-        let mut octets = [0; 32];
-        octets[0] = y;
-        octets
+        let mut bytes = [0; 32];
+        bytes[0] = y;
+        bytes
     }
 
     #[test]

@@ -113,9 +113,9 @@ impl fmt::Debug for KeyPair {
 
 /// An unpredictable and unique name: 16 random bytes in base64url.
 pub(super) fn random_name() -> Result<String, Unspecified> {
-    let mut octets = [0; 16];
-    rand::fill(&mut octets)?;
-    Ok(base64_simd::URL_SAFE_NO_PAD.encode_to_string(octets))
+    let mut bytes = [0; 16];
+    rand::fill(&mut bytes)?;
+    Ok(base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes))
 }
 
 fn rsa_encoding(algorithm: Algorithm) -> Option<&'static dyn RsaEncoding> {

@@ -35,6 +35,6 @@ pub(super) fn members(key: &KeyMaterial<'_>, algorithm: Algorithm) -> Option<Map
     Some(jwk)
 }
 
-fn base64url(octets: &[u8]) -> String {
-    base64_simd::URL_SAFE_NO_PAD.encode_to_string(octets)
+fn base64url(bytes: &[u8]) -> String {
+    base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes)
 }

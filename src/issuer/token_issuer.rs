@@ -188,7 +188,7 @@ impl TokenIssuer {
     pub fn with_type(mut self, typ: impl Into<String>) -> Result<Self, ConfigError> {
         let typ = typ.into();
         // A type name, or type and subtype of a media type (RFC 6838 section 4.2).
-        let allowed = |octet: u8| octet.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&octet);
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
         let is_name = |name: &str| !name.is_empty() && name.bytes().all(allowed);
         let (name, subtype) = typ.split_once('/').unwrap_or((&typ, &typ));
         if typ.len() > 127 || !is_name(name) || !is_name(subtype) {

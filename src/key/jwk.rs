@@ -96,7 +96,7 @@ fn material_and_algorithms(
                     "a symmetric JWK needs `alg`: HS256, HS384 or HS512",
                 )
             })?;
-            let secret = members.octets("k")?;
+            let secret = members.bytes("k")?;
             secret_check::check(&secret)?;
             VerificationKey::from_material(
                 &KeyMaterial::secret(&secret, algorithm)?,
@@ -105,7 +105,7 @@ fn material_and_algorithms(
         }
         "RSA" => {
             let algorithms = algorithms(alg, KeyType::Rsa)?;
-            let (n, e) = (members.octets("n")?, members.octets("e")?);
+            let (n, e) = (members.bytes("n")?, members.bytes("e")?);
             VerificationKey::from_material(&KeyMaterial::rsa(&n, &e)?, algorithms)
         }
         "EC" => {
@@ -116,7 +116,7 @@ fn material_and_algorithms(
                 _ => return Err(unusable("the curve is not P-256, P-384 or P-521")),
             };
             let algorithms = algorithms(alg, curve)?;
-            let (x, y) = (members.octets("x")?, members.octets("y")?);
+            let (x, y) = (members.bytes("x")?, members.bytes("y")?);
             VerificationKey::from_material(&KeyMaterial::ec(curve, &x, &y)?, algorithms)
         }
         "OKP" => {
@@ -124,7 +124,7 @@ fn material_and_algorithms(
                 return Err(unusable("the curve is not Ed25519"));
             }
             let algorithms = algorithms(alg, KeyType::Ed25519)?;
-            let x = members.octets("x")?;
+            let x = members.bytes("x")?;
             VerificationKey::from_material(&KeyMaterial::ed25519(&x)?, algorithms)
         }
         _ if ["RSA", "EC", "OKP", "oct"].iter().any(|known| kty.eq_ignore_ascii_case(known)) => {
@@ -254,9 +254,9 @@ impl<'a> Members<'a> {
     }
 
     /// A member in strict base64url: no padding, no line breaks, no non-zero trailing bits.
-    fn octets(&self, name: &'static str) -> Result<Vec<u8>, ConfigError> {
+    fn bytes(&self, name: &'static str) -> Result<Vec<u8>, ConfigError> {
         let text = self.required(name)?;
-        let octets = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(&text).map_err(|_| {
+        let bytes = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(&text).map_err(|_| {
             let fault = if text.contains(char::is_whitespace) {
                 ": it contains white space"
             } else if text.contains('=') {
@@ -268,10 +268,10 @@ impl<'a> Members<'a> {
             };
             unusable(format!("`{name}` of the JWK is not base64url{fault}"))
         })?;
-        if octets.is_empty() {
+        if bytes.is_empty() {
             return Err(unusable(format!("`{name}` of the JWK is empty")));
         }
-        Ok(octets)
+        Ok(bytes)
     }
 }
 

@@ -124,7 +124,7 @@ fn unquoted(text: &[u8]) -> &[u8] {
 /// accepted (RFC 7468 section 2).
 pub(crate) fn decode(block: &[u8]) -> Result<Vec<u8>, ConfigError> {
     let mut lines = Vec::with_capacity(block.len());
-    for line in block.split(|octet| matches!(octet, b'\n' | b'\r')).map(<[u8]>::trim_ascii) {
+    for line in block.split(|byte| matches!(byte, b'\n' | b'\r')).map(<[u8]>::trim_ascii) {
         if !line.is_empty() {
             lines.extend_from_slice(line);
             lines.push(b'\n');

@@ -69,19 +69,19 @@ fn der_kind(secret: &[u8]) -> Option<DerKind> {
 /// Converts UTF-16 text, as some shells write it, to UTF-8: exact for ASCII, which is enough here.
 pub(crate) fn without_nuls(text: &[u8]) -> Option<Vec<u8>> {
     let text = text.strip_prefix(b"\xFF\xFE").or(text.strip_prefix(b"\xFE\xFF")).unwrap_or(text);
-    text.contains(&0).then(|| text.iter().copied().filter(|octet| *octet != 0).collect())
+    text.contains(&0).then(|| text.iter().copied().filter(|byte| *byte != 0).collect())
 }
 
 /// Decodes base64 of either alphabet, with or without line breaks and padding.
 pub(crate) fn lenient_base64(text: &[u8]) -> Option<Vec<u8>> {
     let mut digits = Vec::with_capacity(text.len());
-    for octet in text.strip_prefix(BOM).unwrap_or(text) {
-        match octet {
+    for byte in text.strip_prefix(BOM).unwrap_or(text) {
+        match byte {
             b'-' => digits.push(b'+'),
             b'_' => digits.push(b'/'),
             b'=' => {}
-            _ if octet.is_ascii_whitespace() => {}
-            _ => digits.push(*octet),
+            _ if byte.is_ascii_whitespace() => {}
+            _ => digits.push(*byte),
         }
     }
     base64_simd::STANDARD_NO_PAD.decode_to_vec(&digits).ok()

@@ -66,14 +66,14 @@ impl VerificationKey {
     /// use secrets, or when the secret is a public key, a private key or a certificate (PEM, DER,
     /// base64 of either, JWK, OpenSSH): with a public key as the secret, anyone could sign tokens.
     pub fn from_secret(secret: &[u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
-        let key = Self::from_octets(secret, algorithm)?;
+        let key = Self::from_bytes(secret, algorithm)?;
         if secret_check::is_text_with_line_break(secret) {
             trace::secret_ends_in_line_break();
         }
         Ok(key)
     }
 
-    fn from_octets(secret: &[u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
+    fn from_bytes(secret: &[u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
         secret_check::check(secret)?;
         Self::from_material(&KeyMaterial::secret(secret, algorithm)?, algorithm.into())
     }
@@ -104,7 +104,7 @@ impl VerificationKey {
                 "the secret is not base64 in one alphabet and without white space",
             )
         })?;
-        Self::from_octets(&decoded, algorithm)
+        Self::from_bytes(&decoded, algorithm)
     }
 
     /// Loads a public key from a PEM text: a `PUBLIC KEY` (SubjectPublicKeyInfo, RFC 7468 section

@@ -27,7 +27,7 @@ impl Challenges {
     ///
     /// When the realm is empty or contains a character that is not printable ASCII (a space is allowed).
     pub(crate) fn new(realm: &str) -> Result<Self, ConfigError> {
-        if realm.is_empty() || !realm.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+        if realm.is_empty() || !realm.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             return Err(ConfigError::new(
                 ConfigErrorKind::Challenge,
                 "the realm must not be empty, and may only contain printable ASCII characters",
@@ -121,8 +121,8 @@ fn write(opening: &str, scope: Option<&Scope>, rejection: &Rejection) -> Option<
 }
 
 /// The characters of a description: `%x20-21 / %x23-5B / %x5D-7E` (RFC 6750 section 3).
-fn is_text_char(octet: u8) -> bool {
-    matches!(octet, b' '..=b'~') && octet != b'"' && octet != b'\\'
+fn is_text_char(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
 
 /// Replaces the characters that a description cannot contain, and limits its length.
@@ -130,7 +130,7 @@ fn fit_text(text: &str) -> String {
     text.chars()
         .take(MAX_DESCRIPTION)
         .map(|c| match u8::try_from(c) {
-            Ok(octet) if is_text_char(octet) => c,
+            Ok(byte) if is_text_char(byte) => c,
             Ok(b'"') => '\'',
             _ => ' ',
         })
@@ -141,9 +141,9 @@ fn fit_text(text: &str) -> String {
 pub(crate) fn names_bearer(value: &[u8]) -> bool {
     let mut is_quoted = false;
     let mut is_escaped = false;
-    let elements = value.split(|&octet| {
-        let is_comma = octet == b',' && !is_quoted;
-        match octet {
+    let elements = value.split(|&byte| {
+        let is_comma = byte == b',' && !is_quoted;
+        match byte {
             _ if is_escaped => is_escaped = false,
             b'\\' if is_quoted => is_escaped = true,
             b'"' => is_quoted = !is_quoted,
@@ -153,7 +153,7 @@ pub(crate) fn names_bearer(value: &[u8]) -> bool {
     });
     let mut schemes = elements.map(|element| {
         let element = element.trim_ascii_start();
-        let end = element.iter().position(|octet| !octet.is_ascii_alphanumeric());
+        let end = element.iter().position(|byte| !byte.is_ascii_alphanumeric());
         end.map_or((element, None), |end| {
             (element.get(..end).unwrap_or_default(), element.get(end))
         })
@@ -166,7 +166,7 @@ pub(crate) fn names_bearer(value: &[u8]) -> bool {
 
 /// The values of a scope that a challenge can contain; `None` if there are none.
 fn fit_scope(scope: &Scope) -> Option<Scope> {
-    let fit = |value: &&str| value.bytes().all(|octet| octet != b' ' && is_text_char(octet));
+    let fit = |value: &&str| value.bytes().all(|byte| byte != b' ' && is_text_char(byte));
     let scope: Scope = scope.iter().filter(fit).collect();
     (!scope.as_str().is_empty()).then_some(scope)
 }

@@ -99,7 +99,7 @@ enum Family {
 }
 
 fn family(media_type: &[u8]) -> Option<Family> {
-    let base = match media_type.iter().position(|&octet| octet == b'+') {
+    let base = match media_type.iter().position(|&byte| byte == b'+') {
         Some(plus) => {
             let (base, suffix) = media_type.split_at_checked(plus)?;
             let name = suffix.get(1..)?;
@@ -143,13 +143,13 @@ pub(crate) fn response<B>(
 /// The encoding of `grpc-message`: `%x20-24 / %x26-7E` are not encoded.
 fn percent_encode(message: &str) -> String {
     let mut encoded = String::with_capacity(message.len());
-    for octet in message.bytes() {
-        match octet {
+    for byte in message.bytes() {
+        match byte {
             b'%' | 0..=0x1f | 0x7f.. => {
                 // Writing into a `String` cannot fail.
-                let _ = write!(encoded, "%{octet:02X}");
+                let _ = write!(encoded, "%{byte:02X}");
             }
-            octet => encoded.push(char::from(octet)),
+            byte => encoded.push(char::from(byte)),
         }
     }
     encoded

@@ -151,8 +151,8 @@ fn minted_by_us(keys: &Keys, check: impl Fn(Algorithm, &str)) {
 #[cfg(not(feature = "issuer"))]
 fn minted_by_us(_: &Keys, _: impl Fn(Algorithm, &str)) {}
 
-fn b64(octets: &[u8]) -> String {
-    base64_simd::URL_SAFE_NO_PAD.encode_to_string(octets)
+fn b64(bytes: &[u8]) -> String {
+    base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes)
 }
 
 fn main() {

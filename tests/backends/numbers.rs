@@ -108,7 +108,7 @@ fn verifier() -> JwtVerifier {
 }
 
 fn token(claims: &str) -> String {
-    let b64 = |octets: &[u8]| base64_simd::URL_SAFE_NO_PAD.encode_to_string(octets);
+    let b64 = |bytes: &[u8]| base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes);
     let header = b64(br#"{"alg":"HS256","big":123456789012345678901234567890,"real":1e999}"#);
     let message = format!("{header}.{}", b64(claims.as_bytes()));
     let key = jsonwebtoken::EncodingKey::from_secret(SECRET).unwrap();

@@ -10,7 +10,7 @@ use std::path::Path;
 use self::targets::{TARGETS, Target};
 
 /// Both sides together, and the layer around ours.
-const MOST_OCTETS: u64 = 4 * 1024 * 1024;
+const MOST_BYTES: u64 = 4 * 1024 * 1024;
 
 fn replay(name: &str, target: Target) -> usize {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
@@ -23,7 +23,7 @@ fn replay(name: &str, target: Target) -> usize {
         let input = std::fs::read(&path).unwrap();
         println!("{}", path.display());
         let cost = allocation_counter::measure(|| target(&input));
-        assert!(cost.bytes_max < MOST_OCTETS, "{}: {cost:?}", path.display());
+        assert!(cost.bytes_max < MOST_BYTES, "{}: {cost:?}", path.display());
         count += 1;
     }
     count

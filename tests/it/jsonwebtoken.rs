@@ -94,9 +94,9 @@ macro_rules! suite {
 
         #[test]
         fn a_raw_ed25519_key_may_begin_as_der_does() {
-            let mut octets = [0x30; 32];
-            octets[31] = 1; // A point on the curve.
-            let key = DecodingKey::from_ed_der(&octets);
+            let mut bytes = [0x30; 32];
+            bytes[31] = 1; // A point on the curve.
+            let key = DecodingKey::from_ed_der(&bytes);
             assert!(VerificationKey::from_decoding_key(&key, Algorithm::EdDSA).is_ok());
         }
 

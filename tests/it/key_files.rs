@@ -91,11 +91,11 @@ fn base64_without_pem_lines_is_refused_with_a_hint() {
 fn pem_in_utf_16_is_refused_with_a_hint() {
     let text = key(Algorithm::RS256).pem();
     for mark in ["", "\u{feff}"] {
-        for octets in utf16(&text, mark) {
-            assert_hint(from_pem(&octets), "UTF-16");
+        for bytes in utf16(&text, mark) {
+            assert_hint(from_pem(&bytes), "UTF-16");
         }
-        for octets in utf16(&text.replace('\n', "\r\n"), mark) {
-            assert_hint(from_pem(&octets), "UTF-16");
+        for bytes in utf16(&text.replace('\n', "\r\n"), mark) {
+            assert_hint(from_pem(&bytes), "UTF-16");
         }
     }
 }

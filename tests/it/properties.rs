@@ -162,9 +162,9 @@ impl Change {
             (any::<Index>(), 0..8_u8).prop_map(|(at, bit)| Self::Flip(at, bit)),
             any::<Index>().prop_map(Self::Cut),
             any::<Index>().prop_map(Self::CutBefore),
-            (any::<Index>(), any::<u8>()).prop_map(|(at, octet)| Self::Insert(at, octet)),
+            (any::<Index>(), any::<u8>()).prop_map(|(at, byte)| Self::Insert(at, byte)),
             (any::<Index>(), select(b"AQgw.=_-+/~ \n".to_vec()))
-                .prop_map(|(at, octet)| Self::Insert(at, octet)),
+                .prop_map(|(at, byte)| Self::Insert(at, byte)),
             any::<Index>().prop_map(Self::Remove),
             any::<Index>().prop_map(Self::Double),
             (any::<Index>(), any::<Index>()).prop_map(|(a, b)| Self::Swap(a, b)),
@@ -180,7 +180,7 @@ impl Change {
             Self::Flip(at, bit) => token[at.index(length)] ^= 1 << bit,
             Self::Cut(at) => token.truncate(at.index(length)),
             Self::CutBefore(at) => drop(token.drain(..at.index(length))),
-            Self::Insert(at, octet) => token.insert(at.index(length + 1), *octet),
+            Self::Insert(at, byte) => token.insert(at.index(length + 1), *byte),
             Self::Remove(at) => drop(token.remove(at.index(length))),
             Self::Double(at) => token.extend_from_within(at.index(length)..),
             Self::Swap(a, b) => token.swap(a.index(length), b.index(length)),
@@ -226,7 +226,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_octets(token in vec(any::<u8>(), 0..200)) {
+    fn any_bytes(token in vec(any::<u8>(), 0..200)) {
         prop_assert!(answer(&token).is_some() || HeaderValue::from_bytes(&token).is_err());
     }
 
@@ -251,7 +251,7 @@ proptest! {
     }
 
     #[test]
-    fn any_octets_as_header_and_claims(
+    fn any_bytes_as_header_and_claims(
         header in vec(any::<u8>(), 0..64),
         text in vec(any::<u8>(), 0..64),
     ) {

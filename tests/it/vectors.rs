@@ -89,16 +89,16 @@ fn no_signature_holds_with_a_bit_flipped() {
     for vector in vectors() {
         let verifier = vector.verifier();
         let [header, payload, signature] = vector.parts();
-        for octet in 0..payload.len() + signature.len() {
+        for byte in 0..payload.len() + signature.len() {
             let (mut payload, mut signature) = (payload.clone(), signature.clone());
-            let bit = 1 << (octet % 8);
-            match octet.checked_sub(payload.len()) {
-                None => payload[octet] ^= bit,
-                Some(octet) => signature[octet] ^= bit,
+            let bit = 1 << (byte % 8);
+            match byte.checked_sub(payload.len()) {
+                None => payload[byte] ^= bit,
+                Some(byte) => signature[byte] ^= bit,
             }
             let token = format!("{}.{}.{}", b64(&header), b64(payload), b64(signature));
             let kind = kind(&verifier, &token);
-            assert_eq!(kind, Some(RejectionKind::InvalidSignature), "{} {octet}", vector.name);
+            assert_eq!(kind, Some(RejectionKind::InvalidSignature), "{} {byte}", vector.name);
         }
     }
 }

@@ -108,5 +108,5 @@ fn unknown_key() -> Rejection {
 /// The hash of a key. The time of its look-up reveals nothing about the key.
 fn sha256_hex(key: &PresentedToken) -> String {
     let hash = digest::digest(&SHA256, key.as_str().as_bytes());
-    hash.as_ref().iter().map(|octet| format!("{octet:02x}")).collect()
+    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

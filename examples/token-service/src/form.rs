@@ -21,8 +21,8 @@ impl Form {
             return Err("the body must be application/x-www-form-urlencoded, in UTF-8");
         }
         let (mut parameters, mut resources) = (HashMap::new(), Vec::new());
-        for pair in body.split(|octet| *octet == b'&').filter(|pair| !pair.is_empty()) {
-            let mut halves = pair.splitn(2, |octet| *octet == b'=');
+        for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+            let mut halves = pair.splitn(2, |byte| *byte == b'=');
             let name = decode(halves.next().unwrap_or_default())?;
             let value = decode(halves.next().unwrap_or_default())?;
             if name == "resource" {

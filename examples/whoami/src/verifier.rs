@@ -148,14 +148,14 @@ fn keys(source: &Keys, algorithms: &[Algorithm]) -> Result<Arc<dyn KeySource>, S
         (_, Some(path)) => (path, VerificationKey::from_pem),
         _ => return Err("no source of keys is given".into()),
     };
-    let octets = fs::read(path).map_err(|error| cannot_use_file(path, &error))?;
+    let bytes = fs::read(path).map_err(|error| cannot_use_file(path, &error))?;
     let keys = algorithms
         .iter()
-        .map(|algorithm| load(&octets, *algorithm))
+        .map(|algorithm| load(&bytes, *algorithm))
         .collect::<Result<Vec<_>, _>>()
         .and_then(JwkSet::from_keys)
         .map_err(|error| cannot_use_file(path, &error))?;
-    if source.secret_file.is_some() && octets.ends_with(b"\n") {
+    if source.secret_file.is_some() && bytes.ends_with(b"\n") {
         eprintln!("warning: {} ends in a line break, which is part of the secret", path.display());
     }
     Ok(Arc::new(keys))

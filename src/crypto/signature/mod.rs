@@ -91,9 +91,9 @@ mod tests {
                 changed[bit / 8] ^= 1 << (bit % 8);
                 assert!(!verdict(&keys, MESSAGE, &changed), "{algorithm}, bit {bit}");
             }
-            for octet in [0, 1, 0xff] {
+            for byte in [0, 1, 0xff] {
                 for length in [0, 1, 31, 32, 33, 64, 65, 96, 256, 257, 10_000] {
-                    assert!(!verdict(&keys, MESSAGE, &vec![octet; length]), "{algorithm}");
+                    assert!(!verdict(&keys, MESSAGE, &vec![byte; length]), "{algorithm}");
                 }
             }
             for wrong in [&good[1..], &good[..good.len() - 1], &[&[0], &good[..]].concat()] {

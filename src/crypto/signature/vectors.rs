@@ -53,8 +53,8 @@ fn is_lacking(key: &Result<VerificationKey, ConfigError>) -> bool {
     RUST_CRYPTO && key.as_ref().is_err_and(lacking)
 }
 
-fn b64(octets: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(octets)
+fn b64(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn directive(text: &str) -> (String, Option<u64>) {
 /// A number of seconds (RFC 9111 section 1.2.2). A number that an integer cannot hold becomes the
 /// largest integer.
 fn delta_seconds(text: &str) -> Option<u64> {
-    let is_number = !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.parse().unwrap_or(u64::MAX))
 }
 

@@ -19,8 +19,8 @@ impl Fetch for MockIssuer {
                 MockAnswer::Hang => std::future::pending().await,
                 MockAnswer::HalfBody => Err(KeySourceError::new("the body ended too early")),
                 MockAnswer::Drip(pause) => {
-                    let octets = u32::try_from(response.body().len()).unwrap_or(u32::MAX);
-                    tokio::time::sleep(pause.saturating_mul(octets)).await;
+                    let bytes = u32::try_from(response.body().len()).unwrap_or(u32::MAX);
+                    tokio::time::sleep(pause.saturating_mul(bytes)).await;
                     Ok(response)
                 }
                 _ => Ok(response),

@@ -39,29 +39,29 @@ async fn answer(mut stream: TcpStream, issuer: Weak<Inner>) -> Option<()> {
     let path = head.split(' ').nth(1)?;
     let Reply { answer, response } = issuer.upgrade()?.reply(path);
 
-    let mut octets = format!("HTTP/1.1 {}\r\n", response.status());
+    let mut bytes = format!("HTTP/1.1 {}\r\n", response.status());
     for (name, value) in response.headers() {
-        let _ = write!(octets, "{name}: {}\r\n", value.to_str().unwrap_or_default());
+        let _ = write!(bytes, "{name}: {}\r\n", value.to_str().unwrap_or_default());
     }
     let length = response.body().len();
-    let _ = write!(octets, "content-length: {length}\r\nconnection: close\r\n\r\n");
-    let mut octets = octets.into_bytes();
-    octets.extend_from_slice(response.body());
+    let _ = write!(bytes, "content-length: {length}\r\nconnection: close\r\n\r\n");
+    let mut bytes = bytes.into_bytes();
+    bytes.extend_from_slice(response.body());
     match answer {
         MockAnswer::Refuse => {}
         // Until the client disconnects.
         MockAnswer::Hang => drop(stream.read(&mut [0]).await.ok()?),
         MockAnswer::HalfBody => {
-            let half = octets.len().saturating_sub(length / 2);
-            stream.write_all(octets.get(..half)?).await.ok()?;
+            let half = bytes.len().saturating_sub(length / 2);
+            stream.write_all(bytes.get(..half)?).await.ok()?;
         }
         MockAnswer::Drip(pause) => {
-            for octet in octets {
-                stream.write_all(&[octet]).await.ok()?;
+            for byte in bytes {
+                stream.write_all(&[byte]).await.ok()?;
                 tokio::time::sleep(pause).await;
             }
         }
-        _ => stream.write_all(&octets).await.ok()?,
+        _ => stream.write_all(&bytes).await.ok()?,
     }
     stream.shutdown().await.ok()
 }

@@ -247,7 +247,7 @@ impl<C> IssuerTemplate<C> {
     /// The tenant of an issuer that matches the template.
     pub(super) fn tenant<'a>(&self, issuer: &'a str) -> Option<&'a str> {
         let tenant = issuer.strip_prefix(&*self.before)?.strip_suffix(&*self.after)?;
-        let is_tenant_char = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
+        let is_tenant_char = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         let is_tenant = (1..=64).contains(&tenant.len())
             && tenant.bytes().all(is_tenant_char)
             && !matches!(tenant, "." | "..");
@@ -279,7 +279,7 @@ fn begins_with_host(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once("://") else { return false };
     let Some((host, _)) = rest.split_once('/') else { return false };
     scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"+-.".contains(&octet))
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
         && !host.is_empty()
         && !host.contains(['?', '#'])
 }

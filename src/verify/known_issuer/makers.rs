@@ -128,7 +128,7 @@ impl KnownIssuer {
         let region = crate::verify::known_issuer::names::region_of_pool(user_pool)?;
         let clients = ExpectedAudience::cognito_clients(clients);
         let is_client = |name: &str| {
-            name.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"+_".contains(&octet))
+            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+_".contains(&byte))
         };
         refuse_audiences(
             &clients,

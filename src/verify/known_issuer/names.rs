@@ -9,7 +9,7 @@ pub(super) fn check_domain(domain: &str) -> Result<(), ConfigError> {
     }
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
-            && label.bytes().all(|octet| is_lower(octet) || octet == b'-')
+            && label.bytes().all(|byte| is_lower(byte) || byte == b'-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
@@ -17,7 +17,7 @@ pub(super) fn check_domain(domain: &str) -> Result<(), ConfigError> {
         && domain.contains('.')
         && domain.split('.').all(is_label)
         // An IP address is not a domain.
-        && domain.bytes().any(|octet| octet.is_ascii_lowercase());
+        && domain.bytes().any(|byte| byte.is_ascii_lowercase());
     match is_name {
         true => Ok(()),
         false => Err(issuer(
@@ -29,7 +29,7 @@ pub(super) fn check_domain(domain: &str) -> Result<(), ConfigError> {
 /// Checks for one part of a path without characters that would be escaped.
 pub(super) fn check_segment(segment: &str, what: &str) -> Result<(), ConfigError> {
     let is_good = (1..=128).contains(&segment.len())
-        && segment.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet))
+        && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
         && !matches!(segment, "." | "..");
     match is_good {
         true => Ok(()),
@@ -43,7 +43,7 @@ pub(super) fn check_segment(segment: &str, what: &str) -> Result<(), ConfigError
 /// Checks for a GUID in the spelling of tokens.
 pub(super) fn check_guid(guid: &str) -> Result<(), ConfigError> {
     let is_group =
-        |group: &str| group.bytes().all(|octet| matches!(octet, b'0'..=b'9' | b'a'..=b'f'));
+        |group: &str| group.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let groups: Vec<&str> = guid.split('-').collect();
     let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
     match lengths == [8, 4, 4, 4, 12] && groups.iter().all(|group| is_group(group)) {
@@ -63,13 +63,13 @@ pub(super) fn region_of_pool(user_pool: &str) -> Result<&str, ConfigError> {
             if !middle.is_empty()
                 && first.len() == 2
                 && [first].into_iter().chain(middle).all(|part| {
-                    !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_lowercase())
+                    !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase())
                 })
                 && (1..=2).contains(&last.len())
-                && last.bytes().all(|octet| octet.is_ascii_digit()))
+                && last.bytes().all(|byte| byte.is_ascii_digit()))
     };
     let is_name = |name: &str| {
-        (1..=45).contains(&name.len()) && name.bytes().all(|octet| octet.is_ascii_alphanumeric())
+        (1..=45).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
     };
     match user_pool.split_once('_') {
         Some((region, _)) if region.starts_with("cn-") => Err(issuer(
@@ -83,7 +83,7 @@ pub(super) fn region_of_pool(user_pool: &str) -> Result<&str, ConfigError> {
 /// Checks for the ID of a Google Cloud project, which is not its name or number.
 pub(super) fn check_project(project: &str) -> Result<(), ConfigError> {
     let is_id = (6..=30).contains(&project.len())
-        && project.bytes().all(|octet| is_lower(octet) || octet == b'-')
+        && project.bytes().all(|byte| is_lower(byte) || byte == b'-')
         && project.starts_with(|first: char| first.is_ascii_lowercase())
         && !project.ends_with('-');
     match is_id {
@@ -96,7 +96,7 @@ pub(super) fn check_project(project: &str) -> Result<(), ConfigError> {
 
 /// Refuses characters that a URL parser would silently remove.
 pub(super) fn check_url(url: &str) -> Result<(), ConfigError> {
-    match url.bytes().all(|octet| octet.is_ascii_graphic()) {
+    match url.bytes().all(|byte| byte.is_ascii_graphic()) {
         true => Ok(()),
         false => Err(issuer(
             "the name of an issuer may only contain printable ASCII characters, and no spaces",
@@ -108,8 +108,8 @@ pub(super) fn unusable_audience(message: &'static str) -> ConfigError {
     ConfigError::new(ConfigErrorKind::Audience, message)
 }
 
-fn is_lower(octet: u8) -> bool {
-    octet.is_ascii_lowercase() || octet.is_ascii_digit()
+fn is_lower(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit()
 }
 
 fn issuer(message: impl Into<std::borrow::Cow<'static, str>>) -> ConfigError {

@@ -30,27 +30,27 @@ impl Canaries {
         Self(vec![CLAIM.to_owned()])
     }
 
-    /// Octets, in all the spellings that a careless `Debug` would give them.
-    fn octets(mut self, octets: &[u8]) -> Self {
+    /// Bytes, in all the spellings that a careless `Debug` would give them.
+    fn bytes(mut self, bytes: &[u8]) -> Self {
         use base64::Engine;
         use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-        assert!(octets.len() >= 16, "too short to be told from other things");
-        let hex: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
-        let list = format!("{octets:?}");
-        let few = format!("{:?}", &octets[..8]);
+        assert!(bytes.len() >= 16, "too short to be told from other things");
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let list = format!("{bytes:?}");
+        let few = format!("{:?}", &bytes[..8]);
         self.0.extend([
             hex[..24].to_owned(),
             hex.to_uppercase()[..24].to_owned(),
             list,
             few.trim_matches(['[', ']']).to_owned(),
-            format!("{:#?}", &octets[..8]).lines().skip(1).take(8).collect::<Vec<_>>().join("\n"),
+            format!("{:#?}", &bytes[..8]).lines().skip(1).take(8).collect::<Vec<_>>().join("\n"),
         ]);
         for engine in [STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
-            // Octets at the end may be spelled otherwise inside of a longer text.
-            self.0.push(engine.encode(&octets[..octets.len() / 3 * 3])[..20].to_owned());
+            // Bytes at the end may be spelled otherwise inside of a longer text.
+            self.0.push(engine.encode(&bytes[..bytes.len() / 3 * 3])[..20].to_owned());
         }
-        if let Ok(text) = std::str::from_utf8(octets) {
+        if let Ok(text) = std::str::from_utf8(bytes) {
             self.0.push(text[..16].to_owned());
         }
         self
@@ -126,14 +126,14 @@ fn the_canaries_sing() {
     let sings = |canaries: Canaries, text: String| {
         std::panic::catch_unwind(|| canaries.check(&text)).is_err()
     };
-    let octets = || Canaries::new().octets(SECRET);
-    assert!(!sings(octets(), "a quiet text".into()));
-    assert!(sings(octets(), String::from_utf8(SECRET.to_vec()).unwrap()));
-    assert!(sings(octets(), format!("{SECRET:?}")));
-    assert!(sings(octets(), format!("{SECRET:#?}")));
-    assert!(sings(octets(), format!("{SECRET:02x?}").replace(", ", "")));
-    assert!(sings(octets(), b64(SECRET)));
-    assert!(sings(octets(), format!("at the end {}", pem("X", SECRET))));
+    let bytes = || Canaries::new().bytes(SECRET);
+    assert!(!sings(bytes(), "a quiet text".into()));
+    assert!(sings(bytes(), String::from_utf8(SECRET.to_vec()).unwrap()));
+    assert!(sings(bytes(), format!("{SECRET:?}")));
+    assert!(sings(bytes(), format!("{SECRET:#?}")));
+    assert!(sings(bytes(), format!("{SECRET:02x?}").replace(", ", "")));
+    assert!(sings(bytes(), b64(SECRET)));
+    assert!(sings(bytes(), format!("at the end {}", pem("X", SECRET))));
     let token = key(Algorithm::HS256).token(&claims_with("c", CLAIM));
     assert!(sings(Canaries::new().token(&token), format!("Bearer {token}")));
     assert!(sings(Canaries::new(), format!("{:?}", claims_with("c", CLAIM))));
@@ -145,12 +145,12 @@ fn the_canaries_sing() {
 fn canaries_of(key: &TestKey) -> Canaries {
     let canaries = Canaries::new().jwk(&key.jwk());
     if key.algorithm.name().starts_with("HS") {
-        canaries.octets(key.secret())
+        canaries.bytes(key.secret())
     } else {
         // The middle of the key: its beginning is the same for all keys of a type.
         let spki = key.spki();
         let body = &spki[spki.len() / 2 / 3 * 3..];
-        let mut canaries = canaries.octets(&body[..(body.len() / 3 * 3).min(18)]);
+        let mut canaries = canaries.bytes(&body[..(body.len() / 3 * 3).min(18)]);
         canaries.0.extend(key.pem().lines().filter(|line| line.len() == 64).map(str::to_owned));
         canaries
     }

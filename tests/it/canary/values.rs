@@ -44,7 +44,7 @@ fn no_debug_shows_a_key() {
 
 #[test]
 fn no_debug_shows_a_secret() {
-    let canaries = Canaries::new().octets(SECRET);
+    let canaries = Canaries::new().bytes(SECRET);
     let loaded = VerificationKey::from_secret(SECRET, Algorithm::HS256).unwrap();
     let base64 = VerificationKey::from_base64_secret(&b64(SECRET), Algorithm::HS256).unwrap();
     let jwk = json!({"kty": "oct", "k": b64(SECRET), "alg": "HS256"}).to_string();
@@ -73,7 +73,7 @@ fn no_error_shows_a_key() {
     let shows_nothing = |canaries: &Canaries, error: Option<ConfigError>| {
         canaries.error(error.expect("an error"));
     };
-    let secret = Canaries::new().octets(SECRET);
+    let secret = Canaries::new().bytes(SECRET);
     shows_nothing(&secret, VerificationKey::from_secret(SECRET, Algorithm::HS512).err());
     let wrong = format!("{}!", b64(SECRET));
     shows_nothing(&secret, VerificationKey::from_base64_secret(&wrong, Algorithm::HS256).err());
@@ -194,7 +194,7 @@ fn no_debug_of_a_query_shows_the_kid() {
 
 #[test]
 fn the_rest_of_the_public_types_has_nothing_to_hide() {
-    let canaries = canaries_of(key(Algorithm::HS256)).octets(SECRET);
+    let canaries = canaries_of(key(Algorithm::HS256)).bytes(SECRET);
     canaries.debug(ExpectedIssuer::from(ISSUER));
     canaries.debug(ExpectedAudience::from([AUDIENCE, "other"]));
     canaries.debug(EmptyBody);

@@ -194,19 +194,19 @@ impl Case<'_> {
             claims["client_id"] = "cli".into();
             claims["jti"] = "id-1".into();
         }
-        let header_octets = match (&row.header_text, &row.header_hex) {
+        let header_bytes = match (&row.header_text, &row.header_hex) {
             (None, None) => self.merged(&header, &row.header).to_string().into_bytes(),
             (Some(text), None) => self.expand(text, &[]).into_bytes(),
             (None, Some(hex)) => unhex(hex),
             _ => panic!("header_text and header_hex"),
         };
-        let claims_octets = match (&row.claims_text, &row.claims_hex) {
+        let claims_bytes = match (&row.claims_text, &row.claims_hex) {
             (None, None) => self.merged(&claims, &row.claims).to_string().into_bytes(),
             (Some(text), None) => self.expand(text, &[]).into_bytes(),
             (None, Some(hex)) => unhex(hex),
             _ => panic!("claims_text and claims_hex"),
         };
-        let (mut header_part, mut claims_part) = (b64(&header_octets), b64(&claims_octets));
+        let (mut header_part, mut claims_part) = (b64(&header_bytes), b64(&claims_bytes));
         let message = format!("{header_part}.{claims_part}");
         let signature = match &row.signature_hex {
             Some(hex) => unhex(hex),
@@ -222,7 +222,7 @@ impl Case<'_> {
         let template = row.token.as_deref().unwrap_or("<header>.<payload>.<signature>");
         let parts =
             [("header", &*header_part), ("payload", &claims_part), ("signature", &signature)];
-        (self.expand(template, &parts), claims_octets)
+        (self.expand(template, &parts), claims_bytes)
     }
 
     pub(super) fn verifier(&self) -> JwtVerifier {

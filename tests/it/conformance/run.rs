@@ -233,8 +233,8 @@ fn kind(name: &str) -> Verdict<RejectionKind> {
         .ok_or_else(|| format!("there is no kind of refusal `{name}`"))
 }
 
-/// Each character is one octet.
+/// Each character is one byte.
 fn latin_1(text: &str) -> HeaderValue {
-    let octets: Vec<u8> = text.chars().map(|c| u8::try_from(c).unwrap()).collect();
-    HeaderValue::from_bytes(&octets).unwrap()
+    let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(c).unwrap()).collect();
+    HeaderValue::from_bytes(&bytes).unwrap()
 }

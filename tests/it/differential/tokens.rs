@@ -269,9 +269,9 @@ impl Token {
         let header = self.header.over(good(&header));
         let claims = self.claims.over(good(&claims));
         let mut token = signer.token_of(header, claims).into_bytes();
-        if let Some((index, octet)) = &self.spoil {
+        if let Some((index, byte)) = &self.spoil {
             let place = index.index(token.len());
-            token[place] = *octet;
+            token[place] = *byte;
         }
         token
     }

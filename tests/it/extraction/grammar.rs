@@ -180,7 +180,7 @@ fn two_credentials_in_one_line_are_refused() {
 }
 
 #[test]
-fn octets_beyond_ascii_are_a_malformed_request() {
+fn bytes_beyond_ascii_are_a_malformed_request() {
     for value in [
         &b"Bearer \xff"[..],
         b"Bearer a\xc3\xbc",

@@ -17,8 +17,8 @@ use RejectionKind::{
     MalformedCredentials, MissingCredentials, MultipleCredentials, UnsupportedScheme,
 };
 
-/// The octets that a header value can hold.
-fn header_octets(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
+/// The bytes that a header value can hold.
+fn header_bytes(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(
         prop_oneof![
             8 => prop::sample::select(&b"Bearer abc,=\"\\\t .-_~+/xyz0"[..]),
@@ -34,7 +34,7 @@ fn authorization() -> impl Strategy<Value = Vec<Vec<u8>>> {
         prop::sample::select(vec!["Bearer", "bearer", "BEARER", "Basic", "Digest", "", "Bearer,"]),
         prop::sample::select(vec!["", " ", "  ", "\t", " \t", ", ", "=", " a=\"", ",Bearer "]),
         "[a-zA-Z0-9._~+/-]{0,12}={0,2}",
-        header_octets(0..8),
+        header_bytes(0..8),
     );
     let nearly = nearly.prop_map(|(scheme, gap, token, tail)| {
         [scheme.as_bytes(), gap.as_bytes(), token.as_bytes(), &tail].concat()
@@ -49,7 +49,7 @@ fn authorization() -> impl Strategy<Value = Vec<Vec<u8>>> {
         .prop_flat_map(|(start, part, times)| (Just(start), Just(part), times))
         .prop_map(|(start, part, times)| [start, &part.repeat(times)].concat().into_bytes());
     let good = "(B|b)earer {1,3}[a-zA-Z0-9._~+/-]{1,200}={0,3}".prop_map(String::into_bytes);
-    let line = prop_oneof![2 => header_octets(0..40), 3 => nearly, 1 => good, 1 => many].boxed();
+    let line = prop_oneof![2 => header_bytes(0..40), 3 => nearly, 1 => good, 1 => many].boxed();
     prop_oneof![
         1 => Just(Vec::new()),
         12 => line.clone().prop_map(|line| vec![line]),
@@ -65,7 +65,7 @@ fn reference(values: &[Vec<u8>]) -> Result<String, RejectionKind> {
         _ => return Err(MultipleCredentials),
     };
     // A byte for a character.
-    let text: String = value.iter().map(|octet| char::from(*octet)).collect();
+    let text: String = value.iter().map(|byte| char::from(*byte)).collect();
     let is_tchar = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     let is_long = value.len() > 65 * 1024;
     let is_bearer = |scheme: &str| scheme.eq_ignore_ascii_case("bearer");
@@ -181,7 +181,7 @@ proptest! {
                 ]),
                 prop_oneof![
                     Just(b"application/grpc".to_vec()), Just(b"trailers".to_vec()),
-                    header_octets(0..20),
+                    header_bytes(0..20),
                 ],
             ),
             0..4,

@@ -102,7 +102,7 @@ fn what_is_no_private_key_is_refused_with_advice() {
     assert_refused(SigningKey::from_der(b"", Algorithm::ES256), "not a private key");
     assert_refused(SigningKey::from_der(block.as_bytes(), Algorithm::ES256), "not a private key");
 
-    // PKCS#8, encrypted: the algorithm, then octets.
+    // PKCS#8, encrypted: the algorithm, then bytes.
     let encrypted = sequence(&[sequence(&[]), vec![4, 1, 0]]);
     assert_refused(SigningKey::from_der(&encrypted, Algorithm::ES256), "encrypted");
     // All of the outside is right, and nothing inside.
@@ -159,8 +159,8 @@ fn weak_keys_are_refused() {
     assert_refused(rsa(&[0x7f; 257], &[1, 0, 1]), "not a valid one for RS256");
 }
 
-fn integer(octets: &[u8]) -> Vec<u8> {
-    element(2, octets)
+fn integer(bytes: &[u8]) -> Vec<u8> {
+    element(2, bytes)
 }
 
 fn sequence(elements: &[Vec<u8>]) -> Vec<u8> {

@@ -76,7 +76,7 @@ fn assert_refused(result: Result<SigningKey, ConfigError>, part: &str) {
     assert!(error.to_string().contains(part), "{error}");
 }
 
-/// The octets of the key inside of PKCS#8.
+/// The bytes of the key inside of PKCS#8.
 fn third_element(der: &[u8]) -> &[u8] {
     let mut reader = SliceReader::new(AnyRef::from_der(der).unwrap().value()).unwrap();
     let mut elements = Vec::new();

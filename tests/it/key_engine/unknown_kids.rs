@@ -161,8 +161,8 @@ async fn an_unknown_kid_that_waited_for_as_long_as_it_may_is_401() {
     let issuer = MockIssuer::new();
     let verifier = issuer.verifier();
     verifier.refresh().await.unwrap();
-    let octets = u32::try_from(issuer.jwk_set().len()).unwrap();
-    issuer.set_answer(MockAnswer::Drip(secs(9) / 2 / octets));
+    let bytes = u32::try_from(issuer.jwk_set().len()).unwrap();
+    issuer.set_answer(MockAnswer::Drip(secs(9) / 2 / bytes));
     let first = spawn(&verifier, unknown(&issuer, "first"));
     pass(1).await;
     // It waits for the fetch under way, and then for one of its own.

@@ -69,32 +69,32 @@ fn assert_refused(result: Result<VerificationKey, ConfigError>, part: &str) {
 #[test]
 fn debug_and_errors_never_show_key_material() {
     const CANARY: &str = "canary-canary-canary-canary-canary-canary-canary-canary-canary-canary";
-    let octets = CANARY.as_bytes();
-    let encoded = [base64url(octets), STANDARD.encode(octets), format!("{octets:?}")];
+    let bytes = CANARY.as_bytes();
+    let encoded = [base64url(bytes), STANDARD.encode(bytes), format!("{bytes:?}")];
     let assert_clean = |text: String| {
         assert!(!text.contains("canary-canary"), "{text}");
         // The digits of base64, without the last ones, which hang on the padding.
         assert!(!encoded.iter().any(|encoded| text.contains(&encoded[..40])), "{text}");
     };
 
-    let key = VerificationKey::from_secret(octets, Algorithm::HS256).unwrap().with_kid("shown");
+    let key = VerificationKey::from_secret(bytes, Algorithm::HS256).unwrap().with_kid("shown");
     assert_eq!(
         format!("{key:?}"),
         r#"VerificationKey { kid: Some("shown"), algorithms: {HS256}, .. }"#
     );
     assert_clean(format!("{key:?} {key:#?}"));
     assert_clean(format!("{:?}", KeyCandidates::from(key.clone())));
-    let error = VerificationKey::from_secret(octets, Algorithm::RS256).unwrap_err();
+    let error = VerificationKey::from_secret(bytes, Algorithm::RS256).unwrap_err();
     assert_clean(format!("{error} {error:?}"));
     let error = VerificationKey::from_base64_secret(CANARY, Algorithm::HS512).unwrap_err();
     assert_clean(format!("{error} {error:?}"));
 
     let set = json!({"keys": [
-        {"kty": "oct", "k": base64url(octets), "alg": "HS256"},
-        {"kty": "oct", "k": base64url(octets)},
+        {"kty": "oct", "k": base64url(bytes), "alg": "HS256"},
+        {"kty": "oct", "k": base64url(bytes)},
         {"kty": CANARY, "k": CANARY, "use": CANARY, "alg": CANARY},
-        {"kty": "RSA", "n": CANARY, "e": CANARY, "d": base64url(octets)},
-        {"kty": "oct", "alg": "HS256", "k": octets},
+        {"kty": "RSA", "n": CANARY, "e": CANARY, "d": base64url(bytes)},
+        {"kty": "oct", "alg": "HS256", "k": bytes},
         {"kty": "EC", "key_ops": CANARY},
         {"kty": "EC", "crv": CANARY, "x": CANARY},
         CANARY,

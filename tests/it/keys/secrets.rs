@@ -139,24 +139,24 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_a_constructor_panic(text in ".{0,200}", octets: Vec<u8>) {
+    fn no_text_makes_a_constructor_panic(text in ".{0,200}", bytes: Vec<u8>) {
         let _ = VerificationKey::from_jwk(&text);
         let _ = JwkSet::from_json(&text);
         for algorithm in BY_TYPE {
             let _ = VerificationKey::from_base64_secret(&text, algorithm);
-            let _ = VerificationKey::from_secret(&octets, algorithm);
-            let _ = VerificationKey::from_pem(&octets, algorithm);
-            let _ = VerificationKey::from_der(&octets, algorithm);
+            let _ = VerificationKey::from_secret(&bytes, algorithm);
+            let _ = VerificationKey::from_pem(&bytes, algorithm);
+            let _ = VerificationKey::from_der(&bytes, algorithm);
         }
     }
 
     #[test]
-    fn no_damaged_key_makes_a_constructor_panic(place: prop::sample::Index, octet: u8) {
+    fn no_damaged_key_makes_a_constructor_panic(place: prop::sample::Index, byte: u8) {
         let mut der = SigningKey::new(Algorithm::RS256).spki();
-        *place.get_mut(&mut der) = octet;
+        *place.get_mut(&mut der) = byte;
         let _ = VerificationKey::from_der(&der, Algorithm::RS256);
         let mut text = pem("PUBLIC KEY", &der).into_bytes();
-        *place.get_mut(&mut text) = octet;
+        *place.get_mut(&mut text) = byte;
         let _ = VerificationKey::from_pem(&text, Algorithm::RS256);
     }
 }

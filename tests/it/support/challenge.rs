@@ -23,16 +23,16 @@ pub(crate) fn parts(value: &[u8]) -> Option<(String, Vec<(String, String)>)> {
         *text = text.strip_prefix(b"\"")?;
         let mut content = String::new();
         loop {
-            let (octet, rest) = text.split_first()?;
+            let (byte, rest) = text.split_first()?;
             *text = rest;
-            match octet {
+            match byte {
                 b'"' => return Some(content),
                 b'\\' => {
-                    let (octet, rest) = text.split_first()?;
+                    let (byte, rest) = text.split_first()?;
                     *text = rest;
-                    content.push(char::from(*octet));
+                    content.push(char::from(*byte));
                 }
-                b' '..=b'~' => content.push(char::from(*octet)),
+                b' '..=b'~' => content.push(char::from(*byte)),
                 _ => return None,
             }
         }

@@ -24,8 +24,8 @@ pub(crate) const AUDIENCE: &str = "https://api.example";
 /// The time of every test that does not set another.
 pub(crate) const NOW: i64 = 1_700_000_000;
 
-pub(crate) fn b64(octets: impl AsRef<[u8]>) -> String {
-    URL_SAFE_NO_PAD.encode(octets)
+pub(crate) fn b64(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// A key pair or a secret that signs with one algorithm; its `kid` is the algorithm's name.
@@ -89,7 +89,7 @@ impl TestKey {
         VerificationKey::from_jwk(&self.jwk().to_string()).unwrap()
     }
 
-    /// A well-signed token with these very octets as header and claims.
+    /// A well-signed token with these very bytes as header and claims.
     pub(crate) fn token_of(&self, header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>) -> String {
         let message = format!("{}.{}", b64(header), b64(claims));
         let signature = b64(self.sign(message.as_bytes()));

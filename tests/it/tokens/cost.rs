@@ -63,7 +63,7 @@ fn hostile_tokens_cost_little_memory() {
     for (name, token) in tokens {
         let (status, cost) = status_of(&token);
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{name}");
-        println!("{name}: {} octets in {} allocations", cost.bytes_total, cost.count_total);
+        println!("{name}: {} bytes in {} allocations", cost.bytes_total, cost.count_total);
         assert!(cost.bytes_total < 64 * 1024, "{name}: {cost:?}");
     }
 }
@@ -96,7 +96,7 @@ fn cost_of_a_good_request(algorithm: Algorithm, claims: &Value) -> u64 {
     let (measured, mut status) = (request(), None);
     let cost = allocation_counter::measure(|| status = Some(run(measured)));
     assert_eq!(status, Some(StatusCode::OK));
-    println!("{algorithm}: {} allocations, {} octets", cost.count_total, cost.bytes_total);
+    println!("{algorithm}: {} allocations, {} bytes", cost.count_total, cost.bytes_total);
     cost.count_total
 }
 
@@ -160,7 +160,7 @@ fn the_longest_header_of_all() {
         let header = r#"{"alg":"HS256"}"#;
         hs256.token_of(format!("{header:<length$}"), claims().to_string())
     };
-    // 4096 characters are 3072 octets.
+    // 4096 characters are 3072 bytes.
     assert!(verdict(&hs256.verifier(), &token(3072)).is_ok());
     refused(&hs256.verifier(), &token(3073), TokenTooLong);
 }

@@ -10,7 +10,7 @@ use RejectionKind::*;
 /// `SEQUENCE { INTEGER r, INTEGER s }`.
 fn der(r: &[u8], s: &[u8]) -> Vec<u8> {
     let integer = |number: &[u8]| {
-        let mut number = &number[number.iter().take_while(|octet| **octet == 0).count()..];
+        let mut number = &number[number.iter().take_while(|byte| **byte == 0).count()..];
         let padded;
         if number.first().is_none_or(|first| *first >= 0x80) {
             padded = [&[0][..], number].concat();
@@ -75,10 +75,10 @@ fn signatures_of_ecdsa_are_two_numbers_of_exact_length() {
             ("der", der(r, s)),
             ("der of zeros", der(&zero, &zero)),
             ("der of ones", der(&one, &one)),
-            ("one octet less", good[..2 * length - 1].to_vec()),
-            ("one octet less before", good[1..].to_vec()),
-            ("one octet more", [&good[..], &[0]].concat()),
-            ("one octet more before", [&[0], &good[..]].concat()),
+            ("one byte less", good[..2 * length - 1].to_vec()),
+            ("one byte less before", good[1..].to_vec()),
+            ("one byte more", [&good[..], &[0]].concat()),
+            ("one byte more before", [&[0], &good[..]].concat()),
             ("a zero before each", [&[0], r, &[0], s].concat()),
             ("r alone", r.to_vec()),
             ("none", Vec::new()),
@@ -98,10 +98,10 @@ fn signatures_of_ecdsa_are_two_numbers_of_exact_length() {
             let kind = verdict(&verifier, &with_signature(key, signature)).err();
             assert_eq!(kind, Some(InvalidSignature), "{algorithm}: {name}");
         }
-        for octets in [65, 66, 96, 132, 133, 256, 1_000, 1_024, 1_025, 5_000, 10_000] {
-            if octets != 2 * length {
+        for bytes in [65, 66, 96, 132, 133, 256, 1_000, 1_024, 1_025, 5_000, 10_000] {
+            if bytes != 2 * length {
                 for filling in [0, 1, 0xff] {
-                    let token = with_signature(key, vec![filling; octets]);
+                    let token = with_signature(key, vec![filling; bytes]);
                     refused(&verifier, &token, InvalidSignature);
                 }
             }
@@ -114,17 +114,17 @@ fn signatures_of_ecdsa_are_two_numbers_of_exact_length() {
 }
 
 #[test]
-fn signatures_of_ed25519_are_canonical_and_of_64_octets() {
-    /// The order of the base point, lowest octet first.
+fn signatures_of_ed25519_are_canonical_and_of_64_bytes() {
+    /// The order of the base point, lowest byte first.
     const L: [u8; 32] = [
         0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde,
         0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
     ];
     let add_l = |s: &mut [u8]| {
         let mut carry = 0;
-        for (octet, l) in s.iter_mut().zip(L) {
-            let sum = u16::from(*octet) + u16::from(l) + carry;
-            *octet = sum as u8;
+        for (byte, l) in s.iter_mut().zip(L) {
+            let sum = u16::from(*byte) + u16::from(l) + carry;
+            *byte = sum as u8;
             carry = sum >> 8;
         }
         carry == 0

@@ -43,7 +43,7 @@ impl Json {
     }
 }
 
-/// The members of the one object that the octets hold, each name once; `None` for all else.
+/// The members of the one object that the bytes hold, each name once; `None` for all else.
 pub(crate) fn object(json: &[u8], max_depth: usize) -> Option<Vec<(String, Json)>> {
     let text = std::str::from_utf8(json).ok()?;
     let mut reader = Reader { rest: text, depth: max_depth };

@@ -199,8 +199,8 @@ impl Key {
             None => Some(None),
             Some(value) => value.text().map(Some),
         };
-        let octets = |name: &str| {
-            URL_SAFE_NO_PAD.decode(text(name)??).ok().filter(|octets| !octets.is_empty())
+        let bytes = |name: &str| {
+            URL_SAFE_NO_PAD.decode(text(name)??).ok().filter(|bytes| !bytes.is_empty())
         };
 
         let kty = text("kty")??;
@@ -231,7 +231,7 @@ impl Key {
         let alg = text("alg")?;
         let (all, material): (Vec<&str>, _) = match (kty, text("crv")) {
             ("oct", _) => {
-                let secret = octets("k")?;
+                let secret = bytes("k")?;
                 let (alg, least) = SECRETS.into_iter().find(|(name, _)| Some(*name) == alg)?;
                 if secret.len() < least {
                     return None;
@@ -239,7 +239,7 @@ impl Key {
                 (vec![alg], Material::Secret(secret))
             }
             ("RSA", _) => {
-                let (n, e) = (octets("n")?, octets("e")?);
+                let (n, e) = (bytes("n")?, bytes("e")?);
                 let odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
                 let [n_bits, e_bits] = [&n, &e].map(|number| bit_length(number));
                 if !(2048..=8192).contains(&n_bits) || !odd(&n) || e_bits < 2 || !odd(&e) {
@@ -250,7 +250,7 @@ impl Key {
                 (RSA.to_vec(), Material::Rsa(Box::new(key)))
             }
             ("EC", Some(Some(curve))) => {
-                let (x, y) = (octets("x")?, octets("y")?);
+                let (x, y) = (bytes("x")?, bytes("y")?);
                 let length = |length| (x.len() == length && y.len() == length).then_some(());
                 let point = [&[4], &x[..], &y[..]].concat();
                 match curve {
@@ -273,7 +273,7 @@ impl Key {
                 }
             }
             ("OKP", Some(Some("Ed25519"))) => {
-                let x = <[u8; 32]>::try_from(octets("x")?).ok()?;
+                let x = <[u8; 32]>::try_from(bytes("x")?).ok()?;
                 let point = curve_point(&x)?;
                 (EDWARDS.to_vec(), Material::Ed25519(point))
             }

@@ -80,7 +80,7 @@ pub(crate) fn verify(token: &[u8], keys: &Keys, config: &Config) -> Result<(), R
     if token.len() > config.max_token {
         return Err(TokenTooLong);
     }
-    let parts: Vec<&[u8]> = token.split(|octet| *octet == b'.').collect();
+    let parts: Vec<&[u8]> = token.split(|byte| *byte == b'.').collect();
     let [header, payload, signature] = parts[..] else { return Err(MalformedToken) };
     if header.len() > config.max_header {
         return Err(TokenTooLong);
