@@ -49,13 +49,16 @@ const HEALTH_AND_REFLECTION: [&str; 5] = [
 pub struct GrpcRules<C = RegisteredClaims> {
     services: HashMap<Box<str>, Arc<dyn Authorize<C>>>,
     methods: HashMap<Box<str>, Arc<dyn Authorize<C>>>,
-    open: Arc<HashSet<Box<str>>>,
+    /// Opened by name.
+    open: HashSet<Box<str>>,
+    opens_health_and_reflection: bool,
 }
 
 impl<C> GrpcRules<C> {
     /// Creates an empty table, which refuses every call.
     pub fn new() -> Self {
-        Self { services: HashMap::new(), methods: HashMap::new(), open: Arc::default() }
+        let (services, methods, open) = (HashMap::new(), HashMap::new(), HashSet::new());
+        Self { services, methods, open, opens_health_and_reflection: false }
     }
 
     /// Adds a rule for all methods of a service that have no rule of their own. `service` is the full name,
@@ -72,10 +75,6 @@ impl<C> GrpcRules<C> {
         if !service.split('.').all(is_identifier) {
             return Err(unusable(format!("{service:?} is not the full name of a gRPC service")));
         }
-        // Health checks and reflection are open only as long as their service has no rule.
-        let is_of_it = |path: &str| service_of(path) == Some(service);
-        Arc::make_mut(&mut self.open)
-            .retain(|path| !(HEALTH_AND_REFLECTION.contains(&&**path) && is_of_it(path)));
         match self.services.insert(service.into(), Arc::new(rule)) {
             None => Ok(self),
             Some(_) => Err(unusable(format!("the service {service} has two rules"))),
@@ -107,7 +106,7 @@ impl<C> GrpcRules<C> {
         if self.methods.contains_key(path) {
             return Err(unusable(format!("the method {path} has two rules")));
         }
-        Arc::make_mut(&mut self.open).insert(path.into());
+        self.open.insert(path.into());
         Ok(self)
     }
 
@@ -115,15 +114,11 @@ impl<C> GrpcRules<C> {
     /// `v1alpha`) to all requests, with or without a token. Also give [`open_methods`](Self::open_methods) to
     /// the authentication layer. By default these methods are refused like all others.
     ///
-    /// A method stays closed if its service has a rule, added before or after this call, or if the method
-    /// itself has a rule, which must be added before. Reflection shows the names and types of all services.
+    /// A method stays closed if it or its service has a rule, added before or after this call. Reflection shows
+    /// the names and types of all services.
     #[must_use]
     pub fn open_health_and_reflection(mut self) -> Self {
-        let open = Arc::make_mut(&mut self.open);
-        let has_service =
-            |path: &str| service_of(path).is_some_and(|it| self.services.contains_key(it));
-        let is_free = |path: &&str| !self.methods.contains_key(*path) && !has_service(path);
-        open.extend(HEALTH_AND_REFLECTION.iter().copied().filter(is_free).map(Box::from));
+        self.opens_health_and_reflection = true;
         self
     }
 
@@ -131,8 +126,17 @@ impl<C> GrpcRules<C> {
     /// [`JwtAuthLayer::exempt`](crate::JwtAuthLayer::exempt): otherwise the authentication layer refuses calls
     /// of open methods without a token.
     pub fn open_methods(&self) -> impl Fn(&Parts) -> bool + Clone + Send + Sync + use<C> {
-        let open = Arc::clone(&self.open);
+        let mut open = self.open.clone();
+        let together = HEALTH_AND_REFLECTION.into_iter().filter(|path| self.is_open(path));
+        open.extend(together.map(Box::from));
+        let open = Arc::new(open);
         move |head| open.contains(head.uri.path())
+    }
+
+    fn is_open(&self, path: &str) -> bool {
+        let is_together =
+            || self.opens_health_and_reflection && HEALTH_AND_REFLECTION.contains(&path);
+        self.open.contains(path) || (is_together() && self.rule(path).is_none())
     }
 
     fn rule(&self, path: &str) -> Option<&dyn Authorize<C>> {
@@ -156,7 +160,7 @@ impl<C: 'static> Authorize<C> for GrpcRules<C> {
     }
 
     fn permits_without_token(&self, head: &Parts) -> bool {
-        self.open.contains(head.uri.path())
+        self.is_open(head.uri.path())
     }
 }
 
@@ -189,7 +193,8 @@ impl<C> Clone for GrpcRules<C> {
         Self {
             services: self.services.clone(),
             methods: self.methods.clone(),
-            open: Arc::clone(&self.open),
+            open: self.open.clone(),
+            opens_health_and_reflection: self.opens_health_and_reflection,
         }
     }
 }
@@ -206,6 +211,7 @@ impl<C> fmt::Debug for GrpcRules<C> {
             .field("services", &self.services.keys())
             .field("methods", &self.methods.keys())
             .field("open", &self.open)
+            .field("opens_health_and_reflection", &self.opens_health_and_reflection)
             .finish_non_exhaustive()
     }
 }

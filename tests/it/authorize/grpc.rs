@@ -223,3 +223,37 @@ fn open_method_accepts_any_token() {
     assert!(rules.authorize(&token, &head("/shop.v1.Orders/Login")).is_ok());
     assert!(rules.authorize(&token, &head("/shop.v1.Orders/List")).is_err());
 }
+
+#[test]
+fn method_of_health_that_was_opened_by_name_stays_open_in_any_order() {
+    let path = "/grpc.health.v1.Health/Check";
+    let open = |rules: GrpcRules| rules.add_open_method(path).unwrap();
+    let service =
+        |rules: GrpcRules| rules.add_service("grpc.health.v1.Health", scope("x")).unwrap();
+    let together = GrpcRules::open_health_and_reflection;
+    for rules in [
+        service(open(GrpcRules::new())),
+        open(service(GrpcRules::new())),
+        together(service(open(GrpcRules::new()))),
+        open(service(together(GrpcRules::new()))),
+        service(open(together(GrpcRules::new()))),
+    ] {
+        let outer = JwtAuthLayer::new(verifier()).exempt(rules.open_methods());
+        let inner = AuthorizeLayer::new(rules);
+        assert_eq!(send(&outer, &inner, bearer_at(path, None)).status(), 200);
+        let watch = "/grpc.health.v1.Health/Watch";
+        assert_eq!(send(&outer, &inner, bearer_at(watch, None)).status(), 401);
+    }
+}
+
+#[test]
+fn method_of_health_may_be_given_a_rule_after_all_were_opened() {
+    let path = "/grpc.health.v1.Health/Check";
+    let rules = GrpcRules::new().open_health_and_reflection();
+    let rules = rules.add_method(path, scope("x")).unwrap();
+    let outer = JwtAuthLayer::new(verifier()).exempt(rules.open_methods());
+    let inner = AuthorizeLayer::new(rules);
+    assert_eq!(send(&outer, &inner, bearer_at(path, None)).status(), 401);
+    let watch = "/grpc.health.v1.Health/Watch";
+    assert_eq!(send(&outer, &inner, bearer_at(watch, None)).status(), 200);
+}
