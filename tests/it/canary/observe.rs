@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use tower_jwt_auth::{Algorithm, JwtAuthLayer, JwtVerifier, VerificationKey};
+use futures_util::FutureExt;
+use tower_jwt_auth::{Algorithm, IssuerSet, JwtAuthLayer, JwtVerifier, VerificationKey};
 
-use super::{canaries_of, refused};
+use super::{CLAIM, canaries_of, refused};
 use crate::support::requests::{bearer, send};
 use crate::support::{AUDIENCE, ISSUER, TestKey, claims_with, key};
 
@@ -72,6 +73,28 @@ fn no_line_at_the_start_shows_a_key_or_a_secret() {
     let secret = VerificationKey::from_secret(&[b'x'; 40], Algorithm::HS256).unwrap();
     let verifier = JwtVerifier::new(ISSUER, AUDIENCE, secret).unwrap();
     assert!(!JwtAuthLayer::new(verifier).describe().to_string().contains("xxx"));
+}
+
+/// An explanation shows claims to a developer, but never what makes a token, and `Debug` not even claims.
+#[test]
+fn no_explanation_shows_a_token_or_a_key_and_its_debug_no_claim() {
+    for algorithm in ALGORITHMS {
+        let key = key(algorithm);
+        let issuers = IssuerSet::new();
+        issuers.add(key.verifier()).unwrap();
+        for (token, _) in requests(key) {
+            let of_verifier = key.verifier().explain(&token).now_or_never().unwrap();
+            let of_set = issuers.explain(&token).now_or_never().unwrap();
+            for explanation in [of_verifier, of_set] {
+                let mut canaries = canaries_of(key).token(&token);
+                canaries.debug(&explanation);
+                canaries.debug(explanation.steps());
+                canaries.0.retain(|canary| canary != CLAIM);
+                canaries.display(&explanation);
+                explanation.steps().iter().for_each(|step| canaries.display(step));
+            }
+        }
+    }
 }
 
 /// The subject is recorded where the application asks for it, and nothing else of the token with it.
