@@ -14,6 +14,11 @@ use crate::verify::VerifiedToken;
 ///
 /// An empty list, or a name that cannot be a scope (RFC 6749 section 3.3), is a compile error where
 /// [`Authorized`] is used with the type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` names no scopes for `Authorized<{Self}>`",
+    label = "not a `RequiredScopes`",
+    note = "implement it: `impl RequiredScopes for {Self} {{ const SCOPES: &'static [&'static str] = &[\"…\"]; }}`"
+)]
 pub trait RequiredScopes {
     /// The required scopes: a token needs all of them.
     const SCOPES: &'static [&'static str];
