@@ -28,6 +28,9 @@ use crate::verify::VerifiedToken;
 /// | [`acr`](Self::acr), [`max_age`](Self::max_age) | show a login that is strong or recent enough (RFC 9470) |
 /// | [`actor`](Self::actor) | name an actor that a predicate accepts (RFC 8693 section 4.1) |
 ///
+/// Each part is evaluated at most once for a token. A predicate does not run if an earlier part of the same `and` is
+/// not met. A rule may have any length and depth.
+///
 /// A refusal is 403 `insufficient_scope` (gRPC status 7), and its challenge names all missing scopes. Three parts of
 /// a rule add no scope: the second alternative of `or`; a rule after `!`; and the right side of `and`, if it contains
 /// a predicate and the left side is not met. If a new login, together with more scopes, would be enough, the refusal

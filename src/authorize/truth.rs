@@ -55,7 +55,7 @@ pub(super) struct Results {
 }
 
 impl Results {
-    const WITHOUT_ALLOCATION: usize = 128;
+    const WITHOUT_ALLOCATION: usize = 256;
 
     pub(super) fn new(length: usize) -> Self {
         let more = vec![None; length.saturating_sub(Self::WITHOUT_ALLOCATION)];
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn results_are_kept_by_position_within_and_beyond_the_first() {
         let mut results = Results::new(300);
-        for at in [0, 127, 128, 299] {
+        for at in [0, 255, 256, 299] {
             assert!(results.get(at).is_none());
             results.set(at, Truth::No);
             assert!(results.get(at) == Some(Truth::No));

@@ -132,9 +132,9 @@ impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
 
 /// The result of the verification of a token: ready, or pending.
 ///
-/// [`and_then`](Self::and_then) adds a check, [`map`](Self::map) changes an accepted result. A `Verification`
-/// is also a future: `verifier.verify_token(token, head).await`. So a custom verifier can, for example, try a
-/// second verifier after a refusal.
+/// [`and_then`](Self::and_then) adds a check that does not wait, [`map`](Self::map) changes an accepted result.
+/// For an asynchronous check, use [`VerifyToken::with_check`]. A `Verification` is also a future, so a custom
+/// verifier can await it: `verifier.verify_token(token, head).await`.
 ///
 /// # Example: a check for revoked tokens
 ///
@@ -153,7 +153,7 @@ impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
 ///         let verification = self.0.verify_token(token, head);
 ///         Verification::pending(async move {
 ///             let accepted = verification.await?;
-///             // A token without `jti` cannot be revoked.
+///             // Without `jti` a revocation could not be found.
 ///             let id = accepted.token().jti.as_deref().ok_or_else(Rejection::invalid_token)?;
 ///             match is_revoked(id).await {
 ///                 true => Err(Rejection::invalid_token()),
