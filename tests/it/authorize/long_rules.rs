@@ -127,9 +127,9 @@ enum Tree {
     Predicate(bool),
     /// Of a token without claims by name: it cannot be told.
     Claim,
-    And(Box<Tree>, Box<Tree>),
-    Or(Box<Tree>, Box<Tree>),
-    Not(Box<Tree>),
+    And(Box<Self>, Box<Self>),
+    Or(Box<Self>, Box<Self>),
+    Not(Box<Self>),
 }
 
 use Tree::{And, Claim, Not, Or, Predicate};
@@ -137,7 +137,7 @@ use Tree::{And, Claim, Not, Or, Predicate};
 impl Tree {
     fn rule(&self) -> Rule<()> {
         match self {
-            Tree::Scope(scope) => Rule::scope(scope).unwrap(),
+            Self::Scope(scope) => Rule::scope(scope).unwrap(),
             &Predicate(holds) => Rule::claims(move |()| holds),
             Claim => Rule::claim("a", 1).unwrap(),
             And(one, other) => one.rule().and(other.rule()),
@@ -148,7 +148,7 @@ impl Tree {
 
     fn holds(&self, granted: &HashSet<&str>) -> Option<bool> {
         match self {
-            Tree::Scope(scope) => Some(granted.contains(scope)),
+            Self::Scope(scope) => Some(granted.contains(scope)),
             Predicate(holds) => Some(*holds),
             Claim => None,
             And(one, other) => match (one.holds(granted), other.holds(granted)) {
@@ -165,7 +165,7 @@ impl Tree {
 
     fn has_predicate(&self) -> bool {
         match self {
-            Tree::Scope(_) | Claim => false,
+            Self::Scope(_) | Claim => false,
             Predicate(_) => true,
             And(one, other) | Or(one, other) => one.has_predicate() || other.has_predicate(),
             Not(tree) => tree.has_predicate(),
@@ -174,7 +174,7 @@ impl Tree {
 
     fn name_missing(&self, granted: &HashSet<&str>, missing: &mut Vec<&'static str>) {
         match self {
-            Tree::Scope(scope) if !missing.contains(scope) => missing.push(scope),
+            Self::Scope(scope) if !missing.contains(scope) => missing.push(scope),
             And(one, other) => {
                 let first = one.holds(granted) == Some(true);
                 if !first {
