@@ -7,6 +7,7 @@ mod expected;
 mod explain;
 mod key_status;
 mod read_claims;
+mod read_registered;
 mod registered;
 mod replay;
 mod rule_setters;
@@ -37,7 +38,8 @@ use crate::summary::Summary;
 use crate::token::{CompactJws, Limits, Scratch, TokenHeader};
 use crate::verify::accepted::Accepted;
 use crate::verify::by_name::{ByName, Input};
-use crate::verify::jwt::registered::Registered;
+use crate::verify::jwt::read_claims::Mismatch;
+use crate::verify::jwt::registered::{Registered, Wanted};
 use crate::verify::verified_token::VerifiedToken;
 use crate::verify::verify_token::{Verification, VerifyToken};
 
@@ -93,8 +95,14 @@ pub struct JwtVerifier<C = RegisteredClaims> {
     pub(super) rules: Arc<Rules>,
     /// Whether an untrusted client may have invented the name of the issuer.
     is_quiet: bool,
+    /// A reader of this type alone; `None` for any type.
+    read_claims: Option<ReadClaims<C>>,
     claims: PhantomData<fn() -> C>,
 }
+
+/// Reads the claims from a payload, and those of the rules.
+type ReadClaims<C> =
+    for<'de> fn(&'de [u8], Wanted, &mut Registered<'de>) -> Result<Result<C, Mismatch>, Rejection>;
 
 impl JwtVerifier {
     /// Creates a verifier of tokens from `issuer`, for `audience`, signed with one of `keys`.
@@ -140,7 +148,14 @@ impl JwtVerifier {
 
     /// From rules and keys of the same issuer.
     pub(super) fn from_parts(rules: Rules, keys: Arc<dyn KeySource>) -> Self {
-        Self { keys, rules: Arc::new(rules), is_quiet: false, claims: PhantomData }
+        let read_claims: ReadClaims<RegisteredClaims> = read_registered::read;
+        Self {
+            keys,
+            rules: Arc::new(rules),
+            is_quiet: false,
+            read_claims: Some(read_claims),
+            claims: PhantomData,
+        }
     }
 }
 
@@ -287,7 +302,11 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         let candidates = found.map_err(Rejection::from)?;
         let key = signing_key(&candidates, jws, recorder)?;
         let mut registered = Registered::default();
-        let claims = read_claims::read::<C>(jws.payload, self.rules.wanted(), &mut registered)?;
+        let wanted = self.rules.wanted();
+        let claims = match self.read_claims {
+            Some(read) => read(jws.payload, wanted, &mut registered)?,
+            None => read_claims::read::<C>(jws.payload, wanted, &mut registered)?,
+        };
         recorder.passed(Stage::Claims);
         let expires_at = self.rules.check(&registered, jws.header.typ.as_deref(), recorder)?;
         let claims = claims.map_err(|mismatch| {
@@ -357,6 +376,7 @@ impl<C> Clone for JwtVerifier<C> {
             keys: Arc::clone(&self.keys),
             rules: Arc::clone(&self.rules),
             is_quiet: self.is_quiet,
+            read_claims: self.read_claims,
             claims: PhantomData,
         }
     }

@@ -49,6 +49,15 @@ pub(super) fn read<'de, C: Deserialize<'de>>(
     registered: &mut Registered<'de>,
 ) -> Result<Result<C, Mismatch>, Rejection> {
     let text = strict_json::text(payload).ok_or(RejectionKind::MalformedClaims)?;
+    read_text(text, wanted, registered)
+}
+
+/// Like [`read`], for a payload that is UTF-8 and not nested too deeply.
+pub(super) fn read_text<'de, C: Deserialize<'de>>(
+    text: &'de str,
+    wanted: Wanted,
+    registered: &mut Registered<'de>,
+) -> Result<Result<C, Mismatch>, Rejection> {
     let mut notes = Notes::default();
     let mut claims = pass::<C>(text, wanted, registered, &mut notes)
         .map_err(|error| Mismatch::new(&error, &notes));
@@ -237,7 +246,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for TeeMap<'_, 'de, A> {
             }
             Err(error) => return Err(self.notes.fault(None, error)),
         };
-        let claim = Claim::of(&name, self.wanted);
+        let claim = Claim::of(&name);
         self.claim = Some(claim);
         let key = seed.deserialize(Replay::name(&name));
         match &name {
@@ -285,14 +294,16 @@ impl<'de, A: MapAccess<'de>> TeeMap<'_, 'de, A> {
         let replay = match claim {
             Claim::Expires | Claim::NotBefore | Claim::IssuedAt => {
                 let read = self.map.next_value_seed(NumberSeed);
-                let number = read.map_err(|error| self.notes.fault(claim.name(), error))?;
+                let number =
+                    read.map_err(|error| self.notes.fault(claim.name(self.wanted), error))?;
                 let Some(date) = number.date() else { return Err(self.wrong_type(claim)) };
                 *self.registered.date(claim) = Some(date);
                 Some(ReplayValue::Number(number))
             }
             Claim::Issuer | Claim::Subject => {
                 let read = self.map.next_value_seed(NameSeed);
-                let text = read.map_err(|error| self.notes.fault(claim.name(), error))?;
+                let text =
+                    read.map_err(|error| self.notes.fault(claim.name(self.wanted), error))?;
                 let replay = ReplayValue::borrowed(&text);
                 if matches!(claim, Claim::Issuer) {
                     self.registered.issuer = Some(text);
@@ -301,7 +312,8 @@ impl<'de, A: MapAccess<'de>> TeeMap<'_, 'de, A> {
             }
             Claim::Audience => {
                 let read = self.map.next_value_seed(TextsSeed);
-                let texts = read.map_err(|error| self.notes.fault(claim.name(), error))?;
+                let texts =
+                    read.map_err(|error| self.notes.fault(claim.name(self.wanted), error))?;
                 let replay = match &texts {
                     Texts::One(text) => ReplayValue::borrowed(text),
                     Texts::Many(_) => None,
@@ -309,7 +321,9 @@ impl<'de, A: MapAccess<'de>> TeeMap<'_, 'de, A> {
                 self.registered.audience = Some(texts);
                 replay
             }
-            Claim::Other if source.is_plain_text() => {
+            Claim::Party | Claim::Client | Claim::Id | Claim::Scope | Claim::Other
+                if !self.wanted.is_typed(claim) && source.is_plain_text() =>
+            {
                 let read = self.map.next_value_seed(NameSeed);
                 let text = read.map_err(|error| self.notes.fault(None, error))?;
                 ReplayValue::borrowed(&text)
@@ -325,13 +339,14 @@ impl<'de, A: MapAccess<'de>> TeeMap<'_, 'de, A> {
         claim: Claim,
     ) -> Result<(Option<ReplayValue<'static, 'de>>, Source<'de>), A::Error> {
         let read = self.next_value(claim);
-        let (value, source) = read.map_err(|error| self.notes.fault(claim.name(), error))?;
+        let (value, source) =
+            read.map_err(|error| self.notes.fault(claim.name(self.wanted), error))?;
         let replay = value.replay();
         if self.wanted.presence {
             let name = self.escaped.clone().unwrap_or(Cow::Borrowed(self.name));
             self.registered.note_blank(name, &value);
         }
-        match self.registered.write_down(claim, value) {
+        match self.registered.write_down(claim, value, self.wanted) {
             Some(()) => Ok((replay, source)),
             None => Err(self.wrong_type(claim)),
         }
@@ -339,7 +354,10 @@ impl<'de, A: MapAccess<'de>> TeeMap<'_, 'de, A> {
 
     #[cold]
     fn wrong_type(&mut self, claim: Claim) -> A::Error {
-        self.notes.fault(claim.name(), A::Error::custom("a registered claim of the wrong type"))
+        self.notes.fault(
+            claim.name(self.wanted),
+            A::Error::custom("a registered claim of the wrong type"),
+        )
     }
 
     /// Reads a value: a common claim by its type, and a string without escapes as text. Other values, and

@@ -23,7 +23,7 @@ pub(super) struct Registered<'de> {
     /// Whether `events` is an object.
     pub(super) is_event: bool,
     /// The [bits](Claim::bit) of the claims that are present.
-    seen: u16,
+    seen: u32,
     /// The names of the claims without a bit.
     names: NameSet<'de>,
     /// Claims without a value; only filled if claims are [required](Wanted::presence).
@@ -34,7 +34,7 @@ impl Registered<'_> {
     /// Whether the token has a claim of this name, with any value.
     #[inline]
     pub(super) fn has(&self, name: &str) -> bool {
-        match Claim::of(name, Wanted::default()).bit() {
+        match Claim::of(name).bit() {
             0 => self.names.contains(name),
             bit => self.seen & bit != 0,
         }
@@ -61,7 +61,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    fn of(name: &str) -> Self {
+    pub(super) fn of(name: &str) -> Self {
         const KINDS: [(&str, Kind); 4] = [
             ("id", Kind::Id),
             ("refresh", Kind::Refresh),
@@ -77,7 +77,7 @@ impl Kind {
 }
 
 /// The claims that are read besides those that are always read.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Wanted {
     /// The claims of RFC 9068.
     pub(super) rfc9068: bool,
@@ -89,26 +89,49 @@ pub(super) struct Wanted {
     pub(super) presence: bool,
 }
 
-/// A claim that a rule checks.
-#[derive(Clone, Copy)]
+impl Wanted {
+    /// Whether this claim is compared in place of `aud`.
+    fn is_in_place_of_audience(self, claim: Claim) -> bool {
+        match claim {
+            Claim::Party => self.in_place_of_audience == Some("azp"),
+            Claim::Client => self.in_place_of_audience == Some("client_id"),
+            _ => false,
+        }
+    }
+
+    /// Whether the value of this claim has to be of its type.
+    pub(super) fn is_typed(self, claim: Claim) -> bool {
+        match claim {
+            Claim::Issuer | Claim::Subject | Claim::Audience => true,
+            Claim::Expires | Claim::NotBefore | Claim::IssuedAt => true,
+            Claim::Party => self.is_in_place_of_audience(claim),
+            Claim::Client => self.rfc9068 || self.is_in_place_of_audience(claim),
+            Claim::Id | Claim::Scope => self.rfc9068,
+            Claim::TokenUse => self.token_use,
+            Claim::Kind | Claim::Events | Claim::Confirmation => false,
+            Claim::AccessTokenHash | Claim::CodeHash | Claim::Other => false,
+        }
+    }
+}
+
+/// A claim that a rule checks, or that most tokens have.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Claim {
     Issuer,
     Subject,
     Audience,
-    /// `azp` or `client_id` in place of `aud`.
-    PartyForAudience,
-    ClientForAudience,
     Expires,
     NotBefore,
     IssuedAt,
-    /// `jti`, `client_id`: only checked to be a string.
-    Id,
+    /// `azp` and `client_id`, which can be compared in place of `aud`.
+    Party,
     Client,
-    /// Only checked to be a string, or an array of strings as some issuers write it.
+    /// `jti`.
+    Id,
+    /// A string, or an array of strings as some issuers write it.
     Scope,
     TokenUse,
-    /// `token_use` that must be a string.
-    TypedTokenUse,
+    /// `typ`.
     Kind,
     Events,
     /// `cnf`, `at_hash` and `c_hash`: a rule only checks whether they are present.
@@ -120,7 +143,7 @@ pub(super) enum Claim {
 
 impl Claim {
     #[inline]
-    pub(super) fn of(name: &str, wanted: Wanted) -> Self {
+    pub(super) fn of(name: &str) -> Self {
         match name {
             "iss" => Self::Issuer,
             "sub" => Self::Subject,
@@ -128,14 +151,10 @@ impl Claim {
             "exp" => Self::Expires,
             "nbf" => Self::NotBefore,
             "iat" => Self::IssuedAt,
-            "azp" if wanted.in_place_of_audience == Some("azp") => Self::PartyForAudience,
-            "client_id" if wanted.in_place_of_audience == Some("client_id") => {
-                Self::ClientForAudience
-            }
-            "jti" if wanted.rfc9068 => Self::Id,
-            "client_id" if wanted.rfc9068 => Self::Client,
-            "scope" if wanted.rfc9068 => Self::Scope,
-            "token_use" if wanted.token_use => Self::TypedTokenUse,
+            "azp" => Self::Party,
+            "jti" => Self::Id,
+            "client_id" => Self::Client,
+            "scope" => Self::Scope,
             "token_use" => Self::TokenUse,
             "typ" => Self::Kind,
             "events" => Self::Events,
@@ -146,40 +165,33 @@ impl Claim {
         }
     }
 
-    /// The bit of a claim that most tokens have, or that a rule looks for in every token: so its name is not
-    /// put into a set. 0 for the other claims.
-    fn bit(self) -> u16 {
+    /// The bit of a claim that is known by name, so that its name is not put into a set; 0 for the others.
+    #[inline]
+    fn bit(self) -> u32 {
         match self {
-            Self::Issuer => 1,
-            Self::Subject => 1 << 1,
-            Self::Audience => 1 << 2,
-            Self::Expires => 1 << 3,
-            Self::NotBefore => 1 << 4,
-            Self::IssuedAt => 1 << 5,
-            Self::Confirmation => 1 << 6,
-            Self::AccessTokenHash => 1 << 7,
-            Self::CodeHash => 1 << 8,
-            _ => 0,
+            Self::Other => 0,
+            known => 1 << (known as u32),
         }
     }
 
     /// The name of a claim whose type is checked, for the operator's log.
-    pub(super) fn name(self) -> Option<&'static str> {
-        match self {
-            Self::Issuer => Some("iss"),
-            Self::Subject => Some("sub"),
-            Self::Audience => Some("aud"),
-            Self::Expires => Some("exp"),
-            Self::NotBefore => Some("nbf"),
-            Self::IssuedAt => Some("iat"),
-            Self::PartyForAudience => Some("azp"),
-            Self::Id => Some("jti"),
-            Self::Client | Self::ClientForAudience => Some("client_id"),
-            Self::Scope => Some("scope"),
-            Self::TypedTokenUse => Some("token_use"),
-            Self::TokenUse | Self::Kind | Self::Events | Self::Confirmation => None,
-            Self::AccessTokenHash | Self::CodeHash | Self::Other => None,
-        }
+    pub(super) fn name(self, wanted: Wanted) -> Option<&'static str> {
+        let name = match self {
+            Self::Issuer => "iss",
+            Self::Subject => "sub",
+            Self::Audience => "aud",
+            Self::Expires => "exp",
+            Self::NotBefore => "nbf",
+            Self::IssuedAt => "iat",
+            Self::Party => "azp",
+            Self::Id => "jti",
+            Self::Client => "client_id",
+            Self::Scope => "scope",
+            Self::TokenUse => "token_use",
+            Self::Kind | Self::Events | Self::Confirmation => return None,
+            Self::AccessTokenHash | Self::CodeHash | Self::Other => return None,
+        };
+        wanted.is_typed(self).then_some(name)
     }
 }
 
@@ -214,22 +226,30 @@ impl<'de> Registered<'de> {
     }
 
     /// Stores a claim; `None` if its value has the wrong type.
-    pub(super) fn write_down(&mut self, claim: Claim, value: Value<'de>) -> Option<()> {
+    pub(super) fn write_down(
+        &mut self,
+        claim: Claim,
+        value: Value<'de>,
+        wanted: Wanted,
+    ) -> Option<()> {
+        let is_typed = wanted.is_typed(claim);
         match claim {
             Claim::Issuer => self.issuer = Some(value.text()?),
-            Claim::Subject | Claim::Id | Claim::Client => drop(value.text()?),
             Claim::Audience => self.audience = Some(value.texts()?),
-            Claim::PartyForAudience | Claim::ClientForAudience => {
-                self.in_place_of_audience = Some(value.text()?);
-            }
             Claim::Expires | Claim::NotBefore | Claim::IssuedAt => {
                 *self.date(claim) = Some(value.number()?.date()?);
             }
-            Claim::Scope => drop(value.texts()?),
-            Claim::TypedTokenUse => self.token_use = Some(Kind::of(&value.text()?)),
+            Claim::Party | Claim::Client if wanted.is_in_place_of_audience(claim) => {
+                self.in_place_of_audience = Some(value.text()?);
+            }
+            Claim::Subject => drop(value.text()?),
+            Claim::Party | Claim::Id | Claim::Client if is_typed => drop(value.text()?),
+            Claim::Scope if is_typed => drop(value.texts()?),
+            Claim::TokenUse if is_typed => self.token_use = Some(Kind::of(&value.text()?)),
             Claim::TokenUse => self.token_use = value.text().map(|name| Kind::of(&name)),
             Claim::Kind => self.kind = value.text().map(|name| Kind::of(&name)),
             Claim::Events => self.is_event = value.is_object(),
+            Claim::Party | Claim::Id | Claim::Client | Claim::Scope => {}
             Claim::Confirmation | Claim::AccessTokenHash | Claim::CodeHash | Claim::Other => {}
         }
         Some(())
@@ -240,4 +260,17 @@ impl<'de> Registered<'de> {
 fn is_blank(name: &str, value: &Value<'_>) -> bool {
     value.is_null()
         || value.is_empty_text() && matches!(name, "iss" | "sub" | "client_id" | "azp" | "jti")
+}
+
+#[cfg(test)]
+impl Registered<'_> {
+    /// What the rules see, as a text.
+    pub(super) fn without_names(&self) -> String {
+        let Self { issuer, audience, expires_at, not_before, issued_at, .. } = self;
+        let Self { in_place_of_audience, token_use, kind, is_event, seen, blank, .. } = self;
+        let audience: Option<Vec<&str>> = audience.as_ref().map(|names| names.iter().collect());
+        let dates = [expires_at, not_before, issued_at];
+        let others = (in_place_of_audience, token_use, kind, is_event, seen, blank);
+        format!("{issuer:?} {audience:?} {dates:?} {others:?}")
+    }
 }

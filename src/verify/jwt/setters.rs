@@ -51,6 +51,7 @@ impl<C> JwtVerifier<C> {
             keys: self.keys,
             rules: self.rules,
             is_quiet: self.is_quiet,
+            read_claims: None,
             claims: PhantomData,
         }
     }
