@@ -4,8 +4,11 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::marker::PhantomData;
 
+use foldhash::SharedSeed;
+use foldhash::fast::SeedableRandomState;
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor,
 };
@@ -117,68 +120,74 @@ fn depth(json: &[u8]) -> usize {
 }
 
 /// Up to this many names are compared without a hash set.
-const FEW: usize = 32;
+const FEW: usize = 16;
 
 /// The unique names of an object's members.
 ///
-/// A few names are compared by fingerprints of four bytes on the stack; only names with equal
+/// A few names are compared by fingerprints of four bytes, without an allocation; only names with equal
 /// fingerprints are compared in full. More names are stored in a hash set, so that the time is
 /// linear in the number of names.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct NameSet<'de> {
     prints: [u32; FEW],
-    few: Vec<Cow<'de, str>>,
-    /// All names, if there are more than a few. The hash keys are random: a client cannot choose
-    /// names that collide.
-    many: HashSet<Cow<'de, str>>,
-}
-
-impl Default for NameSet<'_> {
-    fn default() -> Self {
-        Self { prints: [0; FEW], few: Vec::new(), many: HashSet::default() }
-    }
+    few: [&'de str; FEW],
+    /// How many names there are, if there are only a few.
+    count: usize,
+    /// All names, if there are more than a few, or one of them has escapes.
+    many: Option<HashSet<Cow<'de, str>, SeedableRandomState>>,
 }
 
 impl<'de> NameSet<'de> {
     /// Adds a name; `false` when it is a duplicate.
+    #[inline]
     pub(crate) fn insert(&mut self, name: Cow<'de, str>) -> bool {
-        if !self.many.is_empty() {
-            return self.many.insert(name);
-        }
-        let print = print(&name);
-        if self.is_among_few(print, &name) {
+        let (None, Cow::Borrowed(name)) = (&self.many, &name) else {
+            return self.insert_into_many(name);
+        };
+        let print = print(name);
+        if self.is_among_few(print, name) {
             return false;
         }
-        match self.prints.get_mut(self.few.len()) {
-            Some(place) => {
-                *place = print;
-                if self.few.capacity() == 0 {
-                    self.few.reserve_exact(FEW / 2);
-                }
-                self.few.push(name);
-                true
-            }
-            None => {
-                self.many.reserve(8 * FEW);
-                self.many.extend(self.few.drain(..));
-                self.many.insert(name)
-            }
-        }
+        let (prints, few) = (self.prints.get_mut(self.count), self.few.get_mut(self.count));
+        let (Some(print_slot), Some(name_slot)) = (prints, few) else {
+            return self.insert_into_many(Cow::Borrowed(name));
+        };
+        (*print_slot, *name_slot) = (print, name);
+        self.count = self.count.saturating_add(1);
+        true
+    }
+
+    #[inline(never)]
+    fn insert_into_many(&mut self, name: Cow<'de, str>) -> bool {
+        let many = self.many.get_or_insert_with(|| {
+            let mut many = HashSet::with_capacity_and_hasher(4 * FEW, random_state());
+            many.extend(self.few.iter().take(self.count).copied().map(Cow::Borrowed));
+            many
+        });
+        many.insert(name)
     }
 
     pub(crate) fn contains(&self, name: &str) -> bool {
-        match self.many.is_empty() {
-            true => self.is_among_few(print(name), name),
-            false => self.many.contains(name),
+        match &self.many {
+            Some(many) => many.contains(name),
+            None => self.is_among_few(print(name), name),
         }
     }
 
+    #[inline]
     fn is_among_few(&self, print: u32, name: &str) -> bool {
         // All at once, as vector instructions. A free slot is 0, like the fingerprints of some
         // names.
         let is_there = self.prints.iter().fold(false, |is_there, one| is_there | (*one == print));
-        is_there && self.few.iter().any(|one| one == name)
+        is_there && self.few.iter().take(self.count).any(|one| *one == name)
     }
+}
+
+/// Hash keys for one set, from the random numbers of the standard library: a client cannot choose names that
+/// collide, nor learn from one set anything about the next one.
+fn random_state() -> SeedableRandomState {
+    let seed = RandomState::new().build_hasher().finish();
+    SeedableRandomState::with_seed(seed, SharedSeed::global_random())
 }
 
 /// Four bytes that differ for most different names.
