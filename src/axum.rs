@@ -9,7 +9,8 @@ use http::StatusCode;
 use http::request::Parts;
 
 use crate::extensions::{LayerOutside, MissingLayer, NoToken, PassedWithoutToken};
-use crate::extract::{PresentedToken, TokenScheme, authorization};
+use crate::extract::authorization::{Token68, extract};
+use crate::extract::{PresentedToken, TokenScheme};
 use crate::rejection::{Rejection, RejectionKind, response};
 use crate::verify::VerifiedToken;
 
@@ -191,7 +192,7 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for PresentedToken {
         if head.extensions.get::<PassedWithoutToken>().is_some() {
             Ok(None)
         } else if head.extensions.get::<LayerOutside>().is_some() {
-            Ok(authorization::extract(&head.headers, &[TokenScheme::Bearer]).ok())
+            Ok(extract(&head.headers, &[TokenScheme::Bearer], Token68::First).ok())
         } else {
             Err(MissingLayer::for_presented_token())
         }

@@ -21,7 +21,9 @@ pub use self::service::JwtAuth;
 use crate::claims::Scope;
 use crate::config_error::ConfigError;
 use crate::extensions::{LayerOutside, NoToken, PassedWithoutToken};
-use crate::extract::{TokenScheme, authorization};
+use crate::extract::TokenScheme;
+use crate::extract::authorization;
+use crate::extract::authorization::Token68;
 use crate::observe::{Begun, Observation, Observers};
 use crate::rejection::challenge::Challenges;
 use crate::rejection::grpc::GrpcAnswers;
@@ -30,7 +32,8 @@ use crate::rejection::response::{Asked, Unwritten};
 use crate::rejection::{Rejection, RejectionKind, ResponseForRejection};
 use crate::summary::Summary;
 use crate::verify::{
-    Accepted, Extras, PendingVerdict, VerificationState, VerifiedToken, VerifyToken, append,
+    Accepted, Extras, PendingVerdict, TokenForm, VerificationState, VerifiedToken, VerifyToken,
+    append,
 };
 
 /// The configuration of a layer, shared by all its services.
@@ -38,6 +41,7 @@ pub(crate) struct Policy<C> {
     pub(crate) verifier: Arc<dyn VerifyToken<C>>,
     /// The schemes that the verifier accepts.
     schemes: Arc<[TokenScheme]>,
+    token_form: TokenForm,
     pub(crate) challenges: Arc<Challenges>,
     pub(crate) exempt: Option<Arc<Predicate>>,
     pub(crate) optional: bool,
@@ -104,6 +108,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
     pub(crate) fn new(verifier: Arc<dyn VerifyToken<C>>) -> Self {
         Self {
             schemes: verifier.schemes().into(),
+            token_form: verifier.token_form(),
             verifier,
             challenges: Challenges::default_realm(),
             exempt: None,
@@ -138,7 +143,12 @@ impl<C: Send + Sync + 'static> Policy<C> {
     /// Decides about one request.
     pub(crate) fn authenticate(&self, head: &mut Parts) -> Decision<C> {
         let begun = self.observers.begin();
-        let found = authorization::extract(&head.headers, &self.schemes);
+        // Observers are told of a token only if it is a `token68`.
+        let token68 = match self.token_form.is_jws() && begun.is_none() {
+            true => Token68::IfRefused,
+            false => Token68::First,
+        };
+        let found = authorization::extract(&head.headers, &self.schemes, token68);
         // On every path, and before the predicate runs: the predicate and inner services may print the head.
         mark_sensitive(&mut head.headers, found.as_ref().err().copied());
         if self.exempt.as_ref().is_some_and(|is_exempt| is_exempt(head)) {
@@ -163,7 +173,12 @@ impl<C: Send + Sync + 'static> Policy<C> {
         }
         match self.verifier.verify_token(&token, head).0 {
             VerificationState::Ready(Ok(accepted)) => Decision::Verified(accepted),
-            VerificationState::Ready(Err(rejection)) => Decision::Refused(rejection),
+            VerificationState::Ready(Err(rejection)) => Decision::Refused(match token68 {
+                Token68::First => rejection,
+                Token68::IfRefused => {
+                    authorization::malformed(&token).map_or(rejection, Rejection::from)
+                }
+            }),
             VerificationState::Pending(verdict) => Decision::Pending(verdict),
         }
     }
@@ -316,6 +331,7 @@ impl<C> Clone for Policy<C> {
         Self {
             verifier: Arc::clone(&self.verifier),
             schemes: Arc::clone(&self.schemes),
+            token_form: self.token_form,
             challenges: Arc::clone(&self.challenges),
             exempt: self.exempt.clone(),
             optional: self.optional,

@@ -16,6 +16,20 @@ const MAX_VALUE: usize = 65 * 1024;
 /// have about thirty.
 const MAX_MARKS: usize = 256;
 
+/// When a token is checked to be a `token68`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Token68 {
+    /// Before it is verified.
+    First,
+    /// If it is refused, by [`malformed`]: for a verifier that accepts only a JWS in compact serialization, which
+    /// is always a `token68`. A token longer than [`MAX_UNCHECKED`] is checked first all the same.
+    IfRefused,
+}
+
+/// The longest token that is verified before it is checked to be a `token68`. It is below all default limits, so
+/// that a verifier decodes all of a token or nothing.
+const MAX_UNCHECKED: usize = 4 * 1024;
+
 /// Returns the only token of a request, if its scheme is one of `schemes`; otherwise the reason of the refusal.
 ///
 /// - No credentials, or credentials of another scheme: the challenge has no error (RFC 6750 section 3.1).
@@ -26,6 +40,7 @@ const MAX_MARKS: usize = 256;
 pub(crate) fn extract(
     headers: &HeaderMap,
     schemes: &[TokenScheme],
+    token68: Token68,
 ) -> Result<PresentedToken, RejectionKind> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(RejectionKind::MissingCredentials)?;
@@ -48,14 +63,29 @@ pub(crate) fn extract(
     let spaces = rest.iter().take_while(|&&byte| byte == b' ').count();
     let start = SCHEME.len().saturating_add(spaces);
     match bytes.get(start..) {
-        Some(token) if spaces > 0 && is_token68(token) => {
+        Some(token)
+            if spaces > 0
+                && (token68 == Token68::IfRefused && token.len() <= MAX_UNCHECKED
+                    || is_token68(token)) =>
+        {
             if !schemes.contains(&TokenScheme::Bearer) {
                 return Err(RejectionKind::UnsupportedScheme);
             }
             Ok(PresentedToken::from_header(value.clone(), start..bytes.len(), TokenScheme::Bearer))
         }
-        _ => Err(second_credential(rest).unwrap_or(RejectionKind::MalformedCredentials)),
+        _ => Err(malformed_rest(rest)),
     }
+}
+
+/// Why a token that was verified first and refused is not a `token68`; `None` if it is one.
+#[cold]
+pub(crate) fn malformed(token: &PresentedToken) -> Option<RejectionKind> {
+    let token = token.as_bytes();
+    (token.len() <= MAX_UNCHECKED && !is_token68(token)).then(|| malformed_rest(token))
+}
+
+fn malformed_rest(rest: &[u8]) -> RejectionKind {
+    second_credential(rest).unwrap_or(RejectionKind::MalformedCredentials)
 }
 
 /// The rest of the value after the scheme, if the scheme is `Bearer`.

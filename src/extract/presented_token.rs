@@ -28,7 +28,8 @@ use crate::rejection::{Rejection, RejectionKind};
 /// ```
 #[derive(Clone)]
 pub struct PresentedToken {
-    /// The range contains visible ASCII only, which the constructors check.
+    /// The range contains visible ASCII only, which the constructors check; or the layer, if its verifier refuses
+    /// the token.
     value: HeaderValue,
     range: Range<usize>,
     scheme: TokenScheme,

@@ -27,7 +27,7 @@ pub use self::known_issuer::KnownIssuer;
 pub use self::map_claims::MapClaims;
 pub use self::token_kinds::TokenKinds;
 pub use self::verified_token::VerifiedToken;
-pub(crate) use self::verify_token::{PendingVerdict, VerificationState};
+pub(crate) use self::verify_token::{PendingVerdict, TokenForm, VerificationState};
 pub use self::verify_token::{
     Verification, VerifyAsyncFn, VerifyFn, VerifyToken, verify_async_fn, verify_fn,
 };

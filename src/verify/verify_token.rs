@@ -73,6 +73,13 @@ pub trait VerifyToken<C>: Send + Sync + 'static {
         &[TokenScheme::Bearer]
     }
 
+    /// The form of the tokens that the verifier accepts; any `token68` by default. The layer calls this method
+    /// once, when it is built.
+    #[doc(hidden)]
+    fn token_form(&self) -> TokenForm {
+        TokenForm::ANY
+    }
+
     /// Describes what the verifier accepts, for the log line at start-up: see [`Summary`]. `None` by default:
     /// the line then reads `tokens by a rule of the application`. A type that wraps another verifier must
     /// forward this call too, since the line names each `dangerous_…` setting in force.
@@ -125,8 +132,31 @@ impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
         (**self).schemes()
     }
 
+    fn token_form(&self) -> TokenForm {
+        (**self).token_form()
+    }
+
     fn describe(&self) -> Option<Summary> {
         (**self).describe()
+    }
+}
+
+/// The form of the tokens that a verifier accepts. Only the verifiers of this crate can have another one than
+/// [`ANY`](Self::ANY).
+#[derive(Clone, Copy, Debug)]
+pub struct TokenForm {
+    is_jws: bool,
+}
+
+impl TokenForm {
+    /// Any text that is a `token68`.
+    pub(crate) const ANY: Self = Self { is_jws: false };
+
+    /// Only a JWS in compact serialization: a text that is not a `token68` is refused, and causes nothing else.
+    pub(crate) const JWS: Self = Self { is_jws: true };
+
+    pub(crate) fn is_jws(self) -> bool {
+        self.is_jws
     }
 }
 

@@ -32,7 +32,7 @@ use crate::verify::issuer_set::entry::Issuer;
 use crate::verify::issuer_set::registry::Registry;
 use crate::verify::jwt::{Expected, JwtVerifier, MayWait, PendingKeys, Step};
 use crate::verify::verified_token::VerifiedToken;
-use crate::verify::verify_token::{Verification, VerifyToken};
+use crate::verify::verify_token::{TokenForm, Verification, VerifyToken};
 
 /// Verifies tokens of several issuers, each with its own keys, audience and algorithms (RFC 8725 sections 3.1
 /// and 3.8).
@@ -303,6 +303,10 @@ where
                 })
             }
         }
+    }
+
+    fn token_form(&self) -> TokenForm {
+        TokenForm::JWS
     }
 
     fn describe(&self) -> Option<Summary> {

@@ -41,7 +41,7 @@ use crate::verify::by_name::{ByName, Input};
 use crate::verify::jwt::read_claims::Mismatch;
 use crate::verify::jwt::registered::{Registered, Wanted};
 use crate::verify::verified_token::VerifiedToken;
-use crate::verify::verify_token::{Verification, VerifyToken};
+use crate::verify::verify_token::{TokenForm, Verification, VerifyToken};
 
 /// Verifies signed JSON Web Tokens of one issuer (RFC 7519, RFC 8725) and reads their claims into `C`.
 ///
@@ -363,6 +363,10 @@ where
                 })
             }
         }
+    }
+
+    fn token_form(&self) -> TokenForm {
+        TokenForm::JWS
     }
 
     fn describe(&self) -> Option<Summary> {
