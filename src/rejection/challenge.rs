@@ -3,11 +3,12 @@
 use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
 
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::claims::Scope;
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::rejection::kind::RejectionKind;
+use crate::rejection::response;
 use crate::rejection::{MAX_DESCRIPTION, Rejection};
 
 /// The realm of a layer without a configured realm.
@@ -20,6 +21,8 @@ pub(crate) struct Challenges {
     /// The scope in the challenge of a 401 whose rejection names no scope.
     scope: Option<Scope>,
     written: Vec<Option<HeaderValue>>,
+    /// The header of a refusal for each reason, if a response has no field of its own.
+    headers: Vec<HeaderMap>,
 }
 
 impl Challenges {
@@ -69,7 +72,14 @@ impl Challenges {
             .iter()
             .map(|kind| write(&opening, scope.as_ref(), &Rejection::from(*kind)))
             .collect();
-        Self { opening, scope, written }
+        let mut challenges = Self { opening, scope, written, headers: Vec::new() };
+        let headers = RejectionKind::ALL.iter().map(|kind| {
+            let mut headers = HeaderMap::with_capacity(2);
+            response::complete_headers(&mut headers, &Rejection::from(*kind), &challenges);
+            headers
+        });
+        challenges.headers = headers.collect();
+        challenges
     }
 
     /// The challenges with the default realm.
@@ -80,8 +90,17 @@ impl Challenges {
                 opening: String::from("Bearer realm=\"\""),
                 scope: None,
                 written: Vec::new(),
+                headers: Vec::new(),
             }))
         }))
+    }
+
+    /// The whole header of the response to a refusal without details.
+    pub(super) fn headers(&self, rejection: &Rejection) -> Option<&HeaderMap> {
+        match rejection.details() {
+            None => self.headers.get(rejection.kind() as usize),
+            Some(_) => None,
+        }
     }
 
     /// The challenge for this refusal; `None` for a 503, which is not the client's fault.

@@ -201,6 +201,12 @@ pub(crate) fn complete_headers(
     rejection: &Rejection,
     challenges: &Challenges,
 ) {
+    if headers.is_empty()
+        && let Some(complete) = challenges.headers(rejection)
+    {
+        headers.clone_from(complete);
+        return;
+    }
     add_own_headers(headers, rejection);
     let has_bearer =
         headers.get_all(WWW_AUTHENTICATE).iter().any(|it| challenge::names_bearer(it.as_bytes()));
