@@ -81,6 +81,7 @@ pub(crate) struct Waiting<S, C, R, ReqB> {
 
 impl<S: Service<Request<ReqB>>, C, R, ReqB, M> ResponseFuture<S, C, R, ReqB, M> {
     /// Forwards the request, adds the headers to the response, and writes a refusal of the inner service.
+    #[inline(always)]
     pub(super) fn forward(
         future: S::Future,
         headers: Option<ResponseHeaders>,
@@ -97,6 +98,7 @@ impl<S: Service<Request<ReqB>>, C, R, ReqB, M> ResponseFuture<S, C, R, ReqB, M> 
         Self::in_state(State::Wait { waiting: Some(Box::new(waiting)) })
     }
 
+    #[inline(always)]
     fn in_state(state: State<S, C, R, ReqB, M>) -> Self {
         Self { state }
     }

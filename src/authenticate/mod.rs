@@ -223,7 +223,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
     }
 
     /// Keeps what the response and the observers need if the request is refused.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn remember<B, R>(&self, head: &Parts, responder: &R) -> Remembered<R::Remembered>
     where
         R: ResponseForRejection<B>,

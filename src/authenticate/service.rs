@@ -81,6 +81,7 @@ where
 
 impl<S, C: Send + Sync + 'static, R> JwtAuth<S, C, R> {
     /// The data to write a refusal from below; `None` if another layer writes it.
+    #[inline(always)]
     fn way_back<B>(&self, writes: bool, head: &Parts) -> Option<WayBack<C, R, R::Remembered>>
     where
         R: ResponseForRejection<B>,

@@ -18,6 +18,9 @@ pub(super) struct WayBack<C, R, M> {
 }
 
 impl<C: Send + Sync + 'static, R, M> WayBack<C, R, M> {
+    /// Inlined, like what it calls, so that the data is written where it stays: each move of it costs more than a
+    /// clone of an `Arc`.
+    #[inline(always)]
     pub(super) fn new<B>(policy: &Arc<Policy<C>>, responder: &Arc<R>, head: &Parts) -> Self
     where
         R: ResponseForRejection<B, Remembered = M>,

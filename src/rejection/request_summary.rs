@@ -31,7 +31,7 @@ impl RequestSummary {
 /// Copies the method and the URI. This allocates nothing for the methods that HTTP defines and for
 /// a URI that a server parsed.
 impl From<&Parts> for RequestSummary {
-    #[inline]
+    #[inline(always)]
     fn from(head: &Parts) -> Self {
         Self { method: head.method.clone(), uri: head.uri.clone() }
     }

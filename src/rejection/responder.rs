@@ -243,6 +243,7 @@ where
 {
     type Remembered = RequestSummary;
 
+    #[inline(always)]
     fn remember(&self, head: &Parts) -> RequestSummary {
         RequestSummary::from(head)
     }

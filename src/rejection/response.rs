@@ -26,7 +26,7 @@ pub(crate) enum Asked<M> {
 }
 
 impl<M> Asked<M> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new<B, R>(head: &Parts, answers: GrpcAnswers, responder: &R) -> Self
     where
         R: ResponseForRejection<B, Remembered = M>,
