@@ -111,6 +111,14 @@ impl Fixture {
         format!("{header}.{payload}.eA")
     }
 
+    /// Anybody's: a header of 4 KiB with as many names as fit.
+    pub(crate) fn token_of_header_names(&self) -> String {
+        let names: String = (0..400).map(|n| format!(",\"{n:x}\":0")).collect();
+        let header = format!("{{\"alg\":\"{}\"{names}}}", self.algorithm.name());
+        let [header, payload] = [header.as_str(), "{}"].map(|text| URL_SAFE_NO_PAD.encode(text));
+        format!("{header}.{payload}.eA")
+    }
+
     fn public_key(&self) -> Vec<u8> {
         use encoding::{AsDer, PublicKeyX509Der};
         let der = match &self.signer {

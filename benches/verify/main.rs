@@ -105,14 +105,43 @@ fn contenders(fixture: &Fixture) -> Vec<Contender> {
             Some(fixture.token()),
         ),
         through_layer::<RegisteredClaims>(
-            "layer, IssuerSet, forged names",
+            "layer, forged signature",
+            verifier.clone(),
+            Some(fixture.forged_token()),
+        ),
+        through_layer::<RegisteredClaims>(
+            "layer, IssuerSet, forged signature",
+            issuers(&verifier),
+            Some(fixture.forged_token()),
+        ),
+        // The longest values of each kind: see the limits in `scripts/instructions`.
+        through_layer::<RegisteredClaims>(
+            "hostile, 16 KiB of forged names, IssuerSet",
             issuers(&verifier),
             Some(fixture.token_of_escapes()),
         ),
         through_layer::<RegisteredClaims>(
-            "layer, forged signature",
+            "hostile, 4 KiB of header names, forged",
             verifier.clone(),
-            Some(fixture.forged_token()),
+            Some(fixture.token_of_header_names()),
+        ),
+        with_authorization::<RegisteredClaims>(
+            "hostile, 64 KiB of quoted marks",
+            verifier.clone(),
+            Some(format!("Digest a=\"{}", "\\\"".repeat(32 * 1024))),
+            400,
+        ),
+        with_authorization::<RegisteredClaims>(
+            "hostile, 64 KiB of parameters",
+            verifier.clone(),
+            Some(format!("Digest a=b{}", ", a=b".repeat(13_000))),
+            400,
+        ),
+        with_authorization::<RegisteredClaims>(
+            "hostile, 64 KiB of one parameter",
+            verifier.clone(),
+            Some(format!("Digest a={}", "b".repeat(65_000))),
+            401,
         ),
         through_layer::<RegisteredClaims>("layer, no token", verifier, None),
         inside_of_a_layer("way back, none", |layer| layer),
@@ -160,13 +189,24 @@ fn through_layer<C>(
 where
     C: Send + Sync + 'static,
 {
-    let mut service = JwtAuthLayer::new(verifier).layer(Inner::<C>(std::marker::PhantomData));
-    let authorization =
-        token.as_ref().and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok());
-    let expected = match (name.contains("forged"), token) {
+    let expected = match (name.contains("forged"), &token) {
         (false, Some(_)) => 200,
         _ => 401,
     };
+    with_authorization(name, verifier, token.map(|token| format!("Bearer {token}")), expected)
+}
+
+fn with_authorization<C>(
+    name: &'static str,
+    verifier: impl VerifyToken<C>,
+    authorization: Option<String>,
+    expected: u16,
+) -> Contender
+where
+    C: Send + Sync + 'static,
+{
+    let mut service = JwtAuthLayer::new(verifier).layer(Inner::<C>(std::marker::PhantomData));
+    let authorization = authorization.and_then(|value| HeaderValue::from_str(&value).ok());
     Contender::with_input(
         name,
         move || request(authorization.as_ref()),

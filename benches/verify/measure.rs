@@ -5,23 +5,31 @@ use std::time::Instant;
 /// One thing that is measured: a closure that does it `n` times and tells whether all went well.
 pub(crate) struct Contender {
     name: &'static str,
-    /// Prepares and runs a batch; returns the time of the run alone, in nanoseconds.
-    run: Box<dyn FnMut(usize) -> f64>,
+    /// Prepares and runs a batch in a region; returns the time of the run alone, in nanoseconds.
+    run: Box<dyn FnMut(usize, Region) -> f64>,
 }
+
+type Region = fn(&mut dyn FnMut() -> bool) -> bool;
 
 /// What is measured, and nothing else: the name by which `scripts/instructions` finds it.
 #[inline(never)]
-fn measured_region(run: impl FnOnce() -> bool) -> bool {
+fn measured_region(run: &mut dyn FnMut() -> bool) -> bool {
     run()
+}
+
+/// The same, not counted.
+#[inline(never)]
+fn warm_up_region(run: &mut dyn FnMut() -> bool) -> bool {
+    std::hint::black_box(run())
 }
 
 impl Contender {
     pub(crate) fn new(name: &'static str, mut run: impl FnMut(usize) -> bool + 'static) -> Self {
         Self {
             name,
-            run: Box::new(move |n| {
+            run: Box::new(move |n, region| {
                 let start = now();
-                let good = measured_region(|| run(n));
+                let good = region(&mut || run(n));
                 let elapsed = start.elapsed().as_nanos() as f64;
                 assert!(good, "{name}: an unexpected outcome");
                 elapsed
@@ -37,12 +45,11 @@ impl Contender {
     ) -> Self {
         Self {
             name,
-            run: Box::new(move |n| {
-                let inputs: Vec<I> = (0..n).map(|_| prepare()).collect();
+            run: Box::new(move |n, region| {
+                let mut inputs: Vec<I> = (0..n).map(|_| prepare()).collect();
                 let start = now();
-                let good = measured_region(|| {
-                    inputs.into_iter().fold(true, |good, input| run(input) & good)
-                });
+                let good =
+                    region(&mut || inputs.drain(..).fold(true, |good, input| run(input) & good));
                 let elapsed = start.elapsed().as_nanos() as f64;
                 assert!(good, "{name}: an unexpected outcome");
                 elapsed
@@ -54,9 +61,15 @@ impl Contender {
         self.name
     }
 
-    /// Runs it `n` times, without a round to warm up: caches of the processor are not counted.
+    /// Runs it `n` times, one by one. It has run a few times before, so that the allocator is in the state that it
+    /// has in a server.
     pub(crate) fn count(mut self, n: usize) {
-        (self.run)(n);
+        for _ in 0..64 {
+            (self.run)(1, warm_up_region);
+        }
+        for _ in 0..n {
+            (self.run)(1, measured_region);
+        }
     }
 }
 
@@ -78,8 +91,8 @@ pub(crate) fn interleaved(mut contenders: Vec<Contender>, rounds: usize) -> Vec<
     let mut series: Vec<(usize, Series)> = contenders
         .iter_mut()
         .map(|contender| {
-            (contender.run)(32);
-            let each = (contender.run)(64) / 64.0;
+            (contender.run)(32, measured_region);
+            let each = (contender.run)(64, measured_region) / 64.0;
             let batch = ((BATCH_NS / each) as usize).clamp(8, 2048);
             (batch, Series { name: contender.name, rounds: Vec::with_capacity(rounds) })
         })
@@ -89,7 +102,7 @@ pub(crate) fn interleaved(mut contenders: Vec<Contender>, rounds: usize) -> Vec<
         for turn in 0..count {
             let at = (turn + round) % count;
             let (batch, series) = &mut series[at];
-            series.rounds.push((contenders[at].run)(*batch) / *batch as f64);
+            series.rounds.push((contenders[at].run)(*batch, measured_region) / *batch as f64);
         }
     }
     series.into_iter().map(|(_, series)| series).collect()
