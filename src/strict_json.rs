@@ -160,7 +160,7 @@ impl<'de> NameSet<'de> {
     #[inline(never)]
     fn insert_into_many(&mut self, name: Cow<'de, str>) -> bool {
         let many = self.many.get_or_insert_with(|| {
-            let mut many = HashSet::with_capacity_and_hasher(4 * FEW, random_state());
+            let mut many = HashSet::with_capacity_and_hasher(14 * FEW, random_state());
             many.extend(self.few.iter().take(self.count).copied().map(Cow::Borrowed));
             many
         });
