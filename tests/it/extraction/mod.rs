@@ -1,5 +1,6 @@
 //! Where the token is found, and what is no token; and who passes without one.
 
+mod before_verification;
 mod grammar;
 mod passing;
 mod properties;
