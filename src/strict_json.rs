@@ -296,6 +296,20 @@ mod tests {
     }
 
     #[test]
+    fn name_with_escapes_is_compared_like_the_others() {
+        let mut names = NameSet::default();
+        assert!(names.insert("a".into()) && names.insert(Cow::Owned("b".to_owned())));
+        assert!(!names.insert("b".into()) && !names.insert(Cow::Owned("a".to_owned())));
+        assert!(names.contains("a") && names.contains("b") && !names.contains("c"));
+    }
+
+    #[test]
+    fn every_set_has_its_own_hash_seed() {
+        let hashes: HashSet<u64> = (0..100).map(|_| random_state().hash_one("a name")).collect();
+        assert_eq!(hashes.len(), 100);
+    }
+
+    #[test]
     fn names_of_the_same_print_are_told_apart() {
         let (one, other) = ("aaaaaaaa", "`aaaaiaa");
         assert_eq!(print(one), print(other));

@@ -269,6 +269,25 @@ mod tests {
     }
 
     #[test]
+    fn header_that_is_kept_ready_is_the_one_that_is_written_field_by_field() {
+        let challenges = Challenges::new("orders").unwrap();
+        for kind in RejectionKind::ALL {
+            let rejection = Rejection::from(*kind);
+            let (mut ready, mut written) = (HeaderMap::new(), HeaderMap::new());
+            response::complete_headers(&mut ready, &rejection, &challenges);
+            // With a field of its own, a response gets the others one by one.
+            written.insert("x-own", HeaderValue::from_static("1"));
+            response::complete_headers(&mut written, &rejection, &challenges);
+            written.remove("x-own");
+            assert_eq!(ready, written, "{kind:?}");
+            assert!(ready.contains_key("cache-control"), "{kind:?}");
+            let is_outage = *kind == RejectionKind::Unavailable;
+            assert_eq!(ready.contains_key("retry-after"), is_outage, "{kind:?}");
+            assert_eq!(ready.contains_key("www-authenticate"), !is_outage, "{kind:?}");
+        }
+    }
+
+    #[test]
     fn an_outage_of_ours_is_no_challenge() {
         let challenges = Challenges::default_realm();
         assert!(challenges.challenge(&RejectionKind::Unavailable.into()).is_none());
