@@ -38,8 +38,8 @@ use crate::summary::Summary;
 use crate::token::{CompactJws, Limits, Scratch, TokenHeader};
 use crate::verify::accepted::Accepted;
 use crate::verify::by_name::{ByName, Input};
-use crate::verify::jwt::read_claims::Mismatch;
-use crate::verify::jwt::registered::{Registered, Wanted};
+use crate::verify::jwt::read_registered::ReadClaims;
+use crate::verify::jwt::registered::Registered;
 use crate::verify::verified_token::VerifiedToken;
 use crate::verify::verify_token::{TokenForm, Verification, VerifyToken};
 
@@ -100,10 +100,6 @@ pub struct JwtVerifier<C = RegisteredClaims> {
     claims: PhantomData<fn() -> C>,
 }
 
-/// Reads the claims from a payload, and those of the rules.
-type ReadClaims<C> =
-    for<'de> fn(&'de [u8], Wanted, &mut Registered<'de>) -> Result<Result<C, Mismatch>, Rejection>;
-
 impl JwtVerifier {
     /// Creates a verifier of tokens from `issuer`, for `audience`, signed with one of `keys`.
     ///
@@ -148,14 +144,8 @@ impl JwtVerifier {
 
     /// From rules and keys of the same issuer.
     pub(super) fn from_parts(rules: Rules, keys: Arc<dyn KeySource>) -> Self {
-        let read_claims: ReadClaims<RegisteredClaims> = read_registered::read;
-        Self {
-            keys,
-            rules: Arc::new(rules),
-            is_quiet: false,
-            read_claims: Some(read_claims),
-            claims: PhantomData,
-        }
+        let (rules, read_claims) = (Arc::new(rules), Some(read_registered::READ));
+        Self { keys, rules, is_quiet: false, read_claims, claims: PhantomData }
     }
 }
 

@@ -17,8 +17,15 @@ use crate::verify::jwt::read_claims;
 use crate::verify::jwt::read_claims::Mismatch;
 use crate::verify::jwt::registered::{Claim, Kind, Registered, Wanted};
 
+/// A reader of the claims, and of those of the rules.
+pub(super) type ReadClaims<C> =
+    for<'de> fn(&'de [u8], Wanted, &mut Registered<'de>) -> Result<Result<C, Mismatch>, Rejection>;
+
+/// The reader of the default type.
+pub(super) const READ: ReadClaims<RegisteredClaims> = read;
+
 /// Like [`read_claims::read`], with the same result.
-pub(super) fn read<'de>(
+fn read<'de>(
     payload: &'de [u8],
     wanted: Wanted,
     registered: &mut Registered<'de>,
