@@ -79,7 +79,7 @@ fn answers_do_not_depend_on_when_the_characters_are_checked() {
         format!("Bearer {good}\"{}", ", a".repeat(300)),
         format!("Bearer\t{good}"),
         format!("Bearer {good}é"),
-        format!("Bearer a.b.c, Basic YTpi"),
+        "Bearer a.b.c, Basic YTpi".to_owned(),
         format!("Bearer {long}"),
         format!("Bearer {long}, Basic YTpi"),
         format!("Bearer {}", good.replace('.', "!")),
