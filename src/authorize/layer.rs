@@ -24,7 +24,7 @@ use crate::rejection::{Rejection, RejectionKind};
 /// | did not pass a `JwtAuthLayer` with this claims type | 500; with feature `tracing` one `error` event |
 ///
 /// The layer fits every service, and is cheap to clone. A forwarded request needs no allocation, except for
-/// claims that the rule reads, and one for a [`Rule`](crate::Rule) of more than 80 parts.
+/// claims that the rule reads.
 ///
 /// # Example: a rule for each route
 ///

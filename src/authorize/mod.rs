@@ -1,17 +1,16 @@
 //! Authorization: rules that decide what a verified token permits, and the layer that applies them.
 
 mod claim_path;
-mod evaluate;
 #[cfg(feature = "axum")]
 mod extractor;
 mod future;
 mod grpc_rules;
 mod layer;
-mod program;
+mod leaf;
 mod refusal;
 mod rule;
 mod service;
-mod truth;
+mod tree;
 
 use std::sync::Arc;
 

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::authorize::Authorize;
 use crate::authorize::claim_path::ClaimPath;
-use crate::authorize::evaluate;
-use crate::authorize::program::{Leaf, Program};
+use crate::authorize::leaf::Leaf;
+use crate::authorize::tree::{Operator, Tree};
 use crate::claims::{Actor, RegisteredClaims, Scope};
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::rejection::Rejection;
@@ -28,8 +28,9 @@ use crate::verify::VerifiedToken;
 /// | [`acr`](Self::acr), [`max_age`](Self::max_age) | show a login that is strong or recent enough (RFC 9470) |
 /// | [`actor`](Self::actor) | name an actor that a predicate accepts (RFC 8693 section 4.1) |
 ///
-/// Each part is evaluated at most once for a token. A predicate does not run if an earlier part of the same `and` is
-/// not met. A rule may have any length and depth.
+/// A predicate runs at most once for a token, and does not run if an earlier part of the same `and` is not met. A
+/// chain such as `a.and(b).and(c)` may have any length. Rules that are nested otherwise are evaluated recursively, so
+/// a depth of many thousands overflows the stack.
 ///
 /// A refusal is 403 `insufficient_scope` (gRPC status 7), and its challenge names all missing scopes. Three parts of
 /// a rule add no scope: the second alternative of `or`; a rule after `!`; and the right side of `and`, if it contains
@@ -66,7 +67,7 @@ use crate::verify::VerifiedToken;
 /// # assert!(layer().is_ok());
 /// # let _ = guard;
 /// ```
-pub struct Rule<C = RegisteredClaims>(Arc<Program<C>>);
+pub struct Rule<C = RegisteredClaims>(Arc<Tree<C>>);
 
 impl<C> Rule<C> {
     /// Requires this scope.
@@ -181,13 +182,13 @@ impl<C> Rule<C> {
     /// Requires both rules.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        Self(Arc::new(self.into_program().and(other.into_program())))
+        Self(self.0.join(Operator::And, other.0))
     }
 
     /// Requires at least one of the two rules.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        Self(Arc::new(self.into_program().or(other.into_program())))
+        Self(self.0.join(Operator::Or, other.0))
     }
 
     /// Checks a token. Use this method in handlers that decide after they have read the body, and for tokens without
@@ -197,7 +198,7 @@ impl<C> Rule<C> {
     ///
     /// When the token does not meet the rule. With axum, a handler can return the [`Rejection`].
     pub fn check(&self, token: &VerifiedToken<C>) -> Result<(), Rejection> {
-        evaluate::check(&self.0, token)
+        self.0.check(token)
     }
 
     /// The scopes that a client has to request to meet this rule: the scopes that a refusal can name. `None` if it
@@ -215,16 +216,12 @@ impl<C> Rule<C> {
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     pub fn required_scope(&self) -> Option<Scope> {
-        let names = evaluate::required_scopes(&self.0);
+        let names = self.0.required_scopes();
         (!names.is_empty()).then(|| names.into_iter().collect())
     }
 
     fn new(leaf: Leaf<C>) -> Self {
-        Self(Arc::new(Program::new(leaf)))
-    }
-
-    fn into_program(self) -> Program<C> {
-        Arc::unwrap_or_clone(self.0)
+        Self(Tree::leaf(leaf))
     }
 }
 
@@ -272,7 +269,7 @@ impl<C> Not for Rule<C> {
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     fn not(self) -> Self {
-        Self(Arc::new(self.into_program().not()))
+        Self(self.0.not())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Rules of many parts and of great depth: what they cost, and that they give the same answers as short ones.
+//! Rules of many parts: what they cost, and that they give the same answers as short ones.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -44,7 +44,10 @@ fn each_part_is_read_once_however_many_there_are() {
             ("from the left", lists(parts)),
             ("from the right", (0..parts).map(part).reduce(|right, one| one.and(right)).unwrap()),
             ("alternatives", (0..parts).map(part).reduce(Rule::or).unwrap()),
-            ("below a negation", scope("absent").and(!!lists(parts))),
+            (
+                "below a negation",
+                scope("absent").and(!!(0..parts).map(part).reduce(Rule::or).unwrap()),
+            ),
         ] {
             let reads = reads(&rule);
             assert!(once.contains(&reads), "{name}, {parts} parts: {reads}");
@@ -92,32 +95,68 @@ fn predicate_that_changes_its_mind_is_taken_by_its_first_word() {
     assert_eq!(rejection.scope().unwrap().as_str(), "a");
 }
 
-/// As many levels as overflow any stack when each takes a frame.
-const DEEP: usize = 100_000;
+/// Rules are built, evaluated, printed and dropped on a stack that a frame for each part would overflow.
+fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
+    thread::Builder::new().stack_size(512 * 1024).spawn(run).unwrap().join().unwrap();
+}
+
+fn assert_results(rules: &[Rule], is_met: impl Fn(usize) -> bool) {
+    let token = verified(&json!({"scope": "a"}));
+    for (index, rule) in rules.iter().enumerate() {
+        assert_eq!(rule.check(&token).is_ok(), is_met(index), "{index}");
+        let _ = (format!("{rule:?}"), rule.required_scope());
+        drop(rule.clone().and(scope("a")));
+    }
+}
 
 #[test]
-fn no_depth_of_a_rule_overflows_the_stack() {
-    let run = || {
-        let token = verified(&json!({"scope": "a"}));
-        let part = |index: usize| scope(if index == 0 { "b" } else { "a" });
-        let parts = || (0..DEEP).map(part);
-        let rules: [Rule; 6] = [
-            parts().reduce(Rule::and).unwrap(),
-            parts().rev().reduce(|right, one| one.and(right)).unwrap(),
-            parts().reduce(|left, one| one.or(left).and(scope("b"))).unwrap(),
-            (0..DEEP).fold(scope("a"), |rule, _| !rule),
-            (0..=DEEP).fold(scope("b"), |rule, _| !rule.and(scope("a"))),
-            (0..DEEP).fold(scope("b"), |rule, _| !!rule.or(scope("c"))),
+fn no_length_of_a_chain_overflows_the_stack() {
+    const LENGTH: usize = 10_000;
+    on_a_small_stack(|| {
+        let parts = |first, rest| {
+            (0..LENGTH).map(move |index| scope(if index == 0 { first } else { rest }))
+        };
+        let predicates = (0..LENGTH).map(|_| Rule::claims(|_| true));
+        let rules = [
+            parts("b", "a").reduce(Rule::and).unwrap(),
+            parts("a", "b").reduce(Rule::or).unwrap(),
+            parts("a", "a").reduce(|right, one| one.and(right)).unwrap(),
+            parts("a", "b").reduce(|right, one| one.or(right)).unwrap(),
+            !parts("b", "b").reduce(Rule::or).unwrap(),
+            predicates.reduce(Rule::and).unwrap(),
         ];
-        for (index, rule) in rules.iter().enumerate() {
-            // An even number of negations of what holds.
-            assert_eq!(rule.check(&token).is_ok(), [3, 4].contains(&index), "{index}");
-            assert!(format!("{rule:?}").len() > DEEP);
-            let _ = rule.required_scope();
-            drop(rule.clone().and(scope("a")));
-        }
-    };
-    thread::Builder::new().stack_size(512 * 1024).spawn(run).unwrap().join().unwrap();
+        assert_results(&rules, |index| index > 0);
+    });
+}
+
+#[test]
+fn rules_can_be_nested_in_200_levels() {
+    const DEPTH: usize = 200;
+    on_a_small_stack(|| {
+        let rules = [
+            (0..DEPTH).fold(scope("a"), |rule, _| !rule),
+            (0..=DEPTH).fold(scope("b"), |rule, _| !rule.and(scope("a"))),
+            (0..DEPTH).fold(scope("b"), |rule, _| !!rule.or(scope("c"))),
+            (0..DEPTH).fold(scope("b"), |rule, _| scope("b").or(rule).and(scope("a"))),
+            (0..DEPTH).fold(Rule::claims(|_| false), |right, _| scope("a").and(right)),
+        ];
+        assert_results(&rules, |index| index < 2);
+    });
+}
+
+#[test]
+fn rule_that_is_part_of_another_stays_as_it_is() {
+    let (all, any) = (scope("a").and(scope("b")), scope("a").or(scope("b")));
+    let longer = [all.clone().and(scope("c")), scope("c").and(all.clone())];
+    assert_eq!(missing(&longer[0], &json!({})), ["a", "b", "c"]);
+    assert_eq!(missing(&longer[1], &json!({})), ["c", "a", "b"]);
+    assert_eq!(missing(&all, &json!({})), ["a", "b"]);
+    let wider = [any.clone().or(scope("c")), scope("c").or(any.clone())];
+    for (rule, scopes) in [(&any, "c"), (&wider[0], "d"), (&wider[1], "d")] {
+        assert!(check(rule, &json!({"scope": scopes})).is_err(), "{rule:?}");
+        assert!(check(rule, &json!({"scope": "b"})).is_ok(), "{rule:?}");
+    }
+    assert!(wider.iter().all(|rule| check(rule, &json!({"scope": "c"})).is_ok()));
 }
 
 /// A rule as a tree, evaluated level by level.
@@ -135,14 +174,35 @@ enum Tree {
 use Tree::{And, Claim, Not, Or, Predicate};
 
 impl Tree {
-    fn rule(&self) -> Rule<()> {
+    /// A rule that counts the calls of its predicates.
+    fn rule(&self, calls: &Arc<AtomicUsize>) -> Rule<()> {
         match self {
             Self::Scope(scope) => Rule::scope(scope).unwrap(),
-            &Predicate(holds) => Rule::claims(move |()| holds),
+            &Predicate(holds) => {
+                let calls = Arc::clone(calls);
+                Rule::claims(move |()| {
+                    calls.fetch_add(1, Ordering::Relaxed);
+                    holds
+                })
+            }
             Claim => Rule::claim("a", 1).unwrap(),
-            And(one, other) => one.rule().and(other.rule()),
-            Or(one, other) => one.rule().or(other.rule()),
-            Not(tree) => !tree.rule(),
+            And(one, other) => one.rule(calls).and(other.rule(calls)),
+            Or(one, other) => one.rule(calls).or(other.rule(calls)),
+            Not(tree) => !tree.rule(calls),
+        }
+    }
+
+    fn calls(&self, granted: &HashSet<&str>) -> usize {
+        let unless = |one: &Self, decided: bool, other: &Self| {
+            let is_decided = one.holds(granted) == Some(decided);
+            one.calls(granted) + if is_decided { 0 } else { other.calls(granted) }
+        };
+        match self {
+            Self::Scope(_) | Claim => 0,
+            Predicate(_) => 1,
+            And(one, other) => unless(one, false, other),
+            Or(one, other) => unless(one, true, other),
+            Not(tree) => tree.calls(granted),
         }
     }
 
@@ -172,23 +232,32 @@ impl Tree {
         }
     }
 
-    fn name_missing(&self, granted: &HashSet<&str>, missing: &mut Vec<&'static str>) {
+    /// Adds the missing scopes, and what else is missing, as `Rejection::expected` names it.
+    fn explain(&self, granted: &HashSet<&str>, scopes: &mut Texts, more: &mut Texts) {
         match self {
-            Self::Scope(scope) if !missing.contains(scope) => missing.push(scope),
+            Self::Scope(scope) if scopes.contains(scope) => {}
+            Self::Scope(scope) => scopes.push(scope),
+            Predicate(_) => more.push("claims that a predicate accepts"),
+            Claim => more.push(BY_NAME),
             And(one, other) => {
                 let first = one.holds(granted) == Some(true);
                 if !first {
-                    one.name_missing(granted, missing);
+                    one.explain(granted, scopes, more);
                 }
                 if (first || !other.has_predicate()) && other.holds(granted) != Some(true) {
-                    other.name_missing(granted, missing);
+                    other.explain(granted, scopes, more);
                 }
             }
-            Or(first, _) => first.name_missing(granted, missing),
-            _ => {}
+            Or(first, _) => first.explain(granted, scopes, more),
+            Not(tree) if tree.holds(granted).is_none() => more.push(BY_NAME),
+            Not(_) => more.push("a rule that must not hold"),
         }
     }
 }
+
+type Texts = Vec<&'static str>;
+
+const BY_NAME: &str = "a token whose claims can be read by name";
 
 fn tree() -> impl Strategy<Value = Tree> {
     let leaf = prop_oneof![
@@ -216,16 +285,19 @@ proptest! {
     ) {
         let token = Accepted::new(()).with_scope(granted.iter().copied().collect()).into_token();
         let granted: HashSet<&str> = granted.into_iter().collect();
-        match tree.rule().check(&token) {
+        let calls = Arc::default();
+        match tree.rule(&calls).check(&token) {
             Ok(()) => assert_eq!(tree.holds(&granted), Some(true)),
             Err(rejection) => {
                 assert_ne!(tree.holds(&granted), Some(true));
-                let mut expected = Vec::new();
-                tree.name_missing(&granted, &mut expected);
+                let (mut scopes, mut more) = (Vec::new(), Vec::new());
+                tree.explain(&granted, &mut scopes, &mut more);
                 let named = rejection.scope().map(Scope::iter).into_iter().flatten();
-                assert_eq!(named.collect::<Vec<_>>(), expected);
+                assert_eq!(named.collect::<Vec<_>>(), scopes);
+                assert_eq!(rejection.expected(), more.first().copied());
             }
         }
+        assert_eq!(calls.load(Ordering::Relaxed), tree.calls(&granted));
     }
 }
 
