@@ -29,8 +29,8 @@ use crate::verify::VerifiedToken;
 /// | [`actor`](Self::actor) | name an actor that a predicate accepts (RFC 8693 section 4.1) |
 ///
 /// A predicate runs at most once for a token, and does not run if an earlier part of the same `and` is not met. A
-/// chain such as `a.and(b).and(c)` may have any length. Rules that are nested otherwise are evaluated recursively, so
-/// a depth of many thousands overflows the stack.
+/// chain such as `a.and(b).and(c)` may have any length. Rules that are nested otherwise are evaluated recursively:
+/// nest at most a few hundred levels, since more can overflow the stack.
 ///
 /// A refusal is 403 `insufficient_scope` (gRPC status 7), and its challenge names all missing scopes. Three parts of
 /// a rule add no scope: the second alternative of `or`; a rule after `!`; and the right side of `and`, if it contains
