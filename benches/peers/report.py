@@ -1,0 +1,368 @@
+"""Writes the tables and the chart of `scripts/bench`: report.py DATA RESULTS makes RESULTS.md and RESULTS.svg."""
+
+import json
+import platform
+import subprocess
+import sys
+import tomllib
+from collections import defaultdict
+from datetime import date
+from html import escape
+from pathlib import Path
+from statistics import median, quantiles
+from textwrap import wrap
+
+ALGORITHMS = ["HS256", "RS256", "ES256", "EdDSA"]
+BARE, FLOOR, CACHED_FLOOR = "bare signature check", "floor of a layer", "floor of a cached hit"
+OURS, HIT, NO_LAYER = "this crate", "this crate, cache hit", "no layer"
+HIT_NOW = "this crate, verify_now, cache hit"
+GROUPS = ["limit", "this crate", "peer"]
+
+data, results = Path(sys.argv[1]), Path(sys.argv[2])
+
+
+def lines(name):
+    file = data / name
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def rows(name):
+    return [line.split("\t") for line in (data / name).read_text().splitlines()]
+
+
+class Times:
+    """The rounds of one algorithm in one scenario."""
+
+    def __init__(self, line):
+        self.discarded = line["discarded"]
+        self.bytes = line["token bytes"]
+        self.ns = {series["name"]: series["ns"] for series in line["series"]}
+        self.group = {series["name"]: series["group"] for series in line["series"]}
+        self.kept = len(line["series"][0]["ns"])
+
+    def spread(self, name, base):
+        """Lower quartile, median and upper quartile of the ratios, round by round."""
+        if name not in self.ns or base not in self.ns:
+            return None
+        ratios = [one / other for one, other in zip(self.ns[name], self.ns[base])]
+        return quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+
+    def ratio(self, name, base):
+        spread = self.spread(name, base)
+        return spread and spread[1]
+
+    def difference(self, name, base):
+        """The median of the differences, in nanoseconds."""
+        if name not in self.ns or base not in self.ns:
+            return None
+        return median(one - other for one, other in zip(self.ns[name], self.ns[base]))
+
+    def fastest_peer(self):
+        peers = [name for name, group in self.group.items() if group == "peer"]
+        return min(peers, key=lambda name: median(self.ns[name]))
+
+
+times = {(line["algorithm"], line["scenario"]): Times(line) for line in lines("time.jsonl")}
+tables = {(line["algorithm"], line["scenario"]): Times(line) for line in lines("tables.jsonl")}
+allocations = {(x["algorithm"], x["scenario"], x["name"]): x["allocations"] for x in lines("allocations.jsonl")}
+instructions = {(scenario, name): int(count) for scenario, name, count in rows("instructions.tsv")}
+threads = {line["name"]: median(line["two threads"]) for line in lines("threads.jsonl")}
+loopback = defaultdict(list)
+for algorithm, name, micros in rows("loopback.tsv"):
+    loopback[algorithm, name].append(float(micros))
+
+valid = {algorithm: times[algorithm, "valid"] for algorithm in ALGORITHMS}
+forged = {algorithm: times[algorithm, "forged"] for algorithm in ALGORITHMS}
+missing = times["HS256", "no token"]
+
+
+def number(value):
+    """With as many digits as mean something."""
+    if value is None:
+        return "–"
+    digits = 0 if value >= 100 else 1 if value >= 20 else 2 if value >= 0.1 else 3
+    return f"{value:.{digits}f}"
+
+
+def with_quartiles(spread):
+    return f"{number(spread[1])} ({number(spread[0])} to {number(spread[2])})" if spread else "–"
+
+
+def count(value):
+    return "–" if value is None else f"{value:g}" if value == round(value) else f"{value:.1f}"
+
+
+def names(*columns):
+    """All contenders, limits first and peers last, each group by the ratio in the first column that has it."""
+    found = {}
+    for at, one in enumerate(columns):
+        base = next(iter(one.ns))
+        for name, group in one.group.items():
+            found.setdefault(name, (GROUPS.index(group), at, one.ratio(name, base)))
+    return sorted(found, key=found.get)
+
+
+def table(header, body):
+    yield "| " + " | ".join(header) + " |"
+    yield "|---|" + "---:|" * (len(header) - 1)
+    for row in body:
+        yield "| " + " | ".join(row) + " |"
+    yield ""
+
+
+def bold(name):
+    return f"**{name}**" if name.startswith(OURS) else name
+
+
+def per_bare(scenario, name):
+    counted = instructions.get((scenario, name))
+    return number(counted / instructions["valid", BARE]) if counted else "–"
+
+
+def accepted():
+    for name in names(*valid.values()):
+        spreads = [with_quartiles(valid[algorithm].spread(name, BARE)) for algorithm in ALGORITHMS]
+        # Not every contender can do HS256.
+        counted = next((n for a in ALGORITHMS if (n := allocations.get((a, "valid", name))) is not None), None)
+        yield [bold(name), *spreads, per_bare("valid", name), count(counted)]
+
+
+def refused():
+    for name in names(missing, *forged.values()):
+        spreads = [with_quartiles(forged[algorithm].spread(name, BARE)) for algorithm in ALGORITHMS]
+        no_token = instructions.get(("no token", name))
+        yield [
+            bold(name),
+            with_quartiles(missing.spread(name, FLOOR)),
+            number(no_token / instructions["no token", FLOOR]) if no_token else "–",
+            count(allocations.get(("HS256", "no token", name))),
+            *spreads,
+        ]
+
+
+def faster():
+    for algorithm in ALGORITHMS:
+        times = valid[algorithm]
+        peer = times.fastest_peer()
+        cells = [with_quartiles(times.spread(peer, name)) for name in (OURS, "this crate, nine typed claims", HIT)]
+        yield [algorithm, peer, *cells]
+
+
+def over_loopback():
+    found = dict.fromkeys(name for _, name in loopback)
+    base = {algorithm: median(loopback[algorithm, NO_LAYER]) for algorithm in ("HS256", "RS256")}
+
+    def cell(algorithm, name):
+        values = [value / base[algorithm] for value in loopback.get((algorithm, name), [])]
+        return f"{number(median(values))} ({number(min(values))} to {number(max(values))})" if values else "–"
+
+    for name in sorted(found, key=lambda name: median(loopback["HS256", name])):
+        yield [bold(name), cell("HS256", name), cell("RS256", name)]
+
+
+def budget():
+    """What, the limit (negative: at least that much), and the figure (None: not measured)."""
+    hs256 = valid["HS256"]
+    bare_ns = median(hs256.ns[BARE])
+
+    def in_bare_checks(nanoseconds):
+        return nanoseconds and nanoseconds / bare_ns
+
+    for algorithm, limit in zip(ALGORITHMS, [3.4, 1.09, 1.03, 1.04]):
+        yield f"{algorithm}, ratio to the bare check", limit, valid[algorithm].ratio(OURS, BARE)
+    more = hs256.difference("this crate, IssuerSet", OURS)
+    yield "`IssuerSet`, more than one verifier, in bare checks of HS256", 0.27, in_bare_checks(more)
+    for algorithm, limit in ("ES256", 0.80), ("EdDSA", 0.60):
+        one = tables.get((algorithm, "valid"))
+        yield f"{algorithm} with tables, ratio to the bare check", limit, one and one.ratio("this crate, tables", BARE)
+    for algorithm, limit in zip(ALGORITHMS, [-1.65, -1.25, -1.0, -1.0]):
+        one = valid[algorithm]
+        yield f"{algorithm}, times faster than the fastest peer", limit, one.ratio(one.fastest_peer(), OURS)
+
+    yield "no token, ratio to the floor", 1.8, missing.ratio(OURS, FLOOR)
+    both = [one.ratio(OURS, BARE) for one in (forged["HS256"], hs256)]
+    yield "HS256, forged, ratio to an accepted token", 1.0, both[0] / both[1]
+    for algorithm in ALGORITHMS[1:]:
+        yield f"{algorithm}, forged, ratio to the bare check", 1.04, forged[algorithm].ratio(OURS, BARE)
+
+    for algorithm in ALGORITHMS:
+        ratio = valid[algorithm].ratio(HIT, CACHED_FLOOR)
+        yield f"{algorithm}, cache hit, ratio to the floor of a cached hit", 1.10, ratio
+    hit = hs256.difference(HIT, NO_LAYER)
+    yield "cache hit, more than no layer, in bare checks of HS256", 0.36, in_bare_checks(hit)
+    yield "`verify_now`, cache hit, in bare checks of HS256", 0.22, hs256.ratio(HIT_NOW, BARE)
+    for algorithm, limit in zip(ALGORITHMS, [-9, -65, -170, -115]):
+        one = valid[algorithm]
+        ratio = one.ratio(one.fastest_peer(), HIT)
+        yield f"{algorithm}, cache hit, times faster than the fastest peer", limit, ratio
+
+    for what, name, limit in ("", OURS, 9), (", cache hit", HIT, 3), (", `verify_now`, cache hit", HIT_NOW, 0):
+        yield f"allocations{what}", limit, allocations.get(("HS256", "valid", name))
+    for algorithm in "HS256", "RS256":
+        cached = loopback.get((algorithm, HIT))
+        ratio = cached and median(loopback[algorithm, NO_LAYER]) / median(cached)
+        yield f"{algorithm} over loopback, cache hits, speed relative to no authentication", -0.9, ratio
+    for many, base, few in ("keys", OURS, "1 key"), ("issuers", "this crate, IssuerSet", "2 issuers"):
+        yield f"1,000 {many}, ratio to {few}", 1.05, hs256.ratio(f"this crate, 1,000 {many}", base)
+    yield "two threads, speed relative to one", -1.8, threads.get(OURS)
+    yield "two threads, cache hits of different tokens, speed relative to one", -1.8, threads.get(HIT)
+
+
+def budget_rows():
+    for what, limit, value in budget():
+        at_least, limit = limit < 0, abs(limit)
+        if value is None:
+            verdict = "not measured"
+        elif value >= limit if at_least else value <= limit:
+            verdict = "yes"
+        else:
+            missed = abs(value / limit - 1) if limit else value
+            verdict = f"**no**, by {missed:.1%}"
+        yield [what, f"{'≥' if at_least else '≤'} {limit:g}", number(value) if value else count(value), verdict]
+
+
+def versions():
+    """The dependencies of benches/peers with an exact version, and what FastAPI's server is made of."""
+    manifest = tomllib.loads(Path("benches/peers/Cargo.toml").read_text())
+    for name, wanted in manifest["dependencies"].items():
+        wanted = wanted if isinstance(wanted, dict) else {"version": wanted}
+        if wanted.get("version", "").startswith("="):
+            yield f"{wanted.get('package', name)} {wanted['version'].removeprefix('=')}"
+    for line in Path("benches/peers/fastapi/requirements.txt").read_text().splitlines():
+        yield line.replace("==", " ")
+
+
+def noise():
+    kept = [one.kept for one in (*times.values(), *tables.values())]
+    discarded = sum(one.discarded for one in (*times.values(), *tables.values()))
+    rounds = min(kept) if min(kept) == max(kept) else f"{min(kept)} to {max(kept)}"
+    text = f"Each column is made of {rounds} rounds; {discarded} of {sum(kept) + discarded} were discarded"
+    # A median of few rounds, or of a third of them, is a figure of the noise.
+    if discarded > sum(kept) / 2 or min(kept) < 20:
+        text += ". **The machine was not quiet: these figures are not to be trusted.**"
+    return text
+
+
+def command_output(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]
+
+
+def paragraph(text):
+    return wrap(text, 120, break_on_hyphens=False, break_long_words=False)
+
+
+def document():
+    yield "# Results"
+    yield ""
+    rustc, valgrind = command_output("rustc", "-V"), command_output("valgrind", "--version")
+    shortest, *_, longest = sorted(one.bytes for one in valid.values())
+    yield from paragraph(
+        f"Made by `scripts/bench` on {date.today()}, with {rustc} and {valgrind}, on {platform.machine()}. "
+        f"The tokens have nine claims and {shortest} to {longest} bytes. {noise()}. "
+        "[What is measured, and how](README.md)."
+    )
+    yield ""
+    yield f"![Time of an accepted request]({results.name}.svg)"
+    yield ""
+    yield "## A valid token"
+    yield ""
+    yield "Time, as a multiple of the bare signature check: median and quartiles. Instructions: HS256, as a multiple of"
+    yield "the bare check. Allocations: per request."
+    yield ""
+    yield from table(["", *ALGORITHMS, "instructions", "allocations"], accepted())
+    if tables:
+        yield "With tables for the key, in a build and a run of their own:"
+        yield ""
+        body = (
+            [bold(name), *(with_quartiles(tables[a, "valid"].spread(name, BARE)) for a in ("ES256", "EdDSA"))]
+            for name in names(*(tables[a, "valid"] for a in ("ES256", "EdDSA")))
+        )
+        yield from table(["", "ES256", "EdDSA"], body)
+    yield "## How many times faster than the fastest peer"
+    yield ""
+    yield from table(["", "fastest peer", OURS, "nine typed claims", "cache hit"], faster())
+    yield "## A request that is refused"
+    yield ""
+    yield "No token: time and instructions as a multiple of the floor, and allocations. A forged signature: time as a"
+    yield "multiple of the bare check."
+    yield ""
+    header = ["", "no token", "instructions", "allocations", *(f"{a}, forged" for a in ALGORITHMS)]
+    yield from table(header, refused())
+    yield "## Over loopback"
+    yield ""
+    yield "CPU time of the server per request, as a multiple of the same axum server without authentication: median and"
+    yield "range."
+    yield ""
+    yield from table(["", "HS256", "RS256"], over_loopback())
+    yield "## The budget"
+    yield ""
+    yield from table(["", "budget", "measured", "holds"], budget_rows())
+    yield "## Versions"
+    yield ""
+    yield from paragraph(", ".join(versions()) + ".")
+
+
+PANELS = ["HS256", "RS256"]
+ROW, BAR, LEFT, WIDTH, RIGHT = 24, 14, 280, 340, 60
+STYLE = """
+svg { color-scheme: light dark; font: 13px system-ui, -apple-system, 'Segoe UI', sans-serif; }
+.back { fill: #ffffff; } text { fill: #1f2328; } .note { fill: #59636e; } .line { stroke: #818b98; }
+.limit { fill: #b6bfc9; } .crate { fill: #0969da; } .peer { fill: #d4a72c; }
+.title { font-weight: 600; font-size: 15px; } .own { font-weight: 600; }
+@media (prefers-color-scheme: dark) {
+.back { fill: #0d1117; } text { fill: #e6edf3; } .note { fill: #9198a1; } .line { stroke: #656c76; }
+.limit { fill: #4c5561; } .crate { fill: #4493f8; } .peer { fill: #ae7c14; } }
+"""
+SHOWN = {FLOOR, CACHED_FLOOR, OURS, "this crate, nine typed claims", "this crate, IssuerSet", HIT}
+
+
+def chart():
+    """Horizontal bars; the vertical line is the signature check, which no layer without a cache can do without."""
+    height, parts = 72, []
+    full = LEFT + WIDTH + RIGHT
+    for x, kind, label in (16, "crate", "this crate"), (118, "peer", "another layer"), (238, "limit", "a limit"):
+        parts.append(
+            f'<rect class="{kind}" x="{x}" y="43" width="{BAR}" height="{BAR}" rx="2"/>'
+            f'<text class="note" x="{x + BAR + 6}" y="55">{label}</text>'
+        )
+    for algorithm in PANELS:
+        one = valid[algorithm]
+        shown = [name for name, group in one.group.items() if group == "peer" or name in SHOWN]
+        shown.sort(key=lambda name: one.ratio(name, BARE))
+        scale = WIDTH / max(one.ratio(name, BARE) for name in shown)
+        parts.append(f'<text class="own" x="16" y="{height + 14}">{algorithm}</text>')
+        height += 24
+        top = height
+        for name in shown:
+            ratio = one.ratio(name, BARE)
+            # Not across the dashed line.
+            after = scale if scale - 40 < ratio * scale < scale else ratio * scale
+            kind = "crate" if name.startswith(OURS) else one.group[name]
+            label = "own" if kind == "crate" else ""
+            middle = height + ROW / 2
+            parts.append(
+                f'<text class="{label}" x="{LEFT - 8}" y="{middle + 4}" text-anchor="end">{escape(name)}</text>'
+                f'<rect class="{kind}" x="{LEFT}" y="{middle - BAR / 2}" width="{max(ratio * scale, 1):.1f}" '
+                f'height="{BAR}" rx="2"/>'
+                f'<text class="note" x="{LEFT + after + 6:.1f}" y="{middle + 4}">{number(ratio)}</text>'
+            )
+            height += ROW
+        parts.append(f'<path class="line" stroke-dasharray="3 3" d="M{LEFT + scale:.1f} {top}V{height}"/>')
+        height += 16
+    note = "The dashed line is the signature check alone, by aws-lc-rs. Less is better."
+    parts.append(f'<text class="note" x="16" y="{height + 8}">{note}</text>')
+    height += 24
+    title = "Time of an accepted request, in signature checks"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {full} {height}" width="{full}" height="{height}" '
+        f'role="img" aria-label="{title}"><title>{title}</title><style>{STYLE}</style>'
+        f'<rect class="back" width="{full}" height="{height}" rx="6"/>'
+        f'<text class="title" x="16" y="28">{title}</text>\n' + "\n".join(parts) + "\n</svg>\n"
+    )
+
+
+results.with_suffix(".md").write_text("\n".join(document()) + "\n")
+results.with_suffix(".svg").write_text(chart())
+print(f"{results}.md, {results}.svg")
+print()
+print("\n".join(table(["budget", "", "measured", "holds"], budget_rows())))

@@ -1,0 +1,143 @@
+//! Rounds in which all contenders take turns, in random order.
+//!
+//! Noise falls on all alike, and none always follows the same one: a contender that follows other code finds the
+//! caches of the processor cold.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use http::HeaderValue;
+
+use crate::contender::{Contender, Group};
+use crate::fixture::{Algorithm, Scenario};
+
+/// Runs before the first round: fills caches, and lets a key earn its tables.
+const WARM_UP: usize = 1_024;
+/// A round in which the base took this much longer than in its fastest round is discarded.
+const MAX_SLOWDOWN: f64 = 1.10;
+/// Discarded rounds are made up for, until this many times the wanted rounds were run.
+const MAX_EFFORT: usize = 3;
+
+pub struct Series {
+    pub name: &'static str,
+    pub group: Group,
+    /// Nanoseconds per request, one for each round that was kept.
+    pub rounds: Vec<f64>,
+}
+
+pub struct Measured {
+    pub series: Vec<Series>,
+    pub discarded: usize,
+}
+
+/// How long a batch takes.
+fn batch_time(algorithm: Algorithm, scenario: Scenario) -> Duration {
+    match algorithm {
+        Algorithm::Hs256 => Duration::from_micros(400),
+        _ if scenario == Scenario::Missing => Duration::from_micros(400),
+        _ => Duration::from_micros(2_000),
+    }
+}
+
+/// Measures `rounds` good rounds. The first contender is the base, by which a round is judged.
+pub fn interleaved(
+    contenders: &mut [Contender],
+    algorithm: Algorithm,
+    scenario: Scenario,
+    header: &Option<HeaderValue>,
+    rounds: usize,
+) -> Measured {
+    let run = |contenders: &mut [Contender], at: usize, count: usize| {
+        let contender: &mut Contender = &mut contenders[at];
+        let batch = contender.run(&vec![header.clone(); count]);
+        let name = contender.name();
+        assert!(batch.outcomes.are_right(scenario), "{name}: {:?}", batch.outcomes);
+        batch.elapsed.as_nanos() as f64 / count as f64
+    };
+    let wanted = batch_time(algorithm, scenario).as_nanos() as f64;
+    let batches: Vec<usize> = (0..contenders.len())
+        .map(|at| {
+            run(contenders, at, WARM_UP);
+            ((wanted / run(contenders, at, 64)) as usize).clamp(4, 2_048)
+        })
+        .collect();
+
+    let mut order: Vec<usize> = (0..contenders.len()).collect();
+    let mut random = Random::new();
+    let mut all: Vec<Vec<f64>> = Vec::new();
+    let mut kept = 0;
+    while kept < rounds && all.len() < rounds * MAX_EFFORT {
+        let mut times = vec![0.0; contenders.len()];
+        random.shuffle(&mut order);
+        for &at in &order {
+            times[at] = run(contenders, at, batches[at]);
+        }
+        all.push(times);
+        kept = good(&all).count();
+    }
+
+    let names = contenders.iter().map(|contender| (contender.name(), contender.group()));
+    let series = names.enumerate().map(|(at, (name, group))| {
+        let rounds = good(&all).map(|times| times[at]).collect();
+        Series { name, group, rounds }
+    });
+    Measured { series: series.collect(), discarded: all.len() - kept }
+}
+
+fn good(rounds: &[Vec<f64>]) -> impl Iterator<Item = &Vec<f64>> {
+    let fastest = rounds.iter().map(|times| times[0]).fold(f64::INFINITY, f64::min);
+    rounds.iter().filter(move |times| times[0] <= fastest * MAX_SLOWDOWN)
+}
+
+/// SplitMix64, with a random seed.
+struct Random(u64);
+
+impl Random {
+    fn new() -> Self {
+        Self(RandomState::new().hash_one(0))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Fisher and Yates.
+    fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, (self.next() % (last as u64 + 1)) as usize);
+        }
+    }
+}
+
+/// How many times the requests of one thread two threads get done, in each of `rounds` rounds.
+pub fn two_threads(
+    verify: &(dyn Fn(usize) -> bool + Sync),
+    requests: usize,
+    rounds: usize,
+) -> Vec<f64> {
+    // Requests per second of one thread, while `threads` run.
+    let speed = |threads: usize| {
+        let barrier = &Barrier::new(threads);
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads)
+                .map(|thread| {
+                    scope.spawn(move || {
+                        barrier.wait();
+                        let start = Instant::now();
+                        assert!((0..requests).all(|at| verify(at + thread * requests / 2)));
+                        requests as f64 / start.elapsed().as_secs_f64()
+                    })
+                })
+                .collect();
+            workers.into_iter().map(|worker| worker.join().unwrap()).sum::<f64>()
+        })
+    };
+    speed(2);
+    (0..rounds).map(|_| speed(2) / speed(1)).collect()
+}
