@@ -73,7 +73,7 @@ for algorithm, name, micros in rows("loopback.tsv"):
 
 valid = {algorithm: times[algorithm, "valid"] for algorithm in ALGORITHMS}
 forged = {algorithm: times[algorithm, "forged"] for algorithm in ALGORITHMS}
-missing = times["HS256", "no token"]
+missing = times["RS256", "no token"]
 
 
 def number(value):
@@ -135,7 +135,7 @@ def refused():
             bold(name),
             with_quartiles(missing.spread(name, FLOOR)),
             number(no_token / instructions["no token", FLOOR]) if no_token else "–",
-            count(allocations.get(("HS256", "no token", name))),
+            count(allocations.get(("RS256", "no token", name))),
             *spreads,
         ]
 
@@ -239,7 +239,7 @@ def noise():
     text = f"Each column is made of {rounds} rounds; {discarded} of {sum(kept) + discarded} were discarded"
     # A median of few rounds, or of a third of them, is a figure of the noise.
     if discarded > sum(kept) / 2 or min(kept) < 20:
-        text += ". **The machine was not quiet: these figures are not to be trusted.**"
+        text += ". **The machine was not quiet: these figures are not to be trusted**"
     return text
 
 
