@@ -142,7 +142,7 @@ fn threads(rounds: usize) {
     ];
     for (name, verifier) in verifiers {
         let verify = |at: usize| verifier.verify_now(&tokens[at % tokens.len()]).is_ok();
-        let speed_up = measure::two_threads(&verify, 10_000, rounds);
+        let speed_up = measure::two_threads(&verify, rounds);
         println!("{}", json!({"name": name, "two threads": speed_up}));
     }
 }

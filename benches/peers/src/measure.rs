@@ -115,14 +115,10 @@ impl Random {
     }
 }
 
-/// How many times the requests of one thread two threads get done, in each of `rounds` rounds.
-pub fn two_threads(
-    verify: &(dyn Fn(usize) -> bool + Sync),
-    requests: usize,
-    rounds: usize,
-) -> Vec<f64> {
-    // Requests per second of one thread, while `threads` run.
-    let speed = |threads: usize| {
+/// How much faster two threads are than one, in each of `rounds` rounds.
+pub fn two_threads(verify: &(dyn Fn(usize) -> bool + Sync), rounds: usize) -> Vec<f64> {
+    // Requests per second of all threads.
+    let speed = |threads: usize, requests: usize| {
         let barrier = &Barrier::new(threads);
         thread::scope(|scope| {
             let workers: Vec<_> = (0..threads)
@@ -130,7 +126,9 @@ pub fn two_threads(
                     scope.spawn(move || {
                         barrier.wait();
                         let start = Instant::now();
-                        assert!((0..requests).all(|at| verify(at + thread * requests / 2)));
+                        // No two threads are at the same token.
+                        let first = thread * requests / threads;
+                        assert!((first..first + requests).all(verify));
                         requests as f64 / start.elapsed().as_secs_f64()
                     })
                 })
@@ -138,6 +136,7 @@ pub fn two_threads(
             workers.into_iter().map(|worker| worker.join().unwrap()).sum::<f64>()
         })
     };
-    speed(2);
-    (0..rounds).map(|_| speed(2) / speed(1)).collect()
+    // As many requests as take one thread 50 ms.
+    let requests = (speed(2, 10_000) / 2.0 * 0.05) as usize;
+    (0..rounds).map(|_| speed(2, requests) / speed(1, requests)).collect()
 }
