@@ -35,6 +35,8 @@ pub enum ConfigErrorKind {
     Duration,
     /// A limit on the length of tokens or headers out of its bounds.
     Length,
+    /// The capacity of a cache out of its bounds.
+    Capacity,
     /// A token type, `typ`, that is not a media type.
     TokenType,
     /// Kinds of tokens that cannot be distinguished, in a [`TokenKinds`](crate::TokenKinds).

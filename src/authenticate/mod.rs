@@ -21,6 +21,8 @@ pub use self::service::JwtAuth;
 use crate::claims::Scope;
 use crate::config_error::ConfigError;
 use crate::extensions::{LayerOutside, NoToken, PassedWithoutToken};
+#[cfg(feature = "token-cache")]
+use crate::extract::RawBearer;
 use crate::extract::TokenScheme;
 use crate::extract::authorization;
 use crate::extract::authorization::Token68;
@@ -42,6 +44,9 @@ pub(crate) struct Policy<C> {
     /// The schemes that the verifier accepts.
     schemes: Arc<[TokenScheme]>,
     token_form: TokenForm,
+    /// Whether the verifier has a cache to ask first.
+    #[cfg(feature = "token-cache")]
+    has_token_cache: bool,
     pub(crate) challenges: Arc<Challenges>,
     pub(crate) exempt: Option<Arc<Predicate>>,
     pub(crate) optional: bool,
@@ -109,6 +114,8 @@ impl<C: Send + Sync + 'static> Policy<C> {
         Self {
             schemes: verifier.schemes().into(),
             token_form: verifier.token_form(),
+            #[cfg(feature = "token-cache")]
+            has_token_cache: verifier.has_token_cache(),
             verifier,
             challenges: Challenges::default_realm(),
             exempt: None,
@@ -143,6 +150,14 @@ impl<C: Send + Sync + 'static> Policy<C> {
     /// Decides about one request.
     pub(crate) fn authenticate(&self, head: &mut Parts) -> Decision<C> {
         let begun = self.observers.begin();
+        // An observer wants the issuer, which the verifier notes: it is asked below, and has the same cache.
+        #[cfg(feature = "token-cache")]
+        if self.has_token_cache
+            && begun.is_none()
+            && let Some(decision) = self.recall(head)
+        {
+            return decision;
+        }
         // Observers are told of a token only if it is a `token68`.
         let token68 = match self.token_form.is_jws() && begun.is_none() {
             true => Token68::IfRefused,
@@ -151,7 +166,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
         let found = authorization::extract(&head.headers, &self.schemes, token68);
         // On every path, and before the predicate runs: the predicate and inner services may print the head.
         mark_sensitive(&mut head.headers, found.as_ref().err().copied());
-        if self.exempt.as_ref().is_some_and(|is_exempt| is_exempt(head)) {
+        if self.is_exempt(head) {
             return self.pass(head, begun, true);
         }
         let mut token = match found {
@@ -181,6 +196,25 @@ impl<C: Send + Sync + 'static> Policy<C> {
             }),
             VerificationState::Pending(verdict) => Decision::Pending(verdict),
         }
+    }
+
+    fn is_exempt(&self, head: &Parts) -> bool {
+        self.exempt.as_ref().is_some_and(|is_exempt| is_exempt(head))
+    }
+
+    /// The decision, if the verifier has the token of the request in a cache and would accept it now. The token's
+    /// header is then marked as sensitive. Not inlined, so that it costs nothing without a cache.
+    #[cfg(feature = "token-cache")]
+    #[inline(never)]
+    fn recall(&self, head: &mut Parts) -> Option<Decision<C>> {
+        if !self.schemes.contains(&TokenScheme::Bearer) {
+            return None;
+        }
+        let accepted = self.verifier.recall(&mut RawBearer::new(&mut head.headers))?;
+        Some(match self.is_exempt(head) {
+            true => self.pass(head, None, true),
+            false => Decision::Verified(accepted),
+        })
     }
 
     fn pass(&self, head: &mut Parts, begun: Option<Begun>, is_exempt: bool) -> Decision<C> {
@@ -332,6 +366,8 @@ impl<C> Clone for Policy<C> {
             verifier: Arc::clone(&self.verifier),
             schemes: Arc::clone(&self.schemes),
             token_form: self.token_form,
+            #[cfg(feature = "token-cache")]
+            has_token_cache: self.has_token_cache,
             challenges: Arc::clone(&self.challenges),
             exempt: self.exempt.clone(),
             optional: self.optional,

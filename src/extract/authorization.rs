@@ -88,6 +88,33 @@ fn malformed_rest(rest: &[u8]) -> RejectionKind {
     second_credential(rest).unwrap_or(RejectionKind::MalformedCredentials)
 }
 
+/// The text after `Bearer ` in the head of a request, for a cache, which knows the tokens that it holds.
+#[cfg(feature = "token-cache")]
+#[derive(Debug)]
+pub struct RawBearer<'h>(&'h mut HeaderMap);
+
+#[cfg(feature = "token-cache")]
+impl<'h> RawBearer<'h> {
+    pub(crate) fn new(headers: &'h mut HeaderMap) -> Self {
+        Self(headers)
+    }
+
+    /// The text, where [`extract`] finds a token with exactly these bytes if they are a `token68`. It is not looked
+    /// for in a request that has any field twice. The value is marked as sensitive, as it is on every other path: so
+    /// it is looked up once.
+    pub(crate) fn text(&mut self) -> Option<&[u8]> {
+        if self.0.len() != self.0.keys_len() {
+            return None;
+        }
+        let value = self.0.get_mut(AUTHORIZATION)?;
+        value.set_sensitive(true);
+        let value = Some(value.as_bytes()).filter(|value| value.len() <= MAX_VALUE)?;
+        let text = after_bearer(value)?.strip_prefix(b" ")?;
+        let spaces = text.iter().take_while(|&&byte| byte == b' ').count();
+        text.get(spaces..)
+    }
+}
+
 /// The rest of the value after the scheme, if the scheme is `Bearer`.
 fn after_bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.split_at_checked(SCHEME.len())?;

@@ -133,6 +133,14 @@ impl PresentedToken {
         constant_time::are_equal(self.as_bytes(), secret.as_ref())
     }
 
+    /// The same token with a copy of its text, without the rest of the header's buffer.
+    #[cfg(feature = "token-cache")]
+    pub(crate) fn with_text(&self, mut value: HeaderValue) -> Self {
+        value.set_sensitive(true);
+        let range = 0..value.len();
+        Self { value, range, scheme: self.scheme, source: self.source, note: None }
+    }
+
     /// Sets where the verifier of the token records the issuer.
     pub(crate) fn take_note(&mut self, note: IssuerNote) {
         self.note = Some(note);

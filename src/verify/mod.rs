@@ -11,6 +11,7 @@ mod jwt;
 mod known_issuer;
 mod map_claims;
 mod rule_context;
+mod token_cache;
 mod token_kinds;
 mod verified_token;
 mod verify_token;

@@ -6,6 +6,8 @@ use std::{fmt, mem};
 
 use http::request::Parts;
 
+#[cfg(feature = "token-cache")]
+use crate::extract::RawBearer;
 use crate::extract::{PresentedToken, TokenScheme};
 use crate::rejection::{Rejection, RequestSummary};
 use crate::summary::Summary;
@@ -87,6 +89,23 @@ pub trait VerifyToken<C>: Send + Sync + 'static {
         None
     }
 
+    /// Whether [`recall`](Self::recall) may return a token. The layer asks once, when it is built.
+    #[cfg(feature = "token-cache")]
+    #[doc(hidden)]
+    fn has_token_cache(&self) -> bool {
+        false
+    }
+
+    /// The token of this request, if it is in a cache and would be accepted now. The layer asks before it extracts
+    /// the token. Only a verifier whose result is that of its cache answers: one that adds a check, changes the
+    /// result or chooses between verifiers must not.
+    #[cfg(feature = "token-cache")]
+    #[doc(hidden)]
+    #[inline]
+    fn recall(&self, _: &mut RawBearer<'_>) -> Option<Accepted<C>> {
+        None
+    }
+
     /// Adds an asynchronous check, which runs after each token was verified. Use it, for example, to refuse
     /// disabled users or revoked tokens.
     ///
@@ -138,6 +157,16 @@ impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
 
     fn describe(&self) -> Option<Summary> {
         (**self).describe()
+    }
+
+    #[cfg(feature = "token-cache")]
+    fn has_token_cache(&self) -> bool {
+        (**self).has_token_cache()
+    }
+
+    #[cfg(feature = "token-cache")]
+    fn recall(&self, token: &mut RawBearer<'_>) -> Option<Accepted<C>> {
+        (**self).recall(token)
     }
 }
 

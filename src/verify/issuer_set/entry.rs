@@ -13,6 +13,8 @@ pub(super) struct Issuer<C> {
     last_verified: AtomicU64,
     /// Whether a waiting request has seen that the issuer's keys were loaded.
     has_keys: AtomicBool,
+    /// Whether the set has let go of it. It never takes it back: a later issuer of that name is another one.
+    is_removed: AtomicBool,
 }
 
 impl<C> Issuer<C> {
@@ -22,6 +24,7 @@ impl<C> Issuer<C> {
             template,
             last_verified: AtomicU64::new(0),
             has_keys: AtomicBool::new(false),
+            is_removed: AtomicBool::new(false),
         }
     }
 
@@ -72,5 +75,14 @@ impl<C> Issuer<C> {
 
     pub(super) fn has_keys(&self) -> bool {
         self.has_keys.load(Ordering::Relaxed)
+    }
+
+    /// The set lets go of it.
+    pub(super) fn set_removed(&self) {
+        self.is_removed.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_removed(&self) -> bool {
+        self.is_removed.load(Ordering::Acquire)
     }
 }

@@ -6,6 +6,7 @@ mod explain;
 mod first_fetches;
 mod issuer_hint;
 mod registry;
+mod remembered;
 mod status;
 mod template;
 
@@ -23,6 +24,8 @@ pub use self::template::{IssuerTemplate, TemplateMatch};
 use crate::claims::RegisteredClaims;
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::extract::PresentedToken;
+#[cfg(feature = "token-cache")]
+use crate::extract::RawBearer;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::summary::Summary;
 use crate::token::{CompactJws, Limits, Scratch};
@@ -30,7 +33,9 @@ use crate::verify::accepted::Accepted;
 use crate::verify::by_name::Input;
 use crate::verify::issuer_set::entry::Issuer;
 use crate::verify::issuer_set::registry::Registry;
-use crate::verify::jwt::{Expected, JwtVerifier, MayWait, PendingKeys, Step};
+use crate::verify::issuer_set::remembered::Chosen;
+use crate::verify::jwt::{Expected, JwtVerifier, MayWait, PendingKeys, Recorder, Step};
+use crate::verify::token_cache::TokenCache;
 use crate::verify::verified_token::VerifiedToken;
 use crate::verify::verify_token::{TokenForm, Verification, VerifyToken};
 
@@ -64,13 +69,18 @@ use crate::verify::verify_token::{TokenForm, Verification, VerifyToken};
 /// assert!(issuers.remove("https://old.example"));
 /// # Ok::<(), tower_jwt_auth::ConfigError>(())
 /// ```
-pub struct IssuerSet<C = RegisteredClaims>(Arc<Shared<C>>);
+pub struct IssuerSet<C = RegisteredClaims> {
+    shared: Arc<Shared<C>>,
+    cache: TokenCache<C, Arc<Chosen<C>>>,
+}
 
 struct Shared<C> {
     registry: RwLock<Registry<C>>,
     /// The number of the last verified token of an issuer that a predicate allows. It orders these issuers by
     /// last use.
     verified: AtomicU64,
+    /// The number of changes that the application has made: see [`change`](IssuerSet::change).
+    changes: AtomicU64,
 }
 
 impl<C> IssuerSet<C> {
@@ -79,7 +89,9 @@ impl<C> IssuerSet<C> {
     /// Creates a set without issuers, which refuses every token.
     pub fn new() -> Self {
         let registry = RwLock::new(Registry::new(Self::CAPACITY));
-        Self(Arc::new(Shared { registry, verified: AtomicU64::new(0) }))
+        let (verified, changes) = (AtomicU64::new(0), AtomicU64::new(0));
+        let shared = Arc::new(Shared { registry, verified, changes });
+        Self { shared, cache: TokenCache::default() }
     }
 
     /// Replaces the capacity for issuers that [predicates allow](IssuerTemplate::allow_if), also for all
@@ -107,7 +119,7 @@ impl<C> IssuerSet<C> {
             return Err(unusable("the capacity must be at least 1"));
         }
         // Dropped after the lock is released, here and below: a source of keys may be a custom type.
-        let removed = self.write().set_capacity(capacity);
+        let removed = self.change(|registry| registry.set_capacity(capacity));
         drop(removed);
         Ok(self)
     }
@@ -126,7 +138,7 @@ impl<C> IssuerSet<C> {
                 "a verifier that accepts any issuer cannot be added to a set: name its issuer",
             ));
         }
-        let removed = self.write().add(&issuer);
+        let removed = self.change(|registry| registry.add(&issuer));
         removed.map(drop)
     }
 
@@ -135,20 +147,20 @@ impl<C> IssuerSet<C> {
     /// it again. Requests that already wait for the issuer's keys are still completed; after the last of them
     /// the keys are dropped.
     pub fn remove(&self, issuer: &str) -> bool {
-        let removed = self.write().remove(issuer);
+        let removed = self.change(|registry| registry.remove(issuer));
         removed.is_some()
     }
 
     /// Adds a template for issuers that differ in their tenant: see [`IssuerTemplate`].
     pub fn add_template(&self, template: IssuerTemplate<C>) {
-        self.write().add_template(template);
+        self.change(|registry| registry.add_template(template));
     }
 
     /// Removes the templates with this text, as given to [`IssuerTemplate::new`], and the issuers that these
     /// templates added; `false` if there is no such template. From then on tokens of those issuers are refused,
     /// unless another template allows them.
     pub fn remove_template(&self, template: &str) -> bool {
-        let (templates, _issuers) = self.write().remove_template(template);
+        let (templates, _issuers) = self.change(|registry| registry.remove_template(template));
         !templates.is_empty()
     }
 
@@ -197,22 +209,30 @@ impl<C> IssuerSet<C> {
     /// Records that a token of this issuer was verified.
     fn verified(&self, issuer: &Arc<Issuer<C>>) {
         let Some(last) = issuer.last_verified() else { return };
-        if last != 0 && last == self.0.verified.load(Ordering::Relaxed) {
+        if last != 0 && last == self.shared.verified.load(Ordering::Relaxed) {
             return;
         }
-        let number = self.0.verified.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let number = self.shared.verified.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         issuer.set_last_verified(number);
         if last == 0 {
             let _evicted = self.write().keep(issuer);
         }
     }
 
+    /// A change by the application. Tokens that were verified before are then verified again: so it is counted
+    /// after it was made.
+    fn change<T>(&self, change: impl FnOnce(&mut Registry<C>) -> T) -> T {
+        let changed = change(&mut self.write());
+        self.shared.changes.fetch_add(1, Ordering::Release);
+        changed
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Registry<C>> {
-        self.0.registry.read().unwrap_or_else(PoisonError::into_inner)
+        self.shared.registry.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Registry<C>> {
-        self.0.registry.write().unwrap_or_else(PoisonError::into_inner)
+        self.shared.registry.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -225,9 +245,16 @@ impl<C: DeserializeOwned> IssuerSet<C> {
     /// [`JwtVerifier::verify`] of that issuer's verifier refuses the token.
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
         let token = Input::Text(token);
-        match self.begin(token, |_| {})? {
-            (_, Step::Done(result)) => result,
-            (issuer, Step::Wait(keys)) => self.finish(&issuer, token, keys).await,
+        if let Some((_, verified)) = self.recall(token.into()) {
+            return Ok(verified);
+        }
+        let mut note = self.note();
+        match self.begin(token, |_| {}, &mut note.token)? {
+            (issuer, Step::Done(result)) => self.keep(note, &issuer, result),
+            (issuer, Step::Wait(keys)) => {
+                let result = self.finish(&issuer, token, keys, &mut note.token).await;
+                self.keep(note, &issuer, result)
+            }
         }
     }
 
@@ -237,6 +264,7 @@ impl<C: DeserializeOwned> IssuerSet<C> {
         &self,
         input: Input<'_>,
         note: impl Fn(&Issuer<C>),
+        recorder: &mut impl Recorder,
     ) -> Result<(Arc<Issuer<C>>, Step<C>), Rejection> {
         let token = input.as_bytes();
         let select = |payload: &[u8]| {
@@ -249,7 +277,7 @@ impl<C: DeserializeOwned> IssuerSet<C> {
             Ok(jws) => {
                 let issuer = select(jws.payload)?;
                 issuer.verifier.check_length(token)?;
-                let step = issuer.verifier.begin_parsed(input, &jws, MayWait::Yes, &mut ());
+                let step = issuer.verifier.begin_parsed(input, &jws, MayWait::Yes, recorder);
                 (issuer, step)
             }
             // The limits of the issuer may be larger. The payload alone selects it: a large header is only
@@ -257,7 +285,7 @@ impl<C: DeserializeOwned> IssuerSet<C> {
             Err(RejectionKind::TokenTooLong) if token.len() <= self.read().max_token_length() => {
                 let payload = CompactJws::decode_payload(token, &mut scratch)?;
                 let issuer = select(payload)?;
-                let step = issuer.verifier.begin(input, MayWait::Yes, &mut ());
+                let step = issuer.verifier.begin(input, MayWait::Yes, recorder);
                 (issuer, step)
             }
             Err(kind) => return Err(kind.into()),
@@ -273,6 +301,7 @@ impl<C: DeserializeOwned> IssuerSet<C> {
         issuer: &Arc<Issuer<C>>,
         token: Input<'_>,
         mut keys: PendingKeys,
+        recorder: &mut impl Recorder,
     ) -> Result<VerifiedToken<C>, Rejection> {
         // After the keys were loaded, the request may continue to wait for an unknown `kid`.
         let found = poll_fn(|context| {
@@ -280,7 +309,7 @@ impl<C: DeserializeOwned> IssuerSet<C> {
             keys.as_mut().poll(context)
         });
         let found = found.await;
-        let result = issuer.verifier.resume(token, found, &mut ())?;
+        let result = issuer.verifier.resume(token, found, recorder)?;
         self.verified(issuer);
         Ok(result)
     }
@@ -291,15 +320,23 @@ where
     C: DeserializeOwned + Send + Sync + 'static,
 {
     fn verify_token(&self, token: &PresentedToken, _: &Parts) -> Verification<C> {
-        let note = |issuer: &Issuer<C>| token.note_issuer(|| issuer.configured_name());
-        match self.begin(Input::Presented(token), note) {
+        let name = |issuer: &Issuer<C>| token.note_issuer(|| issuer.configured_name());
+        if let Some((issuer, verified)) = self.recall(Input::Presented(token).into()) {
+            name(&issuer);
+            return Verification::ready(Ok(verified.into()));
+        }
+        let mut note = self.note();
+        match self.begin(Input::Presented(token), name, &mut note.token) {
             Err(rejection) => Verification::ready(Err(rejection)),
-            Ok((_, Step::Done(result))) => Verification::ready(result.map(Accepted::from)),
+            Ok((issuer, Step::Done(result))) => {
+                Verification::ready(self.keep(note, &issuer, result).map(Accepted::from))
+            }
             Ok((issuer, Step::Wait(keys))) => {
                 let (issuers, token) = (self.clone(), token.clone());
                 Verification::pending(async move {
-                    let result = issuers.finish(&issuer, Input::Presented(&token), keys).await;
-                    result.map(Accepted::from)
+                    let input = Input::Presented(&token);
+                    let result = issuers.finish(&issuer, input, keys, &mut note.token).await;
+                    issuers.keep(note, &issuer, result).map(Accepted::from)
                 })
             }
         }
@@ -312,11 +349,21 @@ where
     fn describe(&self) -> Option<Summary> {
         Some(self.summary())
     }
+
+    #[cfg(feature = "token-cache")]
+    fn has_token_cache(&self) -> bool {
+        self.cache.is_on()
+    }
+
+    #[cfg(feature = "token-cache")]
+    fn recall(&self, token: &mut RawBearer<'_>) -> Option<Accepted<C>> {
+        self.recall_raw(token).map(Accepted::from)
+    }
 }
 
 impl<C> Clone for IssuerSet<C> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self { shared: Arc::clone(&self.shared), cache: self.cache.clone() }
     }
 }
 

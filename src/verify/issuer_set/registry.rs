@@ -89,6 +89,7 @@ impl<C> Registry<C> {
     /// Removes this issuer, but not another one with the same name.
     pub(super) fn remove_this(&mut self, issuer: &Arc<Issuer<C>>) {
         let is_this = |held: &Arc<Issuer<C>>| Arc::ptr_eq(held, issuer);
+        issuer.set_removed();
         self.unverified.retain(|held| !is_this(held));
         for name in issuer.names() {
             if self.by_name.get(&**name).is_some_and(is_this) {
@@ -171,6 +172,7 @@ impl<C> Registry<C> {
         let is_full = self.unverified.len() >= Self::MAX_UNVERIFIED;
         let evicted = self.oldest_unused().filter(|_| is_full);
         let evicted = evicted.map(|oldest| self.unverified.remove(oldest));
+        evicted.iter().for_each(|evicted| evicted.set_removed());
         self.unverified.push(Arc::clone(issuer));
         Ok((Arc::clone(issuer), evicted))
     }

@@ -12,6 +12,7 @@ use crate::verify::jwt::expected::{AudienceClaim, Expected, ExpectedAudience, Ex
 use crate::verify::jwt::registered::{Kind, Registered, Wanted};
 use crate::verify::jwt::stage::{Recorder, Stage};
 use crate::verify::rule_context::RuleContext;
+use crate::verify::token_cache::Validity;
 
 /// The configured rules of a verifier.
 #[derive(Clone)]
@@ -89,21 +90,21 @@ impl Rules {
         }
     }
 
-    /// Checks the claims, and returns the expiry of the token. The clock is read once.
+    /// Checks the claims, and returns the times that matter later. The clock is read once.
     pub(super) fn check(
         &self,
         claims: &Registered<'_>,
         typ: Option<&str>,
         recorder: &mut impl Recorder,
-    ) -> Result<NumericDate, Rejection> {
+    ) -> Result<Times, Rejection> {
         self.check_issuer(claims)?;
         recorder.passed(Stage::Issuer);
         self.check_audience(claims)?;
         recorder.passed(Stage::Audience);
-        let expires_at = self.check_times(claims, self.context.clock.now(), recorder)?;
+        let times = self.check_times(claims, self.context.clock.now(), recorder)?;
         self.check_type(claims, typ, recorder)?;
         self.check_presence(claims, recorder)?;
-        Ok(expires_at)
+        Ok(times)
     }
 
     fn check_issuer(&self, claims: &Registered<'_>) -> Result<(), Rejection> {
@@ -150,9 +151,10 @@ impl Rules {
         claims: &Registered<'_>,
         now: NumericDate,
         recorder: &mut impl Recorder,
-    ) -> Result<NumericDate, Rejection> {
+    ) -> Result<Times, Rejection> {
         let expires_at = claims.expires_at.ok_or_else(|| missing("exp"))?;
-        if now >= expires_at.saturating_add(self.context.leeway) {
+        let mut until = expires_at.saturating_add(self.context.leeway);
+        if now >= until {
             return Err(RejectionKind::ExpiredToken.into());
         }
         recorder.passed(Stage::Expiry);
@@ -171,9 +173,10 @@ impl Rules {
             if now >= too_old {
                 return Err(RejectionKind::TooOld.into());
             }
+            until = until.min(too_old);
         }
         recorder.passed(Stage::Age);
-        Ok(expires_at)
+        Ok(Times { expires_at, now, until })
     }
 
     fn check_type(
@@ -248,6 +251,28 @@ impl Rules {
 
         let rfc9068 = if self.rfc9068 { RFC_9068.as_slice() } else { &[] };
         rfc9068.iter().copied().chain(self.required.iter().map(String::as_str))
+    }
+}
+
+/// The times of a token that the rules accept.
+#[derive(Clone, Copy)]
+pub(super) struct Times {
+    /// `exp`, without the leeway.
+    pub(super) expires_at: NumericDate,
+    /// The time by the verifier's clock.
+    now: NumericDate,
+    /// The first time at which `exp` or the maximum age would refuse it.
+    until: NumericDate,
+}
+
+impl Times {
+    /// A token is verified again after this time, whatever its claims say, in seconds.
+    const LONGEST: u64 = 300;
+
+    /// When the result may be used again, with keys of this generation.
+    pub(super) fn validity(self, generation: Option<u64>) -> Validity {
+        let until = self.until.min(self.now.saturating_add(Self::LONGEST));
+        Validity { generation, from: self.now, until }
     }
 }
 

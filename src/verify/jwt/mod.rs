@@ -1,5 +1,6 @@
 //! The verifier of the JWTs of one issuer.
 
+mod cached_rules;
 mod captured;
 mod claim_rules;
 mod describe;
@@ -9,6 +10,7 @@ mod key_status;
 mod read_claims;
 mod read_registered;
 mod registered;
+mod remembered;
 mod replay;
 mod rule_setters;
 mod setters;
@@ -16,13 +18,13 @@ mod stage;
 
 use std::fmt;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
+use self::cached_rules::CachedRules;
 pub(super) use self::claim_rules::Rules;
 pub(super) use self::expected::Expected;
 pub use self::expected::{ExpectedAudience, ExpectedIssuer};
@@ -31,6 +33,8 @@ pub(super) use self::stage::{Recorder, Stage};
 use crate::claims::RegisteredClaims;
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::extract::PresentedToken;
+#[cfg(feature = "token-cache")]
+use crate::extract::RawBearer;
 use crate::key::{KeyCandidates, VerificationKey};
 use crate::key_source::{KeyQuery, KeySource, KeySourceError, LookupState};
 use crate::rejection::{Rejection, RejectionKind};
@@ -92,12 +96,11 @@ use crate::verify::verify_token::{TokenForm, Verification, VerifyToken};
 /// ```
 pub struct JwtVerifier<C = RegisteredClaims> {
     pub(super) keys: Arc<dyn KeySource>,
-    pub(super) rules: Arc<Rules>,
+    pub(super) rules: CachedRules<C>,
     /// Whether an untrusted client may have invented the name of the issuer.
     is_quiet: bool,
     /// A reader of this type alone; `None` for any type.
     read_claims: Option<ReadClaims<C>>,
-    claims: PhantomData<fn() -> C>,
 }
 
 impl JwtVerifier {
@@ -144,8 +147,8 @@ impl JwtVerifier {
 
     /// From rules and keys of the same issuer.
     pub(super) fn from_parts(rules: Rules, keys: Arc<dyn KeySource>) -> Self {
-        let (rules, read_claims) = (Arc::new(rules), Some(read_registered::READ));
-        Self { keys, rules, is_quiet: false, read_claims, claims: PhantomData }
+        let read_claims = Some(read_registered::READ);
+        Self { keys, rules: CachedRules::new(rules), is_quiet: false, read_claims }
     }
 }
 
@@ -181,11 +184,11 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     /// When the token is refused; the [`kind`](Rejection::kind) is the reason. The kind is
     /// [`RejectionKind::Unavailable`] when the keys cannot be loaded: then the token may be valid.
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
-        match self.begin(Input::Text(token), MayWait::Yes, &mut ()) {
+        match self.begin_or_recall(Input::Text(token), MayWait::Yes) {
             Step::Done(verdict) => verdict,
             Step::Wait(keys) => {
                 let found = keys.await;
-                self.resume(Input::Text(token), found, &mut ())
+                self.resume_and_keep(Input::Text(token), found)
             }
         }
     }
@@ -202,7 +205,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     /// When [`verify`](Self::verify) would refuse the token. Also when it would have to wait for a fetch, for
     /// example because no keys are loaded yet: then the kind is `Unavailable`, and the token may be valid.
     pub fn verify_now(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
-        match self.begin(Input::Text(token), MayWait::No, &mut ()) {
+        match self.begin_or_recall(Input::Text(token), MayWait::No) {
             Step::Done(verdict) => verdict,
             Step::Wait(_) => Err(RejectionKind::Unavailable.into()),
         }
@@ -298,7 +301,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
             None => read_claims::read::<C>(jws.payload, wanted, &mut registered)?,
         };
         recorder.passed(Stage::Claims);
-        let expires_at = self.rules.check(&registered, jws.header.typ.as_deref(), recorder)?;
+        let times = self.rules.check(&registered, jws.header.typ.as_deref(), recorder)?;
         let claims = claims.map_err(|mismatch| {
             let rejection = Rejection::from(RejectionKind::UnexpectedClaims);
             match &mismatch.claim {
@@ -307,9 +310,10 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
             }
         })?;
         let header = TokenHeader::new(&jws.header, key.kid_arc());
-        let kept = token.kept(self.rules.copies_text);
+        let validity = times.validity(candidates.generation());
+        let kept = recorder.keep(token, self.rules.copies_text, validity);
         let by_name = ByName::new(kept, Arc::clone(&self.rules.context));
-        Ok(VerifiedToken::of_jwt(claims, header, by_name, expires_at))
+        Ok(VerifiedToken::of_jwt(claims, header, by_name, times.expires_at))
     }
 }
 
@@ -343,13 +347,13 @@ where
 {
     fn verify_token(&self, token: &PresentedToken, _: &Parts) -> Verification<C> {
         token.note_issuer(|| self.rules.issuer().display());
-        match self.begin(Input::Presented(token), MayWait::Yes, &mut ()) {
+        match self.begin_or_recall(Input::Presented(token), MayWait::Yes) {
             Step::Done(result) => Verification::ready(result.map(Accepted::from)),
             Step::Wait(keys) => {
                 let (verifier, token) = (self.clone(), token.clone());
                 Verification::pending(async move {
                     let found = keys.await;
-                    verifier.resume(Input::Presented(&token), found, &mut ()).map(Accepted::from)
+                    verifier.resume_and_keep(Input::Presented(&token), found).map(Accepted::from)
                 })
             }
         }
@@ -362,16 +366,25 @@ where
     fn describe(&self) -> Option<Summary> {
         Some(self.summary())
     }
+
+    #[cfg(feature = "token-cache")]
+    fn has_token_cache(&self) -> bool {
+        self.rules.cache().is_on()
+    }
+
+    #[cfg(feature = "token-cache")]
+    fn recall(&self, token: &mut RawBearer<'_>) -> Option<Accepted<C>> {
+        self.recall_raw(token).map(Accepted::from)
+    }
 }
 
 impl<C> Clone for JwtVerifier<C> {
     fn clone(&self) -> Self {
         Self {
             keys: Arc::clone(&self.keys),
-            rules: Arc::clone(&self.rules),
+            rules: self.rules.clone(),
             is_quiet: self.is_quiet,
             read_claims: self.read_claims,
-            claims: PhantomData,
         }
     }
 }
@@ -380,7 +393,7 @@ impl<C> fmt::Debug for JwtVerifier<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JwtVerifier")
             .field("keys", &self.keys)
-            .field("rules", &self.rules)
+            .field("rules", &*self.rules)
             .finish_non_exhaustive()
     }
 }

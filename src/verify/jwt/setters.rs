@@ -1,6 +1,5 @@
 //! The setters of a verifier.
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,10 +48,9 @@ impl<C> JwtVerifier<C> {
     pub fn with_claims<D>(self) -> JwtVerifier<D> {
         JwtVerifier {
             keys: self.keys,
-            rules: self.rules,
+            rules: self.rules.with_claims(),
             is_quiet: self.is_quiet,
             read_claims: None,
-            claims: PhantomData,
         }
     }
 
@@ -244,7 +242,7 @@ impl<C> JwtVerifier<C> {
     }
 
     pub(super) fn rules_mut(&mut self) -> &mut Rules {
-        Arc::make_mut(&mut self.rules)
+        self.rules.change()
     }
 }
 

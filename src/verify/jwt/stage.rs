@@ -1,4 +1,8 @@
-//! The stages of a verification, for [`explain`](crate::JwtVerifier::explain).
+//! The stages of a verification, for [`explain`](crate::JwtVerifier::explain) and the cache.
+
+use crate::extract::PresentedToken;
+use crate::verify::by_name::Input;
+use crate::verify::token_cache::Validity;
 
 /// The stages of a token's verification, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,6 +83,12 @@ impl Stage {
 pub(in crate::verify) trait Recorder {
     #[inline(always)]
     fn passed(&mut self, _: Stage) {}
+
+    /// The token is accepted, as long as this is valid. Returns what the result keeps of the token's text.
+    #[inline(always)]
+    fn keep(&mut self, token: Input<'_>, copies_text: bool, _: Validity) -> Option<PresentedToken> {
+        token.kept(copies_text)
+    }
 }
 
 impl Recorder for () {}

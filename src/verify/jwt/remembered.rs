@@ -1,0 +1,120 @@
+//! A verification with the cache in front of it.
+
+use serde::de::DeserializeOwned;
+
+#[cfg(feature = "token-cache")]
+use crate::config_error::ConfigError;
+#[cfg(feature = "token-cache")]
+use crate::extract::RawBearer;
+use crate::key::KeyCandidates;
+use crate::key_source::KeySourceError;
+use crate::rejection::Rejection;
+use crate::verify::by_name::Input;
+use crate::verify::jwt::{JwtVerifier, MayWait, Step};
+use crate::verify::token_cache::{Current, Sought};
+use crate::verify::verified_token::VerifiedToken;
+
+#[cfg(feature = "token-cache")]
+impl<C> JwtVerifier<C> {
+    /// Keeps verified tokens, so that a token that was seen before costs no signature check and is not parsed; off
+    /// by default. The capacity is in tokens of up to 1 KiB, which take 5 KiB each at most, beside what the
+    /// claims type makes of them; a longer token counts more.
+    ///
+    /// The verifier accepts and refuses exactly the same tokens as without a cache:
+    ///
+    /// - a token is found by all its bytes, compared whole;
+    /// - `exp`, `nbf`, `iat` and the maximum age are compared with the clock for each request;
+    /// - a token is forgotten when its key leaves the [source of keys](crate::KeySource::generation); a source
+    ///   without generations caches nothing;
+    /// - refusals are not kept, so a client cannot fill the cache with tokens that it makes up;
+    /// - [checks](crate::VerifyToken::with_check) and rules are asked for each request.
+    ///
+    /// Each token is verified again after five minutes. Clones share the cache. A setter that is called later makes
+    /// an empty one, so a verifier never finds a token that other rules accepted.
+    ///
+    /// An [`IssuerSet`](crate::IssuerSet) does not use the caches of its verifiers: it has its
+    /// [own](crate::IssuerSet::with_token_cache).
+    ///
+    /// # Errors
+    ///
+    /// When the capacity is 0, or more than 16777216.
+    ///
+    /// # Example: ten thousand tokens
+    ///
+    /// ```
+    /// use tower_jwt_auth::{Algorithm, JwtVerifier, VerificationKey};
+    ///
+    /// let key = VerificationKey::from_secret(&[7; 32], Algorithm::HS256)?;
+    /// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?
+    ///     .with_token_cache(10_000)?;
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn with_token_cache(self, capacity: usize) -> Result<Self, ConfigError> {
+        let settings = self.rules.cache().settings().with_capacity(capacity)?;
+        Ok(Self { rules: self.rules.with_cache(settings), ..self })
+    }
+
+    /// Replaces the greatest length of a token that the [cache](Self::with_token_cache) keeps, in bytes; 4096 by
+    /// default. A longer token is verified each time. Tokens that are signed with ML-DSA are longer.
+    ///
+    /// # Errors
+    ///
+    /// When the length is less than 128 or more than 65536.
+    pub fn with_max_cached_token_length(self, bytes: usize) -> Result<Self, ConfigError> {
+        let settings = self.rules.cache().settings().with_max_length(bytes)?;
+        Ok(Self { rules: self.rules.with_cache(settings), ..self })
+    }
+}
+
+impl<C> JwtVerifier<C> {
+    /// The token, if it is in the cache.
+    #[inline]
+    fn recall(&self, token: Sought<'_>) -> Option<VerifiedToken<C>> {
+        self.rules.cache().find(token, |()| Some(self.current()))
+    }
+
+    /// The token of a request that was not extracted yet, if it is in the cache.
+    #[cfg(feature = "token-cache")]
+    pub(super) fn recall_raw(&self, token: &mut RawBearer<'_>) -> Option<VerifiedToken<C>> {
+        self.recall(self.rules.cache().sought(token)?)
+    }
+
+    /// What a hit is compared with. The keys come first: the clock may be behind them, but not the other way
+    /// round.
+    pub(in crate::verify) fn current(&self) -> Current {
+        let generation = self.keys.generation();
+        Current { generation, now: self.rules.context.clock.now() }
+    }
+}
+
+impl<C: DeserializeOwned> JwtVerifier<C> {
+    /// `begin`, unless the token is in the cache.
+    pub(super) fn begin_or_recall(&self, token: Input<'_>, may_wait: MayWait) -> Step<C> {
+        let cache = self.rules.cache();
+        if !cache.is_on() {
+            return self.begin(token, may_wait, &mut ());
+        }
+        if let Some(verified) = self.recall(token.into()) {
+            return Step::Done(Ok(verified));
+        }
+        let mut note = cache.note();
+        let step = self.begin(token, may_wait, &mut note);
+        if let Step::Done(Ok(verified)) = &step {
+            cache.store(note, verified, || ());
+        }
+        step
+    }
+
+    /// `resume`, and keeps the token in the cache.
+    pub(super) fn resume_and_keep(
+        &self,
+        token: Input<'_>,
+        found: Result<KeyCandidates, KeySourceError>,
+    ) -> Result<VerifiedToken<C>, Rejection> {
+        let cache = self.rules.cache();
+        let mut note = cache.note();
+        let verified = self.resume(token, found, &mut note)?;
+        cache.store(note, &verified, || ());
+        Ok(verified)
+    }
+}

@@ -1,0 +1,103 @@
+use std::hash::{Hash, Hasher};
+
+use bytes::Bytes;
+use http::HeaderValue;
+use quick_cache::{Equivalent, Weighter};
+
+use crate::extract::{PresentedToken, TokenScheme};
+use crate::verify::by_name::Input;
+use crate::verify::jwt::Recorder;
+use crate::verify::token_cache::settings::Settings;
+use crate::verify::token_cache::{Sought, Validity};
+use crate::verify::verified_token::VerifiedToken;
+
+/// All bytes of a token, which are compared one by one: no digest, and no part of the token, stands for it.
+#[derive(PartialEq, Eq)]
+pub(super) struct Key {
+    text: Bytes,
+    scheme: Option<TokenScheme>,
+}
+
+impl Key {
+    fn sought(&self) -> Sought<'_> {
+        Sought { text: &self.text, scheme: self.scheme }
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.sought().hash(state);
+    }
+}
+
+impl Equivalent<Key> for Sought<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        *self == key.sought()
+    }
+}
+
+/// A verified token, and to what it is bound.
+pub(super) struct Entry<C, B> {
+    pub(super) token: VerifiedToken<C>,
+    pub(super) validity: Validity,
+    pub(super) bound: B,
+}
+
+impl<C, B: Clone> Clone for Entry<C, B> {
+    fn clone(&self) -> Self {
+        Self { token: self.token.clone(), validity: self.validity, bound: self.bound.clone() }
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct ByLength;
+
+impl<V> Weighter<Key, V> for ByLength {
+    fn weight(&self, key: &Key, _: &V) -> u64 {
+        Settings::weight(key.text.len())
+    }
+}
+
+/// What a cache has to know of a verification. It records that on the way.
+pub(in crate::verify) struct Note {
+    /// The greatest length of a token that the cache keeps, in bytes.
+    max_length: usize,
+    kept: Option<(Key, Validity)>,
+}
+
+impl Note {
+    pub(super) fn new(max_length: usize) -> Self {
+        Self { max_length, kept: None }
+    }
+
+    pub(super) fn into_kept(self) -> Option<(Key, Validity)> {
+        self.kept
+    }
+}
+
+impl Recorder for Note {
+    /// The text of a token is copied: that of a request is a part of a larger buffer, which the cache would keep
+    /// in memory.
+    fn keep(
+        &mut self,
+        token: Input<'_>,
+        copies_text: bool,
+        validity: Validity,
+    ) -> Option<PresentedToken> {
+        let sought = Sought::from(token);
+        if validity.generation.is_none() || sought.text.len() > self.max_length {
+            return token.kept(copies_text);
+        }
+        let text = Bytes::copy_from_slice(sought.text);
+        let key = Key { text: text.clone(), scheme: sought.scheme };
+        let kept = match token {
+            Input::Presented(presented) => match HeaderValue::from_maybe_shared(text) {
+                Ok(value) => Some(presented.with_text(value)),
+                Err(_) => return token.kept(copies_text),
+            },
+            Input::Text(_) => token.kept(copies_text),
+        };
+        self.kept = Some((key, validity));
+        kept
+    }
+}

@@ -1,0 +1,66 @@
+//! The cache of verified tokens: in front of a verifier, or of the choice of an issuer in a set.
+
+#[cfg(feature = "token-cache")]
+mod entry;
+#[cfg(not(feature = "token-cache"))]
+mod off;
+#[cfg(feature = "token-cache")]
+mod on;
+#[cfg(feature = "token-cache")]
+mod settings;
+
+#[cfg(feature = "token-cache")]
+pub(super) use self::entry::Note;
+#[cfg(not(feature = "token-cache"))]
+pub(super) use self::off::{Note, TokenCache};
+#[cfg(feature = "token-cache")]
+pub(super) use self::on::TokenCache;
+#[cfg(feature = "token-cache")]
+pub(super) use self::settings::Settings;
+use crate::claims::NumericDate;
+use crate::extract::TokenScheme;
+use crate::verify::by_name::Input;
+
+/// When the result of a verification may be used again: as long as the keys have this generation, and the clock
+/// shows a time within these limits.
+///
+/// The verification itself has checked `nbf` and `iat` at `from`. At a later time, they cannot fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "token-cache"), allow(dead_code, reason = "read by a cache alone"))]
+pub(super) struct Validity {
+    /// That of the look-up which found the key; `None` if the result must not be kept.
+    pub(super) generation: Option<u64>,
+    /// The time of the verification, by the verifier's clock.
+    pub(super) from: NumericDate,
+    /// The first time at which the verification would fail.
+    pub(super) until: NumericDate,
+}
+
+/// What holds at the time of a hit.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "token-cache"), allow(dead_code, reason = "read by a cache alone"))]
+pub(super) struct Current {
+    /// The generation of the keys.
+    pub(super) generation: Option<u64>,
+    /// The time by the verifier's clock, read after the entry was found.
+    pub(super) now: NumericDate,
+}
+
+/// A token to look for. Those of requests and those without one are kept apart: only the former always keep
+/// their text for rules over claims by name.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Sought<'a> {
+    pub(super) text: &'a [u8],
+    /// `None` for a token without a request.
+    pub(super) scheme: Option<TokenScheme>,
+}
+
+impl<'a> From<Input<'a>> for Sought<'a> {
+    fn from(token: Input<'a>) -> Self {
+        let scheme = match token {
+            Input::Presented(token) => Some(token.scheme()),
+            Input::Text(_) => None,
+        };
+        Self { text: token.as_bytes(), scheme }
+    }
+}

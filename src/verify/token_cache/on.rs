@@ -1,0 +1,131 @@
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use foldhash::SharedSeed;
+use foldhash::fast::SeedableRandomState;
+use quick_cache::OptionsBuilder;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+
+use crate::extract::{RawBearer, TokenScheme};
+use crate::verify::token_cache::entry::{ByLength, Entry, Key, Note};
+use crate::verify::token_cache::{Current, Settings, Sought, Validity};
+use crate::verify::verified_token::VerifiedToken;
+
+type Tokens<C, B> = Cache<Key, Entry<C, B>, ByLength, SeedableRandomState>;
+
+/// A cache of verified tokens. Clones share its entries. `B` is what an entry is bound to beside the keys.
+///
+/// An entry says that these very bytes were verified by the rules of one verifier. So whoever changes the rules
+/// has to take a [fresh](Self::fresh) cache.
+pub(in crate::verify) struct TokenCache<C, B = ()> {
+    settings: Settings,
+    /// `None` without a cache, by default.
+    tokens: Option<Arc<Tokens<C, B>>>,
+}
+
+impl<C, B: Clone> TokenCache<C, B> {
+    pub(in crate::verify) fn new(settings: Settings) -> Self {
+        let is_on = settings.capacity() > 0;
+        Self { settings, tokens: is_on.then(|| tokens(settings)).flatten().map(Arc::new) }
+    }
+
+    pub(in crate::verify) fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// An empty cache of the same size.
+    pub(in crate::verify) fn fresh<D>(&self) -> TokenCache<D, B> {
+        TokenCache::new(self.settings)
+    }
+
+    pub(in crate::verify) fn is_on(&self) -> bool {
+        self.tokens.is_some()
+    }
+
+    /// A token that was not extracted yet; `None` without a cache.
+    pub(in crate::verify) fn sought<'a>(&self, token: &'a mut RawBearer<'_>) -> Option<Sought<'a>> {
+        self.tokens.as_ref()?;
+        Some(Sought { text: token.text()?, scheme: Some(TokenScheme::Bearer) })
+    }
+
+    /// The token, if it was verified and would be verified now. `current` is what holds now, for a token that is
+    /// bound to this; `None` if the entry is of no use any more.
+    #[inline]
+    pub(in crate::verify) fn find(
+        &self,
+        sought: Sought<'_>,
+        current: impl FnOnce(&B) -> Option<Current>,
+    ) -> Option<VerifiedToken<C>> {
+        let tokens = self.tokens.as_ref()?;
+        let entry = tokens.get(&sought)?;
+        let Validity { generation, from, until } = entry.validity;
+        let is_over = match current(&entry.bound) {
+            Some(current) if generation.is_some() && generation == current.generation => {
+                if from <= current.now && current.now < until {
+                    return Some(entry.token);
+                }
+                current.now >= until
+            }
+            // The keys are not known at the moment: they may be the same again.
+            Some(Current { generation: None, .. }) => false,
+            _ => true,
+        };
+        if is_over {
+            // Not one that replaced it in the meantime.
+            tokens.remove_if(&sought, |now| now.validity == entry.validity);
+        }
+        None
+    }
+
+    /// Records a verification, for [`store`](Self::store).
+    #[inline]
+    pub(in crate::verify) fn note(&self) -> Note {
+        Note::new(if self.tokens.is_some() { self.settings.max_length() } else { 0 })
+    }
+
+    /// Keeps a verified token. The result of a verification that failed is never kept.
+    pub(in crate::verify) fn store(
+        &self,
+        note: Note,
+        token: &VerifiedToken<C>,
+        bound: impl FnOnce() -> B,
+    ) {
+        if let (Some(tokens), Some((key, validity))) = (&self.tokens, note.into_kept()) {
+            tokens.insert(key, Entry { token: token.clone(), validity, bound: bound() });
+        }
+    }
+}
+
+/// `None` if the options were invalid, which they are not.
+fn tokens<C, B: Clone>(settings: Settings) -> Option<Tokens<C, B>> {
+    let longest = Settings::weight(settings.max_length()).saturating_mul(2);
+    let capacity = settings.capacity();
+    let slots = u64::try_from(capacity).unwrap_or(u64::MAX);
+    // Each shard takes the longest token. With a small capacity, more tokens than that may fit in.
+    let weight = slots.saturating_mul(Settings::SLOT).max(longest);
+    let at_most = weight.checked_div(longest).unwrap_or(1);
+    let wanted = available_parallelism().map_or(1, usize::from).saturating_mul(4);
+    let shards = wanted.min(usize::try_from(at_most).unwrap_or(usize::MAX)).max(1);
+    // Rounded down, since the cache rounds up.
+    let shards = 1_usize.checked_shl(shards.ilog2()).unwrap_or(1);
+    let mut options = OptionsBuilder::new();
+    options.shards(shards).estimated_items_capacity(capacity).weight_capacity(weight);
+    let options = options.build().ok()?;
+    // Seeded by the operating system.
+    let seed = RandomState::new().hash_one(0);
+    let hasher = SeedableRandomState::with_seed(seed, SharedSeed::global_random());
+    Some(Cache::with_options(options, ByLength, hasher, DefaultLifecycle::default()))
+}
+
+impl<C, B> Clone for TokenCache<C, B> {
+    fn clone(&self) -> Self {
+        Self { settings: self.settings, tokens: self.tokens.clone() }
+    }
+}
+
+impl<C, B> Default for TokenCache<C, B> {
+    fn default() -> Self {
+        Self { settings: Settings::default(), tokens: None }
+    }
+}
