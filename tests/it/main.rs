@@ -53,6 +53,8 @@ mod support;
 mod test_keys;
 #[cfg(feature = "test-util")]
 mod test_util;
+#[cfg(feature = "token-cache")]
+mod token_cache;
 mod token_kinds;
 mod tokens;
 mod vectors;

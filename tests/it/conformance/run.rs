@@ -43,7 +43,11 @@ pub(super) fn run(case: &Case<'_>) -> Verdict {
                 Some(name) => Some(kind(name)?),
             };
             let request = request.body(String::new()).unwrap();
-            over_http::<RegisteredClaims>(case, verifier, request, http, kind, &token)
+            for verifier in with_and_without_cache(verifier) {
+                let request = request.clone();
+                over_http::<RegisteredClaims>(case, verifier, request, http, kind, &token)?;
+            }
+            Ok(())
         }
         None => {
             let expect = case.row.expect.as_deref().ok_or("no `expect`")?;
@@ -62,6 +66,17 @@ pub(super) fn run(case: &Case<'_>) -> Verdict {
     }
 }
 
+/// Each row goes through a verifier with a cache too, twice: so the cache decides about the second one.
+fn with_and_without_cache<C>(verifier: JwtVerifier<C>) -> Vec<JwtVerifier<C>> {
+    #[cfg(feature = "token-cache")]
+    {
+        let cached = verifier.clone().with_token_cache(4).unwrap();
+        vec![verifier, cached.clone(), cached]
+    }
+    #[cfg(not(feature = "token-cache"))]
+    vec![verifier]
+}
+
 /// The token by itself, and in a request.
 fn check<C>(
     case: &Case<'_>,
@@ -73,7 +88,22 @@ fn check<C>(
 where
     C: DeserializeOwned + serde::Serialize + Send + Sync + 'static,
 {
-    let verifier = verifier.clone().with_claims::<C>();
+    for verifier in with_and_without_cache(verifier.clone().with_claims::<C>()) {
+        check_by(case, verifier, token, claims, expect)?;
+    }
+    Ok(())
+}
+
+fn check_by<C>(
+    case: &Case<'_>,
+    verifier: JwtVerifier<C>,
+    token: &str,
+    claims: &[u8],
+    expect: &str,
+) -> Verdict
+where
+    C: DeserializeOwned + serde::Serialize + Send + Sync + 'static,
+{
     let kind = match (verifier.verify_now(token), expect) {
         (Ok(verified), "accept") => {
             same_claims(verified.claims(), claims)?;
