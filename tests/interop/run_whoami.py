@@ -21,7 +21,6 @@ from harness import HTTP_1, HTTP_2, Checks, Server, curl
 
 # Flags of features that are not built yet: rejected, never ignored. Whoever builds one takes it out here.
 NOT_BUILT = [
-    ["--token-cache", "10"],
     ["--cookie", "token"],
     ["--header", "x-token"],
     ["--websocket"],
@@ -244,6 +243,18 @@ class Runs:
             two = [f"Authorization: Bearer {self.good}"] * 2
             refused(self.checks, "optional, two", curl(address, *two), 400, "invalid_request")
 
+    def token_cache(self):
+        """Every token twice: the cache decides about the second one."""
+        with self.start("--jwks", self.file("keys.jwks.json"), "--token-cache", "10", grpc=True) as server:
+            for address in server.addresses:
+                for _ in range(2):
+                    ask_with_every_token(self.checks, [t for t in self.public for _ in range(2)], address, (HTTP_2,))
+                ask_without_a_good_token(self.checks, self.good, address)
+        start = json.loads((self.folder / "clock.json").read_text())["start"]
+        with self.start("--jwks", self.file("keys.jwks.json"), "--token-cache", "1", "--clock", str(start)) as server:
+            for _ in range(2):
+                self.expect("small cache", server, self.good, 200)
+
     def explain(self):
         flags = ["--jwks", self.file("keys.jwks.json"), "--issuer", self.issuer, "--audience", self.audience]
         cases = [("good", self.good, 0, "accepted")]
@@ -345,6 +356,8 @@ class Runs:
             [*both, *keys, "--max-token-length", "127"],
             [*both, *keys, "--max-token-length", "65537"],
             [*both, *keys, "--max-token-length", "long"],
+            [*both, *keys, "--token-cache", "0"],
+            [*both, *keys, "--token-cache", "many"],
             [*both, *keys, "--clock", "noon"],
             [*both, *keys, "--scope", ""],
             [*both, *keys, "--scope", "read write"],
@@ -425,7 +438,7 @@ class Runs:
 
     def all(self):
         runs = [self.every_token, self.secret_file, self.public_keys, self.narrowed, self.any_issuer]
-        runs += [self.clock, self.allowed, self.optional, self.explain, self.scopes, self.bad_flags, self.stops_while_busy]
+        runs += [self.clock, self.allowed, self.optional, self.token_cache, self.explain, self.scopes, self.bad_flags, self.stops_while_busy]
         for run in runs:
             before = self.checks.passed
             try:

@@ -45,6 +45,9 @@ pub(crate) struct Flags {
     /// Verify tokens as of this time, in Unix seconds
     #[arg(long, value_name = "EPOCH", value_parser = clap::value_parser!(i64).range(0..))]
     pub(crate) clock: Option<i64>,
+    /// Keep this many verified tokens in a cache
+    #[arg(long, value_name = "N")]
+    pub(crate) token_cache: Option<usize>,
     /// Accept requests without a token
     #[arg(long)]
     pub(crate) optional: bool,

@@ -53,7 +53,10 @@ impl Verifier {
     }
 
     fn several(flags: &Flags, issuers: &[String]) -> Result<Self, String> {
-        let set = IssuerSet::new();
+        let mut set = IssuerSet::new();
+        if let Some(capacity) = flags.token_cache {
+            set = set.with_token_cache(capacity).map_err(|error| with_causes(&error))?;
+        }
         for issuer in issuers {
             set.add(discover(flags, issuer)?).map_err(|error| cannot_use(issuer, &error))?;
         }
@@ -110,6 +113,9 @@ fn with_rules(verifier: JwtVerifier, flags: &Flags) -> Result<JwtVerifier<Claims
     }
     if let Some(epoch) = flags.clock {
         verifier = verifier.with_clock(FixedClock(NumericDate::from_unix_seconds(epoch)));
+    }
+    if let Some(capacity) = flags.token_cache {
+        verifier = verifier.with_token_cache(capacity)?;
     }
     Ok(verifier)
 }
