@@ -1,6 +1,8 @@
 //! The whole layer against a bare signature check with a parsed key, in one run.
 //!
-//!     cargo bench --bench verify
+//!     cargo bench --bench verify --features token-cache
+//!
+//! Without the feature, the rows of the cache are left out.
 //!
 //! Prints, for each algorithm, nanoseconds per request and the ratio to the bare check of aws-lc-rs:
 //! median and quartiles over rounds in which all contenders take turns, so that noise falls on all
@@ -143,7 +145,21 @@ fn contenders(fixture: &Fixture) -> Vec<Contender> {
             Some(format!("Digest a={}", "b".repeat(65_000))),
             401,
         ),
-        through_layer::<RegisteredClaims>("layer, no token", verifier, None),
+        through_layer::<RegisteredClaims>("layer, no token", verifier.clone(), None),
+        #[cfg(feature = "token-cache")]
+        known_without_a_request(&verifier, fixture.token()),
+        #[cfg(feature = "token-cache")]
+        through_layer::<RegisteredClaims>(
+            "layer, cache hit",
+            verifier.clone().with_token_cache(1_000).expect("a capacity"),
+            Some(fixture.token()),
+        ),
+        #[cfg(feature = "token-cache")]
+        through_layer::<RegisteredClaims>(
+            "layer, IssuerSet, cache hit",
+            issuers(&verifier).with_token_cache(1_000).expect("a capacity"),
+            Some(fixture.token()),
+        ),
         inside_of_a_layer("way back, none", |layer| layer),
         inside_of_a_layer("way back, default responder", |layer| {
             layer.with_realm("shop").expect("a realm")
@@ -156,6 +172,16 @@ fn contenders(fixture: &Fixture) -> Vec<Contender> {
             })
         }),
     ]
+}
+
+/// A token that the cache of the verifier has from the second time on.
+#[cfg(feature = "token-cache")]
+fn known_without_a_request(verifier: &JwtVerifier, token: String) -> Contender {
+    let verifier = verifier.clone().with_token_cache(1_000).expect("a capacity");
+    verifier.verify_now(&token).expect("a valid token");
+    Contender::new("verify_now, cache hit", move |n| {
+        (0..n).all(|_| verifier.verify_now(black_box(&token)).is_ok())
+    })
 }
 
 /// What a service would declare for its access tokens.
@@ -207,6 +233,10 @@ where
 {
     let mut service = JwtAuthLayer::new(verifier).layer(Inner::<C>(std::marker::PhantomData));
     let authorization = authorization.and_then(|value| HeaderValue::from_str(&value).ok());
+    if name.contains("cache hit") {
+        let first = service.call(request(authorization.as_ref())).now_or_never();
+        first.expect("a response at once").expect("a response");
+    }
     Contender::with_input(
         name,
         move || request(authorization.as_ref()),
