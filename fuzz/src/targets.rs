@@ -380,6 +380,18 @@ pub fn layer(data: &[u8]) {
         _ => data.to_vec(),
     };
     let Some(response) = send(&layer, &[&line]) else { return };
+    // The second one is from the cache.
+    #[cfg(feature = "token-cache")]
+    {
+        let cached = pair.ours.clone().with_token_cache(4).unwrap();
+        let layer = JwtAuthLayer::<RegisteredClaims>::new(cached);
+        for _ in 0..2 {
+            let again = send(&layer, &[&line]).unwrap();
+            assert_eq!(again.status(), response.status());
+            let kind = |response: &Response<_>| response.extensions().get().map(Rejection::kind);
+            assert_eq!(kind(&again), kind(&response));
+        }
+    }
     let accepted = response.status() == 204;
     assert_eq!(
         accepted,
