@@ -160,6 +160,7 @@
 //! | `oidc-discovery` | | `OidcDiscovery`, `JwtVerifier::discover_with`, `KnownIssuer`: finds the keys through the issuer's metadata |
 //! | `reqwest-0_13` | | the HTTP client (reqwest 0.13, rustls): `JwksUrl::new`, `JwtVerifier::discover`, `KnownIssuer::verifier` |
 //! | `test-util` | | for dev-dependencies: module `test_util`, which makes valid and invalid tokens for tests |
+//! | `token-cache` | | `with_token_cache`: a bounded cache of verified tokens; off until it is called |
 //! | `tonic-0_14` | | tonic 0.14: `From<Rejection> for tonic::Status` |
 //! | `tracing` | | log events, spans of fetches, `record_in_span`: see [`docs::logging`] |
 //! | `metrics` | | metrics, recorded with the `metrics` facade: `with_metrics`, fetches, the age of keys: see [`docs::logging`] |
