@@ -33,11 +33,19 @@ fn token(key: &TestKey, issuer: &str) -> String {
 }
 
 fn kind(issuers: &IssuerSet, token: &str) -> Option<RejectionKind> {
-    let result = issuers.verify(token).now_or_never().expect("a result at once");
-    let kind = result.err().map(|rejection| rejection.kind());
-    // The layer asks the cache in another way.
-    assert_eq!(refusal(&send(&JwtAuthLayer::new(issuers.clone()), bearer(token))), kind);
+    let kind = without_a_request(issuers, token);
+    assert_eq!(in_the_layer(issuers, token), kind);
     kind
+}
+
+fn without_a_request(issuers: &IssuerSet, token: &str) -> Option<RejectionKind> {
+    let result = issuers.verify(token).now_or_never().expect("a result at once");
+    result.err().map(|rejection| rejection.kind())
+}
+
+/// The layer asks the cache in another way.
+fn in_the_layer(issuers: &IssuerSet, token: &str) -> Option<RejectionKind> {
+    refusal(&send(&JwtAuthLayer::new(issuers.clone()), bearer(token)))
 }
 
 #[test]
@@ -348,8 +356,11 @@ proptest! {
                 Step::Allow(tenant, false) => tenants.refuse(&tenant.to_string()),
                 Step::Rotate(source, key) => sources[source].replace([signing[key].verification_key()]),
                 Step::Verify(issuer, key) => {
-                    for _ in 0..2 {
-                        let [one, two] = both.map(|issuers| kind(issuers, &tokens[issuer][key]));
+                    // A request may change what the next one finds: the first token that a predicate refuses
+                    // removes the issuer, and another template may allow it then.
+                    let token = &tokens[issuer][key];
+                    for ask in [without_a_request, in_the_layer, in_the_layer, without_a_request] {
+                        let [one, two] = both.map(|issuers| ask(issuers, token));
                         prop_assert_eq!(one, two, "{}", NAMES[issuer]);
                     }
                 }
