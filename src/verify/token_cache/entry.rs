@@ -2,7 +2,7 @@ use std::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 use http::HeaderValue;
-use quick_cache::{Equivalent, Weighter};
+use quick_cache::{Equivalent, Lifecycle, Weighter};
 
 use crate::extract::{PresentedToken, TokenScheme};
 use crate::verify::by_name::Input;
@@ -55,6 +55,19 @@ pub(super) struct ByLength;
 impl<V> Weighter<Key, V> for ByLength {
     fn weight(&self, key: &Key, _: &V) -> u64 {
         Settings::weight(key.text.len())
+    }
+}
+
+/// Hands out all that an insertion evicts, so that it is dropped after the lock is released: the claims may be of
+/// a custom type.
+#[derive(Clone)]
+pub(super) struct DroppedLater;
+
+impl<K, V> Lifecycle<K, V> for DroppedLater {
+    type RequestState = Vec<(K, V)>;
+
+    fn on_evict(&self, evicted: &mut Vec<(K, V)>, key: K, value: V) {
+        evicted.push((key, value));
     }
 }
 

@@ -5,14 +5,14 @@ use std::thread::available_parallelism;
 use foldhash::SharedSeed;
 use foldhash::fast::SeedableRandomState;
 use quick_cache::OptionsBuilder;
-use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::sync::Cache;
 
 use crate::extract::{RawBearer, TokenScheme};
-use crate::verify::token_cache::entry::{ByLength, Entry, Key, Note};
+use crate::verify::token_cache::entry::{ByLength, DroppedLater, Entry, Key, Note};
 use crate::verify::token_cache::{Current, Settings, Sought, Validity};
 use crate::verify::verified_token::VerifiedToken;
 
-type Tokens<C, B> = Cache<Key, Entry<C, B>, ByLength, SeedableRandomState>;
+type Tokens<C, B> = Cache<Key, Entry<C, B>, ByLength, SeedableRandomState, DroppedLater>;
 
 /// A cache of verified tokens. Clones share its entries. `B` is what an entry is bound to beside the keys.
 ///
@@ -115,7 +115,7 @@ fn tokens<C, B: Clone>(settings: Settings) -> Option<Tokens<C, B>> {
     // Seeded by the operating system.
     let seed = RandomState::new().hash_one(0);
     let hasher = SeedableRandomState::with_seed(seed, SharedSeed::global_random());
-    Some(Cache::with_options(options, ByLength, hasher, DefaultLifecycle::default()))
+    Some(Cache::with_options(options, ByLength, hasher, DroppedLater))
 }
 
 impl<C, B> Clone for TokenCache<C, B> {

@@ -336,3 +336,39 @@ fn size_out_of_its_bounds_is_an_error() {
     }
     assert!(verifier().with_token_cache(1 << 24).is_ok());
 }
+
+/// Claims whose destructor asks the verifier again.
+#[derive(Deserialize)]
+struct Asking {
+    #[serde(skip)]
+    again: std::sync::OnceLock<(JwtVerifier<Self>, String)>,
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        if let Some((verifier, token)) = self.again.take() {
+            let _is_known = verifier.verify_now(&token).is_ok();
+        }
+    }
+}
+
+#[test]
+fn claims_are_dropped_without_a_lock_of_the_cache() {
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let (verifier, _) = cached();
+        let verifier = verifier.with_claims::<Asking>().with_token_cache(1).unwrap();
+        // A long token takes the place of several short ones.
+        for pad in [0, 0, 0, 0, 0, 0, 0, 0, 2_800, 2_800, 2_800, 0, 0, 2_800] {
+            for number in 0..20 {
+                let token =
+                    hs256().token(&claims_with("pad", format!("{number}{}", "a".repeat(pad))));
+                let verified = verifier.verify_now(&token).unwrap();
+                let _is_set = verified.again.set((verifier.clone(), token));
+            }
+        }
+        done.send(()).unwrap();
+    });
+    let second = std::time::Duration::from_secs(20);
+    assert_eq!(is_done.recv_timeout(second), Ok(()), "a dropped token waits for a lock");
+}
