@@ -95,6 +95,12 @@ impl Scope {
         !is_empty
     }
 
+    /// Without unused memory.
+    pub(crate) fn shrunk(mut self) -> Self {
+        self.0.shrink_to_fit();
+        self
+    }
+
     /// Adds one value. A space in the value must not separate values, so it is replaced with
     /// U+FFFD: no valid scope contains this character (RFC 6749 section 3.3).
     fn push(&mut self, value: &str) {

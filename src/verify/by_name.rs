@@ -71,7 +71,7 @@ impl ByName {
 
     /// The scopes of the token and the scopes that they include; `None` if they are unreadable.
     pub(super) fn scope(&self) -> Option<&Scope> {
-        let read = || Some(self.expand(granted(self.payload()?).ok()?));
+        let read = || Some(self.expand(granted(self.payload()?).ok()?).shrunk());
         self.scope.get_or_init(read).as_ref()
     }
 

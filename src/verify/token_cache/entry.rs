@@ -103,12 +103,11 @@ impl Recorder for Note {
         }
         let text = Bytes::copy_from_slice(sought.text);
         let key = Key { text: text.clone(), scheme: sought.scheme };
-        let kept = match token {
-            Input::Presented(presented) => match HeaderValue::from_maybe_shared(text) {
-                Ok(value) => Some(presented.with_text(value)),
-                Err(_) => return token.kept(copies_text),
-            },
-            Input::Text(_) => token.kept(copies_text),
+        // It shares the text with the key.
+        let kept = match (token.kept(copies_text), HeaderValue::from_maybe_shared(text)) {
+            (Some(kept), Ok(value)) => Some(kept.with_text(value)),
+            (None, _) => None,
+            (kept, Err(_)) => return kept,
         };
         self.kept = Some((key, validity));
         kept
