@@ -1,5 +1,8 @@
 //! Finds the token in `Authorization: Bearer` (RFC 6750 section 2.1), which must occur exactly once.
 
+#[cfg(feature = "token-cache")]
+use std::fmt;
+
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
@@ -90,7 +93,6 @@ fn malformed_rest(rest: &[u8]) -> RejectionKind {
 
 /// The text after `Bearer ` in the head of a request, for a cache, which knows the tokens that it holds.
 #[cfg(feature = "token-cache")]
-#[derive(Debug)]
 pub struct RawBearer<'h>(&'h mut HeaderMap);
 
 #[cfg(feature = "token-cache")]
@@ -112,6 +114,14 @@ impl<'h> RawBearer<'h> {
         let text = after_bearer(value)?.strip_prefix(b" ")?;
         let spaces = text.iter().take_while(|&&byte| byte == b' ').count();
         text.get(spaces..)
+    }
+}
+
+#[cfg(feature = "token-cache")]
+impl fmt::Debug for RawBearer<'_> {
+    /// Without the headers: the token may not be marked as sensitive yet.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawBearer").finish_non_exhaustive()
     }
 }
 
