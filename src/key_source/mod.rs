@@ -93,6 +93,9 @@ pub trait KeySource: fmt::Debug + Send + Sync + 'static {
     /// of the [candidates](crate::KeyCandidates::generation) with each token, and compares it with this
     /// generation. If the two generations differ, or one is `None`, the token is verified again.
     ///
+    /// For a token in the cache only this method is called. So a source that starts a fetch when a key is looked up
+    /// must start it here too.
+    ///
     /// `None` by default: then a token that these keys verify must not be cached. Each key and each set of a
     /// process has its own number, so a source that holds a set can return the number of the set.
     fn generation(&self) -> Option<u64> {

@@ -18,7 +18,8 @@ use crate::verify::verified_token::VerifiedToken;
 impl<C> JwtVerifier<C> {
     /// Keeps verified tokens, so that a token that was seen before costs no signature check and is not parsed; off
     /// by default. The capacity is in tokens of up to 1 KiB, which take 5 KiB each at most, beside what the
-    /// claims type makes of them; a longer token counts more.
+    /// claims type makes of them and the scopes that a [hierarchy](Self::with_scope_hierarchy) adds; a longer token
+    /// counts more. The cache always has room for two tokens of the greatest length that it keeps.
     ///
     /// The verifier accepts and refuses exactly the same tokens as without a cache:
     ///
@@ -29,7 +30,8 @@ impl<C> JwtVerifier<C> {
     /// - refusals are not kept, so a client cannot fill the cache with tokens that it makes up;
     /// - [checks](crate::VerifyToken::with_check) and rules are asked for each request.
     ///
-    /// Each token is verified again after five minutes. Clones share the cache. A setter that is called later makes
+    /// Requests with the same token share its claims, so do not keep data of a request in them (in a `Mutex`, for
+    /// example). Each token is verified again after five minutes. Clones share the cache. A setter that is called later makes
     /// an empty one, so a verifier never finds a token that other rules accepted.
     ///
     /// An [`IssuerSet`](crate::IssuerSet) does not use the caches of its verifiers: it has its
