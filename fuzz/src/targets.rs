@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::sync::LazyLock;
 
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::FutureExt;
@@ -19,7 +20,9 @@ use tower_jwt_auth::{
     VerificationKey, VerifiedToken, verify_fn,
 };
 
+use crate::precomputed::KeyTables;
 use crate::support::challenge;
+use crate::support::near_signatures as near;
 use crate::support::reference::json::{self, Json};
 use crate::support::reference::keys::{Key, Keys};
 use crate::support::reference::{self, ClaimsType, Config};
@@ -27,13 +30,14 @@ use crate::support::reference::{self, ClaimsType, Config};
 pub type Target = fn(&[u8]);
 
 /// Name and body; the corpus of each is the folder of its name.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("header_extraction", header_extraction),
     ("compact_jws", compact_jws),
     ("claims", claims),
     ("jwk", jwk),
     ("challenge", challenge_writer),
     ("layer", layer),
+    ("tables", tables),
 ];
 
 /// The time: a second before the tokens of RFC 7515 expire.
@@ -402,4 +406,191 @@ pub fn layer(data: &[u8]) {
         Some(token) => pair.compare(ClaimsType::Registered, ours, token),
         None => assert!(!accepted),
     }
+}
+
+/// What is left of the input; zeros follow its end.
+struct Octets<'a>(&'a [u8]);
+
+impl Octets<'_> {
+    fn octet(&mut self) -> u8 {
+        let Some((first, rest)) = self.0.split_first() else { return 0 };
+        self.0 = rest;
+        *first
+    }
+
+    fn array(&mut self) -> [u8; 32] {
+        std::array::from_fn(|_| self.octet())
+    }
+
+    /// A number with its least octet first: a small one, a power of two, or any.
+    fn number(&mut self) -> [u8; 32] {
+        let mut number = [0; 32];
+        match self.octet() % 4 {
+            0 => number[0] = self.octet(),
+            1 => {
+                let bit = self.octet();
+                number[usize::from(bit / 8)] = 1 << (bit % 8);
+            }
+            _ => return self.array(),
+        }
+        number
+    }
+
+    /// The same, and sometimes its opposite.
+    fn ed_scalar(&mut self) -> curve25519_dalek::Scalar {
+        let negative = self.octet().is_multiple_of(4);
+        let scalar = near::ed_scalar(self.number());
+        if negative { -scalar } else { scalar }
+    }
+
+    fn scalar(&mut self) -> p256::Scalar {
+        let negative = self.octet().is_multiple_of(4);
+        let scalar = near::scalar(near::reversed(self.number()));
+        if negative { -scalar } else { scalar }
+    }
+
+    /// Changes something about octets: a bit, one octet, all, the length.
+    fn change(&mut self, octets: &mut Vec<u8>) {
+        let at = usize::from(self.octet()) % octets.len().max(1);
+        match self.octet() % 8 {
+            0 => octets.truncate(at),
+            1 => octets.push(at as u8),
+            2 => octets.iter_mut().for_each(|octet| *octet = !*octet),
+            3 | 4 => {
+                let new = self.octet();
+                octets.iter_mut().skip(at).take(1).for_each(|octet| *octet = new);
+            }
+            more => octets.iter_mut().skip(at).take(1).for_each(|octet| *octet ^= 1 << more),
+        }
+    }
+}
+
+/// Signatures of Ed25519 and P-256 that are valid, or nearly: the tables of feature
+/// `precomputed-tables` against aws-lc.
+pub fn tables(data: &[u8]) {
+    let mut input = Octets(data);
+    let message_len = usize::from(input.octet()) % 64;
+    match input.octet() % 2 {
+        0 => tables_of_ed25519(&mut input, message_len),
+        _ => tables_of_p256(&mut input, message_len),
+    }
+}
+
+fn message(input: &mut Octets<'_>, len: usize) -> Vec<u8> {
+    (0..len).map(|_| input.octet()).collect()
+}
+
+fn tables_of_ed25519(input: &mut Octets<'_>, message_len: usize) {
+    let (secret, nonce) = (input.ed_scalar(), input.ed_scalar());
+    let torsion = usize::from(input.octet());
+    // Half of them have no part of small order.
+    let [of_key, of_r] = if torsion < 128 { [0, 0] } else { [torsion, torsion / 8] };
+    let mut key = near::edwards(&secret, of_key);
+    let mut r = near::edwards(&nonce, of_r);
+    match input.octet() % 16 {
+        // Any key, also one without a point.
+        0 => key = input.array(),
+        1 => key[31] ^= 0x80,
+        // Encodings that are not canonical, and any.
+        2 => (r, r[0], r[31]) = ([0xff; 32], input.octet() | 0xe0, input.octet() | 0x7f),
+        3 => r[31] ^= 0x80,
+        4 => r = input.array(),
+        _ => {}
+    }
+    let message = message(input, message_len);
+    let Some(tables) = KeyTables::ed25519(&key) else { return };
+    let aws_lc = UnparsedPublicKey::new(&ED25519, &key);
+    let compare = |message: &[u8], signature: &[u8]| {
+        let expected = aws_lc.verify(message, signature).is_ok();
+        assert_eq!(tables.verify(message, signature), expected, "{key:02x?} {signature:02x?}");
+    };
+
+    let signature = near::ed25519(&secret, &nonce, &key, &r, &message);
+    compare(&message, &signature);
+    let mut s: [u8; 32] = *signature.last_chunk().unwrap();
+    for _ in 0..input.octet() % 8 {
+        let mut changed = signature.to_vec();
+        match input.octet() % 8 {
+            0 => {
+                let Some(more) = near::sum(&s, &near::ED25519_ORDER) else { continue };
+                s = more;
+                changed = near::joined(r, s).to_vec();
+            }
+            1 => changed = near::joined(r, input.number()).to_vec(),
+            2 => changed = near::joined(input.array(), s).to_vec(),
+            // The R of another part of small order, with the S of this one.
+            3 => changed = near::joined(near::edwards(&nonce, input.octet().into()), s).to_vec(),
+            4 => changed = near::joined(near::edwards(&-nonce, of_r), s).to_vec(),
+            _ => (0..=input.octet() % 3).for_each(|_| input.change(&mut changed)),
+        }
+        compare(&message, &changed);
+    }
+    let mut other = message;
+    input.change(&mut other);
+    compare(&other, &signature);
+}
+
+fn tables_of_p256(input: &mut Octets<'_>, message_len: usize) {
+    let choice = input.octet();
+    let (one, two) = (input.scalar(), input.scalar());
+    let x = input.array();
+    let message = message(input, message_len);
+    let generator = p256::ProjectivePoint::GENERATOR;
+    // The key for which the check ends at a point.
+    let ending_at = |point: Option<p256::ProjectivePoint>, r: Option<p256::Scalar>| {
+        let point = point?;
+        let r = r.unwrap_or_else(|| near::r_of(&point));
+        Some((near::p256_key(&point, &r, &two, &message)?, r, two))
+    };
+    let made = match choice % 8 {
+        0 | 1 => near::p256(&one, &two, &message)
+            .and_then(|(r, s)| Some((near::encoded(&(generator * one))?, r, s))),
+        2 => ending_at(Some(generator * one), None),
+        3 => ending_at(Some(p256::ProjectivePoint::IDENTITY), Some(one)),
+        // A coordinate at the order, most of them above.
+        4 => {
+            let small = [&[x[0], x[1] & 1][..], &[0; 30]].concat().try_into().unwrap();
+            let above = near::sum(&near::reversed(near::P256_ORDER), &small).unwrap();
+            ending_at(near::point_at(near::reversed(above)), None)
+        }
+        5 => {
+            let mut small = [0; 32];
+            small[31] = x[0];
+            ending_at(near::point_at(small), None)
+        }
+        6 => ending_at(near::point_at(x), None),
+        // Any key.
+        _ => near::point_at(x).and_then(|key| Some((near::encoded(&key)?, one, two))),
+    };
+    let Some((key, r, s)) = made else { return };
+    let Some(tables) = KeyTables::p256(&key) else { panic!("{key:02x?}") };
+    let aws_lc = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &key);
+    let compare = |message: &[u8], signature: &[u8]| {
+        let expected = aws_lc.verify(message, signature).is_ok();
+        assert_eq!(tables.verify(message, signature), expected, "{key:02x?} {signature:02x?}");
+    };
+
+    let [opposite, r, s] = [-s, r, s].map(|scalar| near::bytes(&scalar));
+    let signature = near::joined(r, s);
+    compare(&message, &signature);
+    compare(&message, &near::joined(r, opposite));
+    for _ in 0..input.octet() % 8 {
+        let and_order = |number: [u8; 32]| {
+            let [number, order] = [number, near::P256_ORDER].map(near::reversed);
+            near::sum(&number, &order).map_or(near::P256_ORDER, near::reversed)
+        };
+        let mut changed = signature.to_vec();
+        match input.octet() % 8 {
+            0 => changed = near::joined(and_order(r), s).to_vec(),
+            1 => changed = near::joined(r, and_order(s)).to_vec(),
+            2 => changed = near::joined(near::reversed(input.number()), s).to_vec(),
+            3 => changed = near::joined(r, near::reversed(input.number())).to_vec(),
+            4 => changed = near::joined(s, r).to_vec(),
+            _ => (0..=input.octet() % 3).for_each(|_| input.change(&mut changed)),
+        }
+        compare(&message, &changed);
+    }
+    let mut other = message.clone();
+    input.change(&mut other);
+    compare(&other, &signature);
 }

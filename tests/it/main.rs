@@ -35,6 +35,8 @@ mod layer_order;
 #[cfg(feature = "axum")]
 mod logging;
 mod observe;
+#[path = "../../src/crypto/tables/mod.rs"]
+mod precomputed;
 mod properties;
 #[cfg(all(feature = "oidc-discovery", feature = "reqwest-0_13"))]
 mod providers;
@@ -48,6 +50,7 @@ mod rfc7520;
 mod security_page;
 mod servers;
 mod support;
+mod tables;
 #[allow(dead_code)] // The unit tests use more of it.
 #[path = "../../src/key/test_keys.rs"]
 mod test_keys;

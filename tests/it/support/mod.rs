@@ -5,6 +5,7 @@ pub(crate) mod challenge;
 pub(crate) mod log;
 #[cfg(feature = "tracing")]
 pub(crate) mod log_text;
+pub(crate) mod near_signatures;
 pub(crate) mod reference;
 pub(crate) mod requests;
 
