@@ -11,6 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use tower_jwt_auth::{Algorithm, Clock, JwkSet, JwtVerifier, SystemClock, VerificationKey};
 
+use crate::tables::KeyTables;
+
 const ISSUER: &str = "https://auth.example.com/realms/production";
 const AUDIENCE: &str = "https://api.example.com";
 const KID: &str = "2026-11-primary";
@@ -140,6 +142,21 @@ impl Fixture {
             Signer::Ed(_) => &signature::ED25519,
         };
         BareKey::Public(ParsedPublicKey::new(algorithm, self.public_key()).unwrap())
+    }
+
+    /// Computes the tables of the key; `None` for an algorithm without tables.
+    pub(crate) fn compute_tables(&self) -> Option<Box<dyn Fn() -> KeyTables>> {
+        match &self.signer {
+            Signer::Ec(pair) => {
+                let point = pair.public_key().as_ref().to_vec();
+                Some(Box::new(move || KeyTables::p256(&point).unwrap()))
+            }
+            Signer::Ed(pair) => {
+                let key: [u8; 32] = pair.public_key().as_ref().try_into().unwrap();
+                Some(Box::new(move || KeyTables::ed25519(&key).unwrap()))
+            }
+            Signer::Hmac(_) | Signer::Rsa(_) => None,
+        }
     }
 
     /// A verifier as in production: the key in a set, found by its `kid`.

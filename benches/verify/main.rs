@@ -9,11 +9,18 @@
 //! alike. Trust the ratios; run again when the quartiles lie far apart. An argument filters the
 //! algorithms by name; `--rounds N` sets the rounds (default 60).
 //!
+//! The rows "by tables" are what feature `precomputed-tables` makes of the check. With that feature, the keys of the
+//! other rows have tables too, after their first requests.
+//!
 //! With `--count ALGORITHM CONTENDER N` it runs one contender N times and prints nothing: `scripts/instructions`
 //! counts the instructions of that run. `--list` prints the names of the contenders.
 
 mod fixture;
 mod measure;
+// What feature `precomputed-tables` uses for a hot key.
+#[allow(dead_code, unused_imports, reason = "its unit tests do not run here")]
+#[path = "../../src/crypto/tables/mod.rs"]
+mod tables;
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -88,7 +95,7 @@ fn contenders(fixture: &Fixture) -> Vec<Contender> {
         (0..n).all(|_| checked.verify_now(black_box(&token)).is_ok())
     });
 
-    vec![
+    let mut all = vec![
         bare,
         verify,
         through_layer::<RegisteredClaims>(
@@ -170,6 +177,24 @@ fn contenders(fixture: &Fixture) -> Vec<Contender> {
                 *response.status_mut() = rejection.status();
                 response
             })
+        }),
+    ];
+    all.extend(by_tables(fixture));
+    all
+}
+
+/// For ES256 and EdDSA: the bare signature check once the key has its tables, and what it takes to compute these.
+fn by_tables(fixture: &Fixture) -> Vec<Contender> {
+    let Some(compute) = fixture.compute_tables() else { return Vec::new() };
+    let tables = compute();
+    let (message, signature) = fixture.signed_parts();
+    vec![
+        Contender::new("bare signature check, by tables", move |n| {
+            (0..n).all(|_| tables.verify(black_box(&message), black_box(&signature)))
+        }),
+        Contender::new("tables of a key", move |n| {
+            (0..n).for_each(|_| drop(black_box(compute())));
+            true
         }),
     ]
 }
