@@ -152,6 +152,7 @@
 //! |---|---|---|
 //! | `aws-lc-rs` | yes | the crypto backend; it needs a C compiler |
 //! | `rust-crypto` | | the crypto backend in pure Rust, without ES512; with both on, aws-lc-rs is used |
+//! | `precomputed-tables` | | faster checks of EdDSA (with `rust-crypto` alone also ES256) for keys in frequent use, for some memory: see [`docs::design`] |
 //! | `jsonwebtoken-12` | yes | conversions from the keys, algorithms and JWKs of `jsonwebtoken` 12 |
 //! | `jsonwebtoken-11` | | the same for `jsonwebtoken` 11 |
 //! | `axum` | | axum 0.8: extractors of [`VerifiedToken`] and [`PresentedToken`], `IntoResponse for Rejection` |
@@ -166,8 +167,8 @@
 //! | `metrics` | | metrics, recorded with the `metrics` facade: `with_metrics`, fetches, the age of keys: see [`docs::logging`] |
 //!
 //! At least one crypto backend is needed. A feature only adds items, and does not change the behaviour of other
-//! items, with two exceptions: `tracing` writes log events, and `metrics` records fetches. No feature turns on a
-//! backend of `jsonwebtoken` or installs its process-wide provider.
+//! items, with three exceptions: `tracing` writes log events, `metrics` records fetches, and `precomputed-tables`
+//! takes memory to save time. No feature turns on a backend of `jsonwebtoken` or installs its process-wide provider.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Wire data is hostile, and a panic can stop a server. So these are banned outside of tests.
