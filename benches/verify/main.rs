@@ -23,8 +23,9 @@ mod measure;
 mod tables;
 
 use std::convert::Infallible;
-use std::future::{Ready, ready};
+use std::future::{Future, Ready, ready};
 use std::hint::black_box;
+use std::pin::pin;
 use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
@@ -167,17 +168,23 @@ fn contenders(fixture: &Fixture) -> Vec<Contender> {
             issuers(&verifier).with_token_cache(1_000).expect("a capacity"),
             Some(fixture.token()),
         ),
-        inside_of_a_layer("way back, none", |layer| layer),
-        inside_of_a_layer("way back, default responder", |layer| {
-            layer.with_realm("shop").expect("a realm")
-        }),
-        inside_of_a_layer("way back, closure", |layer| {
-            layer.with_rejection_fn(|rejection, _| {
-                let mut response = Response::new(());
-                *response.status_mut() = rejection.status();
-                response
-            })
-        }),
+        nested("way back, none", |outer| outer, |inner| inner),
+        nested(
+            "way back, default responder",
+            |outer| outer,
+            |inner| inner.with_realm("shop").expect("a realm"),
+        ),
+        nested(
+            "way back, closure instead of the default responder",
+            |outer| {
+                outer.with_rejection_fn(|rejection, _| {
+                    let mut response = Response::new(());
+                    *response.status_mut() = rejection.status();
+                    response
+                })
+            },
+            |inner| inner,
+        ),
     ];
     all.extend(by_tables(fixture));
     all
@@ -273,26 +280,29 @@ where
     )
 }
 
-/// A layer inside of another one. By default it leaves the refusals of the parts below to the outer layer;
-/// what its own way back costs is the difference to that.
-fn inside_of_a_layer<R>(
+/// A layer inside of another one, which it leaves the refusals of the parts below to, unless it has a realm. The
+/// future is polled where it is, as by a server that keeps it in a task.
+fn nested<R, S>(
     name: &'static str,
-    with: impl FnOnce(JwtAuthLayer<()>) -> JwtAuthLayer<(), R>,
+    outer: impl FnOnce(JwtAuthLayer<()>) -> JwtAuthLayer<(), R>,
+    inner: impl FnOnce(JwtAuthLayer<()>) -> JwtAuthLayer<(), S>,
 ) -> Contender
 where
     R: ResponseForRejection<()>,
+    S: ResponseForRejection<()>,
 {
     let layer = || JwtAuthLayer::new(verify_fn(|_: &PresentedToken| Ok(())));
-    let inner = with(layer()).layer(Inner::<()>(std::marker::PhantomData));
-    let mut service = layer().layer(inner);
+    let inner = inner(layer()).layer(Inner::<()>(std::marker::PhantomData));
+    let mut service = outer(layer()).layer(inner);
     let authorization = HeaderValue::from_static("Bearer an-api-key");
     Contender::with_input(
         name,
         move || request(Some(&authorization)),
         move |request| {
-            let _ = service.poll_ready(&mut Context::from_waker(std::task::Waker::noop()));
-            let response = service.call(request).now_or_never();
-            response.is_some_and(|response| response.is_ok_and(|r| r.status() == 200))
+            let mut context = Context::from_waker(std::task::Waker::noop());
+            let _ = service.poll_ready(&mut context);
+            let response = pin!(service.call(request)).poll(&mut context);
+            matches!(response, Poll::Ready(Ok(response)) if response.status() == 200)
         },
     )
 }

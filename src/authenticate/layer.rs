@@ -114,7 +114,7 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// let key = VerificationKey::from_secret(b"an example of a secret: 32 bytes", Algorithm::HS256)?;
     /// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
     /// let layer = JwtAuthLayer::new(verifier).with_rejection_fn(|rejection, request| {
-    ///     let page = format!("{} is not for everybody: {rejection}", request.uri().path());
+    ///     let page = format!("{} is not for everybody: {rejection}", request.path());
     ///     let mut response = Response::new(page);
     ///     *response.status_mut() = rejection.status();
     ///     response

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use http::request::Parts;
+use http::uri::PathAndQuery;
 use http::{Method, Uri};
 
 /// The method and the URI of a refused request, for the closure of
@@ -12,7 +13,14 @@ use http::{Method, Uri};
 #[derive(Clone)]
 pub struct RequestSummary {
     method: Method,
-    uri: Uri,
+    target: Target,
+}
+
+/// The usual URI is a path and a query. These alone cost an accepted request less than a `Uri`.
+#[derive(Clone)]
+enum Target {
+    Path(PathAndQuery),
+    Uri(Uri),
 }
 
 impl RequestSummary {
@@ -21,10 +29,21 @@ impl RequestSummary {
         &self.method
     }
 
+    /// The path of the URI, without the query.
+    pub fn path(&self) -> &str {
+        match &self.target {
+            Target::Path(path) => path.path(),
+            Target::Uri(uri) => uri.path(),
+        }
+    }
+
     /// The URI of the request, as the layer sees it: inside of axum's `Router::nest` the path lacks
     /// the prefix (see [the page on layer order](crate::docs::layer_order)).
-    pub fn uri(&self) -> &Uri {
-        &self.uri
+    pub fn uri(&self) -> Uri {
+        match &self.target {
+            Target::Path(path) => Uri::from(path.clone()),
+            Target::Uri(uri) => uri.clone(),
+        }
     }
 }
 
@@ -33,7 +52,11 @@ impl RequestSummary {
 impl From<&Parts> for RequestSummary {
     #[inline(always)]
     fn from(head: &Parts) -> Self {
-        Self { method: head.method.clone(), uri: head.uri.clone() }
+        let target = match (head.uri.path_and_query(), head.uri.authority(), head.uri.scheme()) {
+            (Some(path), None, None) => Target::Path(path.clone()),
+            _ => Target::Uri(head.uri.clone()),
+        };
+        Self { method: head.method.clone(), target }
     }
 }
 
@@ -41,7 +64,31 @@ impl fmt::Debug for RequestSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestSummary")
             .field("method", &self.method)
-            .field("path", &self.uri.path())
+            .field("path", &self.path())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summary_has_the_uri_of_the_request_in_each_of_its_forms() {
+        let uris = [
+            "/",
+            "/a?b=c",
+            "*",
+            "https://api.example/a?b=c",
+            "https://api.example",
+            "api.example:443",
+        ];
+        for uri in uris {
+            let (head, ()) = http::Request::options(uri).body(()).unwrap().into_parts();
+            let summary = RequestSummary::from(&head);
+            assert_eq!(summary.uri(), head.uri, "{uri}");
+            assert_eq!(summary.path(), head.uri.path(), "{uri}");
+            assert_eq!(summary.method(), Method::OPTIONS);
+        }
     }
 }

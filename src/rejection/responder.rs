@@ -111,7 +111,7 @@ pub trait ResponseForRejection<B>: Send + Sync + 'static {
 ///         rejection: &Rejection,
 ///         request: &RequestSummary,
 ///     ) -> Response<String> {
-///         match request.uri().path() {
+///         match request.path() {
 ///             "/" => Response::builder().status(401).body("log in".into()).unwrap_or_default(),
 ///             _ => EmptyBody.response_for_rejection(rejection, &()),
 ///         }
