@@ -3,7 +3,8 @@ use http::request::Parts;
 use crate::extract::PresentedToken;
 use crate::summary::Summary;
 use crate::verify::accepted::Accepted;
-use crate::verify::verify_token::{Verification, VerifyToken};
+use crate::verify::verification::Verification;
+use crate::verify::verify_token::VerifyToken;
 
 /// Creates a verifier that accepts **every** well-formed bearer token and verifies nothing, like FastAPI's
 /// `HTTPBearer`.

@@ -14,8 +14,9 @@ use crate::summary::Summary;
 use crate::verify::accepted::Extras;
 use crate::verify::issuer_set::IssuerSet;
 use crate::verify::jwt::JwtVerifier;
+use crate::verify::verification::{Verification, VerificationState};
 use crate::verify::verified_token::VerifiedToken;
-use crate::verify::verify_token::{Verification, VerificationState, VerifyToken};
+use crate::verify::verify_token::VerifyToken;
 
 /// A verifier with additional asynchronous checks. [`VerifyToken::with_check`] creates it.
 ///

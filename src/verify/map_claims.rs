@@ -9,7 +9,8 @@ use crate::extract::{PresentedToken, TokenScheme};
 use crate::summary::Summary;
 use crate::verify::issuer_set::IssuerSet;
 use crate::verify::jwt::JwtVerifier;
-use crate::verify::verify_token::{Verification, VerifyToken};
+use crate::verify::verification::Verification;
+use crate::verify::verify_token::VerifyToken;
 
 /// A verifier that converts the claims of another verifier to the type `D`. [`VerifyToken::map_claims`] creates
 /// it.

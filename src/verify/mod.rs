@@ -13,6 +13,7 @@ mod map_claims;
 mod rule_context;
 mod token_cache;
 mod token_kinds;
+mod verification;
 mod verified_token;
 mod verify_token;
 
@@ -27,8 +28,8 @@ pub use self::jwt::{ExpectedAudience, ExpectedIssuer, JwtVerifier};
 pub use self::known_issuer::KnownIssuer;
 pub use self::map_claims::MapClaims;
 pub use self::token_kinds::TokenKinds;
+pub use self::verification::Verification;
+pub(crate) use self::verification::{PendingVerdict, VerificationState};
 pub use self::verified_token::VerifiedToken;
-pub(crate) use self::verify_token::{PendingVerdict, TokenForm, VerificationState};
-pub use self::verify_token::{
-    Verification, VerifyAsyncFn, VerifyFn, VerifyToken, verify_async_fn, verify_fn,
-};
+pub(crate) use self::verify_token::TokenForm;
+pub use self::verify_token::{VerifyAsyncFn, VerifyFn, VerifyToken, verify_async_fn, verify_fn};

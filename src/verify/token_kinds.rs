@@ -10,7 +10,8 @@ use crate::rejection::Rejection;
 use crate::summary::Summary;
 use crate::token::{CompactJws, Limits, Scratch};
 use crate::verify::issuer_set::issuer_hint;
-use crate::verify::verify_token::{Verification, VerifyToken};
+use crate::verify::verification::Verification;
+use crate::verify::verify_token::VerifyToken;
 
 /// A verifier for several kinds of tokens behind one layer: API keys, JWTs and opaque tokens, each with its own
 /// verifier.

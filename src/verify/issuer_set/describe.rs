@@ -1,5 +1,6 @@
-//! What a set accepts, for the log line at start-up.
+//! What a set accepts, for the log line at start-up and for `Debug`.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::summary::Summary;
@@ -27,5 +28,17 @@ impl<C> IssuerSet<C> {
             true => summary.and(Summary::new("no issuer yet")),
             false => summary,
         }
+    }
+}
+
+impl<C> fmt::Debug for IssuerSet<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Copied first, so that the lock is released before the application's formatter is called.
+        let (known, templates) = (self.read().known(), self.read().templates());
+        let issuers: Vec<_> = known.iter().map(|(name, _)| name).collect();
+        f.debug_struct("IssuerSet")
+            .field("issuers", &issuers)
+            .field("templates", &templates)
+            .finish_non_exhaustive()
     }
 }

@@ -10,7 +10,6 @@ mod remembered;
 mod status;
 mod template;
 
-use std::fmt;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -36,8 +35,9 @@ use crate::verify::issuer_set::registry::Registry;
 use crate::verify::issuer_set::remembered::Chosen;
 use crate::verify::jwt::{Expected, JwtVerifier, MayWait, PendingKeys, Recorder, Step};
 use crate::verify::token_cache::TokenCache;
+use crate::verify::verification::Verification;
 use crate::verify::verified_token::VerifiedToken;
-use crate::verify::verify_token::{TokenForm, Verification, VerifyToken};
+use crate::verify::verify_token::{TokenForm, VerifyToken};
 
 /// Verifies tokens of several issuers, each with its own keys, audience and algorithms (RFC 8725 sections 3.1
 /// and 3.8).
@@ -370,18 +370,6 @@ impl<C> Clone for IssuerSet<C> {
 impl<C> Default for IssuerSet<C> {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl<C> fmt::Debug for IssuerSet<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Copied first, so that the lock is released before the application's formatter is called.
-        let (known, templates) = (self.read().known(), self.read().templates());
-        let issuers: Vec<_> = known.iter().map(|(name, _)| name).collect();
-        f.debug_struct("IssuerSet")
-            .field("issuers", &issuers)
-            .field("templates", &templates)
-            .finish_non_exhaustive()
     }
 }
 

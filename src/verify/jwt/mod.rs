@@ -44,8 +44,9 @@ use crate::verify::accepted::Accepted;
 use crate::verify::by_name::{ByName, Input};
 use crate::verify::jwt::read_registered::ReadClaims;
 use crate::verify::jwt::registered::Registered;
+use crate::verify::verification::Verification;
 use crate::verify::verified_token::VerifiedToken;
-use crate::verify::verify_token::{TokenForm, Verification, VerifyToken};
+use crate::verify::verify_token::{TokenForm, VerifyToken};
 
 /// Verifies signed JSON Web Tokens of one issuer (RFC 7519, RFC 8725) and reads their claims into `C`.
 ///

@@ -4,14 +4,16 @@ use serde::de::DeserializeOwned;
 
 #[cfg(feature = "token-cache")]
 use crate::config_error::ConfigError;
+use crate::extract::PresentedToken;
 #[cfg(feature = "token-cache")]
 use crate::extract::RawBearer;
 use crate::key::KeyCandidates;
 use crate::key_source::KeySourceError;
 use crate::rejection::Rejection;
 use crate::verify::by_name::Input;
+use crate::verify::jwt::stage::Recorder;
 use crate::verify::jwt::{JwtVerifier, MayWait, Step};
-use crate::verify::token_cache::{Current, Sought};
+use crate::verify::token_cache::{Current, Note, Sought, Validity};
 use crate::verify::verified_token::VerifiedToken;
 
 #[cfg(feature = "token-cache")]
@@ -65,6 +67,18 @@ impl<C> JwtVerifier<C> {
     pub fn with_max_cached_token_length(self, bytes: usize) -> Result<Self, ConfigError> {
         let settings = self.rules.cache().settings().with_max_length(bytes)?;
         Ok(Self { rules: self.rules.with_cache(settings), ..self })
+    }
+}
+
+impl Recorder for Note {
+    #[inline(always)]
+    fn keep(
+        &mut self,
+        token: Input<'_>,
+        copies_text: bool,
+        validity: Validity,
+    ) -> Option<PresentedToken> {
+        Self::keep(self, token, copies_text, validity)
     }
 }
 

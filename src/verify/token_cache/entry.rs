@@ -6,7 +6,6 @@ use quick_cache::{Equivalent, Lifecycle, Weighter};
 
 use crate::extract::{PresentedToken, TokenScheme};
 use crate::verify::by_name::Input;
-use crate::verify::jwt::Recorder;
 use crate::verify::token_cache::settings::Settings;
 use crate::verify::token_cache::{Sought, Validity};
 use crate::verify::verified_token::VerifiedToken;
@@ -86,12 +85,10 @@ impl Note {
     pub(super) fn into_kept(self) -> Option<(Key, Validity)> {
         self.kept
     }
-}
 
-impl Recorder for Note {
-    /// The text of a token is copied: that of a request is a part of a larger buffer, which the cache would keep
-    /// in memory.
-    fn keep(
+    /// Keeps an accepted token. Returns what the result keeps of its text. The text is copied: that of a request
+    /// is a part of a larger buffer, which the cache would keep in memory.
+    pub(in crate::verify) fn keep(
         &mut self,
         token: Input<'_>,
         copies_text: bool,

@@ -3,8 +3,9 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::verify::jwt::Recorder;
-use crate::verify::token_cache::{Current, Sought};
+use crate::extract::PresentedToken;
+use crate::verify::by_name::Input;
+use crate::verify::token_cache::{Current, Sought, Validity};
 use crate::verify::verified_token::VerifiedToken;
 
 /// `Send` and `Sync` like the cache of the feature.
@@ -12,7 +13,17 @@ pub(in crate::verify) struct TokenCache<C, B = ()>(PhantomData<Arc<(C, B)>>);
 
 pub(in crate::verify) struct Note;
 
-impl Recorder for Note {}
+impl Note {
+    #[inline(always)]
+    pub(in crate::verify) fn keep(
+        &mut self,
+        token: Input<'_>,
+        copies_text: bool,
+        _: Validity,
+    ) -> Option<PresentedToken> {
+        token.kept(copies_text)
+    }
+}
 
 impl<C, B> TokenCache<C, B> {
     pub(in crate::verify) fn fresh<D>(&self) -> TokenCache<D, B> {
