@@ -7,11 +7,12 @@ use std::{fmt, mem};
 
 use crate::rejection::Rejection;
 use crate::verify::accepted::Accepted;
+
 /// The result of the verification of a token: ready, or pending.
 ///
 /// [`and_then`](Self::and_then) adds a check that does not wait, [`map`](Self::map) changes an accepted result.
-/// For an asynchronous check, use [`VerifyToken::with_check`]. A `Verification` is also a future, so a custom
-/// verifier can await it: `verifier.verify_token(token, head).await`.
+/// For an asynchronous check, use [`VerifyToken::with_check`](crate::VerifyToken::with_check). A `Verification`
+/// is also a future, so a custom verifier can await it: `verifier.verify_token(token, head).await`.
 ///
 /// # Example: a check for revoked tokens
 ///
