@@ -90,7 +90,10 @@ impl KeyStatus {
         self.changes
     }
 
-    /// The number of keys that are loaded and used.
+    /// The number of keys in the loaded set, without the [skipped](Self::skipped) ones. 0 before the first
+    /// fetch, for a single [`VerificationKey`](crate::VerificationKey), and in a status from
+    /// [`new`](Self::new). A set that is too old to be used is counted too: for readiness see
+    /// [`is_ready`](Self::is_ready).
     pub fn keys(&self) -> usize {
         self.keys
     }
@@ -116,7 +119,8 @@ impl KeyStatus {
         self.fetches_failed
     }
 
-    /// The time until the next scheduled fetch; `None` when none is scheduled.
+    /// The time until the next scheduled fetch; zero when that fetch is due, also while it runs. `None` for
+    /// keys that are not fetched, and in a status from [`new`](Self::new) or [`unknown`](Self::unknown).
     pub fn next_refresh(&self) -> Option<Duration> {
         self.next_refresh
     }

@@ -26,14 +26,14 @@ use crate::summary::Summary;
 /// | case | what happens |
 /// |---|---|
 /// | a loaded key | is found at once, also while a fetch runs |
-/// | how long a set is fresh | `Cache-Control` less `Age`, at least 1 minute, at most 24 hours; without it 10 minutes; with `no-store` or `no-cache` 1 minute |
-/// | a refresh | starts in the background at 80 % of that time or slightly earlier, until the source has been unused for an hour; retries start after 1 second and are at most 15 seconds apart, or follow `Retry-After` (at most 20 seconds before the first set was loaded, then at most 5 minutes) |
-/// | a set that is no longer fresh | the first look-up waits for one fetch; if it fails, the keys are used at once, and the retries run in the background |
+/// | how long a set is fresh | `max-age` of `Cache-Control` less `Age`: at least 1 minute, at most 24 hours; without `max-age` 10 minutes; with `no-store` or `no-cache` 1 minute |
+/// | a refresh | starts in the background at 80 % of that time or slightly earlier, until the source has been unused for an hour; retries start after 1 second and are at most 15 seconds apart, or later if `Retry-After` asks for it: at most 20 seconds later while no set has been loaded yet, afterwards at most 5 minutes |
+/// | a set that is no longer fresh | look-ups wait for one fetch; if that fetch fails, the old keys are used, from then on without waiting, and the retries run in the background |
 /// | an unknown `kid` | starts a fetch, but one at a time: up to 3 without a pause, then one more every 10 seconds. At most 64 requests wait for it, up to 7 seconds; the other requests are refused as unknown (401) or, if the last fetch failed, as unavailable (503) |
 /// | the issuer cannot be reached | keys remain usable for 1 hour after they were fresh, or for `stale-if-error` (at least 1 minute, at most 24 hours); then 503 |
-/// | a key that was removed from the set | is no longer used after the fetch that shows it |
+/// | a key that was removed from the set | is no longer used after the fetch of a set without it, if that set has a usable key |
 /// | a response with any `Content-Type` except HTML | is read |
-/// | a response that is empty, longer than 256 KiB, of more than 100 keys, a redirect, HTML, encoded (`Content-Encoding`), unreadable, later than 5 seconds | is a failed fetch: the old set remains |
+/// | a response with a status other than 200, with an empty body, longer than 256 KiB, HTML, encoded (`Content-Encoding`), unreadable, later than 5 seconds, of more than 100 keys, or without a usable key (such as `{"keys": []}`) | is a failed fetch: the old set remains |
 /// | symmetric and private keys | are not used, and are [reported](KeyStatus::skipped) |
 ///
 /// Nothing from a request is ever sent to the issuer, not even the `kid`.
@@ -153,8 +153,9 @@ impl JwksUrl {
         self.with_fetcher(HttpFetch::with_client(client))
     }
 
-    /// Replaces the [`Fetch`] implementation that the constructor has set: the crate's HTTP client, or the
-    /// argument `fetch`. The result is a new source, without the keys that this one has loaded.
+    /// Replaces the [`Fetch`] implementation. By default it is that of the constructor: the crate's HTTP
+    /// client, or the one that was given to [`new_with`](Self::new_with). The result is a new source, without
+    /// the keys that this one has loaded.
     #[must_use]
     pub fn with_fetcher<F: Fetch>(self, fetch: F) -> Self {
         Self::with(self.url, self.fetcher.with(fetch))

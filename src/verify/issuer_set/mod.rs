@@ -129,8 +129,8 @@ impl<C> IssuerSet<C> {
     ///
     /// # Errors
     ///
-    /// When the verifier accepts any issuer, or when the set has an issuer with one of the expected names that
-    /// an earlier call of `add` added. Then nothing changes: call [`remove`](Self::remove) first.
+    /// When the verifier accepts any issuer. Also when an earlier call of `add` added an issuer under one of
+    /// these names: to replace that issuer, [`remove`](Self::remove) it first. An error changes nothing.
     pub fn add(&self, verifier: JwtVerifier<C>) -> Result<(), ConfigError> {
         let issuer = Arc::new(Issuer::new(verifier, None));
         if issuer.names().is_empty() {

@@ -196,15 +196,15 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
 
     /// Verifies a token with the loaded keys, without waiting.
     ///
-    /// Keys that are due for a refresh are used until they expire. A fetch that is due, the first one too,
-    /// starts in the background if the caller is on a tokio runtime. An unknown `kid` starts no fetch: the
-    /// token is usually refused as [`Unavailable`](RejectionKind::Unavailable), until a scheduled fetch or a
-    /// call of [`verify`](Self::verify) has loaded the key.
+    /// Keys that are no longer fresh are used too, as long as the source keeps them usable. A fetch that is due
+    /// starts in the background, if the caller is on a tokio runtime. An unknown `kid` starts none: the token
+    /// is usually refused as [`Unavailable`](RejectionKind::Unavailable), until a later fetch has loaded the
+    /// key. For a `kid` that the issuer does not have that never changes, so limit the retries.
     ///
     /// # Errors
     ///
-    /// When [`verify`](Self::verify) would refuse the token. Also when it would have to wait for a fetch, for
-    /// example because no keys are loaded yet: then the kind is `Unavailable`, and the token may be valid.
+    /// When [`verify`](Self::verify) would refuse the token. Also when the source of keys has no result yet,
+    /// for example before the first fetch: then the kind is `Unavailable`, and the token may be valid.
     pub fn verify_now(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
         match self.begin_or_recall(Input::Text(token), MayWait::No) {
             Step::Done(verdict) => verdict,
