@@ -250,10 +250,11 @@ class Runs:
                 for _ in range(2):
                     ask_with_every_token(self.checks, [t for t in self.public for _ in range(2)], address, (HTTP_2,))
                 ask_without_a_good_token(self.checks, self.good, address)
-        start = json.loads((self.folder / "clock.json").read_text())["start"]
-        with self.start("--jwks", self.file("keys.jwks.json"), "--token-cache", "1", "--clock", str(start)) as server:
+        clock = json.loads((self.folder / "clock.json").read_text())
+        small = ["--token-cache", "1", "--clock", str(clock["start"])]
+        with self.start("--jwks", self.file("keys.jwks.json"), *small) as server:
             for _ in range(2):
-                self.expect("small cache", server, self.good, 200)
+                self.expect("small cache", server, clock["plain"], 200)
 
     def explain(self):
         flags = ["--jwks", self.file("keys.jwks.json"), "--issuer", self.issuer, "--audience", self.audience]
