@@ -215,6 +215,7 @@ mod issuer;
 mod clock;
 mod config_error;
 mod extensions;
+mod hash_seed;
 mod json_member;
 mod opaque_error;
 mod strict_json;

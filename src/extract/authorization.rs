@@ -63,17 +63,15 @@ pub(crate) fn extract(
     if !is_readable {
         return Err(RejectionKind::TokenTooLong);
     }
-    let spaces = rest.iter().take_while(|&&byte| byte == b' ').count();
-    let start = SCHEME.len().saturating_add(spaces);
-    match bytes.get(start..) {
+    match after_spaces(rest) {
         Some(token)
-            if spaces > 0
-                && (token68 == Token68::IfRefused && token.len() <= MAX_UNCHECKED
-                    || is_token68(token)) =>
+            if token68 == Token68::IfRefused && token.len() <= MAX_UNCHECKED
+                || is_token68(token) =>
         {
             if !schemes.contains(&TokenScheme::Bearer) {
                 return Err(RejectionKind::UnsupportedScheme);
             }
+            let start = bytes.len().saturating_sub(token.len());
             Ok(PresentedToken::from_header(value.clone(), start..bytes.len(), TokenScheme::Bearer))
         }
         _ => Err(malformed_rest(rest)),
@@ -111,9 +109,7 @@ impl<'h> RawBearer<'h> {
         let value = self.0.get_mut(AUTHORIZATION)?;
         value.set_sensitive(true);
         let value = Some(value.as_bytes()).filter(|value| value.len() <= MAX_VALUE)?;
-        let text = after_bearer(value)?.strip_prefix(b" ")?;
-        let spaces = text.iter().take_while(|&&byte| byte == b' ').count();
-        text.get(spaces..)
+        after_spaces(after_bearer(value)?)
     }
 }
 
@@ -123,6 +119,12 @@ impl fmt::Debug for RawBearer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RawBearer").finish_non_exhaustive()
     }
+}
+
+/// The rest after one space or more, which separate the scheme and the token.
+fn after_spaces(rest: &[u8]) -> Option<&[u8]> {
+    let spaces = rest.iter().take_while(|&&byte| byte == b' ').count();
+    rest.get(spaces..).filter(|_| spaces > 0)
 }
 
 /// The rest of the value after the scheme, if the scheme is `Bearer`.

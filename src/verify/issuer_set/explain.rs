@@ -46,14 +46,10 @@ impl<C: DeserializeOwned> IssuerSet<C> {
     /// The issuer that the token names. Nothing of the token is verified.
     fn choose(&self, token: &[u8]) -> Result<Arc<Issuer<C>>, Rejection> {
         let mut scratch = Scratch::new();
-        match CompactJws::parse(token, Limits::DEFAULT, &mut scratch) {
-            Ok(jws) => return self.issuer(&issuer_hint(jws.payload)?),
-            // The limits of the issuer may be larger; its verifier checks them.
-            Err(RejectionKind::TokenTooLong) if token.len() <= self.read().max_token_length() => {}
-            Err(kind) => return Err(kind.into()),
-        }
-        let mut scratch = Scratch::new();
-        let payload = CompactJws::decode_payload(token, &mut scratch)?;
+        let payload = match CompactJws::parse(token, Limits::DEFAULT, &mut scratch) {
+            Ok(jws) => jws.payload,
+            Err(kind) => self.payload_over_limits(token, kind, &mut scratch)?,
+        };
         self.issuer(&issuer_hint(payload)?)
     }
 }

@@ -280,20 +280,32 @@ impl<C: DeserializeOwned> IssuerSet<C> {
                 let step = issuer.verifier.begin_parsed(input, &jws, MayWait::Yes, recorder);
                 (issuer, step)
             }
-            // The limits of the issuer may be larger. The payload alone selects it: a large header is only
-            // read if the limits of the issuer allow it.
-            Err(RejectionKind::TokenTooLong) if token.len() <= self.read().max_token_length() => {
-                let payload = CompactJws::decode_payload(token, &mut scratch)?;
-                let issuer = select(payload)?;
+            Err(kind) => {
+                let issuer = select(self.payload_over_limits(token, kind, &mut scratch)?)?;
                 let step = issuer.verifier.begin(input, MayWait::Yes, recorder);
                 (issuer, step)
             }
-            Err(kind) => return Err(kind.into()),
         };
         if let Step::Done(Ok(_)) = &step {
             self.verified(&issuer);
         }
         Ok((issuer, step))
+    }
+
+    /// The payload of a token that the default limits refuse. The limits of an issuer may be larger. The payload
+    /// alone selects the issuer: a large header is only read if the issuer's limits allow it.
+    fn payload_over_limits<'s>(
+        &self,
+        token: &[u8],
+        refused: RejectionKind,
+        scratch: &'s mut Scratch,
+    ) -> Result<&'s [u8], Rejection> {
+        match refused {
+            RejectionKind::TokenTooLong if token.len() <= self.read().max_token_length() => {
+                Ok(CompactJws::decode_payload(token, scratch)?)
+            }
+            kind => Err(kind.into()),
+        }
     }
 
     async fn finish(

@@ -1,13 +1,12 @@
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use foldhash::SharedSeed;
 use foldhash::fast::SeedableRandomState;
 use quick_cache::OptionsBuilder;
 use quick_cache::sync::Cache;
 
 use crate::extract::{RawBearer, TokenScheme};
+use crate::hash_seed::random_state;
 use crate::verify::token_cache::entry::{ByLength, DroppedLater, Entry, Key, Note};
 use crate::verify::token_cache::{Current, Settings, Sought, Validity};
 use crate::verify::verified_token::VerifiedToken;
@@ -16,8 +15,8 @@ type Tokens<C, B> = Cache<Key, Entry<C, B>, ByLength, SeedableRandomState, Dropp
 
 /// A cache of verified tokens. Clones share its entries. `B` is what an entry is bound to beside the keys.
 ///
-/// An entry says that these very bytes were verified by the rules of one verifier. So whoever changes the rules
-/// has to take a [fresh](Self::fresh) cache.
+/// An entry says that exactly these bytes were verified by the rules of one verifier. So a change of the rules needs
+/// a [fresh](Self::fresh) cache.
 pub(in crate::verify) struct TokenCache<C, B = ()> {
     settings: Settings,
     /// `None` without a cache, by default.
@@ -112,10 +111,7 @@ fn tokens<C, B: Clone>(settings: Settings) -> Option<Tokens<C, B>> {
     let mut options = OptionsBuilder::new();
     options.shards(shards).estimated_items_capacity(capacity).weight_capacity(weight);
     let options = options.build().ok()?;
-    // Seeded by the operating system.
-    let seed = RandomState::new().hash_one(0);
-    let hasher = SeedableRandomState::with_seed(seed, SharedSeed::global_random());
-    Some(Cache::with_options(options, ByLength, hasher, DroppedLater))
+    Some(Cache::with_options(options, ByLength, random_state(), DroppedLater))
 }
 
 impl<C, B> Clone for TokenCache<C, B> {
