@@ -42,8 +42,8 @@ impl Summary {
     /// The maximum number of parts in the line. Further parts are counted.
     const MAX_SHOWN: usize = 16;
 
-    /// Creates a summary of one part: what is accepted, in a few words. The text must not contain a
-    /// secret.
+    /// Creates the summary of a custom verifier or key source: what it accepts, in a few words, such as
+    /// `API keys of the table keys`. The text must not contain a secret.
     pub fn new(accepts: impl Into<String>) -> Self {
         Self { accepts: vec![accepts.into()], dangers: Vec::new() }
     }

@@ -151,8 +151,9 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
         Ok(self)
     }
 
-    /// Replaces the scope that the challenge of a 401 names: the scope that a client should request for its token
-    /// (RFC 6750 section 3); none by default. A refusal that names a scope keeps that scope.
+    /// Sets the scope that the challenge of every 401 names, so that a client knows what to request for its token
+    /// (RFC 6750 section 3). By default a 401 names none. A [`Rejection`](crate::Rejection) with a scope of its own,
+    /// such as the 403 for a missing scope, names that scope instead.
     ///
     /// Name the smallest scope that is useful. [`Rule::required_scope`](crate::Rule::required_scope) returns the
     /// scope to name for a rule.

@@ -201,8 +201,8 @@ impl<C> Rule<C> {
         self.0.check(token)
     }
 
-    /// The scopes that a client has to request to meet this rule: the scopes that a refusal can name. `None` if it
-    /// can name none.
+    /// The scopes that a client should request to meet this rule. Of alternatives ([`or`](Self::or)), only the scopes
+    /// of the first one are named. `None` if the rule names no scope: it may still require something else.
     ///
     /// # Example: in an OpenAPI document
     ///

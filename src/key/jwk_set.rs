@@ -73,16 +73,18 @@ impl JwkSet {
     /// A key that cannot be used is left out, and [`skipped`](Self::skipped) reports it: an unknown type or
     /// algorithm, a private key, a weak key, a key for another purpose than verifying, a value that is not a
     /// key. Different keys with the same `kid` and algorithm are left out too, since the header of a token
-    /// cannot select one of them. With feature `tracing`, a `warn` event names each key that is left out.
-    /// Copies of one key under the same `kid` count as one key, bound to the `alg` of the copy that has one.
+    /// cannot select one of them. Of the keys without `kid`, the first four for an algorithm are kept, and tried in
+    /// order for a token without `kid`, if no key for its algorithm has a `kid`. With feature `tracing`, a `warn`
+    /// event names each key that is left out. Copies of one key under the same `kid` count as one key, bound to the
+    /// `alg` of the copy that has one.
     ///
     /// A byte order mark at the start of the text is ignored, and so are members that are `null`.
     ///
     /// # Errors
     ///
-    /// When the text is not a strict JSON object, when it has no array `keys`, or when none of its keys is
-    /// usable by itself. If the set has usable keys, but all of them are ambiguous, that is not an error: see
-    /// [`is_empty`](Self::is_empty).
+    /// When the text is not a strict JSON object, when it has no array `keys`, or when each key has a fault of its
+    /// own. If keys are only left out because they share `kid` and algorithm, the set may be empty without an error:
+    /// see [`is_empty`](Self::is_empty).
     pub fn from_json(json: &str) -> Result<Self, ConfigError> {
         Self::read_given(json, None)
     }
@@ -178,9 +180,13 @@ impl JwkSet {
     /// Builds a set from single keys, such as the old and the new secret while a secret is
     /// replaced.
     ///
-    /// If none of the keys has a `kid`, the `kid` of a token is ignored, and the keys for the token's algorithm
-    /// are tried in the given order. In the same way, `x5t` and `x5t#S256` are ignored if none of the keys has
-    /// either. Copies of one key under the same `kid` count as one key.
+    /// | the keys | a token with `kid` | a token without `kid` |
+    /// |---|---|---|
+    /// | none has a `kid` | its `kid` is ignored: as without | the keys for its algorithm, in the given order |
+    /// | some or all have a `kid` | only the key with this `kid` | the only key for its algorithm; or, if none of those keys has a `kid`, all of them |
+    ///
+    /// So when the old of two secrets has no `kid`, give the new one none either. `x5t` and `x5t#S256` are ignored if
+    /// none of the keys has either. Copies of one key under the same `kid` count as one key.
     ///
     /// # Errors
     ///

@@ -10,8 +10,8 @@ use crate::test_util::mock_issuer::{Inner, MockAnswer, MockIssuer, Reply};
 
 impl MockIssuer {
     /// Starts an issuer on a free port of 127.0.0.1, over plain HTTP. The name of the issuer is
-    /// `http://127.0.0.1:PORT`, followed by `path`. The port is free again when the last clone is
-    /// dropped.
+    /// `http://127.0.0.1:PORT`, followed by `path`, which is empty or begins with a slash, such as
+    /// `/realms/test`. The port is free again when the last clone is dropped.
     ///
     /// # Panics
     ///

@@ -227,12 +227,14 @@ impl<C> JwtVerifier<C> {
         Ok(self)
     }
 
-    /// Accepts ID tokens and security events like access tokens: tokens with `at_hash` or `c_hash` (OpenID
-    /// Connect Core 1.0 section 3.3.2.11), with a `token_use` of `id` or a claim `typ` of `ID`, or with an
-    /// object as `events` (RFC 8417 section 2.2). By default they are refused (RFC 8725 section 3.12).
+    /// Accepts ID tokens and security events as if they were access tokens. By default a token is refused if it has
+    /// `at_hash` or `c_hash` (OpenID Connect Core 1.0 section 3.3.2.11), a `token_use` of `id`, a claim `typ` of `ID`,
+    /// or an object as `events` (RFC 8417 section 2.2; RFC 8725 section 3.12). This setting turns these four checks
+    /// off.
     ///
-    /// An ID token tells a client who logged in, and is not meant for an API. Tokens that are marked as
-    /// refresh, offline or logout tokens stay refused.
+    /// An ID token tells a client who logged in, and is not meant for an API. Even with this setting a token is
+    /// refused if it has a `token_use` of `refresh`, a claim `typ` of `Refresh`, `Offline` or `Logout`, or another
+    /// kind in its header `typ`, such as `logout+jwt`. **A logout token without these marks is accepted.**
     #[must_use]
     pub fn dangerous_accept_id_tokens(mut self) -> Self {
         let rules = self.rules_mut();
