@@ -44,7 +44,8 @@ impl<C> Accepted<C> {
         VerifiedToken::new(claims).into()
     }
 
-    /// Replaces the expiry of the token. By default it is not known, or it is that of the [`VerifiedToken`].
+    /// Replaces the expiry of the token, which [`VerifiedToken::expires_at`] returns. By default it is not known,
+    /// or it is that of the [`VerifiedToken`] from which this value was created. The layer does not check it.
     #[must_use]
     pub fn with_expires_at(self, expires_at: NumericDate) -> Self {
         Self { token: self.token.with_expires_at(expires_at), ..self }
@@ -79,7 +80,7 @@ impl<C> Accepted<C> {
     }
 
     /// Adds a header to the response of the inner service, for example the next nonce of DPoP (RFC 9449 section
-    /// 8.2); none by default. Headers of the same name that the inner service sets are kept.
+    /// 8.2); none by default. If the inner service sets a header of the same name, the response has both.
     #[must_use]
     pub fn with_response_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.extras().add_header(name, value);

@@ -21,8 +21,8 @@ use crate::verify::verify_token::VerifyToken;
 /// A verifier with additional asynchronous checks. [`VerifyToken::with_check`] creates it.
 ///
 /// After the verifier accepted a token, the checks run in the order in which they were added. The first check
-/// that fails refuses the request. The checks run for every request. If the client disconnects, the running
-/// check is dropped. A `WithChecks` is cheap to clone.
+/// that fails refuses the request. The checks run for every request whose token is accepted, also from a cache.
+/// If the client disconnects, the running check is dropped. A `WithChecks` is cheap to clone.
 ///
 /// The checks belong to this value: a clone of the inner verifier runs none of them. For tokens without a
 /// request, use [`verify`](Self::verify).
@@ -106,8 +106,8 @@ impl<C: Send + Sync + 'static> WithChecks<C> {
     ///
     /// # Errors
     ///
-    /// When the verifier or a check refuses the token, or the text is not a token, or the verifier accepts no
-    /// bearer tokens.
+    /// When the verifier or a check refuses the token, or the text is not a `token68` (for example, since it
+    /// begins with `Bearer `), or the verifier accepts no bearer tokens.
     ///
     /// # Example: a message of a queue
     ///
@@ -245,8 +245,8 @@ impl Checked {
         self
     }
 
-    /// Adds a header to the response of the inner service; none by default. Headers of the same name that the
-    /// inner service sets are kept.
+    /// Adds a header to the response of the inner service; none by default. If the inner service sets a header of
+    /// the same name, the response has both. If a later check refuses the request, the header is not added.
     #[must_use]
     pub fn with_response_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.extras.get_or_insert_default().add_header(name, value);

@@ -5,9 +5,9 @@ use crate::rejection::Rejection;
 /// The verification of one token, step by step. [`JwtVerifier::explain`](crate::JwtVerifier::explain) and
 /// [`IssuerSet::explain`](crate::IssuerSet::explain) return it.
 ///
-/// `Display` writes one line for each step, and the result at the end. These lines show claims and settings:
-/// they are for a developer at a terminal. `Debug` shows only the names and outcomes of the steps, and the
-/// rejection. If a step was not reached, its value comes from the token and was not verified.
+/// `Display` writes one line for each step, and the result at the end. These lines show claims and settings: they
+/// are for a developer at a terminal. `Debug` shows only the names and outcomes of the steps, and the rejection.
+/// Unless the step `signature` passed, what was [found](ExplainedStep::found) in the token is unverified.
 #[derive(Clone)]
 pub struct Explanation {
     steps: Vec<ExplainedStep>,

@@ -24,7 +24,7 @@ use crate::verify::verify_token::VerifyToken;
 /// | begins with an added prefix | that of [`add_prefix`](Self::add_prefix) |
 /// | otherwise: is a JWT whose `iss` was added | that of [`add_issuer`](Self::add_issuer) |
 /// | otherwise: is a JWT (three segments of base64url) | that of [`with_jwt`](Self::with_jwt) |
-/// | otherwise, or if the verifier above is not set | that of [`with_otherwise`](Self::with_otherwise) |
+/// | otherwise; also such a JWT if `with_jwt` was not called | that of [`with_otherwise`](Self::with_otherwise) |
 ///
 /// If there is no verifier for a token, or the verifier does not accept the scheme of the token, the token is
 /// refused as [`InvalidToken`](crate::RejectionKind::InvalidToken). The choice uses only the text of the token
@@ -76,12 +76,14 @@ impl<C: 'static> TokenKinds<C> {
         Self { prefixes, issuers, jwt: None, otherwise: None, schemes }
     }
 
-    /// Adds a verifier for the tokens that begin with this text, such as `sk_`. The prefix need not be secret.
+    /// Adds a verifier for the tokens that begin with this text, such as `sk_`, compared exactly. The verifier
+    /// gets the whole token, with the prefix. The prefix need not be secret.
     ///
     /// # Errors
     ///
     /// When the prefix is empty, or contains a character that is not allowed in a token; when it begins with
-    /// another prefix, or another prefix begins with it; or when a JWT can begin with it, such as `eyJ`.
+    /// another prefix, or another prefix begins with it; or when a JWT can begin with it: when it is `e`, or
+    /// begins with `e` and one of `w` to `z`, a digit, `-` or `_`, such as `eyJ`.
     pub fn add_prefix(
         mut self,
         prefix: impl Into<String>,
@@ -125,7 +127,8 @@ impl<C: 'static> TokenKinds<C> {
         Ok(self.with_schemes())
     }
 
-    /// Replaces the verifier for the JWTs of all other issuers; none by default.
+    /// Replaces the verifier for all other JWTs: with an `iss` that was not [added](Self::add_issuer), or without
+    /// a readable `iss`; none by default.
     #[must_use]
     pub fn with_jwt(mut self, verifier: impl VerifyToken<C>) -> Self {
         self.jwt = Some(Arc::new(verifier));

@@ -67,8 +67,8 @@ impl<C> Verification<C> {
         Self(VerificationState::Ready(result))
     }
 
-    /// Creates a verification whose result comes later, from a future. The request waits for the future, which
-    /// is boxed, and which is dropped if the client disconnects.
+    /// Creates a verification whose result comes later, from a future. The request waits for the future, without a
+    /// time limit. The future is boxed, and is dropped if the client disconnects.
     ///
     /// # Example: token introspection (RFC 7662)
     ///
@@ -122,7 +122,8 @@ impl<C: 'static> Verification<C> {
 impl<C: 'static> Future for Verification<C> {
     type Output = Result<Accepted<C>, Rejection>;
 
-    /// Returns `Pending` if it is polled again after it completed.
+    /// After a ready result was returned, a further poll returns `Pending`. A pending result polls its future,
+    /// which may panic if it is polled again after it completed.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let VerificationState::Pending(result) = &mut self.0 {
             return result.as_mut().poll(cx);

@@ -12,8 +12,8 @@ use crate::verify::rule_context::RuleContext;
 
 /// The proof that a token was verified, with its claims.
 ///
-/// The layer puts it into the request's extensions. Only a verifier can create it. A clone copies one or two
-/// `Arc`s.
+/// The layer puts it into the request's extensions. Only a verifier creates it: one of this crate, or a custom one
+/// with [`Accepted`](crate::Accepted). A clone copies one or two `Arc`s.
 ///
 /// It dereferences to the claims: `token.sub`. The methods [`claims`](Self::claims), [`header`](Self::header)
 /// and [`expires_at`](Self::expires_at) hide methods of the claims type with the same name. No later version
@@ -93,13 +93,14 @@ impl<C> VerifiedToken<C> {
         &self.verified.claims
     }
 
-    /// The token's header (RFC 7515 section 4); `None` for a token that is not a JWT.
+    /// The token's header (RFC 7515 section 4); `None` if a custom verifier made the token from claims
+    /// ([`Accepted::new`](crate::Accepted::new)).
     pub fn header(&self) -> Option<&TokenHeader> {
         self.verified.header.as_ref()
     }
 
-    /// The expiry of the token: the `exp` of a JWT (RFC 7519 section 4.1.4), without the leeway; `None` if the
-    /// expiry is not known.
+    /// The expiry of the token: the `exp` of a JWT (RFC 7519 section 4.1.4), without the leeway, or the time from
+    /// [`Accepted::with_expires_at`](crate::Accepted::with_expires_at); `None` if the expiry is not known.
     pub fn expires_at(&self) -> Option<NumericDate> {
         self.expires_at
     }
@@ -118,10 +119,10 @@ impl<C> VerifiedToken<C> {
         }
     }
 
-    /// The scopes of the token, with any claims type: the values of the claims `scope` (RFC 8693 section 4.2)
-    /// and `scp`, each a string or an array, or the scopes of
-    /// [`Accepted::with_scope`](crate::Accepted::with_scope). Scopes that these include by the verifier's
-    /// [scope hierarchy](crate::JwtVerifier::with_scope_hierarchy) are added.
+    /// The scopes of the token, with any claims type: the values of the claims `scope` (RFC 8693 section 4.2) and
+    /// `scp`, each a string or an array, or the scopes of [`Accepted::with_scope`](crate::Accepted::with_scope).
+    /// Scopes that these include by the verifier's [scope hierarchy](crate::JwtVerifier::with_scope_hierarchy) are
+    /// added. A JWT with neither claim has no scopes: the result is an empty [`Scope`].
     ///
     /// The scopes are not known, and the result is `None`, in three cases: the token is not a JWT and its
     /// verifier did not set scopes; it was verified without a request and without
@@ -183,8 +184,9 @@ impl<C: Send + Sync + 'static> VerifiedToken<C> {
     ///
     /// # Errors
     ///
-    /// When there is no token with this claims type: the layer is missing, has another claims type, or
-    /// forwarded the request without a token.
+    /// When there is no token with this claims type: the layer is missing, has another claims type, or forwarded
+    /// the request without a token, because the layer is [optional](crate::JwtAuthLayer::optional) or the request
+    /// is exempt. The error does not tell these cases apart.
     pub fn from_extensions(extensions: &Extensions) -> Result<&Self, MissingLayer> {
         extensions.get().ok_or_else(MissingLayer::for_claims::<C>)
     }

@@ -15,9 +15,9 @@ use crate::verify::map_claims::MapClaims;
 use crate::verify::verification::Verification;
 use crate::verify::verified_token::VerifiedToken;
 
-/// Verifies the tokens of requests. [`JwtVerifier`](crate::JwtVerifier) and [`IssuerSet`](crate::IssuerSet)
-/// implement this trait. [`verify_fn`] and [`verify_async_fn`] make a verifier from a closure. Implement the
-/// trait for a custom type.
+/// Verifies the tokens of requests, and returns their claims as `C`. [`JwtVerifier`](crate::JwtVerifier) and
+/// [`IssuerSet`](crate::IssuerSet) implement this trait. [`verify_fn`] and [`verify_async_fn`] make a verifier
+/// from a closure. Implement the trait for a custom type.
 ///
 /// The layer extracts the token of a request and calls [`verify_token`](Self::verify_token). It writes the
 /// refusals of all verifiers from the table at [`RejectionKind`](crate::RejectionKind).
@@ -285,7 +285,7 @@ impl<F> fmt::Debug for VerifyFn<F> {
 }
 
 /// The verifier that [`verify_async_fn`] creates. To name its type, use a function pointer as in the example of
-/// [`VerifyFn`].
+/// [`VerifyFn`], to a function that returns a boxed future: the future of an `async fn` has no name.
 #[derive(Clone)]
 pub struct VerifyAsyncFn<F>(F);
 

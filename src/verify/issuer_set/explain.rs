@@ -13,9 +13,9 @@ use crate::verify::jwt::{Stage, unread};
 const CHOICE: &str = "issuer of the set";
 
 impl<C: DeserializeOwned> IssuerSet<C> {
-    /// Verifies a token and lists each step of the verification, including the choice of the
-    /// issuer. **For a developer at a terminal**: do not send the result to a client, and do not
-    /// log it. See [`JwtVerifier::explain`](crate::JwtVerifier::explain).
+    /// Verifies a token and lists each step of the verification, including the choice of the issuer (`issuer of
+    /// the set`). **For a developer at a terminal**: do not send the result to a client, and do not log it. See
+    /// [`JwtVerifier::explain`](crate::JwtVerifier::explain).
     ///
     /// An accepted token counts as a verified token of its issuer, as with [`verify`](Self::verify).
     pub async fn explain(&self, token: &str) -> Explanation {

@@ -43,7 +43,7 @@ use crate::verify::verify_token::{TokenForm, VerifyToken};
 /// and 3.8).
 ///
 /// The `iss` of a token selects the verifier by exact comparison. That verifier checks the whole token,
-/// including `iss`. A token of an issuer that is not in the set is refused as
+/// including `iss`. A token of an issuer that was not added, and that no template allows, is refused as
 /// [`WrongIssuer`](RejectionKind::WrongIssuer), and causes no fetch. A key of one issuer never verifies a
 /// token of another, even with the same `kid`.
 ///
@@ -95,7 +95,7 @@ impl<C> IssuerSet<C> {
     }
 
     /// Replaces the capacity for issuers that [predicates allow](IssuerTemplate::allow_if), also for all
-    /// clones; 100 by default.
+    /// clones; 100 by default. If more issuers use it, those with the oldest verified tokens are evicted at once.
     ///
     /// | issuer | uses capacity | is evicted |
     /// |---|---|---|
@@ -142,16 +142,16 @@ impl<C> IssuerSet<C> {
         removed.map(drop)
     }
 
-    /// Removes the issuer with this name, which may be any of its names; `false` if the issuer is not in the
-    /// set. From then on its tokens are refused, unless a template allows the issuer: then its next token adds
-    /// it again. Requests that already wait for the issuer's keys are still completed; after the last of them
-    /// the keys are dropped.
+    /// Removes the issuer with this name, under all its names; `false` if the issuer is not in the set. From then
+    /// on its tokens are refused, unless a template allows the issuer: then its next token adds it again.
+    /// Requests that already wait for the issuer's keys are still completed; then the keys are dropped.
     pub fn remove(&self, issuer: &str) -> bool {
         let removed = self.change(|registry| registry.remove(issuer));
         removed.is_some()
     }
 
-    /// Adds a template for issuers that differ in their tenant: see [`IssuerTemplate`].
+    /// Adds a template for issuers that differ in their tenant: see [`IssuerTemplate`]. An issuer that was
+    /// [added](Self::add) has precedence; of several templates that allow an issuer, the first one is used.
     pub fn add_template(&self, template: IssuerTemplate<C>) {
         self.change(|registry| registry.add_template(template));
     }
@@ -165,7 +165,7 @@ impl<C> IssuerSet<C> {
     }
 
     /// The issuers of the set with the status of their keys, sorted by name, for a readiness probe. The call
-    /// starts to fetch keys that were not fetched yet.
+    /// starts to fetch keys that were not fetched yet. An issuer with several names is listed once for each name.
     ///
     /// An issuer that a predicate allows is listed after its first verified token, as long as the predicate
     /// allows it. So an untrusted client cannot make a probe fail with an invented issuer.
@@ -241,8 +241,8 @@ impl<C: DeserializeOwned> IssuerSet<C> {
     ///
     /// # Errors
     ///
-    /// When the token's issuer is not in the set ([`RejectionKind::WrongIssuer`]), and when
-    /// [`JwtVerifier::verify`] of that issuer's verifier refuses the token.
+    /// When the token names no issuer, or one that was not added and that no template allows; when a limit of
+    /// [`with_capacity`](Self::with_capacity) is reached; or when the issuer's verifier refuses the token.
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, Rejection> {
         let token = Input::Text(token);
         if let Some((_, verified)) = self.recall(token.into()) {

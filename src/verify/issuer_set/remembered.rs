@@ -36,11 +36,11 @@ impl<C> IssuerSet<C> {
     /// not parsed; off by default. For the capacity, and for what stays the same, see
     /// [`JwtVerifier::with_token_cache`](crate::JwtVerifier::with_token_cache).
     ///
-    /// Each change to the set makes it verify all tokens again. A token is also forgotten when its issuer is
-    /// evicted or when its key leaves the issuer's keys. The predicates of templates
-    /// ([`allow_if`](crate::IssuerTemplate::allow_if)) are called for each request.
+    /// After each call that adds or removes an issuer or a template, or sets the capacity of the set, all tokens
+    /// are verified again. A token is also verified again when its issuer was evicted, or has a new set of keys.
+    /// The predicates of templates ([`allow_if`](crate::IssuerTemplate::allow_if)) are called for each request.
     ///
-    /// Clones that are made later share the cache.
+    /// Clones that are made later share the cache; earlier clones do not use it.
     ///
     /// # Errors
     ///
@@ -51,7 +51,8 @@ impl<C> IssuerSet<C> {
     }
 
     /// Replaces the greatest length of a token that the [cache](Self::with_token_cache) keeps, in bytes; 4096 by
-    /// default. A longer token is verified each time.
+    /// default. A longer token is verified each time. This setting alone turns no cache on; the order of the two
+    /// calls does not matter.
     ///
     /// # Errors
     ///

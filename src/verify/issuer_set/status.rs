@@ -13,7 +13,7 @@ impl IssuerKeyStatus {
         Self { issuer, status }
     }
 
-    /// The name of the issuer.
+    /// The name of the issuer: the `iss` of its tokens.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }

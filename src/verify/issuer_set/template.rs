@@ -18,7 +18,8 @@ use crate::verify::jwt::JwtVerifier;
 /// ([`allow_if`](Self::allow_if)). Each allowed issuer has its own verifier, with its own keys, audience and
 /// algorithms. The verifier is made for the first token of the issuer.
 ///
-/// A tenant has 1 to 64 letters, digits, `-`, `_` and `.`, and is not `.` or `..`.
+/// A tenant has 1 to 64 ASCII letters, digits, `-`, `_` and `.`, and is not `.` or `..`. Any other text at the
+/// placeholder does not match. All other parts of the name are compared exactly.
 ///
 /// # Example: two tenants of Entra ID
 ///
@@ -83,8 +84,9 @@ impl<C> IssuerTemplate<C> {
     /// Creates a template from a text with one placeholder for the tenant, such as `{tenant}`, and a closure
     /// that makes the verifier of an issuer.
     ///
-    /// The verifier must expect exactly the issuer of the [`TemplateMatch`], otherwise the issuer's tokens get
-    /// 503. The closure must not block.
+    /// The verifier must expect the [issuer](TemplateMatch::issuer) of the match and no other name. Otherwise, or
+    /// if the closure returns an error, the issuer's tokens get 503. The closure must not block. It may be called
+    /// more than once for an issuer.
     ///
     /// # Errors
     ///
@@ -127,7 +129,7 @@ impl<C> IssuerTemplate<C> {
         })
     }
 
-    /// Allows exactly these tenants; none by default. Replaces an earlier list or predicate.
+    /// Allows these tenants, compared exactly; none by default. Replaces an earlier list or predicate.
     ///
     /// The set keeps the issuers of these tenants from their first token on. These issuers are never evicted,
     /// and do not use [capacity](crate::IssuerSet::with_capacity). [`key_status`](crate::IssuerSet::key_status)
@@ -146,9 +148,10 @@ impl<C> IssuerTemplate<C> {
     /// Allows the tenants for which the predicate returns `true`; none by default. Replaces an earlier list
     /// or predicate.
     ///
-    /// The predicate is called for each token whose issuer matches the template. It must not block. An
-    /// untrusted client may have invented the tenant. When the predicate returns `false`, the token is refused
-    /// as [`WrongIssuer`](crate::RejectionKind::WrongIssuer), and the issuer and its keys are removed.
+    /// The predicate is called for each token whose issuer matches the template, and by
+    /// [`key_status`](crate::IssuerSet::key_status). It must not block. An untrusted client may have invented the
+    /// tenant. When the predicate returns `false`, the token is refused as
+    /// [`WrongIssuer`](crate::RejectionKind::WrongIssuer), and the issuer and its keys are removed.
     ///
     /// Allow only tenants that the application knows. If the predicate allows any tenant, these limits apply to
     /// an untrusted client that invents tenants:

@@ -33,8 +33,9 @@ impl ExpectedIssuer {
 /// The expected audience of tokens: the `aud` claim, required and compared exactly (RFC 7519 section 4.1.3).
 ///
 /// A string converts into this type, and so does a list of several alternatives, such as
-/// `["https://api.example", "orders"]`. For an issuer whose access tokens have no `aud`, another claim is
-/// compared in its place:
+/// `["https://api.example", "orders"]`. A token needs one of them, and its `aud` may contain
+/// [others](crate::JwtVerifier::exclusive_audience). For an issuer whose access tokens have no `aud`, another
+/// claim is compared in its place:
 ///
 /// | claim | constructor | issuers |
 /// |---|---|---|
@@ -62,7 +63,7 @@ impl ExpectedAudience {
     /// Expects one of these authorized parties (`azp`), for tokens without an `aud`.
     ///
     /// With Clerk, `azp` is the origin of the page that requested the token, such as `https://app.example`,
-    /// without a path or a final slash. With other issuers, `azp` is usually a client ID.
+    /// without a path or a final slash. OpenID Connect defines `azp` as a client ID (Core 1.0 section 2).
     ///
     /// `azp` names the party that requested the token, not the API. If several APIs serve the same party,
     /// compare other claims too.

@@ -20,7 +20,7 @@ use crate::verify::jwt::expected::ExpectedAudience;
 #[cfg(feature = "oidc-discovery")]
 impl JwtVerifier {
     /// Creates a verifier of tokens from `issuer`, for `audience`, which finds the keys through the issuer's
-    /// metadata: see [`OidcDiscovery`].
+    /// metadata: see [`OidcDiscovery`]. `issuer` is the `iss` of its tokens, including a final slash.
     ///
     /// The crate's HTTP client fetches the metadata and the keys. For another client see
     /// [`discover_with`](Self::discover_with). To fetch from another address than the issuer's name, or by
@@ -38,7 +38,7 @@ impl JwtVerifier {
     /// # Errors
     ///
     /// When the issuer is not an https URL (or http to a loopback address), or has a query, a fragment, a
-    /// user name or a password; or when the audience is an empty string or list.
+    /// user name or a password; or when the audience is an empty string or list, or a list with an empty string.
     ///
     /// # Example: protect a service with the issuer's keys
     ///
@@ -58,12 +58,13 @@ impl JwtVerifier {
     }
 
     /// Creates a verifier of tokens from `issuer`, for `audience`, with a custom HTTP client: `fetch` fetches
-    /// the issuer's metadata and the keys. See [`Fetch`]. This method does not need the feature `reqwest-0_13`.
+    /// the issuer's metadata and the keys. See [`Fetch`]. `issuer` is the `iss` of its tokens, including a final
+    /// slash. This method does not need the feature `reqwest-0_13`.
     ///
     /// # Errors
     ///
     /// When the issuer is not an https URL (or http to a loopback address), or has a query, a fragment, a
-    /// user name or a password; or when the audience is an empty string or list.
+    /// user name or a password; or when the audience is an empty string or list, or a list with an empty string.
     pub fn discover_with(
         issuer: &str,
         audience: impl Into<ExpectedAudience>,
@@ -74,11 +75,13 @@ impl JwtVerifier {
 }
 
 impl<C> JwtVerifier<C> {
-    /// Waits until keys are loaded, at most for this time. Returns at once for local keys.
+    /// Waits until keys are loaded, at most for this time. Starts to fetch them if necessary, and tries again
+    /// after a failed fetch. Returns at once for local keys.
     ///
     /// # Errors
     ///
-    /// When no keys are loaded in time. The error text contains the error of the last fetch.
+    /// When no keys are loaded in time: the error text contains the error of the last fetch, if one failed. Also
+    /// when there is no tokio runtime with timers to wait on.
     ///
     /// # Example: wait 30 seconds, then serve in any case
     ///
@@ -113,13 +116,14 @@ impl<C> JwtVerifier<C> {
     ///
     /// # Errors
     ///
-    /// When the fetch fails. Keys that were loaded before stay in use.
+    /// When the fetch fails, or when there is no tokio runtime to fetch on. Keys that were loaded before stay in
+    /// use.
     pub async fn refresh(&self) -> Result<(), KeySourceError> {
         self.keys.refresh().await
     }
 
-    /// The status of the keys, for a readiness probe. The first call starts to fetch the keys if no request has
-    /// done so. So a server that gets no requests before it is ready becomes ready.
+    /// The status of the keys, for a readiness probe. The call does not wait. The first call starts to fetch the
+    /// keys if no request has done so. So a server that gets no requests before it is ready becomes ready.
     ///
     /// # Example: a readiness probe
     ///

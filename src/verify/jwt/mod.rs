@@ -55,13 +55,13 @@ use crate::verify::verify_token::{TokenForm, VerifyToken};
 ///
 /// | rule | default | setter |
 /// |---|---|---|
-/// | key | by `kid`; without it by `x5t#S256` or `x5t`; without all three, the only key that fits | |
+/// | key | by `kid`; without it by `x5t#S256` or `x5t`; without all three, the only key for the algorithm, or up to 4 such keys if none has a `kid` | |
 /// | algorithms | those of the keys | [`with_algorithms`](Self::with_algorithms) |
-/// | `exp` | required | |
-/// | `nbf`, `iat` | must not be in the future | |
+/// | `exp` | required; must be in the future | |
+/// | `nbf`, `iat` | may be absent; must not be in the future | |
 /// | leeway | 30 s | [`with_leeway`](Self::with_leeway) |
 /// | age, by `iat` | any | [`with_max_age`](Self::with_max_age) |
-/// | `typ` | absent, `JWT` or `at+jwt` | [`require_rfc9068`](Self::require_rfc9068) |
+/// | `typ` in the header | absent, `JWT` or `at+jwt` | [`require_rfc9068`](Self::require_rfc9068) |
 /// | other audiences in `aud` | allowed | [`exclusive_audience`](Self::exclusive_audience) |
 /// | other claims | not required | [`add_required_claim`](Self::add_required_claim) |
 /// | token bound to its sender (`cnf`) | refused | [`dangerous_ignore_confirmation`](Self::dangerous_ignore_confirmation) |
@@ -75,9 +75,9 @@ use crate::verify::verify_token::{TokenForm, VerifyToken};
 /// | length of its header segment | at most 4096 bytes | [`with_max_header_length`](Self::with_max_header_length) |
 /// | nesting of JSON | at most 64 levels | |
 ///
-/// An ID token for the same audience is accepted if none of these claims marks it as one. Two settings refuse
-/// all ID tokens: an audience that belongs to the API and not to a client; and
-/// [`require_rfc9068`](Self::require_rfc9068), if the issuer writes `at+jwt`.
+/// An ID token for the same audience is accepted if none of these claims marks it as one. Each of two settings
+/// refuses all ID tokens: an audience that belongs to the API and not to a client; or
+/// [`require_rfc9068`](Self::require_rfc9068), if the issuer writes `at+jwt` only into access tokens.
 ///
 /// # Example: verify a token without a request
 ///
@@ -107,13 +107,12 @@ pub struct JwtVerifier<C = RegisteredClaims> {
 impl JwtVerifier {
     /// Creates a verifier of tokens from `issuer`, for `audience`, signed with one of `keys`.
     ///
-    /// Issuer and audience can be one string or a list of alternatives: see [`ExpectedIssuer`] and
-    /// [`ExpectedAudience`].
+    /// Issuer and audience can be a string or a list: see [`ExpectedIssuer`] and [`ExpectedAudience`].
     ///
     /// # Errors
     ///
-    /// When the issuer or the audience is an empty string or an empty list, or when the keys belong to
-    /// [another issuer](KeySource::issuer).
+    /// When the issuer or the audience is an empty string or list, or a list with an empty string; or when the
+    /// keys belong to [another issuer](KeySource::issuer).
     ///
     /// # Example: keys from a JWK set
     ///
@@ -176,7 +175,7 @@ pub(super) enum MayWait {
 }
 
 impl<C: DeserializeOwned> JwtVerifier<C> {
-    /// Verifies a token without a request, such as one from a queue or a WebSocket.
+    /// Verifies a token without a request, such as one from a queue or a WebSocket: the JWT, without `Bearer`.
     ///
     /// The future waits only if the source of keys waits.
     ///
@@ -197,9 +196,10 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
     /// Verifies a token with the loaded keys, without waiting.
     ///
     /// Keys that are no longer fresh are used too, as long as the source keeps them usable. A fetch that is due
-    /// starts in the background, if the caller is on a tokio runtime. An unknown `kid` starts none: the token
-    /// is usually refused as [`Unavailable`](RejectionKind::Unavailable), until a later fetch has loaded the
-    /// key. For a `kid` that the issuer does not have that never changes, so limit the retries.
+    /// starts in the background, if the caller is on a tokio runtime. An unknown `kid` starts none: the kind is
+    /// then [`Unavailable`](RejectionKind::Unavailable) if a fetch may load the key or the last fetch failed, and
+    /// otherwise, as for local keys, [`UnknownKey`](RejectionKind::UnknownKey). For a `kid` that the issuer does
+    /// not have, it may stay `Unavailable` for ever, so limit the retries.
     ///
     /// # Errors
     ///

@@ -21,20 +21,21 @@ impl<C> JwtVerifier<C> {
     /// Keeps verified tokens, so that a token that was seen before costs no signature check and is not parsed; off
     /// by default. The capacity is in tokens of up to 1 KiB, which take 5 KiB each at most, beside what the
     /// claims type makes of them and the scopes that a [hierarchy](Self::with_scope_hierarchy) adds; a longer token
-    /// counts more. The cache always has room for two tokens of the greatest length that it keeps.
+    /// counts more (one of 4 KiB as 3.4). A small capacity is raised to that of two tokens of the
+    /// [greatest length](Self::with_max_cached_token_length) that the cache keeps.
     ///
     /// The verifier accepts and refuses exactly the same tokens as without a cache:
     ///
     /// - a token is found by all its bytes, compared whole;
     /// - `exp`, `nbf`, `iat` and the maximum age are compared with the clock for each request;
-    /// - a token is forgotten when its key leaves the [source of keys](crate::KeySource::generation); a source
-    ///   without generations caches nothing;
+    /// - all tokens are verified again when the [source of keys](crate::KeySource::generation) has a new set; for
+    ///   a source without generations nothing is cached;
     /// - refusals are not kept, so a client cannot fill the cache with tokens that it makes up;
-    /// - [checks](crate::VerifyToken::with_check) and rules are asked for each request.
+    /// - [checks](crate::VerifyToken::with_check) and rules run for each request.
     ///
     /// Requests with the same token share its claims, so do not keep data of a request in them (in a `Mutex`, for
-    /// example). Each token is verified again after five minutes. Clones share the cache. A setter that is called later makes
-    /// an empty one, so a verifier never finds a token that other rules accepted.
+    /// example). Each token is verified again after five minutes. Clones share the cache. A setter that is called
+    /// later makes an empty one of the same capacity, so a verifier never finds a token that other rules accepted.
     ///
     /// An [`IssuerSet`](crate::IssuerSet) does not use the caches of its verifiers: it has its
     /// [own](crate::IssuerSet::with_token_cache).
@@ -59,7 +60,8 @@ impl<C> JwtVerifier<C> {
     }
 
     /// Replaces the greatest length of a token that the [cache](Self::with_token_cache) keeps, in bytes; 4096 by
-    /// default. A longer token is verified each time. Tokens that are signed with ML-DSA are longer.
+    /// default. A longer token is verified each time. This setting alone turns no cache on; the order of the two
+    /// calls does not matter.
     ///
     /// # Errors
     ///

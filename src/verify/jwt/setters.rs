@@ -21,11 +21,11 @@ impl<C> JwtVerifier<C> {
     ///
     /// A token whose claims cannot be deserialized is refused as
     /// [`UnexpectedClaims`](crate::RejectionKind::UnexpectedClaims), if no other rule refuses it.
-    /// [`Rejection::expected`](crate::Rejection::expected) then names the claim. The registered claims are
-    /// checked even if the type does not have them.
+    /// [`Rejection::expected`](crate::Rejection::expected) then names the claim; it is `None` if the claim is not
+    /// known, for example with `flatten`. The registered claims are checked even if the type does not have them.
     ///
-    /// An integer field can take a whole `exp`, `nbf` or `iat` in any spelling (`1700000000.0`, `1.7e9`). Other
-    /// numbers are read as the issuer writes them: use [`NumericDate`](crate::NumericDate) for other times.
+    /// An integer field can take a whole number in any spelling (`1700000000.0`, `1.7e9`). The fields of a nested
+    /// or flattened type cannot rely on that: use [`NumericDate`](crate::NumericDate) for times.
     ///
     /// # Example: custom claims
     ///
@@ -75,8 +75,10 @@ impl<C> JwtVerifier<C> {
         Ok(self)
     }
 
-    /// Replaces the leeway for clocks that differ, in whole seconds; 30 s by default (RFC 7519 section
-    /// 4.1.4). It applies to `exp`, `nbf`, `iat` and the maximum age.
+    /// Replaces the leeway for clocks that differ, in whole seconds (a fraction is dropped); 30 s by default (RFC
+    /// 7519 section 4.1.4). A token is accepted before its `exp` plus the leeway, and from its `nbf` and `iat`
+    /// minus the leeway on. The leeway also applies to the [maximum age](Self::with_max_age) and to
+    /// [`Rule::max_age`](crate::Rule::max_age).
     ///
     /// # Errors
     ///
@@ -92,8 +94,9 @@ impl<C> JwtVerifier<C> {
         Ok(self)
     }
 
-    /// Refuses tokens whose `iat` is longer ago than this, in whole seconds (RFC 7519 section 4.1.6); by
-    /// default any age is accepted. `iat` is then required. The leeway is added to the maximum age.
+    /// Refuses tokens whose `iat` is this long ago or longer (RFC 7519 section 4.1.6); by default any age is
+    /// accepted. The leeway is added to the maximum age, which counts in whole seconds: a fraction is dropped.
+    /// With this setting `iat` is required.
     ///
     /// # Errors
     ///
@@ -109,17 +112,18 @@ impl<C> JwtVerifier<C> {
         Ok(self)
     }
 
-    /// Replaces the clock for `exp`, `nbf`, `iat` and the maximum age (RFC 7519 section 4.1);
-    /// [`SystemClock`](crate::SystemClock) by default.
+    /// Replaces the clock for `exp`, `nbf`, `iat`, the maximum age (RFC 7519 section 4.1) and
+    /// [`Rule::max_age`](crate::Rule::max_age); [`SystemClock`](crate::SystemClock) by default.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.context_mut().clock = Arc::new(clock);
         self
     }
 
-    /// Accepts only access tokens in the format of RFC 9068: `typ` must be `at+jwt`, and `iss`, `exp`, `aud`,
-    /// `sub`, `client_id`, `iat` and `jti` must be present and not empty (sections 2.2 and 4). By default
-    /// tokens without a `typ`, or with `JWT`, are accepted too.
+    /// Accepts only access tokens in the format of RFC 9068: `typ` in the header must be `at+jwt` (in any case,
+    /// also with `application/` before it), and `iss`, `exp`, `aud`, `sub`, `client_id`, `iat` and `jti` must be
+    /// present and not empty (sections 2.2 and 4). By default tokens without a `typ`, or with `JWT`, are accepted
+    /// too, and only `iss`, `exp` and `aud` are required.
     ///
     /// Use [`AccessTokenClaims`](crate::AccessTokenClaims) to read these claims. Do not combine this setting
     /// with a claim [in place of the audience](crate::ExpectedAudience): the RFC requires `aud`, so all
@@ -159,7 +163,8 @@ impl<C> JwtVerifier<C> {
         self
     }
 
-    /// Requires one more claim (RFC 7519 section 4). By default `exp`, `iss` and `aud` are required.
+    /// Requires one more claim (RFC 7519 section 4). By default `exp`, `iss` and `aud` are required. The name is
+    /// that of a claim at the top level, compared exactly: a dot in it is not a path.
     ///
     /// A claim that is `null` counts as missing; so does an empty `iss`, `sub`, `aud`, `client_id`, `azp` or
     /// `jti`. Any other value is accepted.
@@ -169,8 +174,8 @@ impl<C> JwtVerifier<C> {
         self
     }
 
-    /// Accepts tokens that are bound to their sender (`cnf`, RFC 7800) like bearer tokens. By default they are
-    /// refused.
+    /// Accepts tokens that are bound to their sender (they have a claim `cnf`, RFC 7800) as if they were bearer
+    /// tokens. By default they are refused.
     ///
     /// A client that steals such a token can then use it: the verifier does not check the binding to a key
     /// (DPoP, RFC 9449 section 7.1) or to a client certificate (mutual TLS, RFC 8705 section 3). Call this

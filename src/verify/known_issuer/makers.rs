@@ -17,7 +17,7 @@ impl KnownIssuer {
     /// # Errors
     ///
     /// When the domain is not a bare domain in lower case, such as a URL; when the audience is empty, or is
-    /// the tenant's `/userinfo`: the tokens of every API contain that audience.
+    /// `https://DOMAIN/userinfo`: the tokens of every API contain that audience if the client requested `openid`.
     pub fn auth0(domain: &str, audience: impl Into<ExpectedAudience>) -> Result<Self, ConfigError> {
         check_domain(domain)?;
         let issuer = format!("https://{domain}/");
@@ -34,16 +34,16 @@ impl KnownIssuer {
     /// Keycloak: accepts the access tokens of one realm. `base` is the public URL of the server, `realm` the
     /// name of the realm, and `audience` the audience that an audience mapper writes into the tokens.
     ///
-    /// The issuer is `BASE/realms/REALM`; the base of servers before version 17 ends in `/auth`. `base` is
-    /// the *frontend* URL (Keycloak, *Configuring the hostname*). If this service reaches the server under
-    /// another URL, add [`with_fetch_base`](Self::with_fetch_base).
+    /// The issuer is `BASE/realms/REALM` (a final slash of `base` is dropped); the base of servers before version
+    /// 17 ends in `/auth`. `base` is the *frontend* URL (Keycloak, *Configuring the hostname*). If this service
+    /// reaches the server under another URL, add [`with_fetch_base`](Self::with_fetch_base).
     ///
     /// # Errors
     ///
     /// When the base is not an https URL (or http to a loopback address), or contains a realm, a query, a
-    /// fragment, a user name or a password; when the realm has other characters than letters, digits, `-`,
-    /// `_` and `.`; when the audience is empty, or is `account`: the tokens of nearly every client contain
-    /// that audience.
+    /// fragment, a user name or a password; when the realm is empty, or has other characters than ASCII letters,
+    /// digits, `-`, `_` and `.`; when the audience is empty, or is `account`: the tokens of nearly every client
+    /// contain that audience.
     pub fn keycloak(
         base: &str,
         realm: &str,
@@ -119,8 +119,9 @@ impl KnownIssuer {
     ///
     /// # Errors
     ///
-    /// When the ID of the pool is not a region, `_` and a name; when there is no client, or a client has
-    /// other characters than letters, digits, `+` and `_`.
+    /// When the ID of the pool is not a region, `_` and a name, or the region is in China (`cn-…`): such a pool
+    /// has another host; when there is no client, or a client is empty or has other characters than ASCII letters,
+    /// digits, `+` and `_`.
     pub fn cognito<T: Into<String>>(
         user_pool: &str,
         clients: impl IntoIterator<Item = T>,
@@ -169,8 +170,9 @@ impl KnownIssuer {
     ///
     /// # Errors
     ///
-    /// When the domain is not a bare domain in lower case, or is the domain of the Admin Console; when the
-    /// server's ID has other characters than letters, digits, `-`, `_` and `.`; when the audience is empty.
+    /// When the domain is not a bare domain in lower case, or is the domain of the Admin Console
+    /// (`ORG-admin.okta.com`); when the server's ID is empty, or has other characters than ASCII letters, digits,
+    /// `-`, `_` and `.`; when the audience is empty.
     pub fn okta(
         domain: &str,
         authorization_server: &str,
@@ -198,8 +200,9 @@ impl KnownIssuer {
     ///
     /// # Errors
     ///
-    /// When the project does not have 6 to 30 lower-case letters, digits and `-`. So the *name* and the
-    /// *number* of a project are errors.
+    /// When the project is not 6 to 30 lower-case letters, digits and `-`, does not begin with a letter, or ends
+    /// with `-`. So the *number* of a project is an error, and its *name* too if the name has a space or a capital
+    /// letter.
     pub fn firebase(project: &str) -> Result<Self, ConfigError> {
         crate::verify::known_issuer::names::check_project(project)?;
         let issuer = format!("https://securetoken.google.com/{project}");

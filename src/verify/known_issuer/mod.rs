@@ -84,12 +84,14 @@ impl KnownIssuer {
         })
     }
 
-    /// The issuer's name: the `iss` of its tokens and the `issuer` of its metadata.
+    /// The issuer's name: the `iss` of its tokens and the `issuer` of its metadata. Tokens of
+    /// [Google](Self::google_id_tokens) may have a second spelling in `iss`.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Fetches the keys from this URL; by default from the URL that the issuer's metadata name.
+    /// Fetches the keys from this URL, and no metadata; by default from the URL that the issuer's metadata name.
+    /// Replaces an earlier [`with_fetch_base`](Self::with_fetch_base).
     ///
     /// Use this setting for an issuer that has another address inside of a network. The expected `iss` does not
     /// change.
@@ -104,7 +106,8 @@ impl KnownIssuer {
     }
 
     /// Fetches the issuer's metadata and keys from this base URL, which includes the issuer's path; by
-    /// default from the issuer's name. See [`OidcDiscovery::with_fetch_base`].
+    /// default from the issuer's name. See [`OidcDiscovery::with_fetch_base`]. Replaces an earlier
+    /// [`with_jwks_url`](Self::with_jwks_url).
     ///
     /// # Errors
     ///
@@ -129,9 +132,10 @@ impl KnownIssuer {
         Ok(Self { keys: Keys::ByMetadata(keys.with_base(base)?), ..self })
     }
 
-    /// Allows plain http to the listed hosts; by default only to loopback addresses. **Anyone who can respond
-    /// in place of a listed host, or change its responses, can sign any token**: see
-    /// [`OidcDiscovery::dangerous_allow_http_hosts_with`].
+    /// Allows plain http to the listed hosts; by default only to loopback addresses. **Anyone who can respond in
+    /// place of a listed host, or change its responses, can sign any token**: see
+    /// [`OidcDiscovery::dangerous_allow_http_hosts_with`]. The issuer's name, which the constructor has checked,
+    /// must still be https (or http to a loopback address). A second call replaces the list.
     ///
     /// Call this method before [`with_fetch_base`](Self::with_fetch_base) and
     /// [`with_jwks_url`](Self::with_jwks_url): it resets both settings.
