@@ -32,8 +32,10 @@ impl<C> Clone for NoToken<C> {
 /// The error of a request whose extensions contain no verified token with the expected claims type, because no
 /// layer with this claims type is around the service. It is a mistake of the developer, not of the client.
 ///
-/// A request that a layer forwards without a token, because it is [optional](crate::JwtAuthLayer::optional) or
-/// exempt, is not this error: the axum extractor then refuses it with a 401.
+/// For a request that a layer forwards without a token, because the layer is
+/// [optional](crate::JwtAuthLayer::optional) or the request is exempt,
+/// [`from_extensions`](crate::VerifiedToken::from_extensions) returns this error too. The axum extractor tells the two
+/// apart, and refuses such a request with a 401.
 ///
 /// The error text contains the Rust path of the claims type. It is for the log, not for clients. As an axum
 /// response the error is a 500; only debug builds show the text to the client. With feature `tracing`, the

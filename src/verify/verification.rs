@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::{fmt, mem};
 
 use crate::rejection::Rejection;
@@ -122,17 +122,17 @@ impl<C: 'static> Verification<C> {
 impl<C: 'static> Future for Verification<C> {
     type Output = Result<Accepted<C>, Rejection>;
 
-    /// After a ready result was returned, a further poll returns `Pending`. A pending result polls its future,
-    /// which may panic if it is polled again after it completed.
+    /// After the result was returned, a further poll returns `Pending`.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let VerificationState::Pending(result) = &mut self.0 {
-            return result.as_mut().poll(cx);
-        }
-        // The future has size zero: the box does not allocate.
+        let result = match &mut self.0 {
+            VerificationState::Pending(result) => Some(ready!(result.as_mut().poll(cx))),
+            VerificationState::Ready(_) => None,
+        };
+        // Polled again, it waits forever. The future has size zero: the box does not allocate.
         let never = VerificationState::Pending(Box::pin(std::future::pending()));
-        match mem::replace(&mut self.0, never) {
-            VerificationState::Ready(result) => Poll::Ready(result),
-            VerificationState::Pending(_) => Poll::Pending,
+        match (mem::replace(&mut self.0, never), result) {
+            (VerificationState::Ready(result), _) | (_, Some(result)) => Poll::Ready(result),
+            (VerificationState::Pending(_), None) => Poll::Pending,
         }
     }
 }

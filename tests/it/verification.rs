@@ -208,9 +208,13 @@ async fn refused_token_is_not_checked_further() {
 
 #[test]
 fn verification_that_is_polled_again_stays_pending() {
-    let mut verification = Verification::ready(Ok(Accepted::new(())));
-    assert!((&mut verification).now_or_never().is_some());
-    assert!((&mut verification).now_or_never().is_none());
+    let accepted = || Ok(Accepted::new(()));
+    for mut verification in
+        [Verification::ready(accepted()), Verification::pending(async move { accepted() })]
+    {
+        assert!((&mut verification).now_or_never().is_some());
+        assert!((&mut verification).now_or_never().is_none());
+    }
 }
 
 #[test]
