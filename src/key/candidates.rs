@@ -39,10 +39,9 @@ impl KeyCandidates {
         self.keys.iter().flatten()
     }
 
-    /// The generation of the key or the set that these candidates come from.
-    ///
-    /// `None` by default: then a token that these keys verify must not be cached. See
-    /// [`KeySource::generation`](crate::KeySource::generation).
+    /// The generation of the key or the set that these candidates come from: see
+    /// [`KeySource::generation`](crate::KeySource::generation). `None` by default: then a token that
+    /// these keys verify is not cached.
     pub fn generation(&self) -> Option<u64> {
         self.generation.map(NonZeroU64::get)
     }
@@ -51,8 +50,8 @@ impl KeyCandidates {
     ///
     /// A custom source passes the generation that its set had when the candidates were taken from
     /// the set. If the set is replaced later, the candidates then still have the old generation.
-    /// Candidates that are collected from an iterator of keys have no generation, even if the keys
-    /// are part of a set.
+    /// Candidates that are made from a key, or collected from an iterator of keys, have no generation,
+    /// even if the keys are part of a set.
     #[must_use]
     pub fn with_generation(self, generation: u64) -> Self {
         Self { generation: NonZeroU64::new(generation), ..self }

@@ -21,12 +21,18 @@ const MAX_PUBLISHED: usize = 100;
 
 /// Several keys of one issuer: a JWK set (RFC 7517 section 5), or keys given one by one.
 ///
-/// The `kid` and the algorithm of a token select the key. If no key or more than one key matches, the token is
-/// refused: other keys are not tried. A token without `kid` but with `x5t#S256` or `x5t` gets the key with the
-/// same value. These parameters are compared exactly with the members of the JWK and never computed from a
-/// certificate. A key that contradicts one of them is not used. A token with none of the three gets the only
-/// key for its algorithm. If several keys are for its algorithm and none of them has a `kid`, they are tried in
-/// order, at most four. Cloning is cheap.
+/// The header of a token selects the keys, of those that are bound to the token's algorithm. If it selects none,
+/// the token is refused:
+///
+/// | the token has | keys that are tried |
+/// |---|---|
+/// | `kid` | only the key with this `kid` |
+/// | no `kid`, but `x5t#S256` or `x5t` | only the key with the same value; of both, `x5t#S256` is looked up first, and a key that contradicts the other one is not used |
+/// | none of the three | the only key for the algorithm; or, if there are several and none of them has a `kid`, all of them in order, at most four |
+///
+/// A value is compared exactly with the member of the JWK, and never computed from a certificate. A set from
+/// [`from_keys`](Self::from_keys) ignores `kid` if none of its keys has one, and the other two if none of its keys
+/// has either. Cloning is cheap.
 ///
 /// # Example: an unsupported key is skipped
 ///
@@ -72,19 +78,20 @@ impl JwkSet {
     ///
     /// A key that cannot be used is left out, and [`skipped`](Self::skipped) reports it: an unknown type or
     /// algorithm, a private key, a weak key, a key for another purpose than verifying, a value that is not a
-    /// key. Different keys with the same `kid` and algorithm are left out too, since the header of a token
-    /// cannot select one of them. Of the keys without `kid`, the first four for an algorithm are kept, and tried in
-    /// order for a token without `kid`, if no key for its algorithm has a `kid`. With feature `tracing`, a `warn`
-    /// event names each key that is left out. Copies of one key under the same `kid` count as one key, bound to the
-    /// `alg` of the copy that has one.
+    /// key. Different keys with the same `kid` lose each algorithm that they share, since the header of a token
+    /// cannot select one of them. A key that has no algorithm left is left out too. Of the keys without `kid`, the
+    /// first four for an algorithm are kept, and tried in order for a token without `kid`, if no key for its
+    /// algorithm has a `kid`. With feature `tracing`, a `warn` event names each key that is left out, for at most
+    /// 8 keys of a set. Copies of one key under the same `kid` count as one key, bound to the `alg` of the copy
+    /// that has one.
     ///
     /// A byte order mark at the start of the text is ignored, and so are members that are `null`.
     ///
     /// # Errors
     ///
-    /// When the text is not a strict JSON object, when it has no array `keys`, or when each key has a fault of its
-    /// own. If keys are only left out because they share `kid` and algorithm, the set may be empty without an error:
-    /// see [`is_empty`](Self::is_empty).
+    /// When the text is not a JSON object, or has a duplicate member name; when it has no array `keys`; or when
+    /// that array is empty or each key in it has a fault of its own. If keys are only left out because they share
+    /// `kid` and algorithm, the set may be empty without an error: see [`is_empty`](Self::is_empty).
     pub fn from_json(json: &str) -> Result<Self, ConfigError> {
         Self::read_given(json, None)
     }

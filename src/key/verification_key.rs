@@ -63,7 +63,7 @@ impl VerificationKey {
     /// The bytes are used unchanged. For a secret in base64, use
     /// [`from_base64_secret`](Self::from_base64_secret). A line break at the end, as most editors
     /// write it at the end of a file, is part of the secret. With feature `tracing`, one `warn`
-    /// event reports the line break, since the issuer's copy of the secret may not have it.
+    /// event reports such a line break if the secret is text, since the issuer's copy may not have it.
     ///
     /// # Errors
     ///
@@ -88,8 +88,9 @@ impl VerificationKey {
     ///
     /// # Errors
     ///
-    /// When the text is not strict base64 (white space and line breaks are errors), and when
-    /// [`from_secret`](Self::from_secret) refuses the decoded bytes.
+    /// When the text is not strict base64 (white space, line breaks, incomplete padding and a mix of
+    /// both alphabets are errors), and when [`from_secret`](Self::from_secret) refuses the decoded
+    /// bytes.
     ///
     /// # Example: a secret from the environment
     ///
@@ -113,13 +114,13 @@ impl VerificationKey {
     }
 
     /// Loads a public key from a PEM text: a `PUBLIC KEY` (SubjectPublicKeyInfo, RFC 7468 section
-    /// 13) or an `RSA PUBLIC KEY` (PKCS#1).
+    /// 13) or an `RSA PUBLIC KEY` (PKCS#1). Text around the PEM block is ignored.
     ///
     /// # Errors
     ///
-    /// When there is not exactly one PEM block, when it is a private key or a certificate (the
-    /// error names the command that prints the public key), when the key is too weak, or when its
-    /// type does not match the algorithm.
+    /// When there is not exactly one PEM block, when it is not such a key (for a private key or a
+    /// certificate, the error names the command that prints the public key), when the key is too
+    /// weak, or when its type (for EC also its curve) does not match the algorithm.
     pub fn from_pem(pem: &[u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
         asymmetric(algorithm)?;
         Self::for_algorithm(&PublicKeyDer::from_pem(pem)?.key()?, algorithm)
@@ -130,8 +131,8 @@ impl VerificationKey {
     ///
     /// # Errors
     ///
-    /// When the bytes are not such a key, when the key is too weak, or when its type does not match
-    /// the algorithm.
+    /// When the bytes are not such a key, when the key is too weak, or when its type (for EC
+    /// also its curve) does not match the algorithm.
     pub fn from_der(der: &[u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
         asymmetric(algorithm)?;
         Self::for_algorithm(&der::public_key(der)?, algorithm)
@@ -141,13 +142,15 @@ impl VerificationKey {
     ///
     /// The `alg` of the JWK is the only algorithm of the key. Without `alg`, an EC key has the
     /// algorithm of its curve, an Ed25519 key has `EdDSA` and `Ed25519`, and an RSA key has RS256
-    /// to RS512 and PS256 to PS512. Unknown members are ignored.
+    /// to RS512 and PS256 to PS512. Unknown members and members that are `null` are ignored.
     ///
     /// # Errors
     ///
-    /// When the text is not one strict JSON object, when a member is missing, duplicated or has a
-    /// bad value, when `use`, `key_ops` or `alg` do not allow verifying signatures, when a
-    /// symmetric key (`oct`) has no `alg`, when the key is a private key, or when it is too weak.
+    /// When the text is not one JSON object, when a member is missing, duplicated or has a bad value,
+    /// when `use` is present and not `sig`, when `key_ops` is present without `verify` or contradicts
+    /// `use`, when `alg` is not a supported algorithm for this type of key, when a symmetric key
+    /// (`oct`) has no `alg` or its secret is itself a key or a certificate, when the key is a private
+    /// key, or when it is too weak.
     ///
     /// # Example: a key with its algorithm and its ID
     ///
@@ -166,8 +169,12 @@ impl VerificationKey {
         JwkReader::default().parse(without_bom(json))
     }
 
-    /// Replaces the key ID. A token's `kid` selects the key with the same ID among several keys
-    /// (RFC 7515 section 4.1.4). By default a JWK has its own `kid`, and every other key has none.
+    /// Replaces the key ID. By default a key from a JWK has the `kid` of the JWK, and a key that is
+    /// loaded from another format has none.
+    ///
+    /// A key with an ID is not used for a token with another `kid` (RFC 7515 section 4.1.4). If it is
+    /// the only key, it is used for a token without `kid` too. For several keys see
+    /// [`JwkSet`](crate::JwkSet).
     #[must_use]
     pub fn with_kid(mut self, kid: impl Into<String>) -> Self {
         let inner = Arc::make_mut(&mut self.0);
@@ -176,7 +183,7 @@ impl VerificationKey {
         self
     }
 
-    /// The key ID, if it has one.
+    /// The key ID, if the key has one.
     pub fn kid(&self) -> Option<&str> {
         self.0.kid.as_deref()
     }
