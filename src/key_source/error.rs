@@ -38,7 +38,8 @@ impl KeySourceError {
     }
 
     /// Replaces the time after which a client may retry, `Retry-After` (RFC 9110 section 10.2.3):
-    /// whole seconds, at least 1; 5 by default.
+    /// rounded down to whole seconds, at least 1; 5 by default. In an error of a `Fetch` (feature
+    /// `jwks-url`), it is instead the pause before the next fetch, within the bounds of `JwksUrl`.
     #[must_use]
     pub fn with_retry_after(mut self, retry_after: Duration) -> Self {
         self.retry_after = Some(retry_after);

@@ -8,8 +8,8 @@ use crate::key_source::status::KeyStatus;
 use crate::summary::Summary;
 
 impl KeySource for VerificationKey {
-    /// Returns the key. A token's `kid` is compared only if the key has one too. The same holds for
-    /// `x5t` and `x5t#S256` of a token without `kid`.
+    /// Returns the key if it is bound to the token's algorithm. A token's `kid` is compared only
+    /// if the key has one too. The same holds for `x5t` and `x5t#S256` of a token without `kid`.
     fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup {
         let named_otherwise = match (query.kid(), self.kid()) {
             (Some(wanted), Some(kid)) => wanted != kid,
@@ -39,7 +39,7 @@ impl KeySource for VerificationKey {
 impl KeySource for JwkSet {
     /// Selects keys by the algorithm and `kid` or, without `kid`, `x5t#S256` or `x5t`, compared
     /// exactly. Without any of them it returns the only matching key, or several keys without
-    /// `kid`, in order.
+    /// `kid`, in order. The table of [`JwkSet`] has the details.
     fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup {
         KeyLookup::ready(Ok(self.candidates(query.hint())))
     }

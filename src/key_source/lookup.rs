@@ -10,8 +10,9 @@ use crate::key_source::error::KeySourceError;
 /// names of the key, `kid`, `x5t` and `x5t#S256`. The token is not verified yet.
 ///
 /// `kid` outranks the other two names: the key of a token with `kid` is looked up by `kid` alone.
-/// The names come from an untrusted client and are any text of up to 3 KiB. Compare them exactly.
-/// Do not log them, and do not put them into a path or a URL.
+/// The names come from an untrusted client and are any text of up to 3 KiB, or 12 KiB if
+/// [`with_max_header_length`](crate::JwtVerifier::with_max_header_length) allows it. Compare them
+/// exactly. Do not log them, and do not put them into a path or a URL.
 ///
 /// # Example: keys by name
 ///
@@ -79,15 +80,18 @@ impl<'a> KeyQuery<'a> {
     }
 
     /// The token's `alg` (RFC 7515 section 4.1.1). A key that is not bound to this algorithm is
-    /// never used, even if the source returns the key.
+    /// never used: if the source returns only such keys, the token is refused.
     pub fn algorithm(&self) -> Algorithm {
         self.hint.algorithm
     }
 
     /// Whether the caller can wait for a fetch.
     ///
-    /// It is `false` in [`JwtVerifier::verify_now`](crate::JwtVerifier::verify_now): then return
-    /// keys that are in memory, and do not start a fetch only because the `kid` is unknown.
+    /// It is `false` only in [`JwtVerifier::verify_now`](crate::JwtVerifier::verify_now): then return
+    /// keys that are in memory, and do not start a fetch only because the `kid` is unknown. If a
+    /// fetch may find the key, return an error: the token is then refused as
+    /// [`Unavailable`](crate::RejectionKind::Unavailable). A pending look-up is dropped, with the same
+    /// result.
     pub fn may_wait(&self) -> bool {
         self.may_wait
     }
@@ -142,8 +146,8 @@ impl KeyLookup {
 
     /// Creates a look-up whose result comes later, from a future.
     ///
-    /// The request waits for the future. If the client disconnects, the future is dropped. So put
-    /// work that other requests wait for too into its own task.
+    /// The request waits for the future, without a time limit. If the client disconnects, the future
+    /// is dropped. So put work that other requests wait for too into its own task.
     ///
     /// # Example: a refresh that other requests wait for too
     ///

@@ -86,33 +86,36 @@ use crate::summary::Summary;
             `VerificationKey::from_secret(secret, Algorithm::HS256)?`"
 )]
 pub trait KeySource: fmt::Debug + Send + Sync + 'static {
-    /// Returns the keys that may have signed a token with these header parameters.
+    /// Returns the keys that may have signed a token with these header parameters: at most four, in the order in
+    /// which they are tried.
     fn find_key(&self, query: &KeyQuery<'_>) -> KeyLookup;
 
-    /// The generation of the keys that a look-up would use now. A cache of verified tokens keeps the generation
-    /// of the [candidates](crate::KeyCandidates::generation) with each token, and compares it with this
-    /// generation. If the two generations differ, or one is `None`, the token is verified again.
+    /// The generation of the keys that a look-up would use now: a number that changes with the keys. A cache of
+    /// verified tokens keeps the generation of the [candidates](crate::KeyCandidates::generation) with each
+    /// token, and compares it with this generation. If the two generations differ, or one is `None`, the token is
+    /// verified again.
     ///
     /// For a token in the cache only this method is called. So a source that starts a fetch when a key is looked up
     /// must start it here too.
     ///
-    /// `None` by default: then a token that these keys verify must not be cached. Each key and each set of a
-    /// process has its own number, so a source that holds a set can return the number of the set.
+    /// `None` by default: then a token that these keys verify is not cached. Each key and each set of a
+    /// process has its own number, from 1, so a source that holds a set can return the number of the set.
     fn generation(&self) -> Option<u64> {
         None
     }
 
-    /// The issuer of these keys, if the source knows it; `None` by default.
+    /// The issuer of these keys, spelled as in `iss`, if the source knows it; `None` by default.
     ///
-    /// A verifier that does not expect this issuer is a configuration error. If a verifier expects other
+    /// A verifier that expects only other issuers is a configuration error. If a verifier expects other
     /// issuers too, these count as other names of the same issuer, and the keys verify tokens with any of the
-    /// names.
+    /// names. If it accepts any issuer, this one is not compared.
     fn issuer(&self) -> Option<&str> {
         None
     }
 
-    /// Describes the source for the log line at start-up: see [`Summary`]. `None` by default: the line then
-    /// reads `keys of a source of the application`. A source that wraps another one must forward this call too,
+    /// Describes the source for the log line at start-up: see [`Summary`]. The text follows the word `keys`, such
+    /// as `in memory (1: HS256)`. `None` by default: the line then reads
+    /// `keys of a source of the application`. A source that wraps another one must forward this call too,
     /// since the line names each `dangerous_…` setting in force.
     fn describe(&self) -> Option<Summary> {
         None
@@ -133,7 +136,8 @@ pub trait KeySource: fmt::Debug + Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// Waits until keys are loaded, without a time limit. By default there is nothing to wait for, and the
+    /// Waits until keys are loaded, without a time limit. A failed fetch does not end the wait; an error means
+    /// that waiting is useless, for example without a runtime. By default there is nothing to wait for, and the
     /// future ends at once. A source that fetches must implement this method, and so must a source that wraps
     /// another one.
     fn until_ready(&self) -> KeyTask {

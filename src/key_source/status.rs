@@ -65,41 +65,42 @@ impl KeyStatus {
         self.skipped = set.skipped().to_vec();
     }
 
-    /// Whether the source does not know if there are usable keys: a custom source that does not
-    /// implement [`status`](crate::KeySource::status).
+    /// Whether the source does not know if there are usable keys, such as a custom source that does
+    /// not implement [`status`](crate::KeySource::status).
     pub fn is_unknown(&self) -> bool {
         self.ready.is_none()
     }
 
-    /// The time since the keys were last fetched from the issuer; `None` before the first fetch,
-    /// and for keys that are not fetched.
+    /// The time since the last successful fetch; `None` before the first one, and for keys that are
+    /// not fetched.
     pub fn age(&self) -> Option<Duration> {
         self.age
     }
 
-    /// Whether the keys are no longer fresh. While the issuer cannot be reached, such keys stay in
-    /// use for a limited time.
+    /// Whether the keys are no longer fresh; `false` for keys that are not fetched. While the issuer
+    /// cannot be reached, such keys stay in use for a limited time, as long as the status
+    /// [is ready](Self::is_ready).
     pub fn is_stale(&self) -> bool {
         self.stale
     }
 
-    /// How often the fetched set has changed: 1 after the first fetch, 0 before it and for keys
-    /// that are not fetched. Each source counts its own changes, unlike
-    /// [`KeySource::generation`](crate::KeySource::generation).
+    /// How often the fetched set has changed: 1 after the first successful fetch, 0 before it and for
+    /// keys that are not fetched. A document that differs in any byte is a change. Each source counts
+    /// its own changes, unlike [`KeySource::generation`](crate::KeySource::generation).
     pub fn changes(&self) -> u64 {
         self.changes
     }
 
     /// The number of keys in the loaded set, without the [skipped](Self::skipped) ones. 0 before the first
-    /// fetch, for a single [`VerificationKey`](crate::VerificationKey), and in a status from
-    /// [`new`](Self::new). A set that is too old to be used is counted too: for readiness see
-    /// [`is_ready`](Self::is_ready).
+    /// successful fetch, for a single [`VerificationKey`](crate::VerificationKey), and in a status from
+    /// [`new`](Self::new) or [`unknown`](Self::unknown). A set that is too old to be used is counted too: for
+    /// readiness see [`is_ready`](Self::is_ready).
     pub fn keys(&self) -> usize {
         self.keys
     }
 
-    /// The `kid` of each key, without those that are longer than 128 characters or not printable
-    /// ASCII.
+    /// The `kid` of each [counted](Self::keys) key that has one, without those that are longer than
+    /// 128 characters or not printable ASCII.
     pub fn kids(&self) -> &[String] {
         &self.kids
     }
@@ -109,12 +110,12 @@ impl KeyStatus {
         &self.skipped
     }
 
-    /// The number of successful fetches, whether the set changed or not.
+    /// The number of successful fetches since the source was created, whether the set changed or not.
     pub fn fetches_ok(&self) -> u64 {
         self.fetches_ok
     }
 
-    /// The number of failed fetches.
+    /// The number of failed fetches since the source was created.
     pub fn fetches_failed(&self) -> u64 {
         self.fetches_failed
     }
@@ -125,7 +126,7 @@ impl KeyStatus {
         self.next_refresh
     }
 
-    /// Why the last fetch failed; `None` when it succeeded.
+    /// Why the last fetch failed; `None` when it succeeded, and before the first fetch.
     ///
     /// The text may contain the URLs of the issuer, including a tenant that an
     /// [`IssuerTemplate`](crate::IssuerTemplate) allows. It contains nothing else from a request.

@@ -36,9 +36,10 @@ pub type FetchFuture =
 /// `JwtVerifier::discover` use.
 ///
 /// An implementation sends the method, the URL, the headers and the body of the [`FetchRequest`]
-/// unchanged. It may add headers. It must not follow a redirect or send a cookie, and it stops
-/// reading a body that is longer than [`max_body`](FetchRequest::max_body). The crate limits the
-/// time of a fetch (it drops the future) and checks the response.
+/// unchanged. It may add headers. It must not follow a redirect or send a cookie, and it must respect
+/// [`refuses_private_addresses`](FetchRequest::refuses_private_addresses). It stops reading a body
+/// that is longer than [`max_body`](FetchRequest::max_body), and returns what it has read or an
+/// error. The crate drops the future after at most 5 seconds, and checks the response.
 ///
 /// Today every request is a `GET` without a body. A later version may send others, such as a `POST`
 /// with a body and credentials. An implementation that cannot send a part of a request returns an
@@ -49,7 +50,7 @@ pub type FetchFuture =
 /// |---|---|
 /// | 200 | the document, with any `Content-Type` except HTML |
 /// | any other status | a failed fetch; `Retry-After` of 429 and 503 is read, in seconds or as a date |
-/// | `Content-Encoding` other than `identity` | a failed fetch: decode the body and remove the header, or send `Accept-Encoding` |
+/// | `Content-Encoding` other than `identity` | a failed fetch: a client that decodes the body must remove the header |
 /// | a body that is longer than `max_body` | a failed fetch |
 /// | `Cache-Control`, `Age` | how long the document is fresh (RFC 9111) |
 ///
@@ -77,7 +78,8 @@ pub trait Fetch: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When there is no response. A response with any status is `Ok`.
+    /// When there is no response. A response with any status is `Ok`. A time that the error sets with
+    /// [`with_retry_after`](KeySourceError::with_retry_after) counts like the header `Retry-After`.
     fn fetch(&self, request: FetchRequest) -> FetchFuture;
 }
 
@@ -115,8 +117,8 @@ impl FetchRequest {
         &self.method
     }
 
-    /// The header fields: `Accept`, and `Accept-Encoding: identity`. Credentials among them are
-    /// marked as sensitive.
+    /// The header fields: today `Accept`, and `Accept-Encoding: identity`. Credentials, which a later
+    /// version may add, are marked as sensitive.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
@@ -126,7 +128,8 @@ impl FetchRequest {
         &self.body
     }
 
-    /// The URL to fetch: https, or http to a loopback address or to a host that the application listed.
+    /// The URL to fetch: https, or http to `localhost`, a loopback address or a host that the application
+    /// listed.
     pub fn url(&self) -> &str {
         self.url.as_str()
     }
@@ -137,7 +140,7 @@ impl FetchRequest {
         MAX_BODY
     }
 
-    /// Whether connections to addresses of private networks are forbidden, under any host name;
+    /// Whether connections to addresses outside the public internet are forbidden, under any host name;
     /// `false` by default. See
     /// [`JwksUrl::refuse_private_addresses`](crate::JwksUrl::refuse_private_addresses).
     pub fn refuses_private_addresses(&self) -> bool {

@@ -26,10 +26,11 @@ use crate::summary::Summary;
 /// | case | what happens |
 /// |---|---|
 /// | a loaded key | is found at once, also while a fetch runs |
+/// | no usable set is loaded | look-ups wait for a fetch, up to 7 seconds; if it fails, or must not start yet, 503 |
 /// | how long a set is fresh | `max-age` of `Cache-Control` less `Age`: at least 1 minute, at most 24 hours; without `max-age` 10 minutes; with `no-store` or `no-cache` 1 minute |
-/// | a refresh | starts in the background at 80 % of that time or slightly earlier, until the source has been unused for an hour; retries start after 1 second and are at most 15 seconds apart, or later if `Retry-After` asks for it: at most 20 seconds later while no set has been loaded yet, afterwards at most 5 minutes |
+/// | a refresh | starts in the background at 72 to 80 % of that time; if the source has been unused for an hour, only at its next use. After a failed fetch the next one starts within 1 second; with each further failure this time doubles, up to 15 seconds. A longer `Retry-After` is respected: up to 20 seconds while no set has been loaded yet, afterwards up to 5 minutes |
 /// | a set that is no longer fresh | look-ups wait for one fetch; if that fetch fails, the old keys are used, from then on without waiting, and the retries run in the background |
-/// | an unknown `kid` | starts a fetch, but one at a time: up to 3 without a pause, then one more every 10 seconds. At most 64 requests wait for it, up to 7 seconds; the other requests are refused as unknown (401) or, if the last fetch failed, as unavailable (503) |
+/// | an unknown `kid` | starts a fetch, but one at a time: up to 3 without a pause, then one more every 10 seconds. At most 64 requests wait for it, up to 7 seconds. All others, and those whose key is still unknown then, are refused as unknown (401) or, if the last fetch failed, as unavailable (503) |
 /// | the issuer cannot be reached | keys remain usable for 1 hour after they were fresh, or for `stale-if-error` (at least 1 minute, at most 24 hours); then 503 |
 /// | a key that was removed from the set | is no longer used after the fetch of a set without it, if that set has a usable key |
 /// | a response with any `Content-Type` except HTML | is read |
@@ -65,8 +66,8 @@ impl JwksUrl {
     ///
     /// # Errors
     ///
-    /// When `url` is not an absolute URL; when it is neither https nor http to `localhost` or a
-    /// loopback address; or when it has a user name, a password or a fragment.
+    /// When `url` is not an absolute URL of at most 2048 bytes; when it is neither https nor http to
+    /// `localhost` or a loopback address; or when it has a user name, a password or a fragment.
     #[cfg(feature = "reqwest-0_13")]
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         Self::new_with(url, HttpFetch::default())
@@ -76,8 +77,8 @@ impl JwksUrl {
     ///
     /// # Errors
     ///
-    /// When `url` is not an absolute URL; when it is neither https nor http to `localhost` or a
-    /// loopback address; or when it has a user name, a password or a fragment.
+    /// When `url` is not an absolute URL of at most 2048 bytes; when it is neither https nor http to
+    /// `localhost` or a loopback address; or when it has a user name, a password or a fragment.
     pub fn new_with<F: Fetch>(url: &str, fetch: F) -> Result<Self, ConfigError> {
         Ok(Self::with(FetchUrl::parse(url, &HttpHosts::default())?, Fetcher::new(fetch)))
     }
@@ -86,14 +87,14 @@ impl JwksUrl {
     ///
     /// Use it in a closed network where the issuer has no certificate, such as the network of the
     /// containers on one machine. **Anyone who can respond in place of a listed host, or change its
-    /// responses, can sign any token.** A host is a name or an address, and is allowed on every
-    /// port. A subdomain is another host.
+    /// responses, can sign any token.** A host is a name or an address (IPv6 in brackets), in any
+    /// case, and is allowed on every port. A subdomain is another host.
     ///
     /// # Errors
     ///
-    /// When `url` is not an absolute URL; when it is neither https nor http to a loopback address or a
-    /// listed host, or has a user name, a password or a fragment; or when a host is empty or has a
-    /// scheme, a port, a path or a wildcard.
+    /// When `url` is not an absolute URL of at most 2048 bytes; when it is neither https nor http to
+    /// `localhost`, a loopback address or a listed host, or has a user name, a password or a fragment;
+    /// or when a host is empty or has a scheme, a port, a path or a wildcard.
     ///
     /// # Example: two containers
     ///
@@ -122,9 +123,9 @@ impl JwksUrl {
     ///
     /// # Errors
     ///
-    /// When `url` is not an absolute URL; when it is neither https nor http to a loopback address or a
-    /// listed host, or has a user name, a password or a fragment; or when a host is empty or has a
-    /// scheme, a port, a path or a wildcard.
+    /// When `url` is not an absolute URL of at most 2048 bytes; when it is neither https nor http to
+    /// `localhost`, a loopback address or a listed host, or has a user name, a password or a fragment;
+    /// or when a host is empty or has a scheme, a port, a path or a wildcard.
     pub fn dangerous_allow_http_hosts_with<I, F>(
         url: &str,
         hosts: I,
@@ -146,7 +147,7 @@ impl JwksUrl {
     /// `redirect(Policy::none())`: a response from another URL is refused, but only after the
     /// client has followed the redirect.
     ///
-    /// Like every setter, this one creates a new source, without the keys that this one has loaded.
+    /// Like every setter, this one returns a new source, without the keys that were loaded before.
     #[cfg(feature = "reqwest-0_13")]
     #[must_use]
     pub fn with_client(self, client: Client) -> Self {
@@ -155,14 +156,14 @@ impl JwksUrl {
 
     /// Replaces the [`Fetch`] implementation. By default it is that of the constructor: the crate's HTTP
     /// client, or the one that was given to [`new_with`](Self::new_with). The result is a new source, without
-    /// the keys that this one has loaded.
+    /// the keys that were loaded before. Other settings are kept.
     #[must_use]
     pub fn with_fetcher<F: Fetch>(self, fetch: F) -> Self {
         Self::with(self.url, self.fetcher.with(fetch))
     }
 
-    /// Refuses addresses of private networks, link-local addresses and loopback addresses;
-    /// by default they are allowed.
+    /// Refuses addresses outside the public internet (RFC 6890), such as those of private networks,
+    /// link-local addresses and loopback addresses; by default they are allowed.
     ///
     /// Use this setting for URLs that another party may choose. The crate's client then connects to
     /// no such address, under any host name, and uses no proxy. With a client from `with_client`, a
@@ -171,7 +172,7 @@ impl JwksUrl {
     ///
     /// # Errors
     ///
-    /// When the URL itself contains such an address.
+    /// When the host in the URL is `localhost` or such an address.
     pub fn refuse_private_addresses(self) -> Result<Self, ConfigError> {
         self.url.check_public()?;
         Ok(Self::with(self.url, self.fetcher.refusing_private_addresses()))

@@ -19,19 +19,27 @@ use reqwest::Client;
 /// The keys of an issuer, found through its metadata (OpenID Connect Discovery 1.0 section 4, RFC
 /// 8414 section 3).
 ///
-/// The metadata contain the URL of the JWK set and the issuer's name. This name must equal the
-/// requested one, byte for byte (OpenID Connect Discovery 1.0 section 4.3, RFC 8414 section 3.3).
-/// These URLs are tried in order. The URL that worked is tried first from then on:
+/// The metadata contain the URL of the JWK set (`jwks_uri`) and the issuer's name (`issuer`). This
+/// name must equal the requested one, byte for byte (OpenID Connect Discovery 1.0 section 4.3, RFC
+/// 8414 section 3.3). The metadata are looked for at these URLs in order. The URL that worked is
+/// tried first from then on:
 ///
 /// | issuer | metadata |
 /// |---|---|
 /// | `https://host/path` | `https://host/path/.well-known/openid-configuration` |
 /// | | `https://host/.well-known/oauth-authorization-server/path` |
 /// | | `https://host/.well-known/openid-configuration/path` |
+/// | `https://host` | the first two, without `/path` |
 ///
-/// The metadata are fetched again when they are no longer fresh, and when the set cannot be
-/// fetched. Everything else is as in [`JwksUrl`](crate::JwksUrl), including the rules for the URL
-/// of the set. For an https issuer that URL must be https too.
+/// The next URL is tried after a redirect, a 4xx (except 408, 425 and 429), or a document without
+/// these two members. Metadata of another issuer and all other failures end the fetch.
+///
+/// The metadata are fetched again when they are no longer fresh, and after a failed fetch of the
+/// set. If they cannot be fetched again, the known ones are used as long as an old set would be.
+/// Everything else is as in [`JwksUrl`](crate::JwksUrl), including the rules for the URL of the set;
+/// the limit of 5 seconds is for the metadata and the set together. For an https issuer the URL of
+/// the set must be https too, except on a host that the application listed for http, or on the host
+/// and port of the [base](Self::with_fetch_base).
 /// [`JwtVerifier::discover`](crate::JwtVerifier::discover) is the short form.
 ///
 /// The feature `reqwest-0_13` adds the HTTP client of [`new`](Self::new). Without it, the
@@ -63,8 +71,8 @@ impl OidcDiscovery {
     ///
     /// # Errors
     ///
-    /// When the issuer is not an https URL (or http to a loopback address), or has a query, a fragment, a
-    /// user name or a password.
+    /// When the issuer is not an https URL (or http to `localhost` or a loopback address) of at most 2048
+    /// bytes, or has a query, a fragment, a user name or a password.
     #[cfg(feature = "reqwest-0_13")]
     pub fn new(issuer: &str) -> Result<Self, ConfigError> {
         Self::new_with(issuer, HttpFetch::default())
@@ -74,8 +82,8 @@ impl OidcDiscovery {
     ///
     /// # Errors
     ///
-    /// When the issuer is not an https URL (or http to a loopback address), or has a query, a fragment, a
-    /// user name or a password.
+    /// When the issuer is not an https URL (or http to `localhost` or a loopback address) of at most 2048
+    /// bytes, or has a query, a fragment, a user name or a password.
     pub fn new_with<F: Fetch>(issuer: &str, fetch: F) -> Result<Self, ConfigError> {
         let location = IssuerLocation::at_name(issuer, HttpHosts::default())?;
         Ok(Self::with(location, Fetcher::new(fetch)))
@@ -91,8 +99,8 @@ impl OidcDiscovery {
     /// # Errors
     ///
     /// When the name is not 1 to 2048 printable ASCII characters without spaces, or has a query or
-    /// a fragment; or when the base is not an https URL (or http to a loopback address), or has a query,
-    /// a fragment, a user name or a password.
+    /// a fragment; or when the base is not an https URL (or http to `localhost` or a loopback address),
+    /// or has a query, a fragment, a user name or a password.
     #[cfg(feature = "reqwest-0_13")]
     pub fn from_fetch_base(issuer: &str, base: &str) -> Result<Self, ConfigError> {
         Self::from_fetch_base_with(issuer, base, HttpFetch::default())
@@ -104,8 +112,8 @@ impl OidcDiscovery {
     /// # Errors
     ///
     /// When the name is not 1 to 2048 printable ASCII characters without spaces, or has a query or
-    /// a fragment; or when the base is not an https URL (or http to a loopback address), or has a query,
-    /// a fragment, a user name or a password.
+    /// a fragment; or when the base is not an https URL (or http to `localhost` or a loopback address),
+    /// or has a query, a fragment, a user name or a password.
     pub fn from_fetch_base_with<F: Fetch>(
         issuer: &str,
         base: &str,
@@ -124,9 +132,9 @@ impl OidcDiscovery {
     ///
     /// # Errors
     ///
-    /// When the issuer is not an https URL (or http to a loopback address or a listed host), or has a
-    /// query, a fragment, a user name or a password; or when a host is empty or has a scheme, a
-    /// port, a path or a wildcard.
+    /// When the issuer is not an https URL (or http to `localhost`, a loopback address or a listed
+    /// host), or has a query, a fragment, a user name or a password; or when a host is empty or has a
+    /// scheme, a port, a path or a wildcard.
     #[cfg(feature = "reqwest-0_13")]
     pub fn dangerous_allow_http_hosts<I>(issuer: &str, hosts: I) -> Result<Self, ConfigError>
     where
@@ -144,9 +152,9 @@ impl OidcDiscovery {
     ///
     /// # Errors
     ///
-    /// When the issuer is not an https URL (or http to a loopback address or a listed host), or has a
-    /// query, a fragment, a user name or a password; or when a host is empty or has a scheme, a
-    /// port, a path or a wildcard.
+    /// When the issuer is not an https URL (or http to `localhost`, a loopback address or a listed
+    /// host), or has a query, a fragment, a user name or a password; or when a host is empty or has a
+    /// scheme, a port, a path or a wildcard.
     pub fn dangerous_allow_http_hosts_with<I, F>(
         issuer: &str,
         hosts: I,
@@ -161,7 +169,8 @@ impl OidcDiscovery {
         Ok(Self::with(location, Fetcher::new(fetch)))
     }
 
-    /// Replaces the base URL of the documents; by default the issuer's name.
+    /// Replaces the base URL of the documents; by default the issuer's name, or the base that was
+    /// given to the constructor.
     ///
     /// Use this setting if this service reaches the issuer at another address than the one in the
     /// tokens. The base replaces the whole name, including the path. The metadata must still
@@ -172,8 +181,9 @@ impl OidcDiscovery {
     ///
     /// # Errors
     ///
-    /// When the base is not an https URL (or http to a loopback address or to a listed host), or has a
-    /// query, a fragment, a user name or a password.
+    /// When the base is not an https URL (or http to `localhost`, a loopback address or a listed host),
+    /// or has a query, a fragment, a user name or a password; or when it is at a private address after
+    /// [`refuse_private_addresses`](Self::refuse_private_addresses).
     ///
     /// # Example: Keycloak in another container
     ///
@@ -214,7 +224,8 @@ impl OidcDiscovery {
     ///
     /// # Errors
     ///
-    /// When the issuer's URL, or the base that replaces it, contains such an address.
+    /// When the host in the issuer's URL, or in the base that replaces it, is `localhost` or such an
+    /// address.
     pub fn refuse_private_addresses(self) -> Result<Self, ConfigError> {
         self.issuer.base().check_public()?;
         Ok(Self::with(self.issuer, self.fetcher.refusing_private_addresses()))
