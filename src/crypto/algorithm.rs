@@ -27,7 +27,7 @@ macro_rules! algorithms {
         pub enum Algorithm { $($(#[$doc])* $variant,)+ }
 
         impl Algorithm {
-            /// All algorithms, in the order of the table.
+            /// All algorithms, in the order of the variants, also if the crypto backend lacks one.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
             /// The name in a JOSE header.
@@ -69,11 +69,12 @@ algorithms! {
     ES256 = "ES256", P256;
     /// ECDSA on P-384 with SHA-384.
     ES384 = "ES384", P384;
-    /// ECDSA on P-521 with SHA-512.
+    /// ECDSA on P-521 with SHA-512. With feature `rust-crypto` alone, no such key can be loaded.
     ES512 = "ES512", P521;
     /// EdDSA, always with Ed25519 (RFC 8037). Most issuers still use this name.
     EdDSA = "EdDSA", Ed25519;
-    /// EdDSA with Ed25519, under its fully specified name (RFC 9864).
+    /// EdDSA with Ed25519, under its fully specified name (RFC 9864). A key that is bound to only one
+    /// of the two names does not verify tokens with the other one.
     Ed25519 = "Ed25519", Ed25519;
 }
 
@@ -97,6 +98,8 @@ impl fmt::Display for Algorithm {
 impl FromStr for Algorithm {
     type Err = ConfigError;
 
+    /// Parses the [name](Self::name) in a JOSE header.
+    ///
     /// # Errors
     ///
     /// When the name is not exactly the name of a supported signature algorithm.
