@@ -67,7 +67,8 @@ impl TokenHeader {
         self.kid.as_deref()
     }
 
-    /// `typ`: the media type in the token (RFC 7515 section 4.1.9); `None` if absent.
+    /// `typ`: the media type in the token (RFC 7515 section 4.1.9), as the token spells it: with or
+    /// without `application/`, in any case. `None` if absent.
     pub fn typ(&self) -> Option<&str> {
         self.typ.as_deref()
     }
