@@ -9,9 +9,11 @@ use crate::claims::NumericDate;
 /// A source of the current time, with which the times in a token are compared: `exp`, `nbf` and
 /// `iat`, and `auth_time` by [`Rule::max_age`](crate::Rule::max_age).
 ///
-/// The default is [`SystemClock`]. A verifier reads its clock once for each token, after the
-/// signature was verified; a rule reads the clock again. The age of fetched keys does not depend on
-/// this clock.
+/// The default is [`SystemClock`]; [`JwtVerifier::with_clock`](crate::JwtVerifier::with_clock)
+/// replaces it. A verifier reads its clock once for each verification, after it has checked the
+/// signature or found the token in its cache. `Rule::max_age` reads the verifier's clock again. The
+/// age of fetched keys does not depend on this clock. A `TokenIssuer` (feature `issuer`) has its own
+/// clock, for the `iat` and `exp` that it writes.
 ///
 /// # Example: a clock that an application sets
 ///

@@ -21,27 +21,32 @@ use crate::opaque_error::opaque_error;
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ConfigErrorKind {
-    /// The issuer: missing, empty, or not a valid name of an issuer.
+    /// An issuer, or a template of issuers: missing, empty, not valid, in an
+    /// [`IssuerSet`](crate::IssuerSet) already, or not the issuer of the keys. An issuer's name that
+    /// is not a URL to fetch from is [`Url`](Self::Url).
     Issuer,
     /// The audience: missing, empty, or one that tokens for other services contain too.
     Audience,
-    /// The allowed algorithms: missing, unknown, or not of the key's type.
+    /// An algorithm: missing, unknown, not of the key's type, or not supported by the crypto backend.
     Algorithm,
-    /// A key that cannot be used: unreadable, too weak, private, or of an unknown type.
+    /// A key that cannot be used: unreadable, too weak, private, of an unknown type, or with a `use`
+    /// other than verifying. Also a `kid` that a `TokenIssuer` refuses.
     Key,
-    /// A JWK set that cannot be used: unreadable, or without a usable key.
+    /// A set of keys that cannot be used: unreadable, without a usable key, or with keys among which
+    /// a token cannot select.
     KeySet,
     /// A leeway, age or lifetime out of its bounds.
     Duration,
     /// A limit on the length of tokens or headers out of its bounds.
     Length,
-    /// The capacity of a cache out of its bounds.
+    /// The capacity of a token cache out of its bounds.
     Capacity,
-    /// A token type, `typ`, that is not a media type.
+    /// The `typ` of the tokens of a `TokenIssuer`: not a name such as `at+jwt`, nor a media type.
     TokenType,
     /// Kinds of tokens that cannot be distinguished, in a [`TokenKinds`](crate::TokenKinds).
     TokenKind,
-    /// A URL that is not fetched: not https, or with a password.
+    /// A URL that is not fetched, such as one with plain http or a password, or with a private
+    /// address that is refused. Also a host that cannot be listed for plain http.
     Url,
     /// A text that is not allowed in a challenge, such as a realm with a line break.
     Challenge,

@@ -58,11 +58,13 @@ const DER_SEQUENCE: u8 = 0x30;
 
 impl VerificationKey {
     /// Converts a [`jsonwebtoken::DecodingKey`] for use with one algorithm: an [`Algorithm`] of
-    /// this crate, or one of `jsonwebtoken`.
+    /// this crate, or one of `jsonwebtoken`. A `DecodingKey` contains no key ID: set it with
+    /// [`with_kid`](Self::with_kid).
     ///
     /// # Errors
     ///
-    /// When the key is not of the algorithm's family, and when [`from_secret`](Self::from_secret),
+    /// When the key is not of the algorithm's family (HMAC, RSA, EC, Ed25519), when the algorithm is
+    /// one of `jsonwebtoken` alone (today there is none), and when [`from_secret`](Self::from_secret),
     /// [`from_der`](Self::from_der) or [`from_jwk`](Self::from_jwk) refuses the key. `jsonwebtoken`
     /// accepts some of these keys, such as secrets that are too short.
     ///
@@ -125,11 +127,13 @@ impl VerificationKey {
 #[cfg(feature = "issuer")]
 impl SigningKey {
     /// Converts a [`jsonwebtoken::EncodingKey`] for use with one algorithm: an [`Algorithm`] of
-    /// this crate, or one of `jsonwebtoken`.
+    /// this crate, or one of `jsonwebtoken`. An `EncodingKey` contains no key ID, so the result has a
+    /// new random one: see [`with_kid`](Self::with_kid).
     ///
     /// # Errors
     ///
-    /// When the key is not of the algorithm's family, and when [`from_secret`](Self::from_secret)
+    /// When the key is not of the algorithm's family (HMAC, RSA, EC, Ed25519), when the algorithm is
+    /// one of `jsonwebtoken` alone (today there is none), and when [`from_secret`](Self::from_secret)
     /// or [`from_der`](Self::from_der) refuses the key. `jsonwebtoken` accepts some of these keys,
     /// such as secrets that are too short.
     ///
@@ -170,7 +174,8 @@ impl SigningKey {
     }
 }
 
-/// Lets [`VerificationKey::from_decoding_key`] accept an [`Algorithm`] of either crate.
+/// Never called. It lets [`VerificationKey::from_decoding_key`] accept an [`Algorithm`] of this crate,
+/// whose conversion cannot fail.
 impl From<Infallible> for ConfigError {
     fn from(never: Infallible) -> Self {
         match never {}
@@ -291,8 +296,9 @@ macro_rules! conversions {
 
             /// Converts a JWK that `jsonwebtoken` has parsed.
             ///
-            /// `jsonwebtoken` drops unknown members, including private ones.
-            /// [`VerificationKey::from_jwk`] checks all members.
+            /// `jsonwebtoken` drops the members that it does not know, also those of a private key.
+            /// So a private JWK is accepted here as a public key.
+            /// [`VerificationKey::from_jwk`] reads all members, and refuses it.
             ///
             /// # Errors
             ///
@@ -305,7 +311,8 @@ macro_rules! conversions {
         impl TryFrom<&jwk::JwkSet> for JwkSet {
             type Error = ConfigError;
 
-            /// Converts a JWK set that `jsonwebtoken` has parsed.
+            /// Converts a JWK set that `jsonwebtoken` has parsed, without the members that
+            /// `jsonwebtoken` does not know: a private JWK is accepted as a public key.
             ///
             /// # Errors
             ///

@@ -1,11 +1,12 @@
 use std::fmt;
 
-/// Describes what a verifier or a layer accepts, in one line for the log at start-up.
+/// Describes what a layer, a verifier or a key source accepts, in one line for the log at start-up.
 ///
 /// [`JwtAuthLayer::describe`](crate::JwtAuthLayer::describe) returns the summary of a layer. It
 /// consists of the summaries of the verifier
 /// ([`VerifyToken::describe`](crate::VerifyToken::describe)) and of its key source
-/// ([`KeySource::describe`](crate::KeySource::describe)). `Display` writes no control character.
+/// ([`KeySource::describe`](crate::KeySource::describe)). `Display` writes one line: at most 16
+/// alternatives, the number of the others, and the dangers. A control character becomes a space.
 ///
 /// # Example: the summary of a layer
 ///
@@ -42,8 +43,9 @@ impl Summary {
     /// The maximum number of parts in the line. Further parts are counted.
     const MAX_SHOWN: usize = 16;
 
-    /// Creates the summary of a custom verifier or key source: what it accepts, in a few words, such as
-    /// `API keys of the table keys`. The text must not contain a secret.
+    /// Creates the summary of a custom verifier: what it accepts, in a few words, such as
+    /// `API keys of the table keys`; or of a custom key source: where its keys are, such as `in the vault`.
+    /// The text must not contain a secret.
     pub fn new(accepts: impl Into<String>) -> Self {
         Self { accepts: vec![accepts.into()], dangers: Vec::new() }
     }
@@ -76,8 +78,9 @@ impl Summary {
         &self.accepts
     }
 
-    /// The weakenings that are in force: the names of the `dangerous_…` functions that the
-    /// application called.
+    /// The weakenings that are in force, by the names of their `dangerous_…` functions. A name may
+    /// have its type before it or a host after it, such as `ExpectedIssuer::dangerous_any` and
+    /// `dangerous_allow_http_hosts(keycloak)`.
     pub fn dangers(&self) -> &[String] {
         &self.dangers
     }
