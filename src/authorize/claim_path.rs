@@ -7,12 +7,12 @@ use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::json_member::{Unreadable, count_members, elements, member, text};
 
 /// The place of a claim in a token: the name of the claim, or the names of the objects around it, from the
-/// outermost, and then its name.
+/// outermost, and then its name. A path leads through objects only, not into arrays. Names are case-sensitive.
 ///
 /// | created from | the path |
 /// |---|---|
 /// | a string, such as `"realm_access.roles"` | the parts of the string between its dots |
-/// | an array, such as `["https://acme.example/roles"]` or `["kubernetes.io", "namespace"]` | the strings of the array, unchanged; they may contain dots |
+/// | an array or a slice, such as `["https://acme.example/roles"]` or `["kubernetes.io", "namespace"]` | its strings, unchanged; they may contain dots |
 ///
 /// A string that contains a dot, and also `/` or `:`, looks like a single name with dots in it.
 /// [`Rule::claim`](crate::Rule::claim) and [`Rule::contains`](crate::Rule::contains) refuse it: give an array

@@ -24,11 +24,12 @@ pub trait RequiredScopes {
     const SCOPES: &'static [&'static str];
 }
 
-/// An axum extractor for a verified token that has all scopes of `M`. It dereferences to the token.
+/// An axum extractor for a verified token that has all scopes of `M`, a type with [`RequiredScopes`]. `C` is the
+/// claims type of the layer. The extractor dereferences to the token.
 ///
-/// If the token lacks a scope, the response is 403, and its challenge names the missing scopes. If the request
-/// has no token, or the layer is missing, the response is the same as for the extractor [`VerifiedToken`]: 401
-/// or 500.
+/// If the token lacks a scope, the response is 403, and its challenge names the missing scopes. If the
+/// [scopes](VerifiedToken::scope) of the token are not known, all are missing. If the request has no token, the
+/// response is 401. If the layer is missing or has another claims type, it is 500.
 ///
 /// # Example: the scopes of a handler in its signature
 ///

@@ -22,7 +22,8 @@ const HEALTH_AND_REFLECTION: [&str; 5] = [
 /// Authorization rules for the methods of a gRPC server, by the path of the request.
 ///
 /// The rule of the called method decides. If the method has no rule, the rule of its service decides. A method
-/// without any of the two is refused: 403, and gRPC status 7. Whole paths are compared, byte by byte.
+/// without any of the two is refused: 403 (gRPC status 7). Whole paths are compared, byte by byte. The order in
+/// which rules and open methods are added does not matter.
 ///
 /// | entry | default | method |
 /// |---|---|---|
@@ -86,7 +87,8 @@ impl<C> GrpcRules<C> {
     ///
     /// # Errors
     ///
-    /// When the text is not the path of a method, or when the method has a rule already or is open.
+    /// When the text is not the path of a method, or when the method has a rule already or was opened with
+    /// [`add_open_method`](Self::add_open_method).
     pub fn add_method(mut self, path: &str, rule: impl Authorize<C>) -> Result<Self, ConfigError> {
         check_path(path)?;
         if self.open.contains(path) || self.methods.insert(path.into(), Arc::new(rule)).is_some() {
@@ -95,12 +97,13 @@ impl<C> GrpcRules<C> {
         Ok(self)
     }
 
-    /// Opens a method to all requests, with or without a token. Also give [`open_methods`](Self::open_methods)
-    /// to the authentication layer.
+    /// Opens a method to all requests, with or without a token, even if its service has a rule. Also give
+    /// [`open_methods`](Self::open_methods) to the authentication layer. `path` is the path of the method, such as
+    /// `/shop.v1.Orders/List`.
     ///
     /// # Errors
     ///
-    /// When the text is not the path of a method, or when the method has a rule.
+    /// When the text is not the path of a method, or when the method has a rule of its own.
     pub fn add_open_method(mut self, path: &str) -> Result<Self, ConfigError> {
         check_path(path)?;
         if self.methods.contains_key(path) {
@@ -114,8 +117,8 @@ impl<C> GrpcRules<C> {
     /// `v1alpha`) to all requests, with or without a token. Also give [`open_methods`](Self::open_methods) to
     /// the authentication layer. By default these methods are refused like all others.
     ///
-    /// A method stays closed if it or its service has a rule, added before or after this call. Reflection shows
-    /// the names and types of all services.
+    /// A method is not opened if it or its service has a rule, added before or after this call: the rule decides.
+    /// Reflection shows the names and types of all services.
     #[must_use]
     pub fn open_health_and_reflection(mut self) -> Self {
         self.opens_health_and_reflection = true;
@@ -125,6 +128,8 @@ impl<C> GrpcRules<C> {
     /// Returns a predicate that is `true` for the open methods of this table. Give it to
     /// [`JwtAuthLayer::exempt`](crate::JwtAuthLayer::exempt): otherwise the authentication layer refuses calls
     /// of open methods without a token.
+    ///
+    /// Call this method last: the predicate does not know methods and rules that are added later.
     pub fn open_methods(&self) -> impl Fn(&Parts) -> bool + Clone + Send + Sync + use<C> {
         let mut open = self.open.clone();
         let together = HEALTH_AND_REFLECTION.into_iter().filter(|path| self.is_open(path));

@@ -8,8 +8,7 @@ use crate::authorize::service::AuthorizeService;
 use crate::claims::{RegisteredClaims, Scope};
 use crate::rejection::{Rejection, RejectionKind};
 
-/// A layer that forwards requests whose verified token meets a rule, and refuses all others: usually with 403,
-/// over gRPC with status 7.
+/// A layer that forwards requests whose verified token meets a rule, and refuses all others.
 ///
 /// Put it inside of a [`JwtAuthLayer`](crate::JwtAuthLayer) with the same claims type `C`, around a route, a
 /// router, a nested service or a tonic service. The `JwtAuthLayer` writes the response to a refusal, with its
@@ -19,12 +18,13 @@ use crate::rejection::{Rejection, RejectionKind};
 /// | the request | the response |
 /// |---|---|
 /// | has a token that meets the rule | the response of the inner service |
-/// | has a token that does not meet the rule | 403, or 401 for a step-up (see [`Rule`](crate::Rule)) |
-/// | was forwarded without a token (`optional`, `exempt`) | 401, without an error code |
-/// | did not pass a `JwtAuthLayer` with this claims type | 500; with feature `tracing` one `error` event |
+/// | has a token that does not meet the rule | 403 (gRPC status 7), or 401 (gRPC status 16) for a step-up (see [`Rule`](crate::Rule)) |
+/// | has no token, and the rule permits that, as for an open method of [`GrpcRules`](crate::GrpcRules) | the response of the inner service |
+/// | was forwarded without a token (`optional`, `exempt`) | 401 (gRPC status 16), without an error code |
+/// | did not pass a `JwtAuthLayer` with this claims type | 500, over gRPC too; with feature `tracing` one `error` event |
 ///
-/// The layer fits every service, and is cheap to clone. A forwarded request needs no allocation, except for
-/// claims that the rule reads.
+/// The inner service must be `Clone`, and its response body `Default`: see [`AuthorizeService`]. The layer is
+/// cheap to clone. A forwarded request needs no allocation, except for claims that the rule reads by name.
 ///
 /// # Example: a rule for each route
 ///
@@ -86,8 +86,8 @@ impl<C> AuthorizeLayer<C> {
         Self { gate: Arc::new(Gate { rule: Box::new(rule), no_token }) }
     }
 
-    /// The scope that a client has to request to meet the rule, for API documents and challenges: see
-    /// [`Authorize::required_scope`](crate::Authorize::required_scope).
+    /// The scope that a client should request to meet the rule: the result of
+    /// [`Authorize::required_scope`](crate::Authorize::required_scope), for API documents and challenges.
     pub fn required_scope(&self) -> Option<Scope> {
         self.gate.no_token.scope().cloned()
     }

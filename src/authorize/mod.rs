@@ -63,21 +63,27 @@ use crate::verify::VerifiedToken;
             arguments written down"
 )]
 pub trait Authorize<C>: Send + Sync + 'static {
-    /// Decides whether the token permits the request with this head. This method must not block.
+    /// Decides whether the token permits the request with this head. It is called for each request with a verified
+    /// token, and must not block.
     ///
     /// # Errors
     ///
     /// When the token does not permit the request.
     fn authorize(&self, token: &VerifiedToken<C>, head: &Parts) -> Result<(), Rejection>;
 
-    /// The scope that a client has to request, for API documents and challenges. `None` by default; return
-    /// `None` if no scope is required, or if the scope depends on the request.
+    /// The scope that a client should request for its token. `None` by default; return `None` if no scope is
+    /// required, or if the scope depends on the request.
+    ///
+    /// [`AuthorizeLayer::new`] reads it once, for the challenge of the 401 for a request without a token. If
+    /// [`authorize`](Self::authorize) refuses, the challenge names the scope of its [`Rejection`] instead.
     fn required_scope(&self) -> Option<Scope> {
         None
     }
 
-    /// Whether a request without a token is permitted, if the authentication layer forwarded it; `false` by
-    /// default.
+    /// Whether a request without a verified token is permitted; `false` by default. [`AuthorizeLayer`] calls it
+    /// for such requests only. The authentication layer must forward them too: see
+    /// [`JwtAuthLayer::exempt`](crate::JwtAuthLayer::exempt) and
+    /// [`JwtAuthLayer::optional`](crate::JwtAuthLayer::optional).
     fn permits_without_token(&self, head: &Parts) -> bool {
         let _ = head;
         false

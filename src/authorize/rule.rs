@@ -21,28 +21,31 @@ use crate::verify::VerifiedToken;
 ///
 /// | rule | the token must |
 /// |---|---|
-/// | [`scope`](Self::scope), [`all_scopes`](Self::all_scopes), [`any_scope`](Self::any_scope) | have the scope, all of the scopes, or one of them, in `scope` or `scp` |
+/// | [`scope`](Self::scope), [`all_scopes`](Self::all_scopes), [`any_scope`](Self::any_scope) | have the scope, all of the scopes, or one of them: see [`VerifiedToken::scope`] |
 /// | [`claim`](Self::claim) | have a claim with exactly this value |
 /// | [`contains`](Self::contains) | have a claim that is an array with this element |
 /// | [`claims`](Self::claims) | have claims that a predicate over the claims type accepts |
 /// | [`acr`](Self::acr), [`max_age`](Self::max_age) | show a login that is strong or recent enough (RFC 9470) |
 /// | [`actor`](Self::actor) | name an actor that a predicate accepts (RFC 8693 section 4.1) |
 ///
-/// A predicate runs at most once for a token, and does not run if an earlier part of the same `and` is not met. A
-/// chain such as `a.and(b).and(c)` may have any length. Rules that are nested otherwise are evaluated recursively:
-/// nest at most a few hundred levels, since more can overflow the stack.
+/// The parts of a rule are evaluated from left to right, until one decides. So a predicate runs at most once in a
+/// check. It does not run if an earlier part of the same `and` is false, or an earlier alternative of the same
+/// `or` is true. After an earlier part that is unreadable (see below) it runs. A chain such as `a.and(b).and(c)`
+/// may have any length. Rules that are nested otherwise are evaluated recursively: nest at most a few hundred
+/// levels, since more can overflow the stack.
 ///
-/// A refusal is 403 `insufficient_scope` (gRPC status 7), and its challenge names all missing scopes. Three parts of
-/// a rule add no scope: the second alternative of `or`; a rule after `!`; and the right side of `and`, if it contains
-/// a predicate and the left side is not met. If a new login, together with more scopes, would be enough, the refusal
-/// is 401 `insufficient_user_authentication` instead, and its challenge also names the required `acr` values or
-/// `max_age`.
+/// A refusal is 403 `insufficient_scope` (gRPC status 7), and its challenge names all missing scopes. Three parts
+/// of a rule add no scope: the alternatives of `or` after the first; a rule after `!`; and the right side of
+/// `and`, if it contains a predicate and the left side is not met. If a new login, together with more scopes,
+/// would be enough, the refusal is 401 `insufficient_user_authentication` (gRPC status 16) instead. Its challenge
+/// also names the `acr` values of the first `acr` rule that is not met, and the shortest `max_age`.
 ///
-/// All rules except `claims` find claims by name in the token, so `C` needs no fields for them. A claim can be
-/// unreadable: the token is not a JWT, a name is duplicated, or the claim has another type than the rule expects. A
-/// rule about an unreadable claim does not accept the token, and neither does the rule with `!`. Another alternative
-/// of `or` can still accept it. The first such rule decodes the token of the request: see [`VerifiedToken::scope`]
-/// for the cost, and for tokens without a request.
+/// All rules except `claims` find claims by name in the token, so `C` needs no fields for them. A claim that is
+/// absent or `null` does not meet the rule, so it meets the rule with `!`. A claim can also be unreadable: the
+/// token is not a JWT, a name is duplicated, or the claim has another type than the rule expects. A rule about an
+/// unreadable claim does not accept the token, and neither does the rule with `!`. Another alternative of `or` can
+/// still accept it. The first such rule decodes the token of the request: see [`VerifiedToken::scope`] for the
+/// cost, and for tokens without a request.
 ///
 /// # Example: a route, and a guard in a handler
 ///
@@ -89,7 +92,7 @@ impl<C> Rule<C> {
         Ok(Self::new(Leaf::AllScopes(scope_values(scopes)?)))
     }
 
-    /// Requires at least one of these scopes. A refusal names the first scope of the list.
+    /// Requires at least one of these scopes. A refusal names the first scope of the list only.
     ///
     /// # Errors
     ///
@@ -98,7 +101,9 @@ impl<C> Rule<C> {
         Ok(Self::new(Leaf::AnyScope(scope_values(scopes)?)))
     }
 
-    /// Requires a claim with exactly this value: a string, a number, a boolean or any other JSON value.
+    /// Requires a claim with exactly this value: a string, a number, a boolean or any other JSON value. Strings
+    /// are case-sensitive, `7` equals `7.0`, and the order counts in arrays, but not in objects. `null` equals
+    /// only `null`. A claim of another JSON type is unreadable: see [`Rule`].
     ///
     /// # Errors
     ///
@@ -120,8 +125,9 @@ impl<C> Rule<C> {
         Ok(Self::new(Leaf::Claim(path.into().checked()?, json(value)?)))
     }
 
-    /// Requires a claim that is an array with this element, such as a list of roles. A claim that is not an array
-    /// does not meet the rule.
+    /// Requires a claim that is an array with this element, such as a list of roles; [`claim`](Self::claim) says
+    /// which elements are equal. A claim that is not an array is unreadable: see [`Rule`]. So is an array without
+    /// this element, if it has elements of another JSON type.
     ///
     /// # Errors
     ///
@@ -156,16 +162,17 @@ impl<C> Rule<C> {
         }
     }
 
-    /// Requires a login at most this long ago, in whole seconds: the claim `auth_time` is compared with the
-    /// verifier's clock (RFC 9470 section 5). The verifier's leeway is added. A token without `auth_time`, or with
-    /// one in the future, does not meet the rule.
+    /// Requires a login at most this long ago: the claim `auth_time` is compared with the verifier's clock (RFC
+    /// 9470 section 5). A fraction of a second is dropped from `max_age`, and the verifier's leeway is added. A
+    /// token without `auth_time` does not meet the rule. An `auth_time` that is further in the future than the
+    /// leeway is unreadable: see [`Rule`].
     pub fn max_age(max_age: Duration) -> Self {
         Self::new(Leaf::MaxAge(max_age))
     }
 
-    /// Requires that an actor uses the token on behalf of its subject (the claim `act`), and that the predicate
-    /// accepts this actor. The predicate must not decide by earlier actors (RFC 8693 section 4.1), and must not
-    /// block.
+    /// Requires that an actor uses the token on behalf of the token's subject (the claim `act`), and that the
+    /// predicate accepts this actor. The predicate must not decide by [previous](Actor::previous) actors (RFC 8693
+    /// section 4.1), and must not block. An `act` that is not an [`Actor`] is unreadable: see [`Rule`].
     ///
     /// # Example: only one service may act for users
     ///
@@ -201,8 +208,9 @@ impl<C> Rule<C> {
         self.0.check(token)
     }
 
-    /// The scopes that a client should request to meet this rule. Of alternatives ([`or`](Self::or)), only the scopes
-    /// of the first one are named. `None` if the rule names no scope: it may still require something else.
+    /// The scopes that a client should request to meet this rule. Of alternatives ([`or`](Self::or) and
+    /// [`any_scope`](Self::any_scope)), only the first one counts, and a rule after `!` does not count. `None` if
+    /// no scope is left: the rule may still require something else.
     ///
     /// # Example: in an OpenAPI document
     ///
