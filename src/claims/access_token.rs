@@ -8,9 +8,10 @@ use crate::claims::scope::Scope;
 /// [`JwtVerifier::with_claims`](crate::JwtVerifier::with_claims).
 ///
 /// Claims that the RFC requires are required here. The others may be absent: then `auth_time` and
-/// `acr` are `None`, and `scope`, `amr`, `roles`, `groups` and `entitlements` are empty. Use this
-/// type with [`JwtVerifier::require_rfc9068`](crate::JwtVerifier::require_rfc9068), which also
-/// requires `typ` to be `at+jwt`.
+/// `acr` are `None`, and `scope`, `amr`, `roles`, `groups` and `entitlements` are empty. A token in
+/// which one of these has another form, such as a string in place of the array `roles`, is refused.
+/// Use this type with [`JwtVerifier::require_rfc9068`](crate::JwtVerifier::require_rfc9068), which
+/// also requires `typ` to be `at+jwt`.
 ///
 /// # Example: roles in a handler
 ///
@@ -38,13 +39,13 @@ pub struct AccessTokenClaims {
     pub jti: String,
     /// The client that the token was issued to.
     pub client_id: String,
-    /// The scopes of the token (section 2.2.3).
+    /// The scopes of the token (section 2.2.3), from the claim `scope` only, not `scp`.
     #[serde(default)]
     pub scope: Scope,
     /// When the user last authenticated (section 2.2.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<NumericDate>,
-    /// How strongly the user authenticated (section 2.2.1).
+    /// The authentication context class: how strongly the user authenticated (section 2.2.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acr: Option<String>,
     /// The methods that the user authenticated with (section 2.2.1).

@@ -5,10 +5,11 @@ use serde::de::{
 };
 use serde::{Deserialize as DeriveDeserialize, Serialize};
 
-/// The party that uses a token on behalf of its subject: the claim `act` (RFC 8693 section 4.1).
+/// The party that uses a token on behalf of the token's subject: the claim `act` (RFC 8693 section 4.1).
 ///
 /// Decide about access by this actor only. The actors nested in it used the token before, and are a record of
-/// the delegation. A chain of more than 8 actors does not deserialize. Other members of the object are ignored.
+/// the delegation. A chain of more than 8 actors does not deserialize, nor does an actor whose `sub`, `iss` or
+/// `client_id` is not a string. Other members of the object are ignored.
 ///
 /// # Example: in a claims type
 ///
@@ -50,8 +51,8 @@ impl Actor {
     /// The maximum number of actors in a chain.
     const MAX_DEPTH: usize = 8;
 
-    /// The actor that used the token before this one, for a log and not for access control; `None` for the
-    /// first actor.
+    /// The actor that used the token before this one, for a log and not for access control; `None` if this
+    /// actor was the first to use it.
     pub fn previous(&self) -> Option<&Self> {
         self.previous.as_deref()
     }

@@ -9,8 +9,9 @@ const NANOS_PER_SECOND: u32 = 1_000_000_000;
 /// Seconds since 1970-01-01T00:00:00Z without leap seconds, as in `exp`, `nbf` and `iat` (RFC 7519
 /// section 2).
 ///
-/// In JSON the time is a number from 0 to 2⁶³ − 1. It may have a fraction, which is kept to the
-/// nanosecond. Anything else (a string, a negative number, a larger one) does not deserialize.
+/// In JSON the time is a number from 0 to 2⁶³ − 1. It may have a fraction. Such a number is read as
+/// a 64-bit float, which represents the times of this century to less than a microsecond. Anything
+/// else (a string, a negative number, a larger one) does not deserialize.
 ///
 /// # Example: whole and fractional seconds
 ///

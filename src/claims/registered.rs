@@ -47,7 +47,7 @@ pub struct RegisteredClaims {
     /// The client that the token was issued to (RFC 8693 section 4.3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
-    /// The scopes of the token (RFC 8693 section 4.2).
+    /// The scopes of the token (RFC 8693 section 4.2), from the claim `scope` only, not `scp`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
 }

@@ -8,10 +8,11 @@ use crate::config_error::{ConfigError, ConfigErrorKind};
 /// The `scope` claim: a list of case-sensitive strings (RFC 6749 section 3.3, RFC 9068
 /// section 2.2.3).
 ///
-/// The standard form is one string with single spaces between the values. An array of strings, as
-/// some issuers write it, is read too. An element of an array is one value. A space within an
-/// element does not separate values: it is replaced with U+FFFD, which no valid scope contains. So
-/// `["read write"]` grants neither `read` nor `write`.
+/// The standard form is one string with single spaces between the values; further spaces are ignored. An array of
+/// strings, as some issuers write it, is read too. An element of an array is one value. A space within an element
+/// does not separate values: it is replaced with U+FFFD, which no valid scope contains. So `["read write"]` grants
+/// neither `read` nor `write`. `==` compares the texts ([`as_str`](Self::as_str)), so the order of the values
+/// matters.
 ///
 /// # Example: granted values
 ///
@@ -31,7 +32,8 @@ use crate::config_error::{ConfigError, ConfigErrorKind};
 pub struct Scope(String);
 
 impl Scope {
-    /// Whether the scope contains `value`; the comparison is exact and case-sensitive.
+    /// Whether `value` is one of the values; the comparison is exact and case-sensitive. So the result is `false`
+    /// for a text with several values.
     pub fn contains(&self, value: &str) -> bool {
         self.iter().any(|one| one == value)
     }
@@ -41,7 +43,8 @@ impl Scope {
         self.0.split(' ').filter(|value| !value.is_empty())
     }
 
-    /// One string with the values separated by spaces.
+    /// One string with the values separated by spaces. A scope that was made from a string returns that string
+    /// unchanged.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -13,7 +13,8 @@ const MAX_PAIRS: usize = 4096;
 ///
 /// Inclusion is transitive. Two scopes that include each other are equivalent. Give the hierarchy to a verifier
 /// with [`JwtVerifier::with_scope_hierarchy`](crate::JwtVerifier::with_scope_hierarchy): every
-/// [`Rule`](crate::Rule) then also finds the included scopes in a token. A challenge names the scope that the
+/// [`Rule`](crate::Rule) and [`VerifiedToken::scope`](crate::VerifiedToken::scope) then also find the included
+/// scopes in a token. A field `scope` of the claims type does not change. A challenge names the scope that the
 /// rule requires, not a scope that includes it.
 ///
 /// # Example: an administrator may do everything
@@ -64,7 +65,7 @@ impl ScopeHierarchy {
         Ok(Self(Arc::new(all)))
     }
 
-    /// Returns the values of `scope` without duplicates, followed by all scopes that they include.
+    /// Returns the values of `scope`, followed by all scopes that they include, each of them once.
     pub fn expand(&self, scope: &Scope) -> Scope {
         let mut seen: HashSet<&str> = HashSet::new();
         let granted: Vec<&str> = scope.iter().filter(|value| seen.insert(value)).collect();
