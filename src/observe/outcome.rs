@@ -95,17 +95,19 @@ impl Outcome {
         }
     }
 
-    /// The issuer whose verifier verified the token, as configured: `a or b` for a verifier that expects one of
-    /// two issuers, and the text of the template for an issuer of an [`IssuerTemplate`](crate::IssuerTemplate).
-    /// If the token was refused, it need not come from this issuer.
+    /// The issuer whose verifier accepted or refused the token, as configured: `a or b` for a verifier that
+    /// expects one of two issuers, and the text of the template for an issuer of an
+    /// [`IssuerTemplate`](crate::IssuerTemplate). If the token was refused, it need not come from this issuer.
     ///
-    /// `None` if the request has no token, if the issuer is not in the [`IssuerSet`](crate::IssuerSet), and for
-    /// tokens of a custom verifier.
+    /// `None` if the layer extracted no token (see [`scheme`](Self::scheme)), if the
+    /// [`IssuerSet`](crate::IssuerSet) found no issuer for the token, if the verifier accepts [any
+    /// issuer](crate::ExpectedIssuer::dangerous_any), and for tokens of a custom verifier.
     pub fn issuer(&self) -> Option<&str> {
         self.issuer.as_deref()
     }
 
-    /// The scheme of the token; `None` if the layer extracted no token.
+    /// The scheme of the token. `None` if the layer extracted no token: the credentials are missing, malformed
+    /// or of another scheme, or the request is exempt.
     pub fn scheme(&self) -> Option<TokenScheme> {
         self.scheme
     }
