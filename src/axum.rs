@@ -20,9 +20,11 @@ use crate::verify::VerifiedToken;
 #[non_exhaustive]
 #[derive(Clone, Debug)]
 pub enum ExtractorRejection {
-    /// The layer is missing, or has another claims type: 500, with a hint for the developer.
+    /// The layer is missing, or has another claims type: 500. In debug builds, the body has a hint for the
+    /// developer.
     MissingLayer(MissingLayer),
-    /// The request has no token, which the layer allowed: 401. Or the token lacks a scope of
+    /// The layer forwarded the request without a token ([`optional`](crate::JwtAuthLayer::optional),
+    /// [`exempt`](crate::JwtAuthLayer::exempt)): 401. Or the token lacks a scope of
     /// [`Authorized`](crate::Authorized): 403. The response has the challenge of the layer.
     Rejection(Rejection),
 }
@@ -81,7 +83,8 @@ impl IntoResponse for Rejection {
     }
 }
 
-/// Extracts the verified token, from a layer with the same claims type.
+/// Extracts the verified token, from a layer with the same claims type `C`. Otherwise the response is a 401 or a
+/// 500: see [`ExtractorRejection`].
 ///
 /// # Example: the claims in a handler
 ///
@@ -124,7 +127,8 @@ where
 }
 
 /// Extracts the verified token, or `None` if the layer forwarded the request without one
-/// ([`optional`](crate::JwtAuthLayer::optional), [`exempt`](crate::JwtAuthLayer::exempt)).
+/// ([`optional`](crate::JwtAuthLayer::optional), [`exempt`](crate::JwtAuthLayer::exempt)). Without a layer of this
+/// claims type, the response is a 500: see [`MissingLayer`].
 ///
 /// # Example: with or without a token
 ///
@@ -160,9 +164,12 @@ where
     }
 }
 
-/// Extracts the text of the verified token, to forward it to another service. The extractor needs a layer
-/// around the handler that has verified the token. It reads the text from the `Authorization` header, so no
-/// service between the layer and the handler may change that header.
+/// Extracts the text of the verified token, to forward it to another service. The extractor needs a layer, with
+/// any claims type, around the handler: otherwise the response is a 500. If that layer forwarded the request
+/// without a token, it is a 401.
+///
+/// The extractor reads the text from the `Authorization` header, so no service between the layer and the handler
+/// may change that header.
 impl<S: Send + Sync> FromRequestParts<S> for PresentedToken {
     type Rejection = ExtractorRejection;
 
@@ -174,7 +181,8 @@ impl<S: Send + Sync> FromRequestParts<S> for PresentedToken {
     }
 }
 
-/// Extracts the text of the verified token, or `None` if a layer forwarded the request without one.
+/// Extracts the text of the verified token, or `None` if the layer forwarded the request without one. If layers
+/// are nested, the innermost one counts.
 ///
 /// # Example: the header for a call of another service
 ///

@@ -32,10 +32,13 @@ impl<C> Clone for NoToken<C> {
 /// The error of a request whose extensions contain no verified token with the expected claims type, because no
 /// layer with this claims type is around the service. It is a mistake of the developer, not of the client.
 ///
-/// For a request that a layer forwards without a token, because the layer is
-/// [optional](crate::JwtAuthLayer::optional) or the request is exempt,
-/// [`from_extensions`](crate::VerifiedToken::from_extensions) returns this error too. The axum extractor tells the two
-/// apart, and refuses such a request with a 401.
+/// A layer that is [optional](crate::JwtAuthLayer::optional) or [exempts](crate::JwtAuthLayer::exempt) a request
+/// forwards it without a token. For such a request the axum extractors refuse with a 401, or extract `None`, and
+/// [`AuthorizeLayer`](crate::AuthorizeLayer) refuses with a 401. Only
+/// [`VerifiedToken::from_extensions`](crate::VerifiedToken::from_extensions) returns this error for it too.
+///
+/// The axum extractor of [`PresentedToken`](crate::PresentedToken) returns this error if no layer, with any claims
+/// type, is around the handler.
 ///
 /// The error text contains the Rust path of the claims type. It is for the log, not for clients. As an axum
 /// response the error is a 500; only debug builds show the text to the client. With feature `tracing`, the
