@@ -7,11 +7,12 @@ use crate::opaque_error::opaque_error;
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IssueErrorKind {
-    /// The claims cannot be those of a token: not a JSON object, a claim that only the issuer sets,
-    /// a duplicate claim, a registered claim of the wrong type, or claims that make the token
-    /// longer than 16 KiB or are nested more than 64 levels deep.
+    /// The claims cannot be those of a token: they cannot be written as a JSON object, they contain
+    /// a claim that only the issuer sets, a duplicate claim or a registered claim of the wrong
+    /// type, they make the token longer than 16 KiB, or they are nested more than 64 levels deep.
     Claims,
-    /// There is no audience, neither from the issuer nor among the claims, or it is empty.
+    /// There is no audience, neither from the issuer nor among the claims, or `aud` in the claims
+    /// is empty or contains an empty string.
     Audience,
     /// The lifetime is less than a second, or more than a hundred years.
     Lifetime,

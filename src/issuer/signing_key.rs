@@ -64,8 +64,8 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// When the secret is shorter than the hash, when the algorithm does not use secrets, or when the secret
-    /// is a key or a certificate.
+    /// When the secret is shorter than the hash, when the algorithm does not use secrets, when the secret is a
+    /// key or a certificate, or when the system has no random bytes for the key ID.
     pub fn from_secret(secret: &[u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
         let verification_key = VerificationKey::from_secret(secret, algorithm)?;
         let pair = KeyPair::from_secret(secret, algorithm)?;
@@ -77,9 +77,10 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// When the text does not hold exactly one PEM block (`EC PARAMETERS` blocks are ignored), when that block is not
-    /// a private key in one of these formats (such as a public key, a certificate or an encrypted key), when the key
-    /// is too weak, or when its type does not match the algorithm.
+    /// When the text does not hold exactly one PEM block (`EC PARAMETERS` blocks are ignored), when that block is
+    /// not a private key in one of these formats (such as a public key, a certificate or an encrypted key), when
+    /// the key is too weak, when its type does not match the algorithm, or when the system has no random bytes for
+    /// the key ID.
     ///
     /// # Example: a key from a file
     ///
@@ -105,7 +106,8 @@ impl SigningKey {
     /// # Errors
     ///
     /// When the bytes are not a private key in one of these formats (such as a public key, a certificate or
-    /// an encrypted key), when the key is too weak, or when its type does not match the algorithm.
+    /// an encrypted key), when the key is too weak, when its type does not match the algorithm, or when the
+    /// system has no random bytes for the key ID.
     pub fn from_der(der: &[u8], algorithm: Algorithm) -> Result<Self, ConfigError> {
         asymmetric(algorithm)?;
         let key = PrivateKeyDer::from_der(der)?;
@@ -122,7 +124,9 @@ impl SigningKey {
         Self::from_pair(Algorithm::ES256, KeyPair::generate_es256()?)
     }
 
-    /// Replaces the key ID (RFC 7515 section 4.1.4); 16 random bytes in base64url by default.
+    /// Replaces the key ID (RFC 7515 section 4.1.4); 16 random bytes in base64url by default. Clones that were
+    /// made before keep the old key ID. [`TokenIssuer::new`](crate::TokenIssuer::new) refuses a key ID that is
+    /// empty, longer than 1,024 bytes or contains control characters.
     #[must_use]
     pub fn with_kid(mut self, kid: impl Into<String>) -> Self {
         let inner = Arc::make_mut(&mut self.0);
@@ -148,8 +152,8 @@ impl SigningKey {
         self.0.verification_key.clone()
     }
 
-    /// The public half of the key as a JWK (RFC 7517 section 4), with `kid`, `alg` and `use`; `None` for a secret,
-    /// which is never exported.
+    /// The public half of the key as the JSON of a JWK (RFC 7517 section 4), with `kid`, `alg` and a `use` of
+    /// `sig`; `None` for a secret, which is never exported.
     ///
     /// # Example: of a key pair, and of a secret
     ///

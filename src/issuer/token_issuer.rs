@@ -29,7 +29,7 @@ use crate::token::Limits;
 /// Only the issuer sets `iss`, `iat` and `exp`. Claims that contain one of them are refused, so that no value
 /// is dropped silently. Claims with a duplicate name, which `serde(flatten)` can cause, are refused too. An
 /// audience is required, from the issuer or the claims (RFC 8725 section 3.9). If a claim of this table, `sub`
-/// or `nbf` is `null`, it counts as absent.
+/// or `nbf` is `null`, it counts as absent. Other claims that are `null` are written as they are.
 ///
 /// Clones are cheap.
 ///
@@ -118,7 +118,7 @@ impl TokenIssuer {
     ///
     /// # Errors
     ///
-    /// When the audience is an empty string or an empty list.
+    /// When the audience is an empty string or an empty list, or contains an empty string.
     ///
     /// # Example: one audience, and another for one token
     ///
@@ -145,7 +145,7 @@ impl TokenIssuer {
         Ok(self)
     }
 
-    /// Replaces the lifetime of tokens, in whole seconds; 30 minutes by default.
+    /// Replaces the lifetime of tokens; 30 minutes by default. A fraction of a second is dropped.
     ///
     /// # Errors
     ///
@@ -216,8 +216,9 @@ impl TokenIssuer {
     ///
     /// When the claims are not a JSON object, contain `iss`, `iat` or `exp`, or have `sub`, `jti`,
     /// `nbf` or `aud` in a form that RFC 7519 section 4.1 does not allow; when a name is
-    /// duplicated; when the token is longer than 16 KiB, the default limit of a verifier; when
-    /// there is no audience; when the backend cannot sign.
+    /// duplicated; when the claims are nested more than 64 levels deep; when the token is longer
+    /// than 16 KiB, the default limit of a verifier; when there is no audience, or an empty one; when
+    /// the backend cannot sign, or has no random bytes for `jti`.
     ///
     /// # Example: a custom expiry is given as a lifetime
     ///
@@ -239,7 +240,7 @@ impl TokenIssuer {
         self.issue_for(claims, self.lifetime())
     }
 
-    /// Issues a token with another lifetime than that of this issuer, in whole seconds.
+    /// Issues a token with this lifetime in place of that of the issuer. A fraction of a second is dropped.
     ///
     /// # Errors
     ///
@@ -305,8 +306,8 @@ impl TokenIssuer {
         self.0.lifetime
     }
 
-    /// The public key as a JWK set (RFC 7517 section 5), to be served as `application/jwk-set+json`. A secret
-    /// is left out: an issuer that signs with a secret has an empty set.
+    /// The public key as the JSON of a JWK set (RFC 7517 section 5), to be served as `application/jwk-set+json`. A
+    /// secret is left out: an issuer that signs with a secret has an empty set.
     ///
     /// # Example: another service reads the set
     ///
