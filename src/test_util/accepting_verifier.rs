@@ -8,7 +8,9 @@ use crate::summary::Summary;
 use crate::verify::{Accepted, Verification, VerifiedToken, VerifyToken};
 
 /// **Forges** a verified token with these claims, so that a test can call a handler without HTTP.
-/// The token has no header and no expiry, and its scopes are not known.
+/// The token has no header and no expiry, and its scopes are not known. So a [`Rule`](crate::Rule)
+/// over scopes or over claims by name refuses the token. [`Accepted::with_scope`] sets the scopes:
+/// `Accepted::from(token).with_scope(scope).into_token()`.
 pub fn verified_token<C>(claims: C) -> VerifiedToken<C> {
     Accepted::new(claims).into_token()
 }
@@ -37,7 +39,7 @@ pub struct AcceptingVerifier<C> {
 
 impl<C> AcceptingVerifier<C> {
     /// Replaces the scopes of the token. By default they are not known, and a [`Rule`](crate::Rule)
-    /// over scopes refuses the token.
+    /// over scopes refuses the token. Rules over claims by name refuse the token in any case.
     #[must_use]
     pub fn with_scope(self, scope: Scope) -> Self {
         Self { token: Accepted::from(self.token).with_scope(scope).into_token() }

@@ -31,7 +31,8 @@ impl ManualClock {
         Self(Arc::new(Mutex::new(now)))
     }
 
-    /// Moves the clock forward, in whole seconds. It stops at the largest time.
+    /// Moves the clock forward; a fraction of a second in `by` is dropped. The clock stops at the
+    /// largest time.
     pub fn advance(&self, by: Duration) {
         self.turn(|now| now.saturating_add(by.as_secs()));
     }

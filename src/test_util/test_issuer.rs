@@ -50,14 +50,15 @@ impl TestIssuer {
         }
     }
 
-    /// Replaces the name of the issuer, `iss`; `https://issuer.test` by default.
+    /// Replaces the name of the issuer, the `iss` of the tokens and verifiers;
+    /// `https://issuer.test` by default.
     #[must_use]
     pub fn with_issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = issuer.into();
         self
     }
 
-    /// Replaces the audience of the tokens, `aud`; `https://api.test` by default.
+    /// Replaces the audience, the `aud` of the tokens and verifiers; `https://api.test` by default.
     #[must_use]
     pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = audience.into();
@@ -130,7 +131,8 @@ impl TestIssuer {
         self.token_issuer().verification_keys()
     }
 
-    /// The public key as a JWK set (RFC 7517 section 5), for a service that reads JWK sets.
+    /// The public key as the JSON of a JWK set (RFC 7517 section 5), for a service that reads JWK
+    /// sets. The set is empty if the issuer signs with a secret.
     ///
     /// # Panics
     ///

@@ -9,10 +9,10 @@ use crate::issuer::{SigningKey, compact};
 
 /// Builds a token for a test. [`TestIssuer::token`](super::TestIssuer::token) creates a builder.
 ///
-/// Without further calls, every verifier for the issuer and the audience accepts the token. It is
-/// an access token (RFC 9068): `iss`, `aud`, `sub` (`alice`), `client_id` (`test-client`), `iat`
-/// (now), `exp` (in 30 minutes) and `jti`; its header has `alg`, `kid` and `typ` (`at+jwt`). If two
-/// calls change the same part, the last one counts.
+/// Without further calls, a verifier for the issuer, its key and its audience accepts the token,
+/// unless it requires further claims. The token is an access token (RFC 9068): `iss`, `aud`, `sub`
+/// (`alice`), `client_id` (`test-client`), `iat` (now), `exp` (in 30 minutes) and `jti`; its header
+/// has `alg`, `kid` and `typ` (`at+jwt`). If two calls change the same part, the last one counts.
 ///
 /// # Example: a valid and an invalid token
 ///
@@ -92,8 +92,8 @@ impl TokenBuilder {
         self
     }
 
-    /// Sets or replaces each claim that the value contains. The value can have the claims type of
-    /// the handlers.
+    /// Sets or replaces each claim that the value contains. A field that is written as `null` makes
+    /// the claim `null`. The value can have the claims type of the handlers.
     ///
     /// # Panics
     ///
@@ -129,7 +129,8 @@ impl TokenBuilder {
         self
     }
 
-    /// Sets or replaces a header parameter; any JSON value is accepted, valid or invalid.
+    /// Sets or replaces a header parameter; any JSON value is accepted, valid or invalid. The key
+    /// and the algorithm that sign the token do not change with it.
     ///
     /// # Panics
     ///

@@ -17,14 +17,15 @@ use crate::verify::JwtVerifier;
 
 /// An issuer with a JWK set and metadata, whose keys and faults a test controls.
 ///
-/// The issuer is a [`Fetch`](crate::Fetch) without a network: with `tokio::time` paused, hours pass
-/// in milliseconds. It can also [listen](Self::listen) on a local port. Clones share state.
+/// The issuer is a [`Fetch`](crate::Fetch) in memory, without a network: with `tokio::time` paused,
+/// hours pass in milliseconds. It can also [listen](Self::listen) on a local port. Clones share
+/// state.
 ///
 /// | | default |
 /// |---|---|
 /// | issuer, audience | `https://issuer.test`, `https://api.test` |
-/// | metadata | at `/.well-known/openid-configuration` |
-/// | JWK set | at `/jwks`: one ES256 key, without `Cache-Control` |
+/// | metadata | at the issuer's path followed by `/.well-known/openid-configuration` |
+/// | JWK set | at the issuer's path followed by `/jwks`: one new ES256 key, without `Cache-Control` |
 ///
 /// # Example: a rotation and an outage
 ///
@@ -56,19 +57,22 @@ pub enum MockAnswer {
     /// The default: 200 with the requested document.
     #[default]
     Good,
-    /// This status, without a body.
+    /// This status, from 100 to 999, without headers and body. With another number the issuer
+    /// panics when it responds.
     Status(u16),
     /// 200 with this `Content-Type` and body. An empty string means no `Content-Type`.
     Body(&'static str, Bytes),
-    /// A redirect to this URL: 302 with the body of the good response.
+    /// A redirect to this URL: 302 with the headers and the body of the good response.
     Redirect(String),
-    /// No response: the connection is refused in memory, and closed on a port.
+    /// No response: in memory the fetch fails, on a port the connection is closed.
     Refuse,
-    /// A connection without any response.
+    /// A response that never comes. The connection stays open.
     Hang,
-    /// The good response with the second half of its body missing, then the end of the connection.
+    /// On a port, the good response with the second half of its body missing, then the end of the
+    /// connection. In memory the fetch fails.
     HalfBody,
-    /// The good response, one byte at a time, with this pause after each byte.
+    /// On a port, the good response, one byte at a time, with this pause after each byte. In
+    /// memory, the whole response after a pause for each byte of its body.
     Drip(Duration),
 }
 
@@ -110,7 +114,7 @@ impl MockIssuer {
         Self::with_issuer("https://issuer.test")
     }
 
-    /// Creates an issuer with this name, which may have a path.
+    /// Creates an issuer with this name: a URL, such as `https://issuer.test/realms/a`.
     ///
     /// # Panics
     ///
@@ -142,8 +146,8 @@ impl MockIssuer {
         &self.0.name
     }
 
-    /// The URL of the JWK set: the name of the issuer followed by `/jwks`, unless
-    /// [`set_jwks_uri`](Self::set_jwks_uri) replaced it.
+    /// The URL of the JWK set: the name of the issuer, without a final slash, followed by `/jwks`,
+    /// unless [`set_jwks_uri`](Self::set_jwks_uri) replaced it.
     pub fn jwks_url(&self) -> String {
         let jwks_uri = self.state().jwks_uri.clone();
         jwks_uri.unwrap_or_else(|| format!("{}/jwks", self.0.name.trim_end_matches('/')))
@@ -208,8 +212,9 @@ impl MockIssuer {
         self.state().metadata_answer = answer;
     }
 
-    /// Replaces the path of the metadata; `/.well-known/openid-configuration` by default, after the
-    /// path of the issuer. Paths other than this one and that of the JWK set get 404.
+    /// Replaces the whole path of the metadata, with its leading slash. The default is the path of
+    /// the issuer followed by `/.well-known/openid-configuration`. Paths other than this one and
+    /// that of the JWK set get 404.
     pub fn set_metadata_path(&self, path: impl Into<String>) {
         self.state().metadata_path = path.into();
     }
@@ -225,18 +230,19 @@ impl MockIssuer {
         self.state().jwks_uri = Some(jwks_uri.into());
     }
 
-    /// Sets a header of the good responses, such as `cache-control`. By default they have only a
-    /// `content-type`.
+    /// Sets or replaces a header of the good responses, such as `cache-control`. By default they
+    /// have only a `content-type` of `application/json`, which this method cannot change: see
+    /// [`MockAnswer::Body`].
     ///
     /// # Panics
     ///
-    /// When the value is not allowed in a header.
+    /// When the name or the value is not allowed in a header.
     pub fn set_header(&self, name: &'static str, value: &str) {
         let value = HeaderValue::from_str(value).expect("a valid header value");
         self.state().headers.insert(name, value);
     }
 
-    /// The number of requests for the JWK set until now.
+    /// The number of requests for the JWK set, at its current URL, until now.
     pub fn key_fetches(&self) -> usize {
         let jwks = path_of(&self.jwks_url()).to_owned();
         self.requests().iter().filter(|path| **path == jwks).count()
@@ -247,7 +253,8 @@ impl MockIssuer {
         self.state().requests.clone()
     }
 
-    /// The largest number of requests that ran at the same time.
+    /// The largest number of requests in memory that ran at the same time. Requests on a port do
+    /// not count.
     pub fn most_at_once(&self) -> usize {
         self.state().most_at_once
     }
