@@ -26,8 +26,8 @@ macro_rules! rejection_kinds {
     ($($(#[$doc:meta])* $kind:ident: $status:tt, $error:literal, $grpc:ident, $words:literal;)+) => {
         /// The reason of a [`Rejection`](crate::Rejection).
         ///
-        /// The reason determines the HTTP status, the OAuth error code (RFC 6750 section 3.1) and the gRPC
-        /// status:
+        /// The reason determines the HTTP status, the OAuth error code (RFC 6750 section 3.1; an empty field
+        /// means none) and the gRPC status:
         ///
         #[doc = "| reason | HTTP | `error` | gRPC |"]
         #[doc = "|---|---|---|---|"]
@@ -100,21 +100,24 @@ rejection_kinds! {
     /// The request has no credentials.
     MissingCredentials: 401, "", UNAUTHENTICATED,
         "no bearer token was given";
-    /// The credentials have another scheme, such as `Basic`.
+    /// The credentials have a scheme that the verifier does not accept, such as `Basic`.
     UnsupportedScheme: 401, "", UNAUTHENTICATED,
         "the credentials are not a bearer token";
-    /// The request has more than one set of credentials (RFC 9110 section 5.3).
+    /// The request has more than one set of credentials: several `Authorization` headers, or several
+    /// credentials in one header (RFC 9110 section 5.3).
     MultipleCredentials: 400, "invalid_request", UNAUTHENTICATED,
         "more than one set of credentials was given";
-    /// The bearer token is empty or not a `token68` (RFC 9110 section 11.2), or the credentials of another
-    /// scheme are longer than the layer reads.
+    /// The bearer token is empty or not a `token68` (RFC 9110 section 11.2), or `Authorization` does not begin
+    /// with the name of a scheme. Also credentials of another scheme that are longer than 65 KiB, or contain
+    /// hundreds of commas or quotation marks.
     MalformedCredentials: 400, "invalid_request", UNAUTHENTICATED,
         "the credentials are empty, too long or contain invalid characters";
-    /// The token is not a JWS in compact serialization, or its header is malformed or asks for encryption,
-    /// compression or nesting.
+    /// The token is not a JWS in compact serialization (three parts in base64url), or its header is malformed or
+    /// asks for encryption, compression or nesting.
     MalformedToken: 401, "invalid_token", UNAUTHENTICATED,
         "the token is malformed";
-    /// The token, or its header, is longer than the verifier's limit.
+    /// The token, or its header, is longer than the verifier's limit, or the value of `Authorization` is longer
+    /// than 65 KiB.
     TokenTooLong: 401, "invalid_token", UNAUTHENTICATED,
         "the token is too long";
     /// The token has a critical header parameter that is not supported (RFC 7515 section 4.1.11).
@@ -123,17 +126,19 @@ rejection_kinds! {
     /// The algorithm of the token is unknown or not allowed. `none` is never allowed.
     UnsupportedAlgorithm: 401, "invalid_token", UNAUTHENTICATED,
         "the algorithm of the token is not accepted";
-    /// No key, or more than one, matches the token's `kid` and algorithm.
+    /// No key matches the token's `kid` and algorithm; or several keys match, and the token does not select one:
+    /// see [`JwkSet::from_keys`](crate::JwkSet::from_keys).
     UnknownKey: 401, "invalid_token", UNAUTHENTICATED,
         "the key of the token is unknown";
-    /// The signature is wrong.
+    /// The signature is wrong: none of the keys that match the header verifies it.
     InvalidSignature: 401, "invalid_token", UNAUTHENTICATED,
         "the signature of the token is invalid";
-    /// The claims are not a JSON object, the object has a duplicate name, or a registered claim has the wrong
-    /// type.
+    /// The claims are not a JSON object, are nested more than 64 levels deep or have a duplicate name; or a claim
+    /// that the verifier reads, such as `iss`, `aud` or `exp`, has the wrong type or is `null`.
     MalformedClaims: 401, "invalid_token", UNAUTHENTICATED,
         "the claims of the token are malformed";
-    /// A required claim is absent or empty.
+    /// A required claim is absent. A claim that is required only to be present counts as absent if it is `null`,
+    /// or if it is an empty `iss`, `sub`, `client_id`, `azp` or `jti`.
     MissingClaim: 401, "invalid_token", UNAUTHENTICATED,
         "the token lacks a required claim";
     /// The `iss` is not an expected issuer.
@@ -142,20 +147,22 @@ rejection_kinds! {
     /// The `aud` contains no expected audience.
     WrongAudience: 401, "invalid_token", UNAUTHENTICATED,
         "the token is for another audience";
-    /// The `exp` is in the past.
+    /// The `exp`, plus the verifier's leeway, is not in the future.
     ExpiredToken: 401, "invalid_token", UNAUTHENTICATED,
         "the token has expired";
-    /// The `nbf` is in the future.
+    /// The `nbf` is further in the future than the verifier's leeway.
     ImmatureToken: 401, "invalid_token", UNAUTHENTICATED,
         "the token is not valid yet";
-    /// The `iat` is in the future.
+    /// The `iat` is further in the future than the verifier's leeway.
     IssuedInFuture: 401, "invalid_token", UNAUTHENTICATED,
         "the token was issued in the future";
-    /// The `iat` of the token is longer ago than the maximum age.
+    /// The `iat` is at least as long ago as the verifier's maximum age and its leeway together. By default there
+    /// is no maximum age.
     TooOld: 401, "invalid_token", UNAUTHENTICATED,
         "the token is too old";
-    /// The token is not an access token: it has another `typ`, or a claim that marks an ID token, a refresh
-    /// token, a logout token or an event.
+    /// The token is not an access token: the `typ` of its header is not `at+jwt`, `JWT` or absent, or it has a
+    /// claim that marks an ID token, a refresh token, a logout token or an event. With
+    /// [`require_rfc9068`](crate::JwtVerifier::require_rfc9068), the only `typ` is `at+jwt`.
     WrongTokenType: 401, "invalid_token", UNAUTHENTICATED,
         "the token is not an access token";
     /// The token is bound to its sender (`cnf`), and the verifier does not check the binding.

@@ -27,8 +27,8 @@ pub(crate) const MAX_DESCRIPTION: usize = 256;
 
 /// Why a request is refused: the [reason](RejectionKind), and the status and error code that follow from it.
 ///
-/// The layer puts the rejection into the extensions of the response, so that outer layers can log it. A
-/// rejection never contains the token or anything else that the client sent.
+/// The layer puts the rejection into the extensions of the response, so that outer layers can log it. This crate
+/// never puts the token, or anything else that the client sent, into a rejection.
 ///
 /// # Example: tell an expired token from an invalid one
 ///
@@ -95,8 +95,9 @@ impl Rejection {
         RejectionKind::InvalidToken.into()
     }
 
-    /// Creates the rejection of a valid token that lacks a scope: 403 `insufficient_scope`, with the required
-    /// scope in the challenge (RFC 6750 section 3.1).
+    /// Creates the rejection of a valid token that lacks a scope: 403 `insufficient_scope`. The challenge names
+    /// `scope`, which the request requires (RFC 6750 section 3.1), but no value with a character that a scope
+    /// cannot contain.
     pub fn insufficient_scope(scope: Scope) -> Self {
         Self::from(RejectionKind::InsufficientScope).with_scope(scope)
     }
@@ -104,8 +105,9 @@ impl Rejection {
     /// Creates a rejection that asks for a new or stronger login of the user (step-up): 401
     /// `insufficient_user_authentication` (RFC 9470 section 3).
     ///
-    /// `acr_values` names the accepted authentication context classes, in order of preference; an empty list
-    /// accepts any. `max_age` is the greatest accepted age of the login, in whole seconds; `None` accepts any.
+    /// `acr_values` names the accepted authentication context classes, in order of preference and without spaces;
+    /// an empty list accepts any. `max_age` is the greatest accepted age of the login, of which a fraction of a
+    /// second is dropped; `None` accepts any.
     pub fn insufficient_user_authentication(
         acr_values: &[&str],
         max_age: Option<Duration>,
@@ -159,8 +161,8 @@ impl Rejection {
     /// Adds a header field to the response, over HTTP and over gRPC; none by default.
     ///
     /// A second call with the same name adds a value. If the response already has a field with this name, the
-    /// field of the response is kept and the added one is left out. `WWW-Authenticate` is the exception: the
-    /// value is appended to the existing challenges.
+    /// field of the response is kept and the added one is left out. `WWW-Authenticate` is the exception: the value
+    /// is appended to the existing challenges, and a `Bearer` challenge takes the place of that of the layer.
     #[must_use]
     pub fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
         self.with(|details| {
@@ -251,8 +253,9 @@ impl Rejection {
         self.details.as_ref()?.expected.as_deref()
     }
 
-    /// The scope that the token lacks, from [`insufficient_scope`](Self::insufficient_scope) or a
-    /// [`Rule`](crate::Rule); `None` if the rejection names no scope.
+    /// The scope that a client should request: the scope of [`insufficient_scope`](Self::insufficient_scope), the
+    /// missing scopes of a [`Rule`](crate::Rule), or the required scope of an
+    /// [`AuthorizeLayer`](crate::AuthorizeLayer) that got no token. `None` if the rejection names no scope.
     pub fn scope(&self) -> Option<&Scope> {
         self.details.as_ref()?.scope.as_ref()
     }
@@ -317,7 +320,7 @@ impl fmt::Debug for Rejection {
 
 impl Error for Rejection {
     /// The cause given to [`unavailable`](Rejection::unavailable), or the
-    /// [`KeySourceError`](crate::KeySourceError) when the keys are unavailable.
+    /// [`KeySourceError`](crate::KeySourceError) when the keys are unavailable; otherwise `None`.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.details.as_ref()?.cause.as_deref().map(|cause| cause as _)
     }

@@ -29,7 +29,7 @@ impl RequestSummary {
         &self.method
     }
 
-    /// The path of the URI, without the query.
+    /// The path of the [URI](Self::uri), without the query.
     pub fn path(&self) -> &str {
         match &self.target {
             Target::Path(path) => path.path(),

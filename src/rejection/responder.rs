@@ -18,10 +18,11 @@ use crate::rejection::request_summary::RequestSummary;
 ///
 /// The layer completes every response:
 ///
-/// - It adds `Cache-Control: no-store`, `Retry-After` and the fields of [`Rejection::with_header`] unless the
-///   response already has them.
-/// - It appends its `WWW-Authenticate` challenge, unless the response already has one for the scheme `Bearer`.
-/// - It replaces a status of 1xx or 2xx with the status of the rejection.
+/// - It adds `Cache-Control: no-store`, `Retry-After` (for a 503) and the fields of [`Rejection::with_header`]
+///   unless the response already has them.
+/// - It appends its `WWW-Authenticate` challenge, unless the response already has one for the scheme `Bearer`, or
+///   the rejection is a 503.
+/// - It replaces a status of 1xx or 2xx with the status of the rejection, and keeps any other status.
 /// - It puts the [`Rejection`] into the response's extensions.
 ///
 /// The layer itself writes refusals of gRPC requests. The responder only provides their body,
@@ -89,7 +90,8 @@ pub trait ResponseForRejection<B>: Send + Sync + 'static {
     fn empty_body(&self) -> B;
 }
 
-/// The default responder, which writes the status and an empty body. The layer adds the challenge.
+/// The default responder, which writes the status and an empty body. The layer adds the challenge. The type of the
+/// response body must be `Default`.
 ///
 /// # Example: a login page for one path
 ///
@@ -150,8 +152,9 @@ impl<B: Default> ResponseForRejection<B> for EmptyBody {
     }
 }
 
-/// A responder that writes problem details (RFC 9457): `application/problem+json` with `title`, `status`,
-/// `detail`, and the OAuth error code as `error` if there is one.
+/// A responder that writes problem details (RFC 9457): `application/problem+json` with `title` (the name of the
+/// status), `status`, `detail` (the [description](Rejection::description)), and the OAuth error code as `error` if
+/// there is one. The response body must be `From<Bytes>`.
 ///
 /// # Example: the members of the body
 ///
