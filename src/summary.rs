@@ -5,8 +5,11 @@ use std::fmt;
 /// [`JwtAuthLayer::describe`](crate::JwtAuthLayer::describe) returns the summary of a layer. It
 /// consists of the summaries of the verifier
 /// ([`VerifyToken::describe`](crate::VerifyToken::describe)) and of its key source
-/// ([`KeySource::describe`](crate::KeySource::describe)). `Display` writes one line: at most 16
-/// alternatives, the number of the others, and the dangers. A control character becomes a space.
+/// ([`KeySource::describe`](crate::KeySource::describe)). An `IssuerSet` has one text for each of
+/// its issuers: [`and`](Self::and) adds such an alternative.
+///
+/// `Display` writes one line: at most 16 alternatives, the number of the others, and the dangers. A
+/// control character becomes a space.
 ///
 /// # Example: the summary of a layer
 ///

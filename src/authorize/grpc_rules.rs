@@ -97,9 +97,11 @@ impl<C> GrpcRules<C> {
         Ok(self)
     }
 
-    /// Opens a method to all requests, with or without a token, even if its service has a rule. Also give
-    /// [`open_methods`](Self::open_methods) to the authentication layer. `path` is the path of the method, such as
+    /// Opens a method to all requests, even if its service has a rule. `path` is the path of the method, such as
     /// `/shop.v1.Orders/List`.
+    ///
+    /// Also give [`open_methods`](Self::open_methods) to the authentication layer. Then a token of such a request is
+    /// not verified: an expired one is not refused, and a good one does not reach the handler.
     ///
     /// # Errors
     ///
@@ -127,7 +129,7 @@ impl<C> GrpcRules<C> {
 
     /// Returns a predicate that is `true` for the open methods of this table. Give it to
     /// [`JwtAuthLayer::exempt`](crate::JwtAuthLayer::exempt): otherwise the authentication layer refuses calls
-    /// of open methods without a token.
+    /// of open methods without a valid token.
     ///
     /// Call this method last: the predicate does not know methods and rules that are added later.
     pub fn open_methods(&self) -> impl Fn(&Parts) -> bool + Clone + Send + Sync + use<C> {

@@ -210,7 +210,8 @@ impl TokenIssuer {
         self
     }
 
-    /// Issues a token with the lifetime of this issuer: see [`with_lifetime`](Self::with_lifetime).
+    /// Issues a token with the lifetime of this issuer: see [`with_lifetime`](Self::with_lifetime). An `aud` in the
+    /// claims replaces the audience of the issuer for this token.
     ///
     /// # Errors
     ///

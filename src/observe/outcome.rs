@@ -68,7 +68,11 @@ impl Outcome {
         self.decided == Decided::Accepted
     }
 
-    /// Whether the request was refused, by the layer or by a service inside of it.
+    /// Whether the request was refused: by the layer, or with a [`Rejection`](crate::Rejection) of a service inside of
+    /// it, such as an [`AuthorizeLayer`](crate::AuthorizeLayer), an extractor or a handler. Any other 401 or 403 of a
+    /// handler is no outcome.
+    ///
+    /// A request that the layer accepted and a service inside of it refused has two outcomes, in this order.
     pub fn is_refused(&self) -> bool {
         self.kind().is_some()
     }

@@ -101,15 +101,15 @@ impl<C> IssuerSet<C> {
     /// |---|---|---|
     /// | [added](Self::add), or [named by a template](IssuerTemplate::allow_tenants) | no | never |
     /// | allowed by a predicate, seen with a verified token | yes | when another issuer is seen with its first verified token and the capacity is used up: the issuer whose last verified token is the oldest |
-    /// | allowed by a predicate, not yet seen with a verified token | no: there are 16 more slots | when another such issuer needs a slot: the oldest issuer whose first keys no request waits for |
+    /// | allowed by a predicate, not yet seen with a verified token | no: there are 16 more slots | when another such issuer needs a slot: the issuer that was added first, but none for whose first keys a request waits |
     ///
     /// So only a verified token can evict an issuer that was seen with a verified token. The next token of an
     /// evicted issuer adds the issuer and fetches its keys again: choose a capacity of at least the number of
     /// tenants in use.
     ///
     /// While requests wait for the first keys of 16 issuers, a token of one more issuer gets 503 with
-    /// `Retry-After: 1`, without a fetch. The same happens after 64 issuers were added without a verified
-    /// token; from then on, one more issuer can be added each second.
+    /// `Retry-After: 1`, without a fetch. So it does when 64 permits are used up: adding an issuer takes one, each
+    /// second gives one back, up to 64, and so does the first verified token of the issuer.
     ///
     /// # Errors
     ///

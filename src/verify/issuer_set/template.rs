@@ -158,7 +158,7 @@ impl<C> IssuerTemplate<C> {
     ///
     /// | resource | limit |
     /// |---|---|
-    /// | fetches | the first keys of 16 issuers at the same time; of 64 issuers in a row, and then of one more each second |
+    /// | fetches | the first keys of 16 issuers at the same time; of 64 issuers in a row, and of one more each second since |
     /// | memory | 16 issuers more than the [capacity](crate::IssuerSet::with_capacity) |
     /// | other tenants | a tenant that was not yet seen with a verified token gets 503 while a limit on fetches is reached; all others are not affected |
     /// | log | only `debug` events before the keys of an issuer were loaded |

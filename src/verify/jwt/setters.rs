@@ -232,14 +232,15 @@ impl<C> JwtVerifier<C> {
         Ok(self)
     }
 
-    /// Accepts ID tokens and security events as if they were access tokens. By default a token is refused if it has
+    /// Accepts tokens whose claims mark them as ID tokens or security events. By default a token is refused if it has
     /// `at_hash` or `c_hash` (OpenID Connect Core 1.0 section 3.3.2.11), a `token_use` of `id`, a claim `typ` of `ID`,
     /// or an object as `events` (RFC 8417 section 2.2; RFC 8725 section 3.12). This setting turns these four checks
-    /// off.
+    /// off, and no other check.
     ///
-    /// An ID token tells a client who logged in, and is not meant for an API. Even with this setting a token is
-    /// refused if it has a `token_use` of `refresh`, a claim `typ` of `Refresh`, `Offline` or `Logout`, or another
-    /// kind in its header `typ`, such as `logout+jwt`. **A logout token without these marks is accepted.**
+    /// An ID token tells a client who logged in, and is not meant for an API. Still refused is a token with a
+    /// `token_use` of `refresh`, with a claim `typ` of `Refresh`, `Offline` or `Logout`, or with a header `typ` other
+    /// than `JWT` and `at+jwt`, such as `logout+jwt` or `secevent+jwt`. **A logout token without these marks is
+    /// accepted.**
     #[must_use]
     pub fn dangerous_accept_id_tokens(mut self) -> Self {
         let rules = self.rules_mut();
