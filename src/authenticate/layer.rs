@@ -16,8 +16,9 @@ use crate::verify::VerifyToken;
 /// A layer that forwards requests with a valid token, and refuses all others.
 ///
 /// The inner service finds the claims in the request's extensions, as a [`VerifiedToken<C>`](crate::VerifiedToken).
-/// `C` is the type of the claims. `R` writes the responses of refused HTTP requests. The layer works with any
-/// service, body type and framework, and is cheap to clone.
+/// `C` is the type of the claims. `R` writes the responses of refused HTTP requests. The layer works in every
+/// framework that is built on Tower, with any request body: the inner service must be `Clone`, and by default its
+/// response body `Default` (see [`JwtAuth`](crate::JwtAuth)). The layer is cheap to clone.
 ///
 /// A request needs exactly one `Authorization` header with the scheme `Bearer` (RFC 6750 section 2.1). A refusal has
 /// the status in the table at [`RejectionKind`](crate::RejectionKind) and, unless that is 503, a challenge. A gRPC
@@ -40,8 +41,9 @@ use crate::verify::VerifyToken;
 ///
 /// Header fields and extensions that services in between add to the response are kept; the body is replaced. If a
 /// service in between changes the status of the response (for tonic: the code or the message), or makes a new
-/// response, the layer leaves that response unchanged. Then there is no log event for a refusal by a handler. A
-/// service that hides a refusal, for example behind a 404, must also remove `WWW-Authenticate`.
+/// response, the layer leaves that response unchanged. Then the refusal is not logged, except that of an inner
+/// `JwtAuthLayer`, which has logged it. A service that hides a refusal, for example behind a 404, must also remove
+/// `WWW-Authenticate`.
 ///
 /// # Example: protect any service
 ///

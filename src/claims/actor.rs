@@ -7,8 +7,8 @@ use serde::{Deserialize as DeriveDeserialize, Serialize};
 
 /// The party that uses a token on behalf of the token's subject: the claim `act` (RFC 8693 section 4.1).
 ///
-/// Decide about access by this actor only. The actors nested in it used the token before, and are a record of
-/// the delegation. A chain of more than 8 actors does not deserialize, nor does an actor whose `sub`, `iss` or
+/// Decide about access by the claims of the token and by this actor, not by the actors nested in it: they are a
+/// record of earlier delegations. A chain of more than 8 actors does not deserialize, nor does an actor whose `sub`, `iss` or
 /// `client_id` is not a string. Other members of the object are ignored.
 ///
 /// # Example: in a claims type

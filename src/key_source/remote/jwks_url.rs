@@ -165,10 +165,15 @@ impl JwksUrl {
     /// Refuses addresses outside the public internet (RFC 6890), such as those of private networks,
     /// link-local addresses and loopback addresses; by default they are allowed.
     ///
-    /// Use this setting for URLs that another party may choose. The crate's client then connects to
-    /// no such address, under any host name, and uses no proxy. With a client from `with_client`, a
-    /// response from such an address is refused after it arrives. A custom [`Fetch`] must check
-    /// [`refuses_private_addresses`](crate::FetchRequest::refuses_private_addresses).
+    /// Use this setting for URLs that another party may choose. What it does depends
+    /// on the source's client:
+    ///
+    /// - the client of the crate (feature `reqwest-0_13`): it connects to no such address, under any
+    ///   host name, and uses no proxy;
+    /// - a `reqwest::Client` that `JwksUrl::with_client` was given: a response from such an address is
+    ///   refused, but only after it has arrived;
+    /// - a custom [`Fetch`]: it must check
+    ///   [`refuses_private_addresses`](crate::FetchRequest::refuses_private_addresses) itself.
     ///
     /// # Errors
     ///

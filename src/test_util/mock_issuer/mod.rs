@@ -259,7 +259,7 @@ impl MockIssuer {
         self.state().most_at_once
     }
 
-    /// The JWK set in the good response, as JSON.
+    /// The JWK set that the issuer serves while no fault is set, as JSON.
     pub fn jwk_set(&self) -> String {
         jwk_set(&self.state().keys)
     }
