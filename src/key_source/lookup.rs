@@ -172,8 +172,8 @@ impl KeyLookup {
         Self(LookupState::Pending(Box::pin(found)))
     }
 
-    /// Waits for the result if it is not known yet, and returns it. Call it in a source that changes the
-    /// result of another one, such as one with a second source to fall back to.
+    /// Waits for the result if it is not known yet, and returns it. A source that wraps another source,
+    /// and changes its results, waits for them with this method.
     ///
     /// # Errors
     ///

@@ -219,8 +219,9 @@ where
 /// another service.
 ///
 /// The function takes the token by value, since its future outlives the call. The layer calls it for each
-/// request, so it must be `Fn`: an `async move` closure that moves its captures is only `FnOnce`. Use a plain
-/// closure that clones what the future needs and returns an `async move` block.
+/// request, so it must be `Fn`. An async closure (`async move |token| …`) is not, if it owns anything that it
+/// captures: use a plain closure that clones what the future needs and returns an `async move` block, as in the
+/// example.
 ///
 /// # Example: look up tokens in a database
 ///

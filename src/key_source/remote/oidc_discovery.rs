@@ -177,7 +177,7 @@ impl OidcDiscovery {
     /// contain the issuer's name. A `jwks_uri` below the issuer's name is fetched below the base. A
     /// `jwks_uri` elsewhere on the issuer's host is fetched from the host of the base, if the name
     /// and the base have the same path. Any other `jwks_uri` is fetched unchanged. So the issuer
-    /// may publish a `jwks_uri` with its own name, or with the host of the request.
+    /// may publish a `jwks_uri` with its own name, or with the host of the base.
     ///
     /// # Errors
     ///
