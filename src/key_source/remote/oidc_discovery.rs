@@ -169,8 +169,8 @@ impl OidcDiscovery {
         Ok(Self::with(location, Fetcher::new(fetch)))
     }
 
-    /// Replaces the base URL of the documents; by default the issuer's name, or the base that was
-    /// given to the constructor.
+    /// Replaces the base URL of the metadata and the JWK set. By default it is the issuer's name, or
+    /// the base that [`from_fetch_base`](Self::from_fetch_base) was given.
     ///
     /// Use this setting if this service reaches the issuer at another address than the one in the
     /// tokens. The base replaces the whole name, including the path. The metadata must still
