@@ -244,7 +244,7 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     ///
     /// Call this method only for a service that browsers call over gRPC-Web, and only if no translator (such as
     /// `tonic_web::GrpcWebLayer`) is outside of this layer. A gRPC-Web refusal is an HTTP 200, and any client can
-    /// make its request look like gRPC-Web with the `content-type`. This setting replaces
+    /// get one by its `content-type`: a proxy that takes a 2xx for "allowed" must not be in front. This setting replaces
     /// [`without_grpc`](Self::without_grpc).
     #[must_use]
     pub fn with_grpc_web(mut self) -> Self {

@@ -154,7 +154,8 @@ impl<B: Default> ResponseForRejection<B> for EmptyBody {
 
 /// A responder that writes problem details (RFC 9457): `application/problem+json` with `title` (the name of the
 /// status), `status`, `detail` (the [description](Rejection::description)), and the OAuth error code as `error` if
-/// there is one. The response body must be `From<Bytes>`.
+/// there is one. The response body must be `From<Bytes>`. Give it to
+/// [`JwtAuthLayer::with_rejection_response`](crate::JwtAuthLayer::with_rejection_response).
 ///
 /// # Example: the members of the body
 ///

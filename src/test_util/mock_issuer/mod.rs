@@ -182,8 +182,8 @@ impl MockIssuer {
         self.0.issuer.clone().with_key(key).token()
     }
 
-    /// Adds a new key, which signs all tokens that are started from now on. The old keys remain in
-    /// the set.
+    /// Adds a new key, which signs all tokens from the next call of [`token`](Self::token) on. The old
+    /// keys remain in the set.
     ///
     /// # Panics
     ///
@@ -192,8 +192,9 @@ impl MockIssuer {
         self.state().keys.insert(0, new_key());
     }
 
-    /// Replaces all keys of the set with a new key, which signs all tokens that are started from
-    /// now on.
+    /// Replaces all keys of the set with a new key, which signs all tokens from the next call of
+    /// [`token`](Self::token) on. A verifier that has loaded the old set accepts old tokens until it
+    /// fetches the new one.
     ///
     /// # Panics
     ///
