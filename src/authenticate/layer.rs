@@ -242,10 +242,10 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// Refuses gRPC-Web requests with a gRPC-Web response, and gRPC requests with a gRPC response. By default
     /// a refused gRPC-Web request gets an HTTP status.
     ///
-    /// Call this method only for a service that browsers call over gRPC-Web, and only if no translator (such as
-    /// `tonic_web::GrpcWebLayer`) is outside of this layer. A gRPC-Web refusal is an HTTP 200, and any client can
-    /// get one by its `content-type`: a proxy that takes a 2xx for "allowed" must not be in front. This setting replaces
-    /// [`without_grpc`](Self::without_grpc).
+    /// Call this method only for a service that browsers call over gRPC-Web. It is not needed behind a translator
+    /// such as `tonic_web::GrpcWebLayer`, which turns a request into gRPC and a refusal back into gRPC-Web. A
+    /// gRPC-Web refusal is an HTTP 200, and any client can get one by its `content-type`: a proxy that takes a 2xx for
+    /// "allowed" must not be in front. This setting replaces [`without_grpc`](Self::without_grpc).
     #[must_use]
     pub fn with_grpc_web(mut self) -> Self {
         self.policy_mut().set_grpc_answers(GrpcAnswers::GrpcAndWeb);

@@ -60,10 +60,10 @@ use crate::verify::verify_token::{TokenForm, VerifyToken};
 /// ```
 /// use tower_jwt_auth::{Algorithm, IssuerSet, JwtAuthLayer, JwtVerifier, VerificationKey};
 ///
-/// # let key = || VerificationKey::from_secret(&[7; 32], Algorithm::HS256);
+/// let key = |secret: &[u8; 32]| VerificationKey::from_secret(secret, Algorithm::HS256);
 /// let issuers = IssuerSet::new();
-/// issuers.add(JwtVerifier::new("https://old.example", "https://api.example", key()?)?)?;
-/// issuers.add(JwtVerifier::new("https://new.example", "orders", key()?)?)?;
+/// issuers.add(JwtVerifier::new("https://old.example", "https://api.example", key(&[7; 32])?)?)?;
+/// issuers.add(JwtVerifier::new("https://new.example", "orders", key(&[8; 32])?)?)?;
 /// let layer: JwtAuthLayer = JwtAuthLayer::new(issuers.clone());
 ///
 /// assert!(issuers.remove("https://old.example"));

@@ -112,8 +112,8 @@ impl<C> JwtVerifier<C> {
         Ok(self)
     }
 
-    /// Replaces the clock for `exp`, `nbf`, `iat`, the maximum age (RFC 7519 section 4.1) and
-    /// [`Rule::max_age`](crate::Rule::max_age); [`SystemClock`](crate::SystemClock) by default.
+    /// Replaces the clock for `exp`, `nbf` and `iat` (RFC 7519 section 4.1), for [`with_max_age`](Self::with_max_age)
+    /// and for [`Rule::max_age`](crate::Rule::max_age); [`SystemClock`](crate::SystemClock) by default.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.context_mut().clock = Arc::new(clock);
