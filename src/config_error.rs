@@ -50,6 +50,8 @@ pub enum ConfigErrorKind {
     Url,
     /// A text that is not allowed in a challenge, such as a realm with a line break.
     Challenge,
+    /// A domain that is not allowed in a `google.rpc.ErrorInfo`.
+    ErrorInfo,
     /// An authorization rule, a scope or a scope hierarchy that cannot be used.
     Rule,
 }

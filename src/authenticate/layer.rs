@@ -9,6 +9,8 @@ use crate::authenticate::Policy;
 use crate::authenticate::service::JwtAuth;
 use crate::claims::{RegisteredClaims, Scope};
 use crate::config_error::ConfigError;
+#[cfg(feature = "grpc-error-info")]
+use crate::rejection::error_info::ErrorInfos;
 use crate::rejection::grpc::GrpcAnswers;
 use crate::rejection::{EmptyBody, Rejection, RejectionFn, RequestSummary};
 use crate::verify::VerifyToken;
@@ -35,7 +37,7 @@ use crate::verify::VerifyToken;
 /// - other layers of this crate.
 ///
 /// If layers are nested, the outermost one writes the response. But a layer with a form of its own
-/// ([realm](Self::with_realm), [responder](Self::with_rejection_response), scope in the challenge,
+/// ([realm](Self::with_realm), [responder](Self::with_rejection_response), scope in the challenge, gRPC error info,
 /// [`without_grpc`](Self::without_grpc) or [`with_grpc_web`](Self::with_grpc_web)) writes its own refusals and
 /// those of the services inside of it.
 ///
@@ -262,6 +264,43 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     pub fn without_grpc(mut self) -> Self {
         self.policy_mut().set_grpc_answers(GrpcAnswers::Never);
         self
+    }
+
+    /// Adds a `google.rpc.ErrorInfo` to the status details of refusals over gRPC and gRPC-Web
+    /// (`grpc-status-details-bin`), so that a client can read the reason without parsing a text; none by default. HTTP
+    /// refusals do not change.
+    ///
+    /// The domain names the service that refuses, such as `orders.example.com`. The reason is the name of the
+    /// [`RejectionKind`](crate::RejectionKind) in upper case, such as `EXPIRED_TOKEN`. The metadata are the parameters
+    /// of the challenge: `error`, `scope`, `acr_values` and `max_age`.
+    ///
+    /// # Errors
+    ///
+    /// When the domain is empty, longer than 253 bytes, or contains a space or a character that is not printable
+    /// ASCII.
+    ///
+    /// # Example: a client that reads the reason
+    ///
+    /// ```
+    /// use tonic_types::StatusExt;
+    /// use tower_jwt_auth::{ConfigError, JwtAuthLayer, JwtVerifier};
+    ///
+    /// fn server(verifier: JwtVerifier) -> Result<JwtAuthLayer, ConfigError> {
+    ///     JwtAuthLayer::new(verifier).with_grpc_error_info("orders.example.com")
+    /// }
+    ///
+    /// fn should_get_a_new_token(status: &tonic::Status) -> bool {
+    ///     status.get_details_error_info().is_some_and(|info| info.reason == "EXPIRED_TOKEN")
+    /// }
+    /// # let _ = (server, should_get_a_new_token);
+    /// ```
+    #[cfg(feature = "grpc-error-info")]
+    pub fn with_grpc_error_info(mut self, domain: &str) -> Result<Self, ConfigError> {
+        let error_infos = ErrorInfos::new(domain)?;
+        let policy = self.policy_mut();
+        policy.grpc.error_infos = Some(Arc::new(error_infos));
+        policy.has_own_form = true;
+        Ok(self)
     }
 
     pub(super) fn policy_mut(&mut self) -> &mut Policy<C> {

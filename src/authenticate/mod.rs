@@ -28,7 +28,7 @@ use crate::extract::authorization;
 use crate::extract::authorization::Token68;
 use crate::observe::{Begun, Observation, Observers};
 use crate::rejection::challenge::Challenges;
-use crate::rejection::grpc::GrpcAnswers;
+use crate::rejection::grpc::{GrpcAnswers, GrpcForm};
 use crate::rejection::response;
 use crate::rejection::response::{Asked, Unwritten};
 use crate::rejection::{Rejection, RejectionKind, ResponseForRejection};
@@ -50,7 +50,7 @@ pub(crate) struct Policy<C> {
     pub(crate) challenges: Arc<Challenges>,
     pub(crate) exempt: Option<Arc<Predicate>>,
     pub(crate) optional: bool,
-    pub(crate) grpc_answers: GrpcAnswers,
+    pub(crate) grpc: GrpcForm,
     /// Whether a realm, a responder, a scope in the challenge or a gRPC form is configured: then the layer writes
     /// its own refusals also inside of another layer.
     pub(crate) has_own_form: bool,
@@ -120,7 +120,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
             challenges: Challenges::default_realm(),
             exempt: None,
             optional: false,
-            grpc_answers: GrpcAnswers::Grpc,
+            grpc: GrpcForm::default(),
             has_own_form: false,
             observers: Observers::default(),
             #[cfg(feature = "tracing")]
@@ -137,7 +137,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
     }
 
     pub(crate) fn set_grpc_answers(&mut self, answers: GrpcAnswers) {
-        self.grpc_answers = answers;
+        self.grpc.answers = answers;
         self.has_own_form = true;
     }
 
@@ -264,7 +264,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
     {
         let observation =
             if self.observers.is_empty() { None } else { Observation::of(&head.extensions) };
-        let asked = Asked::new(head, self.grpc_answers, responder);
+        let asked = Asked::new(head, self.grpc.answers, responder);
         Remembered { asked, observation }
     }
 
@@ -310,7 +310,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
         if !unwritten.is_told() {
             self.observers.refused(&unwritten.rejection, request.observation.as_ref());
         }
-        request.asked.refuse(unwritten.rejection, responder, &self.challenges)
+        request.asked.refuse(unwritten.rejection, responder, &self.challenges, &self.grpc)
     }
 }
 
@@ -371,7 +371,7 @@ impl<C> Clone for Policy<C> {
             challenges: Arc::clone(&self.challenges),
             exempt: self.exempt.clone(),
             optional: self.optional,
-            grpc_answers: self.grpc_answers,
+            grpc: self.grpc.clone(),
             has_own_form: self.has_own_form,
             observers: self.observers.clone(),
             #[cfg(feature = "tracing")]
@@ -386,7 +386,7 @@ impl<C> fmt::Debug for Policy<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Policy")
             .field("optional", &self.optional)
-            .field("grpc_answers", &self.grpc_answers)
+            .field("grpc_answers", &self.grpc.answers)
             .finish_non_exhaustive()
     }
 }

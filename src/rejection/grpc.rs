@@ -3,15 +3,24 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::sync::Arc;
 
-use http::header::{CONTENT_TYPE, TE};
+use http::header::{CONTENT_TYPE, TE, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 
+use crate::rejection::error_info::ErrorInfos;
 use crate::rejection::{MAX_DESCRIPTION, Rejection};
 
 pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 pub(super) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+pub(super) const GRPC_STATUS_DETAILS: HeaderName =
+    HeaderName::from_static("grpc-status-details-bin");
+const GRPC_RETRY_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
+
+/// The most bytes of the header of a refusal, as HTTP/2 counts them (RFC 9113 section 6.5.2). By default clients accept
+/// 8 KiB; 256 bytes are left for the fields of the server.
+const MAX_METADATA: usize = 8 * 1024 - 256;
 
 /// The longest name of a media type: two names of 127 characters and the slash (RFC 6838 section 4.2).
 const MAX_MEDIA_TYPE: usize = 255;
@@ -22,6 +31,36 @@ pub(crate) enum GrpcAnswers {
     Never,
     Grpc,
     GrpcAndWeb,
+}
+
+/// The gRPC form of a layer: who gets a gRPC response, and what is in it.
+#[derive(Clone)]
+pub(crate) struct GrpcForm {
+    pub(crate) answers: GrpcAnswers,
+    pub(crate) error_infos: Option<Arc<ErrorInfos>>,
+}
+
+impl Default for GrpcForm {
+    fn default() -> Self {
+        Self { answers: GrpcAnswers::Grpc, error_infos: None }
+    }
+}
+
+impl GrpcForm {
+    /// Adds the fields that only a gRPC response has, and makes the header small enough for clients.
+    pub(super) fn complete_headers(&self, headers: &mut HeaderMap, rejection: &Rejection) {
+        if let Some(error_infos) = &self.error_infos {
+            error_infos.add_to(headers, rejection);
+        }
+        add_pushback(headers, rejection);
+        // A client drops the whole header if it is too large, also the status.
+        for name in [GRPC_STATUS_DETAILS, WWW_AUTHENTICATE, GRPC_MESSAGE] {
+            if size(headers) <= MAX_METADATA {
+                break;
+            }
+            headers.remove(name);
+        }
+    }
 }
 
 /// The media type of a gRPC response. The usual ones are not copied.
@@ -70,20 +109,27 @@ pub(crate) fn media_type(head: &Parts, answers: GrpcAnswers) -> Option<MediaType
 }
 
 fn media_type_of_post(head: &Parts, answers: GrpcAnswers) -> Option<MediaType> {
-    let content_type = single(head, &CONTENT_TYPE)?;
+    let media_type = without_parameters(single(head, &CONTENT_TYPE)?)?;
+    let is_grpc = match family(media_type)? {
+        Family::Grpc => single(head, &TE)?.eq_ignore_ascii_case(b"trailers"),
+        Family::GrpcWeb | Family::GrpcWebText => answers == GrpcAnswers::GrpcAndWeb,
+    };
+    is_grpc.then(|| MediaType::new(media_type)).flatten()
+}
+
+/// The media type of a content type; `None` if it is too long to be one.
+fn without_parameters(content_type: &[u8]) -> Option<&[u8]> {
     let media_type = match memchr::memchr(b';', content_type) {
         Some(end) => content_type.get(..end)?,
         None => content_type,
     };
-    if media_type.len() > MAX_MEDIA_TYPE {
-        return None;
-    }
-    let media_type = media_type.trim_ascii();
-    let is_grpc = match family(media_type)? {
-        Family::Grpc => single(head, &TE)?.eq_ignore_ascii_case(b"trailers"),
-        Family::GrpcWeb => answers == GrpcAnswers::GrpcAndWeb,
-    };
-    is_grpc.then(|| MediaType::new(media_type)).flatten()
+    (media_type.len() <= MAX_MEDIA_TYPE).then(|| media_type.trim_ascii())
+}
+
+/// The family of a response, by its content type.
+#[cfg(feature = "stream-expiry")]
+pub(crate) fn family_of_content_type(content_type: &[u8]) -> Option<Family> {
+    family(without_parameters(content_type)?)
 }
 
 /// The value of a header field that occurs exactly once.
@@ -93,9 +139,11 @@ fn single<'a>(head: &'a Parts, name: &HeaderName) -> Option<&'a [u8]> {
     values.next().is_none().then(|| value.as_bytes())
 }
 
-enum Family {
+pub(crate) enum Family {
     Grpc,
     GrpcWeb,
+    /// gRPC-Web in base64.
+    GrpcWebText,
 }
 
 fn family(media_type: &[u8]) -> Option<Family> {
@@ -114,8 +162,10 @@ fn family(media_type: &[u8]) -> Option<Family> {
     let is = |name: &str| base.eq_ignore_ascii_case(name.as_bytes());
     if is("application/grpc") {
         Some(Family::Grpc)
-    } else if is("application/grpc-web") || is("application/grpc-web-text") {
+    } else if is("application/grpc-web") {
         Some(Family::GrpcWeb)
+    } else if is("application/grpc-web-text") {
+        Some(Family::GrpcWebText)
     } else {
         None
     }
@@ -132,12 +182,47 @@ pub(crate) fn response<B>(
     if let Some(media_type) = media_type.header_value() {
         headers.insert(CONTENT_TYPE, media_type);
     }
+    add_status(headers, rejection);
+    response
+}
+
+/// The trailers that end a stream.
+#[cfg(feature = "stream-expiry")]
+pub(crate) fn trailers(rejection: &Rejection) -> HeaderMap {
+    let mut trailers = HeaderMap::with_capacity(2);
+    add_status(&mut trailers, rejection);
+    trailers
+}
+
+fn add_status(headers: &mut HeaderMap, rejection: &Rejection) {
     headers.insert(GRPC_STATUS, HeaderValue::from(rejection.grpc_status()));
-    let message: String = rejection.description().chars().take(MAX_DESCRIPTION).collect();
-    if let Ok(message) = HeaderValue::try_from(percent_encode(&message)) {
+    if let Ok(message) = HeaderValue::try_from(percent_encode(&message(rejection))) {
         headers.insert(GRPC_MESSAGE, message);
     }
-    response
+}
+
+/// The message of the status, before it is encoded.
+pub(super) fn message(rejection: &Rejection) -> String {
+    rejection.description().chars().take(MAX_DESCRIPTION).collect()
+}
+
+/// Adds the time after which a client with a retry policy may try again, in milliseconds (gRPC A6, "Pushback").
+fn add_pushback(headers: &mut HeaderMap, rejection: &Rejection) {
+    if let Some(seconds) = rejection.retry_after_seconds()
+        && !headers.contains_key(GRPC_RETRY_PUSHBACK)
+    {
+        let wait = i32::try_from(seconds.saturating_mul(1000)).unwrap_or(i32::MAX);
+        // If the map is full (32,768 fields), the field is left out.
+        let _ = headers.try_append(GRPC_RETRY_PUSHBACK, wait.into());
+    }
+}
+
+/// The size of a header, as HTTP/2 counts it.
+fn size(headers: &HeaderMap) -> usize {
+    let sizes = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len().saturating_add(value.len()).saturating_add(32));
+    sizes.fold(0, usize::saturating_add)
 }
 
 /// The encoding of `grpc-message`: `%x20-24 / %x26-7E` are not encoded.
@@ -184,7 +269,7 @@ mod tests {
         for yes in ["application/grpc-web", "application/grpc-web+proto"] {
             assert!(matches!(family(yes.as_bytes()), Some(Family::GrpcWeb)), "{yes}");
             let text = yes.replace("-web", "-web-text");
-            assert!(matches!(family(text.as_bytes()), Some(Family::GrpcWeb)), "{text}");
+            assert!(matches!(family(text.as_bytes()), Some(Family::GrpcWebText)), "{text}");
         }
         for no in [
             "",

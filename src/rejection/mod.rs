@@ -1,6 +1,11 @@
 //! Refusals: the reasons, and the responses that one table derives from them.
 
 pub(crate) mod challenge;
+#[cfg(feature = "grpc-error-info")]
+pub(crate) mod error_info;
+#[cfg(not(feature = "grpc-error-info"))]
+#[path = "no_error_info.rs"]
+pub(crate) mod error_info;
 pub(crate) mod grpc;
 mod kind;
 mod request_summary;

@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use crate::rejection::challenge::Challenges;
-use crate::rejection::grpc::{GrpcAnswers, MediaType};
+use crate::rejection::grpc::{GrpcAnswers, GrpcForm, MediaType};
 use crate::rejection::responder::ResponseForRejection;
 #[cfg(feature = "tonic-0_14")]
 use crate::rejection::tonic_0_14;
@@ -43,13 +43,18 @@ impl<M> Asked<M> {
         rejection: Rejection,
         responder: &R,
         challenges: &Challenges,
+        grpc: &GrpcForm,
     ) -> Response<B>
     where
         R: ResponseForRejection<B, Remembered = M>,
     {
         let mut response = match self {
             Self::Grpc(media_type) => {
-                grpc::response(&rejection, media_type, responder.empty_body())
+                let body = responder.empty_body();
+                let mut response = grpc::response(&rejection, media_type, body);
+                complete_headers(response.headers_mut(), &rejection, challenges);
+                grpc.complete_headers(response.headers_mut(), &rejection);
+                response
             }
             Self::Http(request) => {
                 let mut response = responder.response_for_rejection(&rejection, &request);
@@ -57,10 +62,10 @@ impl<M> Asked<M> {
                 if status.is_informational() || status.is_success() {
                     *response.status_mut() = rejection.status();
                 }
+                complete_headers(response.headers_mut(), &rejection, challenges);
                 response
             }
         };
-        complete_headers(response.headers_mut(), &rejection, challenges);
         response.extensions_mut().insert(rejection);
         response
     }

@@ -1,7 +1,10 @@
 //! The one table of refusals, row by row and in every form, and who gets which form.
 
 mod contents;
+#[cfg(feature = "grpc-error-info")]
+mod error_info;
 mod grpc;
+mod grpc_fields;
 mod responders;
 mod table;
 

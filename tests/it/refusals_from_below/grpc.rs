@@ -63,10 +63,14 @@ impl Health for Refusing {
 }
 
 async fn client() -> HealthClient<Channel> {
+    client_of(layer().with_realm("shop").unwrap()).await
+}
+
+async fn client_of(layer: JwtAuthLayer) -> HealthClient<Channel> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address: SocketAddr = listener.local_addr().unwrap();
     let server = Server::builder()
-        .layer(layer().with_realm("shop").unwrap())
+        .layer(layer)
         .add_service(HealthServer::new(Refusing))
         .serve_with_incoming(TcpListenerStream::new(listener));
     tokio::spawn(server);
@@ -91,6 +95,22 @@ async fn a_unary_method_refuses_in_the_form_of_the_layer() {
     assert_eq!(refused.code(), Code::PermissionDenied);
     assert_eq!(refused.message(), "only clerks write orders");
     assert_eq!(challenge(&refused), Some(CHALLENGE));
+}
+
+#[cfg(feature = "grpc-error-info")]
+#[tokio::test]
+async fn refusal_of_a_method_has_the_error_info_of_the_layer() {
+    use tonic_types::StatusExt;
+
+    let layer = layer().with_grpc_error_info("orders.example").unwrap();
+    let mut client = client_of(layer).await;
+    let refused = client.check(call("")).await.unwrap_err();
+    let info = refused.get_details_error_info().unwrap();
+    assert_eq!((&*info.reason, &*info.domain), ("INSUFFICIENT_SCOPE", "orders.example"));
+    assert_eq!(info.metadata["scope"], "orders:write");
+    // A status of the application is left alone.
+    let status = client.check(call("other")).await.unwrap_err();
+    assert!(status.details().is_empty());
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ fn grpc_request(address: SocketAddr, path: &str) -> http::request::Builder {
         .header("te", "trailers")
 }
 
-fn call(authorization: Option<&str>) -> tonic::Request<HealthCheckRequest> {
+pub(super) fn call(authorization: Option<&str>) -> tonic::Request<HealthCheckRequest> {
     let mut request = tonic::Request::new(HealthCheckRequest::default());
     if let Some(authorization) = authorization {
         request.metadata_mut().insert("authorization", authorization.parse().unwrap());

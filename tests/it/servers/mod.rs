@@ -1,7 +1,11 @@
 //! The layer in real servers, on loopback, with real clients: `axum::serve`, plain hyper connections
 //! and tonic's server.
 
+mod frames;
 mod grpc;
+mod grpc_streams;
+#[cfg(feature = "axum")]
+mod grpc_web;
 mod web;
 
 use std::net::SocketAddr;

@@ -1,6 +1,8 @@
 //! What the tests share: a key of every kind, made once for each process, and tokens of any shape.
 
 pub(crate) mod challenge;
+pub(crate) mod grpc_services;
+pub(crate) mod grpc_web;
 #[cfg(feature = "tracing")]
 pub(crate) mod log;
 #[cfg(feature = "tracing")]

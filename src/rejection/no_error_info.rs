@@ -1,0 +1,15 @@
+//! Without feature `grpc-error-info`, no layer has status details.
+
+use http::HeaderMap;
+
+use crate::rejection::Rejection;
+
+/// There is none.
+#[derive(Debug)]
+pub(crate) enum ErrorInfos {}
+
+impl ErrorInfos {
+    pub(crate) fn add_to(&self, _: &mut HeaderMap, _: &Rejection) {
+        match *self {}
+    }
+}
