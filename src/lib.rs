@@ -65,6 +65,10 @@
     feature = "axum",
     doc = "| require scopes in the signature of an axum handler | [`Authorized`], [`RequiredScopes`] |"
 )]
+#![cfg_attr(
+    feature = "stream-expiry",
+    doc = "| end streams when their token expires | [`EndAtExpiryLayer`]; it makes the service [`EndAtExpiry`] with the future [`EndAtExpiryFuture`] and the body [`ExpiringBody`] |"
+)]
 //! | local keys | [`VerificationKey`], [`JwkSet`], [`SkippedKey`] |
 #![cfg_attr(
     feature = "jwks-url",
@@ -163,6 +167,8 @@
 //! | `test-util` | | for dev-dependencies: module `test_util`, which makes valid and invalid tokens for tests |
 //! | `token-cache` | | `with_token_cache`: a bounded cache of verified tokens; off until it is called |
 //! | `tonic-0_14` | | tonic 0.14: `From<Rejection> for tonic::Status` |
+//! | `grpc-error-info` | | `with_grpc_error_info`: `google.rpc.ErrorInfo` in refusals over gRPC |
+//! | `stream-expiry` | | `EndAtExpiryLayer`: ends streams when their token expires; adds tokio, for a timer |
 //! | `tracing` | | log events, spans of fetches, `record_in_span`: see [`docs::logging`] |
 //! | `metrics` | | metrics, recorded with the `metrics` facade: `with_metrics`, fetches, the age of keys: see [`docs::logging`] |
 //!
@@ -193,6 +199,8 @@ compile_error!(
 
 mod authenticate;
 mod authorize;
+#[cfg(feature = "stream-expiry")]
+mod end_at_expiry;
 
 mod extract;
 mod token;
@@ -250,6 +258,8 @@ pub use crate::claims::{
 pub use crate::clock::{Clock, FixedClock, SystemClock};
 pub use crate::config_error::{ConfigError, ConfigErrorKind};
 pub use crate::crypto::Algorithm;
+#[cfg(feature = "stream-expiry")]
+pub use crate::end_at_expiry::{EndAtExpiry, EndAtExpiryFuture, EndAtExpiryLayer, ExpiringBody};
 pub use crate::extensions::MissingLayer;
 pub use crate::extract::{PresentedToken, TokenScheme, TokenSource};
 #[cfg(feature = "issuer")]

@@ -23,6 +23,16 @@ pub(crate) fn refused(rejection: &Rejection) {
 #[cfg(not(feature = "tracing"))]
 pub(crate) fn refused(_: &Rejection) {}
 
+/// The event of a response that ends because the token has expired.
+#[cfg(all(feature = "tracing", feature = "stream-expiry"))]
+pub(crate) fn ended_at_expiry() {
+    let reason = crate::rejection::RejectionKind::ExpiredToken;
+    tracing::debug!(target: "tower_jwt_auth", ?reason, "ended a stream");
+}
+
+#[cfg(all(not(feature = "tracing"), feature = "stream-expiry"))]
+pub(crate) fn ended_at_expiry() {}
+
 /// The event of a changed set: what the source loaded, and which keys it does not use.
 ///
 /// An untrusted client can cause this event for an issuer that has keys and whose tenant a predicate of a

@@ -10,6 +10,8 @@ mod corpus;
 mod differential;
 #[cfg(all(feature = "oidc-discovery", feature = "reqwest-0_13", feature = "test-util"))]
 mod discovery;
+#[cfg(all(feature = "stream-expiry", feature = "test-util", feature = "axum"))]
+mod end_at_expiry;
 mod explain;
 mod extraction;
 #[cfg(feature = "axum")]

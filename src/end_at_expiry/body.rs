@@ -1,0 +1,162 @@
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::end_at_expiry::deadline::{Deadline, Timer};
+use crate::end_at_expiry::ending::{BodyError, Ending};
+
+pin_project! {
+    /// A body that ends when the token of its request expires: see [`EndAtExpiryLayer`](crate::EndAtExpiryLayer).
+    ///
+    /// Its error is the error of the inner body, or the [`Rejection`](crate::Rejection) of an expired token. The
+    /// default body is empty.
+    pub struct ExpiringBody<B> {
+        #[pin]
+        inner: Option<B>,
+        expiry: Option<Expiry>,
+    }
+}
+
+struct Expiry {
+    deadline: Deadline,
+    timer: Timer,
+    side: Side,
+    /// Whether a frame of data was passed on.
+    has_begun: bool,
+}
+
+enum Side {
+    Request,
+    Response(Ending),
+}
+
+/// What to do with a frame of the inner body.
+enum Next {
+    Pass,
+    End,
+}
+
+impl<B> ExpiringBody<B> {
+    /// The body of a request or response that does not end before the inner one.
+    pub(super) fn unlimited(inner: B) -> Self {
+        Self { inner: Some(inner), expiry: None }
+    }
+
+    pub(super) fn of_request(inner: B, deadline: Deadline) -> Self {
+        Self::limited(inner, deadline, Side::Request)
+    }
+
+    pub(super) fn of_response(inner: B, deadline: Deadline, ending: Ending) -> Self {
+        Self::limited(inner, deadline, Side::Response(ending))
+    }
+
+    fn limited(inner: B, deadline: Deadline, side: Side) -> Self {
+        let expiry = Expiry { deadline, timer: None, side, has_begun: false };
+        Self { inner: Some(inner), expiry: Some(expiry) }
+    }
+}
+
+impl Expiry {
+    /// Decides about a frame of the inner body, or about its end.
+    fn next<E>(&mut self, frame: Option<&Result<Frame<Bytes>, E>>) -> Next {
+        // The rest of a request is missing: whatever the service makes of that is no response to the request.
+        if matches!(self.side, Side::Response(_)) && self.deadline.is_request_cut() {
+            return Next::End;
+        }
+        let Some(data) = frame.and_then(|frame| frame.as_ref().ok()?.data_ref()) else {
+            return Next::Pass;
+        };
+        // The first frame is passed on even if it is late: a call of one message is not lost, with what it did.
+        if self.has_begun && self.deadline.has_passed() {
+            return Next::End;
+        }
+        self.has_begun = true;
+        if let Side::Response(ending) = &mut self.side {
+            ending.follow(data);
+        }
+        Next::Pass
+    }
+
+    /// The last frame.
+    fn end(&self) -> Result<Frame<Bytes>, BodyError> {
+        match &self.side {
+            Side::Request => {
+                self.deadline.cut_request();
+                Ending::Error.frame()
+            }
+            Side::Response(ending) => {
+                crate::trace::ended_at_expiry();
+                ending.frame()
+            }
+        }
+    }
+}
+
+impl<B> Body for ExpiringBody<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BodyError>,
+{
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let mut this = self.project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(None) };
+        let polled = inner.poll_frame(cx);
+        let Some(expiry) = this.expiry else { return polled.map_err(Into::into) };
+        if let Poll::Ready(frame) = polled {
+            if let Next::Pass = expiry.next(frame.as_ref()) {
+                return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+            }
+        } else if !expiry.deadline.is_request_cut() {
+            ready!(expiry.deadline.poll_passed(&mut expiry.timer, cx));
+        }
+        let end = expiry.end();
+        // The stream of the service is dropped at once.
+        this.inner.set(None);
+        *this.expiry = None;
+        Poll::Ready(Some(end))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match (&self.inner, &self.expiry) {
+            (None, _) => SizeHint::with_exact(0),
+            (Some(_), Some(Expiry { side: Side::Response(ending), .. }))
+                if ending.adds_to_the_body() =>
+            {
+                SizeHint::default()
+            }
+            (Some(inner), _) => inner.size_hint(),
+        }
+    }
+}
+
+impl<B> Default for ExpiringBody<B> {
+    fn default() -> Self {
+        Self { inner: None, expiry: None }
+    }
+}
+
+impl<B: From<Bytes>> From<Bytes> for ExpiringBody<B> {
+    fn from(bytes: Bytes) -> Self {
+        Self::unlimited(bytes.into())
+    }
+}
+
+impl<B: fmt::Debug> fmt::Debug for ExpiringBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExpiringBody").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,78 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::Response;
+use pin_project_lite::pin_project;
+
+use crate::end_at_expiry::body::ExpiringBody;
+use crate::end_at_expiry::deadline::Deadline;
+use crate::end_at_expiry::ending::Ending;
+use crate::rejection::RejectionKind;
+use crate::rejection::response::unwritten;
+
+pin_project! {
+    /// The response future of [`EndAtExpiry`](crate::EndAtExpiry). If it is polled again after it completed, it
+    /// returns `Pending`.
+    pub struct EndAtExpiryFuture<F, B> {
+        #[pin]
+        state: State<F, B>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F, B> {
+        Forward { #[pin] future: F, deadline: Option<Deadline> },
+        Refuse { response: Option<Response<ExpiringBody<B>>> },
+    }
+}
+
+impl<F, B> EndAtExpiryFuture<F, B> {
+    pub(super) fn forward(future: F, deadline: Option<Deadline>) -> Self {
+        Self { state: State::Forward { future, deadline } }
+    }
+
+    pub(super) fn refuse(response: Response<ExpiringBody<B>>) -> Self {
+        Self { state: State::Refuse { response: Some(response) } }
+    }
+}
+
+impl<F, B, E> Future for EndAtExpiryFuture<F, B>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    type Output = Result<Response<ExpiringBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        let response = match state.as_mut().project() {
+            StateProj::Forward { future, deadline } => {
+                let response = ready!(future.poll(cx));
+                Some(response.map(|response| limited(response, deadline.take())))
+            }
+            StateProj::Refuse { response } => response.take().map(Ok),
+        };
+        // Drops the inner future, so that its resources (such as a permit) are released with the response.
+        state.set(State::Refuse { response: None });
+        response.map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+/// The response with a body that ends at the deadline.
+fn limited<B>(response: Response<B>, deadline: Option<Deadline>) -> Response<ExpiringBody<B>> {
+    let Some(deadline) = deadline else { return response.map(ExpiringBody::unlimited) };
+    if deadline.is_request_cut() {
+        // The service got a part of the request, so its response is not one to the request.
+        return unwritten(RejectionKind::ExpiredToken.into(), ExpiringBody::default());
+    }
+    let ending = Ending::of_response(response.headers());
+    response.map(|body| ExpiringBody::of_response(body, deadline, ending))
+}
+
+impl<F, B> fmt::Debug for EndAtExpiryFuture<F, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EndAtExpiryFuture").finish_non_exhaustive()
+    }
+}

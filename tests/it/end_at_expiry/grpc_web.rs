@@ -1,0 +1,81 @@
+//! gRPC-Web streams end with a frame of trailers, on either side of tonic's translator.
+
+use futures_util::{StreamExt, stream};
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use tonic_web::GrpcWebLayer;
+use tower::{ServiceBuilder, ServiceExt, service_fn};
+use tower_jwt_auth::EndAtExpiryLayer;
+
+use super::{TimerClock, auth, authorization, data, next, response_of, stream as body};
+use crate::support::grpc_web::Frames;
+
+/// A message of two bytes.
+const MESSAGE: &[u8] = &[0, 0, 0, 0, 2, 8, 1];
+/// The same in base64.
+const MESSAGE_AS_TEXT: &[u8] = b"AAAAAAIIAQ==";
+
+fn assert_ends_after_one_message(frames: &Frames) {
+    assert_eq!(frames.messages, [[8, 1]]);
+    assert_eq!(frames.trailer("grpc-status"), Some("16"));
+    assert_eq!(frames.trailer("grpc-message"), Some("the token has expired"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn translated_stream_ends_with_a_frame_of_trailers() {
+    for (content_type, message) in [
+        ("application/grpc-web", MESSAGE),
+        ("application/grpc-web+proto", MESSAGE),
+        ("application/grpc-web-text", MESSAGE_AS_TEXT),
+        ("application/grpc-web-text+proto", MESSAGE_AS_TEXT),
+    ] {
+        let frames = stream::iter([data(message)]).chain(stream::pending());
+        let response = response_of(TimerClock::new(), content_type, frames).await;
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        assert_ends_after_one_message(&match content_type.contains("text") {
+            true => Frames::read_text(&bytes),
+            false => Frames::read(&bytes),
+        });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stream_ends_with_an_error_within_a_message() {
+    let frames = stream::iter([data(&MESSAGE[..6])]).chain(stream::pending());
+    let mut body = response_of(TimerClock::new(), "application/grpc-web", frames).await.into_body();
+    next(&mut body).await;
+    assert_eq!(next(&mut body).await, "expired");
+}
+
+#[tokio::test(start_paused = true)]
+async fn translator_outside_makes_a_frame_of_the_trailers() {
+    let inner = service_fn(async |_| {
+        let frames = stream::iter([data(MESSAGE)]).chain(stream::pending());
+        let response = Response::builder().header("content-type", "application/grpc");
+        Ok::<_, std::convert::Infallible>(
+            response.body(tonic::body::Body::new(body(frames))).unwrap(),
+        )
+    });
+    for (content_type, is_text) in
+        [("application/grpc-web+proto", false), ("application/grpc-web-text+proto", true)]
+    {
+        let service = ServiceBuilder::new()
+            .layer(GrpcWebLayer::new())
+            .layer(auth(TimerClock::new()))
+            .layer(EndAtExpiryLayer::new())
+            .service(inner);
+        let request = Request::post("/test.Streams/Watch")
+            .header("content-type", content_type)
+            .header("accept", content_type)
+            .header("authorization", authorization())
+            .body(String::new())
+            .unwrap();
+        let response = service.oneshot(request).await.unwrap();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        assert_ends_after_one_message(&if is_text {
+            Frames::read_text(&bytes)
+        } else {
+            Frames::read(&bytes)
+        });
+    }
+}
