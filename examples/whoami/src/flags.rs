@@ -51,6 +51,12 @@ pub(crate) struct Flags {
     /// Accept requests without a token
     #[arg(long)]
     pub(crate) optional: bool,
+    /// End streams when their token expires
+    #[arg(long)]
+    pub(crate) end_at_expiry: bool,
+    /// Add a google.rpc.ErrorInfo with this domain to refusals over gRPC
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) grpc_error_info: Option<String>,
     /// A scope that the token must have. Repeatable: it must have all of them
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(crate) scopes: Vec<String>,

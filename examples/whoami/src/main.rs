@@ -43,7 +43,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic::service::Routes;
-use tower_jwt_auth::{AuthorizeLayer, TokenHeader, VerifiedToken};
+use tower_jwt_auth::{AuthorizeLayer, EndAtExpiryLayer, TokenHeader, VerifiedToken};
 
 use self::flags::{Command, Flags, one_sentence};
 use self::readiness::readyz;
@@ -102,6 +102,11 @@ async fn serve(flags: &Flags) -> Result<(), String> {
     if flags.optional {
         auth = auth.optional();
     }
+    if let Some(domain) = &flags.grpc_error_info {
+        auth = auth
+            .with_grpc_error_info(domain)
+            .map_err(|error| format!("cannot use --grpc-error-info: {}", with_causes(&error)))?;
+    }
 
     let scopes = Scopes::new(flags)?.map(AuthorizeLayer::new);
     if let Some(scopes) = &scopes {
@@ -111,11 +116,15 @@ async fn serve(flags: &Flags) -> Result<(), String> {
     }
 
     let summary = auth.describe();
-    let router = authorized(whoami(&verifier), scopes.as_ref()).layer(auth.clone());
+    let limited = |router: Router| match flags.end_at_expiry {
+        true => router.layer(EndAtExpiryLayer::new().with_claims::<Claims>()),
+        false => router,
+    };
+    let router = limited(authorized(whoami(&verifier), scopes.as_ref())).layer(auth.clone());
     let mut servers = vec![("listening on", bind(&flags.listen).await?, router)];
     if let Some(address) = &flags.grpc_listen {
         let router = with_grpc(whoami(&verifier))?;
-        let router = authorized(router, scopes.as_ref()).layer(auth);
+        let router = limited(authorized(router, scopes.as_ref())).layer(auth);
         servers.push(("grpc listening on", bind(address).await?, router));
     }
     eprintln!("accepts: {summary}");
