@@ -14,7 +14,9 @@ macro_rules! pages {
             all(
                 not(doctest),
                 feature = "axum",
+                feature = "grpc-error-info",
                 feature = "oidc-discovery",
+                feature = "stream-expiry",
                 feature = "test-util",
                 feature = "tracing"
             ),
@@ -28,6 +30,7 @@ macro_rules! pages {
 pages! {
     #[needs("axum", "oidc-discovery", "reqwest-0_13")]
     axum: "axum.md";
+    #[needs("grpc-error-info", "stream-expiry")]
     tonic: "tonic.md";
     #[needs("axum")]
     authorization: "authorization.md";

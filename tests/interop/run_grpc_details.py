@@ -13,6 +13,7 @@ from google.protobuf import duration_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 from grpc_status import rpc_status
 
 from grpc_client import REFLECTION, REQUEST, SERVING, bearer, grpcurl, list_services
@@ -105,6 +106,12 @@ def web_clients(checks, address):
             checks.equal((seen.get("reason"), seen.get("domain")), ("EXPIRED_TOKEN", DOMAIN), f"{client}: error info")
 
 
+def open_ended():
+    """One message, and then nothing for longer than the token is valid."""
+    yield reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString()
+    time.sleep(8)
+
+
 def expiry(checks, address):
     """Streams end; the next one on the same connection goes on with a new token."""
     with grpc.insecure_channel(address) as channel:
@@ -116,6 +123,13 @@ def expiry(checks, address):
             error, seen = failure(lambda: next(stream))
             checks.equal(error and (error.code(), error.details()), (UNAUTHENTICATED, "the token has expired"), "Watch")
             checks.that(1 < time.monotonic() - begun < 5, "Watch, when it ends", time.monotonic() - begun)
+        begun = time.monotonic()
+        path = f"/{REFLECTION[1]}/ServerReflectionInfo"
+        call = channel.stream_stream(path)(open_ended(), metadata=bearer(token(3, scope="read write")), timeout=20)
+        next(call)
+        error, _ = failure(lambda: next(call))
+        checks.equal(error and (error.code(), error.details()), (UNAUTHENTICATED, "the token has expired"), "both streams")
+        checks.that(1 < time.monotonic() - begun < 5, "both streams, when they end", time.monotonic() - begun)
         good = bearer(token(scope="read write"))
         checks.equal(stub.Check(REQUEST, metadata=good, timeout=5).status, SERVING, "Check, after that")
         checks.that("grpc.health.v1.Health" in list_services(channel, REFLECTION[1], good), "reflection, after that")

@@ -126,6 +126,17 @@ fn public_types_of_feature_axum_are_send_sync_and_clone() {
     error::<ExtractorRejection>();
 }
 
+#[cfg(feature = "stream-expiry")]
+#[test]
+fn public_types_of_feature_stream_expiry_are_send_sync_and_clone() {
+    cloned::<EndAtExpiryLayer<Claims>>();
+    cloned::<EndAtExpiry<Inner, Claims>>();
+    shared::<EndAtExpiryFuture<Ready, ()>>();
+    unpin::<EndAtExpiryFuture<Ready, PhantomPinned>>();
+    shared::<ExpiringBody<String>>();
+    unpin::<ExpiringBody<String>>();
+}
+
 #[cfg(feature = "issuer")]
 #[test]
 fn public_types_of_feature_issuer_are_send_and_sync() {

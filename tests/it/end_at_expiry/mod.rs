@@ -1,6 +1,7 @@
 //! Streams that end when the token of their request expires.
 
 mod bodies;
+mod contract;
 mod grpc;
 mod grpc_web;
 mod requests;
