@@ -52,6 +52,8 @@ pub enum ConfigErrorKind {
     Challenge,
     /// A domain that is not allowed in a `google.rpc.ErrorInfo`.
     ErrorInfo,
+    /// The metadata of a protected resource, in a `ResourceMetadata` (feature `resource-metadata`).
+    ResourceMetadata,
     /// An authorization rule, a scope or a scope hierarchy that cannot be used.
     Rule,
 }

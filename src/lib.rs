@@ -217,6 +217,9 @@ mod rejection;
 
 mod observe;
 
+#[cfg(feature = "resource-metadata")]
+mod resource_metadata;
+
 #[cfg(feature = "issuer")]
 mod issuer;
 
@@ -225,6 +228,8 @@ mod config_error;
 mod extensions;
 mod hash_seed;
 mod json_member;
+#[cfg(any(feature = "jwks-url", feature = "resource-metadata"))]
+mod loopback;
 mod opaque_error;
 mod strict_json;
 mod summary;
@@ -279,8 +284,14 @@ pub use crate::rejection::{
     EmptyBody, ProblemJson, Rejection, RejectionFn, RejectionKind, RequestSummary,
     ResponseForRejection,
 };
+#[cfg(feature = "resource-metadata")]
+pub use crate::resource_metadata::{
+    ResourceMetadata, ResourceMetadataFuture, ResourceMetadataLayer, ResourceMetadataService,
+};
 pub use crate::summary::Summary;
 pub use crate::token::TokenHeader;
+#[cfg(feature = "resource-metadata")]
+pub use crate::verify::AcceptedTokens;
 #[cfg(feature = "oidc-discovery")]
 pub use crate::verify::KnownIssuer;
 pub use crate::verify::{

@@ -13,6 +13,8 @@ use crate::config_error::ConfigError;
 use crate::rejection::error_info::ErrorInfos;
 use crate::rejection::grpc::GrpcAnswers;
 use crate::rejection::{EmptyBody, Rejection, RejectionFn, RequestSummary};
+#[cfg(feature = "resource-metadata")]
+use crate::resource_metadata::ResourceMetadata;
 use crate::verify::VerifyToken;
 
 /// A layer that forwards requests with a valid token, and refuses all others.
@@ -37,9 +39,9 @@ use crate::verify::VerifyToken;
 /// - other layers of this crate.
 ///
 /// If layers are nested, the outermost one writes the response. But a layer with a form of its own
-/// ([realm](Self::with_realm), [responder](Self::with_rejection_response), scope in the challenge, gRPC error info,
-/// [`without_grpc`](Self::without_grpc) or [`with_grpc_web`](Self::with_grpc_web)) writes its own refusals and
-/// those of the services inside of it.
+/// ([realm](Self::with_realm), [responder](Self::with_rejection_response), scope or metadata in the challenge, gRPC
+/// error info, [`without_grpc`](Self::without_grpc) or [`with_grpc_web`](Self::with_grpc_web)) writes its own refusals
+/// and those of the services inside of it.
 ///
 /// Header fields and extensions that services in between add to the response are kept; the body is replaced. If a
 /// service in between changes the status of the response (for tonic: the code or the message), or makes a new
@@ -71,6 +73,8 @@ use crate::verify::VerifyToken;
 pub struct JwtAuthLayer<C = RegisteredClaims, R = EmptyBody> {
     policy: Arc<Policy<C>>,
     responder: Arc<R>,
+    #[cfg(feature = "resource-metadata")]
+    pub(super) resource_metadata: Option<Arc<ResourceMetadata>>,
 }
 
 impl<C: Send + Sync + 'static> JwtAuthLayer<C> {
@@ -79,7 +83,12 @@ impl<C: Send + Sync + 'static> JwtAuthLayer<C> {
     /// By default every request needs a token, the realm is `api`, HTTP refusals have an empty body, and a gRPC
     /// request gets a gRPC response.
     pub fn new(verifier: impl VerifyToken<C>) -> Self {
-        Self { policy: Arc::new(Policy::new(Arc::new(verifier))), responder: Arc::new(EmptyBody) }
+        Self {
+            policy: Arc::new(Policy::new(Arc::new(verifier))),
+            responder: Arc::new(EmptyBody),
+            #[cfg(feature = "resource-metadata")]
+            resource_metadata: None,
+        }
     }
 }
 
@@ -91,7 +100,12 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     #[must_use]
     pub fn with_rejection_response<Q>(mut self, responder: Q) -> JwtAuthLayer<C, Q> {
         self.policy_mut().has_own_form = true;
-        JwtAuthLayer { policy: self.policy, responder: Arc::new(responder) }
+        JwtAuthLayer {
+            policy: self.policy,
+            responder: Arc::new(responder),
+            #[cfg(feature = "resource-metadata")]
+            resource_metadata: self.resource_metadata,
+        }
     }
 
     /// Replaces the responder with a closure that writes the responses to refused HTTP requests.
@@ -311,7 +325,7 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
 }
 
 impl<C, R> JwtAuthLayer<C, R> {
-    pub(super) fn policy(&self) -> &Policy<C> {
+    pub(super) fn policy(&self) -> &Arc<Policy<C>> {
         &self.policy
     }
 }
@@ -327,7 +341,12 @@ impl<S, C: 'static, R> Layer<S> for JwtAuthLayer<C, R> {
 
 impl<C, R> Clone for JwtAuthLayer<C, R> {
     fn clone(&self) -> Self {
-        Self { policy: Arc::clone(&self.policy), responder: Arc::clone(&self.responder) }
+        Self {
+            policy: Arc::clone(&self.policy),
+            responder: Arc::clone(&self.responder),
+            #[cfg(feature = "resource-metadata")]
+            resource_metadata: self.resource_metadata.clone(),
+        }
     }
 }
 

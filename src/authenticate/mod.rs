@@ -3,6 +3,8 @@
 mod future;
 mod layer;
 mod observed;
+#[cfg(feature = "resource-metadata")]
+mod resource_metadata;
 mod service;
 mod way_back;
 

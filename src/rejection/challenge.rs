@@ -16,13 +16,21 @@ pub(crate) const DEFAULT_REALM: &str = "api";
 
 /// The challenges of one layer. The challenge of each reason is written once, when the layer is built.
 pub(crate) struct Challenges {
-    /// `Bearer realm="…"`, the beginning of every challenge.
-    opening: String,
-    /// The scope in the challenge of a 401 whose rejection names no scope.
-    scope: Option<Scope>,
+    form: Form,
     written: Vec<Option<HeaderValue>>,
     /// The header of a refusal for each reason, if a response has no field of its own.
     headers: Vec<HeaderMap>,
+}
+
+/// What the challenges of one layer have in common.
+#[derive(Clone)]
+struct Form {
+    /// `Bearer realm="…"`, the beginning of every challenge.
+    opening: String,
+    /// The URL of the metadata of the resource, in every challenge (RFC 9728 section 5.1).
+    resource_metadata: Option<String>,
+    /// The scope in the challenge of a 401 whose rejection names no scope.
+    scope: Option<Scope>,
 }
 
 impl Challenges {
@@ -37,7 +45,8 @@ impl Challenges {
             ));
         }
         let escaped = realm.replace('\\', "\\\\").replace('"', "\\\"");
-        Ok(Self::written(format!("Bearer realm=\"{escaped}\""), None))
+        let opening = format!("Bearer realm=\"{escaped}\"");
+        Ok(Self::written(Form { opening, resource_metadata: None, scope: None }))
     }
 
     /// These challenges with another realm.
@@ -46,7 +55,7 @@ impl Challenges {
     ///
     /// When the realm is empty or contains a character that is not printable ASCII (a space is allowed).
     pub(crate) fn with_realm(&self, realm: &str) -> Result<Self, ConfigError> {
-        Ok(Self::written(Self::new(realm)?.opening, self.scope.clone()))
+        Ok(Self::written(Form { opening: Self::new(realm)?.form.opening, ..self.form.clone() }))
     }
 
     /// These challenges with a scope in every 401.
@@ -64,15 +73,25 @@ impl Challenges {
                 ));
             }
         }
-        Ok(Self::written(self.opening.clone(), scope))
+        Ok(Self::written(Form { scope, ..self.form.clone() }))
     }
 
-    fn written(opening: String, scope: Option<Scope>) -> Self {
-        let written = RejectionKind::ALL
-            .iter()
-            .map(|kind| write(&opening, scope.as_ref(), &Rejection::from(*kind)))
-            .collect();
-        let mut challenges = Self { opening, scope, written, headers: Vec::new() };
+    /// These challenges with the URL of the metadata of the resource. The URL needs no escapes.
+    #[cfg(feature = "resource-metadata")]
+    pub(crate) fn with_resource_metadata(&self, url: &str) -> Self {
+        Self::written(Form { resource_metadata: Some(url.to_owned()), ..self.form.clone() })
+    }
+
+    /// The scope in the challenge of a 401 whose rejection names no scope.
+    #[cfg(feature = "resource-metadata")]
+    pub(crate) fn scope(&self) -> Option<&Scope> {
+        self.form.scope.as_ref()
+    }
+
+    fn written(form: Form) -> Self {
+        let written =
+            RejectionKind::ALL.iter().map(|kind| write(&form, &Rejection::from(*kind))).collect();
+        let mut challenges = Self { form, written, headers: Vec::new() };
         let headers = RejectionKind::ALL.iter().map(|kind| {
             let mut headers = HeaderMap::with_capacity(2);
             response::complete_headers(&mut headers, &Rejection::from(*kind), &challenges);
@@ -87,8 +106,11 @@ impl Challenges {
         static DEFAULT: OnceLock<Arc<Challenges>> = OnceLock::new();
         Arc::clone(DEFAULT.get_or_init(|| {
             Arc::new(Self::new(DEFAULT_REALM).unwrap_or_else(|_| Self {
-                opening: String::from("Bearer realm=\"\""),
-                scope: None,
+                form: Form {
+                    opening: String::from("Bearer realm=\"\""),
+                    resource_metadata: None,
+                    scope: None,
+                },
                 written: Vec::new(),
                 headers: Vec::new(),
             }))
@@ -107,22 +129,25 @@ impl Challenges {
     pub(crate) fn challenge(&self, rejection: &Rejection) -> Option<HeaderValue> {
         match rejection.details() {
             None => self.written.get(rejection.kind() as usize)?.clone(),
-            Some(_) => write(&self.opening, self.scope.as_ref(), rejection),
+            Some(_) => write(&self.form, rejection),
         }
     }
 }
 
-fn write(opening: &str, scope: Option<&Scope>, rejection: &Rejection) -> Option<HeaderValue> {
+fn write(form: &Form, rejection: &Rejection) -> Option<HeaderValue> {
     if rejection.retry_after_seconds().is_some() {
         return None;
     }
-    let mut challenge = opening.to_owned();
+    let mut challenge = form.opening.clone();
     let mut add = |name: &str, value: &dyn std::fmt::Display| {
         // Writing into a `String` cannot fail.
         let _ = write!(challenge, ", {name}=\"{value}\"");
     };
+    if let Some(url) = &form.resource_metadata {
+        add("resource_metadata", url);
+    }
     let details = rejection.details();
-    let scope = scope.filter(|_| rejection.status() == StatusCode::UNAUTHORIZED);
+    let scope = form.scope.as_ref().filter(|_| rejection.status() == StatusCode::UNAUTHORIZED);
     if let Some(scope) = rejection.scope().or(scope).and_then(fit_scope) {
         add("scope", &scope);
     }

@@ -5,6 +5,8 @@ use http::request::Parts;
 use crate::claims::Scope;
 use crate::extract::PresentedToken;
 use crate::summary::Summary;
+#[cfg(feature = "resource-metadata")]
+use crate::verify::AcceptedTokens;
 use crate::verify::{Accepted, Verification, VerifiedToken, VerifyToken};
 
 /// **Forges** a verified token with these claims, so that a test can call a handler without HTTP.
@@ -53,6 +55,12 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for AcceptingVerifier<C> {
 
     fn describe(&self) -> Option<Summary> {
         Some(Summary::new("any bearer token").with_danger("test_util::accept_all"))
+    }
+
+    // So that an application whose metadata need an authorization server can be built in a test.
+    #[cfg(feature = "resource-metadata")]
+    fn accepted_tokens(&self) -> AcceptedTokens {
+        AcceptedTokens::new().add_authorization_server("https://issuer.test")
     }
 }
 

@@ -7,6 +7,8 @@ use serde::de::DeserializeOwned;
 
 use crate::extract::{PresentedToken, TokenScheme};
 use crate::summary::Summary;
+#[cfg(feature = "resource-metadata")]
+use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::issuer_set::IssuerSet;
 use crate::verify::jwt::JwtVerifier;
 use crate::verify::verification::Verification;
@@ -54,6 +56,11 @@ where
     fn describe(&self) -> Option<Summary> {
         self.verifier.describe()
     }
+
+    #[cfg(feature = "resource-metadata")]
+    fn accepted_tokens(&self) -> AcceptedTokens {
+        self.verifier.accepted_tokens()
+    }
 }
 
 impl<D: 'static> VerifyToken<D> for MapClaims<D> {
@@ -67,6 +74,11 @@ impl<D: 'static> VerifyToken<D> for MapClaims<D> {
 
     fn describe(&self) -> Option<Summary> {
         self.0.describe()
+    }
+
+    #[cfg(feature = "resource-metadata")]
+    fn accepted_tokens(&self) -> AcceptedTokens {
+        self.0.accepted_tokens()
     }
 }
 

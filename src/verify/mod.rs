@@ -1,6 +1,8 @@
 //! Verification, which turns the text of a token into trusted claims.
 
 mod accepted;
+#[cfg(feature = "resource-metadata")]
+mod accepted_tokens;
 mod any_bearer;
 mod by_name;
 mod checks;
@@ -19,6 +21,8 @@ mod verify_token;
 
 pub use self::accepted::Accepted;
 pub(crate) use self::accepted::{Extras, append};
+#[cfg(feature = "resource-metadata")]
+pub use self::accepted_tokens::AcceptedTokens;
 pub use self::any_bearer::{DangerousAnyBearer, dangerous_any_bearer};
 pub use self::checks::{Checked, IntoChecked, WithChecks};
 pub use self::explanation::{ExplainedStep, Explanation, StepOutcome};

@@ -9,6 +9,8 @@ use crate::extract::{PresentedToken, TokenScheme, authorization};
 use crate::rejection::Rejection;
 use crate::summary::Summary;
 use crate::token::{CompactJws, Limits, Scratch};
+#[cfg(feature = "resource-metadata")]
+use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::issuer_set::issuer_hint;
 use crate::verify::verification::Verification;
 use crate::verify::verify_token::VerifyToken;
@@ -144,9 +146,8 @@ impl<C: 'static> TokenKinds<C> {
     }
 
     fn with_schemes(mut self) -> Self {
-        let named = self.prefixes.iter().chain(&self.issuers).map(|(_, verifier)| verifier);
         let mut schemes = Vec::new();
-        for verifier in named.chain(&self.jwt).chain(&self.otherwise) {
+        for verifier in self.verifiers() {
             for scheme in verifier.schemes() {
                 if !schemes.contains(scheme) {
                     schemes.push(*scheme);
@@ -155,6 +156,12 @@ impl<C: 'static> TokenKinds<C> {
         }
         self.schemes = schemes;
         self
+    }
+
+    /// The verifiers of all kinds.
+    fn verifiers(&self) -> impl Iterator<Item = &Arc<dyn VerifyToken<C>>> {
+        let named = self.prefixes.iter().chain(&self.issuers).map(|(_, verifier)| verifier);
+        named.chain(&self.jwt).chain(&self.otherwise)
     }
 
     fn verifier_of(&self, token: &[u8]) -> Option<&Arc<dyn VerifyToken<C>>> {
@@ -195,13 +202,17 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for TokenKinds<C> {
     }
 
     fn describe(&self) -> Option<Summary> {
-        let named = self.prefixes.iter().chain(&self.issuers).map(|(_, verifier)| verifier);
-        let all = named.chain(&self.jwt).chain(&self.otherwise);
         let of = |verifier: &Arc<dyn VerifyToken<C>>| {
             let summary = verifier.describe();
             summary.unwrap_or_else(|| Summary::new("tokens by a rule of the application"))
         };
-        all.map(of).reduce(Summary::and)
+        self.verifiers().map(of).reduce(Summary::and)
+    }
+
+    #[cfg(feature = "resource-metadata")]
+    fn accepted_tokens(&self) -> AcceptedTokens {
+        let all = self.verifiers().map(|verifier| verifier.accepted_tokens());
+        all.fold(AcceptedTokens::new(), AcceptedTokens::and)
     }
 }
 

@@ -10,6 +10,8 @@ use crate::extract::{PresentedToken, TokenScheme};
 use crate::rejection::{Rejection, RequestSummary};
 use crate::summary::Summary;
 use crate::verify::accepted::Accepted;
+#[cfg(feature = "resource-metadata")]
+use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::checks::{IntoChecked, WithChecks};
 use crate::verify::map_claims::MapClaims;
 use crate::verify::verification::Verification;
@@ -88,6 +90,14 @@ pub trait VerifyToken<C>: Send + Sync + 'static {
         None
     }
 
+    /// What a client must know to get a token that the verifier accepts, for the
+    /// [metadata of the resource](crate::ResourceMetadata). No authorization server by default. A type that wraps
+    /// another verifier must forward this call too.
+    #[cfg(feature = "resource-metadata")]
+    fn accepted_tokens(&self) -> AcceptedTokens {
+        AcceptedTokens::new()
+    }
+
     /// Whether [`recall`](Self::recall) may return a token. The layer asks once, when it is built.
     #[cfg(feature = "token-cache")]
     #[doc(hidden)]
@@ -156,6 +166,11 @@ impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
 
     fn describe(&self) -> Option<Summary> {
         (**self).describe()
+    }
+
+    #[cfg(feature = "resource-metadata")]
+    fn accepted_tokens(&self) -> AcceptedTokens {
+        (**self).accepted_tokens()
     }
 
     #[cfg(feature = "token-cache")]

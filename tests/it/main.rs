@@ -47,6 +47,8 @@ mod readiness;
 mod refusals;
 #[cfg(all(feature = "axum", feature = "tonic-0_14", feature = "tracing"))]
 mod refusals_from_below;
+#[cfg(feature = "resource-metadata")]
+mod resource_metadata;
 mod response_bodies;
 mod rfc7520;
 mod security_page;

@@ -157,6 +157,19 @@ fn public_types_of_fetched_keys_are_send_sync_and_clone() {
     shared::<KnownIssuer>();
 }
 
+#[cfg(feature = "resource-metadata")]
+#[test]
+fn public_types_of_feature_resource_metadata_are_send_sync_and_clone() {
+    use tower_jwt_auth::{
+        AcceptedTokens, ResourceMetadata, ResourceMetadataLayer, ResourceMetadataService,
+    };
+
+    cloned::<ResourceMetadata>();
+    cloned::<ResourceMetadataLayer>();
+    cloned::<ResourceMetadataService<Inner>>();
+    cloned::<AcceptedTokens>();
+}
+
 #[cfg(feature = "test-util")]
 #[test]
 fn public_types_of_feature_test_util_are_send_and_sync() {

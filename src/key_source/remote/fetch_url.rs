@@ -7,6 +7,7 @@ use std::sync::Arc;
 use url::Url;
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::loopback::{ip_of, is_loopback};
 use crate::summary::Summary;
 
 /// The longest URL that is fetched, in bytes.
@@ -161,18 +162,6 @@ impl fmt::Debug for FetchUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
     }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match ip_of(url) {
-        Some(ip) => ip.is_loopback(),
-        None => url.host_str().is_some_and(|host| host.trim_end_matches('.') == "localhost"),
-    }
-}
-
-fn ip_of(url: &Url) -> Option<IpAddr> {
-    let host = url.host_str()?;
-    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 /// Whether the address is outside the public internet (the registries of RFC 6890).

@@ -1,9 +1,11 @@
-//! What a set accepts, for the log line at start-up and for `Debug`.
+//! What a set accepts, for the log line at start-up, for `Debug` and for the metadata of the resource.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::summary::Summary;
+#[cfg(feature = "resource-metadata")]
+use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::issuer_set::entry::Issuer;
 use crate::verify::issuer_set::{IssuerSet, IssuerTemplate};
 
@@ -28,6 +30,18 @@ impl<C> IssuerSet<C> {
             true => summary.and(Summary::new("no issuer yet")),
             false => summary,
         }
+    }
+
+    /// The issuers that were added until now, and those of the tenants that templates name. Issuers that a predicate
+    /// allows are not listed: a client may have named them.
+    #[cfg(feature = "resource-metadata")]
+    pub(super) fn issued_by(&self) -> AcceptedTokens {
+        let (known, templates) = (self.read().known(), self.read().templates());
+        let added = known.iter().filter(|(_, issuer)| issuer.template().is_none());
+        let added = added.map(|(_, issuer)| issuer.verifier.issued_by());
+        let named = templates.iter().flat_map(IssuerTemplate::named_issuers);
+        let added = added.fold(AcceptedTokens::new(), AcceptedTokens::and);
+        named.fold(added, AcceptedTokens::add_authorization_server)
     }
 }
 

@@ -29,6 +29,8 @@ use crate::rejection::{Rejection, RejectionKind};
 use crate::summary::Summary;
 use crate::token::{CompactJws, Limits, Scratch};
 use crate::verify::accepted::Accepted;
+#[cfg(feature = "resource-metadata")]
+use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::by_name::Input;
 use crate::verify::issuer_set::entry::Issuer;
 use crate::verify::issuer_set::registry::Registry;
@@ -362,6 +364,11 @@ where
         Some(self.summary())
     }
 
+    #[cfg(feature = "resource-metadata")]
+    fn accepted_tokens(&self) -> AcceptedTokens {
+        self.issued_by()
+    }
+
     #[cfg(feature = "token-cache")]
     fn has_token_cache(&self) -> bool {
         self.cache.is_on()
@@ -387,7 +394,7 @@ impl<C> Default for IssuerSet<C> {
 
 impl<C> JwtVerifier<C> {
     /// The issuer names that the verifier expects; `None` if it accepts any issuer.
-    fn issuer_names(&self) -> Option<&[String]> {
+    pub(super) fn issuer_names(&self) -> Option<&[String]> {
         match self.rules.issuer() {
             Expected::Any => None,
             Expected::OneOf { values, .. } => Some(values),

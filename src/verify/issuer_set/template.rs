@@ -207,6 +207,21 @@ impl<C> IssuerTemplate<C> {
         Summary::new(format!("issuer {} ({tenants})", self.text))
     }
 
+    /// The issuers of the tenants that are allowed by name, in order.
+    #[cfg(feature = "resource-metadata")]
+    pub(super) fn named_issuers(&self) -> Vec<String> {
+        let mut issuers: Vec<String> = match &self.allowed {
+            Allowed::Named(tenants) => {
+                let issuer = |tenant| format!("{}{tenant}{}", self.before, self.after);
+                // A name that is no tenant, such as an empty one, matches no token.
+                tenants.iter().map(issuer).filter(|issuer| self.tenant(issuer).is_some()).collect()
+            }
+            Allowed::If(_) => Vec::new(),
+        };
+        issuers.sort_unstable();
+        issuers
+    }
+
     /// Whether a predicate decides: then an untrusted client may have invented the tenant.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.allowed, Allowed::If(_))

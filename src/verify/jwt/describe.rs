@@ -1,6 +1,10 @@
-//! What a verifier accepts, for the log line at start-up.
+//! What a verifier accepts, for the log line at start-up, for `Debug` and for the metadata of the resource.
+
+use std::fmt;
 
 use crate::summary::Summary;
+#[cfg(feature = "resource-metadata")]
+use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::jwt::JwtVerifier;
 use crate::verify::jwt::claim_rules::Rules;
 use crate::verify::jwt::expected::Expected;
@@ -16,6 +20,18 @@ impl<C> JwtVerifier<C> {
         dangers
             .chain(keys.dangers().iter().cloned())
             .fold(Summary::new(accepts), Summary::with_danger)
+    }
+
+    /// The authorization server: the issuer of the keys, or else the first expected name that is a URL. The other
+    /// names are spellings of the same issuer.
+    #[cfg(feature = "resource-metadata")]
+    pub(in crate::verify) fn issued_by(&self) -> AcceptedTokens {
+        let mut expected = self.issuer_names().unwrap_or_default().iter().map(String::as_str);
+        let is_url = |name: &&str| name.starts_with("https://") || name.starts_with("http://");
+        let issuer = self.keys.issuer().or_else(|| expected.find(is_url));
+        issuer.map_or_else(AcceptedTokens::new, |issuer| {
+            AcceptedTokens::new().add_authorization_server(issuer)
+        })
     }
 }
 
@@ -40,5 +56,14 @@ impl Rules {
             (self.accept_id_tokens && self.accept_events, "dangerous_accept_id_tokens"),
         ];
         all.into_iter().filter_map(|(is_on, name)| is_on.then_some(name)).collect()
+    }
+}
+
+impl<C> fmt::Debug for JwtVerifier<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwtVerifier")
+            .field("keys", &self.keys)
+            .field("rules", &*self.rules)
+            .finish_non_exhaustive()
     }
 }

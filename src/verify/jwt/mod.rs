@@ -16,7 +16,6 @@ mod rule_setters;
 mod setters;
 mod stage;
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -41,6 +40,8 @@ use crate::rejection::{Rejection, RejectionKind};
 use crate::summary::Summary;
 use crate::token::{CompactJws, Limits, Scratch, TokenHeader};
 use crate::verify::accepted::Accepted;
+#[cfg(feature = "resource-metadata")]
+use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::by_name::{ByName, Input};
 use crate::verify::jwt::read_registered::ReadClaims;
 use crate::verify::jwt::registered::Registered;
@@ -368,6 +369,11 @@ where
         Some(self.summary())
     }
 
+    #[cfg(feature = "resource-metadata")]
+    fn accepted_tokens(&self) -> AcceptedTokens {
+        self.issued_by()
+    }
+
     #[cfg(feature = "token-cache")]
     fn has_token_cache(&self) -> bool {
         self.rules.cache().is_on()
@@ -387,14 +393,5 @@ impl<C> Clone for JwtVerifier<C> {
             is_quiet: self.is_quiet,
             read_claims: self.read_claims,
         }
-    }
-}
-
-impl<C> fmt::Debug for JwtVerifier<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JwtVerifier")
-            .field("keys", &self.keys)
-            .field("rules", &*self.rules)
-            .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,81 @@
+//! The metadata of the protected resource: named in the challenges of a layer, and derived from its configuration.
+
+use std::sync::Arc;
+
+use crate::authenticate::{JwtAuthLayer, Policy};
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::extract::TokenScheme;
+use crate::resource_metadata::{Configured, ResourceMetadata, ResourceMetadataLayer};
+
+impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
+    /// Names the URL of the resource's metadata in each challenge (RFC 9728 section 5.1), of 401, 403 and 400 responses,
+    /// over HTTP and gRPC; none by default. A second call replaces the metadata.
+    ///
+    /// Serve the document with [`resource_metadata_layer`](Self::resource_metadata_layer). The URL is the configured one,
+    /// whatever `Host` or `X-Forwarded-Host` a request has. Like a [realm](Self::with_realm), the metadata make the
+    /// challenges the layer's own: see [Refusals from below](JwtAuthLayer#refusals-from-below).
+    ///
+    /// The resource and the expected audience are two settings. Where the issuer supports `resource` (RFC 8707), expect
+    /// the identifier of the resource as the audience. Other issuers have audiences of their own. For an example, see
+    /// [`ResourceMetadata`].
+    ///
+    /// # Errors
+    ///
+    /// When neither the verifier nor the metadata name an authorization server: then clients would not know where to
+    /// get a token.
+    pub fn with_resource_metadata(
+        mut self,
+        metadata: ResourceMetadata,
+    ) -> Result<Self, ConfigError> {
+        let policy = self.policy_mut();
+        let accepted = policy.verifier.accepted_tokens();
+        if accepted.authorization_servers().is_empty() && !metadata.has_authorization_server() {
+            return Err(unusable(
+                "the verifier names no issuer that is a URL: name an authorization server with \
+                 `ResourceMetadata::add_authorization_server`",
+            ));
+        }
+        policy.challenges = Arc::new(policy.challenges.with_resource_metadata(metadata.url()));
+        policy.has_own_form = true;
+        self.resource_metadata = Some(Arc::new(metadata));
+        Ok(self)
+    }
+
+    /// Creates the layer that serves the document of [`with_resource_metadata`](Self::with_resource_metadata).
+    ///
+    /// The document describes this layer as it is now, whatever the order of the setters was. Setters that are called
+    /// afterwards make another layer, which the document does not describe.
+    ///
+    /// # Errors
+    ///
+    /// When this layer has no metadata.
+    pub fn resource_metadata_layer(&self) -> Result<ResourceMetadataLayer, ConfigError> {
+        let metadata = self.resource_metadata.as_ref().ok_or_else(|| {
+            unusable("the layer has no metadata: call `with_resource_metadata` first")
+        })?;
+        let policy = Arc::clone(self.policy());
+        Ok(ResourceMetadataLayer::new(Arc::clone(metadata), move || policy.configured()))
+    }
+}
+
+impl<C: 'static> Policy<C> {
+    fn configured(&self) -> Configured {
+        Configured {
+            tokens: self.verifier.accepted_tokens(),
+            bearer_methods: self.bearer_methods(),
+            scope: self.challenges.scope().cloned(),
+        }
+    }
+
+    /// The places in which the layer looks for bearer tokens, by their names in RFC 9728 section 2.
+    fn bearer_methods(&self) -> Vec<&'static str> {
+        match self.schemes.contains(&TokenScheme::Bearer) {
+            true => vec!["header"],
+            false => Vec::new(),
+        }
+    }
+}
+
+fn unusable(message: &'static str) -> ConfigError {
+    ConfigError::new(ConfigErrorKind::ResourceMetadata, message)
+}
