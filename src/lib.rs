@@ -93,6 +93,10 @@
 //! | observe requests, and log what a layer accepts | [`Outcome`], [`Summary`] |
 //! | change the response of a refusal | [`EmptyBody`], [`ProblemJson`], [`ResponseForRejection`], [`RequestSummary`], [`RejectionFn`] |
 #![cfg_attr(
+    feature = "resource-metadata",
+    doc = "| tell clients where to get a token | [`ResourceMetadata`], [`AcceptedTokens`]; [`ResourceMetadataLayer`] serves it by the service [`ResourceMetadataService`] with the future [`ResourceMetadataFuture`] |"
+)]
+#![cfg_attr(
     feature = "issuer",
     doc = "| issue tokens | [`TokenIssuer`], [`SigningKey`], [`IssueError`], [`IssueErrorKind`] |"
 )]
@@ -146,6 +150,7 @@
 //!   Kubernetes, SPIFFE.
 //! - [`docs::layer_order`]: CORS, tracing, limits and this layer.
 //! - [`docs::websockets_and_cookies`]: tokens that browsers cannot send in `Authorization`.
+//! - [`docs::resource_metadata`]: RFC 9728: clients find out where to get a token.
 //! - [`docs::logging`]: the subject in a tracing span, and what the crate logs.
 //! - [`docs::security`]: the threat model: each attack, the defense, and its test.
 //! - [`docs::design`]: the design decisions and their reasons.
@@ -166,6 +171,7 @@
 //! | `reqwest-0_13` | | the HTTP client (reqwest 0.13, rustls): `JwksUrl::new`, `JwtVerifier::discover`, `KnownIssuer::verifier` |
 //! | `test-util` | | for dev-dependencies: module `test_util`, which makes valid and invalid tokens for tests |
 //! | `token-cache` | | `with_token_cache`: a bounded cache of verified tokens; off until it is called |
+//! | `resource-metadata` | | RFC 9728: `ResourceMetadata`, a layer that serves it, and its URL in challenges: see [`docs::resource_metadata`] |
 //! | `tonic-0_14` | | tonic 0.14: `From<Rejection> for tonic::Status` |
 //! | `grpc-error-info` | | `with_grpc_error_info`: `google.rpc.ErrorInfo` in refusals over gRPC |
 //! | `stream-expiry` | | `EndAtExpiryLayer`: ends streams when their token expires; adds tokio, for a timer |

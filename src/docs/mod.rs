@@ -16,6 +16,7 @@ macro_rules! pages {
                 feature = "axum",
                 feature = "grpc-error-info",
                 feature = "oidc-discovery",
+                feature = "resource-metadata",
                 feature = "stream-expiry",
                 feature = "test-util",
                 feature = "tracing"
@@ -43,6 +44,8 @@ pages! {
     logging: "logging.md";
     #[needs("axum", "test-util")]
     websockets_and_cookies: "websockets_and_cookies.md";
+    #[needs("axum", "resource-metadata")]
+    resource_metadata: "resource_metadata.md";
     #[needs("axum", "issuer", "jsonwebtoken-12")]
     from_jsonwebtoken: "from_jsonwebtoken.md";
     #[needs("axum", "issuer")]

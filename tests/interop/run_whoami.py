@@ -24,7 +24,6 @@ NOT_BUILT = [
     ["--cookie", "token"],
     ["--header", "x-token"],
     ["--websocket"],
-    ["--resource", "http://127.0.0.1:8000/mcp"],
 ]
 
 REALM = "realm="
@@ -243,6 +242,35 @@ class Runs:
             two = [f"Authorization: Bearer {self.good}"] * 2
             refused(self.checks, "optional, two", curl(address, *two), 400, "invalid_request")
 
+    def resource(self):
+        keys = ["--jwks", self.file("keys.jwks.json")]
+        resource, path = "http://127.0.0.1:8000/mcp", "/.well-known/oauth-protected-resource/mcp"
+        url = f"http://127.0.0.1:8000{path}"
+        scope = ["--scope", "mcp:read", "--scope", "mcp:list"]
+        for more, scopes in (([], None), (["--optional"], None), (scope, ["mcp:read", "mcp:list"])):
+            wanted = {"resource": resource, "authorization_servers": [self.issuer], "bearer_methods_supported": ["header"]}
+            if scopes:
+                wanted["scopes_supported"] = scopes
+            with self.start(*keys, "--resource", resource, *more, grpc=True) as server:
+                for address in server.addresses:
+                    for version in (HTTP_1, HTTP_2):
+                        what = f"resource {more} {version}"
+                        answer = curl(address, "Host: evil.example", "X-Forwarded-Host: evil.example", path=path, version=version)
+                        self.checks.equal((answer.status, answer.json()), (200, wanted), what)
+                        self.checks.equal(answer.one("content-type"), "application/json", f"{what}: type")
+                        self.checks.equal(answer.one("access-control-allow-origin"), "*", f"{what}: CORS")
+                        answer = curl(address, path=path, version=version, options=["-X", "POST"])
+                        self.checks.equal((answer.status, answer.one("allow")), (405, "GET, HEAD, OPTIONS"), f"{what}: POST")
+                        answer = curl(address, "Authorization: Bearer abc", "Host: evil.example", version=version)
+                        refused(self.checks, what, answer, 401, "invalid_token")
+                        challenge = answer.one("www-authenticate") or ""
+                        self.checks.that(f'resource_metadata="{url}"' in challenge, f"{what}: challenge", challenge)
+                found = subprocess.run(
+                    ["node", "resource.mjs", server.addresses[0], resource],
+                    cwd=Path(__file__).parent, capture_output=True, text=True,
+                )
+                self.checks.equal((found.returncode, found.stdout.strip()), (0, self.issuer), f"oauth4webapi {more}: {found.stderr}")
+
     def token_cache(self):
         """Every token twice: the cache decides about the second one."""
         with self.start("--jwks", self.file("keys.jwks.json"), "--token-cache", "10", grpc=True) as server:
@@ -364,6 +392,8 @@ class Runs:
             [*both, *keys, "--scope", "read write"],
             [*both, *keys, "--scope", 'read"'],
             [*both, *keys, "--scope", "offline_access"],
+            *([*both, *keys, "--resource", url] for url in ("", "/mcp", "http://api.example/mcp", "https://api.example/mcp#part", "HTTPS://api.example")),
+            ["--dangerous-any-issuer", "--audience", self.audience, *keys, "--resource", "https://api.example"],
             [*both, *keys, "--listen", "nowhere"],
             [*both, *keys, "--grpc-listen", "nowhere"],
             [*both, "--jwks", self.file("missing.json")],
@@ -439,7 +469,7 @@ class Runs:
 
     def all(self):
         runs = [self.every_token, self.secret_file, self.public_keys, self.narrowed, self.any_issuer]
-        runs += [self.clock, self.allowed, self.optional, self.token_cache, self.explain, self.scopes, self.bad_flags, self.stops_while_busy]
+        runs += [self.clock, self.allowed, self.optional, self.resource, self.token_cache, self.explain, self.scopes, self.bad_flags, self.stops_while_busy]
         for run in runs:
             before = self.checks.passed
             try:

@@ -60,6 +60,10 @@ pub(crate) struct Flags {
     /// A scope that the token must have. Repeatable: it must have all of them
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(crate) scopes: Vec<String>,
+    /// Serve the metadata of this protected resource (RFC 9728) and name them in challenges: its public URL, https or
+    /// http on loopback
+    #[arg(long, value_name = "URL")]
+    pub(crate) resource: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]

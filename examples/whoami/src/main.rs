@@ -23,6 +23,7 @@
 
 mod flags;
 mod readiness;
+mod resource;
 mod scopes;
 mod verifier;
 
@@ -47,6 +48,7 @@ use tower_jwt_auth::{AuthorizeLayer, EndAtExpiryLayer, TokenHeader, VerifiedToke
 
 use self::flags::{Command, Flags, one_sentence};
 use self::readiness::readyz;
+use self::resource::Resource;
 use self::scopes::Scopes;
 use self::verifier::{Claims, Verifier};
 
@@ -115,16 +117,21 @@ async fn serve(flags: &Flags) -> Result<(), String> {
             .map_err(|error| format!("cannot use --scope: {}", with_causes(&error)))?;
     }
 
+    // Last, so that the metadata describe all of the layer.
+    let (resource, auth) = Resource::new(flags, auth)?;
+
     let summary = auth.describe();
     let limited = |router: Router| match flags.end_at_expiry {
         true => router.layer(EndAtExpiryLayer::new().with_claims::<Claims>()),
         false => router,
     };
     let router = limited(authorized(whoami(&verifier), scopes.as_ref())).layer(auth.clone());
+    let router = resource.around(router);
     let mut servers = vec![("listening on", bind(&flags.listen).await?, router)];
     if let Some(address) = &flags.grpc_listen {
         let router = with_grpc(whoami(&verifier))?;
         let router = limited(authorized(router, scopes.as_ref())).layer(auth);
+        let router = resource.around(router);
         servers.push(("grpc listening on", bind(address).await?, router));
     }
     eprintln!("accepts: {summary}");

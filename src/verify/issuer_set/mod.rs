@@ -35,7 +35,7 @@ use crate::verify::by_name::Input;
 use crate::verify::issuer_set::entry::Issuer;
 use crate::verify::issuer_set::registry::Registry;
 use crate::verify::issuer_set::remembered::Chosen;
-use crate::verify::jwt::{Expected, JwtVerifier, MayWait, PendingKeys, Recorder, Step};
+use crate::verify::jwt::{JwtVerifier, MayWait, PendingKeys, Recorder, Step};
 use crate::verify::token_cache::TokenCache;
 use crate::verify::verification::Verification;
 use crate::verify::verified_token::VerifiedToken;
@@ -389,16 +389,6 @@ impl<C> Clone for IssuerSet<C> {
 impl<C> Default for IssuerSet<C> {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl<C> JwtVerifier<C> {
-    /// The issuer names that the verifier expects; `None` if it accepts any issuer.
-    pub(super) fn issuer_names(&self) -> Option<&[String]> {
-        match self.rules.issuer() {
-            Expected::Any => None,
-            Expected::OneOf { values, .. } => Some(values),
-        }
     }
 }
 

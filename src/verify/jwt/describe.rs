@@ -10,6 +10,14 @@ use crate::verify::jwt::claim_rules::Rules;
 use crate::verify::jwt::expected::Expected;
 
 impl<C> JwtVerifier<C> {
+    /// The issuer names that the verifier expects; `None` if it accepts any issuer.
+    pub(in crate::verify) fn issuer_names(&self) -> Option<&[String]> {
+        match self.rules.issuer() {
+            Expected::Any => None,
+            Expected::OneOf { values, .. } => Some(values),
+        }
+    }
+
     /// Describes what the verifier accepts: issuer, audience, algorithms, keys, and each weakening
     /// in force.
     pub(in crate::verify) fn summary(&self) -> Summary {

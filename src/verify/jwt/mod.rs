@@ -25,7 +25,7 @@ use serde::de::DeserializeOwned;
 
 use self::cached_rules::CachedRules;
 pub(super) use self::claim_rules::Rules;
-pub(super) use self::expected::Expected;
+use self::expected::Expected;
 pub use self::expected::{ExpectedAudience, ExpectedIssuer};
 pub(super) use self::explain::unread;
 pub(super) use self::stage::{Recorder, Stage};

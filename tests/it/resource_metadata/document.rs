@@ -17,7 +17,7 @@ fn of(issuer: impl Into<ExpectedIssuer>) -> JwtVerifier {
     JwtVerifier::new(issuer, AUDIENCE, key(Algorithm::HS256).verification_key()).unwrap()
 }
 
-fn servers<C: Send + Sync + 'static>(verifier: impl VerifyToken<C>) -> Vec<String> {
+fn servers<C: Send + Sync + 'static>(verifier: &impl VerifyToken<C>) -> Vec<String> {
     verifier.accepted_tokens().authorization_servers().to_vec()
 }
 
@@ -165,9 +165,9 @@ fn offline_access_is_never_a_scope_of_the_document() {
 #[test]
 fn decorators_forward_the_issuers_of_their_verifiers() {
     let checked = verifier().with_check(async |_, _| Ok::<(), Rejection>(()));
-    assert_eq!(servers(checked.clone()), [ISSUER]);
-    assert_eq!(servers(verifier().map_claims(|_| 1_u8)), [ISSUER]);
-    assert_eq!(servers(Arc::new(checked)), [ISSUER]);
+    assert_eq!(servers(&checked), [ISSUER]);
+    assert_eq!(servers(&verifier().map_claims(|_| 1_u8)), [ISSUER]);
+    assert_eq!(servers(&Arc::new(checked)), [ISSUER]);
     let kinds = TokenKinds::new()
         .add_prefix("sk_", verify_fn(|_: &PresentedToken| Err(Rejection::invalid_token())))
         .unwrap()
@@ -175,8 +175,8 @@ fn decorators_forward_the_issuers_of_their_verifiers() {
         .unwrap()
         .with_jwt(of(ISSUER))
         .with_otherwise(of("https://a.example"));
-    assert_eq!(servers(kinds), ["https://a.example", ISSUER]);
-    assert_eq!(servers(dangerous_any_bearer()), [""; 0]);
+    assert_eq!(servers(&kinds), ["https://a.example", ISSUER]);
+    assert_eq!(servers(&dangerous_any_bearer()), [""; 0]);
     let both = AcceptedTokens::new().add_authorization_server("a").add_authorization_server("a");
     assert_eq!(
         both.and(AcceptedTokens::new().add_authorization_server("b")).authorization_servers(),
@@ -187,11 +187,11 @@ fn decorators_forward_the_issuers_of_their_verifiers() {
 #[test]
 fn other_names_of_an_issuer_are_no_authorization_servers() {
     let google = ["accounts.google.com", "https://accounts.google.com"];
-    assert_eq!(servers(of(google)), ["https://accounts.google.com"]);
+    assert_eq!(servers(&of(google)), ["https://accounts.google.com"]);
     let slash = ["https://issuer.example", "https://issuer.example/"];
-    assert_eq!(servers(of(slash)), ["https://issuer.example"]);
-    assert_eq!(servers(of("kubernetes/serviceaccount")), [""; 0]);
-    assert_eq!(servers(of(ExpectedIssuer::dangerous_any())), [""; 0]);
+    assert_eq!(servers(&of(slash)), ["https://issuer.example"]);
+    assert_eq!(servers(&of("kubernetes/serviceaccount")), [""; 0]);
+    assert_eq!(servers(&of(ExpectedIssuer::dangerous_any())), [""; 0]);
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn template_lists_the_tenants_that_it_names_and_none_that_a_client_may_have_made
     issuers.add_template(named);
     issuers.add_template(template("https://open.example/{tenant}").allow_if(|_| true));
     let named = ["https://login.example/a/v2", "https://login.example/b/v2"];
-    assert_eq!(servers(issuers.clone()), named);
+    assert_eq!(servers(&issuers), named);
 
     // A token of a made-up tenant, and one of a named tenant, add their issuers to the set.
     for issuer in ["https://open.example/canary", "https://login.example/a/v2"] {
@@ -218,7 +218,7 @@ fn template_lists_the_tenants_that_it_names_and_none_that_a_client_may_have_made
         let layer: JwtAuthLayer = JwtAuthLayer::new(issuers.clone());
         assert_eq!(send(&layer, bearer(&token)).status(), 204, "{issuer}");
     }
-    assert_eq!(servers(issuers), named);
+    assert_eq!(servers(&issuers), named);
 }
 
 #[cfg(feature = "oidc-discovery")]
@@ -237,7 +237,7 @@ fn issuer_of_the_keys_is_the_authorization_server() {
 
     let keys = OidcDiscovery::new_with(ISSUER, NoNetwork).unwrap();
     let names = ["https://issuer.example/", ISSUER];
-    assert_eq!(servers(JwtVerifier::new(names, AUDIENCE, keys).unwrap()), [ISSUER]);
+    assert_eq!(servers(&JwtVerifier::new(names, AUDIENCE, keys).unwrap()), [ISSUER]);
 }
 
 #[test]
