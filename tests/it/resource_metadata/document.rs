@@ -158,7 +158,7 @@ fn offline_access_is_never_a_scope_of_the_document() {
     let error = metadata().add_scopes(Scope::from("read offline_access")).unwrap_err();
     assert_eq!(error.kind(), ConfigErrorKind::ResourceMetadata);
     assert!(layer().with_scope_in_challenge(Scope::from("offline_access")).is_err());
-    assert!(metadata().add_scopes(Scope::from("caf\u{e9}")).is_err());
+    assert!(metadata().add_scopes(Scope::from("or\u{e9}e")).is_err());
     assert!(metadata().add_scopes(None).is_ok());
 }
 

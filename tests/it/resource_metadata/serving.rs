@@ -9,7 +9,7 @@ use http::header::{
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use tower::limit::ConcurrencyLimit;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
-use tower_jwt_auth::{JwtAuthLayer, ResourceMetadata};
+use tower_jwt_auth::JwtAuthLayer;
 
 use super::{PATH, ask, layer, metadata, request, verifier};
 use crate::support::requests::{Body, field};
@@ -169,6 +169,7 @@ async fn axum_serves_it_by_one_line_beside_the_routes() {
     use axum::Router;
     use axum::body::{Body, to_bytes};
     use axum::routing::get;
+    use tower_jwt_auth::ResourceMetadata;
 
     let auth = JwtAuthLayer::new(verifier())
         .with_resource_metadata(ResourceMetadata::new("https://api.example").unwrap())
