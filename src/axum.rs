@@ -10,7 +10,7 @@ use http::request::Parts;
 
 use crate::extensions::{LayerOutside, MissingLayer, NoToken, PassedWithoutToken};
 use crate::extract::authorization::{Token68, extract};
-use crate::extract::{PresentedToken, TokenScheme};
+use crate::extract::{FoundToken, PresentedToken, TokenScheme};
 use crate::rejection::{Rejection, RejectionKind, response};
 use crate::verify::VerifiedToken;
 
@@ -168,8 +168,8 @@ where
 /// any claims type, around the handler: otherwise the response is a 500. If that layer forwarded the request
 /// without a token, it is a 401.
 ///
-/// The extractor reads the text from the `Authorization` header, so no service between the layer and the handler
-/// may change that header.
+/// If the layer has no [sources](crate::JwtAuthLayer::with_sources) of its own, the extractor reads the text from
+/// the `Authorization` header, so no service between the layer and the handler may change that header.
 impl<S: Send + Sync> FromRequestParts<S> for PresentedToken {
     type Rejection = ExtractorRejection;
 
@@ -199,6 +199,8 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for PresentedToken {
     async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Option<Self>, MissingLayer> {
         if head.extensions.get::<PassedWithoutToken>().is_some() {
             Ok(None)
+        } else if let Some(found) = head.extensions.get::<FoundToken>() {
+            Ok(Some(found.token.clone()))
         } else if head.extensions.get::<LayerOutside>().is_some() {
             Ok(extract(&head.headers, &[TokenScheme::Bearer], Token68::First).ok())
         } else {

@@ -54,6 +54,10 @@ pub enum ConfigErrorKind {
     ErrorInfo,
     /// The metadata of a protected resource, in a `ResourceMetadata` (feature `resource-metadata`).
     ResourceMetadata,
+    /// A source of tokens that cannot be used, such as a cookie without the origin of its pages.
+    Source,
+    /// A header for claims that cannot be used.
+    Header,
     /// An authorization rule, a scope or a scope hierarchy that cannot be used.
     Rule,
 }

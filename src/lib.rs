@@ -169,6 +169,7 @@
 //! | `jwks-url` | | `JwksUrl`: keys from a URL, refreshed in the background with any HTTP client (`Fetch`); adds tokio |
 //! | `oidc-discovery` | | `OidcDiscovery`, `JwtVerifier::discover_with`, `KnownIssuer`: finds the keys through the issuer's metadata |
 //! | `reqwest-0_13` | | the HTTP client (reqwest 0.13, rustls): `JwksUrl::new`, `JwtVerifier::discover`, `KnownIssuer::verifier` |
+//! | `query-token` | | `Source::dangerous_query`: a token in the query of the URL |
 //! | `test-util` | | for dev-dependencies: module `test_util`, which makes valid and invalid tokens for tests |
 //! | `token-cache` | | `with_token_cache`: a bounded cache of verified tokens; off until it is called |
 //! | `resource-metadata` | | RFC 9728: `ResourceMetadata`, a layer that serves it, and its URL in challenges: see [`docs::resource_metadata`] |
@@ -272,7 +273,7 @@ pub use crate::crypto::Algorithm;
 #[cfg(feature = "stream-expiry")]
 pub use crate::end_at_expiry::{EndAtExpiry, EndAtExpiryFuture, EndAtExpiryLayer, ExpiringBody};
 pub use crate::extensions::MissingLayer;
-pub use crate::extract::{PresentedToken, TokenScheme, TokenSource};
+pub use crate::extract::{PresentedToken, Source, TokenScheme, TokenSource};
 #[cfg(feature = "issuer")]
 pub use crate::issuer::{IssueError, IssueErrorKind, SigningKey, TokenIssuer};
 #[cfg(any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12"))]

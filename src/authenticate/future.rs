@@ -129,7 +129,7 @@ where
                         response = response.map(|response| way_back.write(unwritten, response));
                     }
                     if let (Some(headers), Ok(response)) = (headers.take(), &mut response) {
-                        headers.add_to(response.headers_mut());
+                        headers.add_to(response);
                     }
                     // Drops the inner future, so that its resources (such as a permit) are released with the
                     // response.

@@ -1,17 +1,20 @@
 //! Authentication. A plain function decides about the head of a request, and the service calls it.
 
+mod describe;
+mod from_sources;
 mod future;
 mod layer;
 mod observed;
 #[cfg(feature = "resource-metadata")]
 mod resource_metadata;
 mod service;
+mod sources;
 mod way_back;
 
+use std::mem;
 use std::sync::Arc;
 #[cfg(feature = "tracing")]
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::{fmt, mem};
+use std::sync::atomic::AtomicBool;
 
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -25,16 +28,15 @@ use crate::config_error::ConfigError;
 use crate::extensions::{LayerOutside, NoToken, PassedWithoutToken};
 #[cfg(feature = "token-cache")]
 use crate::extract::RawBearer;
-use crate::extract::TokenScheme;
 use crate::extract::authorization;
 use crate::extract::authorization::Token68;
+use crate::extract::{FoundToken, Sources, TokenScheme};
 use crate::observe::{Begun, Observation, Observers};
 use crate::rejection::challenge::Challenges;
 use crate::rejection::grpc::{GrpcAnswers, GrpcForm};
 use crate::rejection::response;
 use crate::rejection::response::{Asked, Unwritten};
 use crate::rejection::{Rejection, RejectionKind, ResponseForRejection};
-use crate::summary::Summary;
 use crate::verify::{
     Accepted, Extras, PendingVerdict, TokenForm, VerificationState, VerifiedToken, VerifyToken,
     append,
@@ -49,6 +51,8 @@ pub(crate) struct Policy<C> {
     /// Whether the verifier has a cache to ask first.
     #[cfg(feature = "token-cache")]
     has_token_cache: bool,
+    /// `None` for the `Authorization` header, which stays in the request.
+    sources: Option<Arc<Sources>>,
     pub(crate) challenges: Arc<Challenges>,
     pub(crate) exempt: Option<Arc<Predicate>>,
     pub(crate) optional: bool,
@@ -95,18 +99,21 @@ pub(crate) struct Admitted {
     pub(crate) writes: bool,
 }
 
-/// Headers that a verifier adds to the response of an accepted request.
+/// What a verifier adds to the response of an accepted request, and what the source of the token changes.
 pub(crate) struct ResponseHeaders(Box<Extras>);
 
 impl ResponseHeaders {
     #[cold]
-    pub(crate) fn add_to(self, headers: &mut HeaderMap) {
+    pub(crate) fn add_to<B>(self, response: &mut Response<B>) {
         let mut last = None;
         for (name, value) in self.0.headers {
             last = name.or(last);
             if let Some(name) = &last {
-                append(headers, name.clone(), value);
+                append(response.headers_mut(), name.clone(), value);
             }
+        }
+        if let Some(on_response) = self.0.on_response {
+            on_response.change(response);
         }
     }
 }
@@ -119,6 +126,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
             #[cfg(feature = "token-cache")]
             has_token_cache: verifier.has_token_cache(),
             verifier,
+            sources: None,
             challenges: Challenges::default_realm(),
             exempt: None,
             optional: false,
@@ -151,6 +159,9 @@ impl<C: Send + Sync + 'static> Policy<C> {
 
     /// Decides about one request.
     pub(crate) fn authenticate(&self, head: &mut Parts) -> Decision<C> {
+        if let Some(sources) = &self.sources {
+            return self.authenticate_from(sources, head);
+        }
         let begun = self.observers.begin();
         // An observer wants the issuer, which the verifier notes: it is asked below, and has the same cache.
         #[cfg(feature = "token-cache")]
@@ -243,7 +254,8 @@ impl<C: Send + Sync + 'static> Policy<C> {
         let (token, extras) = accepted.into_parts();
         let headers = extras.and_then(|mut extras| {
             head.extensions.extend(mem::take(&mut extras.extensions));
-            (!extras.headers.is_empty()).then_some(ResponseHeaders(extras))
+            (extras.on_response.is_some() || !extras.headers.is_empty())
+                .then_some(ResponseHeaders(extras))
         });
         #[cfg(feature = "tracing")]
         self.span_fields.iter().for_each(|record| record(token.claims()));
@@ -254,6 +266,9 @@ impl<C: Send + Sync + 'static> Policy<C> {
         let is_inner = head.extensions.insert(LayerOutside).is_some();
         if is_inner {
             head.extensions.remove::<PassedWithoutToken>();
+            if self.sources.is_none() {
+                head.extensions.remove::<FoundToken>();
+            }
         }
         Admitted { headers, writes: !is_inner || self.has_own_form }
     }
@@ -316,37 +331,6 @@ impl<C: Send + Sync + 'static> Policy<C> {
     }
 }
 
-impl<C: 'static> Policy<C> {
-    /// Describes what the layer accepts.
-    pub(crate) fn describe(&self) -> Summary {
-        let rule = self.verifier.describe();
-        let summary = rule.unwrap_or_else(|| Summary::new("tokens by a rule of the application"));
-        let also = [
-            (self.optional, "requests without a token"),
-            (self.exempt.is_some(), "requests that are exempt"),
-        ];
-        also.into_iter()
-            .filter(|(is_on, _)| *is_on)
-            .fold(summary, |summary, (_, what)| summary.and(Summary::new(what)))
-    }
-
-    /// Records that the policy is about to change, so that the log event is written again.
-    pub(crate) fn is_to_be_announced(&mut self) {
-        #[cfg(feature = "tracing")]
-        {
-            self.is_announced = AtomicBool::new(false);
-        }
-    }
-
-    /// Writes the log event with what the layer accepts, once.
-    pub(crate) fn announce(&self) {
-        #[cfg(feature = "tracing")]
-        if !self.is_announced.load(Ordering::Relaxed) && crate::trace::accepts(|| self.describe()) {
-            self.is_announced.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
 /// Marks all `Authorization` values as sensitive, valid or not, of any scheme, so that `Debug` hides them.
 fn mark_sensitive(headers: &mut HeaderMap, refusal: Option<RejectionKind>) {
     let mark = |value: &mut HeaderValue| value.set_sensitive(true);
@@ -370,6 +354,7 @@ impl<C> Clone for Policy<C> {
             token_form: self.token_form,
             #[cfg(feature = "token-cache")]
             has_token_cache: self.has_token_cache,
+            sources: self.sources.clone(),
             challenges: Arc::clone(&self.challenges),
             exempt: self.exempt.clone(),
             optional: self.optional,
@@ -381,14 +366,5 @@ impl<C> Clone for Policy<C> {
             #[cfg(feature = "tracing")]
             is_announced: AtomicBool::new(false),
         }
-    }
-}
-
-impl<C> fmt::Debug for Policy<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Policy")
-            .field("optional", &self.optional)
-            .field("grpc_answers", &self.grpc.answers)
-            .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::authenticate::{JwtAuthLayer, Policy};
 use crate::config_error::{ConfigError, ConfigErrorKind};
-use crate::extract::TokenScheme;
 use crate::resource_metadata::{Configured, ResourceMetadata, ResourceMetadataLayer};
 
 impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
@@ -64,14 +63,6 @@ impl<C: 'static> Policy<C> {
             tokens: self.verifier.accepted_tokens(),
             bearer_methods: self.bearer_methods(),
             scope: self.challenges.scope().cloned(),
-        }
-    }
-
-    /// The places in which the layer looks for bearer tokens, by their names in RFC 9728 section 2.
-    fn bearer_methods(&self) -> Vec<&'static str> {
-        match self.schemes.contains(&TokenScheme::Bearer) {
-            true => vec!["header"],
-            false => Vec::new(),
         }
     }
 }

@@ -13,7 +13,7 @@ const SCHEME: &[u8] = b"Bearer";
 
 /// The longest value that is read: the longest token that a verifier can be configured to accept (64 KiB), the
 /// scheme and some spaces.
-const MAX_VALUE: usize = 65 * 1024;
+pub(super) const MAX_VALUE: usize = 65 * 1024;
 
 /// At most this many commas, quotation marks and backslashes are examined in one value. Credentials of `Digest`
 /// have about thirty.
@@ -85,7 +85,7 @@ pub(crate) fn malformed(token: &PresentedToken) -> Option<RejectionKind> {
     (token.len() <= MAX_UNCHECKED && !is_token68(token)).then(|| malformed_rest(token))
 }
 
-fn malformed_rest(rest: &[u8]) -> RejectionKind {
+pub(super) fn malformed_rest(rest: &[u8]) -> RejectionKind {
     second_credential(rest).unwrap_or(RejectionKind::MalformedCredentials)
 }
 
@@ -122,13 +122,13 @@ impl fmt::Debug for RawBearer<'_> {
 }
 
 /// The rest after one space or more, which separate the scheme and the token.
-fn after_spaces(rest: &[u8]) -> Option<&[u8]> {
+pub(super) fn after_spaces(rest: &[u8]) -> Option<&[u8]> {
     let spaces = rest.iter().take_while(|&&byte| byte == b' ').count();
     rest.get(spaces..).filter(|_| spaces > 0)
 }
 
 /// The rest of the value after the scheme, if the scheme is `Bearer`.
-fn after_bearer(value: &[u8]) -> Option<&[u8]> {
+pub(super) fn after_bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.split_at_checked(SCHEME.len())?;
     let ends = !rest.first().is_some_and(|byte| is_token_char(*byte));
     (ends && scheme.eq_ignore_ascii_case(SCHEME)).then_some(rest)
@@ -155,7 +155,7 @@ fn stray(octet: u8) -> u8 {
 }
 
 /// `tchar`, a character of a scheme's name (RFC 9110 section 5.6.2).
-fn is_token_char(byte: u8) -> bool {
+pub(super) fn is_token_char(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }

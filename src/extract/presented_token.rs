@@ -67,6 +67,15 @@ impl fmt::Display for TokenScheme {
 pub enum TokenSource {
     /// The `Authorization` header (RFC 9110 section 11.6.2).
     AuthorizationHeader,
+    /// Another header: see [`Source::header`](crate::Source::header).
+    Header,
+    /// A cookie: see [`Source::cookie`](crate::Source::cookie).
+    Cookie,
+    /// A sub-protocol of a WebSocket handshake: see
+    /// [`Source::websocket_protocol`](crate::Source::websocket_protocol).
+    WebSocketProtocol,
+    /// A parameter of the query: see `Source::dangerous_query`, which needs the feature `query-token`.
+    Query,
 }
 
 impl PresentedToken {
@@ -75,7 +84,16 @@ impl PresentedToken {
         range: Range<usize>,
         scheme: TokenScheme,
     ) -> Self {
-        let source = TokenSource::AuthorizationHeader;
+        Self::found(value, range, scheme, TokenSource::AuthorizationHeader)
+    }
+
+    #[inline]
+    pub(super) fn found(
+        value: HeaderValue,
+        range: Range<usize>,
+        scheme: TokenScheme,
+        source: TokenSource,
+    ) -> Self {
         Self { value, range, scheme, source, note: None }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use http::Extensions;
 
 use crate::clock::monotonic;
-use crate::extract::{IssuerNote, PresentedToken, TokenScheme};
+use crate::extract::{IssuerNote, PresentedToken, TokenScheme, TokenSource};
 
 /// The data about an observed request. It is in the request's extensions as soon as the layer has found a
 /// token, or refuses the request without one. It is one pointer in size, since a response future may contain
@@ -15,8 +15,14 @@ pub(crate) struct Observation(Arc<Observed>);
 
 struct Observed {
     began_at: Instant,
-    token: Option<(TokenScheme, IssuerNote)>,
+    token: Option<ObservedToken>,
     is_decided: AtomicBool,
+}
+
+pub(super) struct ObservedToken {
+    scheme: TokenScheme,
+    source: TokenSource,
+    issuer: IssuerNote,
 }
 
 /// The observation of a request whose token was not extracted yet.
@@ -32,7 +38,8 @@ impl Begun {
     pub(crate) fn follow(self, token: &mut PresentedToken, extensions: &mut Extensions) {
         let note = IssuerNote::default();
         token.take_note(note.clone());
-        extensions.insert(self.observation(Some((token.scheme(), note))));
+        let (scheme, source) = (token.scheme(), token.source());
+        extensions.insert(self.observation(Some(ObservedToken { scheme, source, issuer: note })));
     }
 
     /// Ends the search for a token: the layer refuses the request without one.
@@ -41,7 +48,7 @@ impl Begun {
         extensions.insert(self.observation(None));
     }
 
-    pub(super) fn observation(self, token: Option<(TokenScheme, IssuerNote)>) -> Observation {
+    pub(super) fn observation(self, token: Option<ObservedToken>) -> Observation {
         let is_decided = AtomicBool::new(false);
         Observation(Arc::new(Observed { began_at: self.0, token, is_decided }))
     }
@@ -54,11 +61,15 @@ impl Observation {
     }
 
     pub(super) fn scheme(&self) -> Option<TokenScheme> {
-        self.0.token.as_ref().map(|(scheme, _)| *scheme)
+        self.0.token.as_ref().map(|token| token.scheme)
+    }
+
+    pub(super) fn source(&self) -> Option<TokenSource> {
+        self.0.token.as_ref().map(|token| token.source)
     }
 
     pub(super) fn issuer(&self) -> Option<Arc<str>> {
-        self.0.token.as_ref().and_then(|(_, note)| note.issuer())
+        self.0.token.as_ref().and_then(|token| token.issuer.issuer())
     }
 
     /// The time that the layer took to decide. `None` from the second call on, which reports the refusal of a

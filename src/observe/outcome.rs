@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::extract::TokenScheme;
+use crate::extract::{TokenScheme, TokenSource};
 use crate::observe::observation::Observation;
 use crate::rejection::RejectionKind;
 
@@ -34,6 +34,7 @@ pub struct Outcome {
     decided: Decided,
     issuer: Option<Arc<str>>,
     scheme: Option<TokenScheme>,
+    source: Option<TokenSource>,
     duration: Option<Duration>,
 }
 
@@ -51,6 +52,7 @@ impl Outcome {
             decided,
             issuer: observation.and_then(Observation::issuer),
             scheme: observation.and_then(Observation::scheme),
+            source: observation.and_then(Observation::source),
             duration: observation.and_then(Observation::decide),
         }
     }
@@ -116,6 +118,11 @@ impl Outcome {
         self.scheme
     }
 
+    /// The part of the request that contained the token; `None` if the layer extracted no token.
+    pub fn source(&self) -> Option<TokenSource> {
+        self.source
+    }
+
     /// The time from the call of the layer to its decision, including waits for keys and checks, by the
     /// monotonic clock.
     ///
@@ -133,6 +140,7 @@ impl fmt::Debug for Outcome {
             .field("kind", &self.kind())
             .field("issuer", &self.issuer)
             .field("scheme", &self.scheme)
+            .field("source", &self.source)
             .field("duration", &self.duration)
             .finish_non_exhaustive()
     }

@@ -103,8 +103,8 @@ rejection_kinds! {
     /// The credentials have a scheme that the verifier does not accept, such as `Basic`.
     UnsupportedScheme: 401, "", UNAUTHENTICATED,
         "the credentials are not a bearer token";
-    /// The request has more than one set of credentials: several `Authorization` headers, or several
-    /// credentials in one header (RFC 9110 section 5.3).
+    /// The request has more than one set of credentials: several `Authorization` headers, several
+    /// credentials in one header (RFC 9110 section 5.3), or credentials in several sources of the layer.
     MultipleCredentials: 400, "invalid_request", UNAUTHENTICATED,
         "more than one set of credentials was given";
     /// The bearer token is empty or not a `token68` (RFC 9110 section 11.2), or `Authorization` does not begin
@@ -112,6 +112,10 @@ rejection_kinds! {
     /// hundreds of commas or quotation marks.
     MalformedCredentials: 400, "invalid_request", UNAUTHENTICATED,
         "the credentials are empty, too long or contain invalid characters";
+    /// The token is in a cookie, and no page of an allowed origin made the request: see
+    /// [`Source::cookie`](crate::Source::cookie). The token was not verified.
+    ForeignOrigin: 403, "", PERMISSION_DENIED,
+        "the cookie is not accepted from the origin of this request";
     /// The token is not a JWS in compact serialization (three parts in base64url), or its header is malformed or
     /// asks for encryption, compression or nesting.
     MalformedToken: 401, "invalid_token", UNAUTHENTICATED,

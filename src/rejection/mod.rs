@@ -204,8 +204,8 @@ impl Rejection {
         self.kind.status()
     }
 
-    /// The OAuth error code (RFC 6750 section 3.1); `None` for a request without bearer credentials and for a
-    /// 503.
+    /// The OAuth error code (RFC 6750 section 3.1); `None` for a request without bearer credentials, for a
+    /// cookie from a foreign origin and for a 503.
     pub fn error_code(&self) -> Option<&'static str> {
         self.kind.error_code()
     }

@@ -3,6 +3,7 @@ use std::fmt;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 
 use crate::claims::{NumericDate, Scope};
+use crate::extract::OnResponse;
 use crate::verify::verified_token::VerifiedToken;
 
 /// The result of a [`VerifyToken`](crate::VerifyToken) that accepts a token: the claims, and what the layer
@@ -30,6 +31,7 @@ pub struct Accepted<C> {
 pub(crate) struct Extras {
     pub(crate) extensions: Extensions,
     pub(crate) headers: HeaderMap,
+    pub(crate) on_response: Option<OnResponse>,
 }
 
 impl Extras {
@@ -96,6 +98,12 @@ impl<C> Accepted<C> {
                 extras.add_header(name.clone(), value.clone());
             }
         }
+        self
+    }
+
+    /// Sets the change of the response that the source of the token needs.
+    pub(crate) fn with_on_response(mut self, change: OnResponse) -> Self {
+        self.extras().on_response = Some(change);
         self
     }
 

@@ -53,6 +53,7 @@ mod response_bodies;
 mod rfc7520;
 mod security_page;
 mod servers;
+mod sources;
 mod support;
 mod tables;
 #[allow(dead_code)] // The unit tests use more of it.

@@ -37,3 +37,8 @@ fn extracted<V: AsRef<[u8]>>(
 ) -> Result<String, RejectionKind> {
     outcome(&send(&echo(), request(authorization)))
 }
+
+/// The token that a layer without sources finds.
+pub(crate) fn echo_outcome(request: http::Request<()>) -> Result<String, RejectionKind> {
+    outcome(&send(&echo(), request))
+}

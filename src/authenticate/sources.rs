@@ -1,0 +1,79 @@
+//! The setters of a layer for the sources of tokens.
+
+use std::sync::Arc;
+
+use crate::authenticate::{JwtAuthLayer, Policy};
+use crate::config_error::ConfigError;
+#[cfg(feature = "resource-metadata")]
+use crate::extract::TokenScheme;
+use crate::extract::{Source, Sources};
+
+impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
+    /// Replaces the [sources](Source): the parts of a request in which the layer looks for the token. The default is
+    /// [`Source::authorization_header`] alone.
+    ///
+    /// A request may have a credential in one of the sources only. Credentials in two of them are refused with 400
+    /// ([`MultipleCredentials`](crate::RejectionKind::MultipleCredentials)), so their order does not change what is
+    /// accepted. A token in a part of the request that is not a source is ignored, and so is the body.
+    ///
+    /// The values of all sources are marked as sensitive.
+    ///
+    /// # Errors
+    ///
+    /// When there is no source, or when a credential could be in two of them at once: the same header, cookie or
+    /// parameter, or two prefixes of sub-protocols of which one begins with the other.
+    ///
+    /// # Example: a browser client with a WebSocket
+    ///
+    /// ```
+    /// use tower_jwt_auth::{ConfigError, JwtAuthLayer, JwtVerifier, Source};
+    ///
+    /// fn layer(verifier: JwtVerifier) -> Result<JwtAuthLayer, ConfigError> {
+    ///     JwtAuthLayer::new(verifier)
+    ///         .with_sources([Source::authorization_header(), Source::websocket_protocol()])
+    /// }
+    /// # let _ = layer;
+    /// ```
+    pub fn with_sources(
+        mut self,
+        sources: impl IntoIterator<Item = Source>,
+    ) -> Result<Self, ConfigError> {
+        let all = sources.into_iter().collect();
+        self.policy_mut().change_sources(|sources| sources.replace(all))?;
+        Ok(self)
+    }
+
+    /// Removes the credential from the head of each request: the line of the header, the one cookie, the sub-protocol
+    /// or the parameter. By default it stays, except for a sub-protocol and a parameter of the query.
+    ///
+    /// So no service inside of the layer forwards or logs the token by accident, such as a reverse proxy. The
+    /// verifier does not see it in the head either. Credentials of another scheme in `Authorization` stay.
+    ///
+    /// axum handlers can still extract the [`PresentedToken`](crate::PresentedToken). An authentication layer inside
+    /// of this one finds the token only if it has the same source, by [`with_sources`](Self::with_sources).
+    #[must_use]
+    pub fn remove_credential(mut self) -> Self {
+        self.policy_mut().change_sources(|sources| sources.removes = true);
+        self
+    }
+}
+
+impl<C> Policy<C> {
+    fn change_sources<T>(&mut self, change: impl FnOnce(&mut Sources) -> T) -> T {
+        let mut sources = self.sources.as_deref().cloned().unwrap_or_default();
+        let done = change(&mut sources);
+        self.sources = (!sources.are_default()).then(|| Arc::new(sources));
+        done
+    }
+
+    /// The ways in which the layer accepts a token, as in `bearer_methods_supported` (RFC 9728 section 2): a cookie and
+    /// a sub-protocol have no name there.
+    #[cfg(feature = "resource-metadata")]
+    pub(super) fn bearer_methods(&self) -> Vec<&'static str> {
+        match &self.sources {
+            _ if !self.schemes.contains(&TokenScheme::Bearer) => Vec::new(),
+            Some(sources) => sources.bearer_methods(),
+            None => Sources::default().bearer_methods(),
+        }
+    }
+}

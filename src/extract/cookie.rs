@@ -1,0 +1,175 @@
+//! Finds the token in a cookie (RFC 6265 section 5.4), if a page of an allowed origin sent it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::header::{COOKIE, ORIGIN};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::extract::authorization::{self, MAX_VALUE};
+use crate::extract::presented_token::{PresentedToken, TokenScheme, TokenSource};
+use crate::rejection::RejectionKind;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// A cookie with this name, and the origins of the pages that may use it.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Cookie {
+    name: Arc<str>,
+    origins: Arc<[String]>,
+}
+
+impl Cookie {
+    pub(super) fn new<I>(name: &str, origins: I) -> Result<Self, ConfigError>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        let error = |message: String| Err(ConfigError::new(ConfigErrorKind::Source, message));
+        if name.is_empty() || !name.bytes().all(authorization::is_token_char) {
+            return error(format!("{name:?} is not the name of a cookie"));
+        }
+        let origins: Vec<String> = origins.into_iter().map(|it| it.as_ref().to_owned()).collect();
+        if origins.is_empty() {
+            return error(format!(
+                "the cookie {name} needs the origin of the pages that may use it"
+            ));
+        }
+        if let Some(wrong) = origins.iter().find(|origin| !is_origin(origin)) {
+            return error(format!(
+                "{wrong:?} is not an origin as browsers write it, such as https://app.example"
+            ));
+        }
+        Ok(Self { name: name.into(), origins: origins.into() })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn origins(&self) -> impl fmt::Display {
+        self.origins.join(", ")
+    }
+
+    /// The only cookie with the name. A value in quotation marks is malformed: they are a part of the value.
+    pub(super) fn find(&self, head: &Parts) -> Option<Result<PresentedToken, RejectionKind>> {
+        let lines = head.headers.get_all(COOKIE).iter();
+        let all = lines.flat_map(|line| pairs(line.as_bytes()).map(move |pair| (line, pair)));
+        let mut cookies = all.filter(|(_, pair)| pair.name == self.name.as_bytes());
+        let (line, pair) = cookies.next()?;
+        Some(match (cookies.next(), self.check_origin(head)) {
+            (Some(_), _) => Err(RejectionKind::MultipleCredentials),
+            (None, Err(kind)) => Err(kind),
+            (None, Ok(())) if pair.value.len() > MAX_VALUE => Err(RejectionKind::TokenTooLong),
+            (None, Ok(())) if !authorization::is_token68(pair.value) => {
+                Err(RejectionKind::MalformedCredentials)
+            }
+            (None, Ok(())) => {
+                let range = pair.value_at..pair.value_at.saturating_add(pair.value.len());
+                let (scheme, source) = (TokenScheme::Bearer, TokenSource::Cookie);
+                Ok(PresentedToken::found(line.clone(), range, scheme, source))
+            }
+        })
+    }
+
+    /// Whether a page of an allowed origin, or the user, made the request, as the browser says.
+    pub(super) fn check_origin(&self, head: &Parts) -> Result<(), RejectionKind> {
+        let is_allowed = match only(&head.headers, &ORIGIN) {
+            Ok(Some(origin)) => self.origins.iter().any(|allowed| allowed == origin),
+            Ok(None) => match only(&head.headers, &SEC_FETCH_SITE) {
+                Ok(Some(site)) if site == "same-origin" => true,
+                // No page can make a browser send this.
+                Ok(Some(site)) if site == "none" => {
+                    matches!(head.method, Method::GET | Method::HEAD)
+                        && only(&head.headers, &SEC_FETCH_MODE)
+                            .is_ok_and(|mode| mode.is_some_and(|mode| mode == "navigate"))
+                }
+                _ => false,
+            },
+            Err(Twice) => false,
+        };
+        is_allowed.then_some(()).ok_or(RejectionKind::ForeignOrigin)
+    }
+}
+
+/// Removes these cookies from the lines, and the lines without another cookie.
+pub(super) fn remove<'a>(headers: &mut HeaderMap, cookies: impl Iterator<Item = &'a Cookie>) {
+    let names: Vec<&str> = cookies.map(Cookie::name).collect();
+    let is_removed = |pair: &Pair<'_>| names.iter().any(|name| name.as_bytes() == pair.name);
+    if !headers.get_all(COOKIE).iter().any(|line| pairs(line.as_bytes()).any(|it| is_removed(&it)))
+    {
+        return;
+    }
+    let rest = headers.get_all(COOKIE).iter().filter_map(|line| {
+        if !pairs(line.as_bytes()).any(|pair| is_removed(&pair)) {
+            return Some(line.clone());
+        }
+        let kept = pairs(line.as_bytes()).filter(|pair| !is_removed(pair) && !pair.text.is_empty());
+        let kept: Vec<&[u8]> = kept.map(|pair| pair.text).collect();
+        let mut line = HeaderValue::from_bytes(&kept.join(&b"; "[..])).ok()?;
+        line.set_sensitive(true);
+        (!kept.is_empty()).then_some(line)
+    });
+    let rest: Vec<HeaderValue> = rest.collect();
+    headers.remove(COOKIE);
+    for line in rest {
+        // It fits: more lines were there before.
+        let _ = headers.try_append(COOKIE, line);
+    }
+}
+
+/// A field occurs twice.
+struct Twice;
+
+/// The only value of a field.
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, Twice> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next();
+    match values.next() {
+        Some(_) => Err(Twice),
+        None => Ok(value),
+    }
+}
+
+struct Pair<'a> {
+    text: &'a [u8],
+    name: &'a [u8],
+    value: &'a [u8],
+    /// Where the value begins in the line.
+    value_at: usize,
+}
+
+/// The cookies of a line.
+fn pairs(line: &[u8]) -> impl Iterator<Item = Pair<'_>> {
+    let mut end: usize = 0;
+    line.split(|&byte| byte == b';').map(move |piece| {
+        let start = end;
+        end = end.saturating_add(piece.len()).saturating_add(1);
+        let equals = piece.iter().position(|&byte| byte == b'=');
+        let (name, rest) = match equals.and_then(|at| piece.split_at_checked(at)) {
+            Some((name, rest)) => (name.trim_ascii(), rest.get(1..).unwrap_or_default()),
+            None => (&[][..], &[][..]),
+        };
+        let value = rest.trim_ascii_start();
+        let value_at = start.saturating_add(piece.len()).saturating_sub(value.len());
+        Pair { text: piece.trim_ascii(), name, value: value.trim_ascii_end(), value_at }
+    })
+}
+
+/// Whether this is an origin as browsers write it in `Origin` (RFC 6454 section 6.2).
+fn is_origin(text: &str) -> bool {
+    let Ok(uri) = text.parse::<Uri>() else { return false };
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return false };
+    let default_port = match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    };
+    text == format!("{scheme}://{authority}")
+        && !text.bytes().any(|byte| byte.is_ascii_uppercase())
+        && !authority.as_str().contains('@')
+        && !authority.as_str().ends_with(':')
+        && (authority.port().is_none() || authority.port_u16() != default_port)
+}
