@@ -50,6 +50,7 @@
 //! | task | types |
 //! |---|---|
 //! | protect a service | [`JwtAuthLayer`]; it makes the service [`JwtAuth`] with the future [`ResponseFuture`] |
+//! | take the token from a cookie, a WebSocket handshake or another header | [`Source`] |
 //! | choose which JWTs are accepted | [`JwtVerifier`], [`ExpectedIssuer`], [`ExpectedAudience`], [`Algorithm`] |
 //! | accept several issuers | [`IssuerSet`], [`IssuerTemplate`], [`TemplateMatch`], [`IssuerKeyStatus`] |
 //! | verify without a request | [`JwtVerifier::verify`], [`JwtVerifier::verify_now`] |
@@ -69,6 +70,8 @@
     feature = "stream-expiry",
     doc = "| end streams when their token expires | [`EndAtExpiryLayer`]; it makes the service [`EndAtExpiry`] with the future [`EndAtExpiryFuture`] and the body [`ExpiringBody`] |"
 )]
+//! | tell services behind this one who calls | [`ClaimHeadersLayer`]; it makes the service [`ClaimHeaders`] |
+//! | let pages of other origins read refusals | [`cors_exposed_headers`] |
 //! | local keys | [`VerificationKey`], [`JwkSet`], [`SkippedKey`] |
 #![cfg_attr(
     feature = "jwks-url",
@@ -118,7 +121,7 @@
 //!
 //! | stage | what happens | type |
 //! |---|---|---|
-//! | extraction | finds the one token in `Authorization` | [`PresentedToken`] |
+//! | extraction | finds the one token, in `Authorization` or another source | [`PresentedToken`], [`Source`] |
 //! | compact JWS | splits the token and reads its header | [`TokenHeader`] |
 //! | key look-up | finds the keys for the header | [`KeySource`] |
 //! | signature | checks the signature, with a key that is bound to the token's algorithm | [`VerificationKey`] |
@@ -151,6 +154,7 @@
 //! - [`docs::layer_order`]: CORS, tracing, limits and this layer.
 //! - [`docs::websockets_and_cookies`]: tokens that browsers cannot send in `Authorization`.
 //! - [`docs::resource_metadata`]: RFC 9728: clients find out where to get a token.
+//! - [`docs::upstreams`]: claims or the token for the services behind this one.
 //! - [`docs::logging`]: the subject in a tracing span, and what the crate logs.
 //! - [`docs::security`]: the threat model: each attack, the defense, and its test.
 //! - [`docs::design`]: the design decisions and their reasons.
@@ -226,6 +230,7 @@ mod observe;
 
 #[cfg(feature = "resource-metadata")]
 mod resource_metadata;
+mod upstream;
 
 #[cfg(feature = "issuer")]
 mod issuer;
@@ -289,7 +294,7 @@ pub use crate::key_source::{KeyLookup, KeyQuery, KeySource, KeySourceError, KeyS
 pub use crate::observe::Outcome;
 pub use crate::rejection::{
     EmptyBody, ProblemJson, Rejection, RejectionFn, RejectionKind, RequestSummary,
-    ResponseForRejection,
+    ResponseForRejection, cors_exposed_headers,
 };
 #[cfg(feature = "resource-metadata")]
 pub use crate::resource_metadata::{
@@ -299,6 +304,7 @@ pub use crate::summary::Summary;
 pub use crate::token::TokenHeader;
 #[cfg(feature = "resource-metadata")]
 pub use crate::verify::AcceptedTokens;
+pub use crate::upstream::{ClaimHeaders, ClaimHeadersLayer};
 #[cfg(feature = "oidc-discovery")]
 pub use crate::verify::KnownIssuer;
 pub use crate::verify::{

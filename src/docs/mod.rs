@@ -46,6 +46,8 @@ pages! {
     websockets_and_cookies: "websockets_and_cookies.md";
     #[needs("axum", "resource-metadata")]
     resource_metadata: "resource_metadata.md";
+    #[needs("axum", "test-util")]
+    upstreams: "upstreams.md";
     #[needs("axum", "issuer", "jsonwebtoken-12")]
     from_jsonwebtoken: "from_jsonwebtoken.md";
     #[needs("axum", "issuer")]

@@ -6,6 +6,7 @@ pub(crate) mod error_info;
 #[cfg(not(feature = "grpc-error-info"))]
 #[path = "no_error_info.rs"]
 pub(crate) mod error_info;
+mod exposed;
 pub(crate) mod grpc;
 mod kind;
 mod request_summary;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+pub use self::exposed::cors_exposed_headers;
 pub use self::kind::RejectionKind;
 pub use self::request_summary::RequestSummary;
 pub use self::responder::{EmptyBody, ProblemJson, RejectionFn, ResponseForRejection};

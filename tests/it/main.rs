@@ -65,6 +65,7 @@ mod test_util;
 mod token_cache;
 mod token_kinds;
 mod tokens;
+mod upstream;
 mod vectors;
 mod verification;
 mod verifier;

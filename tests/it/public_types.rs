@@ -44,6 +44,10 @@ fn public_types_are_send_sync_and_clone() {
     cloned::<JwtAuthLayer>();
     cloned::<JwtAuthLayer<Claims, Responder>>();
     cloned::<JwtAuth<Inner>>();
+    cloned::<Source>();
+    cloned::<TokenSource>();
+    cloned::<ClaimHeadersLayer<Claims>>();
+    cloned::<ClaimHeaders<Inner, Claims>>();
     cloned::<JwtAuth<Inner, Claims, Responder>>();
     cloned::<EmptyBody>();
     cloned::<ProblemJson>();

@@ -4,6 +4,7 @@ mod answers;
 #[cfg(feature = "tracing")]
 mod log;
 mod observe;
+mod sources;
 mod values;
 
 use std::fmt::{Debug, Display};

@@ -6,6 +6,7 @@ mod grpc;
 mod grpc_streams;
 #[cfg(feature = "axum")]
 mod grpc_web;
+mod sources;
 mod web;
 
 use std::net::SocketAddr;

@@ -1,0 +1,28 @@
+use http::HeaderName;
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+
+use crate::rejection::grpc;
+
+/// The headers of a refusal that a page of another origin must be able to read: `WWW-Authenticate`, `Retry-After`,
+/// `grpc-status` and `grpc-message`. Give them to the CORS layer, which belongs outside of the authentication layer
+/// (see [the page on layer order](crate::docs::layer_order)).
+///
+/// A browser hides all other headers from scripts (Fetch, `Access-Control-Expose-Headers`). Without these, a client
+/// can tell neither an expired token from a missing scope, nor a refused gRPC-Web call from an accepted one.
+///
+/// # Example: with tower-http
+///
+/// ```
+/// use http::HeaderValue;
+/// use tower_http::cors::CorsLayer;
+///
+/// fn cors() -> CorsLayer {
+///     CorsLayer::new()
+///         .allow_origin(HeaderValue::from_static("https://app.example"))
+///         .expose_headers(tower_jwt_auth::cors_exposed_headers())
+/// }
+/// # cors();
+/// ```
+pub fn cors_exposed_headers() -> Vec<HeaderName> {
+    vec![WWW_AUTHENTICATE, RETRY_AFTER, grpc::GRPC_STATUS, grpc::GRPC_MESSAGE]
+}

@@ -1,0 +1,149 @@
+use std::fmt;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tower_layer::Layer;
+
+use crate::claims::RegisteredClaims;
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::extract::header::checked_name;
+use crate::upstream::service::ClaimHeaders;
+use crate::verify::VerifiedToken;
+
+/// A layer that writes claims of the verified token into headers of the request, for services that do not verify
+/// tokens themselves, such as those behind a gateway.
+///
+/// The layer belongs inside of a [`JwtAuthLayer`](crate::JwtAuthLayer) with the same claims type. It first removes
+/// *every* copy of its headers that came with the request, so that a client cannot write them. It does so also for
+/// requests that passed without a token ([optional](crate::JwtAuthLayer::optional),
+/// [exempt](crate::JwtAuthLayer::exempt)). Names that differ only in punctuation count as equal, since many
+/// servers cannot tell `x-user` and `x_user` apart (RFC 3875 section 4.1.18).
+///
+/// A value with a line break or with another character that is not printable ASCII is left out, and so is an empty one:
+/// encode it in the closure if you need it. The values are marked as sensitive.
+///
+/// A service that trusts these headers must not be reachable in another way than through this one.
+///
+/// # Example: the user and the scopes
+///
+/// ```
+/// use serde::Deserialize;
+/// use tower_jwt_auth::{ClaimHeadersLayer, ConfigError, VerifiedToken};
+///
+/// #[derive(Deserialize)]
+/// struct Claims {
+///     sub: String,
+/// }
+///
+/// fn claim_headers() -> Result<ClaimHeadersLayer<Claims>, ConfigError> {
+///     ClaimHeadersLayer::<Claims>::new()
+///         .with_header("x-user", |token| Some(token.sub.clone()))?
+///         .with_header("x-scope", |token| VerifiedToken::scope(token).map(|it| it.to_string()))
+/// }
+/// # claim_headers()?;
+/// # Ok::<(), ConfigError>(())
+/// ```
+pub struct ClaimHeadersLayer<C = RegisteredClaims> {
+    headers: Arc<Vec<ClaimHeader<C>>>,
+}
+
+struct ClaimHeader<C> {
+    name: HeaderName,
+    read: Arc<ReadClaim<C>>,
+}
+
+type ReadClaim<C> = dyn Fn(&VerifiedToken<C>) -> Option<String> + Send + Sync;
+
+impl<C> ClaimHeadersLayer<C> {
+    /// Creates a layer without a header. Name the claims type, which the compiler cannot infer:
+    /// `ClaimHeadersLayer::<Claims>::new()`.
+    pub fn new() -> Self {
+        Self { headers: Arc::default() }
+    }
+
+    /// Adds a header, with the text that the closure reads from the token. If it returns `None`, the request has no such
+    /// header.
+    ///
+    /// # Errors
+    ///
+    /// When the name is not a header name, when the layer already has this header, or when the header has another
+    /// meaning: the names that [`Source::header`](crate::Source::header) refuses.
+    pub fn with_header<F>(mut self, name: &str, read: F) -> Result<Self, ConfigError>
+    where
+        F: Fn(&VerifiedToken<C>) -> Option<String> + Send + Sync + 'static,
+    {
+        let error = |message: String| ConfigError::new(ConfigErrorKind::Header, message);
+        let name = checked_name(name).map_err(error)?;
+        if self.headers.iter().any(|header| are_equal(&header.name, &name)) {
+            return Err(error(format!("the header {name} has a claim already")));
+        }
+        Arc::make_mut(&mut self.headers).push(ClaimHeader { name, read: Arc::new(read) });
+        Ok(self)
+    }
+
+    /// Removes all copies of the headers from `headers`, then writes those of the token. The layer does this with each
+    /// request; call it for requests to another service.
+    pub fn write(&self, token: Option<&VerifiedToken<C>>, headers: &mut HeaderMap) {
+        let is_ours = |name: &&HeaderName| self.headers.iter().any(|it| are_equal(&it.name, name));
+        let copies: Vec<HeaderName> = headers.keys().filter(is_ours).cloned().collect();
+        for name in copies {
+            headers.remove(name);
+        }
+        let Some(token) = token else { return };
+        for header in self.headers.iter() {
+            if let Some(value) = (header.read)(token).and_then(|text| header_value(&text)) {
+                // If the map is full (32,768 fields), the header is left out.
+                let _ = headers.try_insert(header.name.clone(), value);
+            }
+        }
+    }
+}
+
+/// The text as the value of a header; `None` if it is empty or cannot be one as it is.
+fn header_value(text: &str) -> Option<HeaderValue> {
+    let is_printable = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    // A recipient would strip spaces at the ends, and read another text.
+    let is_whole = !text.is_empty() && text.trim_ascii().len() == text.len();
+    let mut value = HeaderValue::from_str(text).ok().filter(|_| is_printable && is_whole)?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// Whether a server could take the names for one.
+fn are_equal(one: &HeaderName, other: &HeaderName) -> bool {
+    let plain = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
+    one.as_str().bytes().map(plain).eq(other.as_str().bytes().map(plain))
+}
+
+impl<S, C> Layer<S> for ClaimHeadersLayer<C> {
+    type Service = ClaimHeaders<S, C>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ClaimHeaders::new(inner, self.clone())
+    }
+}
+
+impl<C> Default for ClaimHeadersLayer<C> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<C> Clone for ClaimHeadersLayer<C> {
+    fn clone(&self) -> Self {
+        Self { headers: Arc::clone(&self.headers) }
+    }
+}
+
+impl<C> Clone for ClaimHeader<C> {
+    fn clone(&self) -> Self {
+        Self { name: self.name.clone(), read: Arc::clone(&self.read) }
+    }
+}
+
+impl<C> fmt::Debug for ClaimHeadersLayer<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&HeaderName> = self.headers.iter().map(|header| &header.name).collect();
+        f.debug_struct("ClaimHeadersLayer").field("headers", &names).finish_non_exhaustive()
+    }
+}
