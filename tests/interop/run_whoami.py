@@ -15,15 +15,18 @@ import threading
 from pathlib import Path
 
 import jwt as pyjwt
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 import grpc_client
 from harness import HTTP_1, HTTP_2, Checks, Server, curl
 
 # Flags of features that are not built yet: rejected, never ignored. Whoever builds one takes it out here.
 NOT_BUILT = [
-    ["--cookie", "token"],
-    ["--header", "x-token"],
-    ["--websocket"],
+    ["--token-type", "txntoken+jwt"],
+    ["--dpop"],
+    ["--introspect", "https://issuer.example/introspect"],
+    ["--config", "whoami.toml"],
 ]
 
 REALM = "realm="
@@ -355,6 +358,104 @@ class Runs:
         with self.start("--jwks-url", url, *scopes, grpc=True) as server:
             self.checks.equal(grpc_client.code(server.addresses[1], good[0]), "UNAVAILABLE", "scopes, no keys: code")
 
+    def sources(self):
+        keys, origin = ["--jwks", self.file("keys.jwks.json")], "https://app.example"
+        cookie = ["--cookie", "__Host-token", "--cookie-origin", origin, "--cookie-origin", "https://more.example"]
+        with self.start(*keys, *cookie, "--header", "X-Token", "--token-cache", "8", grpc=True) as server:
+            own = (f"Cookie: theme=dark; __Host-token={self.good}", f"Origin: {origin}")
+            for address, version in ((server.addresses[0], HTTP_1), (server.addresses[0], HTTP_2), (server.addresses[1], HTTP_2)):
+                def ask(*headers, **more):
+                    return curl(address, *headers, version=version, **more)
+
+                bearer, header = f"Authorization: Bearer {self.good}", f"X-Token: {self.good}"
+                for _ in range(2):
+                    for what, headers in (
+                        ("cookie", own),
+                        ("cookie, other origin", (own[0], "Origin: https://more.example")),
+                        ("cookie, same origin", (own[0], "Sec-Fetch-Site: same-origin")),
+                        ("header", (header,)),
+                        ("header with the scheme", (f"X-Token: Bearer {self.good}",)),
+                        ("authorization", (bearer,)),
+                        ("other cookie", (bearer, "Cookie: token=x")),
+                    ):
+                        for method in ("GET", "POST"):
+                            accepted(self.checks, f"{what}, {method}", ask(*headers, options=["-X", method]), self.good)
+                    for what, headers in (
+                        ("header and authorization", (header, bearer)),
+                        ("cookie and authorization", (*own, bearer)),
+                        ("cookie and header", (*own, header)),
+                        ("two headers", (header, header)),
+                        ("two cookies", (own[1], f"Cookie: __Host-token={self.good}; __Host-token={self.good}")),
+                        ("empty header", ("X-Token;",)),
+                    ):
+                        refused(self.checks, what, ask(*headers), 400, "invalid_request", self.good)
+                    for what, headers in (
+                        ("no origin", ()),
+                        ("foreign origin", ("Origin: https://evil.example",)),
+                        ("null origin", ("Origin: null",)),
+                        ("cross-site", ("Sec-Fetch-Site: cross-site",)),
+                    ):
+                        for method in ("GET", "POST"):
+                            answer = ask(own[0], *headers, options=["-X", method])
+                            refused(self.checks, f"cookie, {what}, {method}", answer, 403, None, self.good)
+                expired = self.named("expired, ES256")
+                refused(self.checks, "header, expired", ask(f"X-Token: {expired}"), 401, "invalid_token", expired, True)
+                answer = ask(f"Cookie: __Host-token={expired}", own[1])
+                refused(self.checks, "cookie, expired", answer, 401, "invalid_token", expired, True)
+        with self.start(*keys) as server:
+            for what, headers in (("cookie", own), ("header", (f"X-Token: {self.good}",))):
+                refused(self.checks, f"{what} that is no source", curl(server.addresses[0], *headers), 401, None)
+            bearer = f"Authorization: Bearer {self.good}"
+            answer = curl(server.addresses[0], bearer, *own, f"X-Token: {self.good}")
+            accepted(self.checks, "others that are no sources", answer, self.good)
+
+    def websocket(self):
+        keys = ["--jwks", self.file("keys.jwks.json")]
+        cookie = ["--cookie", "token", "--cookie-origin", "https://app.example"]
+        with self.start(*keys, *cookie, "--websocket") as server:
+            url = f"ws://{server.addresses[0]}/any/path"
+
+            def offer(token):
+                return "base64url.bearer.authorization.k8s.io." + base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
+
+            def talk(what, selected, **how):
+                try:
+                    with connect(url, open_timeout=10, **how) as socket:
+                        self.checks.equal(socket.subprotocol, selected, f"websocket, {what}: sub-protocol")
+                        for message in ("who am I?", b"\0", ""):
+                            socket.send(message)
+                            claims = json.loads(socket.recv(timeout=10)).get("claims")
+                            self.checks.equal(claims, payload(self.good), f"websocket, {what}: claims")
+                except Exception as error:
+                    self.checks.that(False, f"websocket, {what}", str(error))
+
+            def turned_away(what, status, **how):
+                try:
+                    with connect(url, open_timeout=10, **how):
+                        self.checks.that(False, f"websocket, {what}: opened")
+                except InvalidStatus as error:
+                    self.checks.equal(error.response.status_code, status, f"websocket, {what}")
+
+            token = offer(self.good)
+            headers = {"Authorization": f"Bearer {self.good}"}
+            talk("another one offered", "live.v1", subprotocols=["live.v1", token])
+            talk("the token first", "live.v1", subprotocols=[token, "live.v1"])
+            talk("the token alone", token, subprotocols=[token])
+            talk("authorization", None, additional_headers=headers)
+            talk("cookie", None, additional_headers={"Cookie": f"token={self.good}"}, origin="https://app.example")
+            turned_away("no token", 401)
+            turned_away("no token, a sub-protocol", 401, subprotocols=["live.v1"])
+            turned_away("expired", 401, subprotocols=["live.v1", offer(self.named("expired, ES256"))])
+            turned_away("no base64url", 400, subprotocols=["live.v1", f"{token}*"])
+            turned_away("two", 400, subprotocols=[token], additional_headers=headers)
+            turned_away("foreign page", 403, additional_headers={"Cookie": f"token={self.good}"}, origin="https://evil.example")
+            ask_without_a_good_token(self.checks, self.good, server.addresses[0])
+            no_handshake = curl(server.addresses[0], f"Sec-WebSocket-Protocol: {token}")
+            refused(self.checks, "a sub-protocol without a handshake", no_handshake, 401, None)
+        with self.start(*keys) as server:
+            url = f"ws://{server.addresses[0]}/"
+            turned_away("without the flag", 401, subprotocols=[token])
+
     def bad_flags(self):
         keys = ["--jwks", self.file("keys.jwks.json")]
         both = ["--issuer", self.issuer, "--audience", self.audience]
@@ -394,6 +495,17 @@ class Runs:
             [*both, *keys, "--scope", "offline_access"],
             *([*both, *keys, "--resource", url] for url in ("", "/mcp", "http://api.example/mcp", "https://api.example/mcp#part", "HTTPS://api.example")),
             ["--dangerous-any-issuer", "--audience", self.audience, *keys, "--resource", "https://api.example"],
+            [*both, *keys, "--cookie", "token"],
+            [*both, *keys, "--cookie-origin", "https://app.example"],
+            [*both, *keys, "--cookie", "a b", "--cookie-origin", "https://app.example"],
+            *(
+                [*both, *keys, "--cookie", "token", "--cookie-origin", origin]
+                for origin in ("", "*", "null", "app.example", "https://app.example/", "https://APP.example")
+            ),
+            [*both, *keys, "--header", ""],
+            [*both, *keys, "--header", "Authorization"],
+            [*both, *keys, "--header", "cookie"],
+            [*both, *keys, "--header", "x token"],
             [*both, *keys, "--listen", "nowhere"],
             [*both, *keys, "--grpc-listen", "nowhere"],
             [*both, "--jwks", self.file("missing.json")],
@@ -469,7 +581,7 @@ class Runs:
 
     def all(self):
         runs = [self.every_token, self.secret_file, self.public_keys, self.narrowed, self.any_issuer]
-        runs += [self.clock, self.allowed, self.optional, self.resource, self.token_cache, self.explain, self.scopes, self.bad_flags, self.stops_while_busy]
+        runs += [self.clock, self.allowed, self.optional, self.resource, self.token_cache, self.explain, self.scopes, self.sources, self.websocket, self.bad_flags, self.stops_while_busy]
         for run in runs:
             before = self.checks.passed
             try:

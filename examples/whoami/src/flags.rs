@@ -48,6 +48,8 @@ pub(crate) struct Flags {
     /// Keep this many verified tokens in a cache
     #[arg(long, value_name = "N")]
     pub(crate) token_cache: Option<usize>,
+    #[command(flatten)]
+    pub(crate) sources: Sources,
     /// Accept requests without a token
     #[arg(long)]
     pub(crate) optional: bool,
@@ -113,6 +115,24 @@ pub(crate) struct Keys {
     /// Find each issuer's JWK set through its metadata
     #[arg(long)]
     pub(crate) discover: bool,
+}
+
+/// Places beside the header Authorization.
+#[derive(Args)]
+pub(crate) struct Sources {
+    /// Take the token also from this cookie, of requests that pages of --cookie-origin make
+    #[arg(long, value_name = "NAME", requires = "cookie_origins")]
+    pub(crate) cookie: Option<String>,
+    /// The origin of pages that may use the cookie, such as https://app.example; repeatable
+    #[arg(long = "cookie-origin", value_name = "ORIGIN", requires = "cookie")]
+    pub(crate) cookie_origins: Vec<String>,
+    /// Take the token also from this header
+    #[arg(long, value_name = "NAME")]
+    pub(crate) header: Option<String>,
+    /// Take the token also from the sub-protocol base64url.bearer.authorization.k8s.io.TOKEN of a
+    /// WebSocket handshake, accept the handshake, and answer each message with the claims
+    #[arg(long)]
+    pub(crate) websocket: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -25,7 +25,9 @@ mod flags;
 mod readiness;
 mod resource;
 mod scopes;
+mod sources;
 mod verifier;
+mod websocket;
 
 use std::error::Error;
 use std::io::{self, Read, Write};
@@ -35,7 +37,7 @@ use std::time::Duration;
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::any;
 use axum::{Json, Router};
 use clap::Parser;
 use serde::Serialize;
@@ -100,7 +102,9 @@ async fn explain(flags: &Flags) -> Result<ExitCode, String> {
 /// Serves until SIGTERM or Ctrl-C.
 async fn serve(flags: &Flags) -> Result<(), String> {
     let verifier = Verifier::new(flags)?;
-    let mut auth = verifier.layer().exempt(is_readiness_probe).with_grpc_web();
+    let auth = verifier.layer().exempt(is_readiness_probe).with_grpc_web();
+    let mut auth =
+        auth.with_sources(sources::of(&flags.sources)?).map_err(|error| with_causes(&error))?;
     if flags.optional {
         auth = auth.optional();
     }
@@ -125,11 +129,11 @@ async fn serve(flags: &Flags) -> Result<(), String> {
         true => router.layer(EndAtExpiryLayer::new().with_claims::<Claims>()),
         false => router,
     };
-    let router = limited(authorized(whoami(&verifier), scopes.as_ref())).layer(auth.clone());
+    let router = limited(authorized(whoami(&verifier, flags), scopes.as_ref())).layer(auth.clone());
     let router = resource.around(router);
     let mut servers = vec![("listening on", bind(&flags.listen).await?, router)];
     if let Some(address) = &flags.grpc_listen {
-        let router = with_grpc(whoami(&verifier))?;
+        let router = with_grpc(whoami(&verifier, flags))?;
         let router = limited(authorized(router, scopes.as_ref())).layer(auth);
         let router = resource.around(router);
         servers.push(("grpc listening on", bind(address).await?, router));
@@ -155,10 +159,14 @@ async fn bind(address: &str) -> Result<TcpListener, String> {
 }
 
 /// Every path and method gives the same response, except the readiness probe.
-fn whoami(verifier: &Verifier) -> Router {
+fn whoami(verifier: &Verifier, flags: &Flags) -> Router {
     let verifier = verifier.clone();
-    let probe = get(async move || readyz(&verifier)).fallback(claims);
-    Router::new().route("/readyz", probe).fallback(claims)
+    let answer = match flags.sources.websocket {
+        true => any(websocket::claims),
+        false => any(claims),
+    };
+    let probe = answer.clone().get(async move || readyz(&verifier));
+    Router::new().route("/readyz", probe).fallback_service(answer)
 }
 
 /// Only this request needs no token.
@@ -172,13 +180,17 @@ struct Answer<'a> {
     header: Option<&'a TokenHeader>,
 }
 
+impl<'a> Answer<'a> {
+    fn new(token: Option<&'a VerifiedToken<Claims>>) -> Self {
+        Self {
+            claims: token.map(VerifiedToken::claims),
+            header: token.and_then(VerifiedToken::header),
+        }
+    }
+}
+
 async fn claims(token: Option<VerifiedToken<Claims>>) -> Response {
-    let token = token.as_ref();
-    Json(Answer {
-        claims: token.map(VerifiedToken::claims),
-        header: token.and_then(VerifiedToken::header),
-    })
-    .into_response()
+    Json(Answer::new(token.as_ref())).into_response()
 }
 
 /// Adds `grpc.health.v1.Health` and reflection.
