@@ -24,7 +24,8 @@ use crate::verify::VerifyToken;
 /// framework that is built on Tower, with any request body: the inner service must be `Clone`, and by default its
 /// response body `Default` (see [`JwtAuth`](crate::JwtAuth)). The layer is cheap to clone.
 ///
-/// A request needs exactly one `Authorization` header with the scheme `Bearer` (RFC 6750 section 2.1). A refusal has
+/// A request needs exactly one `Authorization` header with the scheme `Bearer` (RFC 6750 section 2.1), or, with
+/// [`with_sources`](Self::with_sources), exactly one credential in one of the sources. A refusal has
 /// the status in the table at [`RejectionKind`](crate::RejectionKind) and, unless that is 503, a challenge. A gRPC
 /// request gets a trailers-only gRPC response.
 ///
@@ -200,8 +201,8 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
         Ok(self)
     }
 
-    /// Forwards requests that have no credentials, or only credentials of another scheme. By default such requests
-    /// are refused. A request with an invalid token is refused in any case.
+    /// Forwards requests that have no credentials, or only credentials of another scheme, or only a cookie from a
+    /// [foreign origin](crate::RejectionKind::ForeignOrigin). By default such requests are refused. A request with an invalid token is refused in any case.
     ///
     /// A handler learns whether there is a token from `Option<VerifiedToken<C>>` with axum, and from the extensions
     /// otherwise. The token is always one that this layer verified: the layer removes a token with the same claims

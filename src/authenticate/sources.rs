@@ -77,3 +77,27 @@ impl<C> Policy<C> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::dangerous_any_bearer;
+
+    #[test]
+    fn methods_are_those_of_the_sources_without_duplicates() {
+        let layer = || JwtAuthLayer::new(dangerous_any_bearer());
+        let methods = |sources| layer().with_sources(sources).unwrap().policy().bearer_methods();
+        let cookie = Source::cookie("token", ["https://app.example"]).unwrap();
+        let header = Source::header("x-token").unwrap();
+        assert_eq!(layer().policy().bearer_methods(), ["header"]);
+        assert_eq!(methods(vec![Source::authorization_header(), header.clone()]), ["header"]);
+        assert_eq!(methods(vec![cookie.clone(), Source::websocket_protocol()]), [""; 0]);
+        assert_eq!(methods(vec![header, cookie]), ["header"]);
+        #[cfg(feature = "query-token")]
+        {
+            let query = Source::dangerous_query("access_token").unwrap();
+            let both = vec![query, Source::authorization_header()];
+            assert_eq!(methods(both), ["header", "query"]);
+        }
+    }
+}

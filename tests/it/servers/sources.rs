@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use axum::Router;
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::response::Response;
 use axum::routing::any;
+use axum::{Extension, Router};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::Empty;
@@ -33,7 +33,7 @@ fn protocol() -> String {
     format!("base64url.bearer.authorization.k8s.io.{}", b64(token()))
 }
 
-async fn live(token: VerifiedToken, upgrade: WebSocketUpgrade) -> Response {
+async fn live(Extension(token): Extension<VerifiedToken>, upgrade: WebSocketUpgrade) -> Response {
     upgrade.protocols(["live.v1"]).on_upgrade(async move |mut socket| {
         while let Some(Ok(Message::Text(text))) = socket.recv().await {
             let answer = format!("{} said {text}", token.sub.as_deref().unwrap());
