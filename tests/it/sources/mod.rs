@@ -1,5 +1,7 @@
 //! The sources of a layer: where the token is found, that it is the only one, and what is left of it.
 
+#[cfg(feature = "token-cache")]
+mod cache;
 mod config;
 mod cookie;
 mod exclusive;

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use futures_util::FutureExt;
 use http::{Request, StatusCode};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_jwt_auth::{JwtAuthLayer, PresentedToken, Source, verify_async_fn, verify_fn};
+use tower_jwt_auth::{JwtAuthLayer, PresentedToken, Source, verify_async_fn};
 
 use super::{Seen, cookie, every, get, handshake, layer};
 use crate::support::requests::Body;
@@ -72,6 +72,7 @@ mod extractor {
     use axum::body::Body;
     use axum::{Router, routing::get as get_route};
     use http_body_util::BodyExt;
+    use tower_jwt_auth::verify_fn;
 
     use super::*;
 
