@@ -63,6 +63,10 @@
 //! | decide what a token permits | [`Rule`], [`AuthorizeLayer`], [`ScopeHierarchy`], [`ClaimPath`], [`Actor`]; it makes the service [`AuthorizeService`] with the future [`AuthorizeFuture`] |
 //! | decide about gRPC methods, or with custom code | [`GrpcRules`], [`Authorize`] |
 #![cfg_attr(
+    feature = "mcp",
+    doc = "| decide about the tools of an MCP server, and bind its sessions to a user | [`McpRules`], [`Principal`] |"
+)]
+#![cfg_attr(
     feature = "axum",
     doc = "| require scopes in the signature of an axum handler | [`Authorized`], [`RequiredScopes`] |"
 )]
@@ -181,6 +185,7 @@
 //! | `grpc-error-info` | | `with_grpc_error_info`: `google.rpc.ErrorInfo` in refusals over gRPC |
 //! | `stream-expiry` | | `EndAtExpiryLayer`: ends streams when their token expires; adds tokio, for a timer |
 //! | `tracing` | | log events, spans of fetches, `record_in_span`: see [`docs::logging`] |
+//! | `mcp` | | `McpRules` and `Principal`: scopes by MCP method and tool, and sessions of a user: see [`docs::mcp`] |
 //! | `metrics` | | metrics, recorded with the `metrics` facade: `with_metrics`, fetches, the age of keys: see [`docs::logging`] |
 //!
 //! At least one crypto backend is needed. A feature only adds items, and does not change the behaviour of other
@@ -262,6 +267,8 @@ pub mod test_util;
 pub mod docs;
 
 pub use crate::authenticate::{JwtAuth, JwtAuthLayer, ResponseFuture};
+#[cfg(feature = "mcp")]
+pub use crate::authorize::McpRules;
 pub use crate::authorize::{
     Authorize, AuthorizeFuture, AuthorizeLayer, AuthorizeService, ClaimPath, GrpcRules, Rule,
 };
@@ -307,6 +314,8 @@ pub use crate::verify::AcceptedTokens;
 pub use crate::upstream::{ClaimHeaders, ClaimHeadersLayer};
 #[cfg(feature = "oidc-discovery")]
 pub use crate::verify::KnownIssuer;
+#[cfg(feature = "mcp")]
+pub use crate::verify::Principal;
 pub use crate::verify::{
     Accepted, Checked, DangerousAnyBearer, ExpectedAudience, ExpectedIssuer, ExplainedStep,
     Explanation, IntoChecked, IssuerKeyStatus, IssuerSet, IssuerTemplate, JwtVerifier, MapClaims,

@@ -7,6 +7,8 @@ mod future;
 mod grpc_rules;
 mod layer;
 mod leaf;
+#[cfg(feature = "mcp")]
+mod mcp_rules;
 mod refusal;
 mod rule;
 mod service;
@@ -22,6 +24,8 @@ pub use self::extractor::{Authorized, RequiredScopes};
 pub use self::future::AuthorizeFuture;
 pub use self::grpc_rules::GrpcRules;
 pub use self::layer::AuthorizeLayer;
+#[cfg(feature = "mcp")]
+pub use self::mcp_rules::McpRules;
 pub use self::rule::Rule;
 pub use self::service::AuthorizeService;
 use crate::claims::Scope;

@@ -36,6 +36,8 @@ pages! {
     #[needs("axum")]
     authorization: "authorization.md";
     hyper: "hyper.md";
+    #[needs("axum", "mcp", "oidc-discovery", "reqwest-0_13")]
+    mcp: "mcp.md";
     #[needs("test-util")]
     without_a_request: "without_a_request.md";
     #[needs("axum", "test-util", "jwks-url")]

@@ -12,6 +12,8 @@ mod jwt;
 #[cfg(feature = "oidc-discovery")]
 mod known_issuer;
 mod map_claims;
+#[cfg(feature = "mcp")]
+mod principal;
 mod rule_context;
 mod token_cache;
 mod token_kinds;
@@ -31,6 +33,8 @@ pub use self::jwt::{ExpectedAudience, ExpectedIssuer, JwtVerifier};
 #[cfg(feature = "oidc-discovery")]
 pub use self::known_issuer::KnownIssuer;
 pub use self::map_claims::MapClaims;
+#[cfg(feature = "mcp")]
+pub use self::principal::Principal;
 pub use self::token_kinds::TokenKinds;
 pub use self::verification::Verification;
 pub(crate) use self::verification::{PendingVerdict, VerificationState};

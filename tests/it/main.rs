@@ -39,6 +39,8 @@ mod logging;
 mod observe;
 #[path = "../../src/crypto/tables/mod.rs"]
 mod precomputed;
+#[cfg(feature = "mcp")]
+mod principal;
 mod properties;
 #[cfg(all(feature = "oidc-discovery", feature = "reqwest-0_13"))]
 mod providers;

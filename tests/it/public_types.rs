@@ -97,6 +97,10 @@ fn public_types_are_send_sync_and_clone() {
     cloned::<Rule<Claims>>();
     cloned::<ClaimPath>();
     cloned::<GrpcRules<Claims>>();
+    #[cfg(feature = "mcp")]
+    cloned::<McpRules<Claims>>();
+    #[cfg(feature = "mcp")]
+    cloned::<Principal>();
     cloned::<AuthorizeLayer<Claims>>();
     cloned::<AuthorizeService<Inner, Claims>>();
     sent::<<AuthorizeService<Inner> as Service<Request<()>>>::Future>();

@@ -8,6 +8,8 @@ mod costs;
 mod grpc;
 mod layer;
 mod long_rules;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod rules;
 mod scopes;
 mod step_up;

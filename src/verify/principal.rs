@@ -1,0 +1,73 @@
+use std::fmt;
+
+use crate::json_member::{member, text};
+use crate::verify::VerifiedToken;
+
+/// Whom a token is about: its issuer (`iss`) together with its subject (`sub`). Subjects of different issuers are
+/// different principals, even if their texts are the same.
+///
+/// Compare it, or use it as a key in a map, wherever something belongs to the user who started it: a session of an MCP
+/// server (`Mcp-Session-Id`), a long task, an upload in parts. Compare the principal of each later request; an ID that
+/// is hard to guess does not protect a session whose ID has leaked.
+///
+/// # Example: a session belongs to the user who started it
+///
+/// ```
+/// # #[cfg(feature = "test-util")] {
+/// use std::collections::HashMap;
+///
+/// use tower_jwt_auth::test_util::TestIssuer;
+/// use tower_jwt_auth::{Principal, VerifiedToken};
+///
+/// fn may_use(sessions: &HashMap<String, Principal>, id: &str, token: &VerifiedToken) -> bool {
+///     // Without a principal, nobody may.
+///     Principal::of(token).is_some_and(|caller| sessions.get(id) == Some(&caller))
+/// }
+///
+/// let issuer = TestIssuer::new();
+/// let verifier = issuer.verifier().with_claims_by_name();
+/// let [alice, mallory] = ["alice", "mallory"].map(|user| {
+///     verifier.verify_now(&issuer.token().subject(user).build()).unwrap()
+/// });
+/// let sessions = HashMap::from([("s1".to_owned(), Principal::of(&alice).unwrap())]);
+/// assert!(may_use(&sessions, "s1", &alice));
+/// assert!(!may_use(&sessions, "s1", &mallory));
+/// # }
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Principal {
+    issuer: Box<str>,
+    subject: Box<str>,
+}
+
+impl Principal {
+    /// Returns the principal of a token with any claims type. `None` if the token has no `iss` or no `sub`, if one of
+    /// them is empty or not a string, or if claims cannot be read by name: the token is not a JWT, or it was verified
+    /// without a request and without [`with_claims_by_name`](crate::JwtVerifier::with_claims_by_name). Refuse what needs
+    /// a principal then.
+    pub fn of<C>(token: &VerifiedToken<C>) -> Option<Self> {
+        let claims = VerifiedToken::payload(token)?;
+        let read = |name| {
+            let text = text(member(claims, name).ok()??)?;
+            (!text.is_empty()).then(|| Box::from(&*text))
+        };
+        Some(Self { issuer: read("iss")?, subject: read("sub")? })
+    }
+
+    /// The issuer of the token, `iss`.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The subject of the token, `sub`: unique for this issuer only.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+}
+
+impl fmt::Debug for Principal {
+    /// Omits the subject, which is personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Principal").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
+}
