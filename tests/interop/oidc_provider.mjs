@@ -2,6 +2,7 @@
 //
 // PORT      where it listens on loopback; 0, the default, takes a free port
 // ISSUER    its name; by default http://127.0.0.1:PORT
+// SCOPES    the scopes of every resource, by default `read`; with it users log in as anybody, and clients register
 //
 // The client `svc` with the secret `svc-secret` gets at+jwt tokens by client credentials. The resource says
 // how they are signed: https://api.test/{rs,ps,es,ed} by RS256, PS256, ES256, EdDSA; any other by RS256.
@@ -15,6 +16,8 @@ import Provider from 'oidc-provider'
 import { exportJWK, generateKeyPair } from 'jose'
 
 const ALGORITHMS = { rs: 'RS256', ps: 'PS256', es: 'ES256', ed: 'EdDSA' }
+const scopes = process.env.SCOPES ?? 'read'
+const hasUsers = 'SCOPES' in process.env
 const started = Date.now().toString(36) // after a restart, keys have other names
 let generation = 0
 let retired = []
@@ -51,14 +54,15 @@ function provider() {
       response_types: [],
     }],
     cookies: { keys: ['a key of cookies that nobody gets'] },
-    scopes: ['read'],
+    scopes: [...(hasUsers ? ['openid', 'offline_access'] : []), ...scopes.split(' ')],
     features: {
-      devInteractions: { enabled: false },
+      devInteractions: { enabled: hasUsers },
+      registration: { enabled: hasUsers },
       clientCredentials: { enabled: true },
       resourceIndicators: {
         enabled: true,
         getResourceServerInfo: (_, resource) => ({
-          scope: 'read',
+          scope: scopes,
           audience: resource,
           accessTokenFormat: 'jwt',
           accessTokenTTL: 300,

@@ -1,0 +1,99 @@
+//! An MCP server whose tools need scopes. A client logs in by itself: it finds the issuer through the metadata of this
+//! server, and requests a token for it.
+//!
+//! | operation | scope |
+//! |---|---|
+//! | list the tools, call `list_notes` | `notes:read` |
+//! | call `add_note` | `notes:read notes:write` |
+//!
+//! ```sh
+//! cargo run -p mcp_server -- --issuer https://issuer.example --resource https://notes.example/mcp
+//! ```
+//!
+//! The issuer must issue tokens for the resource as their audience. The server keeps no session, and so no session of one
+//! user can be used by another. Clients of revisions before 2026-07-28 do not name the operation in headers that the
+//! server checks: they need both scopes for everything.
+
+mod notes;
+
+use std::error::Error;
+use std::sync::Arc;
+
+use axum::http::Uri;
+use axum::routing::get;
+use axum::{Json, Router};
+use clap::Parser;
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tower_jwt_auth::{
+    AuthorizeLayer, ConfigError, JwtAuthLayer, JwtVerifier, McpRules, RegisteredClaims, Rule, Scope,
+};
+
+use self::notes::Notes;
+
+/// Serves the notes of each user as MCP tools.
+#[derive(Parser)]
+struct Flags {
+    /// The address; port 0 picks a free port
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
+    listen: String,
+    /// The issuer of the tokens
+    #[arg(long, value_name = "URL")]
+    issuer: String,
+    /// The URL by which clients know this server, and the audience of its tokens [default: http://ADDR/mcp]
+    #[arg(long, value_name = "URL")]
+    resource: Option<String>,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let flags = Flags::parse();
+    let listener = TcpListener::bind(&flags.listen).await?;
+    let address = listener.local_addr()?;
+    let resource = flags.resource.unwrap_or_else(|| format!("http://{address}/mcp"));
+    let app = app(&flags.issuer, &resource)?;
+
+    println!("listening on http://{address}");
+    axum::serve(listener, app).await?;
+    Ok(())
+}
+
+fn app(issuer: &str, resource: &str) -> Result<Router, Box<dyn Error>> {
+    let auth = JwtAuthLayer::new(JwtVerifier::discover(issuer, resource)?)
+        // The scope that a client without a token asks for: enough to start with.
+        .with_scope_in_challenge(Scope::from("notes:read"))?;
+    let rules = rules()?;
+    let metadata = json!({
+        "resource": resource,
+        "authorization_servers": [issuer],
+        "scopes_supported": rules.scopes().iter().flat_map(Scope::iter).collect::<Vec<_>>(),
+        "bearer_methods_supported": ["header"],
+    });
+
+    let host = resource.parse::<Uri>()?.host().map(String::from);
+    let config = StreamableHttpServerConfig::default()
+        .with_allowed_hosts(host)
+        .with_legacy_session_mode(false)
+        .with_json_response(true);
+    let notes = Notes::default();
+    let server = StreamableHttpService::new(
+        move || Ok(notes.clone()),
+        Arc::new(NeverSessionManager::default()),
+        config,
+    );
+    Ok(Router::new()
+        .route_service("/mcp", server)
+        .route_layer(AuthorizeLayer::new(rules))
+        .route_layer(auth)
+        .route("/.well-known/oauth-protected-resource/mcp", get(async move || Json(metadata))))
+}
+
+fn rules() -> Result<McpRules<RegisteredClaims>, ConfigError> {
+    let read = Rule::scope("notes:read")?;
+    McpRules::new()
+        .add_discovery(read.clone())?
+        .add_tool("list_notes", read.clone())?
+        .add_tool("add_note", read.and(Rule::scope("notes:write")?))
+}

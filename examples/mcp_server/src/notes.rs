@@ -1,0 +1,61 @@
+//! The tools: what a user has noted. A tool knows who calls it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::http::request::Parts;
+use rmcp::handler::server::tool::Extension;
+use rmcp::handler::server::wrapper::Parameters;
+use rmcp::{ErrorData, schemars, tool, tool_router};
+use serde::Deserialize;
+use tower_jwt_auth::{Principal, RegisteredClaims, VerifiedToken};
+
+/// At most this many notes for each user, and users.
+const MOST: usize = 100;
+
+/// The notes of all users.
+#[derive(Clone, Default)]
+pub(crate) struct Notes(Arc<Mutex<HashMap<Principal, Vec<String>>>>);
+
+#[derive(Deserialize, schemars::JsonSchema)]
+struct NewNote {
+    /// The text of the note
+    text: String,
+}
+
+#[tool_router(server_handler)]
+impl Notes {
+    #[tool(description = "Lists your notes", annotations(read_only_hint = true))]
+    fn list_notes(&self, Extension(head): Extension<Parts>) -> Result<String, ErrorData> {
+        let notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = notes.get(&caller(&head)?).map(Vec::as_slice).unwrap_or_default();
+        Ok(format!("{} notes: {}", own.len(), own.join("; ")))
+    }
+
+    #[tool(description = "Adds a note")]
+    fn add_note(
+        &self,
+        Parameters(note): Parameters<NewNote>,
+        Extension(head): Extension<Parts>,
+    ) -> Result<String, ErrorData> {
+        let caller = caller(&head)?;
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if notes.len() >= MOST && !notes.contains_key(&caller) {
+            return Err(ErrorData::internal_error("no more users", None));
+        }
+        let subject = caller.subject().to_owned();
+        let own = notes.entry(caller).or_default();
+        if own.len() >= MOST {
+            return Err(ErrorData::internal_error("no more notes", None));
+        }
+        own.push(note.text);
+        Ok(format!("noted for {subject}"))
+    }
+}
+
+/// `rmcp` keeps the head of the HTTP request, and the layer has put the verified token into its extensions.
+fn caller(head: &Parts) -> Result<Principal, ErrorData> {
+    let token = VerifiedToken::<RegisteredClaims>::from_extensions(&head.extensions)
+        .map_err(|missing| ErrorData::internal_error(missing.to_string(), None))?;
+    Principal::of(token).ok_or_else(|| ErrorData::internal_error("the token names nobody", None))
+}
