@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, ValueEnum};
 use tower_jwt_auth::Algorithm;
 
+use crate::mcp::name_and_scope;
+
 /// Returns the claims of the request's bearer token.
 #[derive(Parser)]
 pub(crate) struct Flags {
@@ -63,9 +65,12 @@ pub(crate) struct Flags {
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(crate) scopes: Vec<String>,
     /// Serve the metadata of this protected resource (RFC 9728) and name them in challenges: its public URL, https or
-    /// http on loopback
+    /// http on loopback. A minimal MCP server is at /mcp
     #[arg(long, value_name = "URL")]
     pub(crate) resource: Option<String>,
+    /// The scope that a tool of the MCP server needs. Repeatable
+    #[arg(long = "mcp-scope", value_name = "NAME=SCOPE", requires = "resource", value_parser = name_and_scope)]
+    pub(crate) mcp_scopes: Vec<(String, String)>,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]

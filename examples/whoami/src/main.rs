@@ -22,6 +22,7 @@
 //! how often they have changed, and why the last fetch failed.
 
 mod flags;
+mod mcp;
 mod readiness;
 mod resource;
 mod scopes;
@@ -49,6 +50,7 @@ use tonic::service::Routes;
 use tower_jwt_auth::{AuthorizeLayer, EndAtExpiryLayer, TokenHeader, VerifiedToken};
 
 use self::flags::{Command, Flags, one_sentence};
+use self::mcp::Mcp;
 use self::readiness::readyz;
 use self::resource::Resource;
 use self::scopes::Scopes;
@@ -121,19 +123,20 @@ async fn serve(flags: &Flags) -> Result<(), String> {
             .map_err(|error| format!("cannot use --scope: {}", with_causes(&error)))?;
     }
 
+    let mcp = Mcp::new(flags)?;
     // Last, so that the metadata describe all of the layer.
-    let (resource, auth) = Resource::new(flags, auth)?;
+    let (resource, auth) = Resource::new(flags, auth, mcp.scopes.clone())?;
 
     let summary = auth.describe();
     let limited = |router: Router| match flags.end_at_expiry {
         true => router.layer(EndAtExpiryLayer::new().with_claims::<Claims>()),
         false => router,
     };
-    let router = limited(authorized(whoami(&verifier, flags), scopes.as_ref())).layer(auth.clone());
+    let router = limited(authorized(whoami(&verifier, flags, &mcp), scopes.as_ref())).layer(auth.clone());
     let router = resource.around(router);
     let mut servers = vec![("listening on", bind(&flags.listen).await?, router)];
     if let Some(address) = &flags.grpc_listen {
-        let router = with_grpc(whoami(&verifier, flags))?;
+        let router = with_grpc(whoami(&verifier, flags, &mcp))?;
         let router = limited(authorized(router, scopes.as_ref())).layer(auth);
         let router = resource.around(router);
         servers.push(("grpc listening on", bind(address).await?, router));
@@ -158,15 +161,19 @@ async fn bind(address: &str) -> Result<TcpListener, String> {
         .map_err(|error| format!("cannot listen on {address}: {}", with_causes(&error)))
 }
 
-/// Every path and method gives the same response, except the readiness probe.
-fn whoami(verifier: &Verifier, flags: &Flags) -> Router {
+/// Every path and method gives the same response, except the readiness probe and the MCP server.
+fn whoami(verifier: &Verifier, flags: &Flags, mcp: &Mcp) -> Router {
     let verifier = verifier.clone();
     let answer = match flags.sources.websocket {
         true => any(websocket::claims),
         false => any(claims),
     };
     let probe = answer.clone().get(async move || readyz(&verifier));
-    Router::new().route("/readyz", probe).fallback_service(answer)
+    let router = Router::new().route("/readyz", probe).fallback_service(answer);
+    match &mcp.routes {
+        Some(routes) => router.route("/mcp", routes.clone().fallback(claims)),
+        None => router,
+    }
 }
 
 /// Only this request needs no token.

@@ -1,7 +1,7 @@
 //! `--resource`: the metadata of the protected resource, for clients that look for its issuers.
 
 use axum::Router;
-use tower_jwt_auth::{ConfigError, JwtAuthLayer, ResourceMetadata, ResourceMetadataLayer};
+use tower_jwt_auth::{ConfigError, JwtAuthLayer, ResourceMetadata, ResourceMetadataLayer, Scope};
 
 use crate::flags::Flags;
 use crate::verifier::Claims;
@@ -11,14 +11,16 @@ use crate::with_causes;
 pub(crate) struct Resource(Option<ResourceMetadataLayer>);
 
 impl Resource {
-    /// Also returns the layer with the URL of the document in its challenges.
+    /// `scopes` are those beside the ones that the layer names. Also returns the layer with the URL of the document in its challenges.
     pub(crate) fn new(
         flags: &Flags,
         auth: JwtAuthLayer<Claims>,
+        scopes: Option<Scope>,
     ) -> Result<(Self, JwtAuthLayer<Claims>), String> {
         let Some(resource) = &flags.resource else { return Ok((Self(None), auth)) };
         let with_metadata = || -> Result<_, ConfigError> {
-            let auth = auth.with_resource_metadata(ResourceMetadata::new(resource)?)?;
+            let auth =
+                auth.with_resource_metadata(ResourceMetadata::new(resource)?.add_scopes(scopes)?)?;
             Ok((Self(Some(auth.resource_metadata_layer()?)), auth))
         };
         with_metadata().map_err(|error| format!("cannot use --resource: {}", with_causes(&error)))

@@ -4,7 +4,7 @@
 //
 // URL is examples/mcp_server: `list_notes` needs `notes:read`, `add_note` needs `notes:write` too. Under 2026-07-28 the
 // call of `add_note` is refused, under 2025-11-25 everything is, until the client has both scopes.
-import { isDeepStrictEqual } from 'node:util'
+import { Checks } from './checks.mjs'
 import { logIn } from './login.mjs'
 
 const [revision, target] = process.argv.slice(2)
@@ -21,16 +21,8 @@ const READ = 'notes:read'
 const BOTH = 'notes:read notes:write'
 const LIST = { name: 'list_notes', arguments: {} }
 const ADD = { name: 'add_note', arguments: { text: 'buy milk' } }
-let passed = 0
-
-function equal(seen, wanted, what) {
-  if (isDeepStrictEqual(seen, wanted)) {
-    passed += 1
-    return
-  }
-  console.log(`FAILED ${what}: wanted ${JSON.stringify(wanted)}, saw ${JSON.stringify(seen)}`)
-  process.exit(1)
-}
+const checks = new Checks(`the MCP client of ${revision}`)
+const equal = checks.equal.bind(checks)
 
 /** The answers of the server to the SDK: method, status, and the challenge. */
 const seen = []
@@ -185,5 +177,4 @@ if (isCurrent) {
 equal(await textOf(client.callTool(ADD)), 'noted for alice', 'add_note with both scopes')
 equal((await textOf(client.callTool(LIST))).endsWith('buy milk'), true, 'list_notes with both scopes')
 await client.close()
-console.log(`the MCP client of ${revision}: ${passed} passed, 0 failed`)
-process.exit(0)
+checks.end()
