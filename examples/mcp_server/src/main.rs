@@ -10,20 +10,22 @@
 //! cargo run -p mcp_server -- --issuer https://issuer.example --resource https://notes.example/mcp
 //! ```
 //!
-//! The issuer must issue tokens for the resource as their audience. The server keeps no session, and so no session of one
-//! user can be used by another. Clients of revisions before 2026-07-28 do not name the operation in headers that the
-//! server checks: they need both scopes for everything.
+//! The issuer must issue tokens for the resource as their audience. Clients of revisions before 2026-07-28 do not name the
+//! operation in headers that the server checks: they need both scopes for everything. The server keeps no sessions, or
+//! with `--sessions` those of clients of older revisions, each for the user who started it.
 
 mod notes;
+mod sessions;
 
 use std::error::Error;
 use std::sync::Arc;
 
 use axum::http::Uri;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Json, Router};
 use clap::Parser;
-use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -32,6 +34,7 @@ use tower_jwt_auth::{
 };
 
 use self::notes::Notes;
+use self::sessions::{Sessions, only_own_sessions};
 
 /// Serves the notes of each user as MCP tools.
 #[derive(Parser)]
@@ -45,6 +48,9 @@ struct Flags {
     /// The URL by which clients know this server, and the audience of its tokens [default: http://ADDR/mcp]
     #[arg(long, value_name = "URL")]
     resource: Option<String>,
+    /// Keep sessions for clients of revisions before 2026-07-28
+    #[arg(long)]
+    sessions: bool,
 }
 
 #[tokio::main]
@@ -53,14 +59,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(&flags.listen).await?;
     let address = listener.local_addr()?;
     let resource = flags.resource.unwrap_or_else(|| format!("http://{address}/mcp"));
-    let app = app(&flags.issuer, &resource)?;
+    let app = app(&flags.issuer, &resource, flags.sessions)?;
 
     println!("listening on http://{address}");
     axum::serve(listener, app).await?;
     Ok(())
 }
 
-fn app(issuer: &str, resource: &str) -> Result<Router, Box<dyn Error>> {
+fn app(issuer: &str, resource: &str, sessions: bool) -> Result<Router, Box<dyn Error>> {
     let auth = JwtAuthLayer::new(JwtVerifier::discover(issuer, resource)?)
         // The scope that a client without a token asks for: enough to start with.
         .with_scope_in_challenge(Scope::from("notes:read"))?;
@@ -75,16 +81,17 @@ fn app(issuer: &str, resource: &str) -> Result<Router, Box<dyn Error>> {
     let host = resource.parse::<Uri>()?.host().map(String::from);
     let config = StreamableHttpServerConfig::default()
         .with_allowed_hosts(host)
-        .with_legacy_session_mode(false)
+        .with_legacy_session_mode(sessions)
         .with_json_response(true);
     let notes = Notes::default();
     let server = StreamableHttpService::new(
         move || Ok(notes.clone()),
-        Arc::new(NeverSessionManager::default()),
+        Arc::new(LocalSessionManager::default()),
         config,
     );
     Ok(Router::new()
         .route_service("/mcp", server)
+        .route_layer(from_fn_with_state(Sessions::default(), only_own_sessions))
         .route_layer(AuthorizeLayer::new(rules))
         .route_layer(auth)
         .route("/.well-known/oauth-protected-resource/mcp", get(async move || Json(metadata))))
