@@ -144,6 +144,7 @@
 //! - [`docs::axum`]: routes, claims, scopes, refusals.
 //! - [`docs::tonic`]: a gRPC server, one service, one method.
 //! - [`docs::authorization`]: recipes: scopes, roles, gRPC methods, disabled users, OpenAPI.
+//! - [`docs::mcp`]: an MCP server with `rmcp`: scopes by tool, step-up, sessions.
 //! - [`docs::hyper`]: hyper, and any other Tower stack.
 //! - [`docs::without_a_request`]: tokens from queues and other places without an HTTP request.
 //! - [`docs::testing`]: tests of handlers and routers with feature `test-util`.

@@ -46,9 +46,9 @@ const READ_RESOURCE: &str = "resources/read";
 /// # The server behind
 ///
 /// The server **must** refuse a request whose headers differ from its body, under every version from 2026-07-28 on, and
-/// must refuse versions that it does not know. `rmcp` does so since version 3, and so does each server that implements
-/// the specification. Otherwise a client can name one tool in the headers and call another one in the body. For such a
-/// server, do not use the table in a layer, but call [`check_call`](Self::check_call) after the body is parsed.
+/// must refuse versions that it does not know. The specification requires both, and `rmcp` does both. Otherwise a client
+/// can name one tool in the headers and call another one in the body. For such a server, do not use the table in a layer,
+/// but call [`check_call`](Self::check_call) after the body is parsed.
 ///
 /// # Example: one tool that needs more
 ///
@@ -146,8 +146,12 @@ impl<C> McpRules<C> {
     /// # Errors
     ///
     /// As for [`add_method`](Self::add_method).
-    pub fn add_discovery(self, rule: Rule<C>) -> Result<Self, ConfigError> {
-        DISCOVERY.into_iter().try_fold(self, |rules, method| rules.add_method(method, rule.clone()))
+    pub fn add_discovery(mut self, rule: Rule<C>) -> Result<Self, ConfigError> {
+        let [first, others @ ..] = DISCOVERY;
+        for method in others {
+            self = self.add_method(method, rule.clone())?;
+        }
+        self.add_method(first, rule)
     }
 
     /// Checks a token against the operation of a parsed message: its `method`, and the `name` or the `uri` of its

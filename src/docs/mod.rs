@@ -15,6 +15,7 @@ macro_rules! pages {
                 not(doctest),
                 feature = "axum",
                 feature = "grpc-error-info",
+                feature = "mcp",
                 feature = "oidc-discovery",
                 feature = "resource-metadata",
                 feature = "stream-expiry",

@@ -56,6 +56,6 @@ impl Notes {
 /// `rmcp` keeps the head of the HTTP request, and the layer has put the verified token into its extensions.
 fn caller(head: &Parts) -> Result<Principal, ErrorData> {
     let token = VerifiedToken::<RegisteredClaims>::from_extensions(&head.extensions)
-        .map_err(|missing| ErrorData::internal_error(missing.to_string(), None))?;
+        .map_err(|_| ErrorData::internal_error("no authentication", None))?;
     Principal::of(token).ok_or_else(|| ErrorData::internal_error("the token names nobody", None))
 }

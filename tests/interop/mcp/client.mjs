@@ -139,6 +139,13 @@ async function spoof() {
   for (const changed of [{ 'mcp-name': ADD.name }, { 'mcp-name': `=?base64?${btoa(ADD.name)}?=` }, { 'mcp-name': 'x' }, { 'mcp-method': 'x' }]) {
     equal(await post({ ...current, ...changed }, add), refused, `${JSON.stringify(changed)} under 2026-07-28`)
   }
+  for (const version of ['2026-07-29', '3000-01-01']) {
+    const future = { ...current, 'mcp-protocol-version': version }
+    const inBody = { ...meta, 'io.modelcontextprotocol/protocolVersion': version }
+    for (const call of [ADD, add, { ...ADD, _meta: inBody }]) {
+      equal((await post(future, call))[0], 400, `spoofed headers under ${version}`)
+    }
+  }
   for (const method of ['GET', 'DELETE']) {
     const headers = { ...current, accept: 'text/event-stream', authorization: `Bearer ${kept.tokens.access_token}` }
     equal((await fetch(url, { method, headers })).status, 403, `${method} with ${READ}`)

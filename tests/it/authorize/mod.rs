@@ -10,6 +10,8 @@ mod layer;
 mod long_rules;
 #[cfg(feature = "mcp")]
 mod mcp;
+#[cfg(feature = "mcp")]
+mod mcp_calls;
 mod rules;
 mod scopes;
 mod step_up;

@@ -1,0 +1,78 @@
+//! The table by MCP method and name, for handlers that read the body.
+
+use serde_json::json;
+use tower_jwt_auth::RejectionKind;
+
+use super::mcp::{ALL, rules};
+use super::verified;
+
+#[test]
+fn handler_can_check_an_operation_that_it_read_from_the_body() {
+    let rules = rules();
+    let check = |granted, method, name| {
+        rules.check_call(&verified(&json!({"scope": granted})), method, name)
+    };
+    assert!(check("use", "tools/call", Some("search")).is_ok());
+    assert!(check("use", "tools/list", None).is_ok());
+    assert!(check(ALL, "tools/call", Some("unknown")).is_ok());
+    for (method, name, needed) in [
+        ("tools/call", Some("delete"), "use write"),
+        ("tools/call", Some("=?base64?c2VhcmNo?="), ALL),
+        ("tools/call", Some("unknown"), ALL),
+        ("tools/call", None, ALL),
+        ("initialize", None, ALL),
+    ] {
+        let rejection = check("use", method, name).unwrap_err();
+        assert_eq!(rejection.kind(), RejectionKind::InsufficientScope);
+        assert_eq!(rejection.scope().unwrap().as_str(), needed, "{method} {name:?}");
+    }
+}
+
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn rejection_of_a_handler_is_a_challenge_with_the_realm_of_the_layer() {
+    use axum::{Extension, Json, Router, body::Body, routing::post};
+    use http::Request;
+    use tower::ServiceExt;
+    use tower_jwt_auth::{JwtAuthLayer, McpRules, Rejection, VerifiedToken};
+
+    use super::{token_with, verifier};
+    use crate::support::challenge::parse;
+    use crate::support::requests::challenge;
+
+    async fn mcp(
+        Extension(rules): Extension<McpRules>,
+        token: VerifiedToken,
+        Json(message): Json<serde_json::Value>,
+    ) -> Result<&'static str, Rejection> {
+        let name = message["params"]["name"].as_str();
+        rules.check_call(&token, message["method"].as_str().unwrap_or(""), name)?;
+        Ok("called")
+    }
+
+    let auth = JwtAuthLayer::new(verifier()).with_realm("files").unwrap();
+    let app = Router::new().route("/mcp", post(mcp)).layer(Extension(rules())).layer(auth);
+    let call = async |name: &str| {
+        let token = token_with(&json!({"scope": "use"}));
+        let body = json!({"method": "tools/call", "params": {"name": name}}).to_string();
+        let request = Request::post("/mcp")
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json")
+            .body(Body::from(body))
+            .unwrap();
+        app.clone().oneshot(request).await.unwrap()
+    };
+    assert_eq!(call("search").await.status(), 200);
+    let response = call("delete").await;
+    assert_eq!(response.status(), 403);
+    assert_eq!(refusal_of(&response), Some(RejectionKind::InsufficientScope));
+    let challenge = parse(challenge(&response).unwrap()).unwrap();
+    assert_eq!(challenge["realm"], "files");
+    assert_eq!(challenge["error"], "insufficient_scope");
+    assert_eq!(challenge["scope"], "use write");
+}
+
+#[cfg(feature = "axum")]
+fn refusal_of<B>(response: &http::Response<B>) -> Option<RejectionKind> {
+    response.extensions().get::<tower_jwt_auth::Rejection>().map(|rejection| rejection.kind())
+}
