@@ -37,7 +37,7 @@ pages! {
     #[needs("axum")]
     authorization: "authorization.md";
     hyper: "hyper.md";
-    #[needs("axum", "mcp", "oidc-discovery", "reqwest-0_13")]
+    #[needs("axum", "mcp", "oidc-discovery", "reqwest-0_13", "resource-metadata")]
     mcp: "mcp.md";
     #[needs("test-util")]
     without_a_request: "without_a_request.md";

@@ -20,17 +20,16 @@ mod sessions;
 use std::error::Error;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::http::Uri;
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
-use axum::{Json, Router};
 use clap::Parser;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
-use serde_json::json;
 use tokio::net::TcpListener;
 use tower_jwt_auth::{
-    AuthorizeLayer, ConfigError, JwtAuthLayer, JwtVerifier, McpRules, RegisteredClaims, Rule, Scope,
+    AuthorizeLayer, ConfigError, JwtAuthLayer, JwtVerifier, McpRules, RegisteredClaims,
+    ResourceMetadata, Rule, Scope,
 };
 
 use self::notes::Notes;
@@ -67,16 +66,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn app(issuer: &str, resource: &str, sessions: bool) -> Result<Router, Box<dyn Error>> {
+    let rules = rules()?;
+    let metadata =
+        ResourceMetadata::new(resource)?.with_name("Notes")?.add_scopes(rules.scopes())?;
     let auth = JwtAuthLayer::new(JwtVerifier::discover(issuer, resource)?)
         // The scope that a client without a token asks for: enough to start with.
-        .with_scope_in_challenge(Scope::from("notes:read"))?;
-    let rules = rules()?;
-    let metadata = json!({
-        "resource": resource,
-        "authorization_servers": [issuer],
-        "scopes_supported": rules.scopes().iter().flat_map(Scope::iter).collect::<Vec<_>>(),
-        "bearer_methods_supported": ["header"],
-    });
+        .with_scope_in_challenge(Scope::from("notes:read"))?
+        .with_resource_metadata(metadata)?;
 
     let host = resource.parse::<Uri>()?.host().map(String::from);
     let config = StreamableHttpServerConfig::default()
@@ -93,8 +89,8 @@ fn app(issuer: &str, resource: &str, sessions: bool) -> Result<Router, Box<dyn E
         .route_service("/mcp", server)
         .route_layer(from_fn_with_state(Sessions::default(), only_own_sessions))
         .route_layer(AuthorizeLayer::new(rules))
-        .route_layer(auth)
-        .route("/.well-known/oauth-protected-resource/mcp", get(async move || Json(metadata))))
+        .route_layer(auth.clone())
+        .layer(auth.resource_metadata_layer()?))
 }
 
 fn rules() -> Result<McpRules<RegisteredClaims>, ConfigError> {

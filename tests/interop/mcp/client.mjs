@@ -86,6 +86,8 @@ async function asksFor(scope, status, error, what, call) {
   equal(refusal.status, status, `${what}: status`)
   const challenge = parameters(refusal.challenge)
   equal([refusal.challenge?.startsWith('Bearer '), challenge.error, challenge.scope], [true, error, scope], `${what}: challenge`)
+  const metadata = `${url.origin}/.well-known/oauth-protected-resource${url.pathname}`
+  equal(challenge.resource_metadata, metadata, `${what}: resource_metadata`)
   const asked = kept.redirect?.searchParams
   const wanted = [scope, url.href, 'S256', 'code']
   const names = ['scope', 'resource', 'code_challenge_method', 'response_type']

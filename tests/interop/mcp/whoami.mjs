@@ -68,4 +68,7 @@ for (const [method, path] of [['PUT', '/mcp'], ['POST', '/mcp/'], ['POST', '/'],
   checks.equal(await request(method, path, READ), [200, undefined, true], `${method} ${path}`)
   checks.equal(await request(method, path, null), [401, undefined, false], `${method} ${path} without a token`)
 }
+const found = await fetch(`${base}/.well-known/oauth-protected-resource/mcp`)
+const { resource, scopes_supported } = await found.json()
+checks.equal([resource, scopes_supported], ['http://127.0.0.1/mcp', ['notes:write']], 'the metadata')
 checks.end()
