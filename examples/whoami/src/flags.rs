@@ -128,7 +128,7 @@ pub(crate) struct Sources {
     /// Take the token also from this cookie, of requests that pages of --cookie-origin make
     #[arg(long, value_name = "NAME", requires = "cookie_origins")]
     pub(crate) cookie: Option<String>,
-    /// The origin of pages that may use the cookie, such as https://app.example; repeatable
+    /// The origin of pages that may use the cookie: the scheme, the host and the port. Repeatable
     #[arg(long = "cookie-origin", value_name = "ORIGIN", requires = "cookie")]
     pub(crate) cookie_origins: Vec<String>,
     /// Take the token also from this header
