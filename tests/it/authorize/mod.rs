@@ -12,6 +12,8 @@ mod long_rules;
 mod mcp;
 #[cfg(feature = "mcp")]
 mod mcp_calls;
+#[cfg(feature = "mcp")]
+mod mcp_properties;
 mod rules;
 mod scopes;
 mod step_up;
