@@ -310,9 +310,9 @@ pub use crate::resource_metadata::{
 };
 pub use crate::summary::Summary;
 pub use crate::token::TokenHeader;
+pub use crate::upstream::{ClaimHeaders, ClaimHeadersLayer};
 #[cfg(feature = "resource-metadata")]
 pub use crate::verify::AcceptedTokens;
-pub use crate::upstream::{ClaimHeaders, ClaimHeadersLayer};
 #[cfg(feature = "oidc-discovery")]
 pub use crate::verify::KnownIssuer;
 #[cfg(feature = "mcp")]

@@ -4,7 +4,7 @@ use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use crate::rejection::grpc;
 
 /// The headers of a refusal that a page of another origin must be able to read: `WWW-Authenticate`, `Retry-After`,
-/// `grpc-status` and `grpc-message`. Give them to the CORS layer, which belongs outside of the authentication layer
+/// `grpc-status`, `grpc-message` and `grpc-status-details-bin`. Give them to the CORS layer, which belongs outside of the authentication layer
 /// (see [the page on layer order](crate::docs::layer_order)).
 ///
 /// A browser hides all other headers from scripts (Fetch, `Access-Control-Expose-Headers`). Without these, a client
@@ -24,5 +24,11 @@ use crate::rejection::grpc;
 /// # cors();
 /// ```
 pub fn cors_exposed_headers() -> Vec<HeaderName> {
-    vec![WWW_AUTHENTICATE, RETRY_AFTER, grpc::GRPC_STATUS, grpc::GRPC_MESSAGE]
+    vec![
+        WWW_AUTHENTICATE,
+        RETRY_AFTER,
+        grpc::GRPC_STATUS,
+        grpc::GRPC_MESSAGE,
+        grpc::GRPC_STATUS_DETAILS,
+    ]
 }

@@ -169,7 +169,13 @@ fn debug_names_the_headers_and_nothing_else() {
 #[test]
 fn headers_of_a_refusal_can_be_exposed_to_pages_of_other_origins() {
     let names = cors_exposed_headers();
-    for name in ["www-authenticate", "retry-after", "grpc-status", "grpc-message"] {
+    for name in [
+        "www-authenticate",
+        "retry-after",
+        "grpc-status",
+        "grpc-message",
+        "grpc-status-details-bin",
+    ] {
         assert!(names.iter().any(|it| it == name), "{name}");
     }
 }

@@ -159,7 +159,13 @@ async fn page_of_another_origin_may_read_the_challenge() {
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
     let exposed = refused.headers()["access-control-expose-headers"].to_str().unwrap();
     let exposed: Vec<&str> = exposed.split(',').collect();
-    for name in ["www-authenticate", "retry-after", "grpc-status", "grpc-message"] {
+    for name in [
+        "www-authenticate",
+        "retry-after",
+        "grpc-status",
+        "grpc-message",
+        "grpc-status-details-bin",
+    ] {
         assert!(exposed.contains(&name), "{exposed:?}");
     }
 }
