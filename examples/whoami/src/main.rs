@@ -132,7 +132,8 @@ async fn serve(flags: &Flags) -> Result<(), String> {
         true => router.layer(EndAtExpiryLayer::new().with_claims::<Claims>()),
         false => router,
     };
-    let router = limited(authorized(whoami(&verifier, flags, &mcp), scopes.as_ref())).layer(auth.clone());
+    let router =
+        limited(authorized(whoami(&verifier, flags, &mcp), scopes.as_ref())).layer(auth.clone());
     let router = resource.around(router);
     let mut servers = vec![("listening on", bind(&flags.listen).await?, router)];
     if let Some(address) = &flags.grpc_listen {
