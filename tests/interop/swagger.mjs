@@ -4,26 +4,14 @@
 // Before login a try is refused; a wrong password shows an error and leaves one logged out; with the
 // right one "Try it out" answers 200; a pasted token opens the other scheme's route. All of it without
 // asking another host. Exits with 1 and says what failed; screenshots stay in the folder SHOTS.
-import { execSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { chromium } from 'playwright-core'
+import { check, finish, launch } from './browser.mjs'
 
 const [base, shots] = process.argv.slice(2)
 mkdirSync(shots, { recursive: true })
 
-const failures = []
-let passed = 0
-const check = (holds, what, seen) => {
-  if (holds) passed += 1
-  else failures.push(`${what}: ${JSON.stringify(seen)}`)
-}
-
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? execSync('command -v chromium').toString().trim(),
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
-})
+const browser = await launch()
 const page = await browser.newPage({ viewport: { width: 1280, height: 1000 } })
 page.setDefaultTimeout(10_000)
 
@@ -89,7 +77,7 @@ async function firstLook() {
   check(titles.length === 2 && titles[0].startsWith('OAuth2PasswordBearer') && titles[1].startsWith('HTTPBearer'),
     'the login form comes first', titles)
   await page.waitForFunction(() => document.activeElement?.id === 'oauth_username')
-    .catch(error => failures.push(`the login form has the focus: ${error}`))
+    .catch(error => check(false, 'the login form has the focus', String(error)))
   check(await inView(login.locator('#oauth_username'), dialog), 'the login form is in view', titles)
   await shoot(page, 'desktop-authorize')
   await close()
@@ -189,13 +177,10 @@ try {
   await run()
   await phone()
 } catch (error) {
-  failures.push(String(error))
+  check(false, 'the run ends', String(error))
 }
 await shoot(page, 'docs-page')
 check(hosts.size === 1 && hosts.has(base), 'only the service is asked', [...hosts])
 check(errors.length === 0, 'the page has no errors', errors)
 await browser.close()
-
-for (const failure of failures) console.log(`failed: ${failure}`)
-console.log(`the docs page: ${passed} passed, ${failures.length} failed`)
-process.exit(failures.length > 0 ? 1 : 0)
+finish('the docs page')
