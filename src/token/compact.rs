@@ -6,6 +6,7 @@ use base64_simd::{Out, URL_SAFE_NO_PAD};
 
 use crate::rejection::RejectionKind;
 use crate::token::header::JoseHeader;
+use crate::token::known_header;
 
 /// The longest token, and the longest header segment, in bytes of base64url.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,7 @@ const fn decoded(encoded: usize) -> usize {
 
 /// Buffers for the decoded segments of one token.
 pub(crate) struct Scratch {
+    known: known_header::Texts,
     header: Buffer<{ decoded(Limits::DEFAULT.header) }>,
     payload: Buffer<{ decoded(Limits::DEFAULT.token) }>,
     signature: Buffer<{ decoded(MAX_SIGNATURE) }>,
@@ -42,7 +44,12 @@ pub(crate) struct Scratch {
 impl Scratch {
     #[inline]
     pub(crate) fn new() -> Self {
-        Self { header: Buffer::new(), payload: Buffer::new(), signature: Buffer::new() }
+        Self {
+            known: known_header::NO_TEXTS,
+            header: Buffer::new(),
+            payload: Buffer::new(),
+            signature: Buffer::new(),
+        }
     }
 }
 
@@ -79,6 +86,8 @@ impl<const N: usize> Buffer<N> {
 /// trusted yet.
 pub(crate) struct CompactJws<'a> {
     pub(crate) header: JoseHeader<'a>,
+    /// Whether the header is a remembered one.
+    is_known: bool,
     /// The signing input: header and payload as received, with the dot between them.
     pub(crate) message: &'a [u8],
     pub(crate) payload: &'a [u8],
@@ -91,9 +100,30 @@ impl<'a> CompactJws<'a> {
         limits: Limits,
         scratch: &'a mut Scratch,
     ) -> Result<Self, RejectionKind> {
-        let Segments { header, message, payload, signature } =
-            Segments::decode(token, limits, scratch)?;
-        Ok(Self { header: JoseHeader::parse(header)?, message, payload, signature })
+        let Segments { header, message, payload, signature } = Segments::split(token, limits)?;
+        let known = known_header::find(header, &mut scratch.known);
+        let header = match known {
+            Some(_) => &[],
+            None => scratch.header.decode(header)?,
+        };
+        let payload = scratch.payload.decode(payload)?;
+        let signature = scratch.signature.decode(signature)?;
+        let is_known = known.is_some();
+        let header = match known {
+            Some(known) => known,
+            None => JoseHeader::parse(header)?,
+        };
+        Ok(Self { header, is_known, message, payload, signature })
+    }
+
+    /// Remembers the header, since the signature is valid.
+    #[inline]
+    pub(crate) fn remember_header(&self) {
+        if !self.is_known
+            && let Some(segment) = self.message.split(|byte| *byte == b'.').next()
+        {
+            known_header::remember(segment, &self.header);
+        }
     }
 
     /// Decodes the payload only. The caller has checked the length of the token.
@@ -106,7 +136,7 @@ impl<'a> CompactJws<'a> {
     }
 }
 
-/// The three segments of a token, decoded. The header is not parsed yet.
+/// The three segments of a token. The header is not parsed yet.
 pub(crate) struct Segments<'a> {
     pub(crate) header: &'a [u8],
     message: &'a [u8],
@@ -115,12 +145,22 @@ pub(crate) struct Segments<'a> {
 }
 
 impl<'a> Segments<'a> {
-    #[inline]
+    /// The segments, decoded.
     pub(crate) fn decode(
         token: &'a [u8],
         limits: Limits,
         scratch: &'a mut Scratch,
     ) -> Result<Self, RejectionKind> {
+        let Self { header, message, payload, signature } = Self::split(token, limits)?;
+        let header = scratch.header.decode(header)?;
+        let payload = scratch.payload.decode(payload)?;
+        let signature = scratch.signature.decode(signature)?;
+        Ok(Self { header, message, payload, signature })
+    }
+
+    /// The segments as received.
+    #[inline]
+    fn split(token: &'a [u8], limits: Limits) -> Result<Self, RejectionKind> {
         const MALFORMED: RejectionKind = RejectionKind::MalformedToken;
 
         if token.len() > limits.token {
@@ -144,9 +184,6 @@ impl<'a> Segments<'a> {
         if signature.len() > MAX_SIGNATURE {
             return Err(RejectionKind::InvalidSignature);
         }
-        let header = scratch.header.decode(header)?;
-        let payload = scratch.payload.decode(payload)?;
-        let signature = scratch.signature.decode(signature)?;
         Ok(Self { header, message, payload, signature })
     }
 }

@@ -92,6 +92,9 @@ impl Serialize for TokenHeader {
     }
 }
 
+/// How many texts a header has that is not verified yet.
+pub(super) const TEXTS: usize = 4;
+
 /// The header of a token that is not verified yet.
 pub(crate) struct JoseHeader<'a> {
     pub(crate) algorithm: Algorithm,
@@ -109,6 +112,23 @@ impl<'a> JoseHeader<'a> {
             kid: self.kid.as_deref(),
             x5t: self.x5t.as_deref(),
             x5t_s256: self.x5t_s256.as_deref(),
+        }
+    }
+
+    pub(super) fn texts(&self) -> [Option<&str>; TEXTS] {
+        [&self.kid, &self.typ, &self.x5t, &self.x5t_s256].map(Option::as_deref)
+    }
+
+    /// The header with these [texts](Self::texts).
+    #[inline]
+    pub(super) fn of(algorithm: Algorithm, texts: [Option<&'a str>; TEXTS]) -> Self {
+        let [kid, typ, x5t, x5t_s256] = texts;
+        Self {
+            algorithm,
+            kid: kid.map(Cow::Borrowed),
+            typ: typ.map(Cow::Borrowed),
+            x5t: x5t.map(Cow::Borrowed),
+            x5t_s256: x5t_s256.map(Cow::Borrowed),
         }
     }
 

@@ -294,13 +294,13 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         found: Result<KeyCandidates, KeySourceError>,
         recorder: &mut impl Recorder,
     ) -> Result<VerifiedToken<C>, Rejection> {
-        let candidates = found.map_err(Rejection::from)?;
+        let candidates = found?;
         let key = signing_key(&candidates, jws, recorder)?;
+        jws.remember_header();
         let mut registered = Registered::default();
-        let wanted = self.rules.wanted();
         let claims = match self.read_claims {
-            Some(read) => read(jws.payload, wanted, &mut registered)?,
-            None => read_claims::read::<C>(jws.payload, wanted, &mut registered)?,
+            Some(read) => read(jws.payload, self.rules.wanted(), &mut registered)?,
+            None => read_claims::read::<C>(jws.payload, self.rules.wanted(), &mut registered)?,
         };
         recorder.passed(Stage::Claims);
         let times = self.rules.check(&registered, jws.header.typ.as_deref(), recorder)?;

@@ -3,6 +3,7 @@
 mod algorithms;
 mod claims;
 mod cost;
+mod known_headers;
 mod signatures;
 mod types;
 
