@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::SeedableRandomState;
+
+use crate::hash_seed::random_state;
 use crate::key::candidates::KeyCandidates;
 use crate::key::key_hint::KeyHint;
 use crate::key::per_algorithm::PerAlgorithm;
 use crate::key::verification_key::VerificationKey;
 
 /// The precomputed results of all look-ups: a look-up takes the same time for any number of keys.
-#[derive(Default)]
 pub(crate) struct KeyIndex {
     by_kid: ByName,
     by_x5t: ByName,
@@ -20,7 +22,7 @@ pub(crate) struct KeyIndex {
 }
 
 /// The key of each name and algorithm; `None` where a name is ambiguous.
-type ByName = HashMap<Arc<str>, PerAlgorithm<Option<VerificationKey>>>;
+type ByName = HashMap<Arc<str>, PerAlgorithm<Option<VerificationKey>>, SeedableRandomState>;
 
 /// The keys that fit one algorithm, for a token that does not name its key.
 #[derive(Default)]
@@ -28,6 +30,20 @@ struct Fitting {
     /// The keys with `kid`. Only zero, one or more than one matters.
     with_kid: KeyCandidates,
     without_kid: KeyCandidates,
+}
+
+impl Default for KeyIndex {
+    fn default() -> Self {
+        let names = || ByName::with_hasher(random_state());
+        Self {
+            by_kid: names(),
+            by_x5t: names(),
+            by_x5t_s256: names(),
+            without_name: PerAlgorithm::default(),
+            ignores_kid: false,
+            ignores_thumbprints: false,
+        }
+    }
 }
 
 impl KeyIndex {
