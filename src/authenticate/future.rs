@@ -9,8 +9,9 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use crate::authenticate::service::Shared;
 use crate::authenticate::way_back::WayBack;
-use crate::authenticate::{Admitted, Policy, ResponseHeaders};
+use crate::authenticate::{Admitted, ResponseHeaders};
 use crate::rejection::ResponseForRejection;
 use crate::rejection::response;
 use crate::verify::PendingVerdict;
@@ -73,8 +74,7 @@ pub(crate) struct Waiting<S, C, R, ReqB> {
     pub(crate) verdict: PendingVerdict<C>,
     /// The instance that was polled ready.
     pub(crate) inner: S,
-    pub(crate) policy: Arc<Policy<C>>,
-    pub(crate) responder: Arc<R>,
+    pub(super) shared: Arc<Shared<C, R>>,
     pub(crate) head: Parts,
     pub(crate) body: ReqB,
 }
@@ -146,16 +146,18 @@ where
                     let Some(pending) = waiting.as_mut() else { return Poll::Pending };
                     let verdict = ready!(pending.verdict.as_mut().poll(cx));
                     let Some(done) = waiting.take() else { return Poll::Pending };
-                    let Waiting { mut inner, policy, responder, mut head, body, .. } = *done;
+                    let Waiting { mut inner, shared, mut head, body, .. } = *done;
                     match verdict {
                         Ok(accepted) => {
-                            let Admitted { headers, writes } = policy.admit(&mut head, accepted);
-                            let way_back = writes.then(|| WayBack::new(&policy, &responder, &head));
+                            let Admitted { headers, writes } =
+                                shared.policy.admit(&mut head, accepted);
+                            let way_back = writes.then(|| WayBack::new(&shared, &head));
                             let future = inner.call(Request::from_parts(head, body));
                             State::Forward { future, headers, way_back }
                         }
                         Err(rejection) => {
-                            let response = policy.refuse(rejection, &head, &*responder);
+                            let response =
+                                shared.policy.refuse(rejection, &head, &*shared.responder);
                             State::Reject { response: Some(response) }
                         }
                     }

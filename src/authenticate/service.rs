@@ -25,13 +25,18 @@ use crate::rejection::{EmptyBody, ResponseForRejection};
 /// them to another type (see [the page on layer order](crate::docs::layer_order)).
 pub struct JwtAuth<S, C = RegisteredClaims, R = EmptyBody> {
     inner: S,
-    policy: Arc<Policy<C>>,
-    responder: Arc<R>,
+    shared: Arc<Shared<C, R>>,
+}
+
+/// What all clones of a service share. One `Arc` for both: each accepted request clones it.
+pub(super) struct Shared<C, R> {
+    pub(super) policy: Arc<Policy<C>>,
+    pub(super) responder: Arc<R>,
 }
 
 impl<S, C, R> JwtAuth<S, C, R> {
     pub(crate) fn new(inner: S, policy: Arc<Policy<C>>, responder: Arc<R>) -> Self {
-        Self { inner, policy, responder }
+        Self { inner, shared: Arc::new(Shared { policy, responder }) }
     }
 }
 
@@ -51,27 +56,30 @@ where
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         let (mut head, body) = request.into_parts();
-        match self.policy.authenticate(&mut head) {
+        match self.shared.policy.authenticate(&mut head) {
             Decision::Pass { writes } => {
                 let way_back = self.way_back(writes, &head);
                 let future = self.inner.call(Request::from_parts(head, body));
                 ResponseFuture::forward(future, None, way_back)
             }
             Decision::Verified(accepted) => {
-                let Admitted { headers, writes } = self.policy.admit(&mut head, accepted);
+                let Admitted { headers, writes } = self.shared.policy.admit(&mut head, accepted);
                 let way_back = self.way_back(writes, &head);
                 let future = self.inner.call(Request::from_parts(head, body));
                 ResponseFuture::forward(future, headers, way_back)
             }
             Decision::Refused(rejection) => {
                 drop(self.take_ready());
-                ResponseFuture::reject(self.policy.refuse(rejection, &head, &*self.responder))
+                ResponseFuture::reject(self.shared.policy.refuse(
+                    rejection,
+                    &head,
+                    &*self.shared.responder,
+                ))
             }
             Decision::Pending(verdict) => ResponseFuture::wait(Waiting {
                 verdict,
                 inner: self.take_ready(),
-                policy: Arc::clone(&self.policy),
-                responder: Arc::clone(&self.responder),
+                shared: Arc::clone(&self.shared),
                 head,
                 body,
             }),
@@ -86,7 +94,7 @@ impl<S, C: Send + Sync + 'static, R> JwtAuth<S, C, R> {
     where
         R: ResponseForRejection<B>,
     {
-        writes.then(|| WayBack::new(&self.policy, &self.responder, head))
+        writes.then(|| WayBack::new(&self.shared, head))
     }
 }
 
@@ -100,11 +108,7 @@ impl<S: Clone, C, R> JwtAuth<S, C, R> {
 
 impl<S: Clone, C, R> Clone for JwtAuth<S, C, R> {
     fn clone(&self) -> Self {
-        Self {
-            inner: self.inner.clone(),
-            policy: Arc::clone(&self.policy),
-            responder: Arc::clone(&self.responder),
-        }
+        Self { inner: self.inner.clone(), shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -112,7 +116,7 @@ impl<S: fmt::Debug, C, R> fmt::Debug for JwtAuth<S, C, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JwtAuth")
             .field("inner", &self.inner)
-            .field("policy", &self.policy)
+            .field("policy", &self.shared.policy)
             .finish_non_exhaustive()
     }
 }

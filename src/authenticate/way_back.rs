@@ -5,15 +5,15 @@ use std::sync::Arc;
 use http::Response;
 use http::request::Parts;
 
-use crate::authenticate::{Policy, Remembered};
+use crate::authenticate::Remembered;
+use crate::authenticate::service::Shared;
 use crate::rejection::ResponseForRejection;
 use crate::rejection::response::{self, Unwritten};
 
 /// The data to write a refusal from below. It needs an allocation only if the data that the responder remembers
 /// needs one.
 pub(super) struct WayBack<C, R, M> {
-    policy: Arc<Policy<C>>,
-    responder: Arc<R>,
+    shared: Arc<Shared<C, R>>,
     remembered: Remembered<M>,
 }
 
@@ -21,12 +21,12 @@ impl<C: Send + Sync + 'static, R, M> WayBack<C, R, M> {
     /// Inlined, like what it calls, so that the data is written where it stays: each move of it costs more than a
     /// clone of an `Arc`.
     #[inline(always)]
-    pub(super) fn new<B>(policy: &Arc<Policy<C>>, responder: &Arc<R>, head: &Parts) -> Self
+    pub(super) fn new<B>(shared: &Arc<Shared<C, R>>, head: &Parts) -> Self
     where
         R: ResponseForRejection<B, Remembered = M>,
     {
-        let remembered = policy.remember(head, &**responder);
-        Self { policy: Arc::clone(policy), responder: Arc::clone(responder), remembered }
+        let remembered = shared.policy.remember(head, &*shared.responder);
+        Self { shared: Arc::clone(shared), remembered }
     }
 
     /// Writes the layer's refusal in place of a response that contains an unwritten one.
@@ -35,7 +35,8 @@ impl<C: Send + Sync + 'static, R, M> WayBack<C, R, M> {
     where
         R: ResponseForRejection<B, Remembered = M>,
     {
-        let mut written = self.policy.write(unwritten, self.remembered, &*self.responder);
+        let Shared { policy, responder } = &*self.shared;
+        let mut written = policy.write(unwritten, self.remembered, &**responder);
         response::keep_what_was_added(&mut written, response);
         written
     }

@@ -130,6 +130,10 @@ pub(super) fn after_spaces(rest: &[u8]) -> Option<&[u8]> {
 /// The rest of the value after the scheme, if the scheme is `Bearer`.
 pub(super) fn after_bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.split_at_checked(SCHEME.len())?;
+    // As nearly all clients write it.
+    if scheme == SCHEME && rest.first() == Some(&b' ') {
+        return Some(rest);
+    }
     let ends = !rest.first().is_some_and(|byte| is_token_char(*byte));
     (ends && scheme.eq_ignore_ascii_case(SCHEME)).then_some(rest)
 }

@@ -29,6 +29,13 @@ impl Hash for Key {
     }
 }
 
+impl Hash for Sought<'_> {
+    /// By the text alone, and without its length: there is nothing beside it in a key that a client could choose.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(self.text);
+    }
+}
+
 impl Equivalent<Key> for Sought<'_> {
     fn equivalent(&self, key: &Key) -> bool {
         *self == key.sought()

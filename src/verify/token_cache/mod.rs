@@ -48,7 +48,7 @@ pub(super) struct Current {
 
 /// A token to look for. Those of requests and those without one are kept apart: only the former always keep
 /// their text for rules over claims by name.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sought<'a> {
     pub(super) text: &'a [u8],
     /// `None` for a token without a request.
