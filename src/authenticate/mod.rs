@@ -16,9 +16,8 @@ use std::sync::Arc;
 #[cfg(feature = "tracing")]
 use std::sync::atomic::AtomicBool;
 
-use http::header::AUTHORIZATION;
+use http::Response;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Response};
 
 pub use self::future::ResponseFuture;
 pub use self::layer::JwtAuthLayer;
@@ -176,9 +175,8 @@ impl<C: Send + Sync + 'static> Policy<C> {
             true => Token68::IfRefused,
             false => Token68::First,
         };
-        let found = authorization::extract(&head.headers, &self.schemes, token68);
         // On every path, and before the predicate runs: the predicate and inner services may print the head.
-        mark_sensitive(&mut head.headers, found.as_ref().err().copied());
+        let found = authorization::extract_and_mark(&mut head.headers, &self.schemes, token68);
         if self.is_exempt(head) {
             return self.pass(head, begun, true);
         }
@@ -328,21 +326,6 @@ impl<C: Send + Sync + 'static> Policy<C> {
             self.observers.refused(&unwritten.rejection, request.observation.as_ref());
         }
         request.asked.refuse(unwritten.rejection, responder, &self.challenges, &self.grpc)
-    }
-}
-
-/// Marks all `Authorization` values as sensitive, valid or not, of any scheme, so that `Debug` hides them.
-fn mark_sensitive(headers: &mut HeaderMap, refusal: Option<RejectionKind>) {
-    let mark = |value: &mut HeaderValue| value.set_sensitive(true);
-    match refusal {
-        Some(RejectionKind::MissingCredentials) => {}
-        Some(RejectionKind::MultipleCredentials) => headers
-            .iter_mut()
-            .filter(|(name, _)| **name == AUTHORIZATION)
-            .for_each(|(_, value)| mark(value)),
-        _ => {
-            headers.get_mut(AUTHORIZATION).map(mark);
-        }
     }
 }
 

@@ -3,8 +3,8 @@
 #[cfg(feature = "token-cache")]
 use std::fmt;
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 
 use crate::extract::presented_token::{PresentedToken, TokenScheme};
 use crate::rejection::RejectionKind;
@@ -50,6 +50,47 @@ pub(crate) fn extract(
     if values.next().is_some() {
         return Err(RejectionKind::MultipleCredentials);
     }
+    extract_from(value, schemes, token68)
+}
+
+/// Like [`extract`], and marks the values as sensitive.
+pub(crate) fn extract_and_mark(
+    headers: &mut HeaderMap,
+    schemes: &[TokenScheme],
+    token68: Token68,
+) -> Result<PresentedToken, RejectionKind> {
+    // No field is there twice: one look-up does both.
+    if headers.len() == headers.keys_len() {
+        let value = headers.get_mut(AUTHORIZATION).ok_or(RejectionKind::MissingCredentials)?;
+        value.set_sensitive(true);
+        return extract_from(value, schemes, token68);
+    }
+    let found = extract(headers, schemes, token68);
+    mark_sensitive(headers, found.as_ref().err().copied());
+    found
+}
+
+/// Marks all `Authorization` values as sensitive, valid or not, of any scheme, so that `Debug` hides them.
+fn mark_sensitive(headers: &mut HeaderMap, refusal: Option<RejectionKind>) {
+    let mark = |value: &mut HeaderValue| value.set_sensitive(true);
+    match refusal {
+        Some(RejectionKind::MissingCredentials) => {}
+        Some(RejectionKind::MultipleCredentials) => headers
+            .iter_mut()
+            .filter(|(name, _)| **name == AUTHORIZATION)
+            .for_each(|(_, value)| mark(value)),
+        _ => {
+            headers.get_mut(AUTHORIZATION).map(mark);
+        }
+    }
+}
+
+/// Like [`extract`], from the only value of the field.
+fn extract_from(
+    value: &HeaderValue,
+    schemes: &[TokenScheme],
+    token68: Token68,
+) -> Result<PresentedToken, RejectionKind> {
     let bytes = value.as_bytes();
     let is_readable = bytes.len() <= MAX_VALUE;
     let Some(rest) = after_bearer(bytes) else {
