@@ -14,6 +14,10 @@ use crate::rejection::{MAX_DESCRIPTION, Rejection};
 /// The realm of a layer without a configured realm.
 pub(crate) const DEFAULT_REALM: &str = "api";
 
+/// The challenge without an error in the default realm. It is static: so threads that refuse requests without a token
+/// count no references to one value.
+const DEFAULT_CHALLENGE: &str = "Bearer realm=\"api\"";
+
 /// The challenges of one layer. The challenge of each reason is written once, when the layer is built.
 pub(crate) struct Challenges {
     form: Form,
@@ -160,6 +164,9 @@ fn write(form: &Form, rejection: &Rejection) -> Option<HeaderValue> {
     }
     if let Some(max_age) = details.and_then(|details| details.max_age) {
         add("max_age", &max_age);
+    }
+    if challenge == DEFAULT_CHALLENGE {
+        return Some(const { HeaderValue::from_static(DEFAULT_CHALLENGE) });
     }
     HeaderValue::try_from(challenge).ok()
 }
