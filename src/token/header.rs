@@ -155,6 +155,10 @@ impl<'a> JoseHeader<'a> {
 /// matter (RFC 7515 section 4.1.9).
 pub(crate) fn is_media_type(value: &str, expected: &str) -> bool {
     const PREFIX: &str = "application/";
+
+    if value == expected {
+        return true;
+    }
     let subtype = match value.split_at_checked(PREFIX.len()) {
         Some((prefix, subtype)) if prefix.eq_ignore_ascii_case(PREFIX) => subtype,
         _ => value,

@@ -9,7 +9,7 @@ use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::rejection::{Rejection, RejectionKind};
 use crate::token::{Limits, is_media_type};
 use crate::verify::jwt::expected::{AudienceClaim, Expected, ExpectedAudience, ExpectedIssuer};
-use crate::verify::jwt::registered::{Kind, Registered, Wanted};
+use crate::verify::jwt::registered::{Claim, Kind, Registered, Wanted};
 use crate::verify::jwt::stage::{Recorder, Stage};
 use crate::verify::rule_context::RuleContext;
 use crate::verify::token_cache::Validity;
@@ -186,6 +186,8 @@ impl Rules {
         recorder: &mut impl Recorder,
     ) -> Result<(), Rejection> {
         let is_access_token = match typ {
+            // As nearly all issuers write it.
+            Some("JWT") => !self.rfc9068,
             Some(typ) if is_media_type(typ, "at+jwt") => true,
             Some(typ) => !self.rfc9068 && is_media_type(typ, "JWT"),
             None => !self.rfc9068,
@@ -221,8 +223,8 @@ impl Rules {
             _ => {}
         }
         match () {
-            () if claims.has("at_hash") && !hashes => Some("at_hash"),
-            () if claims.has("c_hash") && !hashes => Some("c_hash"),
+            () if claims.has_known(Claim::AccessTokenHash) && !hashes => Some("at_hash"),
+            () if claims.has_known(Claim::CodeHash) && !hashes => Some("c_hash"),
             () if claims.is_event && !self.accept_events => Some("events"),
             () => None,
         }
@@ -233,7 +235,7 @@ impl Rules {
         claims: &Registered<'_>,
         recorder: &mut impl Recorder,
     ) -> Result<(), Rejection> {
-        if claims.has("cnf") && !self.ignore_confirmation {
+        if claims.has_known(Claim::Confirmation) && !self.ignore_confirmation {
             let cnf = &Arc::from("cnf");
             return Err(Rejection::from(RejectionKind::UnconfirmedSender).with_expected(cnf));
         }

@@ -40,6 +40,12 @@ impl Registered<'_> {
         }
     }
 
+    /// Like [`has`](Self::has), for a claim that is known by name.
+    #[inline]
+    pub(super) fn has_known(&self, claim: Claim) -> bool {
+        self.seen & claim.bit() != 0
+    }
+
     /// Whether the token has a claim of this name with a value: see [`is_blank`].
     pub(super) fn has_value(&self, name: &str) -> bool {
         let names_nobody = |audience: &Texts<'_>| audience.iter().all(str::is_empty);
