@@ -107,13 +107,20 @@ impl<C> JwtVerifier<C> {
 
 impl<C: DeserializeOwned> JwtVerifier<C> {
     /// `begin`, unless the token is in the cache.
+    #[inline]
     pub(super) fn begin_or_recall(&self, token: Input<'_>, may_wait: MayWait) -> Step<C> {
+        match self.recall(token.into()) {
+            Some(verified) => Step::Done(Ok(verified)),
+            None => self.begin_and_keep(token, may_wait),
+        }
+    }
+
+    /// `begin`, and keeps the token in the cache. A function of its own, for its large buffers on the stack.
+    #[inline(never)]
+    fn begin_and_keep(&self, token: Input<'_>, may_wait: MayWait) -> Step<C> {
         let cache = self.rules.cache();
         if !cache.is_on() {
             return self.begin(token, may_wait, &mut ());
-        }
-        if let Some(verified) = self.recall(token.into()) {
-            return Step::Done(Ok(verified));
         }
         let mut note = cache.note();
         let step = self.begin(token, may_wait, &mut note);
