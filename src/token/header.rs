@@ -166,6 +166,10 @@ pub(crate) fn is_media_type(value: &str, expected: &str) -> bool {
     subtype.eq_ignore_ascii_case(expected)
 }
 
+/// How many parameters a header may have that are not read. Headers have a few; one of 4 KiB could have 400, and each
+/// costs time before the signature is checked.
+const MAX_UNREAD: usize = 64;
+
 #[derive(Default)]
 struct RawHeader<'a> {
     alg: Option<Cow<'a, str>>,
@@ -196,6 +200,7 @@ impl<'de> Visitor<'de> for RawHeaderVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut header = RawHeader::default();
         let mut others = NameSet::default();
+        let mut unread = 0_usize;
         while let Some(name) = map.next_key_seed(NameSeed)? {
             let text = match &*name {
                 "alg" => &mut header.alg,
@@ -205,6 +210,10 @@ impl<'de> Visitor<'de> for RawHeaderVisitor {
                 "x5t" => &mut header.x5t,
                 "x5t#S256" => &mut header.x5t_s256,
                 _ => {
+                    unread = unread.saturating_add(1);
+                    if unread > MAX_UNREAD {
+                        return Err(A::Error::custom("too many parameters"));
+                    }
                     match &*name {
                         // A critical parameter must be understood (RFC 7515 section 4.1.11).
                         "crit" => header.refused = Some(RejectionKind::UnsupportedCriticalHeader),

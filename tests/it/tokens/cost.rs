@@ -210,3 +210,15 @@ fn line_breaks_and_white_space_anywhere() {
     let lines = token.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap());
     refused(&verifier, &lines.collect::<Vec<_>>().join("\n"), MalformedToken);
 }
+
+#[test]
+fn a_header_has_at_most_64_parameters_that_are_not_read() {
+    let hs256 = key(Algorithm::HS256);
+    let token = |count: usize| {
+        let unread: String = (0..count).map(|n| format!(r#","{n}":{n}"#)).collect();
+        let header = format!(r#"{{"typ":"JWT","kid":"HS256","alg":"HS256"{unread}}}"#);
+        hs256.token_of(header, claims().to_string())
+    };
+    assert!(verdict(&hs256.verifier(), &token(64)).is_ok());
+    refused(&hs256.verifier(), &token(65), MalformedToken);
+}
