@@ -1,6 +1,6 @@
 //! The whole layer against a bare signature check with a parsed key, in one run.
 //!
-//!     cargo bench --bench verify --features token-cache
+//!     cargo bench -p verify-bench --features token-cache
 //!
 //! Without the feature, the rows of the cache are left out.
 //!
