@@ -2,6 +2,7 @@
 
 pub(crate) mod challenge;
 pub(crate) mod grpc_services;
+#[cfg(any(feature = "axum", feature = "stream-expiry"))]
 pub(crate) mod grpc_web;
 #[cfg(feature = "tracing")]
 pub(crate) mod log;
