@@ -172,7 +172,8 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
 
     /// Sets the scope that the challenge of every 401 names, so that a client knows what to request for its token
     /// (RFC 6750 section 3). By default a 401 names none. A [`Rejection`](crate::Rejection) with a scope of its own,
-    /// such as the 403 for a missing scope, names that scope instead.
+    /// such as the 403 for a missing scope, names that scope instead. The 401 of a step-up never names this scope: the
+    /// client would lose the other scopes of its token.
     ///
     /// Name the smallest scope that is useful. [`Rule::required_scope`](crate::Rule::required_scope) returns the
     /// scope to name for a rule.

@@ -39,6 +39,16 @@ impl<'r> Refusal<'r> {
         self.max_age = Some(self.max_age.map_or(max_age, |other| other.min(max_age)));
     }
 
+    /// Whether a new login of the user is enough, together with scopes that the client can request with it.
+    pub(super) fn is_step_up(&self) -> bool {
+        self.other.is_none() && (self.acr.is_some() || self.max_age.is_some())
+    }
+
+    /// Names these scopes, and no others.
+    pub(super) fn set_scopes(&mut self, scopes: Vec<&'r str>) {
+        self.scopes = scopes;
+    }
+
     pub(super) fn add_other(&mut self, what: &dyn fmt::Display) {
         self.other.get_or_insert_with(|| what.to_string());
     }
@@ -47,11 +57,9 @@ impl<'r> Refusal<'r> {
         self.add_other(&BY_NAME);
     }
 
-    /// 403; or 401 if a new login of the user is enough, together with scopes that the client can request with
-    /// it (RFC 9470 section 3).
+    /// 403; or 401 for a step-up (RFC 9470 section 3).
     pub(super) fn into_rejection(self) -> Rejection {
-        let is_step_up = self.other.is_none() && (self.acr.is_some() || self.max_age.is_some());
-        let rejection = if is_step_up {
+        let rejection = if self.is_step_up() {
             let acr: Vec<&str> = self.acr.unwrap_or_default().iter().map(String::as_str).collect();
             Rejection::insufficient_user_authentication(&acr, self.max_age)
         } else {

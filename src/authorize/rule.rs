@@ -38,7 +38,8 @@ use crate::verify::VerifiedToken;
 /// of a rule add no scope: the alternatives of `or` after the first; a rule after `!`; and the right side of
 /// `and`, if it contains a predicate and the left side is not met. If a new login, together with more scopes,
 /// would be enough, the refusal is 401 `insufficient_user_authentication` (gRPC status 16) instead. Its challenge
-/// also names the `acr` values of the first `acr` rule that is not met, and the shortest `max_age`.
+/// names the [`required_scope`](Self::required_scope), also the scopes that the token has, since a new token takes its
+/// place; the `acr` values of the first `acr` rule that is not met; and the shortest `max_age`.
 ///
 /// All rules except `claims` find claims by name in the token, so `C` needs no fields for them. A claim that is
 /// absent or `null` does not meet the rule, so it meets the rule with `!`. A claim can also be unreadable: the

@@ -86,6 +86,10 @@ impl<C> Tree<C> {
         }
         let mut refusal = Refusal::default();
         self.explain(unmet, token, &mut refusal);
+        if refusal.is_step_up() {
+            // The new token takes the place of the old one, so it needs the scopes that the old one has, too.
+            refusal.set_scopes(self.required_scopes());
+        }
         Err(refusal.into_rejection())
     }
 

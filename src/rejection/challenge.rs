@@ -33,7 +33,7 @@ struct Form {
     opening: String,
     /// The URL of the metadata of the resource, in every challenge (RFC 9728 section 5.1).
     resource_metadata: Option<String>,
-    /// The scope in the challenge of a 401 whose rejection names no scope.
+    /// The scope in the challenge of a 401 whose rejection names no scope, and is no step-up.
     scope: Option<Scope>,
 }
 
@@ -151,7 +151,10 @@ fn write(form: &Form, rejection: &Rejection) -> Option<HeaderValue> {
         add("resource_metadata", url);
     }
     let details = rejection.details();
-    let scope = form.scope.as_ref().filter(|_| rejection.status() == StatusCode::UNAUTHORIZED);
+    // A token for a step-up takes the place of one whose scopes the layer does not know.
+    let is_step_up = rejection.kind() == RejectionKind::InsufficientUserAuthentication;
+    let is_start = rejection.status() == StatusCode::UNAUTHORIZED && !is_step_up;
+    let scope = form.scope.as_ref().filter(|_| is_start);
     if let Some(scope) = rejection.scope().or(scope).and_then(fit_scope) {
         add("scope", &scope);
     }
@@ -215,10 +218,13 @@ pub(crate) fn names_bearer(value: &[u8]) -> bool {
     })
 }
 
-/// The values of a scope that a challenge can contain; `None` if there are none.
+/// The values of a scope that a challenge can contain; `None` if there are none. A client asks for `offline_access` on
+/// its own.
 fn fit_scope(scope: &Scope) -> Option<Scope> {
-    let fit = |value: &&str| value.bytes().all(|byte| byte != b' ' && is_text_char(byte));
-    let scope: Scope = scope.iter().filter(fit).collect();
+    let is_fit = |value: &&str| {
+        *value != "offline_access" && value.bytes().all(|byte| byte != b' ' && is_text_char(byte))
+    };
+    let scope: Scope = scope.iter().filter(is_fit).collect();
     (!scope.as_str().is_empty()).then_some(scope)
 }
 

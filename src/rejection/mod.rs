@@ -103,8 +103,8 @@ impl Rejection {
     }
 
     /// Creates the rejection of a valid token that lacks a scope: 403 `insufficient_scope`. The challenge names
-    /// `scope`, which the request requires (RFC 6750 section 3.1), but no value with a character that a scope
-    /// cannot contain.
+    /// `scope`, which the request requires (RFC 6750 section 3.1), but neither `offline_access` nor a value with a
+    /// character that a scope cannot contain.
     pub fn insufficient_scope(scope: Scope) -> Self {
         Self::from(RejectionKind::InsufficientScope).with_scope(scope)
     }
@@ -169,7 +169,8 @@ impl Rejection {
     ///
     /// A second call with the same name adds a value. If the response already has a field with this name, the
     /// field of the response is kept and the added one is left out. `WWW-Authenticate` is the exception: the value
-    /// is appended to the existing challenges, and a `Bearer` challenge takes the place of that of the layer.
+    /// is appended to the existing challenges, and a `Bearer` challenge takes the place of that of the layer, with its
+    /// `scope` and `resource_metadata`.
     #[must_use]
     pub fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
         self.with(|details| {

@@ -1,10 +1,12 @@
 //! The answers to refusals, as the authentication layer outside writes them, and the scope in its own challenges.
 
+use http::request::Parts;
 use http::{Request, Response};
 use serde_json::json;
 use tower::Layer;
 use tower_jwt_auth::{
     AuthorizeLayer, ConfigErrorKind, JwtAuthLayer, Rejection, RequestSummary, Rule, Scope,
+    VerifiedToken,
 };
 
 use super::{bearer_at, scope, send, service, through, token_with, verifier};
@@ -95,6 +97,24 @@ fn scope_to_ask_for_is_none_by_default_and_can_be_removed() {
     for outer in [outer, removed.with_scope_in_challenge(None).unwrap()] {
         let response = send(&outer, &inner, bearer_at("/", None));
         assert_eq!(challenge(&response), Some(r#"Bearer realm="api""#));
+    }
+}
+
+#[test]
+fn offline_access_of_a_rule_or_a_rejection_is_in_no_challenge() {
+    for (named, expected) in [("offline_access", None), ("read offline_access", Some("read"))] {
+        let rule: Rule = Rule::all_scopes(named.split(' ')).unwrap();
+        let rejection = Rejection::insufficient_scope(Scope::from(named));
+        let closure = move |_: &VerifiedToken, _: &Parts| Err::<(), Rejection>(rejection.clone());
+        let token = token_with(&json!({}));
+        for inner in [AuthorizeLayer::new(rule), AuthorizeLayer::new(closure)] {
+            for request in [bearer_at("/", Some(&token)), grpc("/a.B/C", &token)] {
+                let response = send(&JwtAuthLayer::new(verifier()), &inner, request);
+                let parameters = reader::parse(challenge(&response).unwrap()).unwrap();
+                assert_eq!(parameters["error"], "insufficient_scope");
+                assert_eq!(parameters.get("scope").map(String::as_str), expected);
+            }
+        }
     }
 }
 

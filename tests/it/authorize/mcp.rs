@@ -4,7 +4,7 @@ use http::{HeaderValue, Method, Request};
 use serde_json::json;
 use tower_jwt_auth::{
     AuthorizeLayer, ConfigError, ConfigErrorKind, JwtAuthLayer, McpRules, RejectionKind, Rule,
-    ScopeHierarchy,
+    Scope, ScopeHierarchy,
 };
 
 use super::{scope, send, token_with, verifier, was_reached};
@@ -112,6 +112,21 @@ fn refusal_for_another_reason_than_scopes_names_none() {
     let headers = [CURRENT, CALL, ("mcp-name", "search")];
     assert_eq!(response(&rules, post(&headers, Some("use"))), (403, None));
     assert_eq!(response(&rules, post(&headers, Some(""))), (403, Some("use".into())));
+}
+
+#[test]
+fn step_up_of_an_operation_names_all_its_scopes_and_not_the_one_to_start_with() {
+    let write = Rule::all_scopes(["use", "write"]).unwrap().and(Rule::acr(["gold"]).unwrap());
+    let inner = AuthorizeLayer::new(rules().add_tool("wipe", write).unwrap());
+    let outer = JwtAuthLayer::new(verifier()).with_scope_in_challenge(Scope::from("use")).unwrap();
+    let headers = [CURRENT, CALL, ("mcp-name", "wipe")];
+    for granted in ["", "use", "write use"] {
+        let response = send(&outer, &inner, post(&headers, Some(granted)));
+        let parameters = parse(challenge(&response).unwrap()).unwrap();
+        assert_eq!(response.status(), 401);
+        assert_eq!(parameters["error"], "insufficient_user_authentication");
+        assert_eq!((&*parameters["acr_values"], &*parameters["scope"]), ("gold", "use write"));
+    }
 }
 
 #[test]
@@ -285,6 +300,15 @@ fn rule_of_a_method_is_for_the_names_without_a_rule() {
     assert_eq!(needs("=?base64?x?="), format!("{ALL} read"));
     let nameless = [CURRENT, ("mcp-method", "resources/read")];
     assert_eq!(response(&rules, post(&nameless, Some("read"))).0, 403);
+}
+
+#[test]
+fn rule_of_a_method_is_for_other_spellings_of_a_name_too() {
+    let rules = rules().add_method("tools/call", scope("call")).unwrap();
+    for name in ["Delete", "delete/", "=?base64?ZGVsZXRlIA==?="] {
+        let headers = [CURRENT, CALL, ("mcp-name", name)];
+        assert_eq!(response(&rules, post(&headers, Some(""))).1.unwrap(), "call", "{name}");
+    }
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tower_jwt_auth::{AuthorizeLayer, FixedClock, JwtAuthLayer, NumericDate, RejectionKind, Rule};
+use tower_jwt_auth::{
+    AuthorizeLayer, FixedClock, JwtAuthLayer, NumericDate, RejectionKind, Rule, Scope,
+};
 
 use super::{bearer_at, check, holds, scope, send, token_with, verified_by, verifier};
 use crate::support::requests::challenge;
@@ -91,7 +93,7 @@ fn class_must_be_exactly_one_of_the_list() {
 }
 
 #[test]
-fn step_up_challenge_names_the_scopes_that_are_missing_too() {
+fn step_up_challenge_names_all_scopes_of_the_rule_also_those_that_the_token_has() {
     let rule = scope("pay").and(gold());
     assert_eq!(
         challenge_of(rule.clone(), &json!({"scope": "read"})),
@@ -99,11 +101,31 @@ fn step_up_challenge_names_the_scopes_that_are_missing_too() {
     );
     assert_eq!(
         challenge_of(rule.clone(), &json!({"scope": "pay"})),
-        reader_map(&[("acr_values", "gold silver")])
+        reader_map(&[("scope", "pay"), ("acr_values", "gold silver")])
     );
+    let both = scope("read").and(rule.clone());
+    for granted in ["", "read", "pay", "pay read other"] {
+        assert_eq!(challenge_of(both.clone(), &json!({"scope": granted}))["scope"], "read pay");
+    }
     // A scope alone is 403.
     let rejection = check(&rule, &json!({"acr": "gold"})).unwrap_err();
     assert_eq!(rejection.kind(), RejectionKind::InsufficientScope);
+}
+
+#[test]
+fn step_up_challenge_never_names_the_scope_to_start_with() {
+    let outer = JwtAuthLayer::new(verifier()).with_scope_in_challenge(Scope::from("start"));
+    let outer = outer.unwrap();
+    let token = token_with(&json!({"scope": "start pay"}));
+    for (rule, named) in [(gold(), None), (scope("pay").and(gold()), Some("pay"))] {
+        let inner = AuthorizeLayer::new(rule);
+        let response = send(&outer, &inner, bearer_at("/", Some(&token)));
+        let parameters = reader::parse(challenge(&response).unwrap()).unwrap();
+        assert_eq!(parameters["error"], "insufficient_user_authentication");
+        assert_eq!(parameters.get("scope").map(String::as_str), named);
+        let response = send(&outer, &inner, bearer_at("/", Some("not-a-jwt")));
+        assert_eq!(reader::parse(challenge(&response).unwrap()).unwrap()["scope"], "start");
+    }
 }
 
 #[test]

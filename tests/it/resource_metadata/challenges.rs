@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, FORWARDED, HOST, TE};
+use http::header::{CONTENT_TYPE, FORWARDED, HOST, TE, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use serde_json::json;
 use tower::{Layer, ServiceExt, service_fn};
@@ -147,6 +147,30 @@ fn realm_and_responder_keep_the_metadata() {
         let parameters = reader::parse(challenge(&response).unwrap()).unwrap();
         assert_eq!((&*parameters["realm"], &*parameters["resource_metadata"]), ("a \"b\"", URL));
     }
+}
+
+#[test]
+fn bearer_challenge_of_the_application_is_sent_as_it_is_without_the_metadata() {
+    let own = HeaderValue::from_static("Bearer realm=\"other\"");
+    let by_rejection = Rejection::invalid_token().with_header(WWW_AUTHENTICATE, own.clone());
+    let response = send(&refusing(by_rejection), bearer("abc"));
+    assert_eq!(challenge(&response), Some("Bearer realm=\"other\""));
+
+    let responder = layer().with_rejection_fn(move |rejection, _| {
+        let mut response = Response::new(Body::new());
+        *response.status_mut() = rejection.status();
+        response.headers_mut().insert(WWW_AUTHENTICATE, own.clone());
+        response
+    });
+    assert_eq!(challenge(&send(&responder, Request::new(()))), Some("Bearer realm=\"other\""));
+
+    // One of another scheme stands beside that of the layer.
+    let basic = HeaderValue::from_static("Basic realm=\"other\"");
+    let basic = Rejection::invalid_token().with_header(WWW_AUTHENTICATE, basic);
+    let response = send(&refusing(basic), bearer("abc"));
+    let all: Vec<_> = response.headers().get_all(WWW_AUTHENTICATE).iter().collect();
+    assert_eq!(all.len(), 2);
+    assert_eq!(reader::parse(all[1].to_str().unwrap()).unwrap()["resource_metadata"], URL);
 }
 
 #[test]
