@@ -94,14 +94,14 @@
 //! | API keys and other opaque tokens | [`verify_fn`], [`verify_async_fn`], [`dangerous_any_bearer`] and their types [`VerifyFn`], [`VerifyAsyncFn`], [`DangerousAnyBearer`] |
 //! | several kinds of tokens behind one layer | [`TokenKinds`], [`MapClaims`] |
 //! | check more than the token, such as a disabled user | [`VerifyToken::with_check`]; [`WithChecks`], [`Checked`], [`IntoChecked`] |
-//! | a custom verifier | [`VerifyToken`], [`Verification`], [`Accepted`], [`TokenScheme`], [`TokenSource`] |
+//! | a custom verifier | [`VerifyToken`], [`Verification`], [`Accepted`], [`AcceptedTokens`], [`TokenScheme`], [`TokenSource`] |
 //! | refuse, or read why a token was refused | [`Rejection`], [`RejectionKind`] |
 //! | find out why a token is refused | [`JwtVerifier::explain`]; [`Explanation`], [`ExplainedStep`], [`StepOutcome`] |
 //! | observe requests, and log what a layer accepts | [`Outcome`], [`Summary`] |
 //! | change the response of a refusal | [`EmptyBody`], [`ProblemJson`], [`ResponseForRejection`], [`RequestSummary`], [`RejectionFn`] |
 #![cfg_attr(
     feature = "resource-metadata",
-    doc = "| tell clients where to get a token | [`ResourceMetadata`], [`AcceptedTokens`]; [`ResourceMetadataLayer`] serves it by the service [`ResourceMetadataService`] with the future [`ResourceMetadataFuture`] |"
+    doc = "| tell clients where to get a token | [`ResourceMetadata`]; [`ResourceMetadataLayer`] serves it by the service [`ResourceMetadataService`] with the future [`ResourceMetadataFuture`] |"
 )]
 #![cfg_attr(
     feature = "issuer",
@@ -311,17 +311,16 @@ pub use crate::resource_metadata::{
 pub use crate::summary::Summary;
 pub use crate::token::TokenHeader;
 pub use crate::upstream::{ClaimHeaders, ClaimHeadersLayer};
-#[cfg(feature = "resource-metadata")]
-pub use crate::verify::AcceptedTokens;
 #[cfg(feature = "oidc-discovery")]
 pub use crate::verify::KnownIssuer;
 #[cfg(feature = "mcp")]
 pub use crate::verify::Principal;
 pub use crate::verify::{
-    Accepted, Checked, DangerousAnyBearer, ExpectedAudience, ExpectedIssuer, ExplainedStep,
-    Explanation, IntoChecked, IssuerKeyStatus, IssuerSet, IssuerTemplate, JwtVerifier, MapClaims,
-    StepOutcome, TemplateMatch, TokenKinds, Verification, VerifiedToken, VerifyAsyncFn, VerifyFn,
-    VerifyToken, WithChecks, dangerous_any_bearer, verify_async_fn, verify_fn,
+    Accepted, AcceptedTokens, Checked, DangerousAnyBearer, ExpectedAudience, ExpectedIssuer,
+    ExplainedStep, Explanation, IntoChecked, IssuerKeyStatus, IssuerSet, IssuerTemplate,
+    JwtVerifier, MapClaims, StepOutcome, TemplateMatch, TokenKinds, Verification, VerifiedToken,
+    VerifyAsyncFn, VerifyFn, VerifyToken, WithChecks, dangerous_any_bearer, verify_async_fn,
+    verify_fn,
 };
 
 /// The README's Rust code, compiled.

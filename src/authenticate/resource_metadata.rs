@@ -21,19 +21,15 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// # Errors
     ///
     /// When neither the verifier nor the metadata name an authorization server: then clients would not know where to
-    /// get a token.
+    /// get a token. Also when [`with_authorization_servers`](ResourceMetadata::with_authorization_servers) selects one
+    /// that neither of them names. An [`IssuerSet`](crate::IssuerSet) causes neither error, since issuers can be added to
+    /// it later, unless it has a template with a predicate.
     pub fn with_resource_metadata(
         mut self,
         metadata: ResourceMetadata,
     ) -> Result<Self, ConfigError> {
         let policy = self.policy_mut();
-        let accepted = policy.verifier.accepted_tokens();
-        if accepted.authorization_servers().is_empty() && !metadata.has_authorization_server() {
-            return Err(unusable(
-                "the verifier names no issuer that is a URL: name an authorization server with \
-                 `ResourceMetadata::add_authorization_server`",
-            ));
-        }
+        metadata.check_authorization_servers(&policy.verifier.accepted_tokens())?;
         policy.challenges = Arc::new(policy.challenges.with_resource_metadata(metadata.url()));
         policy.has_own_form = true;
         self.resource_metadata = Some(Arc::new(metadata));
@@ -52,15 +48,16 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
         let metadata = self.resource_metadata.as_ref().ok_or_else(|| {
             unusable("the layer has no metadata: call `with_resource_metadata` first")
         })?;
-        let policy = Arc::clone(self.policy());
-        Ok(ResourceMetadataLayer::new(Arc::clone(metadata), move || policy.configured()))
+        let (metadata, policy) = (Arc::clone(metadata), Arc::clone(self.policy()));
+        let configured = policy.configured();
+        let accepted = move || policy.verifier.accepted_tokens();
+        Ok(ResourceMetadataLayer::new(metadata, configured, accepted))
     }
 }
 
 impl<C: 'static> Policy<C> {
     fn configured(&self) -> Configured {
         Configured {
-            tokens: self.verifier.accepted_tokens(),
             bearer_methods: self.bearer_methods(),
             scope: self.challenges.scope().cloned(),
         }

@@ -67,7 +67,7 @@ impl<C> Policy<C> {
     }
 
     /// The ways in which the layer accepts a token, as in `bearer_methods_supported` (RFC 9728 section 2): another
-    /// header, a cookie and a sub-protocol have no name there.
+    /// header, another parameter, a cookie and a sub-protocol have no name there.
     #[cfg(feature = "resource-metadata")]
     pub(super) fn bearer_methods(&self) -> Vec<&'static str> {
         match &self.sources {
@@ -98,6 +98,8 @@ mod tests {
             let query = Source::dangerous_query("access_token").unwrap();
             let both = vec![query, Source::authorization_header()];
             assert_eq!(methods(both), ["header", "query"]);
+            let other = Source::dangerous_query("token").unwrap();
+            assert_eq!(methods(vec![other, Source::authorization_header()]), ["header"]);
         }
     }
 }

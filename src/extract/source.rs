@@ -218,14 +218,15 @@ impl Source {
     }
 
     /// The name of this source in `bearer_methods_supported` (RFC 9728 section 2); `None` if there is no name for it:
-    /// `header` is `Authorization` (RFC 6750 section 2.1) and no other field.
+    /// `header` is `Authorization` (RFC 6750 section 2.1) and no other field, `query` is `access_token` (section 2.3) and
+    /// no other parameter.
     #[cfg(feature = "resource-metadata")]
     pub(super) fn bearer_method(&self) -> Option<&'static str> {
         match &self.0 {
             Place::AuthorizationHeader => Some("header"),
             Place::Header(_) | Place::Cookie(_) | Place::WebSocketProtocol(_) => None,
             #[cfg(feature = "query-token")]
-            Place::Query(_) => Some("query"),
+            Place::Query(parameter) => (parameter.name() == "access_token").then_some("query"),
         }
     }
 

@@ -1,23 +1,24 @@
 //! The document: what the application says about its resource, and what its layer is configured to accept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use serde::Serialize;
 
 use crate::claims::Scope;
+use crate::config_error::ConfigError;
 use crate::crypto::Algorithm;
+use crate::resource_metadata::identifier::{check_issuer, unusable};
 use crate::resource_metadata::metadata::{ResourceMetadata, add_once};
 use crate::verify::AcceptedTokens;
 
-/// What an authentication layer is configured to accept, at the moment.
+/// What an authentication layer is configured to accept, beside the [`AcceptedTokens`] of its verifier, which can
+/// change.
 ///
-/// The only source of the members that must not differ from the configuration. The members for DPoP
+/// The two are the only source of the members that must not differ from the configuration. The members for DPoP
 /// (`dpop_signing_alg_values_supported`, `dpop_bound_access_tokens_required`) and for mTLS
-/// (`tls_client_certificate_bound_access_tokens`) belong here too, once a verifier can tell them in its
-/// [`AcceptedTokens`].
+/// (`tls_client_certificate_bound_access_tokens`) belong to the latter, once a verifier can tell them.
 pub(crate) struct Configured {
-    pub(crate) tokens: AcceptedTokens,
     /// The places in which the layer looks for bearer tokens (RFC 6750 section 2): `header`, `body`, `query`.
     pub(crate) bearer_methods: Vec<&'static str>,
     /// The scope in the challenge of a 401.
@@ -28,8 +29,7 @@ pub(crate) struct Configured {
 #[derive(Serialize)]
 struct Document<'a> {
     resource: &'a str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    authorization_servers: Vec<String>,
+    authorization_servers: Vec<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jwks_uri: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -49,11 +49,56 @@ struct Document<'a> {
 }
 
 impl ResourceMetadata {
-    /// The document in JSON.
-    pub(super) fn document(&self, configured: &Configured) -> Bytes {
-        let mut authorization_servers = configured.tokens.authorization_servers().to_vec();
-        for issuer in &self.authorization_servers {
-            add_once(&mut authorization_servers, issuer);
+    /// # Errors
+    ///
+    /// When no authorization server is named, or when one is selected and not named, and that cannot change.
+    pub(crate) fn check_authorization_servers(
+        &self,
+        accepted: &AcceptedTokens,
+    ) -> Result<(), ConfigError> {
+        if accepted.may_grow() {
+            return Ok(());
+        }
+        let named: HashSet<&str> = self.servers(accepted).into_iter().collect();
+        let mut selected = self.selected_servers.iter().flatten();
+        if let Some(other) = selected.find(|issuer| !named.contains(issuer.as_str())) {
+            return Err(unusable(format!("the verifier does not name {other:?} as an issuer")));
+        }
+        match named.is_empty() {
+            true => Err(unusable(
+                "the verifier names no issuer that is a URL of https: name an authorization server \
+                 with `ResourceMetadata::add_authorization_server`",
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// The authorization servers of the document, each once: those of the verifier and those that were added, or
+    /// what is selected of them. A verifier may expect names that clients cannot use as issuers.
+    fn servers<'a>(&'a self, accepted: &'a AcceptedTokens) -> Vec<&'a str> {
+        let of_verifier = accepted.authorization_servers().iter();
+        let of_verifier = of_verifier.filter(|issuer| check_issuer(issuer).is_ok());
+        let all = of_verifier.chain(&self.authorization_servers).map(String::as_str);
+        let mut named = HashSet::new();
+        let in_order: Vec<&str> = all.filter(|issuer| named.insert(*issuer)).collect();
+        match &self.selected_servers {
+            None => in_order,
+            Some(selected) => {
+                let selected = selected.iter().map(String::as_str);
+                selected.filter(|issuer| named.contains(issuer)).collect()
+            }
+        }
+    }
+
+    /// The document in JSON; `None` as long as it would name no authorization server.
+    pub(super) fn document(
+        &self,
+        configured: &Configured,
+        accepted: &AcceptedTokens,
+    ) -> Option<Bytes> {
+        let authorization_servers = self.servers(accepted);
+        if authorization_servers.is_empty() {
+            return None;
         }
         let mut scopes_supported = Vec::new();
         let of_challenge = configured.scope.iter().flat_map(Scope::iter);
@@ -77,6 +122,6 @@ impl ResourceMetadata {
             resource_tos_uri: self.terms_of_service.as_deref(),
         };
         // Strings, and lists of strings, can always be written as JSON.
-        serde_json::to_vec(&document).unwrap_or_default().into()
+        serde_json::to_vec(&document).ok().map(Bytes::from)
     }
 }

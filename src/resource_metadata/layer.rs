@@ -1,10 +1,10 @@
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE,
+    ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER,
 };
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use tower_layer::Layer;
@@ -13,6 +13,7 @@ use crate::resource_metadata::document::Configured;
 use crate::resource_metadata::identifier::WELL_KNOWN;
 use crate::resource_metadata::metadata::ResourceMetadata;
 use crate::resource_metadata::service::ResourceMetadataService;
+use crate::verify::AcceptedTokens;
 
 /// A layer that serves the metadata of a protected resource (RFC 9728), and forwards all other requests.
 /// [`JwtAuthLayer::resource_metadata_layer`](crate::JwtAuthLayer::resource_metadata_layer) creates it.
@@ -24,12 +25,13 @@ use crate::resource_metadata::service::ResourceMetadataService;
 /// |---|---|
 /// | `GET` or `HEAD` at the [path](Self::path) | 200 with the document, or its head |
 /// | `OPTIONS` there | 204, for CORS: pages of any origin may read the document |
+/// | `GET` or `HEAD` there, while an [`IssuerSet`](crate::IssuerSet) has no issuer to name | 503 |
 /// | another method there | 405 |
 /// | any other path | that of the inner service |
 ///
-/// The document is written for each request, from the configuration of that moment: issuers that are added to an
-/// [`IssuerSet`](crate::IssuerSet) later are in it. Clients may keep it for 5 minutes. No header of the request has an
-/// influence on it.
+/// The document follows the configuration: issuers that are added to an [`IssuerSet`](crate::IssuerSet) later are in it.
+/// It is written again only when they change. Clients may keep it for 5 minutes. No header of the request has an influence
+/// on it.
 ///
 /// # Example: axum
 ///
@@ -60,16 +62,27 @@ pub struct ResourceMetadataLayer {
 /// What is served, and where.
 pub(super) struct Endpoint {
     metadata: Arc<ResourceMetadata>,
-    configured: Box<dyn Fn() -> Configured + Send + Sync>,
+    configured: Configured,
+    accepted: Box<dyn Fn() -> AcceptedTokens + Send + Sync>,
+    written: Mutex<Written>,
+}
+
+/// The last document, and what it was written from: anybody may ask for it often.
+#[derive(Clone, Default)]
+struct Written {
+    from: Option<AcceptedTokens>,
+    document: Option<Bytes>,
 }
 
 impl ResourceMetadataLayer {
-    /// `configured` reads the configuration of the authentication layer.
+    /// `accepted` asks the verifier of the authentication layer.
     pub(crate) fn new(
         metadata: Arc<ResourceMetadata>,
-        configured: impl Fn() -> Configured + Send + Sync + 'static,
+        configured: Configured,
+        accepted: impl Fn() -> AcceptedTokens + Send + Sync + 'static,
     ) -> Self {
-        Self { endpoint: Arc::new(Endpoint { metadata, configured: Box::new(configured) }) }
+        let (accepted, written) = (Box::new(accepted), Mutex::default());
+        Self { endpoint: Arc::new(Endpoint { metadata, configured, accepted, written }) }
     }
 
     /// The path at which the document is served: see [`ResourceMetadata::path`].
@@ -77,9 +90,10 @@ impl ResourceMetadataLayer {
         self.endpoint.metadata.path()
     }
 
-    /// The document, in JSON, as it is served at the moment. Use it to serve the document in another way.
-    pub fn document(&self) -> Bytes {
-        self.endpoint.metadata.document(&(self.endpoint.configured)())
+    /// The document, in JSON, as it is served at the moment; `None` while no authorization server can be named. Use it to
+    /// serve the document in another way.
+    pub fn document(&self) -> Option<Bytes> {
+        self.endpoint.document()
     }
 }
 
@@ -112,8 +126,26 @@ impl Endpoint {
         })
     }
 
+    fn document(&self) -> Option<Bytes> {
+        let accepted = (self.accepted)();
+        let Written { from, document } = self.written().clone();
+        if from.as_ref() == Some(&accepted) {
+            return document;
+        }
+        let document = self.metadata.document(&self.configured, &accepted);
+        *self.written() = Written { from: Some(accepted), document: document.clone() };
+        document
+    }
+
+    fn written(&self) -> MutexGuard<'_, Written> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn document_response(&self, body: impl FnOnce(Bytes) -> Bytes) -> Response<Bytes> {
-        let document = self.metadata.document(&(self.configured)());
+        let Some(document) = self.document() else {
+            let headers = [(CACHE_CONTROL, "no-store"), (RETRY_AFTER, "5")];
+            return respond(StatusCode::SERVICE_UNAVAILABLE, headers, Bytes::new());
+        };
         let length = HeaderValue::from(document.len());
         let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=300")];
         let mut response = respond(StatusCode::OK, headers, body(document));

@@ -17,7 +17,7 @@ use crate::resource_metadata::language::Translated;
 /// | member | value | setter |
 /// |---|---|---|
 /// | `resource` | the argument of [`new`](Self::new) | |
-/// | `authorization_servers` | the issuers of the layer's verifier, and those that were added | [`add_authorization_server`](Self::add_authorization_server) |
+/// | `authorization_servers` | the issuers of the layer's verifier, and those that were added | [`with_authorization_servers`](Self::with_authorization_servers), [`add_authorization_server`](Self::add_authorization_server) |
 /// | `scopes_supported` | the scope that the layer names in its challenges, and those that were added | [`add_scopes`](Self::add_scopes) |
 /// | `bearer_methods_supported` | the places in which the layer looks for tokens | |
 /// | `resource_name` | none | [`with_name`](Self::with_name), [`add_name_in`](Self::add_name_in) |
@@ -75,6 +75,8 @@ use crate::resource_metadata::language::Translated;
 pub struct ResourceMetadata {
     pub(super) identifier: Identifier,
     pub(super) authorization_servers: Vec<String>,
+    /// Those to name, of the verifier's and the added ones, in this order; `None` for all.
+    pub(super) selected_servers: Option<Vec<String>>,
     pub(super) scopes: Vec<String>,
     pub(super) jwks_url: Option<String>,
     pub(super) response_algorithms: Vec<Algorithm>,
@@ -101,6 +103,7 @@ impl ResourceMetadata {
         Ok(Self {
             identifier: Identifier::parse(resource)?,
             authorization_servers: Vec::new(),
+            selected_servers: None,
             scopes: Vec::new(),
             jwks_url: None,
             response_algorithms: Vec::new(),
@@ -112,11 +115,40 @@ impl ResourceMetadata {
         })
     }
 
+    /// Replaces the authorization servers to name, and their order: many clients take the first one. By default all are
+    /// named: those of the verifier first, in the order in which they were added, then those of
+    /// [`add_authorization_server`](Self::add_authorization_server).
+    ///
+    /// What is accepted does not change: the verifier also accepts the tokens of issuers that are left out. An issuer
+    /// that is removed from an [`IssuerSet`](crate::IssuerSet) later is no longer named.
+    ///
+    /// # Errors
+    ///
+    /// When there is none; or when an identifier is not https (http is allowed on loopback), or has a query or a
+    /// fragment. [`with_resource_metadata`](crate::JwtAuthLayer::with_resource_metadata) refuses one that the verifier
+    /// does not name.
+    pub fn with_authorization_servers<I>(mut self, issuers: I) -> Result<Self, ConfigError>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        let mut selected = Vec::new();
+        for issuer in issuers {
+            check_issuer(issuer.as_ref())?;
+            add_once(&mut selected, issuer.as_ref());
+        }
+        if selected.is_empty() {
+            return Err(unusable("no authorization server was given: name at least one"));
+        }
+        self.selected_servers = Some(selected);
+        Ok(self)
+    }
+
     /// Adds an authorization server, by its issuer identifier (RFC 8414 section 2), after those of the verifier; none
     /// by default.
     ///
     /// Needed for verifiers that name no issuer: those of closures, those that accept any issuer, and the templates of
-    /// an [`IssuerSet`](crate::IssuerSet) whose tenants a predicate allows.
+    /// an [`IssuerSet`](crate::IssuerSet) whose tenants a predicate allows. Expected names that are not URLs of https
+    /// (http is allowed on loopback) are not listed either.
     ///
     /// # Errors
     ///
@@ -259,11 +291,6 @@ impl ResourceMetadata {
     /// The path of the metadata: `/.well-known/oauth-protected-resource`, followed by the path of the resource.
     pub fn path(&self) -> &str {
         self.identifier.metadata_path()
-    }
-
-    /// Whether an authorization server was added.
-    pub(crate) fn has_authorization_server(&self) -> bool {
-        !self.authorization_servers.is_empty()
     }
 }
 

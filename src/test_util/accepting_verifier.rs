@@ -5,7 +5,6 @@ use http::request::Parts;
 use crate::claims::Scope;
 use crate::extract::PresentedToken;
 use crate::summary::Summary;
-#[cfg(feature = "resource-metadata")]
 use crate::verify::AcceptedTokens;
 use crate::verify::{Accepted, Verification, VerifiedToken, VerifyToken};
 
@@ -58,7 +57,6 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for AcceptingVerifier<C> {
     }
 
     // So that an application whose metadata need an authorization server can be built in a test.
-    #[cfg(feature = "resource-metadata")]
     fn accepted_tokens(&self) -> AcceptedTokens {
         AcceptedTokens::new().add_authorization_server("https://issuer.test")
     }

@@ -1,7 +1,11 @@
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
 /// What a client must know to get a token that a verifier accepts: its authorization servers.
 ///
-/// [`VerifyToken::accepted_tokens`](crate::VerifyToken::accepted_tokens) returns it, and the
-/// [metadata of the resource](crate::ResourceMetadata) list it.
+/// [`VerifyToken::accepted_tokens`](crate::VerifyToken::accepted_tokens) returns it, and the metadata of the resource
+/// (feature `resource-metadata`) list it. A clone is cheap.
 ///
 /// # Example: a custom verifier that asks one authorization server
 ///
@@ -23,9 +27,16 @@
 /// }
 /// ```
 // What a client must know of bound tokens (RFC 9449, RFC 8705) belongs here too.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AcceptedTokens {
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct AcceptedTokens(Arc<Contents>);
+
+// `Arc` compares contents that are `Eq` by their address first.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Contents {
     authorization_servers: Vec<String>,
+    /// The same identifiers, so that adding one more takes constant time.
+    names: HashSet<String>,
+    may_grow: bool,
 }
 
 impl AcceptedTokens {
@@ -39,8 +50,10 @@ impl AcceptedTokens {
     #[must_use]
     pub fn add_authorization_server(mut self, issuer: impl Into<String>) -> Self {
         let issuer = issuer.into();
-        if !self.authorization_servers.contains(&issuer) {
-            self.authorization_servers.push(issuer);
+        if !self.0.names.contains(&issuer) {
+            let contents = Arc::make_mut(&mut self.0);
+            contents.names.insert(issuer.clone());
+            contents.authorization_servers.push(issuer);
         }
         self
     }
@@ -48,11 +61,39 @@ impl AcceptedTokens {
     /// Adds what the other value names, each once. Use it for a verifier that chooses between verifiers.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        other.authorization_servers.into_iter().fold(self, Self::add_authorization_server)
+        if self == Self::default() {
+            return other;
+        }
+        let all = match other.0.may_grow {
+            true => self.that_may_grow(),
+            false => self,
+        };
+        let others = other.0.authorization_servers.iter();
+        others.fold(all, |all, issuer| all.add_authorization_server(issuer))
     }
 
     /// The authorization servers, in the order in which they were added.
     pub fn authorization_servers(&self) -> &[String] {
-        &self.authorization_servers
+        &self.0.authorization_servers
+    }
+
+    /// The same value of a verifier to which issuers can be added later.
+    pub(super) fn that_may_grow(mut self) -> Self {
+        Arc::make_mut(&mut self.0).may_grow = true;
+        self
+    }
+
+    /// Whether issuers can be added to the verifier later.
+    #[cfg(feature = "resource-metadata")]
+    pub(crate) fn may_grow(&self) -> bool {
+        self.0.may_grow
+    }
+}
+
+impl fmt::Debug for AcceptedTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AcceptedTokens")
+            .field("authorization_servers", &self.authorization_servers())
+            .finish_non_exhaustive()
     }
 }

@@ -12,7 +12,6 @@ use crate::extract::{PresentedToken, TokenScheme};
 use crate::rejection::{Rejection, RequestSummary};
 use crate::summary::Summary;
 use crate::verify::accepted::Extras;
-#[cfg(feature = "resource-metadata")]
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::issuer_set::IssuerSet;
 use crate::verify::jwt::JwtVerifier;
@@ -159,7 +158,6 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for WithChecks<C> {
         self.verifier.describe()
     }
 
-    #[cfg(feature = "resource-metadata")]
     fn accepted_tokens(&self) -> AcceptedTokens {
         self.verifier.accepted_tokens()
     }

@@ -7,7 +7,6 @@ use serde::de::DeserializeOwned;
 
 use crate::extract::{PresentedToken, TokenScheme};
 use crate::summary::Summary;
-#[cfg(feature = "resource-metadata")]
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::issuer_set::IssuerSet;
 use crate::verify::jwt::JwtVerifier;
@@ -57,7 +56,6 @@ where
         self.verifier.describe()
     }
 
-    #[cfg(feature = "resource-metadata")]
     fn accepted_tokens(&self) -> AcceptedTokens {
         self.verifier.accepted_tokens()
     }
@@ -76,7 +74,6 @@ impl<D: 'static> VerifyToken<D> for MapClaims<D> {
         self.0.describe()
     }
 
-    #[cfg(feature = "resource-metadata")]
     fn accepted_tokens(&self) -> AcceptedTokens {
         self.0.accepted_tokens()
     }

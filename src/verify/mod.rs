@@ -1,7 +1,6 @@
 //! Verification, which turns the text of a token into trusted claims.
 
 mod accepted;
-#[cfg(feature = "resource-metadata")]
 mod accepted_tokens;
 mod any_bearer;
 mod by_name;
@@ -23,7 +22,6 @@ mod verify_token;
 
 pub use self::accepted::Accepted;
 pub(crate) use self::accepted::{Extras, append};
-#[cfg(feature = "resource-metadata")]
 pub use self::accepted_tokens::AcceptedTokens;
 pub use self::any_bearer::{DangerousAnyBearer, dangerous_any_bearer};
 pub use self::checks::{Checked, IntoChecked, WithChecks};

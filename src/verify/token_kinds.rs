@@ -9,7 +9,6 @@ use crate::extract::{PresentedToken, TokenScheme, authorization};
 use crate::rejection::Rejection;
 use crate::summary::Summary;
 use crate::token::{CompactJws, Limits, Scratch};
-#[cfg(feature = "resource-metadata")]
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::issuer_set::issuer_hint;
 use crate::verify::verification::Verification;
@@ -209,7 +208,6 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for TokenKinds<C> {
         self.verifiers().map(of).reduce(Summary::and)
     }
 
-    #[cfg(feature = "resource-metadata")]
     fn accepted_tokens(&self) -> AcceptedTokens {
         let all = self.verifiers().map(|verifier| verifier.accepted_tokens());
         all.fold(AcceptedTokens::new(), AcceptedTokens::and)

@@ -10,7 +10,6 @@ use crate::extract::{PresentedToken, TokenScheme};
 use crate::rejection::{Rejection, RequestSummary};
 use crate::summary::Summary;
 use crate::verify::accepted::Accepted;
-#[cfg(feature = "resource-metadata")]
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::checks::{IntoChecked, WithChecks};
 use crate::verify::map_claims::MapClaims;
@@ -90,10 +89,9 @@ pub trait VerifyToken<C>: Send + Sync + 'static {
         None
     }
 
-    /// What a client must know to get a token that the verifier accepts, for the
-    /// [metadata of the resource](crate::ResourceMetadata). No authorization server by default. A type that wraps
-    /// another verifier must forward this call too.
-    #[cfg(feature = "resource-metadata")]
+    /// What a client must know to get a token that the verifier accepts, for the metadata of the resource (feature
+    /// `resource-metadata`). No authorization server by default. A type that wraps another verifier must forward this
+    /// call too.
     fn accepted_tokens(&self) -> AcceptedTokens {
         AcceptedTokens::new()
     }
@@ -168,7 +166,6 @@ impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
         (**self).describe()
     }
 
-    #[cfg(feature = "resource-metadata")]
     fn accepted_tokens(&self) -> AcceptedTokens {
         (**self).accepted_tokens()
     }

@@ -57,6 +57,7 @@ fn public_types_are_send_sync_and_clone() {
     cloned::<RejectionKind>();
     cloned::<Outcome>();
     cloned::<Summary>();
+    cloned::<AcceptedTokens>();
     shared::<Box<dyn ResponseForRejection<(), Remembered = ()>>>();
 
     cloned::<JwtVerifier>();
@@ -168,14 +169,11 @@ fn public_types_of_fetched_keys_are_send_sync_and_clone() {
 #[cfg(feature = "resource-metadata")]
 #[test]
 fn public_types_of_feature_resource_metadata_are_send_sync_and_clone() {
-    use tower_jwt_auth::{
-        AcceptedTokens, ResourceMetadata, ResourceMetadataLayer, ResourceMetadataService,
-    };
+    use tower_jwt_auth::{ResourceMetadata, ResourceMetadataLayer, ResourceMetadataService};
 
     cloned::<ResourceMetadata>();
     cloned::<ResourceMetadataLayer>();
     cloned::<ResourceMetadataService<Inner>>();
-    cloned::<AcceptedTokens>();
 }
 
 #[cfg(feature = "test-util")]

@@ -9,6 +9,8 @@ pub(super) struct Issuer<C> {
     pub(super) verifier: JwtVerifier<C>,
     /// The template that added the issuer for a token; `None` if the application added it.
     template: Option<IssuerTemplate<C>>,
+    /// The place of an added issuer in the order of adding.
+    number: u64,
     /// The number of the issuer's last verified token within the set; 0 if it has none.
     last_verified: AtomicU64,
     /// Whether a waiting request has seen that the issuer's keys were loaded.
@@ -22,10 +24,19 @@ impl<C> Issuer<C> {
         Self {
             verifier,
             template,
+            number: 0,
             last_verified: AtomicU64::new(0),
             has_keys: AtomicBool::new(false),
             is_removed: AtomicBool::new(false),
         }
+    }
+
+    pub(super) fn with_number(self, number: u64) -> Self {
+        Self { number, ..self }
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
     /// The expected names; empty if the verifier accepts any issuer.

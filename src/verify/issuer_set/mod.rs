@@ -12,7 +12,7 @@ mod template;
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -29,7 +29,6 @@ use crate::rejection::{Rejection, RejectionKind};
 use crate::summary::Summary;
 use crate::token::{CompactJws, Limits, Scratch};
 use crate::verify::accepted::Accepted;
-#[cfg(feature = "resource-metadata")]
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::by_name::Input;
 use crate::verify::issuer_set::entry::Issuer;
@@ -83,6 +82,10 @@ struct Shared<C> {
     verified: AtomicU64,
     /// The number of changes that the application has made: see [`change`](IssuerSet::change).
     changes: AtomicU64,
+    /// The number of issuers that the application has added. It orders them.
+    added: AtomicU64,
+    /// What [`accepted_tokens`](VerifyToken::accepted_tokens) returned, after this number of changes.
+    listed: Mutex<Option<(u64, AcceptedTokens)>>,
 }
 
 impl<C> IssuerSet<C> {
@@ -91,9 +94,9 @@ impl<C> IssuerSet<C> {
     /// Creates a set without issuers, which refuses every token.
     pub fn new() -> Self {
         let registry = RwLock::new(Registry::new(Self::CAPACITY));
-        let (verified, changes) = (AtomicU64::new(0), AtomicU64::new(0));
-        let shared = Arc::new(Shared { registry, verified, changes });
-        Self { shared, cache: TokenCache::default() }
+        let [verified, changes, added] = [(); 3].map(|()| AtomicU64::new(0));
+        let shared = Shared { registry, verified, changes, added, listed: Mutex::new(None) };
+        Self { shared: Arc::new(shared), cache: TokenCache::default() }
     }
 
     /// Replaces the capacity for issuers that [predicates allow](IssuerTemplate::allow_if), also for all
@@ -134,7 +137,8 @@ impl<C> IssuerSet<C> {
     /// When the verifier accepts any issuer. Also when an earlier call of `add` added an issuer under one of
     /// these names: to replace that issuer, [`remove`](Self::remove) it first. An error changes nothing.
     pub fn add(&self, verifier: JwtVerifier<C>) -> Result<(), ConfigError> {
-        let issuer = Arc::new(Issuer::new(verifier, None));
+        let number = self.shared.added.fetch_add(1, Ordering::Relaxed);
+        let issuer = Arc::new(Issuer::new(verifier, None).with_number(number));
         if issuer.names().is_empty() {
             return Err(unusable(
                 "a verifier that accepts any issuer cannot be added to a set: name its issuer",
@@ -364,7 +368,6 @@ where
         Some(self.summary())
     }
 
-    #[cfg(feature = "resource-metadata")]
     fn accepted_tokens(&self) -> AcceptedTokens {
         self.issued_by()
     }

@@ -205,6 +205,11 @@ impl<C> Registry<C> {
         evicted
     }
 
+    /// The issuers that the application added, once for each name and in no order.
+    pub(super) fn added(&self) -> Vec<Arc<Issuer<C>>> {
+        self.by_name.values().filter(|issuer| issuer.template().is_none()).cloned().collect()
+    }
+
     /// The issuers that the application named, and those seen with a verified token, sorted by name.
     pub(super) fn known(&self) -> Vec<(String, Arc<Issuer<C>>)> {
         let held = self.by_name.iter();

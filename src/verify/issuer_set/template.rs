@@ -208,7 +208,6 @@ impl<C> IssuerTemplate<C> {
     }
 
     /// The issuers of the tenants that are allowed by name, in order.
-    #[cfg(feature = "resource-metadata")]
     pub(super) fn named_issuers(&self) -> Vec<String> {
         let mut issuers: Vec<String> = match &self.allowed {
             Allowed::Named(tenants) => {

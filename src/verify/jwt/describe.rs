@@ -3,7 +3,6 @@
 use std::fmt;
 
 use crate::summary::Summary;
-#[cfg(feature = "resource-metadata")]
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::jwt::JwtVerifier;
 use crate::verify::jwt::claim_rules::Rules;
@@ -30,16 +29,18 @@ impl<C> JwtVerifier<C> {
             .fold(Summary::new(accepts), Summary::with_danger)
     }
 
-    /// The authorization server: the issuer of the keys, or else the first expected name that is a URL. The other
-    /// names are spellings of the same issuer.
-    #[cfg(feature = "resource-metadata")]
+    /// What a client must know to get a token.
     pub(in crate::verify) fn issued_by(&self) -> AcceptedTokens {
-        let mut expected = self.issuer_names().unwrap_or_default().iter().map(String::as_str);
-        let is_url = |name: &&str| name.starts_with("https://") || name.starts_with("http://");
-        let issuer = self.keys.issuer().or_else(|| expected.find(is_url));
-        issuer.map_or_else(AcceptedTokens::new, |issuer| {
-            AcceptedTokens::new().add_authorization_server(issuer)
-        })
+        let issuer = self.authorization_server().into_iter();
+        issuer.fold(AcceptedTokens::new(), AcceptedTokens::add_authorization_server)
+    }
+
+    /// The issuer of the keys, or else the first expected name of https, or else of http. The other names are
+    /// spellings of the same issuer.
+    pub(in crate::verify) fn authorization_server(&self) -> Option<&str> {
+        let expected = self.issuer_names().unwrap_or_default();
+        let first = |scheme| expected.iter().map(String::as_str).find(|it| it.starts_with(scheme));
+        self.keys.issuer().or_else(|| first("https://")).or_else(|| first("http://"))
     }
 }
 

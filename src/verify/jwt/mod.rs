@@ -40,7 +40,6 @@ use crate::rejection::{Rejection, RejectionKind};
 use crate::summary::Summary;
 use crate::token::{CompactJws, Limits, Scratch, TokenHeader};
 use crate::verify::accepted::Accepted;
-#[cfg(feature = "resource-metadata")]
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::by_name::{ByName, Input};
 use crate::verify::jwt::read_registered::ReadClaims;
@@ -369,7 +368,6 @@ where
         Some(self.summary())
     }
 
-    #[cfg(feature = "resource-metadata")]
     fn accepted_tokens(&self) -> AcceptedTokens {
         self.issued_by()
     }

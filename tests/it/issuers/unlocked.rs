@@ -8,7 +8,7 @@ use tokio::runtime::Builder;
 use tower_jwt_auth::test_util::MockIssuer;
 use tower_jwt_auth::{
     IssuerSet, IssuerTemplate, JwtVerifier, KeyLookup, KeyQuery, KeySource, KeySourceError,
-    KeyStatus,
+    KeyStatus, VerifyToken,
 };
 
 use super::kind;
@@ -129,4 +129,26 @@ fn the_applications_code_may_use_the_set_when_issuers_are_removed() {
         assert!(issuers.remove_template(TEXT));
         assert_eq!(issuers.key_status().len(), 1);
     });
+}
+
+#[test]
+fn description_of_a_set_does_not_wait_for_a_writer_that_waits_for_it() {
+    let issuers: IssuerSet = IssuerSet::new();
+    let (done, both) = mpsc::channel();
+    let (writer, ended) = (issuers.clone(), Arc::new(OnceLock::new()));
+    let is_over = Arc::clone(&ended);
+    std::thread::spawn(move || {
+        while is_over.get().is_none() {
+            writer.remove("https://nobody.test");
+        }
+    });
+    std::thread::spawn(move || {
+        for _ in 0..20_000 {
+            let _ = format!("{issuers:?} {:?} {:?}", issuers.describe(), issuers.accepted_tokens());
+        }
+        done.send(()).unwrap();
+    });
+    let outcome = both.recv_timeout(Duration::from_secs(60));
+    ended.set(()).unwrap();
+    assert_eq!(outcome, Ok(()));
 }

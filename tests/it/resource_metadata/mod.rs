@@ -3,17 +3,19 @@
 mod challenges;
 mod document;
 mod identifier;
+mod servers;
 mod serving;
 
 use http::{Method, Request, Response};
 use serde_json::Value;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_jwt_auth::{
-    Algorithm, JwtAuthLayer, JwtVerifier, ResourceMetadata, ResourceMetadataLayer,
+    Algorithm, ExpectedIssuer, JwtAuthLayer, JwtVerifier, ResourceMetadata, ResourceMetadataLayer,
+    VerifyToken,
 };
 
-use crate::support::key;
 use crate::support::requests::Body;
+use crate::support::{AUDIENCE, key};
 
 const RESOURCE: &str = "https://api.example/mcp";
 const PATH: &str = "/.well-known/oauth-protected-resource/mcp";
@@ -27,6 +29,14 @@ fn verifier() -> JwtVerifier {
     key(Algorithm::HS256).verifier()
 }
 
+fn of(issuer: impl Into<ExpectedIssuer>) -> JwtVerifier {
+    JwtVerifier::new(issuer, AUDIENCE, key(Algorithm::HS256).verification_key()).unwrap()
+}
+
+fn servers<C: Send + Sync + 'static>(verifier: &impl VerifyToken<C>) -> Vec<String> {
+    verifier.accepted_tokens().authorization_servers().to_vec()
+}
+
 /// A layer with the metadata of [`RESOURCE`] alone.
 fn layer() -> JwtAuthLayer {
     JwtAuthLayer::new(verifier()).with_resource_metadata(metadata()).unwrap()
@@ -34,7 +44,7 @@ fn layer() -> JwtAuthLayer {
 
 /// The document of a layer.
 fn document<C: Send + Sync + 'static, R>(layer: &JwtAuthLayer<C, R>) -> Value {
-    let document = layer.resource_metadata_layer().unwrap().document();
+    let document = layer.resource_metadata_layer().unwrap().document().unwrap();
     serde_json::from_slice(&document).unwrap()
 }
 

@@ -4,12 +4,13 @@ use std::convert::Infallible;
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW,
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN, WWW_AUTHENTICATE,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use tower::limit::ConcurrencyLimit;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
-use tower_jwt_auth::JwtAuthLayer;
+use tower_jwt_auth::{IssuerSet, JwtAuthLayer};
 
 use super::{PATH, ask, layer, metadata, request, verifier};
 use crate::support::requests::{Body, field};
@@ -26,7 +27,7 @@ async fn document_is_json_without_a_token_for_pages_of_any_origin() {
         assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
         assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
         assert_eq!(response.headers()[CACHE_CONTROL], "public, max-age=300");
-        assert_eq!(response.body(), &served.document());
+        assert_eq!(response.body(), &served.document().unwrap());
         assert!(!response.headers().contains_key(WWW_AUTHENTICATE));
         let length = response.body().len().to_string();
         assert_eq!(field(&response, "content-length"), Some(&*length));
@@ -40,6 +41,27 @@ async fn head_has_the_head_of_a_get_and_no_body() {
     let head = ask(&served, request(Method::HEAD, PATH)).await;
     assert_eq!((head.status(), head.headers()), (get.status(), get.headers()));
     assert!(head.body().is_empty() && head.headers().contains_key(CONTENT_LENGTH));
+}
+
+#[tokio::test]
+async fn document_without_an_authorization_server_is_503_and_not_kept() {
+    let issuers = IssuerSet::new();
+    let auth: JwtAuthLayer =
+        JwtAuthLayer::new(issuers.clone()).with_resource_metadata(metadata()).unwrap();
+    let served = auth.resource_metadata_layer().unwrap();
+    for method in [Method::GET, Method::HEAD] {
+        let response = ask(&served, request(method, PATH)).await;
+        assert_eq!((response.status().as_u16(), response.body().len()), (503, 0));
+        assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+        assert_eq!(response.headers()[RETRY_AFTER], "5");
+        assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+        assert!(!response.headers().contains_key(CONTENT_TYPE));
+    }
+    assert_eq!(ask(&served, request(Method::OPTIONS, PATH)).await.status(), 204);
+    issuers.add(verifier()).unwrap();
+    let response = ask(&served, request(Method::GET, PATH)).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.body(), &served.document().unwrap());
 }
 
 #[tokio::test]
@@ -86,7 +108,7 @@ async fn root_serves_the_document_too_if_it_is_asked_to() {
     let served = layer.resource_metadata_layer().unwrap();
     for path in [root, PATH] {
         let response = ask(&served, request(Method::GET, path)).await;
-        assert_eq!(response.body(), &served.document(), "{path}");
+        assert_eq!(response.body(), &served.document().unwrap(), "{path}");
     }
     assert_eq!(ask(&served, request(Method::GET, &format!("{root}/"))).await.status(), 418);
 }
@@ -184,10 +206,10 @@ async fn axum_serves_it_by_one_line_beside_the_routes() {
         (head, to_bytes(body, 10_000).await.unwrap())
     };
     let (head, body) = ask(Method::GET, "/.well-known/oauth-protected-resource").await;
-    assert_eq!((head.status.as_u16(), body), (200, served.document()));
+    assert_eq!((head.status.as_u16(), body), (200, served.document().unwrap()));
     let (head, body) = ask(Method::HEAD, "/.well-known/oauth-protected-resource").await;
     assert_eq!((head.status.as_u16(), &*body), (200, &b""[..]));
-    assert_eq!(head.headers[CONTENT_LENGTH], served.document().len().to_string());
+    assert_eq!(head.headers[CONTENT_LENGTH], served.document().unwrap().len().to_string());
     assert_eq!(ask(Method::GET, "/orders").await.0.status, 401);
     assert_eq!(ask(Method::GET, "/elsewhere").await.0.status, 401);
 }
