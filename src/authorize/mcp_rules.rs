@@ -5,6 +5,7 @@ use std::fmt;
 use base64_simd::STANDARD;
 use http::request::Parts;
 use http::{HeaderMap, Method};
+use serde_json::Value;
 
 use crate::authorize::{Authorize, Rule};
 use crate::claims::{RegisteredClaims, Scope};
@@ -48,7 +49,7 @@ const READ_RESOURCE: &str = "resources/read";
 /// The server **must** refuse a request whose headers differ from its body, under every version from 2026-07-28 on, and
 /// must refuse versions that it does not know. The specification requires both, and `rmcp` does both. Otherwise a client
 /// can name one tool in the headers and call another one in the body. For such a server, do not use the table in a layer,
-/// but call [`check_call`](Self::check_call) after the body is parsed.
+/// but call [`check_message`](Self::check_message) after the body is parsed.
 ///
 /// # Example: one tool that needs more
 ///
@@ -113,9 +114,6 @@ impl<C> McpRules<C> {
 
     /// Adds a rule for one resource (`resources/read`), by its URI.
     ///
-    /// The rule is for this spelling of the URI. If the server accepts other spellings of it too, then do not give
-    /// `resources/read` a weaker rule by [`add_method`](Self::add_method): it would be the rule of the other spellings.
-    ///
     /// # Errors
     ///
     /// As for [`add_tool`](Self::add_tool).
@@ -127,6 +125,10 @@ impl<C> McpRules<C> {
 
     /// Adds a rule for one method, such as `completion/complete`. For `tools/call`, `prompts/get` and `resources/read`
     /// it is the rule of all names that have no rule of their own; without it, such a name needs all rules of the table.
+    ///
+    /// **Names are compared exactly.** If the server accepts other spellings of a tool, a prompt or a URI (it trims them,
+    /// ignores case or has aliases), then do not give these three methods a weaker rule: it would be the rule of the other
+    /// spellings.
     ///
     /// # Errors
     ///
@@ -154,10 +156,12 @@ impl<C> McpRules<C> {
         self.add_method(first, rule)
     }
 
-    /// Checks a token against the operation of a parsed message: its `method`, and the `name` or the `uri` of its
-    /// `params`. Use this method in a handler that reads the body itself, and return the [`Rejection`]: the outer
-    /// [`JwtAuthLayer`](crate::JwtAuthLayer) writes the 403. It needs no header, so it is right under every revision of
-    /// the protocol.
+    /// Checks a token against the operation of a parsed message. Use this method in a handler that reads the body itself,
+    /// and return the [`Rejection`]: the outer [`JwtAuthLayer`](crate::JwtAuthLayer) writes the 403. It needs no header, so
+    /// it is right under every revision of the protocol.
+    ///
+    /// Give it the message that the handler then runs, and each message of a batch. What is not a request or notification
+    /// of MCP needs all rules of the table.
     ///
     /// # Errors
     ///
@@ -169,13 +173,30 @@ impl<C> McpRules<C> {
     /// use serde_json::Value;
     /// use tower_jwt_auth::{McpRules, Rejection, VerifiedToken};
     ///
-    /// fn guard(rules: &McpRules, token: &VerifiedToken, message: &Value) -> Result<(), Rejection> {
-    ///     let (method, params) = (message["method"].as_str(), &message["params"]);
-    ///     let name = params["name"].as_str().or(params["uri"].as_str());
-    ///     rules.check_call(token, method.unwrap_or_default(), name)
+    /// fn parse(rules: &McpRules, token: &VerifiedToken, message: Value) -> Result<Value, Rejection> {
+    ///     rules.check_message(token, &message)?;
+    ///     Ok(message)
     /// }
-    /// # let _ = guard;
+    /// # let _ = parse;
     /// ```
+    pub fn check_message(
+        &self,
+        token: &VerifiedToken<C>,
+        message: &Value,
+    ) -> Result<(), Rejection> {
+        let method = message.get("method").and_then(Value::as_str).unwrap_or_default();
+        let member = if method == READ_RESOURCE { "uri" } else { "name" };
+        let name = message.get("params").and_then(|params| params.get(member));
+        self.check_call(token, method, name.and_then(Value::as_str))
+    }
+
+    /// Checks a token against an operation, for a server that has already read it into types of its own. The name is the
+    /// `name` of a tool or a prompt, or the `uri` of a resource. For JSON, use [`check_message`](Self::check_message),
+    /// which chooses by the method.
+    ///
+    /// # Errors
+    ///
+    /// When the token does not meet the rule.
     pub fn check_call(
         &self,
         token: &VerifiedToken<C>,
@@ -212,6 +233,7 @@ impl<C> McpRules<C> {
     fn check(&self, token: &VerifiedToken<C>, rule: Option<&Rule<C>>) -> Result<(), Rejection> {
         let rule = rule.or(self.strictest.as_ref());
         let rule = rule.ok_or(RejectionKind::InsufficientScope)?;
+        // A step-up names them already.
         rule.check(token).map_err(|rejection| match rejection.scope().is_some() {
             true => match rule.required_scope() {
                 Some(scope) => rejection.with_scope(scope),

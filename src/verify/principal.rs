@@ -6,6 +6,14 @@ use crate::verify::VerifiedToken;
 /// Whom a token is about: its issuer (`iss`) together with its subject (`sub`). Subjects of different issuers are
 /// different principals, even if their texts are the same.
 ///
+/// Both are compared exactly. If a verifier expects several spellings of an issuer, then a user is another principal under
+/// each: a token with another spelling does not open the session. They are not made equal, since the expected names may
+/// also be several issuers with the same keys.
+///
+/// The `sub` of a client that requested a token for itself (client credentials) can be the `sub` of a user (RFC 9700
+/// section 4.15), if the issuer lets clients choose their identifiers. Then refuse such tokens where sessions begin: in a
+/// token of RFC 9068, `client_id` then equals `sub`.
+///
 /// Compare it, or use it as a key in a map, wherever something belongs to the user who started it: a session of an MCP
 /// server (`Mcp-Session-Id`), a long task, an upload in parts. Compare the principal of each later request; an ID that
 /// is hard to guess does not protect a session whose ID has leaked.

@@ -60,6 +60,48 @@ fn request_that_passes_costs_no_allocation_but_for_what_is_read_by_name_once() {
     assert_eq!(cost(&[scope("read").and(no.clone()).or(!no).and(scope("write"))]), plain + 2);
 }
 
+#[cfg(feature = "mcp")]
+#[test]
+fn operation_that_passes_costs_no_allocation_more_than_its_rule() {
+    use http::HeaderValue;
+    use tower_jwt_auth::McpRules;
+
+    let token = token_with(&json!({"scope": "read"}));
+    let cost = |method: &'static str, name: &'static str, inner: AuthorizeLayer| {
+        let mut stack = JwtAuthLayer::new(verifier()).layer(inner.layer(service()));
+        let mut call = || {
+            let mut request = bearer_at("/mcp", Some(&token));
+            // The requests of a server share their bytes with its buffer.
+            let _ = request.headers()["authorization"].clone();
+            for (header, value) in
+                [("mcp-protocol-version", "2026-07-28"), ("mcp-method", method), ("mcp-name", name)]
+            {
+                request.headers_mut().insert(header, HeaderValue::from_static(value));
+            }
+            let mut status = 0;
+            let cost = allocation_counter::measure(|| {
+                let response = stack.call(request).now_or_never().unwrap().unwrap();
+                status = response.status().as_u16();
+            });
+            assert_eq!(status, 200);
+            cost.count_total
+        };
+        call();
+        call()
+    };
+    let rules = McpRules::new()
+        .add_discovery(scope("read"))
+        .and_then(|rules| rules.add_tool("search", scope("read")))
+        .unwrap();
+    let table = || AuthorizeLayer::new(rules.clone());
+    let plain = cost("tools/call", "search", AuthorizeLayer::new(scope("read")));
+    assert_eq!(cost("tools/call", "search", table()), plain);
+    assert_eq!(cost("tools/list", "", table()), plain);
+    assert_eq!(cost("unknown", "", table()), plain);
+    // A name in Base64 is decoded.
+    assert_eq!(cost("tools/call", "=?base64?c2VhcmNo?=", table()), plain + 1);
+}
+
 #[test]
 fn token_without_a_request_costs_one_allocation_more_when_its_text_is_kept() {
     let token = token_with(&json!({"scope": "read"}));

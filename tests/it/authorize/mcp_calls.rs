@@ -1,6 +1,6 @@
 //! The table by MCP method and name, for handlers that read the body.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tower_jwt_auth::RejectionKind;
 
 use super::mcp::{ALL, rules};
@@ -28,6 +28,52 @@ fn handler_can_check_an_operation_that_it_read_from_the_body() {
     }
 }
 
+/// The scopes that a message needs.
+fn needs(message: &Value) -> String {
+    let rejection = rules().check_message(&verified(&json!({"scope": ""})), message).unwrap_err();
+    assert_eq!(rejection.kind(), RejectionKind::InsufficientScope);
+    rejection.scope().unwrap().as_str().to_owned()
+}
+
+#[test]
+fn message_with_both_members_is_checked_by_the_one_that_the_method_uses() {
+    let call =
+        |method, name, uri| needs(&json!({"method": method, "params": {"name": name, "uri": uri}}));
+    assert_eq!(call("resources/read", "search", "file:///notes"), "files");
+    assert_eq!(call("resources/read", "file:///notes", "file:///secret"), ALL);
+    assert_eq!(call("tools/call", "delete", "search"), "use write");
+    assert_eq!(call("tools/call", "unknown", "search"), ALL);
+    assert_eq!(call("prompts/get", "review", "file:///notes"), "prompts");
+    assert_eq!(call("prompts/get", "unknown", "review"), ALL);
+    assert_eq!(call("logging/setLevel", "search", "search"), "audit");
+}
+
+#[test]
+fn message_that_names_no_operation_needs_every_scope_of_the_table() {
+    let search = json!({"method": "tools/call", "params": {"name": "search"}});
+    assert_eq!(needs(&search), "use");
+    for message in [
+        json!(null),
+        json!("tools/list"),
+        json!(["tools/list", {"name": "search"}]),
+        json!([search]),
+        json!({}),
+        json!({"method": null}),
+        json!({"method": ["tools/list"]}),
+        json!({"id": 1, "result": {}}),
+        json!({"method": "tools/call"}),
+        json!({"method": "tools/call", "params": null}),
+        json!({"method": "tools/call", "params": ["search"]}),
+        json!({"method": "tools/call", "params": {"name": ["search"]}}),
+        json!({"method": "tools/call", "params": {"name": ""}}),
+        json!({"method": "tools/call", "params": {"uri": "search"}}),
+        json!({"method": "tools/call", "name": "search"}),
+        json!({"method": "resources/read", "params": {"name": "file:///notes"}}),
+    ] {
+        assert_eq!(needs(&message), ALL, "{message}");
+    }
+}
+
 #[cfg(feature = "axum")]
 #[tokio::test]
 async fn rejection_of_a_handler_is_a_challenge_with_the_realm_of_the_layer() {
@@ -43,10 +89,9 @@ async fn rejection_of_a_handler_is_a_challenge_with_the_realm_of_the_layer() {
     async fn mcp(
         Extension(rules): Extension<McpRules>,
         token: VerifiedToken,
-        Json(message): Json<serde_json::Value>,
+        Json(message): Json<Value>,
     ) -> Result<&'static str, Rejection> {
-        let name = message["params"]["name"].as_str();
-        rules.check_call(&token, message["method"].as_str().unwrap_or(""), name)?;
+        rules.check_message(&token, &message)?;
         Ok("called")
     }
 
