@@ -47,7 +47,8 @@ impl<C> Accepted<C> {
     }
 
     /// Replaces the expiry of the token, which [`VerifiedToken::expires_at`] returns. By default it is not known,
-    /// or it is that of the [`VerifiedToken`] from which this value was created. The layer does not check it.
+    /// or it is that of the [`VerifiedToken`] from which this value was created. The layer does not check it. No leeway
+    /// is added, also for a JWT: see [`VerifiedToken::refused_from`].
     #[must_use]
     pub fn with_expires_at(self, expires_at: NumericDate) -> Self {
         Self { token: self.token.with_expires_at(expires_at), ..self }

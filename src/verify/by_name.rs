@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::claims::Scope;
+use crate::claims::{NumericDate, Scope};
 use crate::extract::PresentedToken;
 use crate::json_member::{Unreadable, member};
 use crate::token::{CompactJws, Scratch};
@@ -35,27 +35,44 @@ impl<'a> Input<'a> {
     }
 }
 
-/// The text of a verified token, which is decoded when the first rule needs it.
+/// The text of a verified token, which is decoded when the first rule needs it, and what its verifier knows beside the
+/// claims.
 #[derive(Default)]
 pub(super) struct ByName {
     token: Option<PresentedToken>,
     context: Option<Arc<RuleContext>>,
+    /// The first time at which the verifier refuses the token.
+    refused_from: Option<NumericDate>,
     payload: OnceLock<Option<Box<str>>>,
     scope: OnceLock<Option<Scope>>,
 }
 
 impl ByName {
-    pub(super) fn new(token: Option<PresentedToken>, context: Arc<RuleContext>) -> Self {
-        Self { token, context: Some(context), ..Self::default() }
+    pub(super) fn new(
+        token: Option<PresentedToken>,
+        context: Arc<RuleContext>,
+        refused_from: NumericDate,
+    ) -> Self {
+        let (context, refused_from) = (Some(context), Some(refused_from));
+        Self { token, context, refused_from, ..Self::default() }
     }
 
     /// The same text, with nothing decoded yet.
     pub(super) fn again(&self) -> Self {
-        Self { token: self.token.clone(), context: self.context.clone(), ..Self::default() }
+        Self {
+            token: self.token.clone(),
+            context: self.context.clone(),
+            refused_from: self.refused_from,
+            ..Self::default()
+        }
     }
 
     pub(super) fn context(&self) -> Option<&RuleContext> {
         self.context.as_deref()
+    }
+
+    pub(super) fn refused_from(&self) -> Option<NumericDate> {
+        self.refused_from
     }
 
     /// The claims as JSON; `None` when the text was not kept.

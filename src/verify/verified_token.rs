@@ -6,6 +6,7 @@ use http::Extensions;
 
 use crate::claims::{NumericDate, RegisteredClaims, Scope};
 use crate::extensions::MissingLayer;
+use crate::rejection::RejectionKind;
 use crate::token::TokenHeader;
 use crate::verify::by_name::ByName;
 use crate::verify::rule_context::RuleContext;
@@ -51,9 +52,18 @@ use crate::verify::rule_context::RuleContext;
 pub struct VerifiedToken<C = RegisteredClaims> {
     verified: Arc<Verified<C>>,
     /// Outside of the `Arc`, so that a custom verifier can replace it in a shared token.
-    expires_at: Option<NumericDate>,
+    expiry: Expiry,
     /// Replaces the scopes of the claims. Outside of the `Arc` for the same reason.
     scope: Option<Arc<Scope>>,
+}
+
+#[derive(Clone, Copy)]
+enum Expiry {
+    Unknown,
+    /// The `exp` of a JWT. The verifier may refuse the token earlier, or later by its leeway.
+    Claim(NumericDate),
+    /// The time that a custom verifier set.
+    Set(NumericDate),
 }
 
 struct Verified<C> {
@@ -67,7 +77,7 @@ struct Verified<C> {
 impl<C> VerifiedToken<C> {
     /// A token that is not a JWT.
     pub(super) fn new(claims: C) -> Self {
-        Self::with_parts(claims, None, ByName::default(), None)
+        Self::with_parts(claims, None, ByName::default(), Expiry::Unknown)
     }
 
     pub(super) fn of_jwt(
@@ -76,16 +86,11 @@ impl<C> VerifiedToken<C> {
         by_name: ByName,
         expires_at: NumericDate,
     ) -> Self {
-        Self::with_parts(claims, Some(header), by_name, Some(expires_at))
+        Self::with_parts(claims, Some(header), by_name, Expiry::Claim(expires_at))
     }
 
-    fn with_parts(
-        claims: C,
-        header: Option<TokenHeader>,
-        by_name: ByName,
-        expires_at: Option<NumericDate>,
-    ) -> Self {
-        Self { verified: Arc::new(Verified { claims, header, by_name }), expires_at, scope: None }
+    fn with_parts(claims: C, header: Option<TokenHeader>, by_name: ByName, expiry: Expiry) -> Self {
+        Self { verified: Arc::new(Verified { claims, header, by_name }), expiry, scope: None }
     }
 
     /// The claims of the token.
@@ -102,7 +107,37 @@ impl<C> VerifiedToken<C> {
     /// The expiry of the token: the `exp` of a JWT (RFC 7519 section 4.1.4), without the leeway, or the time from
     /// [`Accepted::with_expires_at`](crate::Accepted::with_expires_at); `None` if the expiry is not known.
     pub fn expires_at(&self) -> Option<NumericDate> {
-        self.expires_at
+        match self.expiry {
+            Expiry::Unknown => None,
+            Expiry::Claim(expires_at) | Expiry::Set(expires_at) => Some(expires_at),
+        }
+    }
+
+    /// The first time at which the verifier refuses the token, by the verifier's clock: `exp` plus the leeway or,
+    /// if that is earlier, `iat` plus the [maximum age](crate::JwtVerifier::with_max_age) and the leeway. For a token
+    /// with [`Accepted::with_expires_at`](crate::Accepted::with_expires_at) it is that time, without a leeway. `None`
+    /// if the expiry is not known.
+    ///
+    /// A connection that lives longer, such as a WebSocket, should end then. This is an associated function:
+    /// `VerifiedToken::refused_from(&token)`.
+    pub fn refused_from(token: &Self) -> Option<NumericDate> {
+        Self::end(token).map(|(at, _)| at)
+    }
+
+    /// The first time at which the verifier refuses the token, and the reason.
+    pub(crate) fn end(token: &Self) -> Option<(NumericDate, RejectionKind)> {
+        match token.expiry {
+            Expiry::Unknown => None,
+            Expiry::Set(at) => Some((at, RejectionKind::ExpiredToken)),
+            Expiry::Claim(expires_at) => {
+                let leeway = Self::rule_context(token)?.leeway;
+                let at = token.verified.by_name.refused_from()?;
+                Some(match at < expires_at.saturating_add(leeway) {
+                    true => (at, RejectionKind::TooOld),
+                    false => (at, RejectionKind::ExpiredToken),
+                })
+            }
+        }
     }
 
     /// Takes the claims out of the token. They are cloned if other clones of the token remain, such as the
@@ -167,14 +202,14 @@ impl<C> VerifiedToken<C> {
     }
 
     pub(super) fn with_expires_at(self, expires_at: NumericDate) -> Self {
-        Self { expires_at: Some(expires_at), ..self }
+        Self { expiry: Expiry::Set(expires_at), ..self }
     }
 
     /// The same token with other claims.
     pub(super) fn map_claims<D>(self, map: impl FnOnce(&C) -> D) -> VerifiedToken<D> {
         let Verified { claims, header, by_name } = &*self.verified;
         let (claims, header, by_name) = (map(claims), header.clone(), by_name.again());
-        let mapped = VerifiedToken::with_parts(claims, header, by_name, self.expires_at);
+        let mapped = VerifiedToken::with_parts(claims, header, by_name, self.expiry);
         VerifiedToken { scope: self.scope, ..mapped }
     }
 }
@@ -204,7 +239,7 @@ impl<C> Clone for VerifiedToken<C> {
     fn clone(&self) -> Self {
         Self {
             verified: Arc::clone(&self.verified),
-            expires_at: self.expires_at,
+            expiry: self.expiry,
             scope: self.scope.clone(),
         }
     }
@@ -215,7 +250,7 @@ impl<C> fmt::Debug for VerifiedToken<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifiedToken")
             .field("header", &self.header())
-            .field("expires_at", &self.expires_at)
+            .field("expires_at", &self.expires_at())
             .finish_non_exhaustive()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use http::header::VARY;
@@ -9,8 +10,9 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_jwt_auth::{
-    Accepted, Algorithm, JwtAuthLayer, NumericDate, PresentedToken, RegisteredClaims, Rejection,
-    RejectionKind, TokenScheme, TokenSource, Verification, VerifiedToken, VerifyToken, verify_fn,
+    Accepted, Algorithm, FixedClock, JwtAuthLayer, NumericDate, PresentedToken, RegisteredClaims,
+    Rejection, RejectionKind, TokenScheme, TokenSource, Verification, VerifiedToken, VerifyToken,
+    verify_fn,
 };
 
 use crate::support::requests::{bearer, reached, refusal, request, send, send_later};
@@ -253,6 +255,41 @@ fn expiry_of_a_shared_token_can_be_replaced_without_changing_its_clones() {
     let accepted = Accepted::from(token.clone()).with_expires_at(soon);
     assert_eq!(accepted.token().expires_at(), Some(soon));
     assert_eq!(token.expires_at(), None);
+}
+
+#[test]
+fn verifier_refuses_its_token_from_the_time_that_the_token_tells() {
+    let key = key(Algorithm::ES256);
+    let claims = claims();
+    let (issued_at, expires_at) =
+        (claims["iat"].as_i64().unwrap(), claims["exp"].as_i64().unwrap());
+    for (leeway, max_age, expected) in [
+        (0, None, expires_at),
+        (30, None, expires_at + 30),
+        (30, Some(100), issued_at + 130),
+        (30, Some(1 << 40), expires_at + 30),
+    ] {
+        let at = |seconds| {
+            let clock = FixedClock(NumericDate::from_unix_seconds(seconds));
+            let verifier = key.verifier().with_leeway(Duration::from_secs(leeway)).unwrap();
+            let verifier = match max_age {
+                Some(max_age) => verifier.with_max_age(Duration::from_secs(max_age)).unwrap(),
+                None => verifier,
+            };
+            verifier.with_clock(clock).verify_now(&key.token(&claims))
+        };
+        let token = at(issued_at).unwrap();
+        let end = VerifiedToken::refused_from(&token).unwrap();
+        assert_eq!(end.unix_seconds(), expected);
+        assert!(at(expected - 1).is_ok() && at(expected).is_err());
+
+        let mapped = Accepted::from(token.clone()).map_claims(|_| ()).into_token();
+        assert_eq!(VerifiedToken::refused_from(&mapped), Some(end));
+        let set = NumericDate::from_unix_seconds(expires_at);
+        let set = Accepted::from(token).with_expires_at(set).into_token();
+        assert_eq!(VerifiedToken::refused_from(&set), set.exp, "without a leeway");
+    }
+    assert_eq!(VerifiedToken::refused_from(Accepted::new("opaque").token()), None);
 }
 
 #[test]

@@ -264,7 +264,7 @@ pub(super) struct Times {
     /// The time by the verifier's clock.
     now: NumericDate,
     /// The first time at which `exp` or the maximum age would refuse it.
-    until: NumericDate,
+    pub(super) until: NumericDate,
 }
 
 impl Times {

@@ -313,7 +313,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         let header = TokenHeader::new(&jws.header, key.kid_arc());
         let validity = times.validity(candidates.generation());
         let kept = recorder.keep(token, self.rules.copies_text, validity);
-        let by_name = ByName::new(kept, Arc::clone(&self.rules.context));
+        let by_name = ByName::new(kept, Arc::clone(&self.rules.context), times.until);
         Ok(VerifiedToken::of_jwt(claims, header, by_name, times.expires_at))
     }
 }
