@@ -287,8 +287,10 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// refusals do not change.
     ///
     /// The domain names the service that refuses, such as `orders.example.com`. The reason is the name of the
-    /// [`RejectionKind`](crate::RejectionKind) in upper case, such as `EXPIRED_TOKEN`. The metadata are the parameters
-    /// of the challenge: `error`, `scope`, `acr_values` and `max_age`.
+    /// [`RejectionKind`](crate::RejectionKind) in upper case, such as `EXPIRED_TOKEN`. The metadata are what the
+    /// [`Rejection`] has of `error`, `scope`, `acr_values` and `max_age`, and nothing that the layer adds to its
+    /// challenges ([`with_scope_in_challenge`](Self::with_scope_in_challenge), the metadata of the resource). The details
+    /// of a `tonic::Status` that the application made with a rejection as its source are kept instead.
     ///
     /// # Errors
     ///

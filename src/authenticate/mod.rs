@@ -114,6 +114,7 @@ impl ResponseHeaders {
         if let Some(on_response) = self.0.on_response {
             on_response.change(response);
         }
+        response::fit_to_clients(response);
     }
 }
 

@@ -38,6 +38,7 @@ impl<C: Send + Sync + 'static, R, M> WayBack<C, R, M> {
         let Shared { policy, responder } = &*self.shared;
         let mut written = policy.write(unwritten, self.remembered, &**responder);
         response::keep_what_was_added(&mut written, response);
+        response::fit_to_clients(&mut written);
         written
     }
 }

@@ -107,7 +107,8 @@ fn details(domain: &str, rejection: &Rejection) -> Option<HeaderValue> {
     HeaderValue::try_from(STANDARD_NO_PAD.encode_to_string(status.encode_to_vec())).ok()
 }
 
-/// What the challenge says, with the same names.
+/// What the rejection itself says, with the names of the challenge. The scope and the URL that a layer adds to its
+/// challenges are not here.
 fn metadata(rejection: &Rejection) -> BTreeMap<String, String> {
     let scope = rejection.scope().map(|scope| scope.as_str().to_owned());
     let acr_values = rejection.acr_values().collect::<Vec<_>>().join(" ");

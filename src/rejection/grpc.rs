@@ -47,19 +47,23 @@ impl Default for GrpcForm {
 }
 
 impl GrpcForm {
-    /// Adds the fields that only a gRPC response has, and makes the header small enough for clients.
+    /// Adds the fields that only a gRPC response has.
     pub(super) fn complete_headers(&self, headers: &mut HeaderMap, rejection: &Rejection) {
         if let Some(error_infos) = &self.error_infos {
             error_infos.add_to(headers, rejection);
         }
         add_pushback(headers, rejection);
-        // A client drops the whole header if it is too large, also the status.
-        for name in [GRPC_STATUS_DETAILS, WWW_AUTHENTICATE, GRPC_MESSAGE] {
-            if size(headers) <= MAX_METADATA {
-                break;
-            }
-            headers.remove(name);
+    }
+}
+
+/// Makes the header of a refusal small enough for clients, as far as its own fields allow: a client drops the whole
+/// header if it is too large, also the status.
+pub(super) fn fit_to_clients(headers: &mut HeaderMap) {
+    for name in [GRPC_STATUS_DETAILS, WWW_AUTHENTICATE, GRPC_MESSAGE] {
+        if size(headers) <= MAX_METADATA {
+            break;
         }
+        headers.remove(name);
     }
 }
 

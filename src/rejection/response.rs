@@ -54,6 +54,7 @@ impl<M> Asked<M> {
                 let mut response = grpc::response(&rejection, media_type, body);
                 complete_headers(response.headers_mut(), &rejection, challenges);
                 grpc.complete_headers(response.headers_mut(), &rejection);
+                grpc::fit_to_clients(response.headers_mut());
                 response
             }
             Self::Http(request) => {
@@ -152,6 +153,11 @@ pub(crate) fn keep_what_was_added<B>(written: &mut Response<B>, replaced: Respon
 
     let headers = written.headers_mut();
     let is_grpc = headers.contains_key(grpc::GRPC_STATUS);
+    // Those of the application say more than those of the layer.
+    if is_grpc && let Some(details) = replaced.headers.remove(grpc::GRPC_STATUS_DETAILS) {
+        // If the map is full (32,768 fields), the field is left out.
+        let _ = headers.try_insert(grpc::GRPC_STATUS_DETAILS, details);
+    }
     for name in replaced.headers.keys() {
         let is_dropped = describes_the_response(name.as_str())
             || (!is_grpc && name.as_str().starts_with("grpc-"))
@@ -165,6 +171,15 @@ pub(crate) fn keep_what_was_added<B>(written: &mut Response<B>, replaced: Respon
                 append(headers, name, value.clone());
             }
         }
+    }
+}
+
+/// Makes the header of a refusal over gRPC small enough for clients, after fields were added to it. Other responses do
+/// not change.
+pub(crate) fn fit_to_clients<B>(response: &mut Response<B>) {
+    let is_refusal = response.extensions().get::<Rejection>().is_some();
+    if is_refusal && response.headers().contains_key(grpc::GRPC_STATUS) {
+        grpc::fit_to_clients(response.headers_mut());
     }
 }
 

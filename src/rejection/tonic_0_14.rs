@@ -4,9 +4,11 @@ use std::error::Error;
 use std::sync::Arc;
 
 use http::StatusCode;
+use percent_encoding::percent_decode;
 use tonic::{Code, Status};
 
 use crate::rejection::Rejection;
+use crate::rejection::grpc::{GRPC_MESSAGE, GRPC_STATUS};
 
 impl From<Rejection> for Status {
     /// Converts the rejection to the gRPC status in the table at [`RejectionKind`](crate::RejectionKind). The
@@ -46,11 +48,13 @@ impl From<Rejection> for Status {
 pub(super) fn rejection_of<B>(response: &http::Response<B>) -> Option<Rejection> {
     let status: &Status = response.extensions().get()?;
     let rejection: &Rejection = status.source()?.downcast_ref()?;
-    let sent = Status::from_header_map(response.headers())?;
-    let is_it = |status: &Status| {
-        status.code() == Code::from(rejection.grpc_status())
-            && status.message() == rejection.description()
-    };
-    let is_unchanged = response.status() == StatusCode::OK && is_it(status) && is_it(&sent);
+    let (code, message) = (rejection.grpc_status(), rejection.description());
+    // Read by hand: `Status::from_header_map` panics if the details are not base64.
+    let field = |name| response.headers().get(name).map_or(&b""[..], |value| value.as_bytes());
+    let is_unchanged = response.status() == StatusCode::OK
+        && status.code() == Code::from(code)
+        && status.message() == message
+        && field(GRPC_STATUS) == code.to_string().as_bytes()
+        && percent_decode(field(GRPC_MESSAGE)).eq(message.bytes());
     is_unchanged.then(|| rejection.clone())
 }

@@ -74,7 +74,7 @@ fn details_are_base64_without_padding() {
 }
 
 #[test]
-fn details_tell_what_the_challenge_tells() {
+fn details_tell_what_the_rejection_tells() {
     let scope = Rejection::insufficient_scope(Scope::from("orders:read orders:write"));
     let five_minutes = Some(Duration::from_secs(300));
     let step_up = Rejection::insufficient_user_authentication(&["gold", "silver"], five_minutes);
@@ -94,6 +94,15 @@ fn details_tell_what_the_challenge_tells() {
         let expected = expected.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         assert_eq!(info(&response).metadata, expected.collect());
     }
+}
+
+#[test]
+fn scope_that_the_layer_adds_is_in_the_challenge_alone() {
+    let layer = informing(refusing(K::ExpiredToken));
+    let layer = layer.with_scope_in_challenge(Scope::from("orders:read")).unwrap();
+    let response = send(&layer, grpc());
+    assert!(field(&response, "www-authenticate").unwrap().contains("scope=\"orders:read\""));
+    assert_eq!(info(&response).metadata.keys().collect::<Vec<_>>(), ["error"]);
 }
 
 /// Clients discard details of another code or message.

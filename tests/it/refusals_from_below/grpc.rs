@@ -6,6 +6,7 @@ use std::pin::Pin;
 use axum::body::Body;
 use axum::routing::post;
 use futures_util::Stream;
+use http::request::Parts;
 use http::{HeaderValue, Request, StatusCode};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Channel, Server};
@@ -16,7 +17,10 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use tower::ServiceExt;
 use tower::util::MapResponseLayer;
-use tower_jwt_auth::{JwtAuthLayer, Rejection, VerifiedToken};
+use tower_jwt_auth::{
+    Accepted, JwtAuthLayer, PresentedToken, RegisteredClaims, Rejection, Scope, Verification,
+    VerifiedToken, VerifyToken,
+};
 
 use super::{CHALLENGE, good, layer, refuse, write_scope};
 
@@ -222,4 +226,95 @@ async fn a_status_with_a_message_of_its_own_is_left_alone() {
     let refused = written(status, |_| (), layer()).await;
     assert_eq!(refused.headers()["grpc-message"], "not%20today");
     assert_eq!(refused.headers().get("www-authenticate"), None);
+}
+
+#[tokio::test]
+async fn details_that_are_not_base64_do_not_hide_a_refusal() {
+    let spoil = |headers: &mut http::HeaderMap| {
+        headers.insert("grpc-status-details-bin", HeaderValue::from_static("!"));
+    };
+    let refused = written(refusal().into(), spoil, layer().with_realm("shop").unwrap()).await;
+    assert_eq!(refused.headers()["grpc-status"], "7");
+    assert_eq!(refused.headers()["www-authenticate"], CHALLENGE);
+}
+
+#[tokio::test]
+async fn message_of_any_characters_is_recognised() {
+    for text in ["", "100 % \u{fc}", "a\nb%41", "\u{10ffff}"] {
+        let rejection = write_scope().with_description(text);
+        let refused = written(rejection.into(), |_| (), layer()).await;
+        assert!(refused.headers().contains_key("www-authenticate"), "{text:?}");
+    }
+}
+
+#[cfg(feature = "grpc-error-info")]
+#[tokio::test]
+async fn details_of_the_application_are_kept() {
+    use tonic_types::{ErrorDetails, StatusExt};
+
+    let details = ErrorDetails::with_help_link("how to get the role", "https://shop.example/roles");
+    let rejection = refusal();
+    let mut status =
+        Status::with_error_details(Code::PermissionDenied, rejection.description(), details);
+    status.set_source(std::sync::Arc::new(rejection));
+    let inner = layer().with_grpc_error_info("orders.example").unwrap();
+    let refused = written(status, |_| (), inner).await;
+    assert!(refused.headers().contains_key("www-authenticate"));
+    let status = Status::from_header_map(refused.headers()).unwrap();
+    assert_eq!(status.get_details_help().unwrap().links[0].url, "https://shop.example/roles");
+    assert!(status.get_details_error_info().is_none());
+}
+
+/// The fields of the verifier and of services in between come after those of the refusal.
+#[tokio::test]
+async fn status_outlives_fields_that_are_added_to_a_refusal() {
+    struct Noting(usize);
+
+    impl VerifyToken<RegisteredClaims> for Noting {
+        fn verify_token(&self, _: &PresentedToken, _: &Parts) -> Verification<RegisteredClaims> {
+            let accepted = Accepted::new(RegisteredClaims::default());
+            if self.0 == 0 {
+                return Verification::ready(Ok(accepted));
+            }
+            let note = HeaderValue::from_str(&"n".repeat(self.0)).unwrap();
+            let name = http::HeaderName::from_static("x-note");
+            Verification::ready(Ok(accepted.with_response_header(name, note)))
+        }
+    }
+
+    let refused = |note: usize, between: usize, scope: usize| async move {
+        let rejection = Rejection::insufficient_scope(Scope::from(&*"s".repeat(scope)));
+        let between = MapResponseLayer::new(move |mut response: http::Response<Body>| {
+            let added = HeaderValue::from_str(&"b".repeat(between)).unwrap();
+            response.headers_mut().insert("x-between", added);
+            response
+        });
+        let router = axum::Router::new()
+            .route("/orders.Orders/Write", post(async move || rejection.clone()))
+            .layer(between)
+            .layer(JwtAuthLayer::new(Noting(note)));
+        let request = Request::post("/orders.Orders/Write")
+            .header("authorization", "Bearer a")
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(Body::empty())
+            .unwrap();
+        router.oneshot(request).await.unwrap()
+    };
+    for (note, between, scope, has_challenge) in [
+        (3000, 10, 3000, true),
+        (3000, 3000, 3000, false),
+        (3000, 10, 5000, false),
+        (0, 10, 5000, true),
+        (0, 5000, 5000, false),
+    ] {
+        let refused = refused(note, between, scope).await;
+        let headers = refused.headers();
+        assert_eq!(headers["grpc-status"], "7");
+        let length = |name| headers.get(name).map_or(0, HeaderValue::len);
+        assert_eq!((length("x-note"), length("x-between")), (note, between));
+        assert_eq!(headers.contains_key("www-authenticate"), has_challenge, "{between} {scope}");
+        let sizes = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32);
+        assert!(sizes.sum::<usize>() <= 8192 - 256);
+    }
 }
