@@ -23,15 +23,14 @@ pub(crate) fn refused(rejection: &Rejection) {
 #[cfg(not(feature = "tracing"))]
 pub(crate) fn refused(_: &Rejection) {}
 
-/// The event of a response that ends because the token has expired.
+/// The event of a response that ends because its token is refused now.
 #[cfg(all(feature = "tracing", feature = "stream-expiry"))]
-pub(crate) fn ended_at_expiry() {
-    let reason = crate::rejection::RejectionKind::ExpiredToken;
+pub(crate) fn ended_at_expiry(reason: crate::rejection::RejectionKind) {
     tracing::debug!(target: "tower_jwt_auth", ?reason, "ended a stream");
 }
 
 #[cfg(all(not(feature = "tracing"), feature = "stream-expiry"))]
-pub(crate) fn ended_at_expiry() {}
+pub(crate) fn ended_at_expiry(_: crate::rejection::RejectionKind) {}
 
 /// The event of a changed set: what the source loaded, and which keys it does not use.
 ///

@@ -1,6 +1,6 @@
-use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::{fmt, mem};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -25,12 +25,13 @@ struct Expiry {
     deadline: Deadline,
     timer: Timer,
     side: Side,
-    /// Whether a frame of data was passed on.
-    has_begun: bool,
 }
 
 enum Side {
-    Request,
+    Request {
+        /// Whether a frame of data was passed on.
+        has_begun: bool,
+    },
     Response(Ending),
 }
 
@@ -47,7 +48,7 @@ impl<B> ExpiringBody<B> {
     }
 
     pub(super) fn of_request(inner: B, deadline: Deadline) -> Self {
-        Self::limited(inner, deadline, Side::Request)
+        Self::limited(inner, deadline, Side::Request { has_begun: false })
     }
 
     pub(super) fn of_response(inner: B, deadline: Deadline, ending: Ending) -> Self {
@@ -55,7 +56,7 @@ impl<B> ExpiringBody<B> {
     }
 
     fn limited(inner: B, deadline: Deadline, side: Side) -> Self {
-        let expiry = Expiry { deadline, timer: None, side, has_begun: false };
+        let expiry = Expiry { deadline, timer: None, side };
         Self { inner: Some(inner), expiry: Some(expiry) }
     }
 }
@@ -70,27 +71,27 @@ impl Expiry {
         let Some(data) = frame.and_then(|frame| frame.as_ref().ok()?.data_ref()) else {
             return Next::Pass;
         };
-        // The first frame is passed on even if it is late: a call of one message is not lost, with what it did.
-        if self.has_begun && self.deadline.has_passed() {
-            return Next::End;
-        }
-        self.has_begun = true;
-        if let Side::Response(ending) = &mut self.side {
-            ending.follow(data);
-        }
-        Next::Pass
+        let is_late = || self.deadline.has_passed();
+        let passes = match &mut self.side {
+            Side::Request { has_begun } => !mem::replace(has_begun, true) || !is_late(),
+            Side::Response(ending) => ending.admit(data, is_late),
+        };
+        if passes { Next::Pass } else { Next::End }
     }
 
     /// The last frame.
-    fn end(&self) -> Result<Frame<Bytes>, BodyError> {
+    fn end(&self) -> Option<Result<Frame<Bytes>, BodyError>> {
+        let rejection = self.deadline.rejection();
         match &self.side {
-            Side::Request => {
+            Side::Request { .. } => {
                 self.deadline.cut_request();
-                Ending::Error.frame()
+                Some(Err(rejection.into()))
             }
             Side::Response(ending) => {
-                crate::trace::ended_at_expiry();
-                ending.frame()
+                let reason = rejection.kind();
+                let end = ending.frame(rejection)?;
+                crate::trace::ended_at_expiry(reason);
+                Some(end)
             }
         }
     }
@@ -123,7 +124,7 @@ where
         // The stream of the service is dropped at once.
         this.inner.set(None);
         *this.expiry = None;
-        Poll::Ready(Some(end))
+        Poll::Ready(end)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -10,6 +10,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::claims::NumericDate;
 use crate::clock::{Clock, SystemClock};
+use crate::rejection::{Rejection, RejectionKind};
 use crate::verify::VerifiedToken;
 
 /// The clock is read again at least this often: a timer does not advance while the machine is suspended.
@@ -25,19 +26,25 @@ pub(super) type Timer = Option<Pin<Box<Sleep>>>;
 pub(super) struct Deadline {
     clock: Arc<dyn Clock>,
     at: NumericDate,
+    reason: RejectionKind,
     is_request_cut: Arc<AtomicBool>,
 }
 
 impl Deadline {
     /// The time from which the verifier of this token refuses it; `None` if the expiry is not known.
     pub(super) fn of<C>(token: &VerifiedToken<C>) -> Option<Self> {
-        let expires_at = token.expires_at()?;
-        let (clock, leeway): (Arc<dyn Clock>, u64) = match VerifiedToken::rule_context(token) {
-            Some(context) => (Arc::clone(&context.clock), context.leeway),
-            // A custom verifier has no leeway that is known.
-            None => (Arc::new(SystemClock), 0),
+        let (at, reason) = VerifiedToken::end(token)?;
+        let clock: Arc<dyn Clock> = match VerifiedToken::rule_context(token) {
+            Some(context) => Arc::clone(&context.clock),
+            // A custom verifier has no clock that is known.
+            None => Arc::new(SystemClock),
         };
-        Some(Self { clock, at: expires_at.saturating_add(leeway), is_request_cut: Arc::default() })
+        Some(Self { clock, at, reason, is_request_cut: Arc::default() })
+    }
+
+    /// What the verifier says to the token after the deadline.
+    pub(super) fn rejection(&self) -> Rejection {
+        self.reason.into()
     }
 
     pub(super) fn has_passed(&self) -> bool {
@@ -46,18 +53,24 @@ impl Deadline {
 
     /// Waits until the deadline has passed. The timer is created by the first call.
     pub(super) fn poll_passed(&self, timer: &mut Timer, cx: &mut Context<'_>) -> Poll<()> {
-        while !self.has_passed() {
-            let sleep = timer.get_or_insert_with(|| Box::pin(sleep(self.time_to_sleep())));
+        while let Some(left) = self.time_left() {
+            let time = left.clamp(SHORTEST_SLEEP, LONGEST_SLEEP);
+            let sleep = timer.get_or_insert_with(|| Box::pin(sleep(time)));
             ready!(sleep.as_mut().poll(cx));
             *timer = None;
         }
         Poll::Ready(())
     }
 
-    fn time_to_sleep(&self) -> Duration {
-        let (now, at) = (self.clock.now().to_system_time(), self.at.to_system_time());
-        let rest = now.zip(at).and_then(|(now, at)| at.duration_since(now).ok());
-        rest.unwrap_or(LONGEST_SLEEP).clamp(SHORTEST_SLEEP, LONGEST_SLEEP)
+    /// The time until the deadline; `None` if it has passed. The clock is read once.
+    fn time_left(&self) -> Option<Duration> {
+        let now = self.clock.now();
+        if now >= self.at {
+            return None;
+        }
+        let times = now.to_system_time().zip(self.at.to_system_time());
+        // A time that the platform cannot represent is far away.
+        Some(times.map_or(LONGEST_SLEEP, |(now, at)| at.duration_since(now).unwrap_or_default()))
     }
 
     /// Records that the body of the request was cut off.

@@ -1,81 +1,120 @@
 //! The end of a body, in the form that its reader understands.
 
+use std::borrow::Cow;
 use std::error::Error;
+use std::sync::Arc;
 
 use base64_simd::STANDARD;
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
 use http_body::Frame;
 
+use crate::end_at_expiry::messages::Messages;
+use crate::rejection::Rejection;
+use crate::rejection::error_info::ErrorInfos;
 use crate::rejection::grpc::{self, Family};
-use crate::rejection::{Rejection, RejectionKind};
 
-/// The flag of a frame with trailers, and the length of the flag and the size of a frame (gRPC-Web, "Message framing").
+/// The flag of a frame with trailers (gRPC-Web, "Message framing").
 const TRAILERS: u8 = 0x80;
-const PREFIX: usize = 5;
 
 pub(super) type BodyError = Box<dyn Error + Send + Sync>;
 
-/// How a body ends.
-pub(super) enum Ending {
-    /// With an error, so that what was sent is not taken for the whole.
-    Error,
-    /// With the status in trailers.
-    Grpc,
-    /// With the status in the last frame of the data.
-    GrpcWeb { messages: Messages, is_text: bool },
+/// What a client understands, by its request.
+pub(super) struct Understood {
+    family: Option<Family>,
+    error_infos: Option<Arc<ErrorInfos>>,
+}
+
+impl Understood {
+    pub(super) fn by_sender(head: &Parts, error_infos: Option<Arc<ErrorInfos>>) -> Self {
+        Self { family: grpc::family_of_request(head), error_infos }
+    }
+}
+
+/// How the body of a response ends.
+pub(super) struct Ending {
+    /// `None` for HTTP.
+    family: Option<Family>,
+    /// Whether the header says how long the body is, so that nothing can be added.
+    has_length: bool,
+    messages: Messages,
+    /// Whether a frame of data was sent.
+    has_begun: bool,
+    error_infos: Option<Arc<ErrorInfos>>,
 }
 
 impl Ending {
-    /// The ending of a response with this header.
-    pub(super) fn of_response(headers: &HeaderMap) -> Self {
+    /// The ending of a response with this header. A response is gRPC only if its request was: an uploaded file may have
+    /// any content type.
+    pub(super) fn of_response(understood: Understood, headers: &HeaderMap) -> Self {
         let content_type = headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
-        match content_type.and_then(grpc::family_of_content_type) {
-            None => Self::Error,
-            Some(Family::Grpc) => Self::Grpc,
-            Some(Family::GrpcWeb) => {
-                Self::GrpcWeb { messages: Messages::default(), is_text: false }
-            }
-            Some(Family::GrpcWebText) => {
-                Self::GrpcWeb { messages: Messages::default(), is_text: true }
-            }
-        }
+        let family = content_type.and_then(grpc::family_of_content_type);
+        let is_grpc = |family| family == Family::Grpc;
+        let family = family
+            .filter(|it| understood.family.is_some_and(|asked| is_grpc(asked) == is_grpc(*it)));
+        let messages = match family {
+            None | Some(Family::Grpc) => Messages::default(),
+            Some(Family::GrpcWeb | Family::GrpcWebText) => Messages::with_trailers(TRAILERS),
+        };
+        let has_length = headers.contains_key(CONTENT_LENGTH);
+        let error_infos = understood.error_infos;
+        Self { family, has_length, messages, has_begun: false, error_infos }
     }
 
     /// Whether more may follow than the inner body says.
     pub(super) fn adds_to_the_body(&self) -> bool {
-        !matches!(self, Self::Error)
+        self.family.is_some() && !self.has_length
     }
 
-    /// Reads what is sent.
-    pub(super) fn follow(&mut self, data: &[u8]) {
-        match self {
-            Self::Error | Self::Grpc => {}
-            Self::GrpcWeb { messages, is_text: false } => messages.follow(data),
-            Self::GrpcWeb { messages, is_text: true } => match STANDARD.decode_to_vec(data) {
-                Ok(data) => messages.follow(&data),
-                // Not in whole groups of four characters: it could be anywhere.
-                Err(_) => messages.get_lost(),
-            },
+    /// Reads a frame of data, and returns whether it is sent. One that is late is sent if it belongs to a call of one
+    /// message: such a call is not lost, with what it did. Over HTTP the first frame is.
+    pub(super) fn admit(&mut self, data: &[u8], is_late: impl FnOnce() -> bool) -> bool {
+        let read = match self.family {
+            None => None,
+            Some(Family::Grpc | Family::GrpcWeb) => Some(Cow::Borrowed(data)),
+            // If it is not in whole groups of four characters, the end of a message could be anywhere.
+            Some(Family::GrpcWebText) => STANDARD.decode_to_vec(data).ok().map(Cow::Owned),
+        };
+        let is_of_one_message = match &read {
+            Some(read) => self.messages.are_of_one_message(read),
+            None => !self.has_begun,
+        };
+        if !is_of_one_message && is_late() {
+            return false;
         }
+        self.has_begun = true;
+        match read {
+            Some(read) => self.messages.follow(&read),
+            None => self.messages.get_lost(),
+        }
+        true
     }
 
-    /// The last frame: the token has expired.
-    pub(super) fn frame(&self) -> Result<Frame<Bytes>, BodyError> {
-        let rejection = Rejection::from(RejectionKind::ExpiredToken);
-        match self {
-            Self::Grpc => Ok(Frame::trailers(grpc::trailers(&rejection))),
-            Self::GrpcWeb { messages, is_text } if messages.are_whole() => {
-                let frame = trailers_frame(&grpc::trailers(&rejection));
-                Ok(Frame::data(match is_text {
-                    false => frame.into(),
-                    true => STANDARD.encode_to_string(frame).into(),
-                }))
+    /// The last frame; `None` if the response has sent its own status.
+    pub(super) fn frame(&self, rejection: Rejection) -> Option<Result<Frame<Bytes>, BodyError>> {
+        if self.messages.are_complete() {
+            return None;
+        }
+        let trailers = || grpc::trailers(&rejection, self.error_infos.as_deref());
+        Some(match self.family {
+            Some(Family::Grpc) if !self.has_length => Ok(Frame::trailers(trailers())),
+            Some(Family::GrpcWeb) if self.has_room() => {
+                Ok(Frame::data(trailers_frame(&trailers()).into()))
             }
-            // Within a message, a status would be taken for a part of it.
-            Self::Error | Self::GrpcWeb { .. } => Err(rejection.into()),
-        }
+            Some(Family::GrpcWebText) if self.has_room() => {
+                let frame = trailers_frame(&trailers());
+                Ok(Frame::data(STANDARD.encode_to_string(frame).into()))
+            }
+            // What was sent must not be taken for the whole.
+            _ => Err(rejection.into()),
+        })
+    }
+
+    /// Whether a frame can follow. Within a message, it would be taken for a part of it.
+    fn has_room(&self) -> bool {
+        !self.has_length && self.messages.are_whole()
     }
 }
 
@@ -91,118 +130,78 @@ fn trailers_frame(trailers: &HeaderMap) -> Vec<u8> {
     [&[TRAILERS][..], &length.to_be_bytes(), &lines].concat()
 }
 
-/// Follows the messages of a gRPC-Web body, to know where one ends.
-#[derive(Default)]
-pub(super) struct Messages {
-    prefix: [u8; PREFIX],
-    prefix_length: usize,
-    /// What is missing of the message.
-    rest: usize,
-    is_lost: bool,
-}
-
-impl Messages {
-    fn follow(&mut self, mut data: &[u8]) {
-        while let [byte, after @ ..] = data {
-            if self.rest > 0 {
-                let taken = self.rest.min(data.len());
-                self.rest = self.rest.saturating_sub(taken);
-                data = data.get(taken..).unwrap_or_default();
-                continue;
-            }
-            if let Some(place) = self.prefix.get_mut(self.prefix_length) {
-                *place = *byte;
-            }
-            self.prefix_length = self.prefix_length.saturating_add(1);
-            data = after;
-            if self.prefix_length == PREFIX {
-                let [_, length @ ..] = self.prefix;
-                self.rest = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
-                self.prefix_length = 0;
-            }
-        }
-    }
-
-    fn get_lost(&mut self) {
-        self.is_lost = true;
-    }
-
-    fn are_whole(&self) -> bool {
-        !self.is_lost && self.rest == 0 && self.prefix_length == 0
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
+    use crate::rejection::RejectionKind;
 
-    /// Messages of 3, 0 and 258 bytes.
-    fn three_messages() -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for length in [3_u32, 0, 258] {
-            bytes.push(0);
-            bytes.extend(length.to_be_bytes());
-            bytes.extend(vec![b'x'; length as usize]);
-        }
-        bytes
+    /// A message of 3 bytes, and a part of the next one.
+    const BYTES: &[u8] = &[0, 0, 0, 0, 3, 1, 2, 3, 0, 0, 0];
+    const WHOLE: usize = 8;
+
+    fn ending(asked: Family, content_type: &'static str) -> Ending {
+        let content_type = HeaderValue::from_static(content_type);
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type)]);
+        let understood = Understood { family: Some(asked), error_infos: None };
+        Ending::of_response(understood, &headers)
     }
 
-    #[test]
-    fn messages_are_whole_at_their_ends_only() {
-        let bytes = three_messages();
-        let ends: Vec<usize> = (0..=bytes.len())
-            .filter(|&length| {
-                let mut messages = Messages::default();
-                messages.follow(&bytes[..length]);
-                messages.are_whole()
-            })
-            .collect();
-        assert_eq!(ends, [0, 8, 13, 276]);
+    fn follow(ending: &mut Ending, data: &[u8]) {
+        assert!(ending.admit(data, || false));
     }
 
-    #[test]
-    fn messages_are_followed_wherever_the_data_is_split() {
-        let bytes = three_messages();
-        for at in 0..bytes.len() {
-            let mut messages = Messages::default();
-            messages.follow(&bytes[..at]);
-            messages.follow(&bytes[at..]);
-            assert!(messages.are_whole(), "{at}");
-        }
+    fn end(ending: &Ending) -> Result<Frame<Bytes>, BodyError> {
+        ending.frame(RejectionKind::ExpiredToken.into()).unwrap()
     }
 
     #[test]
     fn status_within_a_message_is_an_error() {
-        let bytes = three_messages();
-        for is_text in [false, true] {
-            let mut ending = Ending::GrpcWeb { messages: Messages::default(), is_text };
+        for (content_type, is_text) in
+            [("application/grpc-web", false), ("application/grpc-web-text", true)]
+        {
+            // A client may accept another form than it sends.
+            let mut ending = ending(Family::GrpcWeb, content_type);
             let send = |bytes: &[u8]| match is_text {
                 false => bytes.to_vec(),
                 true => STANDARD.encode_to_string(bytes).into_bytes(),
             };
-            ending.follow(&send(&bytes[..8]));
-            assert!(ending.frame().is_ok_and(|frame| frame.is_data()));
-            ending.follow(&send(&bytes[8..12]));
-            assert_eq!(ending.frame().unwrap_err().to_string(), "the token has expired");
+            follow(&mut ending, &send(&BYTES[..WHOLE]));
+            assert!(end(&ending).is_ok_and(|frame| frame.is_data()));
+            follow(&mut ending, &send(&BYTES[WHOLE..]));
+            assert_eq!(end(&ending).unwrap_err().to_string(), "the token has expired");
         }
     }
 
     #[test]
     fn text_that_is_not_in_whole_groups_has_no_status() {
-        let mut ending = Ending::GrpcWeb { messages: Messages::default(), is_text: true };
-        let text = STANDARD.encode_to_string(&three_messages()[..8]);
+        let mut ending = ending(Family::GrpcWebText, "application/grpc-web-text");
+        let text = STANDARD.encode_to_string(&BYTES[..WHOLE]);
         let (first, second) = text.as_bytes().split_at(5);
-        ending.follow(first);
-        ending.follow(second);
-        assert!(ending.frame().is_err());
+        follow(&mut ending, first);
+        follow(&mut ending, second);
+        assert!(end(&ending).is_err());
     }
 
     #[test]
     fn trailers_in_the_data_have_a_flag_and_a_length() {
-        let ending = Ending::GrpcWeb { messages: Messages::default(), is_text: false };
-        let frame = ending.frame().unwrap().into_data().unwrap();
+        let frame = end(&ending(Family::GrpcWeb, "application/grpc-web")).unwrap();
+        let frame = frame.into_data().unwrap();
         let lines = "grpc-status:16\r\ngrpc-message:the token has expired\r\n";
         assert_eq!(frame[..5], [0x80, 0, 0, 0, u8::try_from(lines.len()).unwrap()]);
         assert_eq!(&frame[5..], lines.as_bytes());
+    }
+
+    #[test]
+    fn grpc_is_not_mixed_with_grpc_web() {
+        for (asked, content_type) in [
+            (Family::Grpc, "application/grpc-web"),
+            (Family::GrpcWeb, "application/grpc"),
+            (Family::GrpcWebText, "application/grpc+proto"),
+        ] {
+            let ending = ending(asked, content_type);
+            assert!(end(&ending).is_err() && !ending.adds_to_the_body(), "{content_type}");
+        }
     }
 }

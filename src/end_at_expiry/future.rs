@@ -8,8 +8,7 @@ use pin_project_lite::pin_project;
 
 use crate::end_at_expiry::body::ExpiringBody;
 use crate::end_at_expiry::deadline::Deadline;
-use crate::end_at_expiry::ending::Ending;
-use crate::rejection::RejectionKind;
+use crate::end_at_expiry::ending::{Ending, Understood};
 use crate::rejection::response::unwritten;
 
 pin_project! {
@@ -24,14 +23,20 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<F, B> {
-        Forward { #[pin] future: F, deadline: Option<Deadline> },
+        Forward { #[pin] future: F, limit: Option<Limit> },
         Refuse { response: Option<Response<ExpiringBody<B>>> },
     }
 }
 
+/// When and how a response ends.
+pub(super) struct Limit {
+    pub(super) deadline: Deadline,
+    pub(super) understood: Understood,
+}
+
 impl<F, B> EndAtExpiryFuture<F, B> {
-    pub(super) fn forward(future: F, deadline: Option<Deadline>) -> Self {
-        Self { state: State::Forward { future, deadline } }
+    pub(super) fn forward(future: F, limit: Option<Limit>) -> Self {
+        Self { state: State::Forward { future, limit } }
     }
 
     pub(super) fn refuse(response: Response<ExpiringBody<B>>) -> Self {
@@ -48,9 +53,9 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         let response = match state.as_mut().project() {
-            StateProj::Forward { future, deadline } => {
+            StateProj::Forward { future, limit } => {
                 let response = ready!(future.poll(cx));
-                Some(response.map(|response| limited(response, deadline.take())))
+                Some(response.map(|response| limited(response, limit.take())))
             }
             StateProj::Refuse { response } => response.take().map(Ok),
         };
@@ -61,13 +66,15 @@ where
 }
 
 /// The response with a body that ends at the deadline.
-fn limited<B>(response: Response<B>, deadline: Option<Deadline>) -> Response<ExpiringBody<B>> {
-    let Some(deadline) = deadline else { return response.map(ExpiringBody::unlimited) };
+fn limited<B>(response: Response<B>, limit: Option<Limit>) -> Response<ExpiringBody<B>> {
+    let Some(Limit { deadline, understood }) = limit else {
+        return response.map(ExpiringBody::unlimited);
+    };
     if deadline.is_request_cut() {
         // The service got a part of the request, so its response is not one to the request.
-        return unwritten(RejectionKind::ExpiredToken.into(), ExpiringBody::default());
+        return unwritten(deadline.rejection(), ExpiringBody::default());
     }
-    let ending = Ending::of_response(response.headers());
+    let ending = Ending::of_response(understood, response.headers());
     response.map(|body| ExpiringBody::of_response(body, deadline, ending))
 }
 

@@ -1,30 +1,37 @@
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use tower_layer::Layer;
 
 use crate::claims::RegisteredClaims;
+#[cfg(feature = "grpc-error-info")]
+use crate::config_error::ConfigError;
 use crate::end_at_expiry::service::EndAtExpiry;
+use crate::rejection::error_info::ErrorInfos;
 
 /// A layer that ends the streams of a request when its token expires. Without it a stream goes on, since a token is
 /// verified once, when the request begins.
 ///
 /// Put it inside of a [`JwtAuthLayer`](crate::JwtAuthLayer) with the same claims type `C`. A stream ends when the verifier
-/// would refuse the token: at `exp` plus the verifier's leeway, by the verifier's clock. For the token of a custom
-/// verifier it is the expiry of its [`Accepted`](crate::Accepted), without a leeway, by the system clock.
+/// would refuse the token, by the verifier's clock: at `exp` plus the leeway, or at the
+/// [maximum age](crate::JwtVerifier::with_max_age) if that is earlier
+/// ([`VerifiedToken::refused_from`](crate::VerifiedToken::refused_from)). For a token that is not a JWT it is the expiry of
+/// its [`Accepted`](crate::Accepted), by the system clock.
 ///
 /// | what is open at that time | how it ends |
 /// |---|---|
 /// | a gRPC response | with status 16 in the trailers |
 /// | a gRPC-Web response | with status 16 in its last frame, or with an error within a message |
-/// | an HTTP response | with an error, so that a client does not take what it has for the whole |
+/// | another response, or one with a `content-length` | with an error, so that a client does not take what it has for the whole |
 /// | the body of a request | with an error; the response is then the refusal of an expired token |
-/// | a request that was read, but has no response yet | the response begins, and ends after its first frame of data |
+/// | a request that was read, but has no response yet | the response begins, and ends after its first frame of data: over gRPC after its first message |
 ///
-/// So a call of one message is not cut off: its client would send it again, although it was executed. A request
+/// So a call of one message is not cut off, if the response has its message ready when it begins, like those of tonic:
+/// its client would send the call again, although it was executed. A response is gRPC if its request is too. A request
 /// without an expiry, or without a token (`optional`, `exempt`), does not end. A request that did not pass a
 /// `JwtAuthLayer` with this claims type gets a 500, with feature `tracing` also one `error` event. A WebSocket is not a
-/// body: its handler has to read [`VerifiedToken::expires_at`](crate::VerifiedToken::expires_at).
+/// body: its handler has to end at [`VerifiedToken::refused_from`](crate::VerifiedToken::refused_from).
 ///
 /// The layer needs the timer of a tokio runtime.
 ///
@@ -47,6 +54,7 @@ use crate::end_at_expiry::service::EndAtExpiry;
 /// # let _ = server;
 /// ```
 pub struct EndAtExpiryLayer<C = RegisteredClaims> {
+    error_infos: Option<Arc<ErrorInfos>>,
     claims: PhantomData<fn() -> C>,
 }
 
@@ -63,7 +71,20 @@ impl<C> EndAtExpiryLayer<C> {
     /// [`RegisteredClaims`].
     #[must_use]
     pub fn with_claims<D>(self) -> EndAtExpiryLayer<D> {
-        EndAtExpiryLayer::default()
+        EndAtExpiryLayer { error_infos: self.error_infos, claims: PhantomData }
+    }
+
+    /// Adds a `google.rpc.ErrorInfo` to the status that ends a stream over gRPC or gRPC-Web, such as
+    /// [`JwtAuthLayer::with_grpc_error_info`](crate::JwtAuthLayer::with_grpc_error_info) adds to a refusal; none by
+    /// default. Call it with the same domain. The reason is `EXPIRED_TOKEN`, or `TOO_OLD` at the maximum age.
+    ///
+    /// # Errors
+    ///
+    /// When the domain is empty, longer than 253 bytes, or contains a space or a character that is not printable
+    /// ASCII.
+    #[cfg(feature = "grpc-error-info")]
+    pub fn with_grpc_error_info(self, domain: &str) -> Result<Self, ConfigError> {
+        Ok(Self { error_infos: Some(Arc::new(ErrorInfos::new(domain)?)), ..self })
     }
 }
 
@@ -71,19 +92,19 @@ impl<S, C> Layer<S> for EndAtExpiryLayer<C> {
     type Service = EndAtExpiry<S, C>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        EndAtExpiry::new(inner)
+        EndAtExpiry::new(inner, self.error_infos.clone())
     }
 }
 
 impl<C> Default for EndAtExpiryLayer<C> {
     fn default() -> Self {
-        Self { claims: PhantomData }
+        Self { error_infos: None, claims: PhantomData }
     }
 }
 
 impl<C> Clone for EndAtExpiryLayer<C> {
     fn clone(&self) -> Self {
-        Self::default()
+        Self { error_infos: self.error_infos.clone(), claims: PhantomData }
     }
 }
 

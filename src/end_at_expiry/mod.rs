@@ -5,6 +5,7 @@ mod deadline;
 mod ending;
 mod future;
 mod layer;
+mod messages;
 mod service;
 
 pub use self::body::ExpiringBody;

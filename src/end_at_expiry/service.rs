@@ -1,15 +1,18 @@
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response, StatusCode};
+use http::{Extensions, Request, Response, StatusCode};
 use tower_service::Service;
 
 use crate::claims::RegisteredClaims;
 use crate::end_at_expiry::body::ExpiringBody;
 use crate::end_at_expiry::deadline::Deadline;
-use crate::end_at_expiry::future::EndAtExpiryFuture;
+use crate::end_at_expiry::ending::Understood;
+use crate::end_at_expiry::future::{EndAtExpiryFuture, Limit};
 use crate::extensions::{MissingLayer, NoToken};
+use crate::rejection::error_info::ErrorInfos;
 use crate::verify::VerifiedToken;
 
 /// The service of an [`EndAtExpiryLayer`](crate::EndAtExpiryLayer).
@@ -18,22 +21,23 @@ use crate::verify::VerifiedToken;
 /// and tonic.
 pub struct EndAtExpiry<S, C = RegisteredClaims> {
     inner: S,
+    error_infos: Option<Arc<ErrorInfos>>,
     claims: PhantomData<fn() -> C>,
 }
 
 impl<S, C> EndAtExpiry<S, C> {
-    pub(super) fn new(inner: S) -> Self {
-        Self { inner, claims: PhantomData }
+    pub(super) fn new(inner: S, error_infos: Option<Arc<ErrorInfos>>) -> Self {
+        Self { inner, error_infos, claims: PhantomData }
     }
 }
 
 /// When the request ends; `None` if never.
-fn deadline<C: Send + Sync + 'static, B>(
-    request: &Request<B>,
+fn deadline<C: Send + Sync + 'static>(
+    extensions: &Extensions,
 ) -> Result<Option<Deadline>, MissingLayer> {
-    match VerifiedToken::<C>::from_extensions(request.extensions()) {
+    match VerifiedToken::<C>::from_extensions(extensions) {
         Ok(token) => Ok(Deadline::of(token)),
-        Err(_) if request.extensions().get::<NoToken<C>>().is_some() => Ok(None),
+        Err(_) if extensions.get::<NoToken<C>>().is_some() => Ok(None),
         Err(missing) => Err(missing),
     }
 }
@@ -52,7 +56,8 @@ where
     }
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        let deadline = match deadline::<C, _>(&request) {
+        let (head, body) = request.into_parts();
+        let deadline = match deadline::<C>(&head.extensions) {
             Ok(deadline) => deadline,
             Err(missing) => {
                 missing.log();
@@ -61,17 +66,21 @@ where
                 return EndAtExpiryFuture::refuse(response);
             }
         };
-        let request = request.map(|body| match deadline.clone() {
-            Some(deadline) => ExpiringBody::of_request(body, deadline),
+        let body = match &deadline {
+            Some(deadline) => ExpiringBody::of_request(body, deadline.clone()),
             None => ExpiringBody::unlimited(body),
+        };
+        let limit = deadline.map(|deadline| Limit {
+            deadline,
+            understood: Understood::by_sender(&head, self.error_infos.clone()),
         });
-        EndAtExpiryFuture::forward(self.inner.call(request), deadline)
+        EndAtExpiryFuture::forward(self.inner.call(Request::from_parts(head, body)), limit)
     }
 }
 
 impl<S: Clone, C> Clone for EndAtExpiry<S, C> {
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone())
+        Self::new(self.inner.clone(), self.error_infos.clone())
     }
 }
 

@@ -130,6 +130,12 @@ fn without_parameters(content_type: &[u8]) -> Option<&[u8]> {
     (media_type.len() <= MAX_MEDIA_TYPE).then(|| media_type.trim_ascii())
 }
 
+/// The family of a request, by the same test as for its refusal.
+#[cfg(feature = "stream-expiry")]
+pub(crate) fn family_of_request(head: &Parts) -> Option<Family> {
+    family(media_type(head, GrpcAnswers::GrpcAndWeb)?.0.as_bytes())
+}
+
 /// The family of a response, by its content type.
 #[cfg(feature = "stream-expiry")]
 pub(crate) fn family_of_content_type(content_type: &[u8]) -> Option<Family> {
@@ -143,6 +149,7 @@ fn single<'a>(head: &'a Parts, name: &HeaderName) -> Option<&'a [u8]> {
     values.next().is_none().then(|| value.as_bytes())
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
     Grpc,
     GrpcWeb,
@@ -192,9 +199,12 @@ pub(crate) fn response<B>(
 
 /// The trailers that end a stream.
 #[cfg(feature = "stream-expiry")]
-pub(crate) fn trailers(rejection: &Rejection) -> HeaderMap {
-    let mut trailers = HeaderMap::with_capacity(2);
+pub(crate) fn trailers(rejection: &Rejection, error_infos: Option<&ErrorInfos>) -> HeaderMap {
+    let mut trailers = HeaderMap::with_capacity(3);
     add_status(&mut trailers, rejection);
+    if let Some(error_infos) = error_infos {
+        error_infos.add_to(&mut trailers, rejection);
+    }
     trailers
 }
 

@@ -4,10 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
+use http::Response;
 use http_body::Body;
 use tokio::time::sleep;
 
-use super::{LEEWAY, LIFETIME, TimerClock, data, next, response_of, trailers};
+use super::{
+    LEEWAY, LIFETIME, MESSAGE, TimerClock, data, next, request, request_of, respond, response_of,
+    stream as body, trailers,
+};
 
 const HTTP: &str = "application/json";
 const GRPC: &str = "application/grpc+proto";
@@ -52,13 +56,13 @@ async fn stream_that_never_said_anything_ends_too() {
 #[tokio::test(start_paused = true)]
 async fn stream_that_always_has_data_ends() {
     let clock = TimerClock::new();
-    let frames = stream::repeat_with(|| data(b"a"));
+    let frames = stream::repeat_with(|| data(MESSAGE.as_bytes()));
     let mut body = response_of(clock, GRPC, frames).await.into_body();
     for _ in 0..100 {
-        assert_eq!(next(&mut body).await, "a");
+        assert_eq!(next(&mut body).await, MESSAGE);
     }
     sleep(Duration::from_secs(END - 1)).await;
-    assert_eq!(next(&mut body).await, "a");
+    assert_eq!(next(&mut body).await, MESSAGE);
     sleep(Duration::from_secs(1)).await;
     assert_eq!(next(&mut body).await, "status 16 the token has expired");
 }
@@ -78,10 +82,11 @@ async fn stream_that_ends_before_keeps_its_own_end() {
 /// A service that took its time has done its work: its client must not do it again.
 #[tokio::test(start_paused = true)]
 async fn late_response_of_one_message_is_not_cut_off() {
+    let message = || data(MESSAGE.as_bytes());
     for (content_type, frames, expected) in [
-        (GRPC, vec![data(b"a"), trailers("0")], ["a", "status 0"]),
+        (GRPC, vec![message(), trailers("0")], [MESSAGE, "status 0"]),
         (HTTP, vec![data(b"a")], ["a", "end"]),
-        (GRPC, vec![data(b"a"), data(b"b")], ["a", "status 16 the token has expired"]),
+        (GRPC, vec![message(), message()], [MESSAGE, "status 16 the token has expired"]),
         (HTTP, vec![data(b"a"), data(b"b")], ["a", "expired"]),
     ] {
         let mut body =
@@ -89,6 +94,82 @@ async fn late_response_of_one_message_is_not_cut_off() {
         sleep(Duration::from_secs(2 * END)).await;
         assert_eq!([next(&mut body).await, next(&mut body).await], expected, "{content_type}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn late_message_in_several_frames_is_not_cut_off() {
+    let frames = MESSAGE.as_bytes().chunks(2).map(data).chain([trailers("0")]);
+    let frames = stream::iter(frames.collect::<Vec<_>>());
+    let mut body = response_of(TimerClock::new(), GRPC, frames).await.into_body();
+    sleep(Duration::from_secs(2 * END)).await;
+    let mut sent = String::new();
+    for _ in 0..3 {
+        sent.push_str(&next(&mut body).await);
+    }
+    assert_eq!(sent, MESSAGE);
+    assert_eq!([next(&mut body).await, next(&mut body).await], ["status 0", "end"]);
+}
+
+/// The uploader of a file may have chosen its type. Without an error, a client would take the part for the whole.
+#[tokio::test(start_paused = true)]
+async fn response_is_grpc_only_if_its_request_is() {
+    let file = |content_type: &str| {
+        let frames = stream::iter([data(MESSAGE.as_bytes())]).chain(stream::pending());
+        Response::builder().header("content-type", content_type).body(body(frames)).unwrap()
+    };
+    let web = "application/grpc-web";
+    for (content_type, asked) in [
+        (GRPC, request(String::new())),
+        (web, request(String::new())),
+        (GRPC, request_of(HTTP, String::new())),
+        (web, request_of(HTTP, String::new())),
+        (GRPC, request_of(web, String::new())),
+        (web, request_of(GRPC, String::new())),
+    ] {
+        let mut response = respond(TimerClock::new(), asked, file(content_type)).await.into_body();
+        assert_eq!(next(&mut response).await, MESSAGE);
+        assert_eq!(next(&mut response).await, "expired", "{content_type}");
+    }
+    let mut get = request_of(GRPC, String::new());
+    *get.method_mut() = http::Method::GET;
+    let mut response = respond(TimerClock::new(), get, file(GRPC)).await.into_body();
+    assert_eq!([next(&mut response).await, next(&mut response).await], [MESSAGE, "expired"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_added_to_a_response_with_a_length() {
+    for content_type in [GRPC, "application/grpc-web", "application/grpc-web-text"] {
+        let response = Response::builder()
+            .header("content-type", content_type)
+            .header("content-length", "100")
+            .body(body(stream::pending()));
+        let asked = request_of(content_type, String::new());
+        let response = respond(TimerClock::new(), asked, response.unwrap()).await;
+        assert_eq!(next(&mut response.into_body()).await, "expired", "{content_type}");
+    }
+}
+
+#[cfg(feature = "grpc-error-info")]
+#[tokio::test(start_paused = true)]
+async fn end_of_a_stream_has_the_error_info_of_the_layer() {
+    use http_body_util::BodyExt;
+    use tonic_types::StatusExt;
+    use tower::{Layer, ServiceExt, service_fn};
+    use tower_jwt_auth::{EndAtExpiryLayer, RegisteredClaims};
+
+    let layer = EndAtExpiryLayer::new().with_grpc_error_info("orders.example").unwrap();
+    let layer = layer.with_claims::<RegisteredClaims>().clone();
+    let service = super::auth(TimerClock::new()).layer(layer.layer(service_fn(async |_| {
+        let response = Response::builder().header("content-type", GRPC);
+        Ok::<_, tower::BoxError>(response.body(body(stream::pending())).unwrap())
+    })));
+    let response = service.oneshot(request_of(GRPC, String::new())).await.unwrap();
+    let body = response.into_body().collect().await.unwrap();
+    let status = tonic::Status::from_header_map(body.trailers().unwrap()).unwrap();
+    let info = status.get_details_error_info().unwrap();
+    assert_eq!((&*info.reason, &*info.domain), ("EXPIRED_TOKEN", "orders.example"));
+    assert_eq!(info.metadata["error"], "invalid_token");
+    assert!(EndAtExpiryLayer::new().with_grpc_error_info("a b").is_err());
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -10,12 +11,16 @@ use http::{Request, Response};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
-use tower_jwt_auth::{EndAtExpiryLayer, ExpiringBody, ProblemJson};
+use tower_jwt_auth::{Algorithm, EndAtExpiryLayer, ExpiringBody, ProblemJson};
 
-use super::{TimerClock, auth, data, next, request, response_of};
+use super::{TimerClock, auth, authorization, data, next, request, request_of, response_of};
+use crate::support::key;
 
-/// A service that cannot be cloned, and whose readiness counts.
-struct Once(bool);
+/// A service that cannot be cloned, and whose readiness counts. Its future holds a permit.
+struct Once {
+    is_ready: bool,
+    permit: Arc<()>,
+}
 
 impl Service<Request<ExpiringBody<String>>> for Once {
     type Response = Response<String>;
@@ -23,24 +28,40 @@ impl Service<Request<ExpiringBody<String>>> for Once {
     type Future = Pin<Box<dyn Future<Output = Result<Response<String>, Infallible>>>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.0 = true;
+        self.is_ready = true;
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, _: Request<ExpiringBody<String>>) -> Self::Future {
-        assert!(std::mem::take(&mut self.0), "the instance that was polled ready is called");
-        Box::pin(async { Ok(Response::new("done".into())) })
+        assert!(std::mem::take(&mut self.is_ready), "the instance that was polled ready is called");
+        let permit = Arc::clone(&self.permit);
+        Box::pin(std::future::poll_fn(move |_| {
+            let _held = &permit;
+            Poll::Ready(Ok(Response::new("done".into())))
+        }))
     }
 }
 
 #[tokio::test]
-async fn inner_service_is_not_cloned_and_a_future_that_is_polled_again_does_not_panic() {
-    let mut service = EndAtExpiryLayer::new().layer(Once(false));
+async fn inner_service_is_not_cloned_and_its_future_is_dropped_when_it_completes() {
+    let permit = Arc::new(());
+    let inner = Once { is_ready: false, permit: Arc::clone(&permit) };
+    let mut service = EndAtExpiryLayer::new().layer(inner);
+    let authorization = authorization();
+    let token = authorization.strip_prefix("Bearer ").unwrap();
+    let token = key(Algorithm::EdDSA).verifier().verify_now(token).unwrap();
     let mut context = Context::from_waker(Waker::noop());
-    // Without a layer outside it is a 500, and the instance is still ready.
+    let held = Arc::strong_count(&permit);
     for _ in 0..2 {
-        let mut future = service.ready().await.unwrap().call(request(String::new()));
-        assert!(Pin::new(&mut future).poll(&mut context).is_ready());
+        let mut request = request(String::new());
+        request.extensions_mut().insert(token.clone());
+        let mut future = service.ready().await.unwrap().call(request);
+        assert_eq!(Arc::strong_count(&permit), held + 1);
+        let Poll::Ready(Ok(response)) = Pin::new(&mut future).poll(&mut context) else {
+            panic!("the service responds at once");
+        };
+        assert_eq!(response.status(), 200);
+        assert_eq!(Arc::strong_count(&permit), held, "the future of the service is dropped");
         assert!(Pin::new(&mut future).poll(&mut context).is_pending());
     }
     assert!(format!("{:?}", EndAtExpiryLayer::new()).contains("EndAtExpiryLayer"));
@@ -60,7 +81,8 @@ async fn length_is_kept_for_http_and_unknown_for_grpc() {
             .layer(auth(TimerClock::new()))
             .layer(EndAtExpiryLayer::new())
             .service(inner);
-        let body = service.oneshot(request(String::new())).await.unwrap().into_body();
+        let request = request_of(content_type, String::new());
+        let body = service.oneshot(request).await.unwrap().into_body();
         assert_eq!(body.size_hint().exact(), length);
         assert_eq!(body.collect().await.unwrap().to_bytes(), "done");
     }

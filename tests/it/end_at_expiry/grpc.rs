@@ -29,7 +29,13 @@ async fn channel() -> Channel {
     let (_reporter, health) = tonic_health::server::health_reporter();
     let router = Routes::from(streams()).add_service(health).into_axum_router();
     let auth = JwtAuthLayer::new(verifier()).with_realm("streams").unwrap();
-    let router = router.layer(EndAtExpiryLayer::new()).layer(auth);
+    let ends = EndAtExpiryLayer::new();
+    #[cfg(feature = "grpc-error-info")]
+    let (auth, ends) = (
+        auth.with_grpc_error_info("streams.example").unwrap(),
+        ends.with_grpc_error_info("streams.example").unwrap(),
+    );
+    let router = router.layer(ends).layer(auth);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -48,6 +54,13 @@ fn messages() -> impl stream::Stream<Item = HealthCheckRequest> + Send + 'static
 
 fn assert_expired(status: &Status) {
     assert_eq!((status.code(), status.message()), (Code::Unauthenticated, "the token has expired"));
+    #[cfg(feature = "grpc-error-info")]
+    {
+        use tonic_types::StatusExt;
+
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!((&*info.reason, &*info.domain), ("EXPIRED_TOKEN", "streams.example"));
+    }
 }
 
 #[tokio::test]
@@ -100,28 +113,34 @@ async fn http_download_breaks_off() {
     use http_body_util::{BodyExt, Empty};
     use hyper_util::rt::TokioIo;
 
-    let endless = || {
+    // An uploaded file may have any type.
+    let endless = |axum::extract::Path(kind): axum::extract::Path<String>| {
         let chunks = stream::iter([Ok::<_, std::io::Error>("a")]).chain(stream::pending());
-        std::future::ready(Body::from_stream(chunks))
+        let content_type = [("content-type", format!("application/{kind}"))];
+        std::future::ready((content_type, Body::from_stream(chunks)))
     };
-    let router = axum::Router::new().route("/", get(endless));
+    let router = axum::Router::new().route("/{kind}", get(endless));
     let router = router.layer(EndAtExpiryLayer::new()).layer(JwtAuthLayer::new(verifier()));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
 
-    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection);
-    let request = http::Request::get("/")
-        .header("host", address.to_string())
-        .header("authorization", authorization())
-        .body(Empty::<bytes::Bytes>::new())
-        .unwrap();
-    let response = sender.send_request(request).await.unwrap();
-    assert_eq!(response.status(), 200);
-    let mut body = response.into_body();
-    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "a");
-    assert!(body.frame().await.unwrap().is_err(), "a client must not take a part for the whole");
+    let downloads = ["json", "grpc", "grpc-web"].map(|kind| async move {
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let request = http::Request::get(format!("/{kind}"))
+            .header("host", address.to_string())
+            .header("authorization", authorization())
+            .body(Empty::<bytes::Bytes>::new())
+            .unwrap();
+        let response = sender.send_request(request).await.unwrap();
+        assert_eq!(response.status(), 200);
+        let mut body = response.into_body();
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "a");
+        let end = body.frame().await;
+        assert!(end.unwrap().is_err(), "{kind}: a client must not take a part for the whole");
+    });
+    futures_util::future::join_all(downloads).await;
 }

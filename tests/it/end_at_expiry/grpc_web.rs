@@ -1,13 +1,21 @@
 //! gRPC-Web streams end with a frame of trailers, on either side of tonic's translator.
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::{Request, Response};
+use http_body::Frame;
 use http_body_util::BodyExt;
+use tokio::time::sleep;
 use tonic_web::GrpcWebLayer;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_jwt_auth::EndAtExpiryLayer;
 
-use super::{TimerClock, auth, authorization, data, next, response_of, stream as body};
+use super::{
+    LEEWAY, LIFETIME, TimerClock, auth, authorization, data, next, request_of, response_of,
+    stream as body, trailers,
+};
 use crate::support::grpc_web::Frames;
 
 /// A message of two bytes.
@@ -78,4 +86,91 @@ async fn translator_outside_makes_a_frame_of_the_trailers() {
             Frames::read(&bytes)
         });
     }
+}
+
+/// The frame of trailers that a service writes: of an executed call.
+const OK: &[u8] = b"\x80\0\0\0\x0fgrpc-status:0\r\n";
+
+fn frame(bytes: &[u8], is_text: bool) -> Frame<Bytes> {
+    Frame::data(match is_text {
+        false => Bytes::copy_from_slice(bytes),
+        true => base64_text(bytes).into(),
+    })
+}
+
+fn base64_text(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+fn assert_is_executed(bytes: &[u8], is_text: bool) {
+    let frames = if is_text { Frames::read_text(bytes) } else { Frames::read(bytes) };
+    assert_eq!(frames.messages, [[8, 1]]);
+    assert_eq!(frames.trailer("grpc-status"), Some("0"));
+}
+
+/// tonic's translator writes the message and the trailers in two frames of data.
+#[tokio::test(start_paused = true)]
+async fn late_call_keeps_its_own_status() {
+    for (content_type, is_text) in
+        [("application/grpc-web+proto", false), ("application/grpc-web-text+proto", true)]
+    {
+        // As one or two frames, and a byte at a time.
+        for size in [1, MESSAGE.len(), MESSAGE.len() + OK.len()] {
+            let bytes = [MESSAGE, OK].concat();
+            let frames = bytes.chunks(size).map(|it| Ok(frame(it, is_text))).collect::<Vec<_>>();
+            let response = response_of(TimerClock::new(), content_type, stream::iter(frames)).await;
+            sleep(Duration::from_secs(2 * (LIFETIME + LEEWAY))).await;
+            let bytes = response.into_body().collect().await.unwrap().to_bytes();
+            assert_is_executed(&bytes, is_text);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn late_call_keeps_its_own_status_around_the_translator() {
+    let inner = service_fn(async |_| {
+        let frames = stream::iter([data(MESSAGE), trailers("0")]);
+        let response = Response::builder().header("content-type", "application/grpc");
+        sleep(Duration::from_secs(2 * (LIFETIME + LEEWAY))).await;
+        Ok::<_, std::convert::Infallible>(
+            response.body(tonic::body::Body::new(body(frames))).unwrap(),
+        )
+    });
+    for (content_type, is_text) in
+        [("application/grpc-web+proto", false), ("application/grpc-web-text+proto", true)]
+    {
+        let service = ServiceBuilder::new()
+            .layer(auth(TimerClock::new()))
+            .layer(EndAtExpiryLayer::new())
+            .layer(GrpcWebLayer::new())
+            .service(inner);
+        let mut request = request_of(content_type, String::new());
+        request.headers_mut().insert("accept", content_type.parse().unwrap());
+        let response = service.oneshot(request).await.unwrap();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        assert_is_executed(&bytes, is_text);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_follows_the_trailers_of_the_service() {
+    for is_late in [false, true] {
+        let frames = stream::iter([data(MESSAGE), data(OK)]).chain(stream::pending());
+        let response = response_of(TimerClock::new(), "application/grpc-web", frames).await;
+        if is_late {
+            sleep(Duration::from_secs(2 * (LIFETIME + LEEWAY))).await;
+        }
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        assert_is_executed(&bytes, false);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn late_stream_ends_after_its_first_message() {
+    let frames = stream::iter([data(MESSAGE), data(MESSAGE), data(OK)]);
+    let response = response_of(TimerClock::new(), "application/grpc-web", frames).await;
+    sleep(Duration::from_secs(2 * (LIFETIME + LEEWAY))).await;
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    assert_ends_after_one_message(&Frames::read(&bytes));
 }

@@ -13,8 +13,8 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Request, Response};
+use http::header::{CONTENT_TYPE, TE};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, StreamBody};
 use tokio::time::Instant;
@@ -50,6 +50,9 @@ impl Clock for TimerClock {
     }
 }
 
+/// A message of one byte.
+const MESSAGE: &str = "\0\0\0\0\u{1}a";
+
 type BoxedStream = Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, BoxError>> + Send>>;
 /// What the services of these tests write.
 type Written = StreamBody<BoxedStream>;
@@ -83,6 +86,14 @@ fn request<B>(body: B) -> Request<B> {
     Request::post("/").header("authorization", authorization()).body(body).unwrap()
 }
 
+/// The request of a client of gRPC, or of another with this type.
+fn request_of<B>(content_type: &'static str, body: B) -> Request<B> {
+    let mut request = request(body);
+    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+    request
+}
+
 /// Sends a request through both layers to a service.
 async fn send<B, F>(
     clock: impl Clock,
@@ -101,16 +112,26 @@ where
     service.oneshot(request).await.unwrap_or_else(|never| match never {})
 }
 
-/// The response of a service that writes these frames.
+/// The response of a service that writes these frames, to a request of the same type.
 async fn response_of(
     clock: impl Clock,
     content_type: &'static str,
     frames: impl Stream<Item = Result<Frame<Bytes>, BoxError>> + Send + 'static,
 ) -> Response<ExpiringBody<Written>> {
-    let frames = std::sync::Arc::new(std::sync::Mutex::new(Some(stream(frames))));
-    send(clock, request(String::new()), move |_| {
-        let body = frames.lock().unwrap().take().unwrap();
-        async move { Response::builder().header(CONTENT_TYPE, content_type).body(body).unwrap() }
+    let response = Response::builder().header(CONTENT_TYPE, content_type).body(stream(frames));
+    respond(clock, request_of(content_type, String::new()), response.unwrap()).await
+}
+
+/// What becomes of this response.
+async fn respond(
+    clock: impl Clock,
+    request: Request<String>,
+    response: Response<Written>,
+) -> Response<ExpiringBody<Written>> {
+    let response = std::sync::Arc::new(std::sync::Mutex::new(Some(response)));
+    send(clock, request, move |_| {
+        let response = response.lock().unwrap().take().unwrap();
+        async move { response }
     })
     .await
 }
@@ -132,10 +153,10 @@ where
             }
         },
         Some(Err(error)) => match error.downcast::<Rejection>() {
-            Ok(rejection) => {
-                assert_eq!(rejection.kind(), RejectionKind::ExpiredToken);
-                "expired".to_owned()
-            }
+            Ok(rejection) => match rejection.kind() {
+                RejectionKind::ExpiredToken => "expired".to_owned(),
+                kind => kind.as_str().to_owned(),
+            },
             Err(error) => error.to_string(),
         },
     }

@@ -3,23 +3,20 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use http::header::{CONTENT_TYPE, TE};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{Request, Response, StatusCode};
 use tokio::time::sleep;
 use tower_jwt_auth::{ExpiringBody, Rejection, RejectionKind};
 
 use super::{
-    LEEWAY, LIFETIME, TimerClock, Written, data, next, request, send, stream as body, trailers,
+    LEEWAY, LIFETIME, TimerClock, Written, data, next, request, request_of, send, stream as body,
+    trailers,
 };
 
 const END: u64 = LIFETIME + LEEWAY;
 
 fn grpc<B>(body: B) -> Request<B> {
-    let mut request = request(body);
-    let headers = request.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert(TE, HeaderValue::from_static("trailers"));
-    request
+    request_of("application/grpc", body)
 }
 
 /// Sends one frame and then nothing, without an end.
