@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tower_layer::Layer;
 
@@ -14,13 +15,17 @@ use crate::verify::VerifiedToken;
 /// tokens themselves, such as those behind a gateway.
 ///
 /// The layer belongs inside of a [`JwtAuthLayer`](crate::JwtAuthLayer) with the same claims type. It first removes
-/// *every* copy of its headers that came with the request, so that a client cannot write them. It does so also for
+/// *every* copy of its headers that came with the request, so that a client cannot write them, and their names from
+/// `Connection`, so that a client cannot make a proxy remove them. It does so also for
 /// requests that passed without a token ([optional](crate::JwtAuthLayer::optional),
 /// [exempt](crate::JwtAuthLayer::exempt)). Names that differ only in punctuation count as equal, since many
 /// servers cannot tell `x-user` and `x_user` apart (RFC 3875 section 4.1.18).
 ///
 /// A value with a line break or with another character that is not printable ASCII is left out, and so is an empty one:
 /// encode it in the closure if you need it. The values are marked as sensitive.
+///
+/// If no such layer is around this one, no request has the headers. With feature `tracing`, the first of these requests
+/// for each claims type writes an `error` event.
 ///
 /// A service that trusts these headers must not be reachable in another way than through this one.
 ///
@@ -74,21 +79,23 @@ impl<C> ClaimHeadersLayer<C> {
     {
         let error = |message: String| ConfigError::new(ConfigErrorKind::Header, message);
         let name = checked_name(name).map_err(error)?;
-        if self.headers.iter().any(|header| are_equal(&header.name, &name)) {
+        if self.headers.iter().any(|header| are_equal(&header.name, name.as_str().as_bytes())) {
             return Err(error(format!("the header {name} has a claim already")));
         }
         Arc::make_mut(&mut self.headers).push(ClaimHeader { name, read: Arc::new(read) });
         Ok(self)
     }
 
-    /// Removes all copies of the headers from `headers`, then writes those of the token. The layer does this with each
-    /// request; call it for requests to another service.
+    /// Removes all copies of the headers from `headers`, and their names from `Connection`, then writes those of the
+    /// token. The layer does this with each request; call it for requests to another service.
     pub fn write(&self, token: Option<&VerifiedToken<C>>, headers: &mut HeaderMap) {
-        let is_ours = |name: &&HeaderName| self.headers.iter().any(|it| are_equal(&it.name, name));
-        let copies: Vec<HeaderName> = headers.keys().filter(is_ours).cloned().collect();
+        let is_ours = |name: &[u8]| self.headers.iter().any(|it| are_equal(&it.name, name));
+        let copies: Vec<HeaderName> =
+            headers.keys().filter(|name| is_ours(name.as_str().as_bytes())).cloned().collect();
         for name in copies {
             headers.remove(name);
         }
+        keep_end_to_end(headers, is_ours);
         let Some(token) = token else { return };
         for header in self.headers.iter() {
             if let Some(value) = (header.read)(token).and_then(|text| header_value(&text)) {
@@ -109,10 +116,30 @@ fn header_value(text: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
+/// Removes these names from `Connection`: a proxy removes the headers that are named there (RFC 9110 section 7.6.1).
+fn keep_end_to_end(headers: &mut HeaderMap, is_ours: impl Fn(&[u8]) -> bool) {
+    let options = |line| HeaderValue::as_bytes(line).split(|&byte| byte == b',');
+    let all = headers.get_all(CONNECTION).iter().flat_map(options).map(<[u8]>::trim_ascii);
+    let (ours, others): (Vec<_>, Vec<_>) =
+        all.filter(|option| !option.is_empty()).partition(|option| is_ours(option));
+    if ours.is_empty() {
+        return;
+    }
+    let line = HeaderValue::from_bytes(&others.join(&b", "[..])).ok();
+    headers.remove(CONNECTION);
+    if let Some(line) = line.filter(|line| !line.is_empty()) {
+        // It fits: a line was there before.
+        let _ = headers.try_insert(CONNECTION, line);
+    }
+}
+
 /// Whether a server could take the names for one.
-fn are_equal(one: &HeaderName, other: &HeaderName) -> bool {
-    let plain = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
-    one.as_str().bytes().map(plain).eq(other.as_str().bytes().map(plain))
+fn are_equal(name: &HeaderName, other: &[u8]) -> bool {
+    let plain = |byte: u8| match byte.is_ascii_alphanumeric() {
+        true => byte.to_ascii_lowercase(),
+        false => b'-',
+    };
+    name.as_str().bytes().map(plain).eq(other.iter().copied().map(plain))
 }
 
 impl<S, C> Layer<S> for ClaimHeadersLayer<C> {

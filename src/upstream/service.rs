@@ -5,6 +5,7 @@ use http::Request;
 use tower_service::Service;
 
 use crate::claims::RegisteredClaims;
+use crate::extensions::NoToken;
 use crate::upstream::layer::ClaimHeadersLayer;
 use crate::verify::VerifiedToken;
 
@@ -35,7 +36,15 @@ where
 
     fn call(&mut self, request: Request<B>) -> S::Future {
         let (mut head, body) = request.into_parts();
-        let token = VerifiedToken::<C>::from_extensions(&head.extensions).ok();
+        let token = match VerifiedToken::<C>::from_extensions(&head.extensions) {
+            Ok(token) => Some(token),
+            Err(missing) => {
+                if head.extensions.get::<NoToken<C>>().is_none() {
+                    missing.log();
+                }
+                None
+            }
+        };
         self.headers.write(token, &mut head.headers);
         self.inner.call(Request::from_parts(head, body))
     }

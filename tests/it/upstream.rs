@@ -89,6 +89,59 @@ fn copies_are_removed_from_requests_without_a_token_too() {
 }
 
 #[test]
+fn client_cannot_make_a_proxy_remove_a_header_by_naming_it_in_connection() {
+    for (sent, expected) in [
+        (&["close, x-user"][..], &["close"][..]),
+        (&["x-user"], &[]),
+        (&["X-User,,close ,X_USER", "keep-alive,x.user"], &["close, keep-alive"]),
+        (&["x-user", "X-User"], &[]),
+        // Not ours: as they were.
+        (&["x-users, close", "Upgrade"], &["x-users, close", "Upgrade"]),
+        (&["close"], &["close"]),
+    ] {
+        let mut request = bearer("alice");
+        for line in sent {
+            request.headers_mut().append("connection", HeaderValue::from_static(line));
+        }
+        let headers = forwarded(&echo(), claim_headers(), request);
+        let lines: Vec<_> = headers.get_all("connection").iter().collect();
+        assert_eq!(lines, expected, "{sent:?}");
+        assert_eq!(headers["x-user"], "alice", "{sent:?}");
+    }
+}
+
+#[cfg(feature = "tracing")]
+#[test]
+fn missing_layer_is_logged_once_and_a_request_without_a_token_is_not() {
+    use crate::support::log_text::Log;
+
+    // Of this test alone: the first event is that of the process.
+    #[derive(Clone)]
+    struct Parcel;
+
+    let parcels = || {
+        let layer = ClaimHeadersLayer::<Parcel>::new();
+        layer.with_header("x-user", |_| Some("parcel".to_owned())).unwrap()
+    };
+    let auth = JwtAuthLayer::new(verify_fn(|_: &PresentedToken| Ok(Parcel))).optional();
+    let (log, _guard) = Log::start(tracing::Level::ERROR);
+    let through =
+        |service: tower::util::BoxCloneService<Request<()>, Response<Body>, Infallible>| {
+            service.oneshot(request([""; 0])).now_or_never().unwrap().unwrap()
+        };
+    through(auth.layer(parcels().layer(inner())).boxed_clone());
+    assert_eq!(log.text(), "");
+    for _ in 0..3 {
+        // Outside of the layer, around another claims type, and without a layer.
+        through(parcels().layer(auth.layer(inner())).boxed_clone());
+        through(echo().optional().layer(parcels().layer(inner())).boxed_clone());
+        through(parcels().layer(inner()).boxed_clone());
+    }
+    assert_eq!(log.count("ERROR"), 1, "{}", log.text());
+    assert_eq!(log.count("Parcel"), 1, "{}", log.text());
+}
+
+#[test]
 fn claim_that_no_header_can_have_is_left_out() {
     let mut tried = 0;
     for text in [
