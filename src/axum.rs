@@ -8,9 +8,8 @@ use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 
-use crate::extensions::{LayerOutside, MissingLayer, NoToken, PassedWithoutToken};
-use crate::extract::authorization::{Token68, extract};
-use crate::extract::{FoundToken, PresentedToken, TokenScheme};
+use crate::extensions::{MissingLayer, NoToken};
+use crate::extract::PresentedToken;
 use crate::rejection::{Rejection, RejectionKind, response};
 use crate::verify::VerifiedToken;
 
@@ -197,14 +196,6 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for PresentedToken {
     type Rejection = MissingLayer;
 
     async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Option<Self>, MissingLayer> {
-        if head.extensions.get::<PassedWithoutToken>().is_some() {
-            Ok(None)
-        } else if let Some(found) = head.extensions.get::<FoundToken>() {
-            Ok(Some(found.token.clone()))
-        } else if head.extensions.get::<LayerOutside>().is_some() {
-            Ok(extract(&head.headers, &[TokenScheme::Bearer], Token68::First).ok())
-        } else {
-            Err(MissingLayer::for_presented_token())
-        }
+        Self::from_request(&head.headers, &head.extensions)
     }
 }

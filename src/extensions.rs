@@ -37,8 +37,8 @@ impl<C> Clone for NoToken<C> {
 /// [`AuthorizeLayer`](crate::AuthorizeLayer) refuses with a 401. Only
 /// [`VerifiedToken::from_extensions`](crate::VerifiedToken::from_extensions) returns this error for it too.
 ///
-/// The axum extractor of [`PresentedToken`](crate::PresentedToken) returns this error if no layer, with any claims
-/// type, is around the handler.
+/// [`PresentedToken::from_request`](crate::PresentedToken::from_request) and the axum extractor of `PresentedToken` return
+/// this error if no layer, with any claims type, is around the handler.
 ///
 /// The error text contains the Rust path of the claims type. It is for the log, not for clients. As an axum
 /// response the error is a 500; only debug builds show the text to the client. With feature `tracing`, the
@@ -53,7 +53,6 @@ pub struct MissingLayer {
 pub(crate) enum Expected {
     /// A verified token with the claims type of this name.
     Claims(&'static str),
-    #[cfg(feature = "axum")]
     PresentedToken,
 }
 
@@ -62,7 +61,6 @@ impl MissingLayer {
         Self { expected: Expected::Claims(std::any::type_name::<C>()) }
     }
 
-    #[cfg(feature = "axum")]
     pub(crate) fn for_presented_token() -> Self {
         Self { expected: Expected::PresentedToken }
     }
@@ -106,7 +104,6 @@ impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Claims(claims) => write!(f, "VerifiedToken<{claims}>"),
-            #[cfg(feature = "axum")]
             Self::PresentedToken => f.write_str("PresentedToken"),
         }
     }

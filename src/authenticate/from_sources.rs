@@ -2,10 +2,11 @@
 
 use http::request::Parts;
 
-use crate::authenticate::{Decision, Policy};
-use crate::extract::{OnResponse, Sources};
+use crate::authenticate::{Decision, Policy, ResponseHeaders};
+use crate::extract::{FoundToken, OnResponse, Sources};
+use crate::observe::Begun;
 use crate::rejection::RejectionKind;
-use crate::verify::VerificationState;
+use crate::verify::{Extras, VerificationState};
 
 impl<C: Send + Sync + 'static> Policy<C> {
     /// Decides about one request like [`authenticate`](Self::authenticate), which calls it. Not inlined, so that it
@@ -19,23 +20,14 @@ impl<C: Send + Sync + 'static> Policy<C> {
         let refusal = found.as_ref().err().copied();
         // On every path, and before the predicate runs: the predicate and inner services may print the head.
         sources.mark_sensitive(&mut head.headers);
-        let had_query = sources.clear_query(head);
-        if sources.removes {
-            sources.clear_headers(&mut head.headers, refusal);
-        }
-        if let Ok(found) = &found {
-            head.extensions.insert(found.clone());
-        }
+        let on_response = sources.remove(head, refusal);
         if self.is_exempt(head) {
-            if sources.removes {
-                sources.clear_protocols(head);
-            }
-            return self.pass(head, begun, true);
+            return self.pass_and_change(head, begun, true, on_response);
         }
         let mut token = match found {
-            Ok(found) => found.token,
+            Ok(token) => token,
             Err(kind) if self.optional && counts_as_none(kind) => {
-                return self.pass(head, begun, false);
+                return self.pass_and_change(head, begun, false, on_response);
             }
             Err(kind) => {
                 if let Some(begun) = begun {
@@ -44,12 +36,12 @@ impl<C: Send + Sync + 'static> Policy<C> {
                 return Decision::Refused(kind.into());
             }
         };
+        head.extensions.insert(FoundToken(token.clone()));
         if let Some(begun) = begun {
             begun.follow(&mut token, &mut head.extensions);
         }
-        let on_response = sources.clear_protocols(head).or(OnResponse::to_a_query(had_query));
         let mut verification = self.verifier.verify_token(&token, head);
-        if let Some(on_response) = on_response {
+        if !on_response.is_empty() {
             verification = verification.map(|accepted| accepted.with_on_response(on_response));
         }
         match verification.0 {
@@ -57,6 +49,24 @@ impl<C: Send + Sync + 'static> Policy<C> {
             VerificationState::Ready(Err(rejection)) => Decision::Refused(rejection),
             VerificationState::Pending(verdict) => Decision::Pending(verdict),
         }
+    }
+
+    /// Forwards the request without a token, and changes the response.
+    fn pass_and_change(
+        &self,
+        head: &mut Parts,
+        begun: Option<Begun>,
+        is_exempt: bool,
+        on_response: Vec<OnResponse>,
+    ) -> Decision<C> {
+        let mut decision = self.pass(head, begun, is_exempt);
+        if let Decision::Pass(admitted) = &mut decision
+            && !on_response.is_empty()
+        {
+            let extras = Extras { on_response, ..Extras::default() };
+            admitted.headers = Some(ResponseHeaders(Box::new(extras)));
+        }
+        decision
     }
 }
 

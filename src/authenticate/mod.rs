@@ -82,7 +82,7 @@ pub(crate) type Predicate = dyn Fn(&Parts) -> bool + Send + Sync;
 /// The decision about a request.
 pub(crate) enum Decision<C> {
     /// The request is forwarded without a token.
-    Pass { writes: bool },
+    Pass(Admitted),
     /// The request is forwarded with its token.
     Verified(Accepted<C>),
     /// The request is refused.
@@ -91,14 +91,14 @@ pub(crate) enum Decision<C> {
     Pending(PendingVerdict<C>),
 }
 
-/// The changes to the response of an accepted request.
+/// The changes to the response of a request that is forwarded.
 pub(crate) struct Admitted {
     pub(crate) headers: Option<ResponseHeaders>,
     /// Whether this layer writes the refusals of the services inside of it.
     pub(crate) writes: bool,
 }
 
-/// What a verifier adds to the response of an accepted request, and what the source of the token changes.
+/// What a verifier adds to the response of an accepted request, and what the sources change.
 pub(crate) struct ResponseHeaders(Box<Extras>);
 
 impl ResponseHeaders {
@@ -111,8 +111,8 @@ impl ResponseHeaders {
                 append(response.headers_mut(), name.clone(), value);
             }
         }
-        if let Some(on_response) = self.0.on_response {
-            on_response.change(response);
+        for change in self.0.on_response {
+            change.change(response);
         }
         response::fit_to_clients(response);
     }
@@ -239,7 +239,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
         head.extensions.remove::<VerifiedToken<C>>();
         head.extensions.insert(PassedWithoutToken);
         head.extensions.insert(NoToken::<C>::new());
-        Decision::Pass { writes: self.enter(head) }
+        Decision::Pass(Admitted { headers: None, writes: self.enter(head) })
     }
 
     /// Marks the request. Returns whether this layer writes the refusals of the services inside of it: the
@@ -253,7 +253,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
         let (token, extras) = accepted.into_parts();
         let headers = extras.and_then(|mut extras| {
             head.extensions.extend(mem::take(&mut extras.extensions));
-            (extras.on_response.is_some() || !extras.headers.is_empty())
+            (!extras.on_response.is_empty() || !extras.headers.is_empty())
                 .then_some(ResponseHeaders(extras))
         });
         #[cfg(feature = "tracing")]

@@ -57,10 +57,10 @@ where
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         let (mut head, body) = request.into_parts();
         match self.shared.policy.authenticate(&mut head) {
-            Decision::Pass { writes } => {
+            Decision::Pass(Admitted { headers, writes }) => {
                 let way_back = self.way_back(writes, &head);
                 let future = self.inner.call(Request::from_parts(head, body));
-                ResponseFuture::forward(future, None, way_back)
+                ResponseFuture::forward(future, headers, way_back)
             }
             Decision::Verified(accepted) => {
                 let Admitted { headers, writes } = self.shared.policy.admit(&mut head, accepted);

@@ -49,8 +49,10 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// So no service inside of the layer forwards or logs the token by accident, such as a reverse proxy. The
     /// verifier does not see it in the head either. Credentials of another scheme in `Authorization` stay.
     ///
-    /// axum handlers can still extract the [`PresentedToken`](crate::PresentedToken). An authentication layer inside
-    /// of this one finds the token only if it has the same source, by [`with_sources`](Self::with_sources).
+    /// [`PresentedToken::from_request`](crate::PresentedToken::from_request) and the axum extractor still return the
+    /// token. An authentication layer inside of this one still finds the credentials of its own sources, good or not,
+    /// as if they were in the head, if it has [sources](Self::with_sources) or removes credentials too. Without either,
+    /// it reads only the head.
     #[must_use]
     pub fn remove_credential(mut self) -> Self {
         self.policy_mut().change_sources(|sources| sources.removes = true);

@@ -1,6 +1,7 @@
 //! Finds the token in a cookie (RFC 6265 section 5.4), if a page of an allowed origin sent it.
 
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use http::header::{COOKIE, ORIGIN};
@@ -54,8 +55,12 @@ impl Cookie {
     }
 
     /// The only cookie with the name. A value in quotation marks is malformed: they are a part of the value.
-    pub(super) fn find(&self, head: &Parts) -> Option<Result<PresentedToken, RejectionKind>> {
-        let lines = head.headers.get_all(COOKIE).iter();
+    pub(super) fn find(
+        &self,
+        headers: &HeaderMap,
+        head: &Parts,
+    ) -> Option<Result<PresentedToken, RejectionKind>> {
+        let lines = headers.get_all(COOKIE).iter();
         let all = lines.flat_map(|line| pairs(line.as_bytes()).map(move |pair| (line, pair)));
         let mut cookies = all.filter(|(_, pair)| pair.name == self.name.as_bytes());
         let (line, pair) = cookies.next()?;
@@ -75,49 +80,71 @@ impl Cookie {
     }
 
     /// Whether a page of an allowed origin, or the user, made the request, as the browser says.
-    pub(super) fn check_origin(&self, head: &Parts) -> Result<(), RejectionKind> {
+    fn check_origin(&self, head: &Parts) -> Result<(), RejectionKind> {
+        let is_same_origin =
+            || only(&head.headers, &SEC_FETCH_SITE).is_ok_and(|site| is(site, "same-origin"));
         let is_allowed = match only(&head.headers, &ORIGIN) {
+            // A form on a page without a referrer. From a page whose origin is opaque, the site would be `cross-site`.
+            Ok(Some(origin)) if origin == "null" => is_same_origin(),
             Ok(Some(origin)) => self.origins.iter().any(|allowed| allowed == origin),
-            Ok(None) => match only(&head.headers, &SEC_FETCH_SITE) {
-                Ok(Some(site)) if site == "same-origin" => true,
-                // No page can make a browser send this.
-                Ok(Some(site)) if site == "none" => {
-                    matches!(head.method, Method::GET | Method::HEAD)
-                        && only(&head.headers, &SEC_FETCH_MODE)
-                            .is_ok_and(|mode| mode.is_some_and(|mode| mode == "navigate"))
-                }
-                _ => false,
-            },
+            Ok(None) => is_same_origin() || is_opened_by_the_user(head),
             Err(Twice) => false,
         };
         is_allowed.then_some(()).ok_or(RejectionKind::ForeignOrigin)
     }
 }
 
-/// Removes these cookies from the lines, and the lines without another cookie.
-pub(super) fn remove<'a>(headers: &mut HeaderMap, cookies: impl Iterator<Item = &'a Cookie>) {
+/// Whether a user has opened a URL that is not a link on a page: it was typed, is a bookmark, or comes from another
+/// program. No page can make a browser send this.
+fn is_opened_by_the_user(head: &Parts) -> bool {
+    let field = |name, value| only(&head.headers, &name).is_ok_and(|it| is(it, value));
+    matches!(head.method, Method::GET | Method::HEAD)
+        && field(SEC_FETCH_SITE, "none")
+        && field(SEC_FETCH_MODE, "navigate")
+}
+
+fn is(value: Option<&HeaderValue>, expected: &str) -> bool {
+    value.is_some_and(|value| value == expected)
+}
+
+/// Moves these cookies to `removed`, and removes the lines without another cookie.
+pub(super) fn remove<'a>(
+    headers: &mut HeaderMap,
+    removed: &mut HeaderMap,
+    cookies: impl Iterator<Item = &'a Cookie>,
+) {
     let names: Vec<&str> = cookies.map(Cookie::name).collect();
     let is_removed = |pair: &Pair<'_>| names.iter().any(|name| name.as_bytes() == pair.name);
     if !headers.get_all(COOKIE).iter().any(|line| pairs(line.as_bytes()).any(|it| is_removed(&it)))
     {
         return;
     }
-    let rest = headers.get_all(COOKIE).iter().filter_map(|line| {
-        if !pairs(line.as_bytes()).any(|pair| is_removed(&pair)) {
-            return Some(line.clone());
+    let mut rest = Vec::new();
+    for line in headers.get_all(COOKIE) {
+        let (taken, kept): (Vec<_>, Vec<_>) = pairs(line.as_bytes()).partition(is_removed);
+        if taken.is_empty() {
+            rest.push(line.clone());
+            continue;
         }
-        let kept = pairs(line.as_bytes()).filter(|pair| !is_removed(pair) && !pair.text.is_empty());
-        let kept: Vec<&[u8]> = kept.map(|pair| pair.text).collect();
-        let mut line = HeaderValue::from_bytes(&kept.join(&b"; "[..])).ok()?;
-        line.set_sensitive(true);
-        (!kept.is_empty()).then_some(line)
-    });
-    let rest: Vec<HeaderValue> = rest.collect();
+        rest.extend(cookie_line(&kept));
+        // They fit: more lines were there before.
+        if let Some(line) = cookie_line(&taken) {
+            let _ = removed.try_append(COOKIE, line);
+        }
+    }
     headers.remove(COOKIE);
     for line in rest {
-        // It fits: more lines were there before.
         let _ = headers.try_append(COOKIE, line);
     }
+}
+
+/// A line with these cookies, marked as sensitive; `None` if there is none.
+fn cookie_line(pairs: &[Pair<'_>]) -> Option<HeaderValue> {
+    let texts = pairs.iter().map(|pair| pair.text).filter(|text| !text.is_empty());
+    let texts: Vec<&[u8]> = texts.collect();
+    let mut line = HeaderValue::from_bytes(&texts.join(&b"; "[..])).ok()?;
+    line.set_sensitive(true);
+    (!texts.is_empty()).then_some(line)
 }
 
 /// A field occurs twice.
@@ -165,11 +192,34 @@ fn is_origin(text: &str) -> bool {
     let default_port = match scheme {
         "http" => Some(80),
         "https" => Some(443),
+        // No page has such a URL, or its origin is `null`.
+        "ws" | "wss" | "ftp" | "file" => return false,
         _ => None,
     };
+    let host = authority.host();
+    let port = match authority.as_str().strip_prefix(host) {
+        Some("") => None,
+        Some(rest) => match rest.strip_prefix(':').map(|port| (port, port.parse::<u16>())) {
+            Some((text, Ok(port))) if text == port.to_string() => Some(port),
+            _ => return false,
+        },
+        None => return false,
+    };
     text == format!("{scheme}://{authority}")
-        && !text.bytes().any(|byte| byte.is_ascii_uppercase())
-        && !authority.as_str().contains('@')
-        && !authority.as_str().ends_with(':')
-        && (authority.port().is_none() || authority.port_u16() != default_port)
+        && !scheme.bytes().any(|byte| byte.is_ascii_uppercase())
+        && is_host(host)
+        && port.is_none_or(|port| Some(port) != default_port)
+}
+
+/// Whether this is a host as browsers write it: a name in lower case or in Punycode, or an address.
+fn is_host(text: &str) -> bool {
+    if let Some(address) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        return address.parse().is_ok_and(|ip: Ipv6Addr| ip.to_string() == address);
+    }
+    let labels = || text.strip_suffix('.').unwrap_or(text).split('.');
+    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    let fits =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+    labels().all(|label| !label.is_empty() && label.bytes().all(fits))
+        && (!labels().next_back().is_some_and(is_number) || text.parse::<Ipv4Addr>().is_ok())
 }

@@ -16,6 +16,7 @@ mod websocket;
 pub(crate) use self::authorization::RawBearer;
 pub(crate) use self::issuer_note::IssuerNote;
 pub(crate) use self::on_response::OnResponse;
+pub(crate) use self::presented_token::FoundToken;
 pub use self::presented_token::{PresentedToken, TokenScheme, TokenSource};
 pub use self::source::Source;
-pub(crate) use self::sources::{FoundToken, Sources};
+pub(crate) use self::sources::Sources;

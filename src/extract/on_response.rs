@@ -1,4 +1,4 @@
-//! What a source asks of the response to an accepted request.
+//! What a source asks of the response to a request that is forwarded.
 
 #[cfg(feature = "query-token")]
 use http::HeaderMap;
@@ -7,7 +7,7 @@ use http::header::CACHE_CONTROL;
 use http::header::SEC_WEBSOCKET_PROTOCOL;
 use http::{HeaderValue, Response, StatusCode};
 
-/// A change of the response to an accepted request.
+/// A change of the response to a request that is forwarded.
 #[derive(Clone)]
 pub(crate) enum OnResponse {
     /// Selects the only sub-protocol that the client offered, if the connection is accepted and the service has
@@ -19,19 +19,6 @@ pub(crate) enum OnResponse {
 }
 
 impl OnResponse {
-    /// The change for a request with a token in the query, if it was one.
-    pub(crate) fn to_a_query(is_one: bool) -> Option<Self> {
-        #[cfg(feature = "query-token")]
-        {
-            is_one.then_some(Self::KeepPrivate)
-        }
-        #[cfg(not(feature = "query-token"))]
-        {
-            let _ = is_one;
-            None
-        }
-    }
-
     #[cold]
     pub(crate) fn change<B>(self, response: &mut Response<B>) {
         let status = response.status();

@@ -2,10 +2,11 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use http::HeaderValue;
+use http::{Extensions, HeaderMap, HeaderValue};
 
 use crate::crypto::constant_time;
-use crate::extract::authorization;
+use crate::extensions::{LayerOutside, MissingLayer, PassedWithoutToken};
+use crate::extract::authorization::{self, Token68};
 use crate::extract::issuer_note::IssuerNote;
 use crate::rejection::{Rejection, RejectionKind};
 
@@ -37,6 +38,11 @@ pub struct PresentedToken {
     /// `None` if the layer has no observer.
     note: Option<IssuerNote>,
 }
+
+/// The token that the innermost layer with sources has found, in the extensions of the request: the head may no longer
+/// contain it.
+#[derive(Clone)]
+pub(crate) struct FoundToken(pub(crate) PresentedToken);
 
 /// The authentication scheme of a token (RFC 9110 section 11.1).
 #[non_exhaustive]
@@ -110,6 +116,45 @@ impl PresentedToken {
                 Ok(Self::from_header(value, 0..token.len(), TokenScheme::Bearer))
             }
             _ => Err(RejectionKind::MalformedCredentials.into()),
+        }
+    }
+
+    /// Returns the token that the layer around this service has verified, to forward it to another service. `None` if
+    /// the layer forwarded the request without a token. If layers are nested, the innermost one counts. axum handlers
+    /// can extract the token instead.
+    ///
+    /// If the layer has no [sources](crate::JwtAuthLayer::with_sources) of its own, the token is read from the
+    /// `Authorization` header, so no service in between may change that header.
+    ///
+    /// # Errors
+    ///
+    /// When no layer, with any claims type, is around this service.
+    ///
+    /// # Example: the credentials of a tonic call
+    ///
+    /// ```
+    /// use tonic::{Request, Status};
+    /// use tower_jwt_auth::PresentedToken;
+    ///
+    /// fn token<T>(request: &Request<T>) -> Result<PresentedToken, Status> {
+    ///     PresentedToken::from_request(request.metadata().as_ref(), request.extensions())
+    ///         .map_err(|missing| Status::internal(missing.to_string()))?
+    ///         .ok_or_else(|| Status::unauthenticated("no token"))
+    /// }
+    /// # let _ = token::<()>;
+    /// ```
+    pub fn from_request(
+        headers: &HeaderMap,
+        extensions: &Extensions,
+    ) -> Result<Option<Self>, MissingLayer> {
+        if extensions.get::<PassedWithoutToken>().is_some() {
+            Ok(None)
+        } else if let Some(FoundToken(token)) = extensions.get() {
+            Ok(Some(token.clone()))
+        } else if extensions.get::<LayerOutside>().is_some() {
+            Ok(authorization::extract(headers, &[TokenScheme::Bearer], Token68::First).ok())
+        } else {
+            Err(MissingLayer::for_presented_token())
         }
     }
 

@@ -32,8 +32,8 @@ impl Parameter {
     }
 
     /// The token of the only parameter with the name.
-    pub(super) fn find(&self, uri: &Uri) -> Option<Result<PresentedToken, RejectionKind>> {
-        let mut values = form_urlencoded::parse(uri.query()?.as_bytes())
+    pub(super) fn find(&self, query: &str) -> Option<Result<PresentedToken, RejectionKind>> {
+        let mut values = form_urlencoded::parse(query.as_bytes())
             .filter_map(|(name, value)| (name == *self.0).then_some(value));
         let token = values.next()?;
         Some(match (values.next(), HeaderValue::from_str(&token)) {
@@ -53,15 +53,18 @@ impl Parameter {
     }
 }
 
-/// Removes these parameters from the URI. The others do not change. Returns whether one was there.
-pub(super) fn remove<'a>(uri: &mut Uri, removed: impl Iterator<Item = &'a Parameter>) -> bool {
-    let removed: Vec<&Parameter> = removed.collect();
-    let is_removed = |piece: &&str| removed.iter().any(|parameter| parameter.is_name_of(piece));
-    let Some(query) = uri.query().filter(|query| query.split('&').any(|piece| is_removed(&piece)))
-    else {
-        return false;
-    };
-    let rest: Vec<&str> = query.split('&').filter(|piece| !is_removed(piece)).collect();
+/// Removes these parameters from the URI, and returns them. The others do not change. `None` if none was there.
+pub(super) fn remove<'a>(
+    uri: &mut Uri,
+    parameters: impl Iterator<Item = &'a Parameter>,
+) -> Option<String> {
+    let parameters: Vec<&Parameter> = parameters.collect();
+    let is_removed = |piece: &&str| parameters.iter().any(|parameter| parameter.is_name_of(piece));
+    let (removed, rest): (Vec<_>, Vec<_>) = uri.query()?.split('&').partition(is_removed);
+    if removed.is_empty() {
+        return None;
+    }
+    let removed = removed.join("&");
     let target = match rest.is_empty() {
         true => uri.path().to_owned(),
         false => format!("{}?{}", uri.path(), rest.join("&")),
@@ -71,5 +74,5 @@ pub(super) fn remove<'a>(uri: &mut Uri, removed: impl Iterator<Item = &'a Parame
     parts.path_and_query =
         Some(PathAndQuery::try_from(target).unwrap_or_else(|_| PathAndQuery::from_static("/")));
     *uri = Uri::from_parts(parts).unwrap_or_default();
-    true
+    Some(removed)
 }

@@ -1,7 +1,7 @@
 use std::fmt;
 
-use http::HeaderName;
 use http::request::Parts;
+use http::{HeaderMap, HeaderName};
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::extract::authorization::{self, Token68};
@@ -34,6 +34,13 @@ use crate::rejection::RejectionKind;
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Source(Place);
+
+/// The parts of a request that can contain credentials.
+pub(super) struct Credentials<'r> {
+    pub(super) headers: &'r HeaderMap,
+    #[cfg(feature = "query-token")]
+    pub(super) query: Option<&'r str>,
+}
 
 #[derive(Clone, PartialEq, Eq)]
 enum Place {
@@ -81,15 +88,17 @@ impl Source {
     /// [optional](crate::JwtAuthLayer::optional) layer forwards it without a token. The cookie is accepted
     ///
     /// - if `Origin` is one of `origins`;
-    /// - if there is no `Origin`, and `Sec-Fetch-Site` is `same-origin`: browsers send no `Origin` with a `GET` to
-    ///   the origin of the page;
-    /// - if there is no `Origin`, and the user typed the URL or opened a bookmark: a `GET` or `HEAD` with
-    ///   `Sec-Fetch-Site: none` and `Sec-Fetch-Mode: navigate`.
+    /// - if there is no `Origin`, or it is `null`, and `Sec-Fetch-Site` is `same-origin`: browsers send no `Origin` with
+    ///   a `GET` to the origin of the page, and `null` with a form of a page without a referrer;
+    /// - if there is no `Origin`, and the user opened the URL: a `GET` or `HEAD` with `Sec-Fetch-Site: none` and
+    ///   `Sec-Fetch-Mode: navigate`. The user typed it, or it is a bookmark **or a link in a mail or another program**: a
+    ///   `GET` must change nothing.
     ///
     /// Write each origin as browsers do: the scheme, the host and a port other than the scheme's default, in lower
     /// case. Name also the origin of the API itself, if pages come from there.
     ///
-    /// A name that begins with `__Host-` protects the cookie best: see [the page on WebSockets and
+    /// The name should begin with `__Host-`. Otherwise every other host of the domain can set the cookie, and log its
+    /// visitors in with a token of its own (login CSRF): see [the page on WebSockets and
     /// cookies](crate::docs::websockets_and_cookies).
     ///
     /// # Errors
@@ -150,38 +159,33 @@ impl Source {
         Parameter::new(name).map(|parameter| Self(Place::Query(parameter)))
     }
 
-    /// The credential of this source; `None` if there is none.
+    /// The credential of this source; `None` if there is none. Who sent it, and whether the request is a handshake, is
+    /// in the head in any case.
     pub(super) fn find(
         &self,
+        credentials: &Credentials<'_>,
         head: &Parts,
         schemes: &[TokenScheme],
     ) -> Option<Result<PresentedToken, RejectionKind>> {
+        let headers = credentials.headers;
         let found = match &self.0 {
             Place::AuthorizationHeader => {
-                let found = authorization::extract(&head.headers, schemes, Token68::First);
+                let found = authorization::extract(headers, schemes, Token68::First);
                 return found.map_or_else(
                     |kind| (kind != RejectionKind::MissingCredentials).then_some(Err(kind)),
                     |token| Some(Ok(token)),
                 );
             }
-            Place::Header(name) => header::find(&head.headers, name)?,
-            Place::Cookie(cookie) => cookie.find(head)?,
-            Place::WebSocketProtocol(protocol) => protocol.find(head)?,
+            Place::Header(name) => header::find(headers, name)?,
+            Place::Cookie(cookie) => cookie.find(headers, head)?,
+            Place::WebSocketProtocol(protocol) => protocol.find(headers, head)?,
             #[cfg(feature = "query-token")]
-            Place::Query(parameter) => parameter.find(&head.uri)?,
+            Place::Query(parameter) => parameter.find(credentials.query?)?,
         };
         Some(found.and_then(|token| match schemes.contains(&TokenScheme::Bearer) {
             true => Ok(token),
             false => Err(RejectionKind::UnsupportedScheme),
         }))
-    }
-
-    /// The refusal of a credential of this source by other parts of the request than the credential.
-    pub(super) fn check_sender(&self, head: &Parts) -> Result<(), RejectionKind> {
-        match &self.0 {
-            Place::Cookie(cookie) => cookie.check_origin(head),
-            _ => Ok(()),
-        }
     }
 
     pub(super) fn is_authorization_header(&self) -> bool {

@@ -9,7 +9,7 @@ use crate::extract::on_response::OnResponse;
 use crate::extract::presented_token::{PresentedToken, TokenScheme};
 #[cfg(feature = "query-token")]
 use crate::extract::query;
-use crate::extract::source::Source;
+use crate::extract::source::{Credentials, Source};
 use crate::extract::{cookie, websocket};
 use crate::rejection::RejectionKind;
 
@@ -20,12 +20,31 @@ pub(crate) struct Sources {
     pub(crate) removes: bool,
 }
 
-/// A token that a layer with sources has found, in the extensions of the request. An inner layer and the extractor of
-/// [`PresentedToken`] read it, since the head may no longer contain it.
-#[derive(Clone)]
-pub(crate) struct FoundToken {
-    pub(crate) token: PresentedToken,
-    pub(crate) source: Source,
+/// The credentials, good or not, that layers have moved out of the head of a request, in its extensions. A layer inside
+/// finds what its own sources are, and decides about it as if it were still in the head.
+#[derive(Clone, Default)]
+struct Removed {
+    headers: HeaderMap,
+    #[cfg(feature = "query-token")]
+    query: String,
+}
+
+impl Removed {
+    fn credentials(&self) -> Credentials<'_> {
+        Credentials {
+            headers: &self.headers,
+            #[cfg(feature = "query-token")]
+            query: Some(&self.query),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        #[cfg(feature = "query-token")]
+        if !self.query.is_empty() {
+            return false;
+        }
+        self.headers.is_empty()
+    }
 }
 
 impl Default for Sources {
@@ -57,21 +76,17 @@ impl Sources {
         !self.removes && matches!(&*self.all, [source] if source.is_authorization_header())
     }
 
-    /// Returns the only token of a request, and its source. Credentials in two sources are refused, whatever they
-    /// are.
+    /// Returns the only token of a request. Credentials in two sources are refused, whatever they are.
     pub(crate) fn find(
         &self,
         head: &Parts,
         schemes: &[TokenScheme],
-    ) -> Result<FoundToken, RejectionKind> {
-        let mut found =
-            self.all.iter().filter_map(|source| Some((source, find_in(source, head, schemes)?)));
+    ) -> Result<PresentedToken, RejectionKind> {
+        let mut found = self.all.iter().filter_map(|source| find_in(source, head, schemes));
         match (found.next(), found.next()) {
             (None, _) => Err(RejectionKind::MissingCredentials),
             (Some(_), Some(_)) => Err(RejectionKind::MultipleCredentials),
-            (Some((source, token)), None) => {
-                token.map(|token| FoundToken { token, source: source.clone() })
-            }
+            (Some(found), None) => found,
         }
     }
 
@@ -92,35 +107,60 @@ impl Sources {
             .for_each(|(_, value)| value.set_sensitive(true));
     }
 
-    /// Removes the parameters with a token from the URI.
-    pub(crate) fn clear_query(&self, head: &mut Parts) -> bool {
+    /// Moves the parameters and the sub-protocols with a token out of the head, and, if the layer is told to, the
+    /// credentials of the other sources. Returns what the response needs then.
+    pub(crate) fn remove(
+        &self,
+        head: &mut Parts,
+        refusal: Option<RejectionKind>,
+    ) -> Vec<OnResponse> {
+        let mut removed = head.extensions.remove::<Removed>().unwrap_or_default();
+        let protocols = self.all.iter().filter_map(Source::as_protocol);
+        let select = websocket::remove(head, &mut removed.headers, protocols);
+        let keep_private = self.remove_query(head, &mut removed);
+        if self.removes {
+            self.remove_from(&mut head.headers, &mut removed.headers, refusal);
+        }
+        if !removed.is_empty() {
+            head.extensions.insert(removed);
+        }
+        select.into_iter().chain(keep_private).collect()
+    }
+
+    fn remove_query(&self, head: &mut Parts, removed: &mut Removed) -> Option<OnResponse> {
         #[cfg(feature = "query-token")]
         {
-            query::remove(&mut head.uri, self.all.iter().filter_map(Source::as_parameter))
+            let parameters = self.all.iter().filter_map(Source::as_parameter);
+            let query = query::remove(&mut head.uri, parameters)?;
+            removed.query.push('&');
+            removed.query.push_str(&query);
+            Some(OnResponse::KeepPrivate)
         }
         #[cfg(not(feature = "query-token"))]
         {
-            let _ = head;
-            false
+            let _ = (head, removed);
+            None
         }
     }
 
-    /// Removes the sub-protocols with a token from a handshake.
-    pub(crate) fn clear_protocols(&self, head: &mut Parts) -> Option<OnResponse> {
-        websocket::remove(head, self.all.iter().filter_map(Source::as_protocol))
-    }
-
-    /// Removes the credentials of all other sources, except those of another scheme in `Authorization`.
-    pub(crate) fn clear_headers(&self, headers: &mut HeaderMap, refusal: Option<RejectionKind>) {
-        for name in self.all.iter().filter_map(Source::as_header) {
+    /// Moves the credentials in headers and cookies, except those of another scheme in `Authorization`.
+    fn remove_from(
+        &self,
+        headers: &mut HeaderMap,
+        removed: &mut HeaderMap,
+        refusal: Option<RejectionKind>,
+    ) {
+        let is_another_scheme = refusal == Some(RejectionKind::UnsupportedScheme);
+        let has_authorization = self.all.iter().any(Source::is_authorization_header);
+        let authorization = (has_authorization && !is_another_scheme).then_some(&AUTHORIZATION);
+        for name in self.all.iter().filter_map(Source::as_header).chain(authorization) {
+            for value in headers.get_all(name) {
+                // It fits: the head has more fields.
+                let _ = removed.try_append(name.clone(), value.clone());
+            }
             headers.remove(name);
         }
-        cookie::remove(headers, self.all.iter().filter_map(Source::as_cookie));
-        if refusal != Some(RejectionKind::UnsupportedScheme)
-            && self.all.iter().any(Source::is_authorization_header)
-        {
-            headers.remove(AUTHORIZATION);
-        }
+        cookie::remove(headers, removed, self.all.iter().filter_map(Source::as_cookie));
     }
 
     /// The values of `bearer_methods_supported` (RFC 9728 section 2).
@@ -142,15 +182,20 @@ impl Sources {
     }
 }
 
-/// The credential of a source: in the head, or from there by an outer layer that has removed it.
+/// The credential of a source: in the head, or among what layers outside have removed from there.
 fn find_in(
     source: &Source,
     head: &Parts,
     schemes: &[TokenScheme],
 ) -> Option<Result<PresentedToken, RejectionKind>> {
-    source.find(head, schemes).or_else(|| {
-        let outer = head.extensions.get::<FoundToken>().filter(|it| it.source.overlaps(source))?;
-        Some(source.check_sender(head).map(|()| outer.token.clone()))
+    let in_head = Credentials {
+        headers: &head.headers,
+        #[cfg(feature = "query-token")]
+        query: head.uri.query(),
+    };
+    source.find(&in_head, head, schemes).or_else(|| {
+        let removed = head.extensions.get::<Removed>()?;
+        source.find(&removed.credentials(), head, schemes)
     })
 }
 

@@ -49,8 +49,12 @@ impl Protocol {
     }
 
     /// The token of the only sub-protocol with the prefix; `None` if the request is not a handshake.
-    pub(super) fn find(&self, head: &Parts) -> Option<Result<PresentedToken, RejectionKind>> {
-        let mut with_prefix = protocols(&head.headers).filter_map(|it| self.after_prefix(it));
+    pub(super) fn find(
+        &self,
+        headers: &HeaderMap,
+        head: &Parts,
+    ) -> Option<Result<PresentedToken, RejectionKind>> {
+        let mut with_prefix = protocols(headers).filter_map(|it| self.after_prefix(it));
         let token = with_prefix.next()?;
         if !is_handshake(head) {
             return None;
@@ -79,31 +83,35 @@ impl Protocol {
     }
 }
 
-/// Removes these sub-protocols from a request. If it was the only one, the response may have to select it.
+/// Moves these sub-protocols from a request to `removed`. If it was the only one, the response may have to select it.
 pub(super) fn remove<'a>(
     head: &mut Parts,
-    removed: impl Iterator<Item = &'a Protocol>,
+    removed: &mut HeaderMap,
+    sources: impl Iterator<Item = &'a Protocol>,
 ) -> Option<OnResponse> {
-    let removed: Vec<&Protocol> = removed.collect();
-    let is_removed = |it: &[u8]| removed.iter().any(|protocol| protocol.after_prefix(it).is_some());
-    let token = protocols(&head.headers).find(|it| is_removed(it))?;
-    let mut token = HeaderValue::from_bytes(token).ok()?;
-    token.set_sensitive(true);
-    let rest: Vec<&[u8]> = protocols(&head.headers).filter(|it| !is_removed(it)).collect();
-    let rest = (!rest.is_empty()).then(|| HeaderValue::from_bytes(&rest.join(&b", "[..])));
+    let sources: Vec<&Protocol> = sources.collect();
+    let is_ours = |it: &&[u8]| sources.iter().any(|source| source.after_prefix(it).is_some());
+    let (tokens, rest): (Vec<_>, Vec<_>) = protocols(&head.headers).partition(is_ours);
+    let first = list(tokens.get(..1)?)?;
+    let (tokens, rest) = (list(&tokens)?, list(&rest)?);
+    // They fit: a line was there before.
+    let _ = removed.try_append(SEC_WEBSOCKET_PROTOCOL, tokens);
     head.headers.remove(SEC_WEBSOCKET_PROTOCOL);
-    match rest {
-        Some(rest) => {
-            // It fits: a line was there before.
-            let _ = head.headers.try_insert(SEC_WEBSOCKET_PROTOCOL, rest.ok()?);
-            None
-        }
-        None if is_handshake(head) => Some(OnResponse::SelectProtocol {
-            protocol: token,
-            is_connect: head.method == Method::CONNECT,
-        }),
-        None => None,
+    if !rest.is_empty() {
+        let _ = head.headers.try_insert(SEC_WEBSOCKET_PROTOCOL, rest);
+        return None;
     }
+    is_handshake(head).then(|| OnResponse::SelectProtocol {
+        protocol: first,
+        is_connect: head.method == Method::CONNECT,
+    })
+}
+
+/// A line with these elements, marked as sensitive.
+fn list(elements: &[&[u8]]) -> Option<HeaderValue> {
+    let mut line = HeaderValue::from_bytes(&elements.join(&b", "[..])).ok()?;
+    line.set_sensitive(true);
+    Some(line)
 }
 
 /// The sub-protocols that a request offers, in all lines.

@@ -31,7 +31,7 @@ pub struct Accepted<C> {
 pub(crate) struct Extras {
     pub(crate) extensions: Extensions,
     pub(crate) headers: HeaderMap,
-    pub(crate) on_response: Option<OnResponse>,
+    pub(crate) on_response: Vec<OnResponse>,
 }
 
 impl Extras {
@@ -102,9 +102,9 @@ impl<C> Accepted<C> {
         self
     }
 
-    /// Sets the change of the response that the source of the token needs.
-    pub(crate) fn with_on_response(mut self, change: OnResponse) -> Self {
-        self.extras().on_response = Some(change);
+    /// Sets the changes of the response that the sources of the layer need.
+    pub(crate) fn with_on_response(mut self, changes: Vec<OnResponse>) -> Self {
+        self.extras().on_response = changes;
         self
     }
 

@@ -82,6 +82,14 @@ fn cookie_counts_only_if_the_browser_names_an_allowed_origin_for_every_method() 
         (vec![("origin", "https://APP.example")], false),
         (vec![("origin", "https://app.example/")], false),
         (vec![("origin", "null")], false),
+        // A form of a page of the same origin that has no referrer.
+        (vec![("origin", "null"), same_origin], true),
+        (vec![("origin", "null"), same_origin, same_origin], false),
+        (vec![("origin", "null"), ("origin", "null"), same_origin], false),
+        (vec![("origin", "null"), ("sec-fetch-site", "same-site")], false),
+        // A frame in a sandbox, and other opaque origins.
+        (vec![("origin", "null"), ("sec-fetch-site", "cross-site")], false),
+        (vec![("origin", "null"), none, navigate], false),
         (vec![("origin", "")], false),
         (vec![("origin", "https://app.example"), ("origin", "https://app.example")], false),
         (vec![("origin", "https://app.example https://evil.example")], false),

@@ -15,7 +15,7 @@ const TOKEN: &str = "abc";
 const KUBERNETES: &str = "base64url.bearer.authorization.k8s.io.YWJj";
 
 /// A handshake with a good credential in each of these sources.
-fn with_credentials(sources: &[TokenSource]) -> Request<()> {
+pub(super) fn with_credentials(sources: &[TokenSource]) -> Request<()> {
     let has = |source| sources.contains(&source);
     let mut request =
         handshake(if has(TokenSource::WebSocketProtocol) { &[KUBERNETES] } else { &[] });
@@ -38,7 +38,7 @@ fn with_credentials(sources: &[TokenSource]) -> Request<()> {
     }
 }
 
-fn kinds() -> Vec<TokenSource> {
+pub(super) fn kinds() -> Vec<TokenSource> {
     use TokenSource::{AuthorizationHeader, Cookie, Header, WebSocketProtocol};
 
     let mut kinds = vec![AuthorizationHeader, Header, Cookie, WebSocketProtocol];

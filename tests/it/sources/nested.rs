@@ -3,12 +3,18 @@
 use std::convert::Infallible;
 
 use futures_util::FutureExt;
-use http::{Request, StatusCode};
+use http::{Request, Response, StatusCode};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_jwt_auth::{JwtAuthLayer, PresentedToken, Source, verify_async_fn};
+use tower_jwt_auth::{
+    JwtAuthLayer, PresentedToken, RejectionKind, Source, TokenSource, verify_async_fn, verify_fn,
+};
 
-use super::{Seen, cookie, every, get, handshake, layer};
-use crate::support::requests::Body;
+#[cfg(feature = "query-token")]
+use super::with_uri;
+use super::{Seen, cookie, every, found, get, handshake, header, layer, outcome};
+use crate::support::requests::{Body, Reached, reached, send};
+
+use RejectionKind::{MalformedCredentials, MissingCredentials, MultipleCredentials};
 
 const COOKIE: [(&str, &str); 2] = [("cookie", "token=abc"), ("origin", "https://app.example")];
 
@@ -18,10 +24,22 @@ fn status(
     inner: &JwtAuthLayer<Seen>,
     request: Request<()>,
 ) -> StatusCode {
-    let service =
-        service_fn(async |_: Request<()>| Ok::<_, Infallible>(http::Response::new(Body::new())));
+    through(outer, inner, request).status()
+}
+
+/// The response to a request through two layers.
+pub(super) fn through(
+    outer: &JwtAuthLayer<Seen>,
+    inner: &JwtAuthLayer<Seen>,
+    request: Request<()>,
+) -> Response<Body> {
+    let service = service_fn(async |request: Request<()>| {
+        let mut response = Response::new(Body::new());
+        response.extensions_mut().insert(Reached(request.into_parts().0));
+        Ok::<_, Infallible>(response)
+    });
     let response = outer.layer(inner.layer(service)).oneshot(request).now_or_never();
-    response.unwrap().unwrap().status()
+    response.unwrap().unwrap()
 }
 
 #[test]
@@ -51,6 +69,102 @@ fn token_that_an_exempt_layer_removed_still_counts_for_an_inner_layer() {
     assert_eq!(status(&outer, &layer(every()), get(&[])), 401);
 }
 
+#[test]
+fn credentials_that_an_exempt_layer_removed_are_as_bad_for_an_inner_layer_as_before() {
+    let outer = layer(every()).remove_credential().exempt(|_| true);
+    let origin = COOKIE[1];
+    for inner in [layer(every()), layer(every()).optional()] {
+        for (request, kind) in [
+            (get(&[("x-token", "abc"), ("x-token", "abc")]), MultipleCredentials),
+            (
+                get(&[("authorization", "Bearer a"), ("authorization", "Bearer b")]),
+                MultipleCredentials,
+            ),
+            (get(&[("cookie", "token=abc; token=def"), origin]), MultipleCredentials),
+            (get(&[("cookie", "token=abc"), ("cookie", "token=def"), origin]), MultipleCredentials),
+            (get(&[COOKIE[0], origin, ("x-token", "abc")]), MultipleCredentials),
+            (handshake(&["bearer.abc, bearer.def"]), MultipleCredentials),
+            (get(&[("authorization", "Bearer")]), MalformedCredentials),
+            (get(&[("x-token", "a b")]), MalformedCredentials),
+            (get(&[("cookie", "theme=dark; token="), origin]), MalformedCredentials),
+            (handshake(&["live.v1, bearer."]), MalformedCredentials),
+            #[cfg(feature = "query-token")]
+            (with_uri(get(&[]), "/?access_token=a&x=1&access_token=b"), MultipleCredentials),
+            #[cfg(feature = "query-token")]
+            (with_uri(get(&[]), "/?access_token="), MalformedCredentials),
+        ] {
+            let response = through(&outer, &inner, request.clone());
+            assert_eq!(outcome(&response), Err(kind), "{request:?}");
+            assert_eq!(response.status(), 400, "{request:?}");
+        }
+    }
+}
+
+#[test]
+fn cookie_that_an_optional_layer_removed_counts_for_an_inner_layer_with_its_origin() {
+    let outer = layer([cookie()]).remove_credential().optional();
+    let other = Source::cookie("token", ["https://other.example"]).unwrap();
+    let request = get(&[COOKIE[0], ("origin", "https://other.example")]);
+    let response = through(&outer, &layer([other]), request.clone());
+    assert_eq!(outcome(&response), found("abc", TokenSource::Cookie));
+    assert_eq!(status(&outer, &layer([cookie()]), request), 403);
+}
+
+#[test]
+fn layer_in_between_does_not_hide_what_the_outermost_one_removed() {
+    let ask = |inner: JwtAuthLayer<Seen>| {
+        let [outer, between] = [cookie(), header()].map(|it| layer([it]).remove_credential());
+        let service = inner.layer(service_fn(async |_: Request<()>| {
+            Ok::<_, Infallible>(Response::new(Body::new()))
+        }));
+        let request = get(&[COOKIE[0], COOKIE[1], ("x-token", "def")]);
+        let response = outer.layer(between.layer(service)).oneshot(request).now_or_never();
+        response.unwrap().unwrap().status()
+    };
+    assert_eq!(ask(layer([cookie()])), 200);
+    assert_eq!(ask(layer([header()])), 200);
+    assert_eq!(ask(layer([cookie(), header()])), 400);
+    assert_eq!(ask(layer([Source::authorization_header()])), 401);
+}
+
+#[test]
+fn inner_layer_reads_a_removed_sub_protocol_by_its_own_prefix() {
+    let prefix = |prefix| layer([Source::websocket_protocol_with_prefix(prefix).unwrap()]);
+    for outer in [prefix("bearer."), prefix("bearer.").exempt(|_| true)] {
+        let ask = |inner| through(&outer, &inner, handshake(&["bearer.v2.abc"]));
+        let source = TokenSource::WebSocketProtocol;
+        assert_eq!(outcome(&ask(prefix("bearer.v2."))), found("abc", source));
+        assert_eq!(outcome(&ask(prefix("bearer."))), found("v2.abc", source));
+        assert_eq!(outcome(&ask(prefix("bearer.v1."))), Err(MissingCredentials));
+    }
+}
+
+#[test]
+fn service_reads_the_token_of_the_innermost_layer_from_the_request() {
+    let read = |response: &Response<Body>| {
+        let head = reached(response).expect("forwarded");
+        let token = PresentedToken::from_request(&head.headers, &head.extensions);
+        token.map(|token| token.map(|token| token.as_str().to_owned()))
+    };
+    let bearer = || get(&[("authorization", "Bearer abc")]);
+    let verify = |token: &PresentedToken| Ok((token.as_str().to_owned(), token.source()));
+    let default = || JwtAuthLayer::new(verify_fn(verify));
+    let abc = Some("abc".to_owned());
+    for layer in [default(), default().remove_credential(), layer(every()).remove_credential()] {
+        assert_eq!(read(&send(&layer, bearer())).unwrap(), abc);
+    }
+    assert_eq!(read(&send(&layer(every()), get(&COOKIE))).unwrap(), abc);
+    // Credentials of another scheme, or none that were verified.
+    let basic = get(&[("authorization", "Basic YTpi")]);
+    assert_eq!(read(&send(&default().optional(), basic)).unwrap(), None);
+    assert_eq!(read(&send(&default().exempt(|_| true), bearer())).unwrap(), None);
+    let response = through(&default(), &layer(every()).exempt(|_| true), bearer());
+    assert_eq!(read(&response).unwrap(), None);
+    let head = bearer().into_parts().0;
+    let missing = PresentedToken::from_request(&head.headers, &head.extensions).unwrap_err();
+    assert!(missing.to_string().contains("PresentedToken"), "{missing}");
+}
+
 #[tokio::test]
 async fn slow_verifier_gets_the_token_and_the_response_its_sub_protocol() {
     let verify = |token: PresentedToken| async move {
@@ -59,7 +173,7 @@ async fn slow_verifier_gets_the_token_and_the_response_its_sub_protocol() {
     };
     let layer = JwtAuthLayer::new(verify_async_fn(verify)).with_sources(every()).unwrap();
     let service = service_fn(async |_: Request<()>| {
-        let mut response = http::Response::new(Body::new());
+        let mut response = Response::new(Body::new());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         Ok::<_, Infallible>(response)
     });
@@ -72,7 +186,6 @@ mod extractor {
     use axum::body::Body;
     use axum::{Router, routing::get as get_route};
     use http_body_util::BodyExt;
-    use tower_jwt_auth::verify_fn;
 
     use super::*;
 

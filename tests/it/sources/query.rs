@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, Request, Response, StatusCode};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_jwt_auth::{RejectionKind, Source, TokenSource};
+use tower_jwt_auth::{JwtAuthLayer, RejectionKind, Source, TokenSource};
 
 use super::{Seen, found, get, layer, outcome, with_uri};
 use crate::support::requests::{Body, reached, send};
@@ -107,6 +107,15 @@ fn neither_the_predicate_nor_the_refusal_sees_the_parameter() {
 
 /// The `Cache-Control` lines of a response to a request with a token in the query.
 fn cached(uri: &str, status: u16, lines: &'static [&'static str]) -> Vec<String> {
+    cached_through(&layer([Source::authorization_header(), source()]), uri, status, lines)
+}
+
+fn cached_through(
+    layer: &JwtAuthLayer<Seen>,
+    uri: &str,
+    status: u16,
+    lines: &'static [&'static str],
+) -> Vec<String> {
     let inner = service_fn(async |_: Request<()>| {
         let mut response = Response::new(Body::new());
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
@@ -115,7 +124,6 @@ fn cached(uri: &str, status: u16, lines: &'static [&'static str]) -> Vec<String>
         }
         Ok::<_, Infallible>(response)
     });
-    let layer = layer([Source::authorization_header(), source()]);
     let request = match uri {
         "" => get(&[("authorization", "Bearer abc")]),
         uri => with_uri(get(&[]), uri),
@@ -144,5 +152,16 @@ fn success_is_kept_out_of_shared_caches() {
         // Only with a token in the query, and only for success.
         assert_eq!(cached("", 200, lines), lines, "{lines:?}");
         assert_eq!(cached(uri, 404, lines), lines, "{lines:?}");
+    }
+}
+
+#[test]
+fn success_of_an_exempt_request_is_kept_out_of_shared_caches_too() {
+    let exempt = layer([source()]).exempt(|_| true);
+    for layer in [exempt.clone(), exempt.remove_credential()] {
+        assert_eq!(cached_through(&layer, "/?access_token=abc", 200, &[]), ["private"]);
+        assert_eq!(cached_through(&layer, "/?access_token=", 200, &[]), ["private"]);
+        assert_eq!(cached_through(&layer, "/?page=2", 200, &[]), [""; 0]);
+        assert_eq!(cached_through(&layer, "/?access_token=abc", 404, &[]), [""; 0]);
     }
 }
