@@ -11,7 +11,7 @@ impl<C: 'static> Policy<C> {
     /// Describes what the layer accepts.
     pub(crate) fn describe(&self) -> Summary {
         let rule = self.verifier.describe();
-        let summary = rule.unwrap_or_else(|| Summary::new("tokens by a rule of the application"));
+        let summary = rule.unwrap_or_else(|| Summary::new("tokens by a custom verifier"));
         let also = [
             (self.optional, "requests without a token"),
             (self.exempt.is_some(), "requests that are exempt"),

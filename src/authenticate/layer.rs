@@ -261,9 +261,12 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// a refused gRPC-Web request gets an HTTP status.
     ///
     /// Call this method only for a service that browsers call over gRPC-Web. It is not needed behind a translator
-    /// such as `tonic_web::GrpcWebLayer`, which turns a request into gRPC and a refusal back into gRPC-Web. A
-    /// gRPC-Web refusal is an HTTP 200, and any client can get one by its `content-type`: a proxy that takes a 2xx for
-    /// "allowed" must not be in front. This setting replaces [`without_grpc`](Self::without_grpc).
+    /// such as `tonic_web::GrpcWebLayer`, which turns a request into gRPC and a refusal back into gRPC-Web.
+    ///
+    /// A gRPC-Web refusal is an HTTP 200, with the status and the message in its header, so CORS must
+    /// [expose them](crate::cors_exposed_headers). Any client can ask for this form with its `content-type`. A proxy
+    /// that asks this service for a decision (nginx `auth_request`, Envoy `ext_authz`, Traefik `ForwardAuth`) would
+    /// take the refusal for "allowed": use [`without_grpc`](Self::without_grpc) there. This setting replaces it.
     #[must_use]
     pub fn with_grpc_web(mut self) -> Self {
         self.policy_mut().set_grpc_answers(GrpcAnswers::GrpcAndWeb);

@@ -203,7 +203,7 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for TokenKinds<C> {
     fn describe(&self) -> Option<Summary> {
         let of = |verifier: &Arc<dyn VerifyToken<C>>| {
             let summary = verifier.describe();
-            summary.unwrap_or_else(|| Summary::new("tokens by a rule of the application"))
+            summary.unwrap_or_else(|| Summary::new("tokens by a custom verifier"))
         };
         self.verifiers().map(of).reduce(Summary::and)
     }

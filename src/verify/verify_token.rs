@@ -83,7 +83,7 @@ pub trait VerifyToken<C>: Send + Sync + 'static {
     }
 
     /// Describes what the verifier accepts, for the log line at start-up: see [`Summary`]. `None` by default:
-    /// the line then reads `tokens by a rule of the application`. A type that wraps another verifier must
+    /// the line then reads `tokens by a custom verifier`. A type that wraps another verifier must
     /// forward this call too, since the line names each `dangerous_…` setting in force.
     fn describe(&self) -> Option<Summary> {
         None

@@ -192,7 +192,7 @@ fn rule_of_the_application_describes_itself_or_is_called_one() {
     }
 
     assert_eq!(line(Described), "API keys");
-    assert_eq!(line(verify_fn(|_: &PresentedToken| Ok(()))), "tokens by a rule of the application");
+    assert_eq!(line(verify_fn(|_: &PresentedToken| Ok(()))), "tokens by a custom verifier");
 }
 
 #[cfg(feature = "tracing")]
@@ -255,7 +255,7 @@ fn combinators_describe_what_they_are_made_of() {
     let kinds = TokenKinds::new().add_prefix("sk_", keys()).unwrap();
     let both =
         line(kinds.with_jwt(jwts().map_claims(|_| ())).with_otherwise(dangerous_any_bearer()));
-    assert!(both.contains("tokens by a rule of the application"), "{both}");
+    assert!(both.contains("tokens by a custom verifier"), "{both}");
     assert!(both.contains("dangerous_ignore_confirmation"), "{both}");
     assert!(both.contains("dangerous_any_bearer"), "{both}");
 }

@@ -62,8 +62,24 @@ fn cookie_needs_a_name_and_origins_as_browsers_write_them() {
         "http://app.example:80",
         "https://user@app.example",
         "https://app.example?",
-        "https://*.example/",
+        "https://*.example",
+        "https://*",
         "https://app.example:",
+        "https://app.example:99999",
+        "https://app.example:abc",
+        "https://app.example:08443",
+        "https://app.example:+8443",
+        "https://app..example",
+        "https://.example",
+        "https://app%2eexample",
+        "https://127.1",
+        "https://1.2.3.256",
+        "https://[0:0:0:0:0:0:0:1]",
+        "https://[::g]",
+        "wss://app.example",
+        "ws://app.example",
+        "ftp://app.example",
+        "file://app.example",
         "https://büro.example",
     ] {
         is_source_error(Source::cookie("token", ["https://good.example", origin]), origin);
@@ -73,7 +89,11 @@ fn cookie_needs_a_name_and_origins_as_browsers_write_them() {
         "http://localhost:3000",
         "http://127.0.0.1:8000",
         "https://[::1]:8443",
+        "https://[2001:db8::1]",
         "https://app.example:8443",
+        "https://app.example:80",
+        "https://app.example.",
+        "https://my_app.xn--bro-hoa.example",
         "chrome-extension://abcdefgh",
         "tauri://localhost",
     ] {
@@ -122,12 +142,12 @@ fn layer_describes_its_sources() {
         [Source::authorization_header(), header(), cookie(), Source::websocket_protocol()];
     assert_eq!(
         layer(sources).describe().to_string(),
-        "tokens by a rule of the application; tokens in header authorization or header x-token or \
+        "tokens by a custom verifier; tokens in header authorization or header x-token or \
          cookie token from https://app.example, https://admin.example:8443 or WebSocket sub-protocol \
          base64url.bearer.authorization.k8s.io."
     );
     let default = layer([Source::authorization_header()]).describe().to_string();
-    assert_eq!(default, "tokens by a rule of the application");
+    assert_eq!(default, "tokens by a custom verifier");
     #[cfg(feature = "query-token")]
     {
         let query = Source::dangerous_query("access_token").unwrap();
