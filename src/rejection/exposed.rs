@@ -4,8 +4,8 @@ use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use crate::rejection::grpc;
 
 /// The headers of a refusal that a page of another origin must be able to read: `WWW-Authenticate`, `Retry-After`,
-/// `grpc-status`, `grpc-message` and `grpc-status-details-bin`. Give them to the CORS layer, which belongs outside of the authentication layer
-/// (see [the page on layer order](crate::docs::layer_order)).
+/// `grpc-status`, `grpc-message`, `grpc-status-details-bin` and `grpc-retry-pushback-ms`. Give them to the CORS layer,
+/// which belongs outside of the authentication layer (see [the page on layer order](crate::docs::layer_order)).
 ///
 /// A browser hides all other headers from scripts (Fetch, `Access-Control-Expose-Headers`). Without these, a client
 /// can tell neither an expired token from a missing scope, nor a refused gRPC-Web call from an accepted one.
@@ -30,5 +30,6 @@ pub fn cors_exposed_headers() -> Vec<HeaderName> {
         grpc::GRPC_STATUS,
         grpc::GRPC_MESSAGE,
         grpc::GRPC_STATUS_DETAILS,
+        grpc::GRPC_RETRY_PUSHBACK,
     ]
 }

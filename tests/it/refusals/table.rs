@@ -1,7 +1,12 @@
 //! The table over HTTP, gRPC and gRPC-Web.
 
+use std::collections::HashSet;
+
 use http::header::{AUTHORIZATION, CONTENT_TYPE, TE};
-use tower_jwt_auth::{JwtAuthLayer, PresentedToken, Rejection, RejectionKind, verify_async_fn};
+use tower_jwt_auth::{
+    JwtAuthLayer, PresentedToken, ProblemJson, Rejection, RejectionKind, cors_exposed_headers,
+    verify_async_fn,
+};
 
 use super::{TABLE, grpc, post, refusing};
 use crate::support::requests::{
@@ -77,6 +82,49 @@ fn the_table_over_grpc_and_grpc_web() {
             assert_eq!(refusal(&response), Some(kind));
             assert!(reached(&response).is_none());
         }
+    }
+}
+
+#[test]
+fn page_of_another_origin_can_read_every_header_of_a_refusal() {
+    // Those that a browser shows in any case (Fetch, "CORS-safelisted response-header name").
+    let safelisted = [
+        "cache-control",
+        "content-language",
+        "content-length",
+        "content-type",
+        "expires",
+        "last-modified",
+        "pragma",
+    ];
+    let exposed = cors_exposed_headers();
+    let mut needed = HashSet::new();
+    for row in TABLE {
+        let layer = refusing(row.kind).with_grpc_web();
+        #[cfg(feature = "grpc-error-info")]
+        let layer = layer.with_grpc_error_info("orders.example").unwrap();
+        let problem = layer.clone().with_rejection_response(ProblemJson::new());
+        let web = post(&[(CONTENT_TYPE, "application/grpc-web")]);
+        for response in [
+            send(&layer, bearer("abc")),
+            send(&problem, bearer("abc")),
+            send(&layer, grpc()),
+            send(&layer, web),
+        ] {
+            assert_eq!(refusal(&response), Some(row.kind));
+            for name in response.headers().keys() {
+                if !safelisted.contains(&name.as_str()) {
+                    assert!(exposed.contains(name), "{:?}: {name}", row.kind);
+                    needed.insert(name.clone());
+                }
+            }
+        }
+    }
+    // And no other one.
+    let superfluous: Vec<_> = exposed.iter().filter(|name| !needed.contains(*name)).collect();
+    match cfg!(feature = "grpc-error-info") {
+        true => assert_eq!(superfluous, [""; 0]),
+        false => assert_eq!(superfluous, ["grpc-status-details-bin"]),
     }
 }
 
