@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 
 import jwt as pyjwt
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 import grpc_client
@@ -303,6 +303,8 @@ class Runs:
             self.checks.that(not any(part in text for part in parts), f"explain, {what}: shows no token", text)
         run = subprocess.run([self.whoami, *flags[2:], "explain"], input=b"x", capture_output=True, timeout=10)
         self.checks.equal(run.returncode, 2, "explain, no keys: exit status")
+        run = subprocess.run([self.whoami, "explain", *flags, "--header", "cookie"], input=b"x", capture_output=True, timeout=10)
+        self.checks.equal(run.returncode, 2, "explain, a source that cannot be used: exit status")
 
     def scopes(self):
         keys, scopes = ["--jwks", self.file("scopes.jwks.json")], ["--scope", "read", "--scope", "write"]
@@ -455,6 +457,13 @@ class Runs:
         with self.start(*keys) as server:
             url = f"ws://{server.addresses[0]}/"
             turned_away("without the flag", 401, subprotocols=[token])
+        before_the_end = str(payload(self.good)["exp"] - 1)
+        ends = ["--websocket", "--end-at-expiry", "--leeway", "0", "--clock", before_the_end]
+        with self.start(*keys, *ends) as server, connect(f"ws://{server.addresses[0]}/", additional_headers=headers) as socket:
+            try:
+                self.checks.that(False, "websocket, expiry: a message", str(socket.recv(timeout=10)))
+            except ConnectionClosed as closed:
+                self.checks.equal(closed.rcvd and closed.rcvd.code, 4401, "websocket, expiry: close code")
 
     def bad_flags(self):
         keys = ["--jwks", self.file("keys.jwks.json")]

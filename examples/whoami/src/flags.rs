@@ -55,7 +55,7 @@ pub(crate) struct Flags {
     /// Accept requests without a token
     #[arg(long)]
     pub(crate) optional: bool,
-    /// End streams when their token expires
+    /// End streams and the connections of --websocket when their token expires
     #[arg(long)]
     pub(crate) end_at_expiry: bool,
     /// Add a google.rpc.ErrorInfo with this domain to refusals over gRPC

@@ -47,7 +47,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic::service::Routes;
-use tower_jwt_auth::{AuthorizeLayer, EndAtExpiryLayer, TokenHeader, VerifiedToken};
+use tower_jwt_auth::{AuthorizeLayer, EndAtExpiryLayer, JwtAuthLayer, TokenHeader, VerifiedToken};
 
 use self::flags::{Command, Flags, one_sentence};
 use self::mcp::Mcp;
@@ -55,6 +55,7 @@ use self::readiness::readyz;
 use self::resource::Resource;
 use self::scopes::Scopes;
 use self::verifier::{Claims, Verifier};
+use self::websocket::Sessions;
 
 /// More of standard input is not read: twice the longest token that a verifier can be told to read.
 const LONGEST_INPUT: u64 = 128 * 1024;
@@ -94,6 +95,8 @@ fn with_causes(error: &dyn Error) -> String {
 /// Explains the token on standard input: 0 when it is accepted, 1 when it is refused.
 async fn explain(flags: &Flags) -> Result<ExitCode, String> {
     let verifier = Verifier::new(flags)?;
+    // For its errors: what the server would refuse is refused here too.
+    authentication(&verifier, flags)?;
     let token = io::read_to_string(io::stdin().take(LONGEST_INPUT))
         .map_err(|error| format!("cannot read the token: {}", with_causes(&error)))?;
     let explanation = verifier.explain(token.trim()).await;
@@ -104,18 +107,7 @@ async fn explain(flags: &Flags) -> Result<ExitCode, String> {
 /// Serves until SIGTERM or Ctrl-C.
 async fn serve(flags: &Flags) -> Result<(), String> {
     let verifier = Verifier::new(flags)?;
-    let auth = verifier.layer().exempt(is_readiness_probe).with_grpc_web();
-    let mut auth =
-        auth.with_sources(sources::of(&flags.sources)?).map_err(|error| with_causes(&error))?;
-    if flags.optional {
-        auth = auth.optional();
-    }
-    if let Some(domain) = &flags.grpc_error_info {
-        auth = auth
-            .with_grpc_error_info(domain)
-            .map_err(|error| format!("cannot use --grpc-error-info: {}", with_causes(&error)))?;
-    }
-
+    let mut auth = authentication(&verifier, flags)?;
     let scopes = Scopes::new(flags)?.map(AuthorizeLayer::new);
     if let Some(scopes) = &scopes {
         auth = auth
@@ -148,6 +140,22 @@ async fn serve(flags: &Flags) -> Result<(), String> {
     run(servers).await.map_err(|error| with_causes(&error))
 }
 
+/// The layer of the verifier, with the sources and the form of refusals of the flags.
+fn authentication(verifier: &Verifier, flags: &Flags) -> Result<JwtAuthLayer<Claims>, String> {
+    let auth = verifier.layer().exempt(is_readiness_probe).with_grpc_web();
+    let mut auth =
+        auth.with_sources(sources::of(&flags.sources)?).map_err(|error| with_causes(&error))?;
+    if flags.optional {
+        auth = auth.optional();
+    }
+    match &flags.grpc_error_info {
+        None => Ok(auth),
+        Some(domain) => auth
+            .with_grpc_error_info(domain)
+            .map_err(|error| format!("cannot use --grpc-error-info: {}", with_causes(&error))),
+    }
+}
+
 /// The same router; with `--scope`, for tokens that have all of the scopes.
 fn authorized(router: Router, scopes: Option<&AuthorizeLayer<Claims>>) -> Router {
     match scopes {
@@ -165,8 +173,9 @@ async fn bind(address: &str) -> Result<TcpListener, String> {
 /// Every path and method gives the same response, except the readiness probe and the MCP server.
 fn whoami(verifier: &Verifier, flags: &Flags, mcp: &Mcp) -> Router {
     let verifier = verifier.clone();
+    let sessions = Sessions::new(flags);
     let answer = match flags.sources.websocket {
-        true => any(websocket::claims),
+        true => any(async move |token, upgrade| sessions.claims(token, upgrade).await),
         false => any(claims),
     };
     let probe = answer.clone().get(async move || readyz(&verifier));
