@@ -18,6 +18,7 @@ use axum::routing::{any, get};
 use clap::Parser;
 use serde::Deserialize;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tower_jwt_auth::{
     Algorithm, Clock, ConfigError, JwtAuthLayer, JwtVerifier, Source, SystemClock, VerificationKey,
     VerifiedToken,
@@ -29,6 +30,10 @@ const DEMO_SECRET: &[u8] = b"tower-jwt-auth demo secret: never use it for real";
 const PROTOCOL: &str = "echo.example";
 /// For a connection, whatever its token says.
 const LONGEST_SESSION: Duration = Duration::from_secs(60 * 60);
+/// For the last message. A client that has stopped reading does not take it.
+const CLOSING: Duration = Duration::from_secs(5);
+/// The server reserves the memory for a frame when it has read the frame's header.
+const LONGEST_MESSAGE: usize = 32 * 1024;
 /// The codes from 4000 to 4999 are the application's (RFC 6455 section 7.4.2).
 const TOKEN_EXPIRED: u16 = 4401;
 
@@ -70,25 +75,26 @@ fn echo() -> Result<Router, ConfigError> {
 
 /// The layer has taken the token out of the sub-protocols that the client offers. This selects one of the others.
 async fn connect(token: VerifiedToken<Claims>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.protocols([PROTOCOL]).on_upgrade(|socket| session(socket, token))
+    upgrade
+        .max_message_size(LONGEST_MESSAGE)
+        .max_frame_size(LONGEST_MESSAGE)
+        .protocols([PROTOCOL])
+        .on_upgrade(|socket| session(socket, token))
 }
 
+/// Answers until the token expires, also if the client does not read the answers.
 async fn session(mut socket: WebSocket, token: VerifiedToken<Claims>) {
-    let end = tokio::time::sleep(time_left(&token));
-    tokio::pin!(end);
-    loop {
-        tokio::select! {
-            () = &mut end => return close(socket).await,
-            message = socket.recv() => match message {
-                Some(Ok(Message::Text(text))) => {
-                    let answer = format!("{}: {text}", token.sub);
-                    if socket.send(Message::Text(answer.into())).await.is_err() {
-                        return;
-                    }
-                }
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-                Some(Ok(_)) => {}
-            },
+    if timeout(time_left(&token), answer(&mut socket, &token)).await.is_err() {
+        close(socket).await;
+    }
+}
+
+async fn answer(socket: &mut WebSocket, token: &VerifiedToken<Claims>) {
+    while let Some(Ok(message)) = socket.recv().await {
+        let Message::Text(text) = message else { continue };
+        let answer = format!("{}: {text}", token.sub);
+        if socket.send(Message::Text(answer.into())).await.is_err() {
+            return;
         }
     }
 }
@@ -103,7 +109,7 @@ fn time_left(token: &VerifiedToken<Claims>) -> Duration {
 async fn close(mut socket: WebSocket) {
     let frame = CloseFrame { code: TOKEN_EXPIRED, reason: "the token has expired".into() };
     // The client may be gone already.
-    let _ = socket.send(Message::Close(Some(frame))).await;
+    let _ = timeout(CLOSING, socket.send(Message::Close(Some(frame)))).await;
 }
 
 fn page() -> Router {
