@@ -12,16 +12,16 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// Replaces the [sources](Source): the parts of a request in which the layer looks for the token. The default is
     /// [`Source::authorization_header`] alone.
     ///
-    /// A request may have a credential in one of the sources only. Credentials in two of them are refused with 400
-    /// ([`MultipleCredentials`](crate::RejectionKind::MultipleCredentials)), so their order does not change what is
-    /// accepted. A token in a part of the request that is not a source is ignored, and so is the body.
+    /// A request may have a credential in only one of the sources. Credentials in two of them are refused with 400
+    /// ([`MultipleCredentials`](crate::RejectionKind::MultipleCredentials)), so the order of the sources does not
+    /// change what is accepted. The layer ignores tokens in other parts of the request, and in the body.
     ///
-    /// The values of all sources are marked as sensitive.
+    /// The layer marks the header values of all sources as sensitive.
     ///
     /// # Errors
     ///
-    /// When there is no source, or when a credential could be in two of them at once: the same header, cookie or
-    /// parameter, or two prefixes of sub-protocols of which one begins with the other.
+    /// When `sources` is empty, or when two sources could both contain one credential: the same header, cookie or
+    /// parameter twice, or two sub-protocol prefixes, one of which begins with the other.
     ///
     /// # Example: a browser client with a WebSocket
     ///
@@ -44,15 +44,16 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     }
 
     /// Removes the credential from the head of each request: the line of the header, the one cookie, the sub-protocol
-    /// or the parameter. By default it stays, except for a sub-protocol and a parameter of the query.
+    /// or the query parameter. By default headers and cookies stay; sub-protocols and query parameters are always
+    /// removed.
     ///
-    /// So no service inside of the layer forwards or logs the token by accident, such as a reverse proxy. The
-    /// verifier does not see it in the head either. Credentials of another scheme in `Authorization` stay.
+    /// So no service inside of the layer, such as a reverse proxy, forwards or logs the token by accident. The verifier
+    /// does not get it in the head either. Credentials of another scheme in `Authorization` stay.
     ///
     /// [`PresentedToken::from_request`](crate::PresentedToken::from_request) and the axum extractor still return the
-    /// token. An authentication layer inside of this one still finds the credentials of its own sources, good or not,
-    /// as if they were in the head, if it has [sources](Self::with_sources) or removes credentials too. Without either,
-    /// it reads only the head.
+    /// token. An authentication layer inside of this one reads only the head by default. If it has
+    /// [sources](Self::with_sources) or removes credentials too, it also finds the removed credentials, valid or not,
+    /// as if they were in the head.
     #[must_use]
     pub fn remove_credential(mut self) -> Self {
         self.policy_mut().change_sources(|sources| sources.removes = true);

@@ -13,9 +13,9 @@ use crate::extract::query::Parameter;
 use crate::extract::websocket::Protocol;
 use crate::rejection::RejectionKind;
 
-/// A part of a request in which a layer looks for the token, for
-/// [`JwtAuthLayer::with_sources`](crate::JwtAuthLayer::with_sources). By default a layer looks only in the
-/// `Authorization` header.
+/// A part of a request in which a layer looks for the token.
+/// [`JwtAuthLayer::with_sources`](crate::JwtAuthLayer::with_sources) takes a list of sources. By default a layer looks
+/// only in the `Authorization` header.
 ///
 /// Equal sources look in the same part with the same settings.
 ///
@@ -55,8 +55,8 @@ enum Place {
 impl Source {
     /// The header `Authorization: Bearer` (RFC 6750 section 2.1).
     ///
-    /// If a layer has this source, credentials of any scheme in this header count as a credential: together with
-    /// a token in another source they are refused.
+    /// Credentials of any scheme in this header count as a credential: a request that also has a token in another
+    /// source is refused.
     pub fn authorization_header() -> Self {
         Self(Place::AuthorizationHeader)
     }
@@ -64,7 +64,8 @@ impl Source {
     /// Another header, for example one that a proxy sets. Its value is the token, alone or after `Bearer` and a
     /// space.
     ///
-    /// If a proxy sets the header, the proxy must remove the header that the client sent.
+    /// If a proxy sets the header, it must remove a header of this name that the client sent. Two lines of the header
+    /// are refused with 400.
     ///
     /// # Errors
     ///
@@ -78,32 +79,32 @@ impl Source {
         }
     }
 
-    /// A cookie, for requests that pages of these origins make. Its value is the token. Of two cookies with the
-    /// name neither is chosen: 400.
+    /// A cookie, for requests that pages of these origins make. Its value is the token. A request with two cookies of
+    /// this name is refused with 400.
     ///
-    /// A browser adds cookies to *every* request to a host, also if a page of an attacker makes the request
-    /// (cross-site request forgery, CSRF). So the layer accepts the cookie only if the browser names the page's
-    /// origin, for every method and for WebSocket handshakes. Otherwise the request is refused with 403
+    /// A browser adds cookies to *every* request to a host, even if an attacker's page makes the request (cross-site
+    /// request forgery, CSRF). So the layer checks the headers in which the browser names the origin of the request,
+    /// for every method and for WebSocket handshakes. A request from elsewhere is refused with 403
     /// ([`ForeignOrigin`](RejectionKind::ForeignOrigin)), before the token is verified; an
     /// [optional](crate::JwtAuthLayer::optional) layer forwards it without a token. The cookie is accepted
     ///
     /// - if `Origin` is one of `origins`;
-    /// - if there is no `Origin`, or it is `null`, and `Sec-Fetch-Site` is `same-origin`: browsers send no `Origin` with
-    ///   a `GET` to the origin of the page, and `null` with a form of a page without a referrer;
+    /// - if there is no `Origin`, or it is `null`, and `Sec-Fetch-Site` is `same-origin`: browsers send no `Origin`
+    ///   with a `GET` to the origin of the page, and `null` with a form on a page with `Referrer-Policy: no-referrer`;
     /// - if there is no `Origin`, and the user opened the URL: a `GET` or `HEAD` with `Sec-Fetch-Site: none` and
-    ///   `Sec-Fetch-Mode: navigate`. The user typed it, or it is a bookmark **or a link in a mail or another program**: a
-    ///   `GET` must change nothing.
+    ///   `Sec-Fetch-Mode: navigate`. The user typed it, or it is a bookmark **or a link in a mail or another program**:
+    ///   a `GET` must not change anything.
     ///
-    /// Write each origin as browsers do: the scheme, the host and a port other than the scheme's default, in lower
-    /// case. Name also the origin of the API itself, if pages come from there.
+    /// Write each origin as browsers do: the scheme, the host, and the port if it is not the scheme's default, in lower
+    /// case. If the API's own origin also serves pages, add it.
     ///
-    /// The name should begin with `__Host-`. Otherwise every other host of the domain can set the cookie, and log its
-    /// visitors in with a token of its own (login CSRF): see [the page on WebSockets and
+    /// The name should begin with `__Host-`. Otherwise every other host of the domain can set the cookie, and log
+    /// visitors in with the attacker's token (login CSRF): see [the page on WebSockets and
     /// cookies](crate::docs::websockets_and_cookies).
     ///
     /// # Errors
     ///
-    /// When the name is not a cookie name (RFC 6265 section 4.1.1), when there is no origin, or when one is not
+    /// When the name is not a cookie name (RFC 6265 section 4.1.1), when `origins` is empty, or when an origin is not
     /// written as browsers write it.
     pub fn cookie<I>(name: &str, origins: I) -> Result<Self, ConfigError>
     where
@@ -112,25 +113,25 @@ impl Source {
         Cookie::new(name, origins).map(|cookie| Self(Place::Cookie(cookie)))
     }
 
-    /// A sub-protocol of a WebSocket handshake, in the form of Kubernetes:
+    /// A sub-protocol of a WebSocket handshake, in the form that Kubernetes uses:
     /// `base64url.bearer.authorization.k8s.io.` and the token in base64url without padding.
     ///
-    /// The layer takes this sub-protocol out of `Sec-WebSocket-Protocol` before it forwards the handshake, so the
-    /// inner service selects one of the others. If the client offers no other one, and the inner service selects
-    /// none, the layer selects it in the response, since browsers fail the connection otherwise. The response then
-    /// contains the token: clients should offer a second sub-protocol.
+    /// The layer removes this sub-protocol from `Sec-WebSocket-Protocol` before it forwards the handshake, so the inner
+    /// service can only select another one. If the client offers no other one, and the inner service selects none, the
+    /// layer selects the removed one in the response, since browsers fail the connection otherwise. The response then
+    /// contains the token, so clients should offer a second sub-protocol.
     ///
-    /// The source counts only in a WebSocket handshake: an upgrade over HTTP/1.1 (RFC 6455 section 4.1), or an
-    /// extended `CONNECT` (RFC 8441). In other requests the header is ignored.
+    /// The layer reads this source only in a WebSocket handshake: an upgrade over HTTP/1.1 (RFC 6455 section 4.1), or
+    /// an extended `CONNECT` (RFC 8441). In other requests the header is ignored.
     pub fn websocket_protocol() -> Self {
         Self(Place::WebSocketProtocol(Protocol::kubernetes()))
     }
 
-    /// A sub-protocol of a WebSocket handshake that consists of this prefix and the token as it is, such as
-    /// `bearer.eyJ…` with the prefix `bearer.`. Otherwise it is like
+    /// A sub-protocol of a WebSocket handshake that consists of this prefix and the token without encoding, such as
+    /// `bearer.eyJ…` with the prefix `bearer.`. In all else it is like
     /// [`websocket_protocol`](Self::websocket_protocol).
     ///
-    /// A JWT has only characters that a sub-protocol can contain. A token with `/` or `=` needs
+    /// A JWT contains only characters that are allowed in a sub-protocol. A token with `/` or `=` needs
     /// [`websocket_protocol`](Self::websocket_protocol).
     ///
     /// # Errors
@@ -140,16 +141,16 @@ impl Source {
         Protocol::with_prefix(prefix).map(|protocol| Self(Place::WebSocketProtocol(protocol)))
     }
 
-    /// A parameter of the query (RFC 6750 section 2.3), usually `access_token`. Two parameters with the name are
-    /// 400.
+    /// A parameter of the query (RFC 6750 section 2.3), usually `access_token`. A request with two parameters of this
+    /// name is refused with 400.
     ///
-    /// **Dangerous**: URLs are in the logs of servers and proxies, in the history of browsers and in `Referer`.
-    /// OAuth 2.1 forbids tokens there. Use it only for clients that can send a token in no other way, with tokens of
-    /// a short lifetime.
+    /// **Dangerous**: URLs appear in the logs of servers and proxies, in the history of browsers and in `Referer`.
+    /// OAuth 2.1 forbids tokens there. Use it only for clients that have no other way to send a token, with tokens of a
+    /// short lifetime.
     ///
-    /// The layer removes the parameter from the URI, so that nothing inside of the layer logs it. It cannot remove it
-    /// from what services outside of the layer have seen or kept: a trace layer, or axum's `OriginalUri`. A 2xx
-    /// response gets `Cache-Control: private`, unless it already has this directive or `no-store`.
+    /// The layer removes the parameter from the URI, so that no service inside of the layer logs it. It cannot remove
+    /// copies that were made outside of the layer, by a trace layer or in axum's `OriginalUri`. A 2xx response gets
+    /// `Cache-Control: private`, unless it already has this directive or `no-store`.
     ///
     /// # Errors
     ///
@@ -159,8 +160,8 @@ impl Source {
         Parameter::new(name).map(|parameter| Self(Place::Query(parameter)))
     }
 
-    /// The credential of this source; `None` if there is none. Who sent it, and whether the request is a handshake, is
-    /// in the head in any case.
+    /// The credential of this source; `None` if there is none. `credentials` can be what an outer layer removed, while
+    /// `head` is always that of the request: the origin of a cookie and the kind of the request are checked there.
     pub(super) fn find(
         &self,
         credentials: &Credentials<'_>,
@@ -222,8 +223,8 @@ impl Source {
     }
 
     /// The name of this source in `bearer_methods_supported` (RFC 9728 section 2); `None` if there is no name for it:
-    /// `header` is `Authorization` (RFC 6750 section 2.1) and no other field, `query` is `access_token` (section 2.3) and
-    /// no other parameter.
+    /// `header` means only `Authorization` (RFC 6750 section 2.1), and `query` only the parameter `access_token`
+    /// (section 2.3).
     #[cfg(feature = "resource-metadata")]
     pub(super) fn bearer_method(&self) -> Option<&'static str> {
         match &self.0 {
@@ -245,7 +246,7 @@ impl Source {
 }
 
 impl fmt::Display for Source {
-    /// Writes the name of the source, such as `cookie __Host-token`.
+    /// Writes the source with its settings, such as `cookie __Host-token from https://app.example`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Place::AuthorizationHeader => f.write_str("header authorization"),

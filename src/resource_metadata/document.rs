@@ -1,4 +1,4 @@
-//! The document: what the application says about its resource, and what its layer is configured to accept.
+//! The document: how the application describes its resource, and what its layer is configured to accept.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -17,9 +17,9 @@ use crate::verify::AcceptedTokens;
 ///
 /// The two are the only source of the members that must not differ from the configuration. The members for DPoP
 /// (`dpop_signing_alg_values_supported`, `dpop_bound_access_tokens_required`) and for mTLS
-/// (`tls_client_certificate_bound_access_tokens`) belong to the latter, once a verifier can tell them.
+/// (`tls_client_certificate_bound_access_tokens`) belong in [`AcceptedTokens`], once a verifier can tell them.
 pub(crate) struct Configured {
-    /// The places in which the layer looks for bearer tokens (RFC 6750 section 2): `header`, `body`, `query`.
+    /// The ways to send a bearer token that the layer accepts (RFC 6750 section 2): `header`, `body`, `query`.
     pub(crate) bearer_methods: Vec<&'static str>,
     /// The scope in the challenge of a 401.
     pub(crate) scope: Option<Scope>,
@@ -51,7 +51,7 @@ struct Document<'a> {
 impl ResourceMetadata {
     /// # Errors
     ///
-    /// When no authorization server is named, or when one is selected and not named, and that cannot change.
+    /// When no authorization server is named, or when a selected one is not named; unless issuers can be added later.
     pub(crate) fn check_authorization_servers(
         &self,
         accepted: &AcceptedTokens,
@@ -73,8 +73,9 @@ impl ResourceMetadata {
         }
     }
 
-    /// The authorization servers of the document, each once: those of the verifier and those that were added, or
-    /// what is selected of them. A verifier may expect names that clients cannot use as issuers.
+    /// The authorization servers of the document, each once: those of the verifier and those that were added, or the
+    /// selected ones among them. Names that clients cannot use as issuers are left out: a verifier may expect such
+    /// names.
     fn servers<'a>(&'a self, accepted: &'a AcceptedTokens) -> Vec<&'a str> {
         let of_verifier = accepted.authorization_servers().iter();
         let of_verifier = of_verifier.filter(|issuer| check_issuer(issuer).is_ok());

@@ -8,7 +8,7 @@ use crate::loopback::is_loopback;
 /// The path at which clients look for the metadata of a resource without a path.
 pub(super) const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
-/// The longest URL in a document, in bytes. The one of the metadata is also in each challenge.
+/// The longest URL in a document, in bytes. Each challenge contains the URL of the metadata.
 const MAX_URL: usize = 2048;
 
 /// The identifier of a protected resource, exactly as the application wrote it.
@@ -24,8 +24,8 @@ pub(super) struct Identifier {
 impl Identifier {
     /// # Errors
     ///
-    /// When the text is not https (http is allowed on loopback), has a fragment, a user name or a password, or when
-    /// a client would write the URL in another way.
+    /// When the text is not an https URL (http is allowed on loopback), has a fragment, a user name or a password, or
+    /// when a client's parser would write the URL in another way.
     pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
         let url = secure_url("the resource", text)?;
         if url.fragment().is_some() {

@@ -52,8 +52,8 @@ fn checked(text: String) -> Result<String, ConfigError> {
     }
 }
 
-/// Whether the text has the form of a language tag (RFC 5646 section 2.1): subtags of 1 to 8 letters and digits, of
-/// which the first has letters alone.
+/// Whether the text has the form of a language tag (RFC 5646 section 2.1): subtags of 1 to 8 letters and digits; the
+/// first has only letters.
 fn is_language_tag(tag: &str) -> bool {
     let is_subtag = |subtag: &str| {
         (1..=8).contains(&subtag.len()) && subtag.bytes().all(|byte| byte.is_ascii_alphanumeric())

@@ -18,8 +18,8 @@ use crate::verify::AcceptedTokens;
 /// A layer that serves the metadata of a protected resource (RFC 9728), and forwards all other requests.
 /// [`JwtAuthLayer::resource_metadata_layer`](crate::JwtAuthLayer::resource_metadata_layer) creates it.
 ///
-/// Put it outside of the authentication layer, since the document needs no token. Inside of axum's `Router::nest`
-/// paths lack their prefix, so put it on the outer router.
+/// Put it outside of the authentication layer, since the document needs no token. With axum, put it on the outer
+/// router: inside of `Router::nest`, the paths lack their prefix.
 ///
 /// | request | response |
 /// |---|---|
@@ -29,9 +29,9 @@ use crate::verify::AcceptedTokens;
 /// | another method there | 405 |
 /// | any other path | that of the inner service |
 ///
-/// The document follows the configuration: issuers that are added to an [`IssuerSet`](crate::IssuerSet) later are in it.
-/// It is written again only when they change. Clients may keep it for 5 minutes. No header of the request has an influence
-/// on it.
+/// The document follows the configuration: issuers that are added to an [`IssuerSet`](crate::IssuerSet) later are in
+/// it. It is written again only when they change. Clients may cache it for 5 minutes. It does not depend on any header
+/// of the request.
 ///
 /// # Example: axum
 ///
@@ -67,7 +67,7 @@ pub(super) struct Endpoint {
     written: Mutex<Written>,
 }
 
-/// The last document, and what it was written from: anybody may ask for it often.
+/// The last document, and what it was written from: it is kept because any client may request it often.
 #[derive(Clone, Default)]
 struct Written {
     from: Option<AcceptedTokens>,
@@ -90,8 +90,8 @@ impl ResourceMetadataLayer {
         self.endpoint.metadata.path()
     }
 
-    /// The document, in JSON, as it is served at the moment; `None` while no authorization server can be named. Use it to
-    /// serve the document in another way.
+    /// The current document, in JSON; `None` while it would name no authorization server. Use it to serve the document
+    /// in another way.
     pub fn document(&self) -> Option<Bytes> {
         self.endpoint.document()
     }
@@ -149,7 +149,7 @@ impl Endpoint {
         let length = HeaderValue::from(document.len());
         let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=300")];
         let mut response = respond(StatusCode::OK, headers, body(document));
-        // The body of a HEAD is empty, and does not tell the length of the document.
+        // The body of a response to HEAD is empty, so the length of the document is set here.
         response.headers_mut().insert(CONTENT_LENGTH, length);
         response
     }
@@ -157,7 +157,7 @@ impl Endpoint {
 
 const METHODS: &str = "GET, HEAD, OPTIONS";
 
-/// The response to a CORS preflight. Clients send header fields of their own, such as `MCP-Protocol-Version`.
+/// The response to a CORS preflight. Clients send additional header fields, such as `MCP-Protocol-Version`.
 fn preflight() -> Response<Bytes> {
     let headers = [
         (ALLOW, METHODS),

@@ -6,13 +6,13 @@ use crate::resource_metadata::identifier::{
 };
 use crate::resource_metadata::language::Translated;
 
-/// The metadata of a protected resource (RFC 9728): what the application says about it.
+/// The metadata of a protected resource (RFC 9728), as the application describes it.
 ///
-/// [`JwtAuthLayer::with_resource_metadata`](crate::JwtAuthLayer::with_resource_metadata) names the URL of the
-/// metadata in each challenge. [`JwtAuthLayer::resource_metadata_layer`](crate::JwtAuthLayer::resource_metadata_layer)
-/// serves the document. A client that gets a 401 reads there where to get a token.
+/// [`JwtAuthLayer::with_resource_metadata`](crate::JwtAuthLayer::with_resource_metadata) names the URL of the metadata
+/// in each challenge. [`JwtAuthLayer::resource_metadata_layer`](crate::JwtAuthLayer::resource_metadata_layer) serves
+/// the document. A client that gets a 401 reads in the document where to get a token.
 ///
-/// The layer adds what it knows itself, so that the document and the configuration cannot differ:
+/// The layer adds the members that follow from its own configuration, so that the two cannot differ:
 ///
 /// | member | value | setter |
 /// |---|---|---|
@@ -75,7 +75,7 @@ use crate::resource_metadata::language::Translated;
 pub struct ResourceMetadata {
     pub(super) identifier: Identifier,
     pub(super) authorization_servers: Vec<String>,
-    /// Those to name, of the verifier's and the added ones, in this order; `None` for all.
+    /// The servers to name, among those of the verifier and the added ones, in this order; `None` for all.
     pub(super) selected_servers: Option<Vec<String>>,
     pub(super) scopes: Vec<String>,
     pub(super) jwks_url: Option<String>,
@@ -91,14 +91,14 @@ impl ResourceMetadata {
     /// Creates the metadata of the resource with this identifier: the public URL that clients call, such as
     /// `https://api.example/mcp`. All URLs of the metadata follow from it, and never from a header of a request.
     ///
-    /// Clients compare the identifier with the URL that they know, byte by byte. So choose one spelling, without a
+    /// Clients compare the identifier with the URL that they called, byte by byte. So choose one spelling, without a
     /// slash at its end. A query is allowed, but RFC 8707 section 2 advises against it.
     ///
     /// # Errors
     ///
-    /// When the identifier is not https (http is allowed for 127.0.0.1, \[::1\] and localhost); when it has a fragment,
-    /// a user name or a password, or more than 2048 bytes; or when the parsers of clients write the URL in another way,
-    /// for example with a lower-case host. The error names that form.
+    /// When the identifier is not an https URL (http is allowed for 127.0.0.1, \[::1\] and localhost); when it has a
+    /// fragment, a user name or a password, or more than 2048 bytes; or when the parsers of clients write the URL in
+    /// another way, for example with a lower-case host. The error names that form.
     pub fn new(resource: &str) -> Result<Self, ConfigError> {
         Ok(Self {
             identifier: Identifier::parse(resource)?,
@@ -115,18 +115,18 @@ impl ResourceMetadata {
         })
     }
 
-    /// Replaces the authorization servers to name, and their order: many clients take the first one. By default all are
-    /// named: those of the verifier first, in the order in which they were added, then those of
+    /// Replaces the authorization servers to name, and their order: many clients use only the first one. By default all
+    /// are named: first the issuers of the verifier, in the order in which they were added, then those of
     /// [`add_authorization_server`](Self::add_authorization_server).
     ///
-    /// What is accepted does not change: the verifier also accepts the tokens of issuers that are left out. An issuer
-    /// that is removed from an [`IssuerSet`](crate::IssuerSet) later is no longer named.
+    /// This does not change what is accepted: the verifier still accepts the tokens of issuers that are left out. An
+    /// issuer that is removed from an [`IssuerSet`](crate::IssuerSet) later is no longer named.
     ///
     /// # Errors
     ///
-    /// When there is none; or when an identifier is not https (http is allowed on loopback), or has a query or a
-    /// fragment. [`with_resource_metadata`](crate::JwtAuthLayer::with_resource_metadata) refuses one that the verifier
-    /// does not name.
+    /// When `issuers` is empty; or when an identifier is not an https URL (http is allowed on loopback), or has a query
+    /// or a fragment. [`with_resource_metadata`](crate::JwtAuthLayer::with_resource_metadata) refuses one that the
+    /// verifier does not name.
     pub fn with_authorization_servers<I>(mut self, issuers: I) -> Result<Self, ConfigError>
     where
         I: IntoIterator<Item: AsRef<str>>,
@@ -146,13 +146,13 @@ impl ResourceMetadata {
     /// Adds an authorization server, by its issuer identifier (RFC 8414 section 2), after those of the verifier; none
     /// by default.
     ///
-    /// Needed for verifiers that name no issuer: those of closures, those that accept any issuer, and the templates of
-    /// an [`IssuerSet`](crate::IssuerSet) whose tenants a predicate allows. Expected names that are not URLs of https
-    /// (http is allowed on loopback) are not listed either.
+    /// Use it for verifiers that name no issuer: closures, verifiers that accept any issuer, and templates of an
+    /// [`IssuerSet`](crate::IssuerSet) whose tenants a predicate allows. Issuers that are not https URLs (http is
+    /// allowed on loopback) are not named either.
     ///
     /// # Errors
     ///
-    /// When the identifier is not https (http is allowed on loopback), or has a query or a fragment.
+    /// When the identifier is not an https URL (http is allowed on loopback), or has a query or a fragment.
     pub fn add_authorization_server(mut self, issuer: &str) -> Result<Self, ConfigError> {
         check_issuer(issuer)?;
         add_once(&mut self.authorization_servers, issuer);
@@ -161,8 +161,8 @@ impl ResourceMetadata {
 
     /// Adds scopes that clients can request, after the one that the layer names in its challenges; none by default.
     ///
-    /// [`Rule::required_scope`](crate::Rule::required_scope) returns the scope of a rule. Scopes that not every client
-    /// should know, such as those of administrators, need not be listed.
+    /// [`Rule::required_scope`](crate::Rule::required_scope) returns the scope of a rule. You can leave out scopes that
+    /// not every client should know, such as those of administrators.
     ///
     /// # Errors
     ///
@@ -181,7 +181,7 @@ impl ResourceMetadata {
         Ok(self)
     }
 
-    /// Replaces the name that users see; none by default. Its language is not said.
+    /// Replaces the name that users see, without a language tag; none by default.
     ///
     /// # Errors
     ///
@@ -240,7 +240,7 @@ impl ResourceMetadata {
     }
 
     /// Replaces the URL of the JWK set with the keys of the resource itself, which sign its responses; none by default.
-    /// The keys that verify tokens are the issuer's, and are not meant.
+    /// These are not the keys that verify tokens, which are the issuer's.
     ///
     /// # Errors
     ///
@@ -251,8 +251,8 @@ impl ResourceMetadata {
         Ok(self)
     }
 
-    /// Replaces the algorithms with which the resource signs its responses; none by default. The algorithms of tokens
-    /// are not meant: RFC 9728 has no member for them.
+    /// Replaces the algorithms with which the resource signs its responses; none by default. These are not the
+    /// algorithms of tokens: RFC 9728 has no member for those.
     #[must_use]
     pub fn with_response_algorithms(
         mut self,
@@ -270,7 +270,7 @@ impl ResourceMetadata {
     /// Serves the document also at `/.well-known/oauth-protected-resource`, where MCP clients look if they do not find
     /// it at the path of the resource; off by default.
     ///
-    /// A server can have one such resource. Clients that follow RFC 9728 section 3.3 to the letter refuse a document
+    /// Only one resource of a server can use it. Clients that follow RFC 9728 section 3.3 strictly refuse a document
     /// from there, unless the resource has no path.
     #[must_use]
     pub fn also_at_root(mut self) -> Self {

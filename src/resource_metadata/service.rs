@@ -11,10 +11,10 @@ use crate::resource_metadata::layer::Endpoint;
 
 /// The service of a [`ResourceMetadataLayer`](crate::ResourceMetadataLayer).
 ///
-/// The response body must be `From<Bytes>`, as those of axum, `http-body-util`'s `Full` and `Vec<u8>` are. Map other
-/// bodies to one of them (see [the page on layer order](crate::docs::layer_order)). The inner service must be `Clone`:
-/// after a request for the metadata a clone replaces the instance that was polled ready, so that a resource that the
-/// instance reserved is released at once.
+/// The response body must implement `From<Bytes>`, as axum's body, `http-body-util`'s `Full` and `Vec<u8>` do. Map
+/// other bodies to one of them (see [the page on layer order](crate::docs::layer_order)). The inner service must be
+/// `Clone`: after a request for the metadata, a clone replaces the instance that was polled ready, so that what this
+/// instance reserved (such as a permit) is released at once.
 #[derive(Clone)]
 pub struct ResourceMetadataService<S> {
     inner: S,

@@ -14,20 +14,19 @@ use crate::verify::VerifiedToken;
 /// A layer that writes claims of the verified token into headers of the request, for services that do not verify
 /// tokens themselves, such as those behind a gateway.
 ///
-/// The layer belongs inside of a [`JwtAuthLayer`](crate::JwtAuthLayer) with the same claims type. It first removes
-/// *every* copy of its headers that came with the request, so that a client cannot write them, and their names from
-/// `Connection`, so that a client cannot make a proxy remove them. It does so also for
-/// requests that passed without a token ([optional](crate::JwtAuthLayer::optional),
-/// [exempt](crate::JwtAuthLayer::exempt)). Names that differ only in punctuation count as equal, since many
-/// servers cannot tell `x-user` and `x_user` apart (RFC 3875 section 4.1.18).
+/// Put the layer inside of a [`JwtAuthLayer`](crate::JwtAuthLayer) with the same claims type. It first removes *every*
+/// copy of its headers that came with the request, so that a client cannot write them, and their names from
+/// `Connection`, so that a client cannot make a proxy remove them. It also does this for requests that passed without a
+/// token ([optional](crate::JwtAuthLayer::optional), [exempt](crate::JwtAuthLayer::exempt)). Names that differ only in
+/// punctuation count as equal, since many servers cannot tell `x-user` and `x_user` apart (RFC 3875 section 4.1.18).
 ///
-/// A value with a line break or with another character that is not printable ASCII is left out, and so is an empty one:
-/// encode it in the closure if you need it. The values are marked as sensitive.
+/// A value is left out if it is empty, begins or ends with a space, or contains a character outside of printable ASCII,
+/// such as a line break. Encode such values in the closure if you need them. The values are marked as sensitive.
 ///
-/// If no such layer is around this one, no request has the headers. With feature `tracing`, the first of these requests
-/// for each claims type writes an `error` event.
+/// Without such an authentication layer outside of this one, no request has the headers. With feature `tracing`, the
+/// first request logs an `error` event, once for each claims type.
 ///
-/// A service that trusts these headers must not be reachable in another way than through this one.
+/// A service that trusts these headers must be reachable only through this one.
 ///
 /// # Example: the user and the scopes
 ///
@@ -86,8 +85,8 @@ impl<C> ClaimHeadersLayer<C> {
         Ok(self)
     }
 
-    /// Removes all copies of the headers from `headers`, and their names from `Connection`, then writes those of the
-    /// token. The layer does this with each request; call it for requests to another service.
+    /// Removes all copies of the headers from `headers`, and their names from `Connection`, then writes the headers for
+    /// the token. The layer does this for each request. Call it yourself for a new request to another service.
     pub fn write(&self, token: Option<&VerifiedToken<C>>, headers: &mut HeaderMap) {
         let is_ours = |name: &[u8]| self.headers.iter().any(|it| are_equal(&it.name, name));
         let copies: Vec<HeaderName> =
@@ -106,10 +105,10 @@ impl<C> ClaimHeadersLayer<C> {
     }
 }
 
-/// The text as the value of a header; `None` if it is empty or cannot be one as it is.
+/// The text as the value of a header; `None` if it is empty or would not arrive unchanged.
 fn header_value(text: &str) -> Option<HeaderValue> {
     let is_printable = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    // A recipient would strip spaces at the ends, and read another text.
+    // A recipient would strip spaces at the ends, and get another text.
     let is_whole = !text.is_empty() && text.trim_ascii().len() == text.len();
     let mut value = HeaderValue::from_str(text).ok().filter(|_| is_printable && is_whole)?;
     value.set_sensitive(true);
@@ -133,7 +132,7 @@ fn keep_end_to_end(headers: &mut HeaderMap, is_ours: impl Fn(&[u8]) -> bool) {
     }
 }
 
-/// Whether a server could take the names for one.
+/// Whether a server could treat the names as the same.
 fn are_equal(name: &HeaderName, other: &[u8]) -> bool {
     let plain = |byte: u8| match byte.is_ascii_alphanumeric() {
         true => byte.to_ascii_lowercase(),

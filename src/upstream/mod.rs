@@ -1,4 +1,4 @@
-//! What the services behind this one get to know of a verified token.
+//! Tells the services behind this one the claims of the verified token.
 
 mod layer;
 mod service;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 /// What a client must know to get a token that a verifier accepts: its authorization servers.
 ///
 /// [`VerifyToken::accepted_tokens`](crate::VerifyToken::accepted_tokens) returns it, and the metadata of the resource
-/// (feature `resource-metadata`) list it. A clone is cheap.
+/// (feature `resource-metadata`) list the servers. A clone is cheap.
 ///
 /// # Example: a custom verifier that asks one authorization server
 ///
@@ -26,7 +26,7 @@ use std::sync::Arc;
 ///     }
 /// }
 /// ```
-// What a client must know of bound tokens (RFC 9449, RFC 8705) belongs here too.
+// What a client must know about bound tokens (RFC 9449, RFC 8705) belongs here too.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct AcceptedTokens(Arc<Contents>);
 
@@ -58,7 +58,8 @@ impl AcceptedTokens {
         self
     }
 
-    /// Adds what the other value names, each once. Use it for a verifier that chooses between verifiers.
+    /// Adds the authorization servers of the other value, each once. Use it in a verifier that chooses between
+    /// verifiers.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         if self == Self::default() {
@@ -77,7 +78,7 @@ impl AcceptedTokens {
         &self.0.authorization_servers
     }
 
-    /// The same value of a verifier to which issuers can be added later.
+    /// The same value, for a verifier to which issuers can be added later.
     pub(super) fn that_may_grow(mut self) -> Self {
         Arc::make_mut(&mut self.0).may_grow = true;
         self
