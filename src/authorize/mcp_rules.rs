@@ -28,15 +28,16 @@ const READ_RESOURCE: &str = "resources/read";
 /// the tool, prompt or resource.
 ///
 /// The layer reads the operation from the headers `Mcp-Method` and `Mcp-Name`, and never from the body. It trusts them
-/// only in a `POST` with one `MCP-Protocol-Version` of 2026-07-28 or later, since servers compare the headers with the
-/// body only then.
+/// only in a `POST` with one `MCP-Protocol-Version` of 2026-07-28 or later. Servers compare the headers with the body
+/// only since that revision.
 ///
-/// | the request | must meet |
+/// | the request | its token must meet |
 /// |---|---|
 /// | calls a tool, gets a prompt or reads a resource whose name has a rule | the rule of the name |
 /// | has another method or name, and the method has a rule | the rule of the method |
-/// | has a method without a rule | all rules of the table |
-/// | has an older or no version, a header twice, a name that cannot be read, or is not a `POST` | all rules of the table |
+/// | has another method or name, and the method has no rule | all rules of the table |
+/// | has an older or no version, one of these headers twice, or an unreadable name | all rules of the table |
+/// | is not a `POST`, or has a method that needs a name, but no name | all rules of the table |
 ///
 /// So a client of an older revision, such as 2025-11-25, needs every scope of the table for any request. An empty table
 /// refuses every request. Methods and names are compared byte by byte. A name can be encoded: `=?base64?…?=`.
@@ -44,12 +45,12 @@ const READ_RESOURCE: &str = "resources/read";
 /// A refusal is 403 `insufficient_scope`. Its challenge names all scopes of the operation, also those that the token
 /// has, so that a client does not lose them when it requests a new token.
 ///
-/// # The server behind
+/// # What the server must check
 ///
-/// The server **must** refuse a request whose headers differ from its body, under every version from 2026-07-28 on, and
-/// must refuse versions that it does not know. The specification requires both, and `rmcp` does both. Otherwise a client
-/// can name one tool in the headers and call another one in the body. For such a server, do not use the table in a layer,
-/// but call [`check_message`](Self::check_message) after the body is parsed.
+/// The server **must** refuse a request whose headers differ from its body, under every version from 2026-07-28 on. It
+/// must also refuse versions that it does not know. The specification requires both, and `rmcp` does both. With a
+/// server that does not, a client can name one tool in the headers and call another one in the body. Then do not use
+/// the table in a layer. Call [`check_message`](Self::check_message) after the body is parsed.
 ///
 /// # Example: one tool that needs more
 ///
@@ -70,7 +71,7 @@ pub struct McpRules<C = RegisteredClaims> {
     tools: Table<C>,
     prompts: Table<C>,
     resources: Table<C>,
-    /// All rules, joined by `and`; `None` for an empty table.
+    /// All rules, joined by `and`. `None` for an empty table.
     strictest: Option<Rule<C>>,
 }
 
@@ -124,16 +125,17 @@ impl<C> McpRules<C> {
     }
 
     /// Adds a rule for one method, such as `completion/complete`. For `tools/call`, `prompts/get` and `resources/read`
-    /// it is the rule of all names that have no rule of their own; without it, such a name needs all rules of the table.
+    /// it is the rule of every name without a rule. If there is no rule for the method either, such a name needs all
+    /// rules of the table.
     ///
-    /// **Names are compared exactly.** If the server accepts other spellings of a tool, a prompt or a URI (it trims them,
-    /// ignores case or has aliases), then do not give these three methods a weaker rule: it would be the rule of the other
-    /// spellings.
+    /// **Names are compared exactly.** If the server accepts other spellings of a tool, a prompt or a URI (it trims
+    /// them, ignores case or has aliases), then do not give these three methods a weaker rule. The other spellings
+    /// would get it.
     ///
     /// # Errors
     ///
-    /// When the text is not printable ASCII without spaces, when the method has a rule already, or when the rule can ask
-    /// for the scope `offline_access`.
+    /// When the text is not printable ASCII without spaces, when the method has a rule already, or when the rule can
+    /// ask for the scope `offline_access`.
     pub fn add_method(mut self, method: &str, rule: Rule<C>) -> Result<Self, ConfigError> {
         if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(unusable(format!("{method:?} is not the name of an MCP method")));
@@ -156,12 +158,12 @@ impl<C> McpRules<C> {
         self.add_method(first, rule)
     }
 
-    /// Checks a token against the operation of a parsed message. Use this method in a handler that reads the body itself,
-    /// and return the [`Rejection`]: the outer [`JwtAuthLayer`](crate::JwtAuthLayer) writes the 403. It needs no header, so
-    /// it is right under every revision of the protocol.
+    /// Checks a token against the operation of a parsed message. Use this method in a handler that reads the body
+    /// itself, and return the [`Rejection`]: the outer [`JwtAuthLayer`](crate::JwtAuthLayer) writes the 403. It reads
+    /// no header, so it works under every revision of the protocol.
     ///
-    /// Give it the message that the handler then runs, and each message of a batch. What is not a request or notification
-    /// of MCP needs all rules of the table.
+    /// Pass the same message that the handler then runs. In a batch, check each message. A value that is not a request
+    /// or notification of MCP needs all rules of the table.
     ///
     /// # Errors
     ///
@@ -190,9 +192,9 @@ impl<C> McpRules<C> {
         self.check_call(token, method, name.and_then(Value::as_str))
     }
 
-    /// Checks a token against an operation, for a server that has already read it into types of its own. The name is the
+    /// Checks a token against an operation, for a server that has already read it into custom types. The name is the
     /// `name` of a tool or a prompt, or the `uri` of a resource. For JSON, use [`check_message`](Self::check_message),
-    /// which chooses by the method.
+    /// which chooses the member by the method.
     ///
     /// # Errors
     ///
@@ -206,20 +208,20 @@ impl<C> McpRules<C> {
         self.check(token, self.rule(method, name))
     }
 
-    /// All scopes that a challenge can ask for, without duplicates: for `scopes_supported` of the protected resource
-    /// metadata. `None` if the table names no scope.
+    /// Returns all scopes that a challenge can ask for, without duplicates. Use them as `scopes_supported` of the
+    /// protected resource metadata. `None` if the table names no scope.
     pub fn scopes(&self) -> Option<Scope> {
         self.strictest.as_ref()?.required_scope()
     }
 
-    /// The rule of an operation; that of a name that has none is the rule of its method.
+    /// The rule of an operation. A name without a rule has the rule of its method.
     fn rule(&self, method: &str, name: Option<&str>) -> Option<&Rule<C>> {
         let Some(names) = self.names(method) else { return self.methods.get(method) };
         let name = name.filter(|name| !name.is_empty())?;
         names.get(name).or_else(|| self.methods.get(method))
     }
 
-    /// The rules by name, of a method that has a name.
+    /// The rules by name, if the method has names.
     fn names(&self, method: &str) -> Option<&Table<C>> {
         match method {
             CALL_TOOL => Some(&self.tools),
@@ -233,7 +235,7 @@ impl<C> McpRules<C> {
     fn check(&self, token: &VerifiedToken<C>, rule: Option<&Rule<C>>) -> Result<(), Rejection> {
         let rule = rule.or(self.strictest.as_ref());
         let rule = rule.ok_or(RejectionKind::InsufficientScope)?;
-        // A step-up names them already.
+        // Name all scopes of the rule where the refusal names some. That of a step-up names all already.
         rule.check(token).map_err(|rejection| match rejection.scope().is_some() {
             true => match rule.required_scope() {
                 Some(scope) => rejection.with_scope(scope),
@@ -254,7 +256,7 @@ impl<C: 'static> Authorize<C> for McpRules<C> {
 }
 
 impl<'h> Operation<'h> {
-    /// `None` if the headers cannot be trusted, or not be read.
+    /// `None` if the headers cannot be trusted or cannot be read.
     fn of(head: &'h Parts) -> Option<Self> {
         let headers = &head.headers;
         let version = single(headers, "mcp-protocol-version")??;
@@ -271,8 +273,8 @@ impl<'h> Operation<'h> {
     }
 }
 
-/// The only value of a header; `Some(None)` without the header, and `None` if it is there more than once or is not
-/// printable ASCII.
+/// The only value of a header. `Some(None)` if the header is absent, and `None` if it is repeated or is not printable
+/// ASCII.
 fn single<'h>(headers: &'h HeaderMap, name: &str) -> Option<Option<&'h str>> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -282,7 +284,7 @@ fn single<'h>(headers: &'h HeaderMap, name: &str) -> Option<Option<&'h str>> {
     }
 }
 
-/// Whether a version has the form `YYYY-MM-DD`, so that versions are in the order of their texts.
+/// Whether a version has the form `YYYY-MM-DD`, so that versions can be compared as texts.
 fn is_date(version: &str) -> bool {
     let has_form = |(at, byte): (usize, u8)| match at {
         4 | 7 => byte == b'-',
@@ -291,7 +293,7 @@ fn is_date(version: &str) -> bool {
     version.len() == FIRST_WITH_HEADERS.len() && version.bytes().enumerate().all(has_form)
 }
 
-/// A name as it is in the body.
+/// Decodes a name to the text that is in the body.
 fn decoded(name: &str) -> Option<Cow<'_, str>> {
     if !name.starts_with("=?") {
         return Some(Cow::Borrowed(name));
@@ -308,7 +310,7 @@ fn check_name(what: &str, name: &str) -> Result<(), ConfigError> {
     }
 }
 
-/// Adds a rule to a part of the table, and to what the strictest requests need.
+/// Adds a rule to a part of the table, and to the strictest rule.
 fn add<C>(
     table: &mut Table<C>,
     strictest: &mut Option<Rule<C>>,

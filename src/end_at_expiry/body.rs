@@ -64,7 +64,7 @@ impl<B> ExpiringBody<B> {
 impl Expiry {
     /// Decides about a frame of the inner body, or about its end.
     fn next<E>(&mut self, frame: Option<&Result<Frame<Bytes>, E>>) -> Next {
-        // The rest of a request is missing: whatever the service makes of that is no response to the request.
+        // The service got only a part of the request, so its response is not one to the whole request.
         if matches!(self.side, Side::Response(_)) && self.deadline.is_request_cut() {
             return Next::End;
         }
@@ -79,7 +79,7 @@ impl Expiry {
         if passes { Next::Pass } else { Next::End }
     }
 
-    /// The last frame.
+    /// The last frame, in place of all that the inner body would send.
     fn end(&self) -> Option<Result<Frame<Bytes>, BodyError>> {
         let rejection = self.deadline.rejection();
         match &self.side {
@@ -121,7 +121,7 @@ where
             ready!(expiry.deadline.poll_passed(&mut expiry.timer, cx));
         }
         let end = expiry.end();
-        // The stream of the service is dropped at once.
+        // Drop the stream of the service at once.
         this.inner.set(None);
         *this.expiry = None;
         Poll::Ready(end)

@@ -13,10 +13,10 @@ use crate::clock::{Clock, SystemClock};
 use crate::rejection::{Rejection, RejectionKind};
 use crate::verify::VerifiedToken;
 
-/// The clock is read again at least this often: a timer does not advance while the machine is suspended.
+/// The clock is read again at least this often, since a timer does not advance while the machine is suspended.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// A clock that is slower than the timer does not keep the task busy.
+/// The timer sleeps at least this long, so that a clock that is slower than the timer does not keep the task busy.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
 
 pub(super) type Timer = Option<Pin<Box<Sleep>>>;
@@ -36,13 +36,13 @@ impl Deadline {
         let (at, reason) = VerifiedToken::end(token)?;
         let clock: Arc<dyn Clock> = match VerifiedToken::rule_context(token) {
             Some(context) => Arc::clone(&context.clock),
-            // A custom verifier has no clock that is known.
+            // The clock of a custom verifier is not known.
             None => Arc::new(SystemClock),
         };
         Some(Self { clock, at, reason, is_request_cut: Arc::default() })
     }
 
-    /// What the verifier says to the token after the deadline.
+    /// The rejection with which the verifier refuses the token after the deadline.
     pub(super) fn rejection(&self) -> Rejection {
         self.reason.into()
     }
@@ -69,7 +69,7 @@ impl Deadline {
             return None;
         }
         let times = now.to_system_time().zip(self.at.to_system_time());
-        // A time that the platform cannot represent is far away.
+        // Treat a time that the platform cannot represent as far away.
         Some(times.map_or(LONGEST_SLEEP, |(now, at)| at.duration_since(now).unwrap_or_default()))
     }
 

@@ -21,7 +21,7 @@ const TRAILERS: u8 = 0x80;
 
 pub(super) type BodyError = Box<dyn Error + Send + Sync>;
 
-/// What a client understands, by its request.
+/// The form that a client understands, as its request shows.
 pub(super) struct Understood {
     family: Option<Family>,
     error_infos: Option<Arc<ErrorInfos>>,
@@ -37,7 +37,7 @@ impl Understood {
 pub(super) struct Ending {
     /// `None` for HTTP.
     family: Option<Family>,
-    /// Whether the header says how long the body is, so that nothing can be added.
+    /// Whether the header has the length of the body, so that nothing can be added.
     has_length: bool,
     messages: Messages,
     /// Whether a frame of data was sent.
@@ -63,18 +63,18 @@ impl Ending {
         Self { family, has_length, messages, has_begun: false, error_infos }
     }
 
-    /// Whether more may follow than the inner body says.
+    /// Whether the body can be longer than the inner body.
     pub(super) fn adds_to_the_body(&self) -> bool {
         self.family.is_some() && !self.has_length
     }
 
-    /// Reads a frame of data, and returns whether it is sent. One that is late is sent if it belongs to a call of one
-    /// message: such a call is not lost, with what it did. Over HTTP the first frame is.
+    /// Reads a frame of data, and returns whether it is sent. A late frame is sent if it belongs to a call of one
+    /// message, so that the client does not repeat a call that was executed. Over HTTP, the first frame is sent.
     pub(super) fn admit(&mut self, data: &[u8], is_late: impl FnOnce() -> bool) -> bool {
         let read = match self.family {
             None => None,
             Some(Family::Grpc | Family::GrpcWeb) => Some(Cow::Borrowed(data)),
-            // If it is not in whole groups of four characters, the end of a message could be anywhere.
+            // If the data is not whole groups of four characters, the end of a message could be anywhere.
             Some(Family::GrpcWebText) => STANDARD.decode_to_vec(data).ok().map(Cow::Owned),
         };
         let is_of_one_message = match &read {
@@ -107,12 +107,12 @@ impl Ending {
                 let frame = trailers_frame(&trailers());
                 Ok(Frame::data(STANDARD.encode_to_string(frame).into()))
             }
-            // What was sent must not be taken for the whole.
+            // The client must not take what was sent for the whole.
             _ => Err(rejection.into()),
         })
     }
 
-    /// Whether a frame can follow. Within a message, it would be taken for a part of it.
+    /// Whether a frame can follow. Within a message, the client would read it as a part of the message.
     fn has_room(&self) -> bool {
         !self.has_length && self.messages.are_whole()
     }
@@ -161,7 +161,7 @@ mod tests {
         for (content_type, is_text) in
             [("application/grpc-web", false), ("application/grpc-web-text", true)]
         {
-            // A client may accept another form than it sends.
+            // A client may send one form and accept the other one.
             let mut ending = ending(Family::GrpcWeb, content_type);
             let send = |bytes: &[u8]| match is_text {
                 false => bytes.to_vec(),

@@ -71,7 +71,7 @@ fn limited<B>(response: Response<B>, limit: Option<Limit>) -> Response<ExpiringB
         return response.map(ExpiringBody::unlimited);
     };
     if deadline.is_request_cut() {
-        // The service got a part of the request, so its response is not one to the request.
+        // The service got only a part of the request, so its response is not one to the whole request.
         return unwritten(deadline.rejection(), ExpiringBody::default());
     }
     let ending = Ending::of_response(understood, response.headers());

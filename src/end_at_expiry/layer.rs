@@ -10,28 +10,31 @@ use crate::config_error::ConfigError;
 use crate::end_at_expiry::service::EndAtExpiry;
 use crate::rejection::error_info::ErrorInfos;
 
-/// A layer that ends the streams of a request when its token expires. Without it a stream goes on, since a token is
-/// verified once, when the request begins.
+/// A layer that ends the streams of a request when its token expires. Without it a stream continues after that, since a
+/// token is verified once, when the request begins.
 ///
-/// Put it inside of a [`JwtAuthLayer`](crate::JwtAuthLayer) with the same claims type `C`. A stream ends when the verifier
-/// would refuse the token, by the verifier's clock: at `exp` plus the leeway, or at the
-/// [maximum age](crate::JwtVerifier::with_max_age) if that is earlier
-/// ([`VerifiedToken::refused_from`](crate::VerifiedToken::refused_from)). For a token that is not a JWT it is the expiry of
-/// its [`Accepted`](crate::Accepted), by the system clock.
+/// Put it inside of a [`JwtAuthLayer`](crate::JwtAuthLayer) with the same claims type `C`. A stream ends when the
+/// verifier would refuse the token, by the verifier's clock: at `exp` plus the leeway, or at the [maximum
+/// age](crate::JwtVerifier::with_max_age) if that is earlier
+/// ([`VerifiedToken::refused_from`](crate::VerifiedToken::refused_from)). For a token that is not a JWT, it ends at the
+/// expiry of its [`Accepted`](crate::Accepted), by the system clock.
 ///
 /// | what is open at that time | how it ends |
 /// |---|---|
 /// | a gRPC response | with status 16 in the trailers |
-/// | a gRPC-Web response | with status 16 in its last frame, or with an error within a message |
-/// | another response, or one with a `content-length` | with an error, so that a client does not take what it has for the whole |
+/// | a gRPC-Web response | with status 16 in a last frame; within a message, with an error |
+/// | another response, or one with a `content-length` | with an error, so that a part does not look like the whole |
 /// | the body of a request | with an error; the response is then the refusal of an expired token |
-/// | a request that was read, but has no response yet | the response begins, and ends after its first frame of data: over gRPC after its first message |
+/// | a request without a response yet | the response begins, and ends after its first frame (gRPC: message) |
 ///
-/// So a call of one message is not cut off, if the response has its message ready when it begins, like those of tonic:
-/// its client would send the call again, although it was executed. A response is gRPC if its request is too. A request
-/// without an expiry, or without a token (`optional`, `exempt`), does not end. A request that did not pass a
-/// `JwtAuthLayer` with this claims type gets a 500, with feature `tracing` also one `error` event. A WebSocket is not a
-/// body: its handler has to end at [`VerifiedToken::refused_from`](crate::VerifiedToken::refused_from).
+/// So a call of one message is not cut off if its message is ready when the response begins, as it is with tonic. If it
+/// were cut off, the client would send the call again, although it was executed. A response counts as gRPC only if its
+/// request is gRPC too.
+///
+/// A request with a token without an expiry, or without a token (`optional`, `exempt`), is not ended. A request that
+/// did not pass a `JwtAuthLayer` with this claims type gets a 500 and, with feature `tracing`, one `error` event. A
+/// WebSocket is not a body: its handler has to end it at
+/// [`VerifiedToken::refused_from`](crate::VerifiedToken::refused_from).
 ///
 /// The layer needs the timer of a tokio runtime.
 ///
@@ -67,16 +70,16 @@ impl EndAtExpiryLayer {
 }
 
 impl<C> EndAtExpiryLayer<C> {
-    /// Replaces the claims type, which has to be that of the verifier: `with_claims::<Claims>()`. The default is
-    /// [`RegisteredClaims`].
+    /// Replaces the claims type, for example `with_claims::<Claims>()`. It has to be the claims type of the verifier.
+    /// The default is [`RegisteredClaims`].
     #[must_use]
     pub fn with_claims<D>(self) -> EndAtExpiryLayer<D> {
         EndAtExpiryLayer { error_infos: self.error_infos, claims: PhantomData }
     }
 
-    /// Adds a `google.rpc.ErrorInfo` to the status that ends a stream over gRPC or gRPC-Web, such as
-    /// [`JwtAuthLayer::with_grpc_error_info`](crate::JwtAuthLayer::with_grpc_error_info) adds to a refusal; none by
-    /// default. Call it with the same domain. The reason is `EXPIRED_TOKEN`, or `TOO_OLD` at the maximum age.
+    /// Adds a `google.rpc.ErrorInfo` to the status that ends a stream over gRPC or gRPC-Web. The default is none. Use
+    /// the domain of [`JwtAuthLayer::with_grpc_error_info`](crate::JwtAuthLayer::with_grpc_error_info), which adds it
+    /// to refusals. The reason is `EXPIRED_TOKEN`, or `TOO_OLD` at the maximum age.
     ///
     /// # Errors
     ///

@@ -3,19 +3,19 @@
 /// The length of the flag and the size of a frame (gRPC over HTTP/2, "Length-Prefixed-Message").
 const PREFIX: usize = 5;
 
-/// Follows the messages of a body, to know where one ends.
+/// Follows the messages of a body, to find the end of each one.
 #[derive(Default)]
 pub(super) struct Messages {
-    /// The bit of the flag that marks a frame of trailers; 0 if there are none in the data.
+    /// The bit of the flag that marks a frame of trailers. 0 if the data has no such frames.
     trailers: u8,
-    /// The first byte is that of the last frame.
+    /// The prefix that is being read. Its first byte is the flag of the last frame.
     prefix: [u8; PREFIX],
     prefix_length: usize,
-    /// What is missing of the frame.
+    /// The number of bytes that are missing from the frame.
     rest: usize,
-    /// Whether a message was whole.
+    /// Whether a whole message was read.
     has_one: bool,
-    /// Whether the trailers were whole.
+    /// Whether a whole frame of trailers was read.
     has_trailers: bool,
     is_lost: bool,
 }
@@ -53,7 +53,7 @@ impl Messages {
         }
     }
 
-    /// From here on, the place in the body is not known.
+    /// Records that the position in the body is not known from here on.
     pub(super) fn get_lost(&mut self) {
         self.is_lost = true;
     }
@@ -63,12 +63,12 @@ impl Messages {
         !self.is_lost && self.is_between_frames()
     }
 
-    /// Whether the trailers were whole, so that nothing follows.
+    /// Whether a whole frame of trailers was read, so that nothing follows.
     pub(super) fn are_complete(&self) -> bool {
         self.has_trailers
     }
 
-    /// Whether data belong to the first message or to the trailers: to a call of one message.
+    /// Whether the data belongs to a call of one message: to the first message or to the trailers.
     pub(super) fn are_of_one_message(&self, data: &[u8]) -> bool {
         let [flag, ..] = self.prefix;
         let flag = if self.is_between_frames() { data.first().copied() } else { Some(flag) };

@@ -1,4 +1,4 @@
-//! Ends the streams of a request when its token expires. The deadline is a plain value; the bodies ask it.
+//! Ends the streams of a request when its token expires. The deadline is a plain value, which the two bodies check.
 
 mod body;
 mod deadline;

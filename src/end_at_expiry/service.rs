@@ -31,7 +31,7 @@ impl<S, C> EndAtExpiry<S, C> {
     }
 }
 
-/// When the request ends; `None` if never.
+/// The time at which the request ends. `None` if it never ends.
 fn deadline<C: Send + Sync + 'static>(
     extensions: &Extensions,
 ) -> Result<Option<Deadline>, MissingLayer> {

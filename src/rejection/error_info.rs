@@ -1,4 +1,4 @@
-//! `google.rpc.ErrorInfo` in the refusals over gRPC, which a client reads without parsing a text.
+//! `google.rpc.ErrorInfo` in refusals over gRPC. With it a client reads the reason as a code, not from a text.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use crate::rejection::Rejection;
 use crate::rejection::grpc::{self, GRPC_STATUS_DETAILS};
 use crate::rejection::kind::RejectionKind;
 
-/// The longest name of a host (RFC 1035 section 2.3.4). A domain is usually one.
+/// The maximum length of a host name (RFC 1035 section 2.3.4), which a domain usually is.
 const MAX_DOMAIN: usize = 253;
 
 const TYPE_URL: &str = "type.googleapis.com/google.rpc.ErrorInfo";
 
-/// The status details of one layer. Those of each reason are written once, when the layer is built.
+/// The status details of one layer. The details for each reason are written once, when the layer is built.
 #[derive(Debug)]
 pub(crate) struct ErrorInfos {
     domain: String,
@@ -91,7 +91,7 @@ impl ErrorInfos {
 }
 
 /// The value of `grpc-status-details-bin`: base64 without padding (gRPC over HTTP/2, "Requests"). Code and message are
-/// those of the response, or clients discard the details.
+/// those of the response, because clients discard the details if they differ.
 fn details(domain: &str, rejection: &Rejection) -> Option<HeaderValue> {
     let info = ErrorInfo {
         reason: upper_snake_case(rejection.kind().as_str()),
@@ -107,8 +107,8 @@ fn details(domain: &str, rejection: &Rejection) -> Option<HeaderValue> {
     HeaderValue::try_from(STANDARD_NO_PAD.encode_to_string(status.encode_to_vec())).ok()
 }
 
-/// What the rejection itself says, with the names of the challenge. The scope and the URL that a layer adds to its
-/// challenges are not here.
+/// The parameters of the rejection, with the names that they have in a challenge. The scope and the URL that a layer
+/// adds to its challenges are not included.
 fn metadata(rejection: &Rejection) -> BTreeMap<String, String> {
     let scope = rejection.scope().map(|scope| scope.as_str().to_owned());
     let acr_values = rejection.acr_values().collect::<Vec<_>>().join(" ");

@@ -3,12 +3,14 @@ use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 
 use crate::rejection::grpc;
 
-/// The headers of a refusal that a page of another origin must be able to read: `WWW-Authenticate`, `Retry-After`,
-/// `grpc-status`, `grpc-message`, `grpc-status-details-bin` and `grpc-retry-pushback-ms`. Give them to the CORS layer,
-/// which belongs outside of the authentication layer (see [the page on layer order](crate::docs::layer_order)).
+/// Returns the headers of a refusal that a page of another origin must be able to read: `WWW-Authenticate`,
+/// `Retry-After`, `grpc-status`, `grpc-message`, `grpc-status-details-bin` and `grpc-retry-pushback-ms`. Pass them to
+/// the CORS layer, which belongs outside of the authentication layer (see [the page on layer
+/// order](crate::docs::layer_order)).
 ///
-/// A browser hides all other headers from scripts (Fetch, `Access-Control-Expose-Headers`). Without these, a client
-/// can tell neither an expired token from a missing scope, nor a refused gRPC-Web call from an accepted one.
+/// A browser hides these headers from scripts unless the response exposes them (Fetch,
+/// `Access-Control-Expose-Headers`). If they are hidden, a client cannot distinguish an expired token from a missing
+/// scope, or a refused gRPC-Web call from an accepted one.
 ///
 /// # Example: with tower-http
 ///

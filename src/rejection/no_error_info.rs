@@ -4,7 +4,7 @@ use http::HeaderMap;
 
 use crate::rejection::Rejection;
 
-/// There is none.
+/// A type without values: no layer has status details.
 #[derive(Debug)]
 pub(crate) enum ErrorInfos {}
 

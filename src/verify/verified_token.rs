@@ -113,18 +113,18 @@ impl<C> VerifiedToken<C> {
         }
     }
 
-    /// The first time at which the verifier refuses the token, by the verifier's clock: `exp` plus the leeway or,
-    /// if that is earlier, `iat` plus the [maximum age](crate::JwtVerifier::with_max_age) and the leeway. For a token
-    /// with [`Accepted::with_expires_at`](crate::Accepted::with_expires_at) it is that time, without a leeway. `None`
-    /// if the expiry is not known.
+    /// Returns the time from which the verifier refuses the token, by the verifier's clock. This is `exp` plus the
+    /// leeway, or `iat` plus the [maximum age](crate::JwtVerifier::with_max_age) and the leeway, if that is earlier.
+    /// For a token with [`Accepted::with_expires_at`](crate::Accepted::with_expires_at) it is that time, without a
+    /// leeway. `None` if the expiry is not known.
     ///
-    /// A connection that lives longer, such as a WebSocket, should end then. This is an associated function:
-    /// `VerifiedToken::refused_from(&token)`.
+    /// A connection that lives longer than its request, such as a WebSocket, should end at this time. This is an
+    /// associated function: `VerifiedToken::refused_from(&token)`.
     pub fn refused_from(token: &Self) -> Option<NumericDate> {
         Self::end(token).map(|(at, _)| at)
     }
 
-    /// The first time at which the verifier refuses the token, and the reason.
+    /// The time from which the verifier refuses the token, and the reason.
     pub(crate) fn end(token: &Self) -> Option<(NumericDate, RejectionKind)> {
         match token.expiry {
             Expiry::Unknown => None,
