@@ -1,15 +1,17 @@
 //! A single-page app whose token is in a cookie that no script can read, and the page of an attacker on another host
-//! of the same domain. The browser sends the cookie with the attacker's requests too; the layer refuses them.
+//! of the same domain. The browser sends the cookie with the requests of the attacker's page too, but the layer refuses
+//! them.
 //!
 //! ```sh
 //! cargo run -p cookie_spa
 //! ```
 //!
 //! Open <http://app.demo.localhost:8000>, log in as `alice` with the password `wonderland`, add a note, and follow the
-//! link to the attacker. With `--trust-attacker` the layer accepts the attacker's origin: its notes then appear.
+//! link to the attacker. With `--trust-attacker` the layer accepts the attacker's origin, and the attacker's notes
+//! appear in the app.
 //!
-//! Chromium finds names that end in `.localhost` on this machine, and accepts `Secure` cookies from there over http. An
-//! application needs https.
+//! Use Chromium: it resolves names that end in `.localhost` to this machine, and accepts `Secure` cookies from there
+//! over http. A real application needs https.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,9 +36,9 @@ const PASSWORD: &str = "wonderland";
 
 /// With this prefix, no other host of the domain can set the cookie.
 const COOKIE: &str = "__Host-token";
-/// Of the token and its cookie.
+/// The lifetime of the token and its cookie.
 const LIFETIME: Duration = Duration::from_secs(15 * 60);
-/// At most this many notes are kept.
+/// The maximum number of notes.
 const MOST: usize = 100;
 
 /// Only files of the app run in its page, and no other page shows it in a frame.
@@ -64,7 +66,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let attacker_listener = TcpListener::bind(&flags.attacker_listen).await?;
     let address = listener.local_addr()?;
     let origin = format!("http://app.demo.localhost:{}", address.port());
-    // Another host of the domain: the same site for `SameSite`.
+    // Another host of the domain. For `SameSite` it is the same site.
     let attacker = format!("http://evil.demo.localhost:{}", attacker_listener.local_addr()?.port());
 
     let mut origins = vec![origin.as_str()];
@@ -86,7 +88,7 @@ struct Claims {
     sub: String,
 }
 
-/// The API, whose cookie counts only for pages of these origins.
+/// The API. Only pages of these origins can use the cookie.
 fn app(origin: &str, origins: &[&str]) -> Result<Router, Box<dyn Error>> {
     let issuer = TokenIssuer::new(origin, SigningKey::generate_es256()?)?
         .with_audience(origin)?
@@ -100,7 +102,7 @@ fn app(origin: &str, origins: &[&str]) -> Result<Router, Box<dyn Error>> {
         .route("/api/notes", get(notes).post(add_note))
         .route_layer(auth)
         .with_state(Notes::default());
-    // Otherwise a page of another origin could log the user in as somebody else, or out.
+    // Without this layer, a page of another origin could log the user out, or log the user in as somebody else.
     let session = Router::new()
         .route("/login", post(log_in))
         .route("/logout", post(log_out))
@@ -128,7 +130,7 @@ async fn log_in(
     Ok(jar.add(cookie(token.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?)))
 }
 
-/// Deletes the cookie. The token would be valid until it expires, but no script has ever seen it.
+/// Deletes the cookie. The token itself stays valid until it expires, but no script has ever seen it.
 async fn log_out(jar: CookieJar) -> CookieJar {
     jar.remove(cookie(String::new()))
 }
@@ -163,7 +165,7 @@ struct NewNote {
     text: String,
 }
 
-/// Takes a form, which pages of all origins can send without asking by CORS.
+/// Takes a form, which a page of any origin can send without a CORS preflight.
 async fn add_note(State(Notes(notes)): State<Notes>, Form(note): Form<NewNote>) -> StatusCode {
     let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
     if notes.len() >= MOST {

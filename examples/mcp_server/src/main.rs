@@ -1,5 +1,5 @@
-//! An MCP server whose tools need scopes. A client logs in by itself: it finds the issuer through the metadata of this
-//! server, and requests a token for it.
+//! An MCP server whose tools need scopes. A client needs no configuration to log in: it finds the issuer in the
+//! metadata of this server, and requests a token for it.
 //!
 //! | operation | scope |
 //! |---|---|
@@ -10,9 +10,9 @@
 //! cargo run -p mcp_server -- --issuer https://issuer.example --resource https://notes.example/mcp
 //! ```
 //!
-//! The issuer must issue tokens for the resource as their audience. Clients of revisions before 2026-07-28 do not name the
-//! operation in headers that the server checks: they need both scopes for everything. The server keeps no sessions, or
-//! with `--sessions` those of clients of older revisions, each for the user who started it.
+//! The issuer must issue tokens whose audience is the resource. Clients of revisions before 2026-07-28 do not name the
+//! operation in headers that the server checks, so they need both scopes for everything. The server keeps no sessions
+//! by default. With `--sessions` it keeps sessions for clients of older revisions, each for the user who started it.
 
 mod notes;
 mod sessions;
@@ -70,7 +70,7 @@ fn app(issuer: &str, resource: &str, sessions: bool) -> Result<Router, Box<dyn E
     let metadata =
         ResourceMetadata::new(resource)?.with_name("Notes")?.add_scopes(rules.scopes())?;
     let auth = JwtAuthLayer::new(JwtVerifier::discover(issuer, resource)?)
-        // The scope that a client without a token asks for: enough to start with.
+        // A client without a token asks for this scope. It is enough to start with.
         .with_scope_in_challenge(Scope::from("notes:read"))?
         .with_resource_metadata(metadata)?;
 

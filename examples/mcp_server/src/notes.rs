@@ -1,4 +1,4 @@
-//! The tools: what a user has noted. A tool knows who calls it.
+//! The tools, which list and add notes of the user who calls them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use rmcp::{ErrorData, schemars, tool, tool_router};
 use serde::Deserialize;
 use tower_jwt_auth::{Principal, RegisteredClaims, VerifiedToken};
 
-/// At most this many notes for each user, and users.
+/// The maximum number of users, and of notes for each user.
 const MOST: usize = 100;
 
 /// The notes of all users.
@@ -53,7 +53,8 @@ impl Notes {
     }
 }
 
-/// `rmcp` keeps the head of the HTTP request, and the layer has put the verified token into its extensions.
+/// Returns the user who calls a tool. The layer has put the verified token into the extensions of the HTTP request, and
+/// `rmcp` passes the head of that request to the tool.
 fn caller(head: &Parts) -> Result<Principal, ErrorData> {
     let token = VerifiedToken::<RegisteredClaims>::from_extensions(&head.extensions)
         .map_err(|_| ErrorData::internal_error("no authentication", None))?;

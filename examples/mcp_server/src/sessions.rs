@@ -1,5 +1,5 @@
-//! Sessions that belong to the user who started them. The session manager of `rmcp` does not see who sends a request, so
-//! without this check a user who learns the ID of another user's session could read its messages.
+//! Sessions that belong to the user who started them. The session manager of `rmcp` does not see who sends a request,
+//! so without this check a user who learns the ID of another user's session could read its messages.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,14 +12,14 @@ use tower_jwt_auth::{Principal, Rejection, VerifiedToken};
 
 const SESSION_ID: &str = "mcp-session-id";
 
-/// A user keeps this many sessions; an older one is forgotten, and its client starts another.
+/// The maximum number of sessions for each user. An older one is forgotten, and its client starts a new one.
 const MOST: usize = 8;
 
 /// The IDs of each user's sessions.
 #[derive(Clone, Default)]
 pub(crate) struct Sessions(Arc<Mutex<HashMap<Principal, VecDeque<HeaderValue>>>>);
 
-/// Refuses the sessions of other users like unknown ones: 404, after which a client starts a session of its own.
+/// Refuses the sessions of other users like unknown ones: 404, after which a client starts a new session.
 pub(crate) async fn only_own_sessions(
     State(Sessions(sessions)): State<Sessions>,
     token: VerifiedToken,

@@ -5,7 +5,7 @@
 //! cargo run -p websocket
 //! ```
 //!
-//! Open <http://127.0.0.1:8000> and paste the token of `examples/demo-token.txt`.
+//! Open <http://127.0.0.1:8000> and paste the token from `examples/demo-token.txt`.
 
 use std::error::Error;
 use std::time::Duration;
@@ -26,15 +26,16 @@ use tower_jwt_auth::{
 
 /// In an application, read it from a file or the environment.
 const DEMO_SECRET: &[u8] = b"tower-jwt-auth demo secret: never use it for real";
-/// What the client and the server talk.
+/// The sub-protocol of the messages, which the client offers beside the token.
 const PROTOCOL: &str = "echo.example";
-/// For a connection, whatever its token says.
+/// The maximum time for a connection, also if its token expires later or never.
 const LONGEST_SESSION: Duration = Duration::from_secs(60 * 60);
-/// For the last message. A client that has stopped reading does not take it.
+/// The maximum time to send the close frame. A client that has stopped reading does not receive it.
 const CLOSING: Duration = Duration::from_secs(5);
-/// The server reserves the memory for a frame when it has read the frame's header.
+/// The maximum length of a message. The server reserves the memory for a frame as soon as it has read the frame's
+/// header, which has the length.
 const LONGEST_MESSAGE: usize = 32 * 1024;
-/// The codes from 4000 to 4999 are the application's (RFC 6455 section 7.4.2).
+/// The code of the close frame. Codes from 4000 to 4999 are for applications (RFC 6455 section 7.4.2).
 const TOKEN_EXPIRED: u16 = 4401;
 
 /// Only files of the server run in its page, and no other page shows it in a frame.
@@ -68,12 +69,13 @@ fn echo() -> Result<Router, ConfigError> {
     let key = VerificationKey::from_secret(DEMO_SECRET, Algorithm::HS256)?;
     let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?;
     let auth = JwtAuthLayer::new(verifier.with_claims::<Claims>())
-        // Clients that are not browsers can send `Authorization`.
+        // Clients that are not browsers can send `Authorization` instead.
         .with_sources([Source::authorization_header(), Source::websocket_protocol()])?;
     Ok(Router::new().route("/echo", any(connect)).route_layer(auth))
 }
 
-/// The layer has taken the token out of the sub-protocols that the client offers. This selects one of the others.
+/// The layer has removed the token from the sub-protocols that the client offers. This handler selects one of the
+/// others.
 async fn connect(token: VerifiedToken<Claims>, upgrade: WebSocketUpgrade) -> Response {
     upgrade
         .max_message_size(LONGEST_MESSAGE)
@@ -82,7 +84,8 @@ async fn connect(token: VerifiedToken<Claims>, upgrade: WebSocketUpgrade) -> Res
         .on_upgrade(|socket| session(socket, token))
 }
 
-/// Answers until the token expires, also if the client does not read the answers.
+/// Answers until the token expires, then closes the connection. This works also if the client does not read the
+/// answers.
 async fn session(mut socket: WebSocket, token: VerifiedToken<Claims>) {
     if timeout(time_left(&token), answer(&mut socket, &token)).await.is_err() {
         close(socket).await;
