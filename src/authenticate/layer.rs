@@ -111,7 +111,8 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
 
     /// Replaces the responder with a closure that writes the responses to refused HTTP requests.
     ///
-    /// The body type must be `Default`, for the empty body of gRPC refusals. Implement
+    /// The closure returns a response with the body type of the inner service (for axum, `axum::body::Body`). This type
+    /// must be `Default`, for the empty body of gRPC refusals. Implement
     /// [`ResponseForRejection`](crate::ResponseForRejection) for another body type, to read more of the request than
     /// its method and URI, or if you have to name the type of the layer (in a field or a return type): the type of a
     /// closure has no name.

@@ -119,7 +119,8 @@ impl Source {
     /// The layer removes this sub-protocol from `Sec-WebSocket-Protocol` before it forwards the handshake, so the inner
     /// service can only select another one. If the client offers no other one, and the inner service selects none, the
     /// layer selects the removed one in the response, since browsers fail the connection otherwise. The response then
-    /// contains the token, so clients should offer a second sub-protocol.
+    /// contains the token. To avoid that, let the client offer a second sub-protocol, and let the service select it
+    /// (with axum, by `WebSocketUpgrade::protocols`).
     ///
     /// The layer reads this source only in a WebSocket handshake: an upgrade over HTTP/1.1 (RFC 6455 section 4.1), or
     /// an extended `CONNECT` (RFC 8441). In other requests the header is ignored.

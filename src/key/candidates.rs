@@ -46,12 +46,14 @@ impl KeyCandidates {
         self.generation.map(NonZeroU64::get)
     }
 
-    /// Replaces the generation; 0 removes it.
+    /// Replaces the generation; 0 removes it. Without a generation, a token that these keys verify is not cached.
     ///
-    /// A custom source passes the generation that its set had when the candidates were taken from
-    /// the set. If the set is replaced later, the candidates then still have the old generation.
-    /// Candidates that are made from a key, or collected from an iterator of keys, have no generation,
-    /// even if the keys are part of a set.
+    /// Call this method in a custom source that collects candidates from keys: they have no generation. Candidates
+    /// from the look-up of a [`JwkSet`](crate::JwkSet) have that of the set.
+    ///
+    /// Pass the number that [`KeySource::generation`](crate::KeySource::generation) returned when the candidates were
+    /// collected. It may be a counter of the source. It must change with every change of the keys, and never return to
+    /// an old value.
     #[must_use]
     pub fn with_generation(self, generation: u64) -> Self {
         Self { generation: NonZeroU64::new(generation), ..self }

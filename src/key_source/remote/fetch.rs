@@ -89,7 +89,8 @@ impl<F: Fetch + ?Sized> Fetch for Arc<F> {
     }
 }
 
-/// The request that a [`Fetch`] sends, to a checked URL.
+/// The request that a [`Fetch`] sends. The crate has checked the [URL](Self::url): its scheme, and that it has no user
+/// name and no password. Only the [address](Self::refuses_private_addresses) is left to the implementation.
 #[derive(Clone)]
 pub struct FetchRequest {
     url: FetchUrl,

@@ -213,8 +213,8 @@ impl MockIssuer {
         self.state().metadata_answer = answer;
     }
 
-    /// Replaces the whole path of the metadata, with its leading slash. The default is the path of
-    /// the issuer followed by `/.well-known/openid-configuration`. Paths other than this one and
+    /// Replaces the path of the metadata. The new path begins with a slash. The default is the path of
+    /// the issuer followed by `/.well-known/openid-configuration`. Paths other than the new one and
     /// that of the JWK set get 404.
     pub fn set_metadata_path(&self, path: impl Into<String>) {
         self.state().metadata_path = path.into();

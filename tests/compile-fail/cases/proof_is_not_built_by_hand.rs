@@ -2,10 +2,10 @@
 
 use tower_jwt_auth::VerifiedToken;
 
-fn without_end(token: VerifiedToken) -> VerifiedToken {
-    VerifiedToken { expires_at: None, ..token }
+fn without_scope(token: VerifiedToken) -> VerifiedToken {
+    VerifiedToken { scope: None, ..token }
 }
 
 fn main() {
-    let _ = without_end;
+    let _ = without_scope;
 }
