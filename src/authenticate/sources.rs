@@ -48,7 +48,8 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// removed.
     ///
     /// So no service inside of the layer, such as a reverse proxy, forwards or logs the token by accident. The verifier
-    /// does not get it in the head either. Credentials of another scheme in `Authorization` stay.
+    /// does not get it in the head either. Credentials of another scheme in `Authorization` stay, whatever is in
+    /// the other sources.
     ///
     /// [`PresentedToken::from_request`](crate::PresentedToken::from_request) and the axum extractor still return the
     /// token. An authentication layer inside of this one reads only the head by default. If it has

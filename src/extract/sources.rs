@@ -5,6 +5,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::extract::authorization::{self, Token68};
 use crate::extract::on_response::OnResponse;
 use crate::extract::presented_token::{PresentedToken, TokenScheme};
 #[cfg(feature = "query-token")]
@@ -109,17 +110,13 @@ impl Sources {
 
     /// Moves the parameters and the sub-protocols with a token out of the head, and, if the layer is told to, the
     /// credentials of the other sources. Returns what the response needs then.
-    pub(crate) fn remove(
-        &self,
-        head: &mut Parts,
-        refusal: Option<RejectionKind>,
-    ) -> Vec<OnResponse> {
+    pub(crate) fn remove(&self, head: &mut Parts, schemes: &[TokenScheme]) -> Vec<OnResponse> {
         let mut removed = head.extensions.remove::<Removed>().unwrap_or_default();
         let protocols = self.all.iter().filter_map(Source::as_protocol);
         let select = websocket::remove(head, &mut removed.headers, protocols);
         let keep_private = self.remove_query(head, &mut removed);
         if self.removes {
-            self.remove_from(&mut head.headers, &mut removed.headers, refusal);
+            self.remove_from(&mut head.headers, &mut removed.headers, schemes);
         }
         if !removed.is_empty() {
             head.extensions.insert(removed);
@@ -148,11 +145,15 @@ impl Sources {
         &self,
         headers: &mut HeaderMap,
         removed: &mut HeaderMap,
-        refusal: Option<RejectionKind>,
+        schemes: &[TokenScheme],
     ) {
-        let is_another_scheme = refusal == Some(RejectionKind::UnsupportedScheme);
+        let is_of_another_scheme = || {
+            let found = authorization::extract(headers, schemes, Token68::First);
+            found.is_err_and(|kind| kind == RejectionKind::UnsupportedScheme)
+        };
         let has_authorization = self.all.iter().any(Source::is_authorization_header);
-        let authorization = (has_authorization && !is_another_scheme).then_some(&AUTHORIZATION);
+        let authorization =
+            (has_authorization && !is_of_another_scheme()).then_some(&AUTHORIZATION);
         for name in self.all.iter().filter_map(Source::as_header).chain(authorization) {
             for value in headers.get_all(name) {
                 // It fits: the head has more fields.

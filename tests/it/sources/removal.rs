@@ -95,3 +95,22 @@ fn credentials_of_another_scheme_stay() {
     let head = left(&layer, get(&[("authorization", "Basic YTpi")]));
     assert_eq!(lines(&head.headers, "authorization"), ["Basic YTpi"]);
 }
+
+#[test]
+fn credentials_of_another_scheme_stay_beside_those_that_an_exempt_layer_removes() {
+    let sources = [Source::authorization_header(), header(), cookie()];
+    let exempt = layer(sources).remove_credential().exempt(|_| true);
+    for other in [("cookie", "token=abc"), ("x-token", "abc"), ("x-token", "a b")] {
+        let head = left(&exempt, get(&[("authorization", "Basic YTpi"), other]));
+        assert_eq!(lines(&head.headers, "authorization"), ["Basic YTpi"], "{other:?}");
+        assert!(!head.headers.contains_key(other.0), "{other:?}");
+    }
+    // Not beside a token in the same header.
+    for fields in [
+        &[("authorization", "Basic YTpi, Bearer abc")][..],
+        &[("authorization", "Basic YTpi"), ("authorization", "Bearer abc")],
+    ] {
+        let head = left(&exempt, get(fields));
+        assert!(!head.headers.contains_key("authorization"), "{fields:?}");
+    }
+}
