@@ -54,7 +54,9 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// [`PresentedToken::from_request`](crate::PresentedToken::from_request) and the axum extractor still return the
     /// token. An authentication layer inside of this one reads only the head by default. If it has
     /// [sources](Self::with_sources) or removes credentials too, it also finds the removed credentials, valid or not,
-    /// as if they were in the head.
+    /// as if they were in the head. So a credential that a service in between adds to the head is a second one, which
+    /// such a layer refuses with 400. To exchange the token in between, do not remove the first one but replace it, or
+    /// let the inner layer read only the head, without sources.
     #[must_use]
     pub fn remove_credential(mut self) -> Self {
         self.policy_mut().change_sources(|sources| sources.removes = true);

@@ -183,7 +183,8 @@ impl Sources {
     }
 }
 
-/// The credential of a source: in the head, or among what layers outside have removed from there.
+/// The credential of a source: in the head, or among what layers outside have removed from there. One in the head does
+/// not hide one that was removed: these are two.
 fn find_in(
     source: &Source,
     head: &Parts,
@@ -194,10 +195,12 @@ fn find_in(
         #[cfg(feature = "query-token")]
         query: head.uri.query(),
     };
-    source.find(&in_head, head, schemes).or_else(|| {
-        let removed = head.extensions.get::<Removed>()?;
-        source.find(&removed.credentials(), head, schemes)
-    })
+    let found = source.find(&in_head, head, schemes);
+    let Some(removed) = head.extensions.get::<Removed>() else { return found };
+    match (found, source.find(&removed.credentials(), head, schemes)) {
+        (Some(_), Some(_)) => Some(Err(RejectionKind::MultipleCredentials)),
+        (found, removed) => found.or(removed),
+    }
 }
 
 impl fmt::Display for Sources {

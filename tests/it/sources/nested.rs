@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_jwt_auth::{
     JwtAuthLayer, PresentedToken, RejectionKind, Source, TokenSource, verify_async_fn, verify_fn,
 };
@@ -33,13 +33,29 @@ pub(super) fn through(
     inner: &JwtAuthLayer<Seen>,
     request: Request<()>,
 ) -> Response<Body> {
-    let service = service_fn(async |request: Request<()>| {
+    let response = outer.layer(inner.layer(reaching())).oneshot(request).now_or_never();
+    response.unwrap().unwrap()
+}
+
+/// The response to a request through three layers.
+fn through_three(
+    outer: &JwtAuthLayer<Seen>,
+    between: &JwtAuthLayer<Seen>,
+    inner: &JwtAuthLayer<Seen>,
+    request: Request<()>,
+) -> Response<Body> {
+    let service = outer.layer(between.layer(inner.layer(reaching())));
+    service.oneshot(request).now_or_never().unwrap().unwrap()
+}
+
+/// A service that keeps the request in its response.
+fn reaching()
+-> impl Service<Request<()>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone {
+    service_fn(|request: Request<()>| {
         let mut response = Response::new(Body::new());
         response.extensions_mut().insert(Reached(request.into_parts().0));
-        Ok::<_, Infallible>(response)
-    });
-    let response = outer.layer(inner.layer(service)).oneshot(request).now_or_never();
-    response.unwrap().unwrap()
+        std::future::ready(Ok(response))
+    })
 }
 
 #[test]
@@ -136,6 +152,55 @@ fn inner_layer_reads_a_removed_sub_protocol_by_its_own_prefix() {
         assert_eq!(outcome(&ask(prefix("bearer.v2."))), found("abc", source));
         assert_eq!(outcome(&ask(prefix("bearer."))), found("v2.abc", source));
         assert_eq!(outcome(&ask(prefix("bearer.v1."))), Err(MissingCredentials));
+    }
+}
+
+#[test]
+fn sub_protocol_in_the_head_does_not_hide_one_that_was_removed() {
+    let prefix = |prefix| layer([Source::websocket_protocol_with_prefix(prefix).unwrap()]);
+    let request = || handshake(&["bearer.v2.abc, bearer.def"]);
+    for outer in [prefix("bearer.v2."), prefix("bearer.v2.").exempt(|_| true)] {
+        let response = through(&outer, &prefix("bearer."), request());
+        assert_eq!(outcome(&response), Err(MultipleCredentials));
+        assert_eq!(response.status(), 400);
+        // The same through a layer in between, which removes the other one.
+        let service = |inner: JwtAuthLayer<Seen>| {
+            let between = prefix("bearer.").exempt(|_| true);
+            through_three(&outer, &between, &inner, request())
+        };
+        assert_eq!(outcome(&service(prefix("bearer."))), Err(MultipleCredentials));
+        let source = TokenSource::WebSocketProtocol;
+        assert_eq!(outcome(&service(prefix("bearer.v2."))), found("abc", source));
+    }
+}
+
+#[test]
+fn credential_that_a_service_adds_beside_a_removed_one_is_the_second_one() {
+    for (first, second) in [
+        (("authorization", "Bearer abc"), ("authorization", "Bearer def")),
+        (("authorization", "Bearer abc"), ("authorization", "Basic YTpi")),
+        (("x-token", "abc"), ("x-token", "def")),
+        (COOKIE[0], ("cookie", "token=def")),
+    ] {
+        let outer = layer(every()).remove_credential();
+        let ask = |inner: JwtAuthLayer<Seen>| {
+            let inner = inner.layer(reaching());
+            let exchange = service_fn(move |mut request: Request<()>| {
+                let value = second.1.parse().unwrap();
+                assert!(request.headers_mut().insert(second.0, value).is_none());
+                inner.clone().oneshot(request)
+            });
+            let request = get(&[first, COOKIE[1]]);
+            outer.layer(exchange).oneshot(request).now_or_never().unwrap().unwrap()
+        };
+        for inner in [layer(every()), layer(every()).optional()] {
+            assert_eq!(outcome(&ask(inner)), Err(MultipleCredentials), "{second:?}");
+        }
+        // A layer without sources reads only the head.
+        if second.1 == "Bearer def" {
+            let inner = layer([Source::authorization_header()]);
+            assert_eq!(outcome(&ask(inner)), found("def", TokenSource::AuthorizationHeader));
+        }
     }
 }
 
