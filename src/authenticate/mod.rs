@@ -167,7 +167,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
         #[cfg(feature = "token-cache")]
         if self.has_token_cache
             && begun.is_none()
-            && let Some(decision) = self.recall(head)
+            && let Some(decision) = self.pass_or_recall(head)
         {
             return decision;
         }
@@ -178,7 +178,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
         };
         // On every path, and before the predicate runs: the predicate and inner services may print the head.
         let found = authorization::extract_and_mark(&mut head.headers, &self.schemes, token68);
-        if self.is_exempt(head) {
+        if self.is_exempt_unless_asked(head, begun.as_ref()) {
             return self.pass(head, begun, true);
         }
         let mut token = match found {
@@ -214,19 +214,34 @@ impl<C: Send + Sync + 'static> Policy<C> {
         self.exempt.as_ref().is_some_and(|is_exempt| is_exempt(head))
     }
 
-    /// The decision, if the verifier has the token of the request in a cache and would accept it now. The token's
-    /// header is then marked as sensitive. Not inlined, so that it costs nothing without a cache.
+    /// Like [`is_exempt`](Self::is_exempt), which is not asked again after [`pass_or_recall`](Self::pass_or_recall).
+    fn is_exempt_unless_asked(&self, head: &Parts, begun: Option<&Begun>) -> bool {
+        #[cfg(feature = "token-cache")]
+        let was_asked = || self.has_token_cache && begun.is_none();
+        #[cfg(not(feature = "token-cache"))]
+        let was_asked = || {
+            let _ = begun;
+            false
+        };
+        self.exempt.as_ref().is_some_and(|is_exempt| !was_asked() && is_exempt(head))
+    }
+
+    /// The decision, if the request is exempt, or if the verifier has its token in a cache and would accept it now. The
+    /// token's header is then marked as sensitive. Not inlined, so that it costs nothing without a cache.
     #[cfg(feature = "token-cache")]
     #[inline(never)]
-    fn recall(&self, head: &mut Parts) -> Option<Decision<C>> {
+    fn pass_or_recall(&self, head: &mut Parts) -> Option<Decision<C>> {
+        if self.exempt.is_some() {
+            authorization::mark(&mut head.headers);
+            if self.is_exempt(head) {
+                return Some(self.pass(head, None, true));
+            }
+        }
         if !self.schemes.contains(&TokenScheme::Bearer) {
             return None;
         }
         let accepted = self.verifier.recall(&mut RawBearer::new(&mut head.headers))?;
-        Some(match self.is_exempt(head) {
-            true => self.pass(head, None, true),
-            false => Decision::Verified(accepted),
-        })
+        Some(Decision::Verified(accepted))
     }
 
     fn pass(&self, head: &mut Parts, begun: Option<Begun>, is_exempt: bool) -> Decision<C> {

@@ -70,6 +70,13 @@ pub(crate) fn extract_and_mark(
     found
 }
 
+/// Marks all `Authorization` values as sensitive, like [`extract_and_mark`], without reading them.
+#[cfg(feature = "token-cache")]
+pub(crate) fn mark(headers: &mut HeaderMap) {
+    let has_a_field_twice = headers.len() != headers.keys_len();
+    mark_sensitive(headers, has_a_field_twice.then_some(RejectionKind::MultipleCredentials));
+}
+
 /// Marks all `Authorization` values as sensitive, valid or not, of any scheme, so that `Debug` hides them.
 fn mark_sensitive(headers: &mut HeaderMap, refusal: Option<RejectionKind>) {
     let mark = |value: &mut HeaderValue| value.set_sensitive(true);

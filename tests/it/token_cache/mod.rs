@@ -1,6 +1,7 @@
 //! The cache of verified tokens: a verifier with it accepts and refuses what it would without.
 
 mod clones;
+mod exempt;
 mod issuer_set;
 mod layer;
 mod memory;
