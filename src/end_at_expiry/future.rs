@@ -55,7 +55,7 @@ where
         let response = match state.as_mut().project() {
             StateProj::Forward { future, limit } => {
                 let response = ready!(future.poll(cx));
-                Some(response.map(|response| limited(response, limit.take())))
+                Some(limited(response, limit.take()))
             }
             StateProj::Refuse { response } => response.take().map(Ok),
         };
@@ -66,16 +66,20 @@ where
 }
 
 /// The response with a body that ends at the deadline.
-fn limited<B>(response: Response<B>, limit: Option<Limit>) -> Response<ExpiringBody<B>> {
+fn limited<B, E>(
+    response: Result<Response<B>, E>,
+    limit: Option<Limit>,
+) -> Result<Response<ExpiringBody<B>>, E> {
     let Some(Limit { deadline, understood }) = limit else {
-        return response.map(ExpiringBody::unlimited);
+        return response.map(|response| response.map(ExpiringBody::unlimited));
     };
     if deadline.is_request_cut() {
-        // The service got only a part of the request, so its response is not one to the whole request.
-        return unwritten(deadline.rejection(), ExpiringBody::default());
+        // The service got only a part of the request, so its response or error is not one to the whole request.
+        return Ok(unwritten(deadline.rejection(), ExpiringBody::default()));
     }
+    let response = response?;
     let ending = Ending::of_response(understood, response.headers());
-    response.map(|body| ExpiringBody::of_response(body, deadline, ending))
+    Ok(response.map(|body| ExpiringBody::of_response(body, deadline, ending)))
 }
 
 impl<F, B> fmt::Debug for EndAtExpiryFuture<F, B> {

@@ -5,12 +5,14 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use http::header::CONTENT_TYPE;
 use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
 use tokio::time::sleep;
-use tower_jwt_auth::{ExpiringBody, Rejection, RejectionKind};
+use tower::{BoxError, Layer, ServiceExt, service_fn};
+use tower_jwt_auth::{EndAtExpiryLayer, ExpiringBody, Rejection, RejectionKind};
 
 use super::{
-    LEEWAY, LIFETIME, TimerClock, Written, data, next, request, request_of, send, stream as body,
-    trailers,
+    LEEWAY, LIFETIME, TimerClock, Written, auth, data, next, request, request_of, send,
+    stream as body, trailers,
 };
 
 const END: u64 = LIFETIME + LEEWAY;
@@ -57,6 +59,34 @@ async fn client_stream_is_cut_off_and_refused_by_grpc() {
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(response.headers()["grpc-status"], "16");
     assert_eq!(response.headers()["grpc-message"], "the token has expired");
+}
+
+#[tokio::test(start_paused = true)]
+async fn request_that_was_cut_off_is_refused_also_when_the_service_fails() {
+    let inner = service_fn(async |request: Request<ExpiringBody<Written>>| {
+        request.into_body().collect().await.map(|_| Response::new(body(stream::empty())))
+    });
+    for (request, status) in
+        [(request(upload()), StatusCode::UNAUTHORIZED), (grpc(upload()), StatusCode::OK)]
+    {
+        let service = auth(TimerClock::new()).layer(EndAtExpiryLayer::new().layer(inner));
+        let response = service.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), status);
+        let rejection = response.extensions().get::<Rejection>().unwrap();
+        assert_eq!(rejection.kind(), RejectionKind::ExpiredToken);
+        assert_eq!(next(&mut response.into_body()).await, "end");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failure_of_the_service_is_passed_on_if_the_request_was_not_cut_off() {
+    let inner = service_fn(async |_: Request<ExpiringBody<Written>>| {
+        sleep(Duration::from_secs(2 * END)).await;
+        Err::<Response<Written>, BoxError>("broken".into())
+    });
+    let service = auth(TimerClock::new()).layer(EndAtExpiryLayer::new().layer(inner));
+    let error = service.oneshot(request(upload())).await.map(drop).unwrap_err();
+    assert_eq!(error.to_string(), "broken");
 }
 
 /// A service that sends back what it gets, and ends with this frame when its input does.
