@@ -68,7 +68,11 @@ impl Expiry {
         if matches!(self.side, Side::Response(_)) && self.deadline.is_request_cut() {
             return Next::End;
         }
-        let Some(data) = frame.and_then(|frame| frame.as_ref().ok()?.data_ref()) else {
+        let Some(Ok(frame)) = frame else { return Next::Pass };
+        let Some(data) = frame.data_ref() else {
+            if let Side::Response(ending) = &mut self.side {
+                ending.pass_trailers();
+            }
             return Next::Pass;
         };
         let is_late = || self.deadline.has_passed();

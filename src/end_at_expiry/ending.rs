@@ -92,6 +92,13 @@ impl Ending {
         true
     }
 
+    /// Records that a frame of trailers was sent. Over gRPC, it has the status.
+    pub(super) fn pass_trailers(&mut self) {
+        if self.family == Some(Family::Grpc) {
+            self.messages.end();
+        }
+    }
+
     /// The last frame; `None` if the response has sent its own status.
     pub(super) fn frame(&self, rejection: Rejection) -> Option<Result<Frame<Bytes>, BodyError>> {
         if self.messages.are_complete() {
@@ -181,6 +188,17 @@ mod tests {
         let (first, second) = text.as_bytes().split_at(5);
         follow(&mut ending, first);
         follow(&mut ending, second);
+        assert!(end(&ending).is_err());
+    }
+
+    #[test]
+    fn trailers_after_text_that_is_not_in_whole_groups_are_not_a_status() {
+        let mut ending = ending(Family::GrpcWebText, "application/grpc-web-text");
+        follow(&mut ending, b"AAAAA");
+        follow(
+            &mut ending,
+            STANDARD.encode_to_string(trailers_frame(&HeaderMap::new())).as_bytes(),
+        );
         assert!(end(&ending).is_err());
     }
 

@@ -15,7 +15,7 @@ pub(super) struct Messages {
     rest: usize,
     /// Whether a whole message was read.
     has_one: bool,
-    /// Whether a whole frame of trailers was read.
+    /// Whether the trailers were read, within the data or after it.
     has_trailers: bool,
     is_lost: bool,
 }
@@ -26,7 +26,11 @@ impl Messages {
         Self { trailers, ..Self::default() }
     }
 
+    /// Reads the data. Does nothing once the position in the body is not known.
     pub(super) fn follow(&mut self, mut data: &[u8]) {
+        if self.is_lost {
+            return;
+        }
         while let [byte, after @ ..] = data {
             if self.rest > 0 {
                 let taken = self.rest.min(data.len());
@@ -58,14 +62,19 @@ impl Messages {
         self.is_lost = true;
     }
 
+    /// Records that the trailers were sent after the data.
+    pub(super) fn end(&mut self) {
+        self.has_trailers = true;
+    }
+
     /// Whether the body is at the end of a message, or at its beginning.
     pub(super) fn are_whole(&self) -> bool {
         !self.is_lost && self.is_between_frames()
     }
 
-    /// Whether a whole frame of trailers was read, so that nothing follows.
+    /// Whether the trailers were read, so that nothing follows.
     pub(super) fn are_complete(&self) -> bool {
-        self.has_trailers
+        self.has_trailers && !self.is_lost
     }
 
     /// Whether the data belongs to a call of one message: to the first message or to the trailers.
@@ -146,6 +155,20 @@ mod tests {
             for at in 0..second.len() {
                 assert!(!messages.are_of_one_message(&second[at..]), "{at}");
                 messages.follow(&second[at..=at]);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_known_after_the_position_is_lost() {
+        for before in [vec![], frame(0, 3), frame(0x80, 4)] {
+            let mut messages = Messages::with_trailers(0x80);
+            messages.follow(&before);
+            messages.get_lost();
+            for data in [frame(0, 3), frame(0x80, 4)] {
+                assert!(!messages.are_of_one_message(&data));
+                messages.follow(&data);
+                assert!(!messages.are_whole() && !messages.are_complete());
             }
         }
     }

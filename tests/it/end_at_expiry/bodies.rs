@@ -110,6 +110,20 @@ async fn late_message_in_several_frames_is_not_cut_off() {
     assert_eq!([next(&mut body).await, next(&mut body).await], ["status 0", "end"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn nothing_follows_the_trailers_of_a_grpc_service() {
+    for is_late in [false, true] {
+        let frames = stream::iter([data(MESSAGE.as_bytes()), trailers("0")]);
+        let frames = frames.chain(stream::pending());
+        let mut body = response_of(TimerClock::new(), GRPC, frames).await.into_body();
+        if is_late {
+            sleep(Duration::from_secs(2 * END)).await;
+        }
+        assert_eq!([next(&mut body).await, next(&mut body).await], [MESSAGE, "status 0"]);
+        assert_eq!(next(&mut body).await, "end");
+    }
+}
+
 /// The uploader of a file may have chosen its type. Without an error, a client would take the part for the whole.
 #[tokio::test(start_paused = true)]
 async fn response_is_grpc_only_if_its_request_is() {
