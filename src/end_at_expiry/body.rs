@@ -7,7 +7,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use crate::end_at_expiry::deadline::{Deadline, Timer};
-use crate::end_at_expiry::ending::{BodyError, Ending};
+use crate::end_at_expiry::ending::{BodyError, Ending, Next};
 
 pin_project! {
     /// A body that ends when the token of its request expires: see [`EndAtExpiryLayer`](crate::EndAtExpiryLayer).
@@ -17,6 +17,7 @@ pin_project! {
     pub struct ExpiringBody<B> {
         #[pin]
         inner: Option<B>,
+        // Without an inner body, its end is still to be sent.
         expiry: Option<Expiry>,
     }
 }
@@ -33,12 +34,6 @@ enum Side {
         has_begun: bool,
     },
     Response(Ending),
-}
-
-/// What to do with a frame of the inner body.
-enum Next {
-    Pass,
-    End,
 }
 
 impl<B> ExpiringBody<B> {
@@ -76,11 +71,13 @@ impl Expiry {
             return Next::Pass;
         };
         let is_late = || self.deadline.has_passed();
-        let passes = match &mut self.side {
-            Side::Request { has_begun } => !mem::replace(has_begun, true) || !is_late(),
+        match &mut self.side {
+            Side::Request { has_begun } => {
+                let passes = !mem::replace(has_begun, true) || !is_late();
+                if passes { Next::Pass } else { Next::End }
+            }
             Side::Response(ending) => ending.admit(data, is_late),
-        };
-        if passes { Next::Pass } else { Next::End }
+        }
     }
 
     /// The last frame, in place of all that the inner body would send.
@@ -114,12 +111,19 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut this = self.project();
-        let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(None) };
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Ready(this.expiry.take().and_then(|expiry| expiry.end()));
+        };
         let polled = inner.poll_frame(cx);
         let Some(expiry) = this.expiry else { return polled.map_err(Into::into) };
         if let Poll::Ready(frame) = polled {
-            if let Next::Pass = expiry.next(frame.as_ref()) {
-                return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+            match expiry.next(frame.as_ref()) {
+                Next::Pass => return Poll::Ready(frame.map(|frame| frame.map_err(Into::into))),
+                Next::Cut(data) => {
+                    this.inner.set(None);
+                    return Poll::Ready(Some(Ok(Frame::data(data))));
+                }
+                Next::End => {}
             }
         } else if !expiry.deadline.is_request_cut() {
             ready!(expiry.deadline.poll_passed(&mut expiry.timer, cx));
@@ -132,12 +136,13 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
+        self.inner.as_ref().map_or(self.expiry.is_none(), Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
         match (&self.inner, &self.expiry) {
-            (None, _) => SizeHint::with_exact(0),
+            (None, None) => SizeHint::with_exact(0),
+            (None, Some(_)) => SizeHint::default(),
             (Some(_), Some(Expiry { side: Side::Response(ending), .. }))
                 if ending.adds_to_the_body() =>
             {

@@ -33,6 +33,14 @@ impl Understood {
     }
 }
 
+/// What to do with a frame of the inner body.
+pub(super) enum Next {
+    Pass,
+    /// Send this data in its place, and then end.
+    Cut(Bytes),
+    End,
+}
+
 /// How the body of a response ends.
 pub(super) struct Ending {
     /// `None` for HTTP.
@@ -68,28 +76,42 @@ impl Ending {
         self.family.is_some() && !self.has_length
     }
 
-    /// Reads a frame of data, and returns whether it is sent. A late frame is sent if it belongs to a call of one
-    /// message, so that the client does not repeat a call that was executed. Over HTTP, the first frame is sent.
-    pub(super) fn admit(&mut self, data: &[u8], is_late: impl FnOnce() -> bool) -> bool {
+    /// Reads a frame of data, and decides about it. What is late is sent if it belongs to a call of one message, so
+    /// that the client does not repeat a call that was executed. Over HTTP, the first frame is sent.
+    pub(super) fn admit(&mut self, data: &Bytes, is_late: impl FnOnce() -> bool) -> Next {
         let read = match self.family {
             None => None,
-            Some(Family::Grpc | Family::GrpcWeb) => Some(Cow::Borrowed(data)),
+            Some(Family::Grpc | Family::GrpcWeb) => Some(Cow::Borrowed(&**data)),
             // If the data is not whole groups of four characters, the end of a message could be anywhere.
             Some(Family::GrpcWebText) => STANDARD.decode_to_vec(data).ok().map(Cow::Owned),
         };
-        let is_of_one_message = match &read {
-            Some(read) => self.messages.are_of_one_message(read),
-            None => !self.has_begun,
+        let end = match &read {
+            Some(read) => self.messages.end_of_one_message(read),
+            None => self.has_begun.then_some(0),
         };
-        if !is_of_one_message && is_late() {
-            return false;
+        if let Some(end) = end
+            && is_late()
+        {
+            return self.cut(data, read.as_deref().and_then(|read| read.get(..end)));
         }
         self.has_begun = true;
         match read {
             Some(read) => self.messages.follow(&read),
             None => self.messages.get_lost(),
         }
-        true
+        Next::Pass
+    }
+
+    /// Sends only this part of the data, as it was read.
+    fn cut(&mut self, data: &Bytes, part: Option<&[u8]>) -> Next {
+        let Some(part) = part.filter(|part| !part.is_empty()) else { return Next::End };
+        self.messages.follow(part);
+        if self.family == Some(Family::GrpcWebText) {
+            return Next::Cut(STANDARD.encode_to_string(part).into());
+        }
+        let mut data = data.clone();
+        data.truncate(part.len());
+        Next::Cut(data)
     }
 
     /// Records that a frame of trailers was sent. Over gRPC, it has the status.
@@ -156,7 +178,7 @@ mod tests {
     }
 
     fn follow(ending: &mut Ending, data: &[u8]) {
-        assert!(ending.admit(data, || false));
+        assert!(matches!(ending.admit(&Bytes::copy_from_slice(data), || false), Next::Pass));
     }
 
     fn end(ending: &Ending) -> Result<Frame<Bytes>, BodyError> {

@@ -4,7 +4,7 @@
 const PREFIX: usize = 5;
 
 /// Follows the messages of a body, to find the end of each one.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Messages {
     /// The bit of the flag that marks a frame of trailers. 0 if the data has no such frames.
     trailers: u8,
@@ -31,30 +31,36 @@ impl Messages {
         if self.is_lost {
             return;
         }
-        while let [byte, after @ ..] = data {
-            if self.rest > 0 {
-                let taken = self.rest.min(data.len());
-                self.rest = self.rest.saturating_sub(taken);
-                data = data.get(taken..).unwrap_or_default();
-            } else {
-                if let Some(place) = self.prefix.get_mut(self.prefix_length) {
-                    *place = *byte;
-                }
-                self.prefix_length = self.prefix_length.saturating_add(1);
-                data = after;
-                if self.prefix_length == PREFIX {
-                    let [_, length @ ..] = self.prefix;
-                    self.rest = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
-                    self.prefix_length = 0;
-                }
+        while !data.is_empty() {
+            data = self.step(data);
+        }
+    }
+
+    /// Reads a byte of a prefix, or what the data has of a frame. Returns the data after it.
+    fn step<'a>(&mut self, data: &'a [u8]) -> &'a [u8] {
+        let Some((byte, mut after)) = data.split_first() else { return data };
+        if self.rest > 0 {
+            let taken = self.rest.min(data.len());
+            self.rest = self.rest.saturating_sub(taken);
+            after = data.get(taken..).unwrap_or_default();
+        } else {
+            if let Some(place) = self.prefix.get_mut(self.prefix_length) {
+                *place = *byte;
             }
-            if self.is_between_frames() {
-                let [flag, ..] = self.prefix;
-                let is_trailers = self.are_trailers(flag);
-                self.has_trailers |= is_trailers;
-                self.has_one |= !is_trailers;
+            self.prefix_length = self.prefix_length.saturating_add(1);
+            if self.prefix_length == PREFIX {
+                let [_, length @ ..] = self.prefix;
+                self.rest = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+                self.prefix_length = 0;
             }
         }
+        if self.is_between_frames() {
+            let [flag, ..] = self.prefix;
+            let is_trailers = self.are_trailers(flag);
+            self.has_trailers |= is_trailers;
+            self.has_one |= !is_trailers;
+        }
+        after
     }
 
     /// Records that the position in the body is not known from here on.
@@ -77,8 +83,21 @@ impl Messages {
         self.has_trailers && !self.is_lost
     }
 
-    /// Whether the data belongs to a call of one message: to the first message or to the trailers.
-    pub(super) fn are_of_one_message(&self, data: &[u8]) -> bool {
+    /// The number of bytes after which the data no longer belongs to a call of one message. `None` if all of it does.
+    pub(super) fn end_of_one_message(&self, data: &[u8]) -> Option<usize> {
+        let mut messages = self.clone();
+        let mut rest = data;
+        while messages.are_of_one_message(rest) {
+            rest = messages.step(rest);
+            if rest.is_empty() {
+                return None;
+            }
+        }
+        Some(data.len().saturating_sub(rest.len()))
+    }
+
+    /// Whether the data begins in a call of one message: in the first message or in the trailers.
+    fn are_of_one_message(&self, data: &[u8]) -> bool {
         let [flag, ..] = self.prefix;
         let flag = if self.is_between_frames() { data.first().copied() } else { Some(flag) };
         let is_in_trailers = flag.is_some_and(|flag| self.are_trailers(flag));
@@ -169,6 +188,22 @@ mod tests {
                 assert!(!messages.are_of_one_message(&data));
                 messages.follow(&data);
                 assert!(!messages.are_whole() && !messages.are_complete());
+            }
+        }
+    }
+
+    #[test]
+    fn call_of_one_message_ends_where_the_second_one_begins() {
+        let bytes = [frame(0, 3), frame(0, 2), frame(0x80, 4)].concat();
+        for at in 0..8 {
+            let mut messages = Messages::with_trailers(0x80);
+            messages.follow(&bytes[..at]);
+            for end in at..=8 {
+                assert_eq!(messages.end_of_one_message(&bytes[at..end]), None, "{at} {end}");
+            }
+            for end in 9..=bytes.len() {
+                let data = &bytes[at..end];
+                assert_eq!(messages.end_of_one_message(data), Some(8 - at), "{at} {end}");
             }
         }
     }

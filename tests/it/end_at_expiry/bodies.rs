@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use http::Response;
-use http_body::Body;
+use http_body::{Body, Frame};
 use tokio::time::sleep;
 
 use super::{
@@ -108,6 +108,34 @@ async fn late_message_in_several_frames_is_not_cut_off() {
     }
     assert_eq!(sent, MESSAGE);
     assert_eq!([next(&mut body).await, next(&mut body).await], ["status 0", "end"]);
+}
+
+/// tonic packs the messages that are ready into one frame of data.
+#[tokio::test(start_paused = true)]
+async fn late_frame_with_several_messages_is_cut_after_the_first_one() {
+    let bytes = [MESSAGE; 3].concat();
+    for start in 0..MESSAGE.len() {
+        let (begin, rest) = bytes.split_at(start);
+        let frames = [begin, rest].map(|it| Ok(Frame::data(it.as_bytes().to_vec().into())));
+        let frames = stream::iter(frames).chain(stream::iter([trailers("0")]));
+        let mut body = response_of(TimerClock::new(), GRPC, frames).await.into_body();
+        sleep(Duration::from_secs(2 * END)).await;
+        let sent = next(&mut body).await + &next(&mut body).await;
+        assert_eq!(sent, MESSAGE, "{start}");
+        assert!(!body.is_end_stream() && body.size_hint().exact().is_none());
+        assert_eq!(next(&mut body).await, "status 16 the token has expired");
+        assert!(body.is_end_stream());
+        assert_eq!(next(&mut body).await, "end");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn frame_with_several_messages_passes_before_the_end() {
+    let bytes = [MESSAGE; 3].concat();
+    let frames = [Ok(Frame::data(bytes.clone().into())), trailers("0")];
+    let mut body = response_of(TimerClock::new(), GRPC, stream::iter(frames)).await.into_body();
+    sleep(Duration::from_secs(END - 1)).await;
+    assert_eq!([next(&mut body).await, next(&mut body).await], [&*bytes, "status 0"]);
 }
 
 #[tokio::test(start_paused = true)]

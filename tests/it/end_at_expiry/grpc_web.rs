@@ -174,3 +174,19 @@ async fn late_stream_ends_after_its_first_message() {
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     assert_ends_after_one_message(&Frames::read(&bytes));
 }
+
+#[tokio::test(start_paused = true)]
+async fn late_frame_with_several_messages_is_cut_after_the_first_one() {
+    for (content_type, is_text) in
+        [("application/grpc-web+proto", false), ("application/grpc-web-text+proto", true)]
+    {
+        let frames = stream::iter([Ok(frame(&[MESSAGE, MESSAGE, OK].concat(), is_text))]);
+        let response = response_of(TimerClock::new(), content_type, frames).await;
+        sleep(Duration::from_secs(2 * (LIFETIME + LEEWAY))).await;
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        assert_ends_after_one_message(&match is_text {
+            true => Frames::read_text(&bytes),
+            false => Frames::read(&bytes),
+        });
+    }
+}
