@@ -48,8 +48,8 @@ impl KeyCandidates {
 
     /// Replaces the generation; 0 removes it. Without a generation, a token that these keys verify is not cached.
     ///
-    /// Call this method in a custom source that collects candidates from keys: they have no generation. Candidates
-    /// from the look-up of a [`JwkSet`](crate::JwkSet) have that of the set.
+    /// Candidates that are collected from an iterator of keys have no generation: a custom source that makes them so
+    /// calls this method. Candidates from the look-up of a [`JwkSet`](crate::JwkSet) have the generation of the set.
     ///
     /// Pass the number that [`KeySource::generation`](crate::KeySource::generation) returned when the candidates were
     /// collected. It may be a counter of the source. It must change with every change of the keys, and never return to

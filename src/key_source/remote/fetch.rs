@@ -90,7 +90,8 @@ impl<F: Fetch + ?Sized> Fetch for Arc<F> {
 }
 
 /// The request that a [`Fetch`] sends. The crate has checked the [URL](Self::url): its scheme, and that it has no user
-/// name and no password. Only the [address](Self::refuses_private_addresses) is left to the implementation.
+/// name and no password. The implementation checks the IP address, if
+/// [`refuses_private_addresses`](Self::refuses_private_addresses) is `true`.
 #[derive(Clone)]
 pub struct FetchRequest {
     url: FetchUrl,

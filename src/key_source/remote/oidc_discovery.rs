@@ -175,9 +175,10 @@ impl OidcDiscovery {
     /// Use this setting if this service reaches the issuer at another address than the one in the
     /// tokens. The base replaces the whole name, including the path. The metadata must still
     /// contain the issuer's name. A `jwks_uri` below the issuer's name is fetched below the base. A
-    /// `jwks_uri` elsewhere on the issuer's host is fetched from the host of the base, if the name
-    /// and the base have the same path. Any other `jwks_uri` is fetched unchanged. So the issuer
-    /// may publish a `jwks_uri` with its own name, or with the host of the base.
+    /// `jwks_uri` elsewhere with the issuer's origin (scheme, host and port) is fetched from the
+    /// origin of the base, if the name and the base have the same path. Any other `jwks_uri` is
+    /// fetched unchanged. So the issuer may publish a `jwks_uri` with its own origin, or with that of
+    /// the base.
     ///
     /// # Errors
     ///
