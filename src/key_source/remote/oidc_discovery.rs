@@ -177,8 +177,7 @@ impl OidcDiscovery {
     /// contain the issuer's name. A `jwks_uri` below the issuer's name is fetched below the base. A
     /// `jwks_uri` elsewhere with the issuer's origin (scheme, host and port) is fetched from the
     /// origin of the base, if the name and the base have the same path. Any other `jwks_uri` is
-    /// fetched unchanged. So the issuer may publish a `jwks_uri` with its own origin, or with that of
-    /// the base.
+    /// fetched unchanged.
     ///
     /// # Errors
     ///
