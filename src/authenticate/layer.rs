@@ -112,10 +112,11 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// Replaces the responder with a closure that writes the responses to refused HTTP requests.
     ///
     /// The closure returns a response with the body type of the inner service (for axum, `axum::body::Body`). This type
-    /// must be `Default`, for the empty body of gRPC refusals. Implement
-    /// [`ResponseForRejection`](crate::ResponseForRejection) for another body type, to read more of the request than
-    /// its method and URI, or if you have to name the type of the layer (in a field or a return type): the type of a
-    /// closure has no name.
+    /// must be `Default`, for the empty body of gRPC refusals. The type of a closure has no name: if you have to name
+    /// the type of the layer, pass a function pointer, as in the example of [`RejectionFn`](crate::RejectionFn).
+    ///
+    /// To use a body type that is not `Default`, or to read more of the request than its method and URI, write a
+    /// [`ResponseForRejection`](crate::ResponseForRejection) of your own.
     ///
     /// The closure writes the refusals of the layer, and the refusals of services inside of it (see [Refusals from
     /// below](JwtAuthLayer#refusals-from-below)).

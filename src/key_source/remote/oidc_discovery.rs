@@ -66,13 +66,14 @@ pub struct OidcDiscovery {
 
 impl OidcDiscovery {
     /// Creates a source of the keys of the issuer with this name, spelled as in the tokens. Nothing
-    /// is fetched yet. The crate's HTTP client fetches the documents; for another client see
-    /// [`new_with`](Self::new_with).
+    /// is fetched yet. The crate's HTTP client fetches the documents. For another `reqwest` client see
+    /// [`with_client`](Self::with_client), for any other client [`new_with`](Self::new_with).
     ///
     /// # Errors
     ///
-    /// When the issuer is not an https URL (or http to `localhost` or a loopback address) of at most 2048
-    /// bytes, or has a query, a fragment, a user name or a password.
+    /// When the issuer is not an https URL (or http to `localhost` or a loopback address; for other
+    /// hosts see [`dangerous_allow_http_hosts`](Self::dangerous_allow_http_hosts)) of at most 2048 bytes,
+    /// or has a query, a fragment, a user name or a password.
     #[cfg(feature = "reqwest-0_13")]
     pub fn new(issuer: &str) -> Result<Self, ConfigError> {
         Self::new_with(issuer, HttpFetch::default())
