@@ -244,8 +244,10 @@ mod issuer;
 mod clock;
 mod config_error;
 mod extensions;
+mod forward_or_answer;
 mod hash_seed;
 mod json_member;
+mod list_field;
 #[cfg(any(feature = "jwks-url", feature = "resource-metadata"))]
 mod loopback;
 mod opaque_error;

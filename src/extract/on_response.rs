@@ -7,6 +7,9 @@ use http::header::CACHE_CONTROL;
 use http::header::SEC_WEBSOCKET_PROTOCOL;
 use http::{HeaderValue, Response, StatusCode};
 
+#[cfg(feature = "query-token")]
+use crate::list_field;
+
 /// A change of the response to a request that is forwarded.
 #[derive(Clone)]
 pub(crate) enum OnResponse {
@@ -59,19 +62,8 @@ fn keep_private(headers: &mut HeaderMap) {
     }
 }
 
-/// The directives of a line. A comma in a quoted string separates none.
+/// The directives of a line.
 #[cfg(feature = "query-token")]
 fn directives(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let (mut is_quoted, mut is_escaped) = (false, false);
-    let all = line.split(move |&byte| {
-        let is_comma = byte == b',' && !is_quoted;
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' if is_quoted => is_escaped = true,
-            b'"' => is_quoted = !is_quoted,
-            _ => {}
-        }
-        is_comma
-    });
-    all.map(<[u8]>::trim_ascii).filter(|directive| !directive.is_empty())
+    list_field::elements(line).map(<[u8]>::trim_ascii).filter(|directive| !directive.is_empty())
 }

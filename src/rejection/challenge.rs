@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::claims::Scope;
 use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::list_field;
 use crate::rejection::kind::RejectionKind;
 use crate::rejection::response;
 use crate::rejection::{MAX_DESCRIPTION, Rejection};
@@ -193,19 +194,7 @@ fn fit_text(text: &str) -> String {
 
 /// Whether one of the challenges in a field value has the scheme `Bearer` (RFC 9110 section 11.6.1).
 pub(crate) fn names_bearer(value: &[u8]) -> bool {
-    let mut is_quoted = false;
-    let mut is_escaped = false;
-    let elements = value.split(|&byte| {
-        let is_comma = byte == b',' && !is_quoted;
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' if is_quoted => is_escaped = true,
-            b'"' => is_quoted = !is_quoted,
-            _ => {}
-        }
-        is_comma
-    });
-    let mut schemes = elements.map(|element| {
+    let mut schemes = list_field::elements(value).map(|element| {
         let element = element.trim_ascii_start();
         let end = element.iter().position(|byte| !byte.is_ascii_alphanumeric());
         end.map_or((element, None), |end| {
