@@ -8,9 +8,9 @@ mod rules;
 mod sensitive;
 
 use http::Response;
-use tower_jwt_auth::{JwtAuthLayer, PresentedToken, RejectionKind, VerifiedToken, verify_fn};
+use tower_jwt_auth::{JwtAuthLayer, PresentedToken, RejectionKind, verify_fn};
 
-use crate::support::requests::{Body, reached, refusal, request, send};
+use crate::support::requests::{Body, claims_or_refusal, request, send};
 
 /// A layer that accepts every token, and whose claims are the token.
 fn echo() -> JwtAuthLayer<String> {
@@ -19,17 +19,7 @@ fn echo() -> JwtAuthLayer<String> {
 
 /// The token that the inner service was called with, or the reason why it was not called.
 fn outcome(response: &Response<Body>) -> Result<String, RejectionKind> {
-    match refusal(response) {
-        Some(kind) => {
-            assert!(reached(response).is_none(), "refused, and the inner service was called");
-            Err(kind)
-        }
-        None => {
-            let head = reached(response).expect("neither refused nor forwarded");
-            let token = VerifiedToken::<String>::from_extensions(&head.extensions).unwrap();
-            Ok(token.claims().clone())
-        }
-    }
+    claims_or_refusal(response)
 }
 
 fn extracted<V: AsRef<[u8]>>(

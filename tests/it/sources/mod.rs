@@ -15,11 +15,9 @@ mod removal;
 mod websocket;
 
 use http::{HeaderName, HeaderValue, Method, Request, Response};
-use tower_jwt_auth::{
-    JwtAuthLayer, PresentedToken, RejectionKind, Source, TokenSource, VerifiedToken, verify_fn,
-};
+use tower_jwt_auth::{JwtAuthLayer, PresentedToken, RejectionKind, Source, TokenSource, verify_fn};
 
-use crate::support::requests::{Body, reached, refusal};
+use crate::support::requests::{Body, claims_or_refusal};
 
 /// The text of a token, and where it was.
 type Seen = (String, TokenSource);
@@ -86,16 +84,7 @@ fn handshake(protocols: &[&str]) -> Request<()> {
 
 /// What the verifier saw, or why the inner service was not called.
 fn outcome(response: &Response<Body>) -> Result<Seen, RejectionKind> {
-    match refusal(response) {
-        Some(kind) => {
-            assert!(reached(response).is_none(), "refused, and the inner service was called");
-            Err(kind)
-        }
-        None => {
-            let head = reached(response).expect("neither refused nor forwarded");
-            Ok(VerifiedToken::<Seen>::from_extensions(&head.extensions).unwrap().claims().clone())
-        }
-    }
+    claims_or_refusal(response)
 }
 
 fn found(token: &str, source: TokenSource) -> Result<Seen, RejectionKind> {

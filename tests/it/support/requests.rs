@@ -10,7 +10,7 @@ use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_jwt_auth::{JwtAuthLayer, RejectionKind, ResponseForRejection};
+use tower_jwt_auth::{JwtAuthLayer, RejectionKind, ResponseForRejection, VerifiedToken};
 
 pub(crate) use tower_jwt_auth::Rejection;
 
@@ -71,6 +71,22 @@ pub(crate) fn reached(response: &Response<Body>) -> Option<&Parts> {
 /// The reason in the response's extensions; `None` when the inner service answered.
 pub(crate) fn refusal(response: &Response<Body>) -> Option<RejectionKind> {
     response.extensions().get::<Rejection>().map(Rejection::kind)
+}
+
+/// The claims of the token that the inner service was called with, or the reason why it was not called.
+pub(crate) fn claims_or_refusal<C: Clone + Send + Sync + 'static>(
+    response: &Response<Body>,
+) -> Result<C, RejectionKind> {
+    match refusal(response) {
+        Some(kind) => {
+            assert!(reached(response).is_none(), "refused, and the inner service was called");
+            Err(kind)
+        }
+        None => {
+            let head = reached(response).expect("neither refused nor forwarded");
+            Ok(VerifiedToken::<C>::from_extensions(&head.extensions).unwrap().claims().clone())
+        }
+    }
 }
 
 /// A field that stands in the response once at most.
