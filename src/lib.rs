@@ -94,7 +94,7 @@
 //! | API keys and other opaque tokens | [`verify_fn`], [`verify_async_fn`], [`dangerous_any_bearer`] and their types [`VerifyFn`], [`VerifyAsyncFn`], [`DangerousAnyBearer`] |
 //! | several kinds of tokens behind one layer | [`TokenKinds`], [`MapClaims`] |
 //! | check more than the token, such as a disabled user | [`VerifyToken::with_check`]; [`WithChecks`], [`Checked`], [`IntoChecked`] |
-//! | a custom verifier | [`VerifyToken`], [`Verification`], [`Accepted`], [`AcceptedTokens`], [`TokenScheme`], [`TokenSource`] |
+//! | a custom verifier | [`VerifyToken`], [`Verification`], [`Accepted`], [`AcceptedTokens`], [`Confirmation`], [`TokenScheme`], [`TokenSource`] |
 //! | refuse, or read why a token was refused | [`Rejection`], [`RejectionKind`] |
 //! | find out why a token is refused | [`JwtVerifier::explain`]; [`Explanation`], [`ExplainedStep`], [`StepOutcome`] |
 //! | observe requests, and log what a layer accepts | [`Outcome`], [`Summary`] |
@@ -318,11 +318,11 @@ pub use crate::verify::KnownIssuer;
 #[cfg(feature = "mcp")]
 pub use crate::verify::Principal;
 pub use crate::verify::{
-    Accepted, AcceptedTokens, Checked, DangerousAnyBearer, ExpectedAudience, ExpectedIssuer,
-    ExplainedStep, Explanation, IntoChecked, IssuerKeyStatus, IssuerSet, IssuerTemplate,
-    JwtVerifier, MapClaims, StepOutcome, TemplateMatch, TokenKinds, Verification, VerifiedToken,
-    VerifyAsyncFn, VerifyFn, VerifyToken, WithChecks, dangerous_any_bearer, verify_async_fn,
-    verify_fn,
+    Accepted, AcceptedTokens, Checked, Confirmation, DangerousAnyBearer, ExpectedAudience,
+    ExpectedIssuer, ExplainedStep, Explanation, IntoChecked, IssuerKeyStatus, IssuerSet,
+    IssuerTemplate, JwtVerifier, MapClaims, StepOutcome, TemplateMatch, TokenKinds, Verification,
+    VerifiedToken, VerifyAsyncFn, VerifyFn, VerifyToken, WithChecks, dangerous_any_bearer,
+    verify_async_fn, verify_fn,
 };
 
 /// The README's Rust code, compiled.

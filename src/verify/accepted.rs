@@ -4,6 +4,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 
 use crate::claims::{NumericDate, Scope};
 use crate::extract::OnResponse;
+use crate::verify::confirmation::Confirmation;
 use crate::verify::verified_token::VerifiedToken;
 
 /// The result of a [`VerifyToken`](crate::VerifyToken) that accepts a token: the claims, and what the layer
@@ -72,6 +73,16 @@ impl<C> Accepted<C> {
     #[must_use]
     pub fn with_scope(self, scope: Scope) -> Self {
         Self { token: self.token.with_scope(scope), ..self }
+    }
+
+    /// Replaces the binding of the token to its sender; none by default. Call it for each token whose issuer names a
+    /// binding, such as the `cnf` of a response of token introspection (RFC 9449 section 6.2, RFC 8705 section 3.2).
+    ///
+    /// This method checks nothing: a verifier that calls it must be inside of a decorator that checks the binding.
+    /// Otherwise anyone who has the token can use it.
+    #[must_use]
+    pub fn with_confirmation(self, confirmation: Confirmation) -> Self {
+        Self { token: self.token.with_confirmation(confirmation), ..self }
     }
 
     /// Adds a value to the extensions of the request, for the inner service; none by default. It replaces an

@@ -9,6 +9,7 @@ use crate::extensions::MissingLayer;
 use crate::rejection::RejectionKind;
 use crate::token::TokenHeader;
 use crate::verify::by_name::ByName;
+use crate::verify::confirmation::Confirmation;
 use crate::verify::rule_context::RuleContext;
 
 /// The proof that a token was verified, with its claims.
@@ -53,8 +54,16 @@ pub struct VerifiedToken<C = RegisteredClaims> {
     verified: Arc<Verified<C>>,
     /// Outside of the `Arc`, so that a custom verifier can replace it in a shared token.
     expiry: Expiry,
-    /// Replaces the scopes of the claims. Outside of the `Arc` for the same reason.
-    scope: Option<Arc<Scope>>,
+    /// Outside of the `Arc` for the same reason. `None` for most tokens.
+    added: Option<Arc<Added>>,
+}
+
+/// What few tokens have, or what a custom verifier sets.
+#[derive(Clone, Default)]
+struct Added {
+    /// Replaces the scopes of the claims.
+    scope: Option<Scope>,
+    confirmation: Option<Confirmation>,
 }
 
 #[derive(Clone, Copy)]
@@ -90,7 +99,7 @@ impl<C> VerifiedToken<C> {
     }
 
     fn with_parts(claims: C, header: Option<TokenHeader>, by_name: ByName, expiry: Expiry) -> Self {
-        Self { verified: Arc::new(Verified { claims, header, by_name }), expiry, scope: None }
+        Self { verified: Arc::new(Verified { claims, header, by_name }), expiry, added: None }
     }
 
     /// The claims of the token.
@@ -184,7 +193,17 @@ impl<C> VerifiedToken<C> {
     /// # let _ = (may_read, |claims: Claims| claims.sub);
     /// ```
     pub fn scope(token: &Self) -> Option<&Scope> {
-        token.scope.as_deref().or_else(|| token.verified.by_name.scope())
+        let replaced = token.added.as_ref().and_then(|added| added.scope.as_ref());
+        replaced.or_else(|| token.verified.by_name.scope())
+    }
+
+    /// The key or certificate to which the token is bound: the claim `cnf` of a JWT (RFC 7800), or the value of
+    /// [`Accepted::with_confirmation`](crate::Accepted::with_confirmation). `None` if the token is not bound, or if its
+    /// verifier ignores the binding.
+    ///
+    /// This is an associated function: `VerifiedToken::confirmation(&token)`.
+    pub fn confirmation(token: &Self) -> Option<&Confirmation> {
+        token.added.as_ref()?.confirmation.as_ref()
     }
 
     /// The claims as JSON; `None` if the text of the token was not kept, or the token is not a JWT.
@@ -198,7 +217,16 @@ impl<C> VerifiedToken<C> {
 
     pub(super) fn with_scope(self, scope: Scope) -> Self {
         let scope = self.verified.by_name.expand(scope);
-        Self { scope: Some(Arc::new(scope)), ..self }
+        self.with_added(|added| added.scope = Some(scope))
+    }
+
+    pub(super) fn with_confirmation(self, confirmation: Confirmation) -> Self {
+        self.with_added(|added| added.confirmation = Some(confirmation))
+    }
+
+    fn with_added(mut self, add: impl FnOnce(&mut Added)) -> Self {
+        add(Arc::make_mut(self.added.get_or_insert_default()));
+        self
     }
 
     pub(super) fn with_expires_at(self, expires_at: NumericDate) -> Self {
@@ -210,7 +238,7 @@ impl<C> VerifiedToken<C> {
         let Verified { claims, header, by_name } = &*self.verified;
         let (claims, header, by_name) = (map(claims), header.clone(), by_name.again());
         let mapped = VerifiedToken::with_parts(claims, header, by_name, self.expiry);
-        VerifiedToken { scope: self.scope, ..mapped }
+        VerifiedToken { added: self.added, ..mapped }
     }
 }
 
@@ -240,7 +268,7 @@ impl<C> Clone for VerifiedToken<C> {
         Self {
             verified: Arc::clone(&self.verified),
             expiry: self.expiry,
-            scope: self.scope.clone(),
+            added: self.added.clone(),
         }
     }
 }

@@ -58,6 +58,7 @@ fn public_types_are_send_sync_and_clone() {
     cloned::<Outcome>();
     cloned::<Summary>();
     cloned::<AcceptedTokens>();
+    cloned::<Confirmation>();
     shared::<Box<dyn ResponseForRejection<(), Remembered = ()>>>();
 
     cloned::<JwtVerifier>();

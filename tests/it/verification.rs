@@ -10,9 +10,9 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_jwt_auth::{
-    Accepted, Algorithm, FixedClock, JwtAuthLayer, NumericDate, PresentedToken, RegisteredClaims,
-    Rejection, RejectionKind, TokenScheme, TokenSource, Verification, VerifiedToken, VerifyToken,
-    verify_fn,
+    Accepted, Algorithm, Confirmation, FixedClock, JwtAuthLayer, NumericDate, PresentedToken,
+    RegisteredClaims, Rejection, RejectionKind, Scope, TokenScheme, TokenSource, Verification,
+    VerifiedToken, VerifyToken, verify_fn,
 };
 
 use crate::support::requests::{bearer, reached, refusal, request, send, send_later};
@@ -343,6 +343,23 @@ fn fields_and_methods_of_the_claims_are_reached_through_the_token() {
         Accepted::new(Claims { header: 1, claims: 2, verified: 3, expires_at: 4 }).into_token();
     assert_eq!([token.header, token.claims, token.verified, token.expires_at], [1, 2, 3, 4]);
     assert_eq!([token.into_claims(), token.map_claims(), token.with_expires_at()], [5, 6, 7]);
+}
+
+#[test]
+fn binding_that_a_custom_verifier_sets_is_kept_with_the_token() {
+    let jkt = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+    let confirmation = Confirmation::from_json(&format!(r#"{{"jkt": "{jkt}"}}"#)).unwrap();
+    let accepted = Accepted::new("alice")
+        .with_confirmation(confirmation)
+        .with_scope(Scope::from("read"))
+        .map_claims(|name| name.len())
+        .with_expires_at(NumericDate::from_unix_seconds(1));
+    let token = accepted.clone().into_token();
+    assert_eq!(VerifiedToken::confirmation(&token).unwrap().jkt(), Some(jkt));
+    assert!(VerifiedToken::scope(&token).unwrap().contains("read"));
+    let rescoped = Accepted::from(token).with_scope(Scope::from("write")).into_token();
+    assert_eq!(VerifiedToken::confirmation(&rescoped).unwrap().jkt(), Some(jkt));
+    assert!(VerifiedToken::confirmation(Accepted::new("bob").token()).is_none());
 }
 
 #[test]
