@@ -3,9 +3,12 @@ use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 
 use crate::rejection::grpc;
 
+/// The nonce for the next proof of possession (RFC 9449 section 8.1).
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
 /// Returns the headers of a refusal that a page of another origin must be able to read: `WWW-Authenticate`,
-/// `Retry-After`, `grpc-status`, `grpc-message`, `grpc-status-details-bin` and `grpc-retry-pushback-ms`. Pass them to
-/// the CORS layer, which belongs outside of the authentication layer (see [the page on layer
+/// `Retry-After`, `DPoP-Nonce`, `grpc-status`, `grpc-message`, `grpc-status-details-bin` and `grpc-retry-pushback-ms`.
+/// Pass them to the CORS layer, which belongs outside of the authentication layer (see [the page on layer
 /// order](crate::docs::layer_order)).
 ///
 /// A browser hides these headers from scripts unless the response exposes them (Fetch,
@@ -29,6 +32,7 @@ pub fn cors_exposed_headers() -> Vec<HeaderName> {
     vec![
         WWW_AUTHENTICATE,
         RETRY_AFTER,
+        DPOP_NONCE,
         grpc::GRPC_STATUS,
         grpc::GRPC_MESSAGE,
         grpc::GRPC_STATUS_DETAILS,

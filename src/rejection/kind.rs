@@ -169,9 +169,23 @@ rejection_kinds! {
     /// [`require_rfc9068`](crate::JwtVerifier::require_rfc9068), the only `typ` is `at+jwt`.
     WrongTokenType: 401, "invalid_token", UNAUTHENTICATED,
         "the token is not an access token";
-    /// The token is bound to its sender (`cnf`), and the verifier does not check the binding.
+    /// The token is bound to its sender (`cnf`), and the verifier does not check a binding of this kind; or the request
+    /// does not come from this sender: the token has the scheme `Bearer`, or the client certificate is missing or
+    /// another one.
     UnconfirmedSender: 401, "invalid_token", UNAUTHENTICATED,
         "the token is bound to its sender and cannot be used as a bearer token";
+    /// The token is not bound to its sender (`cnf`) in the way that the verifier requires, or that the scheme `DPoP`
+    /// requires (RFC 9449 section 7.1).
+    UnboundToken: 401, "invalid_token", UNAUTHENTICATED,
+        "the token is not bound to its sender in the required way";
+    /// The proof of possession (the header `DPoP`) is missing or not valid (RFC 9449 section 4.3). The token itself was
+    /// accepted.
+    InvalidDpopProof: 401, "invalid_dpop_proof", UNAUTHENTICATED,
+        "the DPoP proof is missing or invalid";
+    /// The proof of possession lacks the nonce of the server, or has an old one. The header `DPoP-Nonce` of the response
+    /// contains the nonce for the next proof (RFC 9449 section 9).
+    UseDpopNonce: 401, "use_dpop_nonce", UNAUTHENTICATED,
+        "the DPoP proof must contain the nonce of this server";
     /// The claims cannot be deserialized into the claims type of the application.
     UnexpectedClaims: 401, "invalid_token", UNAUTHENTICATED,
         "the claims of the token do not have the expected form";
