@@ -115,6 +115,7 @@
     feature = "test-util",
     doc = "| test | [`test_util`]: tokens, keys, issuers and clocks for tests |"
 )]
+//! | remember what may be used once only | [`ReplayStore`], [`MemoryReplayStore`], [`ReplayEntry`], [`ReplayCheck`], [`ReplayOutcome`] |
 //! | replace the clock | [`Clock`], [`SystemClock`], [`FixedClock`] |
 //! | handle a wrong configuration | [`ConfigError`], [`ConfigErrorKind`] |
 //!
@@ -230,6 +231,8 @@ mod verify;
 
 mod claims;
 
+mod replay_store;
+
 mod rejection;
 
 mod observe;
@@ -305,6 +308,9 @@ pub use crate::observe::Outcome;
 pub use crate::rejection::{
     EmptyBody, ProblemJson, Rejection, RejectionFn, RejectionKind, RequestSummary,
     ResponseForRejection, cors_exposed_headers,
+};
+pub use crate::replay_store::{
+    MemoryReplayStore, ReplayCheck, ReplayEntry, ReplayOutcome, ReplayStore,
 };
 #[cfg(feature = "resource-metadata")]
 pub use crate::resource_metadata::{

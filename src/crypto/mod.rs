@@ -2,6 +2,7 @@
 
 mod algorithm;
 pub(crate) mod constant_time;
+pub(crate) mod digest;
 mod ed25519;
 #[cfg(feature = "precomputed-tables")]
 mod hot_key;

@@ -49,6 +49,7 @@ mod readiness;
 mod refusals;
 #[cfg(all(feature = "axum", feature = "tonic-0_14", feature = "tracing"))]
 mod refusals_from_below;
+mod replay_store;
 #[cfg(feature = "resource-metadata")]
 mod resource_metadata;
 mod response_bodies;

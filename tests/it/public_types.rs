@@ -96,6 +96,12 @@ fn public_types_are_send_sync_and_clone() {
     cloned::<KeyStatus>();
     sent::<KeyTask>();
 
+    cloned::<MemoryReplayStore>();
+    cloned::<ReplayEntry>();
+    cloned::<ReplayOutcome>();
+    sent::<ReplayCheck>();
+    shared::<Box<dyn ReplayStore>>();
+
     cloned::<Rule<Claims>>();
     cloned::<ClaimPath>();
     cloned::<GrpcRules<Claims>>();

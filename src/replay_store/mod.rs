@@ -1,0 +1,69 @@
+//! What may be used only once, and where its first use is recorded.
+
+mod check;
+mod entry;
+mod memory;
+
+use std::fmt;
+use std::sync::Arc;
+
+#[cfg_attr(
+    not(feature = "dpop"),
+    allow(unused_imports, reason = "read by checks of a request")
+)]
+pub(crate) use self::check::CheckState;
+pub use self::check::{ReplayCheck, ReplayOutcome};
+pub use self::entry::ReplayEntry;
+pub use self::memory::MemoryReplayStore;
+
+/// A store that records what may be used only once, such as a DPoP proof (RFC 9449 section 11.1).
+///
+/// [`MemoryReplayStore`] is one, for a server that is a single process. For several instances, implement this trait
+/// over a database that they share. A verifier asks the store last: what it refuses for another reason is not recorded.
+///
+/// # Example: a store in a database
+///
+/// ```
+/// use tower_jwt_auth::{ReplayCheck, ReplayEntry, ReplayOutcome, ReplayStore};
+///
+/// # #[derive(Clone, Debug)]
+/// # struct Redis;
+/// # impl Redis {
+/// #     async fn set_if_absent(&self, _: [u8; 32], _: i64) -> Result<bool, std::io::Error> { Ok(true) }
+/// # }
+/// #[derive(Debug)]
+/// struct SharedStore(Redis);
+///
+/// impl ReplayStore for SharedStore {
+///     fn record(&self, entry: &ReplayEntry) -> ReplayCheck {
+///         let (redis, key) = (self.0.clone(), *entry.digest());
+///         let until = entry.expires_at().unix_seconds();
+///         ReplayCheck::pending(async move {
+///             // One command, so that two instances cannot both be the first: SET key 1 NX EXAT until
+///             match redis.set_if_absent(key, until).await? {
+///                 true => Ok(ReplayOutcome::FirstUse),
+///                 false => Ok(ReplayOutcome::SeenBefore),
+///             }
+///         })
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a store of what may be used once",
+    label = "not a `ReplayStore`",
+    note = "give a `MemoryReplayStore`, or implement `ReplayStore` over a database that all instances share"
+)]
+pub trait ReplayStore: fmt::Debug + Send + Sync + 'static {
+    /// Records the use and returns whether it is the first one: in one step, so that of several requests at the same
+    /// time exactly one is the first.
+    ///
+    /// The store keeps an entry at least until its [`expires_at`](ReplayEntry::expires_at). A store that is full or
+    /// cannot be reached must return an error, and never forget an entry that has not expired: the client then gets 503.
+    fn record(&self, entry: &ReplayEntry) -> ReplayCheck;
+}
+
+impl<S: ReplayStore + ?Sized> ReplayStore for Arc<S> {
+    fn record(&self, entry: &ReplayEntry) -> ReplayCheck {
+        (**self).record(entry)
+    }
+}
