@@ -46,7 +46,8 @@ pub enum ConfigErrorKind {
     /// Kinds of tokens that cannot be distinguished, in a [`TokenKinds`](crate::TokenKinds).
     TokenKind,
     /// A URL that is not fetched, such as one with plain http or a password, or with a private
-    /// address that is refused. Also a host that cannot be listed for plain http.
+    /// address that is refused. Also a host that cannot be listed for plain http, and the public URL
+    /// of a `Dpop` (feature `dpop`).
     Url,
     /// A text that is not allowed in a challenge, such as a realm with a line break.
     Challenge,

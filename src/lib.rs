@@ -115,6 +115,10 @@
     feature = "test-util",
     doc = "| test | [`test_util`]: tokens, keys, issuers and clocks for tests |"
 )]
+#![cfg_attr(
+    feature = "dpop",
+    doc = "| check DPoP proofs: that the sender of a token holds the key that the token is bound to | [`Dpop`], [`ProxyHeaders`] |"
+)]
 //! | remember what may be used once only | [`ReplayStore`], [`MemoryReplayStore`], [`ReplayEntry`], [`ReplayCheck`], [`ReplayOutcome`] |
 //! | replace the clock | [`Clock`], [`SystemClock`], [`FixedClock`] |
 //! | handle a wrong configuration | [`ConfigError`], [`ConfigErrorKind`] |
@@ -179,6 +183,7 @@
 //! | `jwks-url` | | `JwksUrl`: keys from a URL, refreshed in the background with any HTTP client (`Fetch`); adds tokio |
 //! | `oidc-discovery` | | `OidcDiscovery`, `JwtVerifier::discover_with`, `KnownIssuer`: finds the keys through the issuer's metadata |
 //! | `reqwest-0_13` | | the HTTP client (reqwest 0.13, rustls): `JwksUrl::new`, `JwtVerifier::discover`, `KnownIssuer::verifier` |
+//! | `dpop` | | DPoP (RFC 9449): `Dpop`, the check of proofs of possession |
 //! | `query-token` | | `Source::dangerous_query`: a token in the query of the URL |
 //! | `test-util` | | for dev-dependencies: module `test_util`, which makes valid and invalid tokens for tests |
 //! | `token-cache` | | `with_token_cache`: a bounded cache of verified tokens; off until it is called |
@@ -231,6 +236,9 @@ mod verify;
 
 mod claims;
 
+#[cfg(feature = "dpop")]
+#[allow(dead_code, reason = "the decorator of verifiers calls it")]
+mod dpop;
 mod replay_store;
 
 mod rejection;
@@ -288,6 +296,8 @@ pub use crate::claims::{
 pub use crate::clock::{Clock, FixedClock, SystemClock};
 pub use crate::config_error::{ConfigError, ConfigErrorKind};
 pub use crate::crypto::Algorithm;
+#[cfg(feature = "dpop")]
+pub use crate::dpop::{Dpop, ProxyHeaders};
 #[cfg(feature = "stream-expiry")]
 pub use crate::end_at_expiry::{EndAtExpiry, EndAtExpiryFuture, EndAtExpiryLayer, ExpiringBody};
 pub use crate::extensions::MissingLayer;

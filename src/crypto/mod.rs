@@ -18,3 +18,5 @@ pub(crate) use self::algorithm::{AlgorithmSet, KeyType};
 pub(crate) use self::hot_key::HotKey;
 pub(crate) use self::material::KeyMaterial;
 pub(crate) use self::signature::ParsedKey;
+#[cfg(feature = "dpop")]
+pub(crate) use self::signature::mac;

@@ -25,6 +25,7 @@ const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
 pub(crate) struct JwkReader<'a> {
     key_use: Option<&'a KeyUse>,
     is_published: bool,
+    only: Option<Algorithm>,
 }
 
 impl<'a> JwkReader<'a> {
@@ -34,9 +35,15 @@ impl<'a> JwkReader<'a> {
     }
 
     /// Refuses symmetric keys: anyone can fetch a published set.
-    #[cfg(feature = "jwks-url")]
+    #[cfg(any(feature = "dpop", feature = "jwks-url"))]
     pub(crate) fn published(self) -> Self {
         Self { is_published: true, ..self }
+    }
+
+    /// Prepares the key for this algorithm alone; a key that is bound to another one is refused.
+    #[cfg(feature = "dpop")]
+    pub(crate) fn only_for(self, algorithm: Algorithm) -> Self {
+        Self { only: Some(algorithm), ..self }
     }
 
     pub(crate) fn is_published(self) -> bool {
@@ -45,8 +52,11 @@ impl<'a> JwkReader<'a> {
 
     /// Reads a JWK. The errors name members and never show their values.
     pub(crate) fn parse(self, json: &str) -> Result<VerificationKey, ConfigError> {
-        let members = Members::parse(json, "JWK")?;
+        self.read(&Members::parse(json, "JWK")?)
+    }
 
+    /// Reads the members of a JWK.
+    pub(crate) fn read(self, members: &Members<'_>) -> Result<VerificationKey, ConfigError> {
         if !members.has_name("kty") && members.has_name("keys") {
             return Err(unusable("this is a JWK set, not a JWK: use `JwkSet::from_json`"));
         }
@@ -65,9 +75,9 @@ impl<'a> JwkReader<'a> {
                  it was published",
             ));
         }
-        check_use(&members, self.key_use)?;
+        check_use(members, self.key_use)?;
 
-        let mut key = material_and_algorithms(&members, &kty)?;
+        let mut key = material_and_algorithms(members, &kty, self.only)?;
         if let Some(kid) = members.text("kid")? {
             key = key.with_kid(kid);
         }
@@ -86,7 +96,9 @@ pub(crate) fn without_bom(text: &str) -> &str {
 fn material_and_algorithms(
     members: &Members<'_>,
     kty: &str,
+    only: Option<Algorithm>,
 ) -> Result<VerificationKey, ConfigError> {
+    let algorithms = |alg, key_type| algorithms(alg, key_type, only);
     let alg = bound_algorithm(members)?;
     match kty {
         "oct" => {
@@ -155,12 +167,25 @@ fn bound_algorithm(members: &Members<'_>) -> Result<Option<Algorithm>, ConfigErr
     }
 }
 
-/// The algorithms of a public key: the one that `alg` names, or all algorithms of its type.
-fn algorithms(alg: Option<Algorithm>, key_type: KeyType) -> Result<AlgorithmSet, ConfigError> {
-    match alg {
-        None => Ok(AlgorithmSet::of_key_type(key_type)),
-        Some(algorithm) if algorithm.key_type() == key_type => Ok(algorithm.into()),
-        Some(algorithm) => Err(material::mismatch(algorithm, key_type)),
+/// The algorithms of a public key: the one that `alg` names, or all algorithms of its type; among them only the wanted
+/// one, if there is one.
+fn algorithms(
+    alg: Option<Algorithm>,
+    key_type: KeyType,
+    only: Option<Algorithm>,
+) -> Result<AlgorithmSet, ConfigError> {
+    let of_key = match alg {
+        None => AlgorithmSet::of_key_type(key_type),
+        Some(algorithm) if algorithm.key_type() == key_type => algorithm.into(),
+        Some(algorithm) => return Err(material::mismatch(algorithm, key_type)),
+    };
+    match only {
+        None => Ok(of_key),
+        Some(only) if of_key.contains(only) => Ok(only.into()),
+        Some(_) => Err(ConfigError::new(
+            ConfigErrorKind::Algorithm,
+            "the JWK is not for the algorithm of the signature",
+        )),
     }
 }
 

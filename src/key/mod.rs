@@ -10,6 +10,8 @@ mod key_index;
 mod key_use;
 pub(crate) mod pem;
 mod per_algorithm;
+#[cfg(feature = "dpop")]
+mod proof_key;
 mod secret_check;
 mod set_builder;
 #[cfg(test)]
@@ -23,6 +25,8 @@ pub(crate) use self::key_hint::KeyHint;
 pub(crate) use self::key_hint::OwnedKeyHint;
 #[cfg(feature = "jwks-url")]
 pub(crate) use self::key_use::KeyUse;
+#[cfg(feature = "dpop")]
+pub(crate) use self::proof_key::ProofJwk;
 pub use self::verification_key::VerificationKey;
 
 /// For `test_keys`, which `tests/it` includes too.

@@ -139,9 +139,9 @@ impl<'a> CompactJws<'a> {
 /// The three segments of a token. The header is not parsed yet.
 pub(crate) struct Segments<'a> {
     pub(crate) header: &'a [u8],
-    message: &'a [u8],
-    payload: &'a [u8],
-    signature: &'a [u8],
+    pub(crate) message: &'a [u8],
+    pub(crate) payload: &'a [u8],
+    pub(crate) signature: &'a [u8],
 }
 
 impl<'a> Segments<'a> {

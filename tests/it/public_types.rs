@@ -142,6 +142,13 @@ fn public_types_of_feature_axum_are_send_sync_and_clone() {
     error::<ExtractorRejection>();
 }
 
+#[cfg(feature = "dpop")]
+#[test]
+fn public_types_of_feature_dpop_are_send_sync_and_clone() {
+    cloned::<Dpop>();
+    cloned::<ProxyHeaders>();
+}
+
 #[cfg(feature = "stream-expiry")]
 #[test]
 fn public_types_of_feature_stream_expiry_are_send_sync_and_clone() {
