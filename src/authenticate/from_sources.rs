@@ -16,10 +16,10 @@ impl<C: Send + Sync + 'static> Policy<C> {
     #[inline(never)]
     pub(super) fn authenticate_from(&self, sources: &Sources, head: &mut Parts) -> Decision<C> {
         let begun = self.observers.begin();
-        let found = sources.find(head, &self.schemes);
+        let found = sources.find(head, self.schemes);
         // On every path, and before the predicate runs: the predicate and inner services may print the head.
         sources.mark_sensitive(&mut head.headers);
-        let on_response = sources.remove(head, &self.schemes);
+        let on_response = sources.remove(head, self.schemes);
         if self.is_exempt(head) {
             return self.pass_and_change(head, begun, true, on_response);
         }

@@ -24,8 +24,8 @@ use crate::verify::VerifyToken;
 /// framework that is built on Tower, with any request body: the inner service must be `Clone`, and by default its
 /// response body `Default` (see [`JwtAuth`](crate::JwtAuth)). The layer is cheap to clone.
 ///
-/// A request needs exactly one `Authorization` header with the scheme `Bearer` (RFC 6750 section 2.1), or, with
-/// [`with_sources`](Self::with_sources), exactly one credential in one of the sources. A refusal has
+/// A request needs exactly one `Authorization` header with a scheme of the verifier (by default `Bearer`, RFC 6750
+/// section 2.1), or, with [`with_sources`](Self::with_sources), exactly one credential in one of the sources. A refusal has
 /// the status in the table at [`RejectionKind`](crate::RejectionKind) and, unless that is 503, a challenge. A gRPC
 /// request gets a trailers-only gRPC response.
 ///
@@ -40,8 +40,8 @@ use crate::verify::VerifyToken;
 /// - other layers of this crate.
 ///
 /// If layers are nested, the outermost one writes the response. But a layer with a form of its own
-/// ([realm](Self::with_realm), [responder](Self::with_rejection_response), scope or metadata in the challenge, gRPC
-/// error info, [`without_grpc`](Self::without_grpc) or [`with_grpc_web`](Self::with_grpc_web)) writes its own refusals
+/// ([realm](Self::with_realm), [responder](Self::with_rejection_response), scope or metadata in the challenge, the scheme
+/// `DPoP`, gRPC error info, [`without_grpc`](Self::without_grpc) or [`with_grpc_web`](Self::with_grpc_web)) writes its own refusals
 /// and those of the services inside of it.
 ///
 /// Header fields and extensions that services in between add to the response are kept; the body is replaced. If a

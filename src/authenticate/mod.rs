@@ -29,13 +29,14 @@ use crate::extensions::{LayerOutside, NoToken, PassedWithoutToken};
 use crate::extract::RawBearer;
 use crate::extract::authorization;
 use crate::extract::authorization::Token68;
-use crate::extract::{FoundToken, Sources, TokenScheme};
+use crate::extract::{FoundToken, Sources};
 use crate::observe::{Begun, Observation, Observers};
 use crate::rejection::challenge::Challenges;
 use crate::rejection::grpc::{GrpcAnswers, GrpcForm};
 use crate::rejection::response;
 use crate::rejection::response::{Asked, Unwritten};
 use crate::rejection::{Rejection, RejectionKind, ResponseForRejection};
+use crate::scheme::{Schemes, TokenScheme};
 use crate::verify::{
     Accepted, Extras, PendingVerdict, TokenForm, VerificationState, VerifiedToken, VerifyToken,
     append,
@@ -45,7 +46,7 @@ use crate::verify::{
 pub(crate) struct Policy<C> {
     pub(crate) verifier: Arc<dyn VerifyToken<C>>,
     /// The schemes that the verifier accepts.
-    schemes: Arc<[TokenScheme]>,
+    schemes: Schemes,
     token_form: TokenForm,
     /// Whether the verifier has a cache to ask first.
     #[cfg(feature = "token-cache")]
@@ -56,8 +57,8 @@ pub(crate) struct Policy<C> {
     pub(crate) exempt: Option<Arc<Predicate>>,
     pub(crate) optional: bool,
     pub(crate) grpc: GrpcForm,
-    /// Whether a realm, a responder, a scope in the challenge or a gRPC form is configured: then the layer writes
-    /// its own refusals also inside of another layer.
+    /// Whether a realm, a responder, a scope in the challenge or a gRPC form is configured, or tokens have another scheme
+    /// than `Bearer`: then the layer writes its own refusals also inside of another layer.
     pub(crate) has_own_form: bool,
     pub(crate) observers: Observers,
     /// The functions that record fields in the span of an accepted request.
@@ -72,6 +73,8 @@ pub(crate) struct Policy<C> {
 pub(crate) struct Remembered<M> {
     asked: Asked<M>,
     observation: Option<Observation>,
+    /// The scheme that the client has used, if the layer has two challenges.
+    used: Option<TokenScheme>,
 }
 
 #[cfg(feature = "tracing")]
@@ -120,18 +123,27 @@ impl ResponseHeaders {
 
 impl<C: Send + Sync + 'static> Policy<C> {
     pub(crate) fn new(verifier: Arc<dyn VerifyToken<C>>) -> Self {
+        let schemes = Schemes::new(verifier.schemes());
+        let has_dpop = schemes.contains(TokenScheme::DPoP);
+        let challenges = match has_dpop {
+            true => {
+                let algorithms = verifier.accepted_tokens().dpop_algorithms().collect();
+                Arc::new(Challenges::default_realm().with_schemes(schemes, algorithms))
+            }
+            false => Challenges::default_realm(),
+        };
         Self {
-            schemes: verifier.schemes().into(),
+            schemes,
             token_form: verifier.token_form(),
             #[cfg(feature = "token-cache")]
             has_token_cache: verifier.has_token_cache(),
             verifier,
             sources: None,
-            challenges: Challenges::default_realm(),
+            challenges,
             exempt: None,
             optional: false,
             grpc: GrpcForm::default(),
-            has_own_form: false,
+            has_own_form: has_dpop,
             observers: Observers::default(),
             #[cfg(feature = "tracing")]
             span_fields: Vec::new(),
@@ -177,7 +189,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
             false => Token68::First,
         };
         // On every path, and before the predicate runs: the predicate and inner services may print the head.
-        let found = authorization::extract_and_mark(&mut head.headers, &self.schemes, token68);
+        let found = authorization::extract_and_mark(&mut head.headers, self.schemes, token68);
         if self.is_exempt_unless_asked(head, begun.as_ref()) {
             return self.pass(head, begun, true);
         }
@@ -237,7 +249,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
                 return Some(self.pass(head, None, true));
             }
         }
-        if !self.schemes.contains(&TokenScheme::Bearer) {
+        if !self.schemes.contains(TokenScheme::Bearer) {
             return None;
         }
         let accepted = self.verifier.recall(&mut RawBearer::new(&mut head.headers))?;
@@ -296,7 +308,8 @@ impl<C: Send + Sync + 'static> Policy<C> {
         let observation =
             if self.observers.is_empty() { None } else { Observation::of(&head.extensions) };
         let asked = Asked::new(head, self.grpc.answers, responder);
-        Remembered { asked, observation }
+        let used = if self.schemes == Schemes::ALL { scheme_used(head) } else { None };
+        Remembered { asked, observation, used }
     }
 
     /// The response to a request that this layer refuses. An outer layer may replace it.
@@ -341,7 +354,17 @@ impl<C: Send + Sync + 'static> Policy<C> {
         if !unwritten.is_told() {
             self.observers.refused(&unwritten.rejection, request.observation.as_ref());
         }
-        request.asked.refuse(unwritten.rejection, responder, &self.challenges, &self.grpc)
+        let Remembered { asked, used, .. } = request;
+        asked.refuse(unwritten.rejection, responder, &self.challenges, &self.grpc, used)
+    }
+}
+
+/// The scheme of the token that the client has sent; `None` if it has sent none.
+#[cold]
+fn scheme_used(head: &Parts) -> Option<TokenScheme> {
+    match head.extensions.get() {
+        Some(FoundToken(token)) => Some(token.scheme()),
+        None => authorization::scheme_in(&head.headers),
     }
 }
 
@@ -349,7 +372,7 @@ impl<C> Clone for Policy<C> {
     fn clone(&self) -> Self {
         Self {
             verifier: Arc::clone(&self.verifier),
-            schemes: Arc::clone(&self.schemes),
+            schemes: self.schemes,
             token_form: self.token_form,
             #[cfg(feature = "token-cache")]
             has_token_cache: self.has_token_cache,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::authenticate::{JwtAuthLayer, Policy};
 use crate::config_error::ConfigError;
 #[cfg(feature = "resource-metadata")]
-use crate::extract::TokenScheme;
 use crate::extract::{Source, Sources};
+use crate::scheme::TokenScheme;
 
 impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// Replaces the [sources](Source): the parts of a request in which the layer looks for the token. The default is
@@ -77,7 +77,7 @@ impl<C> Policy<C> {
     #[cfg(feature = "resource-metadata")]
     pub(super) fn bearer_methods(&self) -> Vec<&'static str> {
         match &self.sources {
-            _ if !self.schemes.contains(&TokenScheme::Bearer) => Vec::new(),
+            _ if !self.schemes.contains(TokenScheme::Bearer) => Vec::new(),
             Some(sources) => sources.bearer_methods(),
             None => Sources::default().bearer_methods(),
         }

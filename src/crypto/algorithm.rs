@@ -115,7 +115,7 @@ impl FromStr for Algorithm {
 }
 
 /// A set of algorithms: one bit for each row of the table.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct AlgorithmSet(u64);
 
 // A row without its own bit would be mistaken for another one.

@@ -1,4 +1,5 @@
-//! Finds the token in `Authorization: Bearer` (RFC 6750 section 2.1), which must occur exactly once.
+//! Finds the token in `Authorization: Bearer` (RFC 6750 section 2.1) or `Authorization: DPoP` (RFC 9449 section 7.1),
+//! which must occur exactly once.
 
 #[cfg(feature = "token-cache")]
 use std::fmt;
@@ -6,10 +7,12 @@ use std::fmt;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 
-use crate::extract::presented_token::{PresentedToken, TokenScheme};
+use crate::extract::presented_token::PresentedToken;
 use crate::rejection::RejectionKind;
+use crate::scheme::{Schemes, TokenScheme};
 
-const SCHEME: &[u8] = b"Bearer";
+const BEARER: &[u8] = b"Bearer";
+const DPOP: &[u8] = b"DPoP";
 
 /// The longest value that is read: the longest token that a verifier can be configured to accept (64 KiB), the
 /// scheme and some spaces.
@@ -38,11 +41,11 @@ const MAX_UNCHECKED: usize = 4 * 1024;
 /// - No credentials, or credentials of another scheme: the challenge has no error (RFC 6750 section 3.1).
 /// - Two field lines, two credentials in one line, an empty value, or one that is not a `token68`: a malformed
 ///   request.
-/// - A value longer than [`MAX_VALUE`]: a token that is too long if the scheme is `Bearer`, else a malformed
-///   request.
+/// - A value longer than [`MAX_VALUE`]: a token that is too long if the scheme is `Bearer` or a `DPoP` of `schemes`,
+///   else a malformed request.
 pub(crate) fn extract(
     headers: &HeaderMap,
-    schemes: &[TokenScheme],
+    schemes: Schemes,
     token68: Token68,
 ) -> Result<PresentedToken, RejectionKind> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
@@ -56,7 +59,7 @@ pub(crate) fn extract(
 /// Like [`extract`], and marks the values as sensitive.
 pub(crate) fn extract_and_mark(
     headers: &mut HeaderMap,
-    schemes: &[TokenScheme],
+    schemes: Schemes,
     token68: Token68,
 ) -> Result<PresentedToken, RejectionKind> {
     // No field is there twice: one look-up does both.
@@ -95,12 +98,18 @@ fn mark_sensitive(headers: &mut HeaderMap, refusal: Option<RejectionKind>) {
 /// Like [`extract`], from the only value of the field.
 fn extract_from(
     value: &HeaderValue,
-    schemes: &[TokenScheme],
+    schemes: Schemes,
     token68: Token68,
 ) -> Result<PresentedToken, RejectionKind> {
     let bytes = value.as_bytes();
     let is_readable = bytes.len() <= MAX_VALUE;
-    let Some(rest) = after_bearer(bytes) else {
+    let (scheme, rest) = if let Some(rest) = after_bearer(bytes) {
+        (TokenScheme::Bearer, rest)
+    } else if schemes.contains(TokenScheme::DPoP)
+        && let Some(rest) = after_scheme(bytes, DPOP)
+    {
+        (TokenScheme::DPoP, rest)
+    } else {
         return Err(match bytes.first() {
             Some(first) if is_readable && is_token_char(*first) => {
                 second_credential(bytes).unwrap_or(RejectionKind::UnsupportedScheme)
@@ -116,11 +125,11 @@ fn extract_from(
             if token68 == Token68::IfRefused && token.len() <= MAX_UNCHECKED
                 || is_token68(token) =>
         {
-            if !schemes.contains(&TokenScheme::Bearer) {
+            if !schemes.contains(scheme) {
                 return Err(RejectionKind::UnsupportedScheme);
             }
             let start = bytes.len().saturating_sub(token.len());
-            Ok(PresentedToken::from_header(value.clone(), start..bytes.len(), TokenScheme::Bearer))
+            Ok(PresentedToken::from_header(value.clone(), start..bytes.len(), scheme))
         }
         _ => Err(malformed_rest(rest)),
     }
@@ -176,14 +185,29 @@ pub(super) fn after_spaces(rest: &[u8]) -> Option<&[u8]> {
 }
 
 /// The rest of the value after the scheme, if the scheme is `Bearer`.
+#[inline]
 pub(super) fn after_bearer(value: &[u8]) -> Option<&[u8]> {
-    let (scheme, rest) = value.split_at_checked(SCHEME.len())?;
+    after_scheme(value, BEARER)
+}
+
+/// The scheme of the token in a header, without a check of the token; `None` for another scheme.
+pub(crate) fn scheme_in(headers: &HeaderMap) -> Option<TokenScheme> {
+    let value = headers.get(AUTHORIZATION)?.as_bytes();
+    match after_bearer(value) {
+        Some(_) => Some(TokenScheme::Bearer),
+        None => after_scheme(value, DPOP).map(|_| TokenScheme::DPoP),
+    }
+}
+
+#[inline(always)]
+fn after_scheme<'v>(value: &'v [u8], name: &[u8]) -> Option<&'v [u8]> {
+    let (scheme, rest) = value.split_at_checked(name.len())?;
     // As nearly all clients write it.
-    if scheme == SCHEME && rest.first() == Some(&b' ') {
+    if scheme == name && rest.first() == Some(&b' ') {
         return Some(rest);
     }
     let ends = !rest.first().is_some_and(|byte| is_token_char(*byte));
-    (ends && scheme.eq_ignore_ascii_case(SCHEME)).then_some(rest)
+    (ends && scheme.eq_ignore_ascii_case(name)).then_some(rest)
 }
 
 /// `token68 = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 9110

@@ -10,8 +10,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::extract::authorization::{self, MAX_VALUE};
-use crate::extract::presented_token::{PresentedToken, TokenScheme, TokenSource};
+use crate::extract::presented_token::{PresentedToken, TokenSource};
 use crate::rejection::RejectionKind;
+use crate::scheme::TokenScheme;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");

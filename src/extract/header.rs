@@ -3,8 +3,9 @@
 use http::{HeaderMap, HeaderName};
 
 use crate::extract::authorization::{self, MAX_VALUE};
-use crate::extract::presented_token::{PresentedToken, TokenScheme, TokenSource};
+use crate::extract::presented_token::{PresentedToken, TokenSource};
 use crate::rejection::RejectionKind;
+use crate::scheme::TokenScheme;
 
 /// Headers with a meaning of their own. A proxy removes some of them, and a browser sets others.
 const RESERVED: [&str; 15] = [

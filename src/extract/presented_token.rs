@@ -7,8 +7,9 @@ use http::{Extensions, HeaderMap, HeaderValue};
 use crate::crypto::constant_time;
 use crate::extensions::{LayerOutside, MissingLayer, PassedWithoutToken};
 use crate::extract::authorization::{self, Token68};
-use crate::extract::issuer_note::IssuerNote;
+use crate::extract::verifier_note::VerifierNote;
 use crate::rejection::{Rejection, RejectionKind};
+use crate::scheme::{Schemes, TokenScheme};
 
 /// A token as the client sent it, not yet verified: its text, its [scheme](TokenScheme), and its
 /// [source](TokenSource).
@@ -35,37 +36,16 @@ pub struct PresentedToken {
     range: Range<usize>,
     scheme: TokenScheme,
     source: TokenSource,
-    /// `None` if the layer has no observer.
-    note: Option<IssuerNote>,
+    /// Whether the caller of the verifier checks to whom the token is bound.
+    defers_confirmation: bool,
+    /// `None` if neither an observer nor the caller of the verifier reads it.
+    note: Option<VerifierNote>,
 }
 
 /// The token that the innermost layer with sources has found, in the extensions of the request: the head may no longer
 /// contain it.
 #[derive(Clone)]
 pub(crate) struct FoundToken(pub(crate) PresentedToken);
-
-/// The authentication scheme of a token (RFC 9110 section 11.1).
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TokenScheme {
-    /// `Bearer`: any client that has the token can use it (RFC 6750).
-    Bearer,
-}
-
-impl TokenScheme {
-    /// The registered name of the scheme: `Bearer`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Bearer => "Bearer",
-        }
-    }
-}
-
-impl fmt::Display for TokenScheme {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// The part of a request that contained a token.
 #[non_exhaustive]
@@ -100,7 +80,7 @@ impl PresentedToken {
         scheme: TokenScheme,
         source: TokenSource,
     ) -> Self {
-        Self { value, range, scheme, source, note: None }
+        Self { value, range, scheme, source, defers_confirmation: false, note: None }
     }
 
     /// Creates a bearer token without a request, as if it came from an `Authorization: Bearer` header. Use this
@@ -110,10 +90,23 @@ impl PresentedToken {
     ///
     /// When the text is not a `token68`: [`RejectionKind::MalformedCredentials`].
     pub fn bearer(token: &str) -> Result<Self, Rejection> {
+        Self::in_authorization(token, TokenScheme::Bearer)
+    }
+
+    /// Like [`bearer`](Self::bearer), as if the token came from an `Authorization: DPoP` header.
+    ///
+    /// # Errors
+    ///
+    /// When the text is not a `token68`: [`RejectionKind::MalformedCredentials`].
+    pub fn dpop(token: &str) -> Result<Self, Rejection> {
+        Self::in_authorization(token, TokenScheme::DPoP)
+    }
+
+    fn in_authorization(token: &str, scheme: TokenScheme) -> Result<Self, Rejection> {
         match HeaderValue::from_str(token) {
             Ok(mut value) if authorization::is_token68(token.as_bytes()) => {
                 value.set_sensitive(true);
-                Ok(Self::from_header(value, 0..token.len(), TokenScheme::Bearer))
+                Ok(Self::from_header(value, 0..token.len(), scheme))
             }
             _ => Err(RejectionKind::MalformedCredentials.into()),
         }
@@ -152,7 +145,7 @@ impl PresentedToken {
         } else if let Some(FoundToken(token)) = extensions.get() {
             Ok(Some(token.clone()))
         } else if extensions.get::<LayerOutside>().is_some() {
-            Ok(authorization::extract(headers, &[TokenScheme::Bearer], Token68::First).ok())
+            Ok(authorization::extract(headers, Schemes::ALL, Token68::First).ok())
         } else {
             Err(MissingLayer::for_presented_token())
         }
@@ -201,18 +194,46 @@ impl PresentedToken {
     pub(crate) fn with_text(&self, mut value: HeaderValue) -> Self {
         value.set_sensitive(true);
         let range = 0..value.len();
-        Self { value, range, scheme: self.scheme, source: self.source, note: None }
+        let Self { scheme, source, defers_confirmation, .. } = *self;
+        Self { value, range, scheme, source, defers_confirmation, note: None }
     }
 
-    /// Sets where the verifier of the token records the issuer.
-    pub(crate) fn take_note(&mut self, note: IssuerNote) {
+    /// The same token for a verifier whose caller checks to whom the token is bound: see
+    /// [`defers_confirmation`](Self::defers_confirmation).
+    pub(crate) fn deferring_confirmation(&self) -> Self {
+        let note = Some(VerifierNote::inside(self.note.clone()));
+        Self { defers_confirmation: true, note, ..self.clone() }
+    }
+
+    /// Whether the caller of the verifier checks to whom the token is bound. A verifier then accepts a bound token, and
+    /// puts the binding into its result; otherwise it refuses a bound token. A verifier that calls another one passes
+    /// this on with the token.
+    #[inline]
+    pub(crate) fn defers_confirmation(&self) -> bool {
+        self.defers_confirmation
+    }
+
+    /// Records that the token is bound. So the caller notices if a verifier in between loses the binding.
+    pub(crate) fn note_binding(&self) {
+        if let Some(note) = &self.note {
+            note.set_bound();
+        }
+    }
+
+    /// Whether a verifier has found that the token is bound.
+    pub(crate) fn is_noted_as_bound(&self) -> bool {
+        self.note.as_ref().is_some_and(VerifierNote::is_bound)
+    }
+
+    /// Sets where the verifier of the token records what it finds out.
+    pub(crate) fn take_note(&mut self, note: VerifierNote) {
         self.note = Some(note);
     }
 
     /// Records the issuer whose verifier verifies the token, as configured, for observers.
     pub(crate) fn note_issuer<'i>(&self, issuer: impl FnOnce() -> Option<&'i Arc<str>>) {
         if let Some(note) = &self.note {
-            note.set(issuer());
+            note.set_issuer(issuer());
         }
     }
 

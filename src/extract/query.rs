@@ -8,8 +8,9 @@ use http::{HeaderValue, Uri};
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::extract::authorization;
-use crate::extract::presented_token::{PresentedToken, TokenScheme, TokenSource};
+use crate::extract::presented_token::{PresentedToken, TokenSource};
 use crate::rejection::RejectionKind;
+use crate::scheme::TokenScheme;
 
 /// A parameter of the query with this name.
 #[derive(Clone, PartialEq, Eq)]

@@ -7,11 +7,12 @@ use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::extract::authorization::{self, Token68};
 use crate::extract::cookie::Cookie;
 use crate::extract::header;
-use crate::extract::presented_token::{PresentedToken, TokenScheme};
+use crate::extract::presented_token::PresentedToken;
 #[cfg(feature = "query-token")]
 use crate::extract::query::Parameter;
 use crate::extract::websocket::Protocol;
 use crate::rejection::RejectionKind;
+use crate::scheme::{Schemes, TokenScheme};
 
 /// A part of a request in which a layer looks for the token.
 /// [`JwtAuthLayer::with_sources`](crate::JwtAuthLayer::with_sources) takes a list of sources. By default a layer looks
@@ -53,7 +54,8 @@ enum Place {
 }
 
 impl Source {
-    /// The header `Authorization: Bearer` (RFC 6750 section 2.1).
+    /// The header `Authorization: Bearer` (RFC 6750 section 2.1). If the verifier accepts the scheme `DPoP`, also
+    /// `Authorization: DPoP` (RFC 9449 section 7.1), which no other source can contain.
     ///
     /// Credentials of any scheme in this header count as a credential: a request that also has a token in another
     /// source is refused.
@@ -167,7 +169,7 @@ impl Source {
         &self,
         credentials: &Credentials<'_>,
         head: &Parts,
-        schemes: &[TokenScheme],
+        schemes: Schemes,
     ) -> Option<Result<PresentedToken, RejectionKind>> {
         let headers = credentials.headers;
         let found = match &self.0 {
@@ -184,7 +186,7 @@ impl Source {
             #[cfg(feature = "query-token")]
             Place::Query(parameter) => parameter.find(credentials.query?)?,
         };
-        Some(found.and_then(|token| match schemes.contains(&TokenScheme::Bearer) {
+        Some(found.and_then(|token| match schemes.contains(TokenScheme::Bearer) {
             true => Ok(token),
             false => Err(RejectionKind::UnsupportedScheme),
         }))

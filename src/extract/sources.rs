@@ -7,12 +7,13 @@ use http::{HeaderMap, HeaderName};
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::extract::authorization::{self, Token68};
 use crate::extract::on_response::OnResponse;
-use crate::extract::presented_token::{PresentedToken, TokenScheme};
+use crate::extract::presented_token::PresentedToken;
 #[cfg(feature = "query-token")]
 use crate::extract::query;
 use crate::extract::source::{Credentials, Source};
 use crate::extract::{cookie, websocket};
 use crate::rejection::RejectionKind;
+use crate::scheme::Schemes;
 
 /// The sources of a layer, in order, and whether it removes the credential.
 #[derive(Clone)]
@@ -81,7 +82,7 @@ impl Sources {
     pub(crate) fn find(
         &self,
         head: &Parts,
-        schemes: &[TokenScheme],
+        schemes: Schemes,
     ) -> Result<PresentedToken, RejectionKind> {
         let mut found = self.all.iter().filter_map(|source| find_in(source, head, schemes));
         match (found.next(), found.next()) {
@@ -110,7 +111,7 @@ impl Sources {
 
     /// Moves the parameters and the sub-protocols with a token out of the head, and, if the layer is told to, the
     /// credentials of the other sources. Returns what the response needs then.
-    pub(crate) fn remove(&self, head: &mut Parts, schemes: &[TokenScheme]) -> Vec<OnResponse> {
+    pub(crate) fn remove(&self, head: &mut Parts, schemes: Schemes) -> Vec<OnResponse> {
         let mut removed = head.extensions.remove::<Removed>().unwrap_or_default();
         let protocols = self.all.iter().filter_map(Source::as_protocol);
         let select = websocket::remove(head, &mut removed.headers, protocols);
@@ -141,12 +142,7 @@ impl Sources {
     }
 
     /// Moves the credentials in headers and cookies, except those of another scheme in `Authorization`.
-    fn remove_from(
-        &self,
-        headers: &mut HeaderMap,
-        removed: &mut HeaderMap,
-        schemes: &[TokenScheme],
-    ) {
+    fn remove_from(&self, headers: &mut HeaderMap, removed: &mut HeaderMap, schemes: Schemes) {
         let is_of_another_scheme = || {
             let found = authorization::extract(headers, schemes, Token68::First);
             found.is_err_and(|kind| kind == RejectionKind::UnsupportedScheme)
@@ -188,7 +184,7 @@ impl Sources {
 fn find_in(
     source: &Source,
     head: &Parts,
-    schemes: &[TokenScheme],
+    schemes: Schemes,
 ) -> Option<Result<PresentedToken, RejectionKind>> {
     let in_head = Credentials {
         headers: &head.headers,

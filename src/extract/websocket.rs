@@ -11,8 +11,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::extract::authorization::{self, MAX_VALUE};
 use crate::extract::on_response::OnResponse;
-use crate::extract::presented_token::{PresentedToken, TokenScheme, TokenSource};
+use crate::extract::presented_token::{PresentedToken, TokenSource};
 use crate::rejection::RejectionKind;
+use crate::scheme::TokenScheme;
 
 /// The form of Kubernetes, which other servers and clients use too.
 const KUBERNETES: &str = "base64url.bearer.authorization.k8s.io.";

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use http::Extensions;
 
 use crate::clock::monotonic;
-use crate::extract::{IssuerNote, PresentedToken, TokenScheme, TokenSource};
+use crate::extract::{PresentedToken, TokenSource, VerifierNote};
+use crate::scheme::TokenScheme;
 
 /// The data about an observed request. It is in the request's extensions as soon as the layer has found a
 /// token, or refuses the request without one. It is one pointer in size, since a response future may contain
@@ -22,7 +23,7 @@ struct Observed {
 pub(super) struct ObservedToken {
     scheme: TokenScheme,
     source: TokenSource,
-    issuer: IssuerNote,
+    issuer: VerifierNote,
 }
 
 /// The observation of a request whose token was not extracted yet.
@@ -36,7 +37,7 @@ impl Begun {
     /// Observes the verification of this token, whose verifier records the issuer.
     #[cold]
     pub(crate) fn follow(self, token: &mut PresentedToken, extensions: &mut Extensions) {
-        let note = IssuerNote::default();
+        let note = VerifierNote::default();
         token.take_note(note.clone());
         let (scheme, source) = (token.scheme(), token.source());
         extensions.insert(self.observation(Some(ObservedToken { scheme, source, issuer: note })));

@@ -2,9 +2,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::extract::{TokenScheme, TokenSource};
+use crate::extract::TokenSource;
 use crate::observe::observation::Observation;
 use crate::rejection::RejectionKind;
+use crate::scheme::TokenScheme;
 
 /// The decision of a layer about a request: the argument of an [observer](crate::JwtAuthLayer::on_outcome).
 ///

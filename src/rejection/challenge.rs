@@ -7,10 +7,12 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::claims::Scope;
 use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::list_field;
 use crate::rejection::kind::RejectionKind;
 use crate::rejection::response;
-use crate::rejection::{MAX_DESCRIPTION, Rejection};
+use crate::rejection::{Details, MAX_DESCRIPTION, Rejection};
+use crate::scheme::{Schemes, TokenScheme};
 
 /// The realm of a layer without a configured realm.
 pub(crate) const DEFAULT_REALM: &str = "api";
@@ -19,19 +21,32 @@ pub(crate) const DEFAULT_REALM: &str = "api";
 /// count no references to one value.
 const DEFAULT_CHALLENGE: &str = "Bearer realm=\"api\"";
 
-/// The challenges of one layer. The challenge of each reason is written once, when the layer is built.
+/// The challenges of one layer. The challenges of each reason are written once, when the layer is built.
 pub(crate) struct Challenges {
     form: Form,
-    written: Vec<Option<HeaderValue>>,
-    /// The header of a refusal for each reason, if a response has no field of its own.
-    headers: Vec<HeaderMap>,
+    /// For each reason.
+    written: Vec<Written>,
+    /// The header of a refusal for each reason, if a response has no field of its own: with the error in all challenges,
+    /// and, if there are two, in one of them.
+    headers: Vec<[HeaderMap; 3]>,
+}
+
+/// The challenges of one reason, with the error and without it.
+#[derive(Default)]
+struct Written {
+    with_error: [Option<HeaderValue>; 2],
+    without_error: [Option<HeaderValue>; 2],
 }
 
 /// What the challenges of one layer have in common.
 #[derive(Clone)]
 struct Form {
-    /// `Bearer realm="…"`, the beginning of every challenge.
-    opening: String,
+    /// `realm="…"`, the beginning of the parameters of every challenge.
+    realm: String,
+    /// At least one.
+    schemes: Schemes,
+    /// The algorithms for proofs of possession, in the challenge for `DPoP` (RFC 9449 section 7.1).
+    algorithms: AlgorithmSet,
     /// The URL of the metadata of the resource, in every challenge (RFC 9728 section 5.1).
     resource_metadata: Option<String>,
     /// The scope in the challenge of a 401 whose rejection names no scope, and is no step-up.
@@ -43,15 +58,7 @@ impl Challenges {
     ///
     /// When the realm is empty or contains a character that is not printable ASCII (a space is allowed).
     pub(crate) fn new(realm: &str) -> Result<Self, ConfigError> {
-        if realm.is_empty() || !realm.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-            return Err(ConfigError::new(
-                ConfigErrorKind::Challenge,
-                "the realm must not be empty, and may only contain printable ASCII characters",
-            ));
-        }
-        let escaped = realm.replace('\\', "\\\\").replace('"', "\\\"");
-        let opening = format!("Bearer realm=\"{escaped}\"");
-        Ok(Self::written(Form { opening, resource_metadata: None, scope: None }))
+        Ok(Self::written(Form::new(realm_parameter(realm)?)))
     }
 
     /// These challenges with another realm.
@@ -60,7 +67,12 @@ impl Challenges {
     ///
     /// When the realm is empty or contains a character that is not printable ASCII (a space is allowed).
     pub(crate) fn with_realm(&self, realm: &str) -> Result<Self, ConfigError> {
-        Ok(Self::written(Form { opening: Self::new(realm)?.form.opening, ..self.form.clone() }))
+        Ok(Self::written(Form { realm: realm_parameter(realm)?, ..self.form.clone() }))
+    }
+
+    /// These challenges for a layer that accepts these schemes, and proofs of possession with these algorithms.
+    pub(crate) fn with_schemes(&self, schemes: Schemes, algorithms: AlgorithmSet) -> Self {
+        Self::written(Form { schemes, algorithms, ..self.form.clone() })
     }
 
     /// These challenges with a scope in every 401.
@@ -94,28 +106,41 @@ impl Challenges {
     }
 
     fn written(form: Form) -> Self {
-        let written =
-            RejectionKind::ALL.iter().map(|kind| write(&form, &Rejection::from(*kind))).collect();
+        let kinds = || RejectionKind::ALL.iter().map(|kind| Rejection::from(*kind));
+        let write = |rejection: &Rejection, with_error| {
+            [TokenScheme::Bearer, TokenScheme::DPoP].map(|scheme| {
+                let is_ours = form.schemes.contains(scheme);
+                is_ours.then(|| write(&form, scheme, rejection, with_error)).flatten()
+            })
+        };
+        let written = kinds().map(|kind| Written {
+            with_error: write(&kind, true),
+            without_error: write(&kind, false),
+        });
+        let written = written.collect();
         let mut challenges = Self { form, written, headers: Vec::new() };
-        let headers = RejectionKind::ALL.iter().map(|kind| {
-            let mut headers = HeaderMap::with_capacity(2);
-            response::complete_headers(&mut headers, &Rejection::from(*kind), &challenges);
-            headers
+        let used = [None, Some(TokenScheme::Bearer), Some(TokenScheme::DPoP)];
+        let headers = kinds().map(|kind| {
+            used.map(|used| {
+                // Without two challenges, there is nothing to choose.
+                if used.is_some() && challenges.form.schemes != Schemes::ALL {
+                    return HeaderMap::new();
+                }
+                let mut headers = HeaderMap::with_capacity(2);
+                response::complete_headers(&mut headers, &kind, &challenges, used);
+                headers
+            })
         });
         challenges.headers = headers.collect();
         challenges
     }
 
-    /// The challenges with the default realm.
+    /// The challenges with the default realm, for bearer tokens.
     pub(crate) fn default_realm() -> Arc<Self> {
         static DEFAULT: OnceLock<Arc<Challenges>> = OnceLock::new();
         Arc::clone(DEFAULT.get_or_init(|| {
             Arc::new(Self::new(DEFAULT_REALM).unwrap_or_else(|_| Self {
-                form: Form {
-                    opening: String::from("Bearer realm=\"\""),
-                    resource_metadata: None,
-                    scope: None,
-                },
+                form: Form::new(String::from("realm=\"\"")),
                 written: Vec::new(),
                 headers: Vec::new(),
             }))
@@ -123,31 +148,97 @@ impl Challenges {
     }
 
     /// The whole header of the response to a refusal without details.
-    pub(super) fn headers(&self, rejection: &Rejection) -> Option<&HeaderMap> {
-        match rejection.details() {
-            None => self.headers.get(rejection.kind() as usize),
-            Some(_) => None,
+    pub(super) fn headers(
+        &self,
+        rejection: &Rejection,
+        used: Option<TokenScheme>,
+    ) -> Option<&HeaderMap> {
+        if rejection.details().is_some() {
+            return None;
         }
+        let [in_all, in_bearer, in_dpop] = self.headers.get(rejection.kind() as usize)?;
+        Some(match self.error_in(rejection, used) {
+            None => in_all,
+            Some(TokenScheme::Bearer) => in_bearer,
+            Some(TokenScheme::DPoP) => in_dpop,
+        })
     }
 
-    /// The challenge for this refusal; `None` for a 503, which is not the client's fault.
-    pub(crate) fn challenge(&self, rejection: &Rejection) -> Option<HeaderValue> {
-        match rejection.details() {
-            None => self.written.get(rejection.kind() as usize)?.clone(),
-            Some(_) => write(&self.form, rejection),
+    /// The challenges for this refusal, with their schemes, `Bearer` first; none for a 503, which is not the client's
+    /// fault. If a layer has two challenges, only that of the scheme that the client has `used` contains the error (RFC
+    /// 9449 section 7.2); both contain it if the client has used none or several.
+    pub(crate) fn each(
+        &self,
+        rejection: &Rejection,
+        used: Option<TokenScheme>,
+    ) -> impl Iterator<Item = (TokenScheme, HeaderValue)> {
+        let used = self.error_in(rejection, used);
+        self.form.schemes.iter().filter_map(move |scheme| {
+            let with_error = used.is_none_or(|used| used == scheme);
+            let challenge = match rejection.details().is_some_and(Details::are_in_challenge) {
+                true => write(&self.form, scheme, rejection, with_error),
+                false => self.written.get(rejection.kind() as usize)?.get(scheme, with_error),
+            };
+            Some((scheme, challenge?))
+        })
+    }
+
+    /// The scheme whose challenge contains the error; `None` for all.
+    fn error_in(&self, rejection: &Rejection, used: Option<TokenScheme>) -> Option<TokenScheme> {
+        let is_one = rejection.kind() != RejectionKind::MultipleCredentials;
+        used.filter(|_| is_one && self.form.schemes == Schemes::ALL)
+    }
+}
+
+impl Written {
+    fn get(&self, scheme: TokenScheme, with_error: bool) -> Option<HeaderValue> {
+        let [bearer, dpop] = if with_error { &self.with_error } else { &self.without_error };
+        match scheme {
+            TokenScheme::Bearer => bearer.clone(),
+            TokenScheme::DPoP => dpop.clone(),
         }
     }
 }
 
-fn write(form: &Form, rejection: &Rejection) -> Option<HeaderValue> {
+impl Form {
+    fn new(realm: String) -> Self {
+        let (schemes, algorithms) = (Schemes::BEARER, AlgorithmSet::EMPTY);
+        Self { realm, schemes, algorithms, resource_metadata: None, scope: None }
+    }
+}
+
+/// # Errors
+///
+/// When the realm is empty or contains a character that is not printable ASCII (a space is allowed).
+fn realm_parameter(realm: &str) -> Result<String, ConfigError> {
+    if realm.is_empty() || !realm.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Err(ConfigError::new(
+            ConfigErrorKind::Challenge,
+            "the realm must not be empty, and may only contain printable ASCII characters",
+        ));
+    }
+    let escaped = realm.replace('\\', "\\\\").replace('"', "\\\"");
+    Ok(format!("realm=\"{escaped}\""))
+}
+
+fn write(
+    form: &Form,
+    scheme: TokenScheme,
+    rejection: &Rejection,
+    with_error: bool,
+) -> Option<HeaderValue> {
     if rejection.retry_after_seconds().is_some() {
         return None;
     }
-    let mut challenge = form.opening.clone();
+    let mut challenge = format!("{scheme} {}", form.realm);
     let mut add = |name: &str, value: &dyn std::fmt::Display| {
         // Writing into a `String` cannot fail.
         let _ = write!(challenge, ", {name}=\"{value}\"");
     };
+    if scheme == TokenScheme::DPoP && !form.algorithms.is_empty() {
+        let names: Vec<&str> = form.algorithms.iter().map(Algorithm::name).collect();
+        add("algs", &names.join(" "));
+    }
     if let Some(url) = &form.resource_metadata {
         add("resource_metadata", url);
     }
@@ -159,10 +250,11 @@ fn write(form: &Form, rejection: &Rejection) -> Option<HeaderValue> {
     if let Some(scope) = rejection.scope().or(scope).and_then(fit_scope) {
         add("scope", &scope);
     }
-    if let Some(error) = rejection.error_code() {
+    if let Some(error) = rejection.error_code().filter(|_| with_error) {
         add("error", &error);
         add("error_description", &fit_text(rejection.description()));
     }
+    let details = details.filter(|_| with_error);
     if let Some(acr_values) = details.and_then(|details| details.acr_values.as_deref()) {
         add("acr_values", &fit_text(acr_values));
     }
@@ -192,8 +284,8 @@ fn fit_text(text: &str) -> String {
         .collect()
 }
 
-/// Whether one of the challenges in a field value has the scheme `Bearer` (RFC 9110 section 11.6.1).
-pub(crate) fn names_bearer(value: &[u8]) -> bool {
+/// Whether one of the challenges in a field value has this scheme (RFC 9110 section 11.6.1).
+pub(crate) fn names(scheme: TokenScheme, value: &[u8]) -> bool {
     let mut schemes = list_field::elements(value).map(|element| {
         let element = element.trim_ascii_start();
         let end = element.iter().position(|byte| !byte.is_ascii_alphanumeric());
@@ -201,9 +293,10 @@ pub(crate) fn names_bearer(value: &[u8]) -> bool {
             (element.get(..end).unwrap_or_default(), element.get(end))
         })
     });
-    // `bearer=…` is a parameter of another scheme.
+    // `bearer=…` is a parameter.
     schemes.any(|(word, next)| {
-        word.eq_ignore_ascii_case(b"bearer") && matches!(next, None | Some(b' ' | b'\t'))
+        word.eq_ignore_ascii_case(scheme.as_str().as_bytes())
+            && matches!(next, None | Some(b' ' | b'\t'))
     })
 }
 
@@ -223,7 +316,8 @@ mod tests {
 
     fn challenge(rejection: &Rejection) -> String {
         let challenges = Challenges::new("orders").unwrap();
-        challenges.challenge(rejection).unwrap().to_str().unwrap().to_owned()
+        let (_, challenge) = challenges.each(rejection, None).next().unwrap();
+        challenge.to_str().unwrap().to_owned()
     }
 
     #[test]
@@ -251,7 +345,10 @@ mod tests {
             "Basic realm=\"a, \\\" b\",Bearer",
             "Negotiate,\tBearer scope=a",
         ] {
-            assert!(names_bearer(yes.as_bytes()), "{yes}");
+            assert!(names(TokenScheme::Bearer, yes.as_bytes()), "{yes}");
+            let dpop = yes.to_lowercase().replace("bearer", "DPoP");
+            assert!(names(TokenScheme::DPoP, dpop.as_bytes()), "{dpop}");
+            assert!(!names(TokenScheme::Bearer, dpop.as_bytes()), "{dpop}");
         }
         for no in [
             "",
@@ -264,7 +361,7 @@ mod tests {
             "DPoP algs=\"ES256\"",
             "Basic Bearer",
         ] {
-            assert!(!names_bearer(no.as_bytes()), "{no}");
+            assert!(!names(TokenScheme::Bearer, no.as_bytes()), "{no}");
         }
     }
 
@@ -279,7 +376,8 @@ mod tests {
     #[test]
     fn a_realm_is_a_quoted_string() {
         let challenges = Challenges::new(r#"a "b" \c"#).unwrap();
-        let written = challenges.challenge(&RejectionKind::MissingCredentials.into()).unwrap();
+        let (_, written) =
+            challenges.each(&RejectionKind::MissingCredentials.into(), None).next().unwrap();
         assert_eq!(written.to_str().unwrap(), r#"Bearer realm="a \"b\" \\c""#);
         for realm in ["", "a\r\nb", "é", "\u{7f}"] {
             assert!(Challenges::new(realm).is_err(), "{realm:?}");
@@ -297,26 +395,32 @@ mod tests {
 
     #[test]
     fn header_that_is_kept_ready_is_the_one_that_is_written_field_by_field() {
-        let challenges = Challenges::new("orders").unwrap();
-        for kind in RejectionKind::ALL {
-            let rejection = Rejection::from(*kind);
-            let (mut ready, mut written) = (HeaderMap::new(), HeaderMap::new());
-            response::complete_headers(&mut ready, &rejection, &challenges);
-            // With a field of its own, a response gets the others one by one.
-            written.insert("x-own", HeaderValue::from_static("1"));
-            response::complete_headers(&mut written, &rejection, &challenges);
-            written.remove("x-own");
-            assert_eq!(ready, written, "{kind:?}");
-            assert!(ready.contains_key("cache-control"), "{kind:?}");
-            let is_outage = *kind == RejectionKind::Unavailable;
-            assert_eq!(ready.contains_key("retry-after"), is_outage, "{kind:?}");
-            assert_eq!(ready.contains_key("www-authenticate"), !is_outage, "{kind:?}");
+        let bearer = Challenges::new("orders").unwrap();
+        let both = bearer.with_schemes(Schemes::ALL, Algorithm::ES256.into());
+        let used = [None, Some(TokenScheme::Bearer), Some(TokenScheme::DPoP)];
+        let all = RejectionKind::ALL.iter().flat_map(|kind| used.map(|used| (*kind, used)));
+        for (challenges, count) in [(bearer, 1), (both, 2)] {
+            for (kind, used) in all.clone() {
+                let rejection = Rejection::from(kind);
+                let (mut ready, mut written) = (HeaderMap::new(), HeaderMap::new());
+                response::complete_headers(&mut ready, &rejection, &challenges, used);
+                // With a field of its own, a response gets the others one by one.
+                written.insert("x-own", HeaderValue::from_static("1"));
+                response::complete_headers(&mut written, &rejection, &challenges, used);
+                written.remove("x-own");
+                assert_eq!(ready, written, "{kind:?}");
+                assert!(ready.contains_key("cache-control"), "{kind:?}");
+                let is_outage = kind == RejectionKind::Unavailable;
+                assert_eq!(ready.contains_key("retry-after"), is_outage, "{kind:?}");
+                let challenges = ready.get_all("www-authenticate").iter().count();
+                assert_eq!(challenges, if is_outage { 0 } else { count }, "{kind:?}");
+            }
         }
     }
 
     #[test]
     fn an_outage_of_ours_is_no_challenge() {
         let challenges = Challenges::default_realm();
-        assert!(challenges.challenge(&RejectionKind::Unavailable.into()).is_none());
+        assert!(challenges.each(&RejectionKind::Unavailable.into(), None).next().is_none());
     }
 }

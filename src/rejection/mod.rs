@@ -92,6 +92,14 @@ struct Details {
     headers: Option<HeaderMap>,
 }
 
+impl Details {
+    /// Whether the challenge of the refusal differs from that of its kind.
+    fn are_in_challenge(&self) -> bool {
+        let Self { description, scope, acr_values, max_age, .. } = self;
+        description.is_some() || scope.is_some() || acr_values.is_some() || max_age.is_some()
+    }
+}
+
 impl Rejection {
     /// The default of `Retry-After`, in seconds.
     const RETRY_AFTER: u64 = 5;
@@ -169,8 +177,8 @@ impl Rejection {
     ///
     /// A second call with the same name adds a value. If the response already has a field with this name, the
     /// field of the response is kept and the added one is left out. `WWW-Authenticate` is the exception: the value
-    /// is appended to the existing challenges, and a `Bearer` challenge takes the place of that of the layer, with its
-    /// `scope` and `resource_metadata`.
+    /// is appended to the existing challenges, and a `Bearer` or `DPoP` challenge takes the place of that of the layer, with
+    /// its `scope` and `resource_metadata`.
     #[must_use]
     pub fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
         self.with(|details| {

@@ -20,8 +20,8 @@ use crate::rejection::request_summary::RequestSummary;
 ///
 /// - It adds `Cache-Control: no-store`, `Retry-After` (for a 503) and the fields of [`Rejection::with_header`]
 ///   unless the response already has them.
-/// - It appends its `WWW-Authenticate` challenge, unless the response already has one for the scheme `Bearer`, or
-///   the rejection is a 503. A `Bearer` challenge of the response is sent as it is, without the layer's `scope` and
+/// - It appends its `WWW-Authenticate` challenge, unless the response already has one for the same scheme, or the
+///   rejection is a 503. A challenge of the response is sent as it is, without the layer's `scope` and
 ///   `resource_metadata`: leave it out, so that clients find out where to get a token.
 /// - It replaces a status of 1xx or 2xx with the status of the rejection, and keeps any other status.
 /// - It puts the [`Rejection`] into the response's extensions.

@@ -15,6 +15,7 @@ use crate::rejection::responder::ResponseForRejection;
 #[cfg(feature = "tonic-0_14")]
 use crate::rejection::tonic_0_14;
 use crate::rejection::{Rejection, challenge, grpc};
+use crate::scheme::TokenScheme;
 
 /// The data of a request that is needed to write a refusal after the head of the request was consumed. It needs
 /// no allocation if the responder remembers nothing.
@@ -37,13 +38,14 @@ impl<M> Asked<M> {
         }
     }
 
-    /// The response that refuses this request.
+    /// The response that refuses this request, whose client has `used` this scheme, if there is one to choose.
     pub(crate) fn refuse<B, R>(
         self,
         rejection: Rejection,
         responder: &R,
         challenges: &Challenges,
         grpc: &GrpcForm,
+        used: Option<TokenScheme>,
     ) -> Response<B>
     where
         R: ResponseForRejection<B, Remembered = M>,
@@ -52,7 +54,7 @@ impl<M> Asked<M> {
             Self::Grpc(media_type) => {
                 let body = responder.empty_body();
                 let mut response = grpc::response(&rejection, media_type, body);
-                complete_headers(response.headers_mut(), &rejection, challenges);
+                complete_headers(response.headers_mut(), &rejection, challenges, used);
                 grpc.complete_headers(response.headers_mut(), &rejection);
                 grpc::fit_to_clients(response.headers_mut());
                 response
@@ -63,7 +65,7 @@ impl<M> Asked<M> {
                 if status.is_informational() || status.is_success() {
                     *response.status_mut() = rejection.status();
                 }
-                complete_headers(response.headers_mut(), &rejection, challenges);
+                complete_headers(response.headers_mut(), &rejection, challenges, used);
                 response
             }
         };
@@ -114,7 +116,7 @@ pub(crate) fn unwritten_response<B>(unwritten: Unwritten, body: B) -> Response<B
     let rejection = &unwritten.rejection;
     let mut response = Response::new(body);
     *response.status_mut() = rejection.status();
-    complete_headers(response.headers_mut(), rejection, &Challenges::default_realm());
+    complete_headers(response.headers_mut(), rejection, &Challenges::default_realm(), None);
     response.extensions_mut().insert(rejection.clone());
     response.extensions_mut().insert(unwritten);
     response
@@ -166,7 +168,8 @@ pub(crate) fn keep_what_was_added<B>(written: &mut Response<B>, replaced: Respon
             continue;
         }
         for value in replaced.headers.get_all(name) {
-            let is_bearer = name == WWW_AUTHENTICATE && challenge::names_bearer(value.as_bytes());
+            let is_bearer =
+                name == WWW_AUTHENTICATE && challenge::names(TokenScheme::Bearer, value.as_bytes());
             if !is_bearer && headers.get_all(name).iter().all(|there| there != value) {
                 append(headers, name, value.clone());
             }
@@ -220,18 +223,20 @@ pub(crate) fn complete_headers(
     headers: &mut HeaderMap,
     rejection: &Rejection,
     challenges: &Challenges,
+    used: Option<TokenScheme>,
 ) {
     if headers.is_empty()
-        && let Some(complete) = challenges.headers(rejection)
+        && let Some(complete) = challenges.headers(rejection, used)
     {
         headers.clone_from(complete);
         return;
     }
     add_own_headers(headers, rejection);
-    let has_bearer =
-        headers.get_all(WWW_AUTHENTICATE).iter().any(|it| challenge::names_bearer(it.as_bytes()));
-    if !has_bearer && let Some(challenge) = challenges.challenge(rejection) {
-        append(headers, &WWW_AUTHENTICATE, challenge);
+    for (scheme, challenge) in challenges.each(rejection, used) {
+        let is_it = |value: &HeaderValue| challenge::names(scheme, value.as_bytes());
+        if !headers.get_all(WWW_AUTHENTICATE).iter().any(is_it) {
+            append(headers, &WWW_AUTHENTICATE, challenge);
+        }
     }
     if !headers.contains_key(CACHE_CONTROL) {
         append(headers, &CACHE_CONTROL, const { HeaderValue::from_static("no-store") });

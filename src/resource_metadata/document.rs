@@ -15,9 +15,7 @@ use crate::verify::AcceptedTokens;
 /// What an authentication layer is configured to accept, beside the [`AcceptedTokens`] of its verifier, which can
 /// change.
 ///
-/// The two are the only source of the members that must not differ from the configuration. The members for DPoP
-/// (`dpop_signing_alg_values_supported`, `dpop_bound_access_tokens_required`) and for mTLS
-/// (`tls_client_certificate_bound_access_tokens`) belong in [`AcceptedTokens`], once a verifier can tell them.
+/// The two are the only source of the members that must not differ from the configuration.
 pub(crate) struct Configured {
     /// The ways to send a bearer token that the layer accepts (RFC 6750 section 2): `header`, `body`, `query`.
     pub(crate) bearer_methods: Vec<&'static str>,
@@ -46,6 +44,12 @@ struct Document<'a> {
     resource_policy_uri: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource_tos_uri: Option<&'a str>,
+    #[serde(skip_serializing_if = "is_false")]
+    tls_client_certificate_bound_access_tokens: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dpop_signing_alg_values_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "is_false")]
+    dpop_bound_access_tokens_required: bool,
 }
 
 impl ResourceMetadata {
@@ -121,8 +125,20 @@ impl ResourceMetadata {
             resource_documentation: self.documentation.as_deref(),
             resource_policy_uri: self.policy.as_deref(),
             resource_tos_uri: self.terms_of_service.as_deref(),
+            tls_client_certificate_bound_access_tokens: accepted.has_client_certificates(),
+            dpop_signing_alg_values_supported: accepted
+                .dpop_algorithms()
+                .map(Algorithm::name)
+                .collect(),
+            dpop_bound_access_tokens_required: accepted.requires_dpop(),
         };
         // Strings, and lists of strings, can always be written as JSON.
         serde_json::to_vec(&document).ok().map(Bytes::from)
     }
+}
+
+/// `false` is the default of the members (RFC 9728 section 2).
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }

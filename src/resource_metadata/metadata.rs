@@ -20,6 +20,7 @@ use crate::resource_metadata::language::Translated;
 /// | `authorization_servers` | the issuers of the layer's verifier, and those that were added | [`with_authorization_servers`](Self::with_authorization_servers), [`add_authorization_server`](Self::add_authorization_server) |
 /// | `scopes_supported` | the scope that the layer names in its challenges, and those that were added | [`add_scopes`](Self::add_scopes) |
 /// | `bearer_methods_supported` | the places in which the layer looks for tokens | |
+/// | `dpop_signing_alg_values_supported`, `dpop_bound_access_tokens_required`, `tls_client_certificate_bound_access_tokens` | how a [`SenderConstrained`](crate::SenderConstrained) binds tokens to their sender | |
 /// | `resource_name` | none | [`with_name`](Self::with_name), [`add_name_in`](Self::add_name_in) |
 /// | `resource_documentation` | none | [`with_documentation`](Self::with_documentation) |
 /// | `resource_policy_uri` | none | [`with_policy`](Self::with_policy) |

@@ -8,8 +8,9 @@ use http::{HeaderName, HeaderValue};
 use serde::de::DeserializeOwned;
 
 use crate::claims::RegisteredClaims;
-use crate::extract::{PresentedToken, TokenScheme};
+use crate::extract::PresentedToken;
 use crate::rejection::{Rejection, RequestSummary};
+use crate::scheme::TokenScheme;
 use crate::summary::Summary;
 use crate::verify::accepted::Extras;
 use crate::verify::accepted_tokens::AcceptedTokens;

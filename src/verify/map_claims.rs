@@ -5,7 +5,8 @@ use std::sync::Arc;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use crate::extract::{PresentedToken, TokenScheme};
+use crate::extract::PresentedToken;
+use crate::scheme::TokenScheme;
 use crate::summary::Summary;
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::issuer_set::IssuerSet;

@@ -5,8 +5,9 @@ use http::request::Parts;
 
 use crate::claims::RegisteredClaims;
 use crate::config_error::{ConfigError, ConfigErrorKind};
-use crate::extract::{PresentedToken, TokenScheme, authorization};
+use crate::extract::{PresentedToken, authorization};
 use crate::rejection::Rejection;
+use crate::scheme::TokenScheme;
 use crate::summary::Summary;
 use crate::token::{CompactJws, Limits, Scratch};
 use crate::verify::accepted_tokens::AcceptedTokens;
@@ -188,7 +189,10 @@ impl<C: 'static> TokenKinds<C> {
 impl<C: Send + Sync + 'static> VerifyToken<C> for TokenKinds<C> {
     fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C> {
         match self.verifier_of(token.as_bytes()) {
-            Some(verifier) if verifier.schemes().contains(&token.scheme()) => {
+            // A caller that checks to whom the token is bound also checks the scheme.
+            Some(verifier)
+                if token.defers_confirmation() || verifier.schemes().contains(&token.scheme()) =>
+            {
                 verifier.verify_token(token, head)
             }
             _ => Verification::ready(Err(Rejection::invalid_token())),
@@ -210,7 +214,7 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for TokenKinds<C> {
 
     fn accepted_tokens(&self) -> AcceptedTokens {
         let all = self.verifiers().map(|verifier| verifier.accepted_tokens());
-        all.fold(AcceptedTokens::new(), AcceptedTokens::and)
+        all.reduce(AcceptedTokens::and).unwrap_or_default()
     }
 }
 

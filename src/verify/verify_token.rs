@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
+use crate::extract::PresentedToken;
 #[cfg(feature = "token-cache")]
 use crate::extract::RawBearer;
-use crate::extract::{PresentedToken, TokenScheme};
 use crate::rejection::{Rejection, RequestSummary};
+use crate::scheme::TokenScheme;
 use crate::summary::Summary;
 use crate::verify::accepted::Accepted;
 use crate::verify::accepted_tokens::AcceptedTokens;

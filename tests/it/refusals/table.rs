@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use http::HeaderName;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, TE};
 use tower_jwt_auth::{
     JwtAuthLayer, PresentedToken, ProblemJson, Rejection, RejectionKind, cors_exposed_headers,
