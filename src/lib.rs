@@ -93,6 +93,7 @@
 //! | a custom source of keys | [`KeySource`], [`KeyQuery`], [`KeyLookup`], [`KeyCandidates`], [`KeyTask`], [`KeySourceError`] |
 //! | API keys and other opaque tokens | [`verify_fn`], [`verify_async_fn`], [`dangerous_any_bearer`] and their types [`VerifyFn`], [`VerifyAsyncFn`], [`DangerousAnyBearer`] |
 //! | several kinds of tokens behind one layer | [`TokenKinds`], [`MapClaims`] |
+//! | check to whom a token is bound (DPoP, mutual TLS) | [`SenderConstrained`]; [`ClientCertificates`], [`ClientCertificate`] |
 //! | check more than the token, such as a disabled user | [`VerifyToken::with_check`]; [`WithChecks`], [`Checked`], [`IntoChecked`] |
 //! | a custom verifier | [`VerifyToken`], [`Verification`], [`Accepted`], [`AcceptedTokens`], [`Confirmation`], [`TokenScheme`], [`TokenSource`] |
 //! | refuse, or read why a token was refused | [`Rejection`], [`RejectionKind`] |
@@ -237,7 +238,6 @@ mod verify;
 mod claims;
 
 #[cfg(feature = "dpop")]
-#[allow(dead_code, reason = "the decorator of verifiers calls it")]
 mod dpop;
 mod replay_store;
 
@@ -262,6 +262,7 @@ mod list_field;
 #[cfg(any(feature = "jwks-url", feature = "resource-metadata"))]
 mod loopback;
 mod opaque_error;
+mod scheme;
 mod strict_json;
 mod summary;
 mod trace;
@@ -301,7 +302,7 @@ pub use crate::dpop::{Dpop, ProxyHeaders};
 #[cfg(feature = "stream-expiry")]
 pub use crate::end_at_expiry::{EndAtExpiry, EndAtExpiryFuture, EndAtExpiryLayer, ExpiringBody};
 pub use crate::extensions::MissingLayer;
-pub use crate::extract::{PresentedToken, Source, TokenScheme, TokenSource};
+pub use crate::extract::{PresentedToken, Source, TokenSource};
 #[cfg(feature = "issuer")]
 pub use crate::issuer::{IssueError, IssueErrorKind, SigningKey, TokenIssuer};
 #[cfg(any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12"))]
@@ -326,6 +327,7 @@ pub use crate::replay_store::{
 pub use crate::resource_metadata::{
     ResourceMetadata, ResourceMetadataFuture, ResourceMetadataLayer, ResourceMetadataService,
 };
+pub use crate::scheme::TokenScheme;
 pub use crate::summary::Summary;
 pub use crate::token::TokenHeader;
 pub use crate::upstream::{ClaimHeaders, ClaimHeadersLayer};
@@ -334,11 +336,11 @@ pub use crate::verify::KnownIssuer;
 #[cfg(feature = "mcp")]
 pub use crate::verify::Principal;
 pub use crate::verify::{
-    Accepted, AcceptedTokens, Checked, Confirmation, DangerousAnyBearer, ExpectedAudience,
-    ExpectedIssuer, ExplainedStep, Explanation, IntoChecked, IssuerKeyStatus, IssuerSet,
-    IssuerTemplate, JwtVerifier, MapClaims, StepOutcome, TemplateMatch, TokenKinds, Verification,
-    VerifiedToken, VerifyAsyncFn, VerifyFn, VerifyToken, WithChecks, dangerous_any_bearer,
-    verify_async_fn, verify_fn,
+    Accepted, AcceptedTokens, Checked, ClientCertificate, ClientCertificates, Confirmation,
+    DangerousAnyBearer, ExpectedAudience, ExpectedIssuer, ExplainedStep, Explanation, IntoChecked,
+    IssuerKeyStatus, IssuerSet, IssuerTemplate, JwtVerifier, MapClaims, SenderConstrained,
+    StepOutcome, TemplateMatch, TokenKinds, Verification, VerifiedToken, VerifyAsyncFn, VerifyFn,
+    VerifyToken, WithChecks, dangerous_any_bearer, verify_async_fn, verify_fn,
 };
 
 /// The README's Rust code, compiled.

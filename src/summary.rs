@@ -76,6 +76,18 @@ impl Summary {
         other.dangers.into_iter().fold(self, Self::with_danger)
     }
 
+    /// Adds a text to each alternative, for a verifier that adds a rule to another one.
+    pub(crate) fn with_suffix(mut self, suffix: &str) -> Self {
+        self.accepts.iter_mut().for_each(|accepts| accepts.push_str(suffix));
+        self
+    }
+
+    /// Removes a weakening that another verifier makes up for.
+    pub(crate) fn without_danger(mut self, name: &str) -> Self {
+        self.dangers.retain(|danger| danger != name);
+        self
+    }
+
     /// What is accepted: one text for each alternative.
     pub fn accepts(&self) -> &[String] {
         &self.accepts

@@ -57,7 +57,8 @@ impl Dpop {
     }
 
     /// A new nonce; `None` if none is required.
-    pub(crate) fn fresh_nonce(&self) -> Option<HeaderValue> {
+    #[cfg(test)]
+    pub(super) fn fresh_nonce(&self) -> Option<HeaderValue> {
         self.0.fresh_nonce(self.0.clock.now())
     }
 

@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use http::request::Parts;
 
-#[allow(unused_imports, reason = "the decorator of verifiers calls it")]
 pub(crate) use self::check::DpopCheck;
 pub use self::forwarded::ProxyHeaders;
 use self::nonce::Nonces;

@@ -3,7 +3,8 @@ use std::fmt;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 
 use crate::claims::{NumericDate, Scope};
-use crate::extract::OnResponse;
+use crate::extract::{OnResponse, PresentedToken};
+use crate::rejection::Rejection;
 use crate::verify::confirmation::Confirmation;
 use crate::verify::verified_token::VerifiedToken;
 
@@ -78,8 +79,9 @@ impl<C> Accepted<C> {
     /// Replaces the binding of the token to its sender; none by default. Call it for each token whose issuer names a
     /// binding, such as the `cnf` of a response of token introspection (RFC 9449 section 6.2, RFC 8705 section 3.2).
     ///
-    /// This method checks nothing: a verifier that calls it must be inside of a decorator that checks the binding.
-    /// Otherwise anyone who has the token can use it.
+    /// This method checks nothing: the verifier must be inside of a
+    /// [`SenderConstrained`](crate::SenderConstrained), which checks the binding. Otherwise any client that has the token
+    /// can use it.
     #[must_use]
     pub fn with_confirmation(self, confirmation: Confirmation) -> Self {
         Self { token: self.token.with_confirmation(confirmation), ..self }
@@ -111,6 +113,19 @@ impl<C> Accepted<C> {
             }
         }
         self
+    }
+
+    /// The result for a token of a request.
+    #[inline]
+    pub(super) fn result(
+        presented: &PresentedToken,
+        result: Result<VerifiedToken<C>, Rejection>,
+    ) -> Result<Self, Rejection> {
+        let token = result?;
+        if presented.defers_confirmation() && VerifiedToken::confirmation(&token).is_some() {
+            presented.note_binding();
+        }
+        Ok(Self::from(token))
     }
 
     /// Sets the changes of the response that the sources of the layer need.

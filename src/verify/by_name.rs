@@ -25,6 +25,14 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// Whether the caller checks to whom the token is bound. No caller without a request does.
+    pub(super) fn defers_confirmation(self) -> bool {
+        match self {
+            Self::Presented(token) => token.defers_confirmation(),
+            Self::Text(_) => false,
+        }
+    }
+
     /// The text that is kept after the token was verified.
     pub(super) fn kept(self, copies_text: bool) -> Option<PresentedToken> {
         match self {

@@ -15,6 +15,7 @@ mod map_claims;
 #[cfg(feature = "mcp")]
 mod principal;
 mod rule_context;
+mod sender_constrained;
 mod token_cache;
 mod token_kinds;
 mod verification;
@@ -35,6 +36,7 @@ pub use self::known_issuer::KnownIssuer;
 pub use self::map_claims::MapClaims;
 #[cfg(feature = "mcp")]
 pub use self::principal::Principal;
+pub use self::sender_constrained::{ClientCertificate, ClientCertificates, SenderConstrained};
 pub use self::token_kinds::TokenKinds;
 pub use self::verification::Verification;
 pub(crate) use self::verification::{PendingVerdict, VerificationState};

@@ -94,8 +94,10 @@ impl<C> VerifiedToken<C> {
         header: TokenHeader,
         by_name: ByName,
         expires_at: NumericDate,
+        bound: Option<Confirmation>,
     ) -> Self {
-        Self::with_parts(claims, Some(header), by_name, Expiry::Claim(expires_at))
+        let token = Self::with_parts(claims, Some(header), by_name, Expiry::Claim(expires_at));
+        bound.into_iter().fold(token, Self::with_confirmation)
     }
 
     fn with_parts(claims: C, header: Option<TokenHeader>, by_name: ByName, expiry: Expiry) -> Self {

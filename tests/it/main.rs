@@ -55,6 +55,7 @@ mod resource_metadata;
 mod response_bodies;
 mod rfc7520;
 mod security_page;
+mod sender_constrained;
 mod servers;
 mod sources;
 mod support;

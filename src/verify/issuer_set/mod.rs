@@ -341,20 +341,20 @@ where
         let name = |issuer: &Issuer<C>| token.note_issuer(|| issuer.configured_name());
         if let Some((issuer, verified)) = self.recall(Input::Presented(token).into()) {
             name(&issuer);
-            return Verification::ready(Ok(verified.into()));
+            return Verification::ready(Accepted::result(token, Ok(verified)));
         }
         let mut note = self.note();
         match self.begin(Input::Presented(token), name, &mut note.token) {
             Err(rejection) => Verification::ready(Err(rejection)),
             Ok((issuer, Step::Done(result))) => {
-                Verification::ready(self.keep(note, &issuer, result).map(Accepted::from))
+                Verification::ready(Accepted::result(token, self.keep(note, &issuer, result)))
             }
             Ok((issuer, Step::Wait(keys))) => {
                 let (issuers, token) = (self.clone(), token.clone());
                 Verification::pending(async move {
                     let input = Input::Presented(&token);
                     let result = issuers.finish(&issuer, input, keys, &mut note.token).await;
-                    issuers.keep(note, &issuer, result).map(Accepted::from)
+                    Accepted::result(&token, issuers.keep(note, &issuer, result))
                 })
             }
         }

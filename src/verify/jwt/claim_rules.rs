@@ -90,11 +90,13 @@ impl Rules {
         }
     }
 
-    /// Checks the claims, and returns the times that matter later. The clock is read once.
+    /// Checks the claims, and returns the times that matter later. The clock is read once. `defers_confirmation`: the
+    /// caller checks to whom the token is bound.
     pub(super) fn check(
         &self,
         claims: &Registered<'_>,
         typ: Option<&str>,
+        defers_confirmation: bool,
         recorder: &mut impl Recorder,
     ) -> Result<Times, Rejection> {
         self.check_issuer(claims)?;
@@ -103,7 +105,7 @@ impl Rules {
         recorder.passed(Stage::Audience);
         let times = self.check_times(claims, self.context.clock.now(), recorder)?;
         self.check_type(claims, typ, recorder)?;
-        self.check_presence(claims, recorder)?;
+        self.check_presence(claims, defers_confirmation, recorder)?;
         Ok(times)
     }
 
@@ -233,9 +235,11 @@ impl Rules {
     fn check_presence(
         &self,
         claims: &Registered<'_>,
+        defers_confirmation: bool,
         recorder: &mut impl Recorder,
     ) -> Result<(), Rejection> {
-        if claims.has_known(Claim::Confirmation) && !self.ignore_confirmation {
+        let refuses = || !self.ignore_confirmation && !defers_confirmation;
+        if claims.has_known(Claim::Confirmation) && refuses() {
             let cnf = &Arc::from("cnf");
             return Err(Rejection::from(RejectionKind::UnconfirmedSender).with_expected(cnf));
         }

@@ -42,8 +42,9 @@ use crate::token::{CompactJws, Limits, Scratch, TokenHeader};
 use crate::verify::accepted::Accepted;
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::by_name::{ByName, Input};
+use crate::verify::confirmation::Confirmation;
 use crate::verify::jwt::read_registered::ReadClaims;
-use crate::verify::jwt::registered::Registered;
+use crate::verify::jwt::registered::{Claim, Registered};
 use crate::verify::verification::Verification;
 use crate::verify::verified_token::VerifiedToken;
 use crate::verify::verify_token::{TokenForm, VerifyToken};
@@ -64,7 +65,7 @@ use crate::verify::verify_token::{TokenForm, VerifyToken};
 /// | `typ` in the header | absent, `JWT` or `at+jwt` | [`require_rfc9068`](Self::require_rfc9068) |
 /// | other audiences in `aud` | allowed | [`exclusive_audience`](Self::exclusive_audience) |
 /// | other claims | not required | [`add_required_claim`](Self::add_required_claim) |
-/// | token bound to its sender (`cnf`) | refused | [`dangerous_ignore_confirmation`](Self::dangerous_ignore_confirmation) |
+/// | token bound to its sender (`cnf`) | refused; checked by a [`SenderConstrained`](crate::SenderConstrained) around the verifier | [`dangerous_ignore_confirmation`](Self::dangerous_ignore_confirmation) |
 /// | `at_hash`, `c_hash`, as in ID tokens | refused | [`allow_at_hash`](Self::allow_at_hash) |
 /// | token marked as an ID token (claim `token_use` or `typ`) or an event (`events` is an object) | refused | [`dangerous_accept_id_tokens`](Self::dangerous_accept_id_tokens) |
 /// | token marked as a refresh, offline or logout token (claim `token_use` or `typ`) | refused | |
@@ -302,7 +303,10 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
             None => read_claims::read::<C>(jws.payload, self.rules.wanted(), &mut registered)?,
         };
         recorder.passed(Stage::Claims);
-        let times = self.rules.check(&registered, jws.header.typ.as_deref(), recorder)?;
+        let defers = token.defers_confirmation();
+        let times = self.rules.check(&registered, jws.header.typ.as_deref(), defers, recorder)?;
+        let is_bound = defers && registered.has_known(Claim::Confirmation);
+        let bound = is_bound.then(|| Confirmation::of_claims(jws.payload)).transpose()?;
         let claims = claims.map_err(|mismatch| {
             let rejection = Rejection::from(RejectionKind::UnexpectedClaims);
             match &mismatch.claim {
@@ -314,7 +318,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         let validity = times.validity(candidates.generation());
         let kept = recorder.keep(token, self.rules.copies_text, validity);
         let by_name = ByName::new(kept, Arc::clone(&self.rules.context), times.until);
-        Ok(VerifiedToken::of_jwt(claims, header, by_name, times.expires_at))
+        Ok(VerifiedToken::of_jwt(claims, header, by_name, times.expires_at, bound))
     }
 }
 
@@ -349,12 +353,13 @@ where
     fn verify_token(&self, token: &PresentedToken, _: &Parts) -> Verification<C> {
         token.note_issuer(|| self.rules.issuer().display());
         match self.begin_or_recall(Input::Presented(token), MayWait::Yes) {
-            Step::Done(result) => Verification::ready(result.map(Accepted::from)),
+            Step::Done(result) => Verification::ready(Accepted::result(token, result)),
             Step::Wait(keys) => {
                 let (verifier, token) = (self.clone(), token.clone());
                 Verification::pending(async move {
                     let found = keys.await;
-                    verifier.resume_and_keep(Input::Presented(&token), found).map(Accepted::from)
+                    let input = Input::Presented(&token);
+                    Accepted::result(&token, verifier.resume_and_keep(input, found))
                 })
             }
         }

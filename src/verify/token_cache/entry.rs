@@ -4,22 +4,22 @@ use bytes::Bytes;
 use http::HeaderValue;
 use quick_cache::{Equivalent, Lifecycle, Weighter};
 
-use crate::extract::{PresentedToken, TokenScheme};
+use crate::extract::PresentedToken;
 use crate::verify::by_name::Input;
 use crate::verify::token_cache::settings::Settings;
-use crate::verify::token_cache::{Sought, Validity};
+use crate::verify::token_cache::{Caller, Sought, Validity};
 use crate::verify::verified_token::VerifiedToken;
 
 /// All bytes of a token, which are compared one by one: no digest, and no part of the token, stands for it.
 #[derive(PartialEq, Eq)]
 pub(super) struct Key {
     text: Bytes,
-    scheme: Option<TokenScheme>,
+    caller: Caller,
 }
 
 impl Key {
     fn sought(&self) -> Sought<'_> {
-        Sought { text: &self.text, scheme: self.scheme }
+        Sought { text: &self.text, caller: self.caller }
     }
 }
 
@@ -106,7 +106,7 @@ impl Note {
             return token.kept(copies_text);
         }
         let text = Bytes::copy_from_slice(sought.text);
-        let key = Key { text: text.clone(), scheme: sought.scheme };
+        let key = Key { text: text.clone(), caller: sought.caller };
         // It shares the text with the key.
         let kept = match (token.kept(copies_text), HeaderValue::from_maybe_shared(text)) {
             (Some(kept), Ok(value)) => Some(kept.with_text(value)),

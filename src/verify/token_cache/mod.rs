@@ -18,7 +18,6 @@ pub(super) use self::on::TokenCache;
 #[cfg(feature = "token-cache")]
 pub(super) use self::settings::Settings;
 use crate::claims::NumericDate;
-use crate::extract::TokenScheme;
 use crate::verify::by_name::Input;
 
 /// When the result of a verification may be used again: as long as the keys have this generation, and the clock
@@ -46,21 +45,32 @@ pub(super) struct Current {
     pub(super) now: NumericDate,
 }
 
-/// A token to look for. Those of requests and those without one are kept apart: only the former always keep
-/// their text for rules over claims by name.
+/// A token to look for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sought<'a> {
     pub(super) text: &'a [u8],
-    /// `None` for a token without a request.
-    pub(super) scheme: Option<TokenScheme>,
+    pub(super) caller: Caller,
+}
+
+/// What a verification depends on beside the text of the token. Entries of one caller are never found by another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "token-cache"), allow(dead_code, reason = "read by a cache alone"))]
+pub(super) enum Caller {
+    /// Has no request. Such a token does not always keep its text for rules over claims by name.
+    WithoutRequest,
+    /// Uses the result as it is. A bound token was refused, or its binding is ignored.
+    Layer,
+    /// Checks to whom the token is bound.
+    ChecksConfirmation,
 }
 
 impl<'a> From<Input<'a>> for Sought<'a> {
     fn from(token: Input<'a>) -> Self {
-        let scheme = match token {
-            Input::Presented(token) => Some(token.scheme()),
-            Input::Text(_) => None,
+        let caller = match token {
+            Input::Presented(_) if token.defers_confirmation() => Caller::ChecksConfirmation,
+            Input::Presented(_) => Caller::Layer,
+            Input::Text(_) => Caller::WithoutRequest,
         };
-        Self { text: token.as_bytes(), scheme }
+        Self { text: token.as_bytes(), caller }
     }
 }

@@ -5,10 +5,10 @@ use foldhash::fast::SeedableRandomState;
 use quick_cache::OptionsBuilder;
 use quick_cache::sync::Cache;
 
-use crate::extract::{RawBearer, TokenScheme};
+use crate::extract::RawBearer;
 use crate::hash_seed::random_state;
 use crate::verify::token_cache::entry::{ByLength, DroppedLater, Entry, Key, Note};
-use crate::verify::token_cache::{Current, Settings, Sought, Validity};
+use crate::verify::token_cache::{Caller, Current, Settings, Sought, Validity};
 use crate::verify::verified_token::VerifiedToken;
 
 type Tokens<C, B> = Cache<Key, Entry<C, B>, ByLength, SeedableRandomState, DroppedLater>;
@@ -42,10 +42,10 @@ impl<C, B: Clone> TokenCache<C, B> {
         self.tokens.is_some()
     }
 
-    /// A token that was not extracted yet; `None` without a cache.
+    /// A token that was not extracted yet, for a layer; `None` without a cache.
     pub(in crate::verify) fn sought<'a>(&self, token: &'a mut RawBearer<'_>) -> Option<Sought<'a>> {
         self.tokens.as_ref()?;
-        Some(Sought { text: token.text()?, scheme: Some(TokenScheme::Bearer) })
+        Some(Sought { text: token.text()?, caller: Caller::Layer })
     }
 
     /// The token, if it was verified and would be verified now. `current` is what holds now, for a token that is
