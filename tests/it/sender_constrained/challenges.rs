@@ -70,7 +70,7 @@ fn error_is_in_the_challenge_of_the_scheme_that_was_used() {
         let response = sent(format!("dpop {expired}"));
         assert_eq!(challenges(&response), [BEARER, with_error(DPOP).as_str()]);
         let response = sent(format!("DPoP {}", bound(jkt())));
-        let invalid = error(DPOP, "invalid_dpop_proof", "the DPoP proof is missing or invalid");
+        let invalid = error(DPOP, "invalid_dpop_proof", "the request has no DPoP proof");
         assert_eq!(refusal(&response), Some(InvalidDpopProof));
         assert_eq!(challenges(&response), [BEARER, invalid.as_str()]);
         let response = sent(format!("Bearer {}", bound(jkt())));
