@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::authenticate::{JwtAuthLayer, Policy};
 use crate::config_error::ConfigError;
-#[cfg(feature = "resource-metadata")]
 use crate::extract::{Source, Sources};
+#[cfg(feature = "resource-metadata")]
 use crate::scheme::TokenScheme;
 
 impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
