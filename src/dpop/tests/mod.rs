@@ -4,6 +4,7 @@ mod nonces;
 mod proofs;
 mod settings;
 mod targets;
+mod uris;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

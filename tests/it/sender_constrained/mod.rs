@@ -9,6 +9,12 @@ mod dpop;
 #[cfg(feature = "dpop")]
 mod extraction;
 mod metadata;
+#[cfg(feature = "dpop")]
+mod nonces;
+#[cfg(feature = "dpop")]
+mod properties;
+#[cfg(all(feature = "dpop", feature = "token-cache"))]
+mod stack;
 
 use http::{Request, Response};
 use serde_json::{Value, json};
@@ -93,19 +99,25 @@ mod proofs {
     }
 
     pub(super) fn proof(key: &TestKey, token: &str) -> String {
+        proof_with(key, token, &json!({}))
+    }
+
+    /// A proof with these claims beside the others, or in their place.
+    pub(super) fn proof_with(key: &TestKey, token: &str, claims: &Value) -> String {
         use std::sync::atomic::{AtomicUsize, Ordering};
 
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
         let header = json!({"typ": "dpop+jwt", "alg": key.algorithm.name(), "jwk": jwk(key)});
-        let claims = json!({
+        let mut all = json!({
             "jti": format!("proof-{}", NUMBER.fetch_add(1, Ordering::Relaxed)),
             "htm": "GET",
             "htu": "https://api.example/orders",
             "iat": NOW,
             "ath": b64(Sha256::digest(token)),
         });
-        key.token_of(header.to_string(), claims.to_string())
+        all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+        key.token_of(header.to_string(), all.to_string())
     }
 
     /// A request with this value of `Authorization` and this proof.
