@@ -55,17 +55,18 @@ def access_token(endpoint, resource):
 class OidcProvider:
     """npm oidc-provider, by oidc_provider.mjs. Stopped and started again, it has other keys."""
 
-    def __init__(self, name=None, port=None):
+    def __init__(self, name=None, port=None, env=None):
         self.port = port or free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.name = name or self.address
+        self.env = env or {}
 
     def __enter__(self):
         self.start()
         return self
 
     def start(self):
-        env = {"PORT": str(self.port), "ISSUER": self.name}
+        env = {"PORT": str(self.port), "ISSUER": self.name, **self.env}
         self.server = Server(["node", str(HERE / "oidc_provider.mjs")], seconds=60, env=env)
         self.server.__enter__()
 

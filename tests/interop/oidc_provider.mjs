@@ -2,10 +2,11 @@
 //
 // PORT      where it listens on loopback; 0, the default, takes a free port
 // ISSUER    its name; by default http://127.0.0.1:PORT
+// DPOP_NONCE  1 to demand a nonce in DPoP proofs
 // SCOPES    the scopes of every resource, by default `read`; with it users log in as anybody, and clients register
 //
-// The client `svc` with the secret `svc-secret` gets at+jwt tokens by client credentials. The resource says
-// how they are signed: https://api.test/{rs,ps,es,ed} by RS256, PS256, ES256, EdDSA; any other by RS256.
+// The clients `svc` and `svc-dpop` with the secret `svc-secret` get at+jwt tokens by client credentials; those of
+// `svc-dpop` are bound to the key of its DPoP proof. The resource says how they are signed: https://api.test/{rs,ps,es,ed} by RS256, PS256, ES256, EdDSA; any other by RS256.
 //
 //   POST /_test/rotate[?drop=1]     new keys sign from now on; with drop the old ones leave the set at once
 //   POST /_test/jwks?mode=MODE      the key set answers: ok, 500, garbage, hang
@@ -46,19 +47,26 @@ async function rotate(drop) {
 function provider() {
   return new Provider(issuer, {
     jwks: { keys: [...keys, ...retired] }, // the first key of a type signs
-    clients: [{
-      client_id: 'svc',
+    clients: ['svc', 'svc-dpop'].map((client_id) => ({
+      client_id,
       client_secret: 'svc-secret',
       grant_types: ['client_credentials'],
       redirect_uris: [],
       response_types: [],
-    }],
+      dpop_bound_access_tokens: client_id === 'svc-dpop',
+    })),
     cookies: { keys: ['a key of cookies that nobody gets'] },
+    enabledJWA: { dPoPSigningAlgValues: ['ES256', 'ES384', 'PS256', 'RS256', 'Ed25519'] },
     scopes: [...(hasUsers ? ['openid', 'offline_access'] : []), ...scopes.split(' ')],
     features: {
       devInteractions: { enabled: hasUsers },
       registration: { enabled: hasUsers },
       clientCredentials: { enabled: true },
+      dPoP: {
+        enabled: true,
+        nonceSecret: Buffer.alloc(32, 7),
+        requireNonce: () => process.env.DPOP_NONCE === '1',
+      },
       resourceIndicators: {
         enabled: true,
         getResourceServerInfo: (_, resource) => ({

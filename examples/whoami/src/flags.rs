@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{ArgGroup, Args, Parser, ValueEnum};
 use tower_jwt_auth::Algorithm;
 
 use crate::mcp::name_and_scope;
@@ -50,6 +50,8 @@ pub(crate) struct Flags {
     /// Keep this many verified tokens in a cache
     #[arg(long, value_name = "N")]
     pub(crate) token_cache: Option<usize>,
+    #[command(flatten)]
+    pub(crate) binding: Binding,
     #[command(flatten)]
     pub(crate) sources: Sources,
     /// Accept requests without a token
@@ -120,6 +122,21 @@ pub(crate) struct Keys {
     /// Find each issuer's JWK set through its metadata
     #[arg(long)]
     pub(crate) discover: bool,
+}
+
+/// Tokens that are bound to a key of their client.
+#[derive(Args)]
+#[command(group = ArgGroup::new("accepts_dpop").multiple(true))]
+pub(crate) struct Binding {
+    /// Accept DPoP-bound tokens too, with a proof for the host that the client asks (RFC 9449)
+    #[arg(long, group = "accepts_dpop")]
+    pub(crate) dpop: bool,
+    /// Accept DPoP-bound tokens alone
+    #[arg(long, group = "accepts_dpop")]
+    pub(crate) require_dpop: bool,
+    /// Demand a nonce in each DPoP proof
+    #[arg(long, requires = "accepts_dpop")]
+    pub(crate) dpop_nonce: bool,
 }
 
 /// Places beside the header Authorization.

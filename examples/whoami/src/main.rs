@@ -21,6 +21,7 @@
 //! needs no token. It returns 200 when the keys of every issuer are loaded and 503 before, with the age of the keys,
 //! how often they have changed, and why the last fetch failed.
 
+mod binding;
 mod flags;
 mod mcp;
 mod readiness;
@@ -142,7 +143,7 @@ async fn serve(flags: &Flags) -> Result<(), String> {
 
 /// The layer of the verifier, with the sources and the form of refusals of the flags.
 fn authentication(verifier: &Verifier, flags: &Flags) -> Result<JwtAuthLayer<Claims>, String> {
-    let auth = verifier.layer().exempt(is_readiness_probe).with_grpc_web();
+    let auth = verifier.layer(flags)?.exempt(is_readiness_probe).with_grpc_web();
     let mut auth =
         auth.with_sources(sources::of(&flags.sources)?).map_err(|error| with_causes(&error))?;
     if flags.optional {

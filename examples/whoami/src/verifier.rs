@@ -13,6 +13,7 @@ use tower_jwt_auth::{
     JwkSet, JwksUrl, JwtAuthLayer, JwtVerifier, KeySource, KeyStatus, NumericDate, VerificationKey,
 };
 
+use crate::binding;
 use crate::flags::{Audience, Flags, Keys, Typ};
 use crate::with_causes;
 
@@ -63,11 +64,12 @@ impl Verifier {
         Ok(Self::Several(set))
     }
 
-    pub(crate) fn layer(&self) -> JwtAuthLayer<Claims> {
-        match self {
-            Self::One { verifier, .. } => JwtAuthLayer::new(verifier.clone()),
-            Self::Several(issuers) => JwtAuthLayer::new(issuers.clone()),
-        }
+    pub(crate) fn layer(&self, flags: &Flags) -> Result<JwtAuthLayer<Claims>, String> {
+        let layer = match self {
+            Self::One { verifier, .. } => binding::layer(verifier.clone(), flags),
+            Self::Several(issuers) => binding::layer(issuers.clone(), flags),
+        };
+        layer.map_err(|error| with_causes(&error))
     }
 
     pub(crate) async fn explain(&self, token: &str) -> Explanation {
