@@ -14,6 +14,7 @@ macro_rules! pages {
             all(
                 not(doctest),
                 feature = "axum",
+                feature = "dpop",
                 feature = "grpc-error-info",
                 feature = "mcp",
                 feature = "oidc-discovery",
@@ -47,6 +48,8 @@ pages! {
     logging: "logging.md";
     #[needs("axum", "test-util")]
     websockets_and_cookies: "websockets_and_cookies.md";
+    #[needs("axum", "dpop", "test-util")]
+    dpop: "dpop.md";
     #[needs("axum", "resource-metadata")]
     resource_metadata: "resource_metadata.md";
     #[needs("axum", "test-util")]

@@ -29,7 +29,7 @@ use crate::replay_store::{MemoryReplayStore, ReplayStore};
 ///
 /// A client signs a proof for each request, and sends it in the header `DPoP`. The proof names the method and the URI
 /// of the request, the token, and an ID that is used once. So nobody who sees a request can use its token, or send it
-/// once more. The page on DPoP shows a server and a client.
+/// once more. [The page on DPoP](crate::docs::dpop) shows a server and a client.
 ///
 /// | setting | default |
 /// |---|---|
