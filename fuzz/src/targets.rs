@@ -1,6 +1,10 @@
 //! The bodies of the fuzz targets: each takes any bytes, and panics when something does not hold.
 //! `cargo fuzz` runs them on what it thinks of, `tests/it/corpus.rs` on what is kept in `corpus/`.
 
+#[cfg(feature = "dpop")]
+#[path = "dpop.rs"]
+mod proofs;
+
 use std::convert::Infallible;
 use std::sync::LazyLock;
 
@@ -30,7 +34,7 @@ use crate::support::reference::{self, ClaimsType, Config};
 pub type Target = fn(&[u8]);
 
 /// Name and body; the corpus of each is the folder of its name.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("header_extraction", header_extraction),
     ("compact_jws", compact_jws),
     ("claims", claims),
@@ -38,6 +42,7 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("challenge", challenge_writer),
     ("layer", layer),
     ("tables", tables),
+    ("dpop", dpop),
 ];
 
 /// The time: a second before the tokens of RFC 7515 expire.
@@ -593,4 +598,12 @@ fn tables_of_p256(input: &mut Octets<'_>, message_len: usize) {
     let mut other = message.clone();
     input.change(&mut other);
     compare(&other, &signature);
+}
+
+/// No bytes are a proof, and a proof that the client signed is accepted only with the right content.
+pub fn dpop(data: &[u8]) {
+    #[cfg(feature = "dpop")]
+    proofs::dpop(data);
+    #[cfg(not(feature = "dpop"))]
+    let _ = data;
 }
