@@ -44,21 +44,14 @@ use crate::replay_store::{MemoryReplayStore, ReplayStore};
 /// # Example: several instances behind one URL
 ///
 /// ```
-/// # #[derive(Debug)]
-/// # struct RedisStore;
-/// # impl tower_jwt_auth::ReplayStore for RedisStore {
-/// #     fn record(&self, _: &tower_jwt_auth::ReplayEntry) -> tower_jwt_auth::ReplayCheck {
-/// #         tower_jwt_auth::ReplayCheck::ready(Ok(tower_jwt_auth::ReplayOutcome::FirstUse))
-/// #     }
-/// # }
-/// use tower_jwt_auth::Dpop;
+/// use tower_jwt_auth::{ConfigError, Dpop, ReplayStore};
 ///
-/// # let secret = [7; 32];
-/// let dpop = Dpop::new("https://api.example")?
-///     .with_replay_store(RedisStore) // all instances know the used proofs,
-///     .with_nonce_key(&secret)?; // and accept the nonces of each other
-/// # let _: Dpop = dpop;
-/// # Ok::<(), tower_jwt_auth::ConfigError>(())
+/// fn dpop(shared: impl ReplayStore, nonce_key: &[u8]) -> Result<Dpop, ConfigError> {
+///     Dpop::new("https://api.example")?
+///         .with_replay_store(shared) // All instances know the used proofs,
+///         .with_nonce_key(nonce_key) // and accept the nonces of each other.
+/// }
+/// # assert!(dpop(tower_jwt_auth::MemoryReplayStore::new(), &[7; 32]).is_ok());
 /// ```
 #[derive(Clone)]
 pub struct Dpop(Arc<Settings>);
@@ -149,14 +142,16 @@ impl Dpop {
     ///
     /// ```
     /// use std::net::SocketAddr;
-    /// use tower_jwt_auth::{Dpop, ProxyHeaders};
+    /// use tower_jwt_auth::{ConfigError, Dpop, ProxyHeaders};
     ///
-    /// let dpop = Dpop::new("https://api.example")?.with_trusted_proxy(ProxyHeaders::Forwarded, |head| {
-    ///     // With axum: the extension `ConnectInfo<SocketAddr>`.
-    ///     head.extensions.get::<SocketAddr>().is_some_and(|peer| peer.ip().is_loopback())
-    /// });
-    /// # let _: Dpop = dpop;
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// fn dpop() -> Result<Dpop, ConfigError> {
+    ///     let dpop = Dpop::new("https://api.example")?;
+    ///     Ok(dpop.with_trusted_proxy(ProxyHeaders::Forwarded, |head| {
+    ///         // The address of the peer, as the server puts it into the extensions.
+    ///         head.extensions.get::<SocketAddr>().is_some_and(|peer| peer.ip().is_loopback())
+    ///     }))
+    /// }
+    /// # assert!(dpop().is_ok());
     /// ```
     #[must_use]
     pub fn with_trusted_proxy<F>(mut self, headers: ProxyHeaders, is_from_proxy: F) -> Self
