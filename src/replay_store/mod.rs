@@ -39,7 +39,7 @@ pub use self::memory::MemoryReplayStore;
 ///         let (redis, key) = (self.0.clone(), *entry.digest());
 ///         let until = entry.expires_at().unix_seconds();
 ///         ReplayCheck::pending(async move {
-///             // One command, so that two instances cannot both be the first: SET key 1 NX EXAT until
+///             // In one command, so that two instances cannot both be the first: SET with NX and the expiry.
 ///             match redis.set_if_absent(key, until).await? {
 ///                 true => Ok(ReplayOutcome::FirstUse),
 ///                 false => Ok(ReplayOutcome::SeenBefore),
