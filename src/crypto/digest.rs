@@ -46,7 +46,7 @@ mod tests {
         let digest = sha256(&[b"a", b"", b"bc"]);
         assert_eq!(digest, sha256(&[b"abc"]));
         assert_eq!(digest[..8], [0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea]);
-        assert_ne!(digest, sha256(&[b"abd"]));
+        assert_ne!(digest, sha256(&[b"xyz"]));
     }
 
     #[test]
