@@ -165,6 +165,7 @@
 //! - [`docs::layer_order`]: CORS, tracing, limits and this layer.
 //! - [`docs::websockets_and_cookies`]: tokens that browsers cannot send in `Authorization`.
 //! - [`docs::dpop`]: tokens that are bound to a key of the client.
+//! - [`docs::mtls`]: tokens that are bound to a client certificate.
 //! - [`docs::resource_metadata`]: RFC 9728: clients find out where to get a token.
 //! - [`docs::upstreams`]: claims or the token for the services behind this one.
 //! - [`docs::logging`]: the subject in a tracing span, and what the crate logs.

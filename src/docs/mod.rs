@@ -50,6 +50,8 @@ pages! {
     websockets_and_cookies: "websockets_and_cookies.md";
     #[needs("axum", "dpop", "test-util")]
     dpop: "dpop.md";
+    #[needs("test-util")]
+    mtls: "mtls.md";
     #[needs("axum", "resource-metadata")]
     resource_metadata: "resource_metadata.md";
     #[needs("axum", "test-util")]

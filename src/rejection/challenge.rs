@@ -157,7 +157,7 @@ impl Challenges {
             return None;
         }
         let [in_all, in_bearer, in_dpop] = self.headers.get(rejection.kind() as usize)?;
-        Some(match self.error_in(rejection, used) {
+        Some(match used.and_then(|used| self.error_in(rejection, Some(used))) {
             None => in_all,
             Some(TokenScheme::Bearer) => in_bearer,
             Some(TokenScheme::DPoP) => in_dpop,

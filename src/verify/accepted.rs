@@ -121,11 +121,10 @@ impl<C> Accepted<C> {
         presented: &PresentedToken,
         result: Result<VerifiedToken<C>, Rejection>,
     ) -> Result<Self, Rejection> {
-        let token = result?;
-        if presented.defers_confirmation() && VerifiedToken::confirmation(&token).is_some() {
-            presented.note_binding();
+        if presented.defers_confirmation() {
+            note_binding(presented, &result);
         }
-        Ok(Self::from(token))
+        result.map(Self::from)
     }
 
     /// Sets the changes of the response that the sources of the layer need.
@@ -157,6 +156,14 @@ impl<C> Accepted<C> {
 
     fn extras(&mut self) -> &mut Extras {
         self.extras.get_or_insert_default()
+    }
+}
+
+/// Records that an accepted token is bound.
+#[cold]
+fn note_binding<C>(presented: &PresentedToken, result: &Result<VerifiedToken<C>, Rejection>) {
+    if result.as_ref().is_ok_and(|token| VerifiedToken::confirmation(token).is_some()) {
+        presented.note_binding();
     }
 }
 

@@ -83,8 +83,7 @@ impl Confirmation {
         }))
     }
 
-    /// The binding in claims that have a `cnf` and were read before. Few tokens have one, so it is read apart.
-    #[cold]
+    /// The binding in claims that have a `cnf` and were read before.
     pub(super) fn of_claims(payload: &[u8]) -> Result<Self, Rejection> {
         let cnf = str::from_utf8(payload).ok().and_then(|claims| member(claims, "cnf").ok()?);
         Self::from_json(cnf.ok_or_else(malformed)?)

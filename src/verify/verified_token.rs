@@ -6,7 +6,7 @@ use http::Extensions;
 
 use crate::claims::{NumericDate, RegisteredClaims, Scope};
 use crate::extensions::MissingLayer;
-use crate::rejection::RejectionKind;
+use crate::rejection::{Rejection, RejectionKind};
 use crate::token::TokenHeader;
 use crate::verify::by_name::ByName;
 use crate::verify::confirmation::Confirmation;
@@ -94,10 +94,15 @@ impl<C> VerifiedToken<C> {
         header: TokenHeader,
         by_name: ByName,
         expires_at: NumericDate,
-        bound: Option<Confirmation>,
     ) -> Self {
-        let token = Self::with_parts(claims, Some(header), by_name, Expiry::Claim(expires_at));
-        bound.into_iter().fold(token, Self::with_confirmation)
+        Self::with_parts(claims, Some(header), by_name, Expiry::Claim(expires_at))
+    }
+
+    /// The same token with the binding in its claims, which have a `cnf`. Few tokens have one, so it is read apart.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn bound_by_claims(self, payload: &[u8]) -> Result<Self, Rejection> {
+        Ok(self.with_confirmation(Confirmation::of_claims(payload)?))
     }
 
     fn with_parts(claims: C, header: Option<TokenHeader>, by_name: ByName, expiry: Expiry) -> Self {

@@ -42,7 +42,6 @@ use crate::token::{CompactJws, Limits, Scratch, TokenHeader};
 use crate::verify::accepted::Accepted;
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::by_name::{ByName, Input};
-use crate::verify::confirmation::Confirmation;
 use crate::verify::jwt::read_registered::ReadClaims;
 use crate::verify::jwt::registered::{Claim, Registered};
 use crate::verify::verification::Verification;
@@ -305,8 +304,6 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         recorder.passed(Stage::Claims);
         let defers = token.defers_confirmation();
         let times = self.rules.check(&registered, jws.header.typ.as_deref(), defers, recorder)?;
-        let is_bound = defers && registered.has_known(Claim::Confirmation);
-        let bound = is_bound.then(|| Confirmation::of_claims(jws.payload)).transpose()?;
         let claims = claims.map_err(|mismatch| {
             let rejection = Rejection::from(RejectionKind::UnexpectedClaims);
             match &mismatch.claim {
@@ -318,7 +315,9 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         let validity = times.validity(candidates.generation());
         let kept = recorder.keep(token, self.rules.copies_text, validity);
         let by_name = ByName::new(kept, Arc::clone(&self.rules.context), times.until);
-        Ok(VerifiedToken::of_jwt(claims, header, by_name, times.expires_at, bound))
+        let verified = VerifiedToken::of_jwt(claims, header, by_name, times.expires_at);
+        let is_bound = defers && registered.has_known(Claim::Confirmation);
+        if is_bound { verified.bound_by_claims(jws.payload) } else { Ok(verified) }
     }
 }
 

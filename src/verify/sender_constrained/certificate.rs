@@ -12,7 +12,7 @@ use crate::verify::sender_constrained::client_cert_header;
 /// cheap.
 ///
 /// Make it once for each connection, after the TLS handshake, and put it into the extensions of each request.
-/// `docs::mtls` shows that with rustls.
+/// [The page on mutual TLS](crate::docs::mtls) shows that.
 ///
 /// # Example: the thumbprint, as in the claim `cnf`
 ///
