@@ -1,7 +1,7 @@
 //! Tokens that are bound to a client certificate (RFC 8705), over `tokio-rustls` and hyper.
 //!
 //! The program makes a certificate for itself and one for a client, and a token that is bound to the latter. It writes
-//! `server.pem` and `client.pem` into a folder, and prints how to call it:
+//! `server.pem`, `client.pem` and `token.txt` into a folder, and prints how to call it:
 //!
 //! ```sh
 //! cargo run -p mtls -- /tmp/mtls
@@ -36,14 +36,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     std::fs::write(folder.join("client.pem"), both)?;
 
     let issuer = issuer()?;
-    let token = bound_token(&issuer, client.cert.der())?;
+    std::fs::write(folder.join("token.txt"), bound_token(&issuer, client.cert.der())?)?;
     let auth = layer(&issuer)?;
     let address = env::var("LISTEN").unwrap_or("127.0.0.1:3000".into());
     let listener = TcpListener::bind(address).await?;
     let port = listener.local_addr()?.port();
     println!("listening on https://localhost:{port}");
     println!(
-        "curl --cacert {0}/server.pem --cert {0}/client.pem -H 'Authorization: Bearer {token}' https://localhost:{port}",
+        "curl --cacert {0}/server.pem --cert {0}/client.pem -H \"Authorization: Bearer $(cat {0}/token.txt)\" https://localhost:{port}",
         folder.display()
     );
     let tls = server::tls(server.cert.der().clone(), server.signing_key.serialize_der())?;
