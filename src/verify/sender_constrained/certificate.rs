@@ -163,6 +163,6 @@ mod tests {
         // The digest of "abc" (FIPS 180-2, appendix B).
         let certificate = ClientCertificate::from_der("abc");
         assert_eq!(certificate.x5t_s256(), "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0");
-        assert_ne!(certificate, ClientCertificate::from_der("abd"));
+        assert_ne!(certificate, ClientCertificate::from_der("another"));
     }
 }
