@@ -339,10 +339,12 @@ pub use crate::verify::KnownIssuer;
 pub use crate::verify::Principal;
 pub use crate::verify::{
     Accepted, AcceptedTokens, Checked, ClientCertificate, ClientCertificates, Confirmation,
-    DangerousAnyBearer, ExpectedAudience, ExpectedIssuer, ExplainedStep, Explanation, IntoChecked,
-    IssuerKeyStatus, IssuerSet, IssuerTemplate, JwtVerifier, MapClaims, SenderConstrained,
-    StepOutcome, TemplateMatch, TokenKinds, Verification, VerifiedToken, VerifyAsyncFn, VerifyFn,
-    VerifyToken, WithChecks, dangerous_any_bearer, verify_async_fn, verify_fn,
+    DangerousAnyBearer, DenyList, ExpectedAudience, ExpectedIssuer, ExplainedStep, Explanation,
+    IntoChecked, IssuerKeyStatus, IssuerSet, IssuerTemplate, JwtVerifier, MapClaims,
+    MemoryRevocationStore, Revocation, RevocationLookup, RevocationQuery, RevocationStore,
+    RevokeError, RevokeErrorKind, Revoked, SenderConstrained, StepOutcome, TemplateMatch,
+    TokenKinds, Verification, VerifiedToken, VerifyAsyncFn, VerifyFn, VerifyToken, WithChecks,
+    dangerous_any_bearer, verify_async_fn, verify_fn,
 };
 
 /// The README's Rust code, compiled.

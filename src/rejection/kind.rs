@@ -189,6 +189,9 @@ rejection_kinds! {
     /// The claims cannot be deserialized into the claims type of the application.
     UnexpectedClaims: 401, "invalid_token", UNAUTHENTICATED,
         "the claims of the token do not have the expected form";
+    /// The token is valid but revoked: see [`DenyList`](crate::DenyList).
+    RevokedToken: 401, "invalid_token", UNAUTHENTICATED,
+        "the token was revoked";
     /// A custom verifier or a check refuses the token, or a `TokenKinds` has no verifier for it.
     InvalidToken: 401, "invalid_token", UNAUTHENTICATED,
         "the token is invalid";

@@ -7,6 +7,7 @@ use crate::extract::PresentedToken;
 use crate::json_member::{Unreadable, member};
 use crate::token::{CompactJws, Scratch};
 use crate::verify::rule_context::RuleContext;
+use crate::verify::token_ids::TokenIds;
 
 /// A token to verify. It decides what is kept of the text of the token.
 #[derive(Clone, Copy)]
@@ -53,6 +54,7 @@ pub(super) struct ByName {
     refused_from: Option<NumericDate>,
     payload: OnceLock<Option<Box<str>>>,
     scope: OnceLock<Option<Scope>>,
+    ids: OnceLock<Result<Box<TokenIds>, &'static str>>,
 }
 
 impl ByName {
@@ -98,6 +100,13 @@ impl ByName {
     pub(super) fn scope(&self) -> Option<&Scope> {
         let read = || Some(self.expand(granted(self.payload()?).ok()?).shrunk());
         self.scope.get_or_init(read).as_ref()
+    }
+
+    /// What identifies the token; `None` when the text was not kept. The error is the name of a malformed claim.
+    pub(super) fn ids(&self) -> Option<Result<&TokenIds, &'static str>> {
+        let payload = self.payload()?;
+        let ids = self.ids.get_or_init(|| TokenIds::read(payload).map(Box::new));
+        Some(ids.as_deref().map_err(|claim| *claim))
     }
 
     pub(super) fn expand(&self, scope: Scope) -> Scope {

@@ -6,6 +6,7 @@ mod any_bearer;
 mod by_name;
 mod checks;
 mod confirmation;
+mod deny_list;
 mod explanation;
 mod issuer_set;
 mod jwt;
@@ -17,6 +18,7 @@ mod principal;
 mod rule_context;
 mod sender_constrained;
 mod token_cache;
+mod token_ids;
 mod token_kinds;
 mod verification;
 mod verified_token;
@@ -28,6 +30,10 @@ pub use self::accepted_tokens::AcceptedTokens;
 pub use self::any_bearer::{DangerousAnyBearer, dangerous_any_bearer};
 pub use self::checks::{Checked, IntoChecked, WithChecks};
 pub use self::confirmation::Confirmation;
+pub use self::deny_list::{
+    DenyList, MemoryRevocationStore, Revocation, RevocationLookup, RevocationQuery,
+    RevocationStore, RevokeError, RevokeErrorKind, Revoked,
+};
 pub use self::explanation::{ExplainedStep, Explanation, StepOutcome};
 pub use self::issuer_set::{IssuerKeyStatus, IssuerSet, IssuerTemplate, TemplateMatch};
 pub use self::jwt::{ExpectedAudience, ExpectedIssuer, JwtVerifier};

@@ -11,6 +11,7 @@ use crate::token::TokenHeader;
 use crate::verify::by_name::ByName;
 use crate::verify::confirmation::Confirmation;
 use crate::verify::rule_context::RuleContext;
+use crate::verify::token_ids::TokenIds;
 
 /// The proof that a token was verified, with its claims.
 ///
@@ -216,6 +217,12 @@ impl<C> VerifiedToken<C> {
     /// The claims as JSON; `None` if the text of the token was not kept, or the token is not a JWT.
     pub(crate) fn payload(token: &Self) -> Option<&str> {
         token.verified.by_name.payload()
+    }
+
+    /// What identifies the token, decoded once; `None` where [`payload`](Self::payload) is. The error is the name of a
+    /// malformed claim.
+    pub(super) fn ids(token: &Self) -> Option<Result<&TokenIds, &'static str>> {
+        token.verified.by_name.ids()
     }
 
     pub(crate) fn rule_context(token: &Self) -> Option<&RuleContext> {

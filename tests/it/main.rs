@@ -7,6 +7,7 @@ mod claim_rules;
 mod claim_types;
 mod conformance;
 mod corpus;
+mod deny_list;
 mod differential;
 #[cfg(all(feature = "oidc-discovery", feature = "reqwest-0_13", feature = "test-util"))]
 mod discovery;

@@ -68,6 +68,15 @@ fn public_types_are_send_sync_and_clone() {
     cloned::<VerifiedToken<Claims>>();
     shared::<Accepted<Claims>>();
     cloned::<WithChecks<Claims>>();
+    cloned::<DenyList<Claims>>();
+    cloned::<MemoryRevocationStore>();
+    cloned::<Revocation>();
+    cloned::<RevocationQuery<'static>>();
+    cloned::<Revoked>();
+    sent::<RevocationLookup>();
+    shared::<Box<dyn RevocationStore>>();
+    error::<RevokeError>();
+    cloned::<RevokeErrorKind>();
     cloned::<TokenKinds<Claims>>();
     cloned::<MapClaims<Claims>>();
     cloned::<Explanation>();

@@ -62,6 +62,7 @@ const KINDS: &[RejectionKind] = &[
     RejectionKind::InvalidDpopProof,
     RejectionKind::UseDpopNonce,
     RejectionKind::UnexpectedClaims,
+    RejectionKind::RevokedToken,
     RejectionKind::InvalidToken,
     RejectionKind::InsufficientScope,
     RejectionKind::InsufficientUserAuthentication,

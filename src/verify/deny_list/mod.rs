@@ -1,0 +1,178 @@
+//! Revoked tokens, which are refused although they are valid.
+
+mod memory;
+mod revocation;
+mod store;
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::request::Parts;
+
+pub use self::memory::{MemoryRevocationStore, RevokeError, RevokeErrorKind};
+pub use self::revocation::{Revocation, RevocationQuery, Revoked};
+use self::store::{Found, LookupState};
+pub use self::store::{RevocationLookup, RevocationStore};
+use crate::claims::RegisteredClaims;
+use crate::extract::PresentedToken;
+use crate::rejection::{Rejection, RejectionKind};
+use crate::scheme::TokenScheme;
+use crate::summary::Summary;
+use crate::verify::accepted::Accepted;
+use crate::verify::accepted_tokens::AcceptedTokens;
+use crate::verify::verification::{Verification, VerificationState};
+use crate::verify::verified_token::VerifiedToken;
+use crate::verify::verify_token::VerifyToken;
+
+/// A verifier that also refuses revoked tokens.
+///
+/// It asks the [store](RevocationStore) once for each token that the inner verifier accepts, also if that verifier
+/// has the token in a cache. A revoked token is 401
+/// [`RevokedToken`](RejectionKind::RevokedToken). If the store fails, the response is 503. A store in memory costs no
+/// boxed future.
+///
+/// The store must be able to find each token. So a token is refused as [`MissingClaim`](RejectionKind::MissingClaim) if
+/// it has no `iss` or no `jti`, or if its claims cannot be read by name, since it is not a JWT. A token without `sub`
+/// is accepted: it belongs to no subject. A token without `iat` is refused while an entry for "issued before" concerns
+/// it. Each of these claims must have the right type. The claims are read by their names, whatever the claims type, and
+/// once for each token: a cached token is not decoded again.
+///
+/// Both a verifier that wraps this one and the verifier inside can be any [`VerifyToken`]. A `DenyList` is cheap to
+/// clone.
+///
+/// # Example: revoke a user's tokens
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_jwt_auth::{
+///     ConfigError, DenyList, JwtAuthLayer, JwtVerifier, MemoryRevocationStore, Revocation,
+/// };
+///
+/// fn layer(verifier: JwtVerifier, store: &MemoryRevocationStore) -> JwtAuthLayer {
+///     JwtAuthLayer::new(DenyList::new(verifier, store.clone()))
+/// }
+///
+/// let store = MemoryRevocationStore::new(100_000)?;
+/// let mallory = Revocation::subject("https://issuer.example", "mallory");
+/// store.revoke(&mallory, Duration::from_secs(2 * 3600)).expect("the list has room");
+/// # let _ = layer;
+/// # Ok::<(), ConfigError>(())
+/// ```
+pub struct DenyList<C = RegisteredClaims> {
+    verifier: Arc<dyn VerifyToken<C>>,
+    check: Check,
+}
+
+#[derive(Clone)]
+struct Check {
+    store: Arc<dyn RevocationStore>,
+    requires_token_id: bool,
+}
+
+impl<C: Send + Sync + 'static> DenyList<C> {
+    /// Creates a verifier that refuses the tokens that this store calls revoked.
+    pub fn new(verifier: impl VerifyToken<C>, store: impl RevocationStore) -> Self {
+        let check = Check { store: Arc::new(store), requires_token_id: true };
+        Self { verifier: Arc::new(verifier), check }
+    }
+
+    /// Also accepts tokens without `jti`, if they have a `sub`. By default they are refused. Such a token cannot be
+    /// revoked alone, only with all tokens of its subject.
+    #[must_use]
+    pub fn dangerous_allow_missing_jti(mut self) -> Self {
+        self.check.requires_token_id = false;
+        self
+    }
+}
+
+impl Check {
+    /// Asks the store about an accepted token.
+    fn run<C: Send + Sync + 'static>(&self, accepted: Accepted<C>) -> Verification<C> {
+        let lookup = match self.query(accepted.token()) {
+            Ok(query) => self.store.find(&query),
+            Err(rejection) => return Verification::ready(Err(rejection)),
+        };
+        match lookup.0 {
+            LookupState::Ready(found) => Verification::ready(decide(found, accepted)),
+            LookupState::Pending(found) => {
+                Verification::pending(async move { decide(found.await, accepted) })
+            }
+        }
+    }
+
+    fn query<'a, C>(&self, token: &'a VerifiedToken<C>) -> Result<RevocationQuery<'a>, Rejection> {
+        let ids = VerifiedToken::ids(token).ok_or_else(|| missing("iss"))?;
+        let ids = ids.map_err(|claim| about(RejectionKind::MalformedClaims, claim))?;
+        let issuer = ids.issuer.as_deref().ok_or_else(|| missing("iss"))?;
+        if ids.token_id.is_none() && (self.requires_token_id || ids.subject.is_none()) {
+            return Err(missing("jti"));
+        }
+        Ok(RevocationQuery::new(issuer, ids))
+    }
+}
+
+/// Whether the token is refused, by the answer of the store.
+fn decide<C>(found: Found, accepted: Accepted<C>) -> Result<Accepted<C>, Rejection> {
+    match found.map_err(Rejection::unavailable)? {
+        Revoked::No => Ok(accepted),
+        Revoked::Yes => Err(RejectionKind::RevokedToken.into()),
+        Revoked::IfIssuedBefore(time) => {
+            let ids = VerifiedToken::ids(accepted.token()).and_then(Result::ok);
+            let issued_at = ids.and_then(|ids| ids.issued_at).ok_or_else(|| missing("iat"))?;
+            match issued_at < time {
+                true => Err(RejectionKind::RevokedToken.into()),
+                false => Ok(accepted),
+            }
+        }
+    }
+}
+
+fn missing(claim: &str) -> Rejection {
+    about(RejectionKind::MissingClaim, claim)
+}
+
+fn about(kind: RejectionKind, claim: &str) -> Rejection {
+    Rejection::from(kind).with_expected(&Arc::from(claim))
+}
+
+impl<C: Send + Sync + 'static> VerifyToken<C> for DenyList<C> {
+    fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C> {
+        match self.verifier.verify_token(token, head).0 {
+            VerificationState::Ready(Ok(accepted)) => self.check.run(accepted),
+            VerificationState::Ready(refused) => Verification::ready(refused),
+            VerificationState::Pending(verification) => {
+                let check = self.check.clone();
+                Verification::pending(async move { check.run(verification.await?).await })
+            }
+        }
+    }
+
+    fn schemes(&self) -> &[TokenScheme] {
+        self.verifier.schemes()
+    }
+
+    fn describe(&self) -> Option<Summary> {
+        let summary = self.verifier.describe();
+        if self.check.requires_token_id {
+            return summary;
+        }
+        let summary = summary.unwrap_or_else(|| Summary::new("tokens by a custom verifier"));
+        Some(summary.with_danger("dangerous_allow_missing_jti"))
+    }
+
+    fn accepted_tokens(&self) -> AcceptedTokens {
+        self.verifier.accepted_tokens()
+    }
+}
+
+impl<C> Clone for DenyList<C> {
+    fn clone(&self) -> Self {
+        Self { verifier: Arc::clone(&self.verifier), check: self.check.clone() }
+    }
+}
+
+impl<C> fmt::Debug for DenyList<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DenyList").finish_non_exhaustive()
+    }
+}

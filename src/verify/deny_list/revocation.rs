@@ -1,0 +1,242 @@
+use std::fmt;
+
+use crate::claims::NumericDate;
+use crate::verify::token_ids::TokenIds;
+use crate::verify::verified_token::VerifiedToken;
+
+/// What a [`RevocationStore`](crate::RevocationStore) knows of a token, or what one of its entries says.
+///
+/// Entries combine with [`strictest`](Self::strictest), or by `collect()`.
+///
+/// # Example: several entries for one token
+///
+/// ```
+/// use tower_jwt_auth::{NumericDate, Revoked};
+///
+/// let before = |seconds| Revoked::IfIssuedBefore(NumericDate::from_unix_seconds(seconds));
+/// assert_eq!([].into_iter().collect::<Revoked>(), Revoked::No);
+/// assert_eq!([before(100), before(200)].into_iter().collect::<Revoked>(), before(200));
+/// assert_eq!(Revoked::Yes.strictest(before(100)), Revoked::Yes);
+/// ```
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Revoked {
+    /// The token is not revoked.
+    No,
+    /// The token is revoked if its `iat` is earlier than this time. A token without `iat` is refused.
+    IfIssuedBefore(NumericDate),
+    /// The token is revoked.
+    Yes,
+}
+
+impl Revoked {
+    /// Returns what refuses more tokens: `Yes` before a time, a later time before an earlier one, and any of these
+    /// before `No`.
+    #[must_use]
+    pub fn strictest(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Yes, _) | (_, Self::Yes) => Self::Yes,
+            (Self::No, other) => other,
+            (this, Self::No) => this,
+            (Self::IfIssuedBefore(a), Self::IfIssuedBefore(b)) => Self::IfIssuedBefore(a.max(b)),
+        }
+    }
+}
+
+impl FromIterator<Self> for Revoked {
+    /// The [strictest](Self::strictest) of all; `No` if there are none.
+    fn from_iter<I: IntoIterator<Item = Self>>(all: I) -> Self {
+        all.into_iter().fold(Self::No, Self::strictest)
+    }
+}
+
+/// One entry of a deny-list: which tokens are refused.
+///
+/// A `jti` and a `sub` are unique for one issuer only, so both are given with the issuer, spelled as in `iss`. If tokens
+/// have several spellings of one issuer, revoke under each.
+///
+/// The [`key`](Self::key) is what a store keeps, with the [`effect`](Self::effect) as its value. An entry need not
+/// outlast the last token that it refuses: that of one token can end at its expiry plus the verifier's leeway, and the
+/// others after the longest lifetime of a token.
+///
+/// # Example: the entries for an incident
+///
+/// ```
+/// use tower_jwt_auth::{NumericDate, Revocation, Revoked};
+///
+/// let issuer = "https://issuer.example";
+/// let stolen = Revocation::token(issuer, "af2b81c0");
+/// let disabled = Revocation::subject(issuer, "mallory");
+/// let now = NumericDate::from_unix_seconds(1_700_000_000);
+/// let logged_out_everywhere = Revocation::subject_before(issuer, "alice", now);
+/// let issuer_was_compromised = Revocation::issuer_before(issuer, now);
+///
+/// assert_eq!(stolen.key(), "jti:22:https://issuer.example:af2b81c0");
+/// assert_eq!(disabled.effect(), Revoked::Yes);
+/// assert_ne!(disabled.key(), logged_out_everywhere.key());
+/// assert_eq!(issuer_was_compromised.effect(), Revoked::IfIssuedBefore(now));
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Revocation {
+    key: String,
+    effect: Revoked,
+}
+
+impl Revocation {
+    /// Refuses one token: the one with this `jti`.
+    pub fn token(issuer: &str, id: &str) -> Self {
+        Self { key: key("jti", issuer, id), effect: Revoked::Yes }
+    }
+
+    /// Refuses all tokens of a subject, also those that are issued later.
+    pub fn subject(issuer: &str, subject: &str) -> Self {
+        Self { key: key("sub", issuer, subject), effect: Revoked::Yes }
+    }
+
+    /// Refuses the tokens of a subject whose `iat` is earlier than this time, and those without `iat`.
+    ///
+    /// Most issuers write whole seconds. So a time within a second also refuses what is issued in the rest of this
+    /// second. If the clock of the issuer may be ahead, add the difference to the time.
+    pub fn subject_before(issuer: &str, subject: &str, time: NumericDate) -> Self {
+        Self { key: key("sub-before", issuer, subject), effect: Revoked::IfIssuedBefore(time) }
+    }
+
+    /// The same for all tokens of an issuer.
+    pub fn issuer_before(issuer: &str, time: NumericDate) -> Self {
+        Self { key: issuer_key(issuer), effect: Revoked::IfIssuedBefore(time) }
+    }
+
+    /// The same for all tokens.
+    pub fn all_before(time: NumericDate) -> Self {
+        Self { key: ALL.to_owned(), effect: Revoked::IfIssuedBefore(time) }
+    }
+
+    /// Refuses this token, by its `iss` and `jti`. `None` if the token has no `jti`, or its claims cannot be read by
+    /// name: see [`DenyList`](crate::DenyList).
+    pub fn of<C>(token: &VerifiedToken<C>) -> Option<Self> {
+        let ids = VerifiedToken::ids(token)?.ok()?;
+        Some(Self::token(ids.issuer.as_deref()?, ids.token_id.as_deref()?))
+    }
+
+    /// The key of the entry: a text that is the same in each process and later version. It contains the issuer and the
+    /// `jti` or the `sub`, and can be as long as a token.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// What the entry says of the tokens that have this key.
+    pub fn effect(&self) -> Revoked {
+        self.effect
+    }
+
+    pub(super) fn is_of_all(&self) -> bool {
+        self.key == ALL
+    }
+}
+
+impl fmt::Debug for Revocation {
+    /// Omits the key, which can contain personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Revocation").field("effect", &self.effect).finish_non_exhaustive()
+    }
+}
+
+/// The token that a [`RevocationStore`](crate::RevocationStore) is asked about. The token has been verified.
+///
+/// It has an issuer, and a `jti` or a subject: without them, [`DenyList`](crate::DenyList) refuses the token itself.
+/// The names are any text that the issuer signed. Compare them exactly, and do not put them into a path or a query
+/// without escaping.
+#[derive(Clone, Copy)]
+pub struct RevocationQuery<'a> {
+    issuer: &'a str,
+    ids: &'a TokenIds,
+}
+
+impl<'a> RevocationQuery<'a> {
+    pub(super) fn new(issuer: &'a str, ids: &'a TokenIds) -> Self {
+        Self { issuer, ids }
+    }
+
+    /// The keys of all entries that concern this token: at most five, see [`Revocation::key`]. A store looks up all of
+    /// them, and combines the effects of those that it has.
+    pub fn keys(&self) -> impl Iterator<Item = String> {
+        let of = |kind, id: Option<&str>| id.map(|id| key(kind, self.issuer, id));
+        let keys = [
+            of("jti", self.token_id()),
+            of("sub", self.subject()),
+            of("sub-before", self.subject()),
+            Some(issuer_key(self.issuer)),
+            Some(ALL.to_owned()),
+        ];
+        keys.into_iter().flatten()
+    }
+
+    /// The issuer of the token, `iss`.
+    pub fn issuer(&self) -> &'a str {
+        self.issuer
+    }
+
+    /// The ID of the token, `jti`, which is unique for this issuer only.
+    pub fn token_id(&self) -> Option<&'a str> {
+        self.ids.token_id.as_deref()
+    }
+
+    /// The subject of the token, `sub`, which is unique for this issuer only.
+    pub fn subject(&self) -> Option<&'a str> {
+        self.ids.subject.as_deref()
+    }
+
+    /// The time at which the token was issued, `iat`. A store need not compare it: see [`Revoked::IfIssuedBefore`].
+    pub fn issued_at(&self) -> Option<NumericDate> {
+        self.ids.issued_at
+    }
+}
+
+impl fmt::Debug for RevocationQuery<'_> {
+    /// Omits the `jti` and the subject, which is personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RevocationQuery").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
+}
+
+/// The key of what concerns all tokens.
+const ALL: &str = "before";
+
+fn issuer_key(issuer: &str) -> String {
+    format!("iss-before:{issuer}")
+}
+
+/// With the length of the issuer: so no two pairs of an issuer and an ID have the same key.
+fn key(kind: &str, issuer: &str, id: &str) -> String {
+    format!("{kind}:{}:{issuer}:{id}", issuer.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_a_token_are_those_of_the_entries_that_concern_it() {
+        let claims = r#"{"iss": "i", "jti": "t", "sub": "s"}"#;
+        let ids = TokenIds::read(claims).unwrap();
+        let now = NumericDate::from_unix_seconds(7);
+        let entries = [
+            Revocation::token("i", "t"),
+            Revocation::subject("i", "s"),
+            Revocation::subject_before("i", "s", now),
+            Revocation::issuer_before("i", now),
+            Revocation::all_before(now),
+        ];
+        let keys = Vec::from_iter(RevocationQuery::new("i", &ids).keys());
+        assert_eq!(keys, entries.each_ref().map(Revocation::key));
+    }
+
+    #[test]
+    fn key_does_not_depend_on_where_the_issuer_ends() {
+        let pairs = [("a", "b:c"), ("a:b", "c"), ("a:b:c", ""), ("", "a:b:c"), ("1:a", "b:c")];
+        let keys = pairs.map(|(issuer, id)| Revocation::token(issuer, id).key().to_owned());
+        for (at, key) in keys.iter().enumerate() {
+            assert!(!keys[..at].contains(key), "{key}");
+        }
+    }
+}

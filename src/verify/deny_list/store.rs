@@ -1,0 +1,109 @@
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::verify::deny_list::revocation::{RevocationQuery, Revoked};
+
+/// A store of revoked tokens, which [`DenyList`](crate::DenyList) asks once for each request with a valid token.
+///
+/// [`MemoryRevocationStore`](crate::MemoryRevocationStore) is one, for a single process. Implement the trait for a
+/// store that several processes share. The example `revocation` of the repository does it for Redis.
+///
+/// A store that fails causes a 503, never a pass. There is no time limit for a pending look-up, since the crate needs
+/// no runtime. Set one in the client of the store, so that a store that hangs fails too.
+///
+/// # Example: entries in a database
+///
+/// ```
+/// use std::sync::Arc;
+/// use tower_jwt_auth::{NumericDate, RevocationLookup, RevocationQuery, RevocationStore, Revoked};
+///
+/// # #[derive(Debug)] struct Database;
+/// # impl Database {
+/// #     async fn find_all(&self, _: &[String]) -> Result<Vec<Option<i64>>, std::io::Error> { Ok(vec![]) }
+/// # }
+/// #[derive(Debug)]
+/// struct InDatabase(Arc<Database>);
+///
+/// impl RevocationStore for InDatabase {
+///     fn find(&self, query: &RevocationQuery<'_>) -> RevocationLookup {
+///         let (database, keys) = (Arc::clone(&self.0), Vec::from_iter(query.keys()));
+///         RevocationLookup::pending(async move {
+///             // The database client has a time limit.
+///             let found = database.find_all(&keys).await?;
+///             let effect = |issued_before: Option<i64>| match issued_before {
+///                 Some(time) => Revoked::IfIssuedBefore(NumericDate::from_unix_seconds(time)),
+///                 None => Revoked::Yes,
+///             };
+///             Ok::<Revoked, std::io::Error>(found.into_iter().map(effect).collect())
+///         })
+///     }
+/// }
+/// ```
+pub trait RevocationStore: fmt::Debug + Send + Sync + 'static {
+    /// Finds out whether this token is revoked. It must not block.
+    fn find(&self, query: &RevocationQuery<'_>) -> RevocationLookup;
+}
+
+impl<S: RevocationStore + ?Sized> RevocationStore for Arc<S> {
+    fn find(&self, query: &RevocationQuery<'_>) -> RevocationLookup {
+        (**self).find(query)
+    }
+}
+
+/// The result of [`RevocationStore::find`]: now or later.
+pub struct RevocationLookup(pub(super) LookupState);
+
+pub(super) enum LookupState {
+    Ready(Found),
+    Pending(Pin<Box<dyn Future<Output = Found> + Send>>),
+}
+
+pub(super) type Found = Result<Revoked, Box<dyn Error + Send + Sync>>;
+
+impl RevocationLookup {
+    /// Creates a look-up whose result is known now. It costs no allocation.
+    pub fn ready(found: Revoked) -> Self {
+        Self(LookupState::Ready(Ok(found)))
+    }
+
+    /// Creates a look-up that failed: the store cannot tell whether the token is revoked. The request gets 503, and the
+    /// error is the [`source()`](Error::source) of the rejection.
+    pub fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(LookupState::Ready(Err(error.into())))
+    }
+
+    /// Creates a look-up whose result comes later, from a future. An error of the future has the effect of
+    /// [`failed`](Self::failed).
+    ///
+    /// The request waits for the future, without a time limit. The future is dropped if the client disconnects.
+    pub fn pending<E>(found: impl Future<Output = Result<Revoked, E>> + Send + 'static) -> Self
+    where
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        Self(LookupState::Pending(Box::pin(async move { found.await.map_err(Into::into) })))
+    }
+
+    /// Waits for the result if it is not known yet, and returns it. A store that wraps another store uses it.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot tell.
+    pub async fn wait(self) -> Result<Revoked, Box<dyn Error + Send + Sync>> {
+        match self.0 {
+            LookupState::Ready(found) => found,
+            LookupState::Pending(found) => found.await,
+        }
+    }
+}
+
+impl fmt::Debug for RevocationLookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            LookupState::Ready(found) => f.debug_tuple("Ready").field(found).finish(),
+            LookupState::Pending(_) => f.debug_tuple("Pending").finish_non_exhaustive(),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+use crate::claims::NumericDate;
+use crate::json_member::{member, text};
+
+/// What identifies a JWT and says when it was issued. An empty or `null` claim counts as absent.
+pub(crate) struct TokenIds {
+    pub(crate) issuer: Option<Box<str>>,
+    pub(crate) token_id: Option<Box<str>>,
+    pub(crate) subject: Option<Box<str>>,
+    pub(crate) issued_at: Option<NumericDate>,
+}
+
+impl TokenIds {
+    /// Reads the claims. The error is the name of a claim that has the wrong type or is duplicated.
+    pub(super) fn read(claims: &str) -> Result<Self, &'static str> {
+        Ok(Self {
+            issuer: read(claims, "iss", name)?,
+            token_id: read(claims, "jti", name)?,
+            subject: read(claims, "sub", name)?,
+            issued_at: read(claims, "iat", |json| serde_json::from_str(json).ok())?,
+        }
+        .without_empty())
+    }
+
+    fn without_empty(mut self) -> Self {
+        for id in [&mut self.issuer, &mut self.token_id, &mut self.subject] {
+            id.take_if(|id| id.is_empty());
+        }
+        self
+    }
+}
+
+fn read<T>(
+    claims: &str,
+    claim: &'static str,
+    value: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, &'static str> {
+    let json = member(claims, claim).map_err(|_| claim)?.filter(|json| *json != "null");
+    json.map(|json| value(json).ok_or(claim)).transpose()
+}
+
+fn name(json: &str) -> Option<Box<str>> {
+    text(json).map(|text| Box::from(&*text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_and_null_claims_count_as_absent() {
+        for claims in ["{}", r#"{"jti": "", "sub": null, "iat": null, "iss": ""}"#] {
+            let ids = TokenIds::read(claims).unwrap();
+            assert!(ids.issuer.is_none() && ids.token_id.is_none() && ids.subject.is_none());
+            assert_eq!(ids.issued_at, None);
+        }
+        let ids =
+            TokenIds::read(r#"{"jti": "a\u0062", "sub": "s", "iss": "i", "iat": 7}"#).unwrap();
+        assert_eq!(ids.token_id.as_deref(), Some("ab"));
+        assert_eq!(ids.issued_at, Some(NumericDate::from_unix_seconds(7)));
+    }
+
+    #[test]
+    fn claim_of_another_type_is_named() {
+        for (claims, claim) in [
+            (r#"{"jti": 7}"#, "jti"),
+            (r#"{"sub": ["alice"]}"#, "sub"),
+            (r#"{"iat": "7"}"#, "iat"),
+            (r#"{"iat": -1}"#, "iat"),
+            (r#"{"iss": {}}"#, "iss"),
+            (r#"{"jti": "a", "jti": "b"}"#, "jti"),
+        ] {
+            assert_eq!(TokenIds::read(claims).err(), Some(claim), "{claims}");
+        }
+    }
+}
