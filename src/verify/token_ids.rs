@@ -1,5 +1,8 @@
+use std::sync::Arc;
+
 use crate::claims::NumericDate;
 use crate::json_member::{member, text};
+use crate::rejection::{Rejection, RejectionKind};
 
 /// What identifies a JWT and says when it was issued. An empty or `null` claim counts as absent.
 pub(crate) struct TokenIds {
@@ -40,6 +43,20 @@ fn read<T>(
 
 fn name(json: &str) -> Option<Box<str>> {
     text(json).map(|text| Box::from(&*text))
+}
+
+/// The refusal of a token without this claim.
+pub(super) fn missing(claim: &str) -> Rejection {
+    about(RejectionKind::MissingClaim, claim)
+}
+
+/// The refusal of a token in which this claim has the wrong type.
+pub(super) fn malformed(claim: &str) -> Rejection {
+    about(RejectionKind::MalformedClaims, claim)
+}
+
+fn about(kind: RejectionKind, claim: &str) -> Rejection {
+    Rejection::from(kind).with_expected(&Arc::from(claim))
 }
 
 #[cfg(test)]

@@ -183,7 +183,7 @@ impl RevocationStore for MemoryRevocationStore {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         let found = query.keys().filter_map(|key| entries.by_key.get(&*key));
         let effects = found.filter(|entry| entry.end > now).map(|entry| entry.effect);
-        RevocationLookup::ready(effects.collect())
+        RevocationLookup::ready(Ok(effects.collect()))
     }
 }
 

@@ -20,6 +20,7 @@ use crate::scheme::TokenScheme;
 use crate::summary::Summary;
 use crate::verify::accepted::Accepted;
 use crate::verify::accepted_tokens::AcceptedTokens;
+use crate::verify::token_ids::{malformed, missing};
 use crate::verify::verification::{Verification, VerificationState};
 use crate::verify::verified_token::VerifiedToken;
 use crate::verify::verify_token::VerifyToken;
@@ -101,8 +102,7 @@ impl Check {
     }
 
     fn query<'a, C>(&self, token: &'a VerifiedToken<C>) -> Result<RevocationQuery<'a>, Rejection> {
-        let ids = VerifiedToken::ids(token).ok_or_else(|| missing("iss"))?;
-        let ids = ids.map_err(|claim| about(RejectionKind::MalformedClaims, claim))?;
+        let ids = VerifiedToken::ids(token).ok_or_else(|| missing("iss"))?.map_err(malformed)?;
         let issuer = ids.issuer.as_deref().ok_or_else(|| missing("iss"))?;
         if ids.token_id.is_none() && (self.requires_token_id || ids.subject.is_none()) {
             return Err(missing("jti"));
@@ -125,14 +125,6 @@ fn decide<C>(found: Found, accepted: Accepted<C>) -> Result<Accepted<C>, Rejecti
             }
         }
     }
-}
-
-fn missing(claim: &str) -> Rejection {
-    about(RejectionKind::MissingClaim, claim)
-}
-
-fn about(kind: RejectionKind, claim: &str) -> Rejection {
-    Rejection::from(kind).with_expected(&Arc::from(claim))
 }
 
 impl<C: Send + Sync + 'static> VerifyToken<C> for DenyList<C> {

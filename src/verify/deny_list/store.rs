@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use crate::verify::deny_list::revocation::{RevocationQuery, Revoked};
 
+type BoxError = Box<dyn Error + Send + Sync>;
+
 /// A store of revoked tokens, which [`DenyList`](crate::DenyList) asks once for each request with a valid token.
 ///
 /// [`MemoryRevocationStore`](crate::MemoryRevocationStore) is one, for a single process. Implement the trait for a
@@ -37,7 +39,7 @@ use crate::verify::deny_list::revocation::{RevocationQuery, Revoked};
 ///                 Some(time) => Revoked::IfIssuedBefore(NumericDate::from_unix_seconds(time)),
 ///                 None => Revoked::Yes,
 ///             };
-///             Ok::<Revoked, std::io::Error>(found.into_iter().map(effect).collect())
+///             Ok(found.into_iter().map(effect).collect())
 ///         })
 ///     }
 /// }
@@ -53,7 +55,10 @@ impl<S: RevocationStore + ?Sized> RevocationStore for Arc<S> {
     }
 }
 
-/// The result of [`RevocationStore::find`]: now or later.
+/// The result of [`RevocationStore::find`], now or later.
+///
+/// An error means that the store cannot tell whether the token is revoked: the client gets 503. The error is the cause of
+/// the rejection, for the operator's log, and is never sent to the client.
 pub struct RevocationLookup(pub(super) LookupState);
 
 pub(super) enum LookupState {
@@ -61,29 +66,21 @@ pub(super) enum LookupState {
     Pending(Pin<Box<dyn Future<Output = Found> + Send>>),
 }
 
-pub(super) type Found = Result<Revoked, Box<dyn Error + Send + Sync>>;
+pub(super) type Found = Result<Revoked, BoxError>;
 
 impl RevocationLookup {
     /// Creates a look-up whose result is known now. It costs no allocation.
-    pub fn ready(found: Revoked) -> Self {
-        Self(LookupState::Ready(Ok(found)))
+    pub fn ready(found: Result<Revoked, BoxError>) -> Self {
+        Self(LookupState::Ready(found))
     }
 
-    /// Creates a look-up that failed: the store cannot tell whether the token is revoked. The request gets 503, and the
-    /// error is the [`source()`](Error::source) of the rejection.
-    pub fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self(LookupState::Ready(Err(error.into())))
-    }
-
-    /// Creates a look-up whose result comes later, from a future. An error of the future has the effect of
-    /// [`failed`](Self::failed).
+    /// Creates a look-up whose result comes later, from a future.
     ///
-    /// The request waits for the future, without a time limit. The future is dropped if the client disconnects.
-    pub fn pending<E>(found: impl Future<Output = Result<Revoked, E>> + Send + 'static) -> Self
-    where
-        E: Into<Box<dyn Error + Send + Sync>>,
-    {
-        Self(LookupState::Pending(Box::pin(async move { found.await.map_err(Into::into) })))
+    /// The request waits for the future, so limit its time. The future is dropped if the client disconnects.
+    pub fn pending(
+        found: impl Future<Output = Result<Revoked, BoxError>> + Send + 'static,
+    ) -> Self {
+        Self(LookupState::Pending(Box::pin(found)))
     }
 
     /// Waits for the result if it is not known yet, and returns it. A store that wraps another store uses it.
@@ -91,11 +88,16 @@ impl RevocationLookup {
     /// # Errors
     ///
     /// When the store cannot tell.
-    pub async fn wait(self) -> Result<Revoked, Box<dyn Error + Send + Sync>> {
+    pub async fn wait(self) -> Result<Revoked, BoxError> {
         match self.0 {
             LookupState::Ready(found) => found,
             LookupState::Pending(found) => found.await,
         }
+    }
+
+    /// Whether the result is known now.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.0, LookupState::Ready(_))
     }
 }
 

@@ -146,7 +146,7 @@ async fn revoked_token_is_in_the_list_until_its_verifier_refuses_it() {
         let rejection = deny_list.verify_token(&presented, &head).await.unwrap_err();
         assert_eq!(rejection.kind(), expected, "{time}");
     }
-    store.revoke(&token("2"), HOUR).unwrap();
+    store.revoke(&Revocation::token(ISSUER, "2"), HOUR).unwrap();
     assert_eq!(store.len(), 1);
 }
 

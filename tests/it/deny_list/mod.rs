@@ -99,7 +99,7 @@ impl RevocationStore for Asked {
             issued_at: query.issued_at(),
             address: query.issuer().as_ptr() as usize,
         });
-        RevocationLookup::ready(self.returns)
+        RevocationLookup::ready(Ok(self.returns))
     }
 }
 
@@ -280,8 +280,8 @@ impl RevocationStore for Down {
     fn find(&self, _: &RevocationQuery<'_>) -> RevocationLookup {
         let error = io::Error::other("the connection was lost");
         match self.is_late {
-            true => RevocationLookup::pending(ready(Err::<Revoked, _>(error))),
-            false => RevocationLookup::failed(error),
+            true => RevocationLookup::pending(ready(Err(error.into()))),
+            false => RevocationLookup::ready(Err(error.into())),
         }
     }
 }
