@@ -95,6 +95,8 @@
 //! | several kinds of tokens behind one layer | [`TokenKinds`], [`MapClaims`] |
 //! | check to whom a token is bound (DPoP, mutual TLS) | [`SenderConstrained`]; [`ClientCertificates`], [`ClientCertificate`] |
 //! | check more than the token, such as a disabled user | [`VerifyToken::with_check`]; [`WithChecks`], [`Checked`], [`IntoChecked`] |
+//! | refuse revoked tokens | [`DenyList`], [`Revocation`], [`MemoryRevocationStore`], [`RevokeError`], [`RevokeErrorKind`]; [`RevocationStore`], [`RevocationQuery`], [`RevocationLookup`], [`Revoked`] for a custom store |
+//! | accept each token once | [`OneTimeTokens`] |
 //! | a custom verifier | [`VerifyToken`], [`Verification`], [`Accepted`], [`AcceptedTokens`], [`Confirmation`], [`TokenScheme`], [`TokenSource`] |
 //! | refuse, or read why a token was refused | [`Rejection`], [`RejectionKind`] |
 //! | find out why a token is refused | [`JwtVerifier::explain`]; [`Explanation`], [`ExplainedStep`], [`StepOutcome`] |
@@ -167,6 +169,7 @@
 //! - [`docs::dpop`]: tokens that are bound to a key of the client.
 //! - [`docs::mtls`]: tokens that are bound to a client certificate.
 //! - [`docs::resource_metadata`]: RFC 9728: clients find out where to get a token.
+//! - [`docs::revocation`]: a deny-list for revoked tokens, and one-time tokens.
 //! - [`docs::upstreams`]: claims or the token for the services behind this one.
 //! - [`docs::logging`]: the subject in a tracing span, and what the crate logs.
 //! - [`docs::security`]: the threat model: each attack, the defense, and its test.
@@ -341,10 +344,10 @@ pub use crate::verify::{
     Accepted, AcceptedTokens, Checked, ClientCertificate, ClientCertificates, Confirmation,
     DangerousAnyBearer, DenyList, ExpectedAudience, ExpectedIssuer, ExplainedStep, Explanation,
     IntoChecked, IssuerKeyStatus, IssuerSet, IssuerTemplate, JwtVerifier, MapClaims,
-    MemoryRevocationStore, Revocation, RevocationLookup, RevocationQuery, RevocationStore,
-    RevokeError, RevokeErrorKind, Revoked, SenderConstrained, StepOutcome, TemplateMatch,
-    TokenKinds, Verification, VerifiedToken, VerifyAsyncFn, VerifyFn, VerifyToken, WithChecks,
-    dangerous_any_bearer, verify_async_fn, verify_fn,
+    MemoryRevocationStore, OneTimeTokens, Revocation, RevocationLookup, RevocationQuery,
+    RevocationStore, RevokeError, RevokeErrorKind, Revoked, SenderConstrained, StepOutcome,
+    TemplateMatch, TokenKinds, Verification, VerifiedToken, VerifyAsyncFn, VerifyFn, VerifyToken,
+    WithChecks, dangerous_any_bearer, verify_async_fn, verify_fn,
 };
 
 /// The README's Rust code, compiled.

@@ -192,6 +192,9 @@ rejection_kinds! {
     /// The token is valid but revoked: see [`DenyList`](crate::DenyList).
     RevokedToken: 401, "invalid_token", UNAUTHENTICATED,
         "the token was revoked";
+    /// The token can be used once, and was used before: see [`OneTimeTokens`](crate::OneTimeTokens).
+    UsedToken: 401, "invalid_token", UNAUTHENTICATED,
+        "the token was used before, and can be used only once";
     /// A custom verifier or a check refuses the token, or a `TokenKinds` has no verifier for it.
     InvalidToken: 401, "invalid_token", UNAUTHENTICATED,
         "the token is invalid";

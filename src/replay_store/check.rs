@@ -59,7 +59,6 @@ impl ReplayCheck {
         matches!(self.0, CheckState::Ready(_))
     }
 
-    #[cfg_attr(not(feature = "dpop"), allow(dead_code, reason = "read by checks of a request"))]
     pub(crate) fn into_state(self) -> CheckState {
         self.0
     }

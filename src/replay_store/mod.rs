@@ -7,10 +7,6 @@ mod memory;
 use std::fmt;
 use std::sync::Arc;
 
-#[cfg_attr(
-    not(feature = "dpop"),
-    allow(unused_imports, reason = "read by checks of a request")
-)]
 pub(crate) use self::check::CheckState;
 pub use self::check::{ReplayCheck, ReplayOutcome};
 pub use self::entry::ReplayEntry;

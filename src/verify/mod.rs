@@ -13,6 +13,7 @@ mod jwt;
 #[cfg(feature = "oidc-discovery")]
 mod known_issuer;
 mod map_claims;
+mod one_time_tokens;
 #[cfg(feature = "mcp")]
 mod principal;
 mod rule_context;
@@ -40,6 +41,7 @@ pub use self::jwt::{ExpectedAudience, ExpectedIssuer, JwtVerifier};
 #[cfg(feature = "oidc-discovery")]
 pub use self::known_issuer::KnownIssuer;
 pub use self::map_claims::MapClaims;
+pub use self::one_time_tokens::OneTimeTokens;
 #[cfg(feature = "mcp")]
 pub use self::principal::Principal;
 pub use self::sender_constrained::{ClientCertificate, ClientCertificates, SenderConstrained};

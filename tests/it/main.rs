@@ -38,6 +38,7 @@ mod layer_order;
 #[cfg(feature = "axum")]
 mod logging;
 mod observe;
+mod one_time_tokens;
 #[path = "../../src/crypto/tables/mod.rs"]
 mod precomputed;
 #[cfg(feature = "mcp")]

@@ -69,6 +69,7 @@ fn public_types_are_send_sync_and_clone() {
     shared::<Accepted<Claims>>();
     cloned::<WithChecks<Claims>>();
     cloned::<DenyList<Claims>>();
+    cloned::<OneTimeTokens<Claims>>();
     cloned::<MemoryRevocationStore>();
     cloned::<Revocation>();
     cloned::<RevocationQuery<'static>>();

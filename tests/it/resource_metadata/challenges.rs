@@ -63,6 +63,7 @@ const KINDS: &[RejectionKind] = &[
     RejectionKind::UseDpopNonce,
     RejectionKind::UnexpectedClaims,
     RejectionKind::RevokedToken,
+    RejectionKind::UsedToken,
     RejectionKind::InvalidToken,
     RejectionKind::InsufficientScope,
     RejectionKind::InsufficientUserAuthentication,

@@ -1,0 +1,125 @@
+use std::fmt;
+use std::sync::Arc;
+
+use http::request::Parts;
+
+use crate::claims::RegisteredClaims;
+use crate::extract::PresentedToken;
+use crate::rejection::{Rejection, RejectionKind};
+use crate::replay_store::{CheckState, ReplayEntry, ReplayOutcome, ReplayStore};
+use crate::scheme::TokenScheme;
+use crate::summary::Summary;
+use crate::verify::accepted::Accepted;
+use crate::verify::accepted_tokens::AcceptedTokens;
+use crate::verify::token_ids::{malformed, missing};
+use crate::verify::verification::{Verification, VerificationState};
+use crate::verify::verified_token::VerifiedToken;
+use crate::verify::verify_token::VerifyToken;
+
+/// A verifier that accepts each token once, such as the tokens of a CI job that deploys.
+///
+/// It records the token in a [`ReplayStore`] until the inner verifier refuses it anyway. A second request with the token
+/// is 401 [`UsedToken`](RejectionKind::UsedToken); of several requests at the same time, one is accepted. If the
+/// store fails or is full, the response is 503.
+///
+/// A token is named by `iss` and `jti`. So a token is refused as [`MissingClaim`](RejectionKind::MissingClaim) without
+/// them, if its expiry is not known, or if its claims cannot be read by name, since it is not a JWT. The owner of an
+/// entry is the subject of the token, so one subject cannot fill a
+/// [`MemoryReplayStore`](crate::MemoryReplayStore) alone.
+///
+/// **Put it around all other verifiers and checks**, as in the example: a token that the inner verifier refuses is not
+/// used up. What runs later can refuse the request without giving the token back: authorization, extractors and the
+/// handler. A client that did not get the response needs a new token too.
+///
+/// # Example: deploy once
+///
+/// ```
+/// use tower_jwt_auth::{
+///     DenyList, JwtAuthLayer, JwtVerifier, MemoryReplayStore, MemoryRevocationStore, OneTimeTokens,
+/// };
+///
+/// fn layer(verifier: JwtVerifier, revoked: MemoryRevocationStore) -> JwtAuthLayer {
+///     let verifier = DenyList::new(verifier, revoked);
+///     JwtAuthLayer::new(OneTimeTokens::new(verifier, MemoryReplayStore::new()))
+/// }
+/// # let _ = layer;
+/// ```
+pub struct OneTimeTokens<C = RegisteredClaims> {
+    verifier: Arc<dyn VerifyToken<C>>,
+    store: Arc<dyn ReplayStore>,
+}
+
+impl<C: Send + Sync + 'static> OneTimeTokens<C> {
+    /// Creates a verifier that records each token that the inner verifier accepts in this store.
+    pub fn new(verifier: impl VerifyToken<C>, store: impl ReplayStore) -> Self {
+        Self { verifier: Arc::new(verifier), store: Arc::new(store) }
+    }
+}
+
+/// Records the use of an accepted token.
+fn record<C: Send + Sync + 'static>(
+    store: &dyn ReplayStore,
+    accepted: Accepted<C>,
+) -> Verification<C> {
+    let check = match entry(accepted.token()) {
+        Ok(entry) => store.record(&entry),
+        Err(rejection) => return Verification::ready(Err(rejection)),
+    };
+    let decide = |outcome| match outcome {
+        Ok(ReplayOutcome::FirstUse) => Ok(accepted),
+        Ok(ReplayOutcome::SeenBefore) => Err(RejectionKind::UsedToken.into()),
+        Err(error) => Err(Rejection::unavailable(error)),
+    };
+    match check.into_state() {
+        CheckState::Ready(outcome) => Verification::ready(decide(outcome)),
+        CheckState::Pending(outcome) => Verification::pending(async move { decide(outcome.await) }),
+    }
+}
+
+fn entry<C>(token: &VerifiedToken<C>) -> Result<ReplayEntry, Rejection> {
+    let ids = VerifiedToken::ids(token).ok_or_else(|| missing("iss"))?.map_err(malformed)?;
+    let issuer = ids.issuer.as_deref().ok_or_else(|| missing("iss"))?;
+    let id = ids.token_id.as_deref().ok_or_else(|| missing("jti"))?;
+    let until = VerifiedToken::refused_from(token).ok_or_else(|| missing("exp"))?;
+    // With the length, so that no two pairs of an issuer and a subject are the same owner.
+    let subject = ids.subject.as_deref().unwrap_or_default();
+    let owner = format!("{}:{issuer}:{subject}", issuer.len());
+    Ok(ReplayEntry::new("one-time token", &owner, &[id], until))
+}
+
+impl<C: Send + Sync + 'static> VerifyToken<C> for OneTimeTokens<C> {
+    fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C> {
+        match self.verifier.verify_token(token, head).0 {
+            VerificationState::Ready(Ok(accepted)) => record(&*self.store, accepted),
+            VerificationState::Ready(refused) => Verification::ready(refused),
+            VerificationState::Pending(verification) => {
+                let store = Arc::clone(&self.store);
+                Verification::pending(async move { record(&*store, verification.await?).await })
+            }
+        }
+    }
+
+    fn schemes(&self) -> &[TokenScheme] {
+        self.verifier.schemes()
+    }
+
+    fn describe(&self) -> Option<Summary> {
+        self.verifier.describe()
+    }
+
+    fn accepted_tokens(&self) -> AcceptedTokens {
+        self.verifier.accepted_tokens()
+    }
+}
+
+impl<C> Clone for OneTimeTokens<C> {
+    fn clone(&self) -> Self {
+        Self { verifier: Arc::clone(&self.verifier), store: Arc::clone(&self.store) }
+    }
+}
+
+impl<C> fmt::Debug for OneTimeTokens<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OneTimeTokens").finish_non_exhaustive()
+    }
+}
