@@ -56,6 +56,8 @@ pages! {
     resource_metadata: "resource_metadata.md";
     #[needs("axum", "test-util")]
     upstreams: "upstreams.md";
+    #[needs("axum", "test-util")]
+    revocation: "revocation.md";
     #[needs("axum", "issuer", "jsonwebtoken-12")]
     from_jsonwebtoken: "from_jsonwebtoken.md";
     #[needs("axum", "issuer")]
