@@ -39,7 +39,7 @@ pub enum ConfigErrorKind {
     Duration,
     /// A limit on the length of tokens or headers out of its bounds.
     Length,
-    /// The capacity of a token cache out of its bounds.
+    /// The capacity of a token cache or of a store in memory out of its bounds.
     Capacity,
     /// The `typ` of the tokens of a `TokenIssuer`: not a name such as `at+jwt`, nor a media type.
     TokenType,

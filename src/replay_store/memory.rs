@@ -17,7 +17,7 @@ type Digest = [u8; SHA256_LENGTH];
 
 /// A [`ReplayStore`] in memory, for a server that is a single process. Clones share the entries.
 ///
-/// It is bounded: by default it keeps 262,144 entries, of which one owner (the holder of a proof key, or the issuer of
+/// It is bounded: by default it keeps 262,144 entries, of which one owner (the holder of a proof key, or the subject of
 /// one-time tokens) has at most an eighth. An entry takes about 200 bytes, and memory is taken only as entries come. A
 /// full store refuses: the client gets 503, and no entry is evicted before it expires. A server that is restarted has
 /// lost its entries; what was used before and has not expired can be used once more.

@@ -16,6 +16,8 @@ use crate::verify::accepted::Accepted;
 ///
 /// # Example: a check for revoked tokens
 ///
+/// [`DenyList`](crate::DenyList) is a complete one.
+///
 /// ```
 /// use http::request::Parts;
 /// use tower_jwt_auth::{

@@ -115,7 +115,7 @@ pub trait VerifyToken<C>: Send + Sync + 'static {
     }
 
     /// Adds an asynchronous check, which runs after each token was verified. Use it, for example, to refuse
-    /// disabled users or revoked tokens.
+    /// disabled users. For revoked tokens, see [`DenyList`](crate::DenyList).
     ///
     /// The check gets the token and the request's method and URI. It returns `Ok(())` to accept the request,
     /// `Ok` with a [`Checked`](crate::Checked) to also add data to the request or the response, or `Err` with a

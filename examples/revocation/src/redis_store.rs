@@ -77,7 +77,7 @@ impl ReplayStore for RedisStore {
     /// In one command: of several requests with the same token, whichever instance they reach, one is the first.
     fn record(&self, entry: &ReplayEntry) -> ReplayCheck {
         let (store, mut set) = (self.clone(), redis::cmd("SET"));
-        set.arg(&[b"used:".as_slice(), entry.digest()].concat()).arg(1);
+        set.arg([b"used:".as_slice(), entry.digest()].concat()).arg(1);
         set.arg("NX").arg("EXAT").arg(round_up(entry.expires_at()));
         ReplayCheck::pending(async move {
             let first: Option<String> = store.run(set).await?;

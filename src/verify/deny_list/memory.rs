@@ -57,7 +57,7 @@ impl MemoryRevocationStore {
     /// The average for each entry.
     const MAX_KEY_BYTES: usize = 256;
 
-    /// Creates an empty list for at most this many entries. An entry takes about 200 bytes, and twice its key.
+    /// Creates an empty list for at most this many entries. An entry takes at most 250 bytes, and its key.
     ///
     /// # Errors
     ///

@@ -38,8 +38,8 @@ use crate::verify::verify_token::VerifyToken;
 /// it. Each of these claims must have the right type. The claims are read by their names, whatever the claims type, and
 /// once for each token: a cached token is not decoded again.
 ///
-/// Both a verifier that wraps this one and the verifier inside can be any [`VerifyToken`]. A `DenyList` is cheap to
-/// clone.
+/// Both a verifier that wraps this one and the verifier inside can be any [`VerifyToken`]. Outside of
+/// [`map_claims`](VerifyToken::map_claims), the claims are decoded for each request. A `DenyList` is cheap to clone.
 ///
 /// # Example: revoke a user's tokens
 ///

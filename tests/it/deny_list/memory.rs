@@ -98,6 +98,21 @@ fn keys_are_bounded_by_their_bytes_too() {
 }
 
 #[test]
+fn entry_takes_a_bounded_amount_of_memory() {
+    // A little more than what makes the table grow.
+    const ENTRIES: usize = 29_000;
+    let store = list(ENTRIES, &Hands::new());
+    let id = |number| Revocation::token(ISSUER, &format!("{number:032}"));
+    let info = allocation_counter::measure(|| {
+        for number in 0..ENTRIES {
+            store.revoke(&id(number), HOUR).unwrap();
+        }
+    });
+    let per_entry = usize::try_from(info.bytes_current).unwrap() / ENTRIES;
+    assert!(per_entry <= 250 + id(0).key().len(), "{per_entry} bytes");
+}
+
+#[test]
 fn later_end_and_later_time_apply_to_an_entry_that_is_added_twice() {
     let clock = Hands::new();
     let store = list(10, &clock);
