@@ -10,7 +10,9 @@ use tower_jwt_auth::{
 
 use super::{HOUR, named, store, token_of, verifier};
 use crate::support::ISSUER;
-use crate::support::requests::{bearer, refusal, send, send_later};
+#[cfg(feature = "token-cache")]
+use crate::support::requests::send;
+use crate::support::requests::{bearer, refusal, send_later};
 
 #[tokio::test]
 async fn deny_list_is_a_verifier_inside_and_outside_of_others() {
