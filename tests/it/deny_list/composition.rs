@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use serde_json::json;
 use tower_jwt_auth::{
-    DenyList, IssuerSet, JwtAuthLayer, Rejection, RejectionKind, Revocation, TokenKinds,
-    VerifyToken,
+    ClientCertificate, ClientCertificates, DenyList, IssuerSet, JwtAuthLayer, MemoryReplayStore,
+    OneTimeTokens, RegisteredClaims, Rejection, RejectionKind, Revocation, SenderConstrained,
+    TokenKinds, VerifyToken,
 };
 
 use super::{HOUR, named, store, token_of, verifier};
-use crate::support::ISSUER;
-#[cfg(feature = "token-cache")]
-use crate::support::requests::send;
-use crate::support::requests::{bearer, refusal, send_later};
+use crate::support::requests::{bearer, refusal, send, send_later};
+use crate::support::{ISSUER, now};
 
 #[tokio::test]
 async fn deny_list_is_a_verifier_inside_and_outside_of_others() {
@@ -101,4 +101,45 @@ fn token_in_a_cache_is_refused_as_soon_as_it_is_revoked() {
     }
     store.restore(&Revocation::token(ISSUER, "1"));
     assert_eq!(send(&layer, bearer(&token)).status(), 204);
+}
+
+#[test]
+fn bound_token_is_looked_up_inside_and_outside_of_what_checks_its_binding() {
+    let certificate = ClientCertificate::from_der(b"the certificate of the client");
+    let bound = |id: &str| {
+        let mut claims = named(id);
+        claims["cnf"] = json!({"x5t#S256": certificate.x5t_s256()});
+        token_of(&claims)
+    };
+    let by_certificate = |verifier: Arc<dyn VerifyToken<RegisteredClaims>>| {
+        SenderConstrained::client_certificates(verifier, ClientCertificates::from_extensions())
+    };
+    let (revoked, uses) = (store(), MemoryReplayStore::new().with_clock(now()));
+    revoked.revoke(&Revocation::token(ISSUER, "stolen"), HOUR).unwrap();
+    let issuers = IssuerSet::new();
+    #[cfg(feature = "token-cache")]
+    let issuers = issuers.with_token_cache(10).unwrap();
+    issuers.add(verifier()).unwrap();
+    let inside = by_certificate(Arc::new(DenyList::new(issuers.clone(), revoked.clone())));
+    let outside = DenyList::new(by_certificate(Arc::new(issuers)), revoked);
+    for (id, layer) in [
+        ("1", JwtAuthLayer::new(OneTimeTokens::new(inside, uses.clone()))),
+        ("2", JwtAuthLayer::new(OneTimeTokens::new(outside, uses.clone()))),
+    ] {
+        let answer = |token: &str, is_over_the_certificate: bool| {
+            let mut request = bearer(token);
+            if is_over_the_certificate {
+                request.extensions_mut().insert(certificate.clone());
+            }
+            refusal(&send(&layer, request))
+        };
+        assert_eq!(answer(&bound("stolen"), true), Some(RejectionKind::RevokedToken));
+        // Not used up by somebody without the certificate.
+        for _ in 0..2 {
+            assert_eq!(answer(&bound(id), false), Some(RejectionKind::UnconfirmedSender));
+        }
+        assert_eq!(answer(&bound(id), true), None);
+        assert_eq!(answer(&bound(id), true), Some(RejectionKind::UsedToken));
+    }
+    assert_eq!(uses.len(), 2);
 }
