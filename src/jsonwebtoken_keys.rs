@@ -206,13 +206,15 @@ macro_rules! conversions {
         use crate::key::{JwkSet, VerificationKey};
 
         fn is_family_of(algorithm: Algorithm, family: AlgorithmFamily) -> bool {
-            family
-                == match algorithm.key_type() {
-                    KeyType::Secret => AlgorithmFamily::Hmac,
-                    KeyType::Rsa => AlgorithmFamily::Rsa,
-                    KeyType::P256 | KeyType::P384 | KeyType::P521 => AlgorithmFamily::Ec,
-                    KeyType::Ed25519 => AlgorithmFamily::Ed,
-                }
+            let of_algorithm = match algorithm.key_type() {
+                KeyType::Secret => AlgorithmFamily::Hmac,
+                KeyType::Rsa => AlgorithmFamily::Rsa,
+                KeyType::P256 | KeyType::P384 | KeyType::P521 => AlgorithmFamily::Ec,
+                KeyType::Ed25519 => AlgorithmFamily::Ed,
+                // `jsonwebtoken` has no keys for ML-DSA.
+                KeyType::MlDsa44 | KeyType::MlDsa65 | KeyType::MlDsa87 => return false,
+            };
+            family == of_algorithm
         }
 
         impl sealed::Decoding for DecodingKey {
@@ -282,7 +284,7 @@ macro_rules! conversions {
             ///
             /// # Errors
             ///
-            /// When the algorithm is `ES512` or `Ed25519`: `jsonwebtoken` does not support them.
+            /// When the algorithm is `ES512`, `Ed25519` or one of ML-DSA: `jsonwebtoken` does not support them.
             fn try_from(algorithm: Algorithm) -> Result<Self, ConfigError> {
                 PAIRS
                     .iter()

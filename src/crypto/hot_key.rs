@@ -55,7 +55,10 @@ impl HotKey {
             KeyMaterial::Ec { key_type: KeyType::P256, point } => {
                 PublicPoint::P256(point.as_ref().into())
             }
-            KeyMaterial::Ec { .. } | KeyMaterial::Rsa { .. } | KeyMaterial::Secret(_) => {
+            KeyMaterial::Ec { .. }
+            | KeyMaterial::Rsa { .. }
+            | KeyMaterial::MlDsa { .. }
+            | KeyMaterial::Secret(_) => {
                 return None;
             }
         };

@@ -22,6 +22,7 @@ impl KeyMaterial<'_> {
             }
             Self::Ec { point, .. } => of(&[point]),
             Self::Ed25519(key) => of(&[key]),
+            Self::MlDsa { key, .. } => of(&[key]),
         }
     }
 }

@@ -24,6 +24,8 @@ pub(crate) enum KeyMaterial<'a> {
     Ec { key_type: KeyType, point: Cow<'a, [u8]> },
     /// The encoded point of RFC 8032.
     Ed25519([u8; 32]),
+    /// The encoded key of FIPS 204 section 7.2, of the length of its type.
+    MlDsa { key_type: KeyType, key: &'a [u8] },
 }
 
 impl<'a> KeyMaterial<'a> {
@@ -152,11 +154,31 @@ impl<'a> KeyMaterial<'a> {
         Ok(Self::Ed25519(key))
     }
 
+    /// Checks the length of the key (RFC 9964 section 4). Any bytes of that length are an encoded key (FIPS 204
+    /// section 7.2).
+    pub(crate) fn ml_dsa(key_type: KeyType, key: &'a [u8]) -> Result<Self, ConfigError> {
+        let wanted = match key_type {
+            KeyType::MlDsa44 => 1312,
+            KeyType::MlDsa65 => 1952,
+            KeyType::MlDsa87 => 2592,
+            _ => {
+                return Err(ConfigError::new(ConfigErrorKind::Key, "this is not an ML-DSA key"));
+            }
+        };
+        if key.len() != wanted {
+            return Err(ConfigError::new(
+                ConfigErrorKind::Key,
+                format!("an {key_type} key has exactly {wanted} bytes, this one has {}", key.len()),
+            ));
+        }
+        Ok(Self::MlDsa { key_type, key })
+    }
+
     pub(crate) fn key_type(&self) -> KeyType {
         match self {
             Self::Secret(_) => KeyType::Secret,
             Self::Rsa { .. } => KeyType::Rsa,
-            Self::Ec { key_type, .. } => *key_type,
+            Self::Ec { key_type, .. } | Self::MlDsa { key_type, .. } => *key_type,
             Self::Ed25519(_) => KeyType::Ed25519,
         }
     }
@@ -188,6 +210,9 @@ fn article(key_type: KeyType) -> &'static str {
         KeyType::P384 => "an EC key on P-384",
         KeyType::P521 => "an EC key on P-521",
         KeyType::Ed25519 => "an Ed25519 key",
+        KeyType::MlDsa44 => "an ML-DSA-44 key",
+        KeyType::MlDsa65 => "an ML-DSA-65 key",
+        KeyType::MlDsa87 => "an ML-DSA-87 key",
     }
 }
 
@@ -200,6 +225,9 @@ impl fmt::Display for KeyType {
             Self::P384 => "P-384",
             Self::P521 => "P-521",
             Self::Ed25519 => "Ed25519",
+            Self::MlDsa44 => "ML-DSA-44",
+            Self::MlDsa65 => "ML-DSA-65",
+            Self::MlDsa87 => "ML-DSA-87",
         })
     }
 }
@@ -212,9 +240,7 @@ fn field_length(key_type: KeyType) -> Result<usize, ConfigError> {
         KeyType::P256 => Ok(32),
         KeyType::P384 => Ok(48),
         KeyType::P521 => Ok(66),
-        KeyType::Secret | KeyType::Rsa | KeyType::Ed25519 => {
-            Err(ConfigError::new(ConfigErrorKind::Key, "this is not an EC key"))
-        }
+        _ => Err(ConfigError::new(ConfigErrorKind::Key, "this is not an EC key")),
     }
 }
 

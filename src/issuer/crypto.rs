@@ -5,10 +5,10 @@ use std::fmt;
 use aws_lc_rs::error::{KeyRejected, Unspecified};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, RsaEncoding,
-    RsaKeyPair,
+    self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, PqdsaKeyPair,
+    PqdsaSigningAlgorithm, RsaEncoding, RsaKeyPair,
 };
-use aws_lc_rs::{hmac, rand};
+use aws_lc_rs::{digest, hmac, rand};
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::crypto::{Algorithm, KeyMaterial, KeyType, material};
@@ -21,6 +21,7 @@ pub(super) enum KeyPair {
     Rsa(RsaKeyPair),
     Ecdsa(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
+    MlDsa(PqdsaKeyPair),
 }
 
 impl KeyPair {
@@ -48,6 +49,10 @@ impl KeyPair {
             (KeyType::Ed25519, PrivateKeyDer::Pkcs8 { whole, .. }) => {
                 Ed25519KeyPair::from_pkcs8(whole).map(Self::Ed25519)
             }
+            (
+                KeyType::MlDsa44 | KeyType::MlDsa65 | KeyType::MlDsa87,
+                PrivateKeyDer::Pkcs8 { whole, .. },
+            ) => PqdsaKeyPair::from_pkcs8(ml_dsa(algorithm)?, whole).map(Self::MlDsa),
             (_, PrivateKeyDer::Pkcs8 { whole, .. }) => {
                 EcdsaKeyPair::from_pkcs8(ecdsa(algorithm)?, whole).map(Self::Ecdsa)
             }
@@ -64,10 +69,21 @@ impl KeyPair {
     pub(super) fn generate_es256() -> Result<Self, ConfigError> {
         EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_FIXED_SIGNING)
             .map(Self::Ecdsa)
-            .map_err(|error| {
-                ConfigError::new(ConfigErrorKind::Key, "no new key could be generated")
-                    .with_source(error)
-            })
+            .map_err(not_generated)
+    }
+
+    pub(super) fn generate_ml_dsa(algorithm: Algorithm) -> Result<Self, ConfigError> {
+        PqdsaKeyPair::generate(ml_dsa(algorithm)?).map(Self::MlDsa).map_err(not_generated)
+    }
+
+    /// Expands the seed of a key (FIPS 204 section 6.1).
+    pub(super) fn from_ml_dsa_seed(
+        seed: &[u8; 32],
+        algorithm: Algorithm,
+    ) -> Result<Self, ConfigError> {
+        PqdsaKeyPair::from_seed(ml_dsa(algorithm)?, seed)
+            .map(Self::MlDsa)
+            .map_err(|error| rejected(algorithm, error))
     }
 
     /// The public half, with the checks of every loaded key; a secret has none.
@@ -82,6 +98,9 @@ impl KeyPair {
                 KeyMaterial::ec_point(key_type, pair.public_key().as_ref()).map(Some)
             }
             Self::Ed25519(pair) => KeyMaterial::ed25519(pair.public_key().as_ref()).map(Some),
+            Self::MlDsa(pair) => {
+                KeyMaterial::ml_dsa(key_type, pair.public_key().as_ref()).map(Some)
+            }
         }
     }
 
@@ -101,6 +120,11 @@ impl KeyPair {
             }
             Self::Ecdsa(pair) => Ok(pair.sign(&SystemRandom::new(), message)?.as_ref().to_vec()),
             Self::Ed25519(pair) => Ok(pair.try_sign(message)?.as_ref().to_vec()),
+            Self::MlDsa(pair) => {
+                let mut signature = vec![0; pair.algorithm().signature_len()];
+                pair.sign(message, &mut signature)?;
+                Ok(signature)
+            }
         }
     }
 }
@@ -116,6 +140,10 @@ pub(super) fn random_name() -> Result<String, Unspecified> {
     let mut bytes = [0; 16];
     rand::fill(&mut bytes)?;
     Ok(base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes))
+}
+
+pub(super) fn sha256(message: &[u8]) -> Vec<u8> {
+    digest::digest(&digest::SHA256, message).as_ref().to_vec()
 }
 
 fn rsa_encoding(algorithm: Algorithm) -> Option<&'static dyn RsaEncoding> {
@@ -140,6 +168,22 @@ fn ecdsa(algorithm: Algorithm) -> Result<&'static EcdsaSigningAlgorithm, ConfigE
             format!("{algorithm} does not use EC keys, but this is one"),
         )),
     }
+}
+
+fn ml_dsa(algorithm: Algorithm) -> Result<&'static PqdsaSigningAlgorithm, ConfigError> {
+    match algorithm {
+        Algorithm::MlDsa44 => Ok(&signature::ML_DSA_44_SIGNING),
+        Algorithm::MlDsa65 => Ok(&signature::ML_DSA_65_SIGNING),
+        Algorithm::MlDsa87 => Ok(&signature::ML_DSA_87_SIGNING),
+        _ => Err(ConfigError::new(
+            ConfigErrorKind::Algorithm,
+            format!("{algorithm} is not ML-DSA-44, ML-DSA-65 or ML-DSA-87"),
+        )),
+    }
+}
+
+fn not_generated(error: Unspecified) -> ConfigError {
+    ConfigError::new(ConfigErrorKind::Key, "no new key could be generated").with_source(error)
 }
 
 fn rejected(algorithm: Algorithm, error: KeyRejected) -> ConfigError {

@@ -47,7 +47,7 @@ impl<'a> PrivateKeyDer<'a> {
             // The curve is optional here, so the backend checks it.
             Self::Sec1(_) => match wanted {
                 KeyType::P256 | KeyType::P384 | KeyType::P521 => wanted,
-                KeyType::Secret | KeyType::Rsa | KeyType::Ed25519 => {
+                _ => {
                     return Err(ConfigError::new(
                         ConfigErrorKind::Algorithm,
                         format!("{algorithm} does not use EC keys, but this is one"),

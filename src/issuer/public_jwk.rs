@@ -1,8 +1,10 @@
-//! The public half of a key as a JWK (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2).
+//! The public half of a key as a JWK (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2, RFC 9964
+//! section 3).
 
 use serde_json::{Map, Value};
 
 use crate::crypto::{Algorithm, KeyMaterial};
+use crate::issuer::crypto::sha256;
 
 /// The members of the JWK, without `kid`; `None` for a secret, which has no public half.
 pub(super) fn members(key: &KeyMaterial<'_>, algorithm: Algorithm) -> Option<Map<String, Value>> {
@@ -29,12 +31,67 @@ pub(super) fn members(key: &KeyMaterial<'_>, algorithm: Algorithm) -> Option<Map
             set("crv", "Ed25519");
             set("x", &base64url(x));
         }
+        KeyMaterial::MlDsa { key, .. } => {
+            set("kty", "AKP");
+            set("pub", &base64url(key));
+        }
     }
     set("alg", algorithm.name());
     set("use", "sig");
     Some(jwk)
 }
 
+/// The thumbprint of a public JWK (RFC 7638): the SHA-256 of its required members, sorted by name.
+pub(super) fn thumbprint(jwk: &Map<String, Value>) -> Option<String> {
+    let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+    let names: &[&str] = match text("kty")? {
+        "RSA" => &["e", "kty", "n"],
+        "EC" => &["crv", "kty", "x", "y"],
+        "OKP" => &["crv", "kty", "x"],
+        // RFC 9964 section 6.
+        "AKP" => &["alg", "kty", "pub"],
+        _ => return None,
+    };
+    // The values are names and base64url, which JSON needs no escapes for.
+    let members: Vec<String> = names
+        .iter()
+        .map(|name| Some(format!(r#""{name}":"{}""#, text(name)?)))
+        .collect::<Option<_>>()?;
+    Some(base64url(&sha256(format!("{{{}}}", members.join(",")).as_bytes())))
+}
+
 fn base64url(bytes: &[u8]) -> String {
     base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(jwk: &Value) -> Option<String> {
+        thumbprint(jwk.as_object().unwrap())
+    }
+
+    /// RFC 7638 section 3.1 and RFC 8037 appendix A.3.
+    #[test]
+    fn thumbprints_of_the_standards() {
+        let rsa = json!({
+            "kty": "RSA", "e": "AQAB", "alg": "RS256", "kid": "2011-04-29",
+            "n": concat!(
+                "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECP",
+                "ebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY",
+                "368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0f",
+                "M4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
+            ),
+        });
+        assert_eq!(of(&rsa).unwrap(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+        let okp = json!({
+            "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "crv": "Ed25519", "kty": "OKP", "use": "sig",
+        });
+        assert_eq!(of(&okp).unwrap(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        assert_eq!(of(&json!({"kty": "oct", "k": "AAAA"})), None);
+        assert_eq!(of(&json!({"kty": "AKP", "alg": "ML-DSA-44"})), None);
+    }
 }

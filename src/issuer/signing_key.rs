@@ -100,8 +100,8 @@ impl SigningKey {
         Self::from_der(&private_key::decode_pem(pem)?, algorithm)
     }
 
-    /// Loads a private key from DER: PKCS#8 (RFC 5958), PKCS#1 for RSA (RFC 8017 appendix A.1.2) or
-    /// SEC 1 for curves (RFC 5915).
+    /// Loads a private key from DER: PKCS#8 (RFC 5958; for ML-DSA in each form of RFC 9881), PKCS#1 for RSA (RFC
+    /// 8017 appendix A.1.2) or SEC 1 for curves (RFC 5915).
     ///
     /// # Errors
     ///
@@ -122,6 +122,37 @@ impl SigningKey {
     /// When the system has no random bytes.
     pub fn generate_es256() -> Result<Self, ConfigError> {
         Self::from_pair(Algorithm::ES256, KeyPair::generate_es256()?)
+    }
+
+    /// Generates a new key pair for ML-DSA-44, ML-DSA-65 or ML-DSA-87 (RFC 9964), which exists only in this process.
+    ///
+    /// # Errors
+    ///
+    /// When the algorithm is not one of ML-DSA, or the system has no random bytes.
+    pub fn generate_ml_dsa(algorithm: Algorithm) -> Result<Self, ConfigError> {
+        Self::from_pair(algorithm, KeyPair::generate_ml_dsa(algorithm)?)
+    }
+
+    /// Loads a private key for ML-DSA-44, ML-DSA-65 or ML-DSA-87 from its seed: the `priv` of a JWK, decoded (RFC
+    /// 9964 section 5). Keep the seed as secret as the key.
+    ///
+    /// # Errors
+    ///
+    /// When the algorithm is not one of ML-DSA, or the system has no random bytes for the key ID.
+    ///
+    /// # Example: the same seed is the same key
+    ///
+    /// ```
+    /// use tower_jwt_auth::{Algorithm, SigningKey};
+    ///
+    /// let seed = [0; 32]; // 32 random bytes, from a file.
+    /// let key = SigningKey::from_ml_dsa_seed(&seed, Algorithm::MlDsa65)?.with_kid("2026-01");
+    /// let same = SigningKey::from_ml_dsa_seed(&seed, Algorithm::MlDsa65)?.with_kid("2026-01");
+    /// assert_eq!(key.jwk(), same.jwk());
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn from_ml_dsa_seed(seed: &[u8; 32], algorithm: Algorithm) -> Result<Self, ConfigError> {
+        Self::from_pair(algorithm, KeyPair::from_ml_dsa_seed(seed, algorithm)?)
     }
 
     /// Replaces the key ID (RFC 7515 section 4.1.4); 16 random bytes in base64url by default. Clones that were
@@ -168,6 +199,24 @@ impl SigningKey {
     /// ```
     pub fn jwk(&self) -> Option<String> {
         self.jwk_value().map(|jwk| jwk.to_string())
+    }
+
+    /// The thumbprint of the public half (RFC 7638, with SHA-256), in base64url; `None` for a secret. It does not
+    /// change when the key is loaded again, so it can be its key ID.
+    ///
+    /// # Example: the thumbprint as the key ID
+    ///
+    /// ```
+    /// use tower_jwt_auth::SigningKey;
+    ///
+    /// let key = SigningKey::generate_es256()?;
+    /// let thumbprint = key.thumbprint().unwrap_or_default();
+    /// let key = key.with_kid(&*thumbprint);
+    /// assert_eq!(key.kid(), thumbprint);
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn thumbprint(&self) -> Option<String> {
+        public_jwk::thumbprint(self.0.jwk.as_ref()?)
     }
 
     pub(super) fn jwk_value(&self) -> Option<Value> {

@@ -16,6 +16,10 @@ const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+// RFC 9881 section 2.
+const ML_DSA_44: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.17");
+const ML_DSA_65: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.18");
+const ML_DSA_87: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.19");
 
 /// The probable kind of a DER document, by the types of its outermost elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +94,9 @@ pub(crate) fn subject_public_key_info(der: &[u8]) -> Result<KeyMaterial<'_>, Con
         curve @ (KeyType::P256 | KeyType::P384 | KeyType::P521) => {
             KeyMaterial::ec_point(curve, key)
         }
+        ml_dsa @ (KeyType::MlDsa44 | KeyType::MlDsa65 | KeyType::MlDsa87) => {
+            KeyMaterial::ml_dsa(ml_dsa, key)
+        }
         KeyType::Rsa | KeyType::Secret => rsa_public_key(key),
     }
 }
@@ -105,11 +112,11 @@ pub(crate) fn key_type(
         Ok(KeyType::Rsa)
     } else if algorithm.oid == EC_PUBLIC_KEY {
         named_curve(algorithm)
-    } else if algorithm.oid == ED25519 {
+    } else if let Some(key_type) = without_parameters(algorithm.oid) {
         if algorithm.parameters.is_some() {
             return Err(unexpected_parameters());
         }
-        Ok(KeyType::Ed25519)
+        Ok(key_type)
     } else if algorithm.oid == RSASSA_PSS {
         Err(ConfigError::new(
             ConfigErrorKind::Key,
@@ -121,6 +128,17 @@ pub(crate) fn key_type(
             ConfigErrorKind::Key,
             format!("a key of the type with OID {} is not supported", algorithm.oid),
         ))
+    }
+}
+
+/// The types whose AlgorithmIdentifier has no parameters (RFC 8410 section 3, RFC 9881 section 2).
+fn without_parameters(oid: ObjectIdentifier) -> Option<KeyType> {
+    match oid {
+        ED25519 => Some(KeyType::Ed25519),
+        ML_DSA_44 => Some(KeyType::MlDsa44),
+        ML_DSA_65 => Some(KeyType::MlDsa65),
+        ML_DSA_87 => Some(KeyType::MlDsa87),
+        _ => None,
     }
 }
 

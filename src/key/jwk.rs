@@ -16,8 +16,11 @@ use crate::key::verification_key::VerificationKey;
 use crate::strict_json;
 use crate::strict_json::{DUPLICATE_NAME, ObjectError};
 
-/// The members that only a private key has (RFC 7518 sections 6.2.2 and 6.3.2).
-const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
+/// The members that only a private key has (RFC 7518 sections 6.2.2 and 6.3.2, RFC 9964 section 3).
+const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
+
+/// The values of `kty` that are supported.
+const KEY_TYPES: [&str; 5] = ["RSA", "EC", "OKP", "AKP", "oct"];
 
 /// How a JWK is read. By default it comes from the application: secrets are allowed, and `use` is
 /// `sig` or absent.
@@ -139,13 +142,30 @@ fn material_and_algorithms(
             let x = members.bytes("x")?;
             VerificationKey::from_material(&KeyMaterial::ed25519(&x)?, algorithms)
         }
-        _ if ["RSA", "EC", "OKP", "oct"].iter().any(|known| kty.eq_ignore_ascii_case(known)) => {
-            Err(unusable(
-                "the key type `kty` is RSA, EC, OKP or oct in another case: names are case-sensitive",
-            ))
+        // The algorithm is part of the key (RFC 9964 section 3).
+        "AKP" => {
+            let algorithm = alg.filter(|algorithm| is_ml_dsa(*algorithm)).ok_or_else(|| {
+                ConfigError::new(
+                    ConfigErrorKind::Algorithm,
+                    "an AKP key needs `alg`: ML-DSA-44, ML-DSA-65 or ML-DSA-87",
+                )
+            })?;
+            let key = members.bytes("pub")?;
+            VerificationKey::from_material(
+                &KeyMaterial::ml_dsa(algorithm.key_type(), &key)?,
+                algorithm.into(),
+            )
         }
-        _ => Err(unusable("the key type `kty` is not RSA, EC, OKP or oct")),
+        _ if KEY_TYPES.iter().any(|known| kty.eq_ignore_ascii_case(known)) => Err(unusable(
+            "the key type `kty` is RSA, EC, OKP, AKP or oct in another case: names are \
+             case-sensitive",
+        )),
+        _ => Err(unusable("the key type `kty` is not RSA, EC, OKP, AKP or oct")),
     }
+}
+
+fn is_ml_dsa(algorithm: Algorithm) -> bool {
+    matches!(algorithm.key_type(), KeyType::MlDsa44 | KeyType::MlDsa65 | KeyType::MlDsa87)
 }
 
 /// The algorithm that `alg` binds the key to (RFC 7517 section 4.4).

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair};
+use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, PqdsaKeyPair, RsaKeyPair};
 use aws_lc_rs::{hmac, rsa};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,6 +18,7 @@ pub(crate) enum SigningKey {
     Rsa(&'static RsaKeyPair),
     Ec(&'static str, EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
+    MlDsa(&'static str, PqdsaKeyPair),
 }
 
 impl SigningKey {
@@ -26,6 +27,8 @@ impl SigningKey {
     pub(crate) fn new(algorithm: Algorithm) -> Self {
         static RSA: OnceLock<RsaKeyPair> = OnceLock::new();
         let ec = |curve, algorithm| Self::Ec(curve, EcdsaKeyPair::generate(algorithm).unwrap());
+        let ml_dsa =
+            |signing| Self::MlDsa(algorithm.name(), PqdsaKeyPair::generate(signing).unwrap());
 
         match algorithm.name() {
             "HS256" | "HS384" | "HS512" => {
@@ -37,6 +40,9 @@ impl SigningKey {
             "ES384" => ec("P-384", &signature::ECDSA_P384_SHA384_FIXED_SIGNING),
             "ES512" => ec("P-521", &signature::ECDSA_P521_SHA512_FIXED_SIGNING),
             "EdDSA" | "Ed25519" => Self::Ed25519(Ed25519KeyPair::generate().unwrap()),
+            "ML-DSA-44" => ml_dsa(&signature::ML_DSA_44_SIGNING),
+            "ML-DSA-65" => ml_dsa(&signature::ML_DSA_65_SIGNING),
+            "ML-DSA-87" => ml_dsa(&signature::ML_DSA_87_SIGNING),
             _ => Self::Rsa(RSA.get_or_init(|| rsa::KeyPair::generate(KeySize::Rsa2048).unwrap())),
         }
     }
@@ -67,10 +73,15 @@ impl SigningKey {
             }
             Self::Ec(_, key) => key.sign(&random, message).unwrap().as_ref().to_vec(),
             Self::Ed25519(key) => key.sign(message).as_ref().to_vec(),
+            Self::MlDsa(_, key) => {
+                let mut signature = vec![0; key.algorithm().signature_len()];
+                key.sign(message, &mut signature).unwrap();
+                signature
+            }
         }
     }
 
-    /// The key as a JWK, public if it has a public part, without `alg` and `kid`.
+    /// The key as a JWK, public if it has a public part, without `kid`, and without `alg` unless its type needs it.
     pub(crate) fn jwk(&self) -> Value {
         match self {
             Self::Secret(secret) => json!({"kty": "oct", "k": base64url(secret)}),
@@ -87,6 +98,9 @@ impl SigningKey {
             Self::Ed25519(key) => {
                 let x = base64url(key.public_key().as_ref());
                 json!({"kty": "OKP", "crv": "Ed25519", "x": x})
+            }
+            Self::MlDsa(alg, key) => {
+                json!({"kty": "AKP", "alg": alg, "pub": base64url(key.public_key().as_ref())})
             }
         }
     }
@@ -107,6 +121,7 @@ impl SigningKey {
             Self::Rsa(key) => AsDer::<PublicKeyX509Der<'_>>::as_der(key.public_key()),
             Self::Ec(_, key) => AsDer::<PublicKeyX509Der<'_>>::as_der(key.public_key()),
             Self::Ed25519(key) => AsDer::<PublicKeyX509Der<'_>>::as_der(key.public_key()),
+            Self::MlDsa(_, key) => AsDer::<PublicKeyX509Der<'_>>::as_der(key.public_key()),
         };
         der.unwrap().as_ref().to_vec()
     }
@@ -115,7 +130,8 @@ impl SigningKey {
 /// Whether the backend has the algorithm. If it does not, this asserts that loading such a key
 /// fails in every format.
 pub(crate) fn backend_supports(algorithm: Algorithm) -> bool {
-    let supports = cfg!(feature = "aws-lc-rs") || algorithm.name() != "ES512";
+    let is_of_aws_lc_rs = algorithm.name() == "ES512" || algorithm.name().starts_with("ML-DSA-");
+    let supports = cfg!(feature = "aws-lc-rs") || !is_of_aws_lc_rs;
     if !supports {
         let key = SigningKey::new(algorithm);
         let with_alg = key.jwk_with(&json!({"alg": algorithm.name()}));

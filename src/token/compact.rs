@@ -26,8 +26,12 @@ impl Limits {
     }
 }
 
-/// The longest signature: RSA with 8192 bits, in base64url.
-const MAX_SIGNATURE: usize = 1_366;
+/// The longest signature, in base64url: the 4627 bytes of ML-DSA-87.
+const MAX_SIGNATURE: usize = 6_170;
+
+/// The longest signature that is decoded on the stack, in base64url: RSA with 8192 bits. Only signatures of ML-DSA are
+/// longer.
+const MAX_ON_STACK: usize = 1_366;
 
 const fn decoded(encoded: usize) -> usize {
     encoded.div_ceil(4).saturating_mul(3)
@@ -38,7 +42,7 @@ pub(crate) struct Scratch {
     known: known_header::Texts,
     header: Buffer<{ decoded(Limits::DEFAULT.header) }>,
     payload: Buffer<{ decoded(Limits::DEFAULT.token) }>,
-    signature: Buffer<{ decoded(MAX_SIGNATURE) }>,
+    signature: Buffer<{ decoded(MAX_ON_STACK) }>,
 }
 
 impl Scratch {
@@ -53,7 +57,8 @@ impl Scratch {
     }
 }
 
-/// On the stack and not zeroed; on the heap only for a segment beyond the default limits.
+/// On the stack and not zeroed; on the heap only for a segment beyond the default limits, and for a signature that is
+/// longer than one of RSA.
 struct Buffer<const N: usize> {
     stack: [MaybeUninit<u8>; N],
     heap: Vec<u8>,

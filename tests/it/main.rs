@@ -37,6 +37,7 @@ mod keys;
 mod layer_order;
 #[cfg(feature = "axum")]
 mod logging;
+mod ml_dsa;
 mod observe;
 mod one_time_tokens;
 #[path = "../../src/crypto/tables/mod.rs"]

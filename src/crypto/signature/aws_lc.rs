@@ -4,7 +4,8 @@ use std::fmt;
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{
-    self, EcdsaVerificationAlgorithm, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents,
+    self, EcdsaVerificationAlgorithm, ParsedPublicKey, PqdsaVerificationAlgorithm, RsaParameters,
+    RsaPublicKeyComponents,
 };
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
@@ -53,6 +54,13 @@ impl ParsedKey {
                 }
                 _ => return Err(wrong_kind(algorithm)),
             },
+            KeyMaterial::MlDsa { key_type, key } => {
+                let ml_dsa = ml_dsa_algorithm(algorithm)
+                    .filter(|_| algorithm.key_type() == *key_type)
+                    .ok_or_else(|| wrong_kind(algorithm))?;
+                ParsedPublicKey::new(ml_dsa, key)
+                    .map_err(|error| refused("the ML-DSA key is not a valid one", error))
+            }
         };
         parsed.map(Self::Public)
     }
@@ -104,6 +112,15 @@ fn ecdsa_algorithm(algorithm: Algorithm) -> Option<&'static EcdsaVerificationAlg
         Algorithm::ES256 => Some(&signature::ECDSA_P256_SHA256_FIXED),
         Algorithm::ES384 => Some(&signature::ECDSA_P384_SHA384_FIXED),
         Algorithm::ES512 => Some(&signature::ECDSA_P521_SHA512_FIXED),
+        _ => None,
+    }
+}
+
+fn ml_dsa_algorithm(algorithm: Algorithm) -> Option<&'static PqdsaVerificationAlgorithm> {
+    match algorithm {
+        Algorithm::MlDsa44 => Some(&signature::ML_DSA_44),
+        Algorithm::MlDsa65 => Some(&signature::ML_DSA_65),
+        Algorithm::MlDsa87 => Some(&signature::ML_DSA_87),
         _ => None,
     }
 }

@@ -66,7 +66,8 @@ mod tests {
 
     /// Runs for every algorithm that both backends have, with a key and its signer.
     fn each(mut run: impl FnMut(Algorithm, &SigningKey, &KeyMaterial<'_>)) {
-        for &algorithm in Algorithm::ALL.iter().filter(|a| **a != Algorithm::ES512) {
+        let of_both = |a: &&Algorithm| **a != Algorithm::ES512 && !a.name().starts_with("ML-DSA-");
+        for &algorithm in Algorithm::ALL.iter().filter(of_both) {
             let signer = SigningKey::new(algorithm);
             match &signer {
                 SigningKey::Secret(secret) => {

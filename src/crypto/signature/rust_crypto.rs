@@ -1,4 +1,4 @@
-//! The backend `rust-crypto`: the RustCrypto crates, with keys parsed once. It has no P-521.
+//! The backend `rust-crypto`: the RustCrypto crates, with keys parsed once. It has neither P-521 nor ML-DSA.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ impl ParsedKey {
     /// # Errors
     ///
     /// When the point is not on the curve, when the algorithm does not match the type of key, and
-    /// for P-521, which this backend does not have.
+    /// for P-521 and ML-DSA, which this backend does not have.
     pub(crate) fn parse(
         material: &KeyMaterial<'_>,
         algorithm: Algorithm,
@@ -62,7 +62,7 @@ impl ParsedKey {
                     .map(Self::public::<_, p384::ecdsa::Signature>)
                     .map_err(|error| refused("the EC point is not on its curve", error))
             }
-            KeyMaterial::Ec { .. } => Err(ConfigError::new(
+            KeyMaterial::Ec { .. } | KeyMaterial::MlDsa { .. } => Err(ConfigError::new(
                 ConfigErrorKind::Algorithm,
                 format!(
                     "{algorithm} is not available with the backend `rust-crypto`: enable the \
@@ -171,6 +171,13 @@ mod tests {
         let material = KeyMaterial::ec(KeyType::P521, &[1; 66], &[1; 66]).unwrap();
         assert!(refusal(&material, Algorithm::ES512).contains("`aws-lc-rs`"));
         assert!(refusal(&material, Algorithm::ES384).contains("this kind of key"));
+    }
+
+    #[test]
+    fn ml_dsa_is_an_error_at_load() {
+        let material = KeyMaterial::ml_dsa(KeyType::MlDsa44, &[1; 1312]).unwrap();
+        assert!(refusal(&material, Algorithm::MlDsa44).contains("`aws-lc-rs`"));
+        assert!(refusal(&material, Algorithm::MlDsa65).contains("this kind of key"));
     }
 
     /// Compares the crate's check of the curve with the one of this backend.

@@ -60,8 +60,8 @@ impl<C> JwtVerifier<C> {
     }
 
     /// Replaces the greatest length of a token that the [cache](Self::with_token_cache) keeps, in bytes; 4096 by
-    /// default. A longer token is verified each time. This setting alone turns no cache on; the order of the two
-    /// calls does not matter.
+    /// default. A longer token is verified each time. Tokens of ML-DSA-65 and ML-DSA-87 are longer. This setting
+    /// alone turns no cache on; the order of the two calls does not matter.
     ///
     /// # Errors
     ///

@@ -99,7 +99,9 @@ fn value_of(name: &'static str) -> BoxedStrategy<String> {
             .prop_map(str::to_owned)
             .boxed(),
         "azp" => texts(&[AUDIENCE, "a", "b", ""]),
-        "alg" => texts(&["HS256", "HS384", "ES256", "EdDSA", "Ed25519", "none", "hs256"]),
+        "alg" => {
+            texts(&["HS256", "HS384", "ES256", "EdDSA", "Ed25519", "ML-DSA-44", "none", "hs256"])
+        }
         "cty" => texts(&["JWT", "json", ""]),
         "b64" => select(vec!["true", "false"]).prop_map(str::to_owned).boxed(),
         "jti" | "scope" => select(vec!["5", "[1]", "{}", "null", "\"a\"", "[\"a\"]"])

@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 
-use aws_lc_rs::encoding::{AsDer, EcPrivateKeyRfc5915Der};
-use aws_lc_rs::signature::{self, EcdsaKeyPair};
+use aws_lc_rs::encoding::{AsDer, AsRawBytes, EcPrivateKeyRfc5915Der};
+use aws_lc_rs::signature::{self, EcdsaKeyPair, PqdsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use tower_jwt_auth::{Algorithm, JwkSet, JwtVerifier, SigningKey, VerificationKey};
+use tower_jwt_auth::{
+    Algorithm, ConfigErrorKind, JwkSet, JwtVerifier, SigningKey, VerificationKey,
+};
 
 use super::{SECRET, assert_refused, es256, is_secret, issuer, key, part, pkcs8, third_element};
 use crate::support::{self, AUDIENCE, ISSUER, now, pem};
@@ -210,9 +212,77 @@ fn a_jwk_is_public() {
         let public = match jwk["kty"].as_str().unwrap() {
             "RSA" => &["alg", "e", "kid", "kty", "n", "use"][..],
             "EC" => &["alg", "crv", "kid", "kty", "use", "x", "y"],
+            "AKP" => &["alg", "kid", "kty", "pub", "use"],
             _ => &["alg", "crv", "kid", "kty", "use", "x"],
         };
         assert_eq!(names, public);
         assert_eq!((&jwk["kid"], &jwk["use"]), (&json!("1"), &json!("sig")));
     }
+}
+
+/// The forms of a private key for ML-DSA in PKCS#8 (RFC 9881 section 6).
+#[test]
+fn every_form_of_a_private_key_for_ml_dsa_is_one_key() {
+    for (algorithm, signing, oid) in [
+        (Algorithm::MlDsa44, &signature::ML_DSA_44_SIGNING, 17),
+        (Algorithm::MlDsa65, &signature::ML_DSA_65_SIGNING, 18),
+        (Algorithm::MlDsa87, &signature::ML_DSA_87_SIGNING, 19),
+    ] {
+        let seed = [7; 32];
+        let pair = PqdsaKeyPair::from_seed(signing, &seed).unwrap();
+        let expanded = pair.private_key().as_raw_bytes().unwrap();
+        let oid = element(6, &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3, oid]);
+        let pkcs8 = |key: &[u8]| {
+            let parts = [element(2, &[0]), element(0x30, &oid), element(4, key)];
+            element(0x30, &parts.concat())
+        };
+        let both = |seed: &[u8]| {
+            pkcs8(&element(0x30, &[element(4, seed), element(4, expanded.as_ref())].concat()))
+        };
+        let key = SigningKey::from_ml_dsa_seed(&seed, algorithm).unwrap();
+        for form in
+            [pkcs8(&element(0x80, &seed)), pkcs8(&element(4, expanded.as_ref())), both(&seed)]
+        {
+            let same = SigningKey::from_der(&form, algorithm).unwrap();
+            assert_eq!(same.thumbprint(), key.thumbprint());
+            let text = pem("PRIVATE KEY", &form);
+            let same = SigningKey::from_pem(text.as_bytes(), algorithm).unwrap();
+            assert_eq!(same.thumbprint(), key.thumbprint());
+            assert_refused(SigningKey::from_der(&form, Algorithm::ES256), "but this is an ML-DSA-");
+            let public = VerificationKey::from_der(&form, algorithm).unwrap_err();
+            assert!(public.to_string().contains("this is a private key"), "{public}");
+        }
+        let invalid = format!("not a valid one for {algorithm}");
+        for bad in [
+            both(&[8; 32]),
+            pkcs8(&element(0x80, &seed[1..])),
+            pkcs8(&element(4, &expanded.as_ref()[1..])),
+            pkcs8(&seed),
+        ] {
+            assert_refused(SigningKey::from_der(&bad, algorithm), &invalid);
+        }
+    }
+}
+
+#[test]
+fn keys_for_ml_dsa_are_made_for_no_other_algorithm() {
+    for &algorithm in Algorithm::ALL {
+        let is_ml_dsa = algorithm.name().starts_with("ML-DSA-");
+        for made in [
+            SigningKey::generate_ml_dsa(algorithm),
+            SigningKey::from_ml_dsa_seed(&[7; 32], algorithm),
+        ] {
+            match made {
+                Ok(key) => assert!(is_ml_dsa && key.algorithm() == algorithm),
+                Err(error) => {
+                    assert!(!is_ml_dsa);
+                    assert_eq!(error.kind(), ConfigErrorKind::Algorithm);
+                    assert!(error.to_string().contains("is not ML-DSA-44, ML-DSA-65 or ML-DSA-87"));
+                }
+            }
+        }
+    }
+    let [one, other] = [(); 2].map(|()| SigningKey::generate_ml_dsa(Algorithm::MlDsa44).unwrap());
+    assert_ne!(one.thumbprint(), other.thumbprint());
+    assert_eq!(key(Algorithm::HS256).thumbprint(), None);
 }

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
+use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, PqdsaKeyPair, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -24,10 +24,14 @@ const SECRET: [u8; 64] = [7; 64];
 /// keys are slow to make, always the same.
 fn pkcs8(algorithm: Algorithm) -> Vec<u8> {
     let ec = |algorithm| EcdsaKeyPair::generate(algorithm).unwrap().to_pkcs8v1().unwrap();
+    let ml_dsa = |algorithm| PqdsaKeyPair::generate(algorithm).unwrap().to_pkcs8v1().unwrap();
     match algorithm {
         Algorithm::ES256 => ec(&signature::ECDSA_P256_SHA256_FIXED_SIGNING).as_ref().to_vec(),
         Algorithm::ES384 => ec(&signature::ECDSA_P384_SHA384_FIXED_SIGNING).as_ref().to_vec(),
         Algorithm::ES512 => ec(&signature::ECDSA_P521_SHA512_FIXED_SIGNING).as_ref().to_vec(),
+        Algorithm::MlDsa44 => ml_dsa(&signature::ML_DSA_44_SIGNING).as_ref().to_vec(),
+        Algorithm::MlDsa65 => ml_dsa(&signature::ML_DSA_65_SIGNING).as_ref().to_vec(),
+        Algorithm::MlDsa87 => ml_dsa(&signature::ML_DSA_87_SIGNING).as_ref().to_vec(),
         Algorithm::EdDSA | Algorithm::Ed25519 => {
             Ed25519KeyPair::generate().unwrap().to_pkcs8v1().unwrap().as_ref().to_vec()
         }

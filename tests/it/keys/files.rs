@@ -25,7 +25,10 @@ fn a_key_of_another_type_is_refused() {
                 }
             };
             let jwk = from_jwk(&signer.jwk_with(&json!({"alg": algorithm.name()})));
-            for result in results.into_iter().chain([jwk]) {
+            // There the `alg` is the type of the key, and the length is the fault.
+            let is_ml_dsa = |one: Algorithm| one.name().starts_with("ML-DSA-");
+            let jwk = Some(jwk).filter(|_| fits || !(is_ml_dsa(algorithm) && is_ml_dsa(loaded)));
+            for result in results.into_iter().chain(jwk) {
                 match result {
                     Ok(key) => assert!(fits && key.algorithms().eq([algorithm])),
                     Err(error) => {

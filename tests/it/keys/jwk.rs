@@ -89,9 +89,10 @@ fn use_and_key_ops_are_honoured() {
 
 #[test]
 fn private_members_are_refused() {
-    for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::Ed25519] {
+    let algorithms = [Algorithm::RS256, Algorithm::ES256, Algorithm::Ed25519, Algorithm::MlDsa44];
+    for algorithm in algorithms.into_iter().filter(|algorithm| backend_supports(*algorithm)) {
         let signer = SigningKey::new(algorithm);
-        for name in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
+        for name in ["d", "p", "q", "dp", "dq", "qi", "oth", "priv", "k"] {
             for value in [json!("CANARY"), json!(5), json!([{}]), json!({}), json!(false)] {
                 let error = from_jwk(&signer.jwk_with(&json!({ name: value }))).unwrap_err();
                 assert!(error.to_string().contains("private"), "{error}");

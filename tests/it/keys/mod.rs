@@ -14,7 +14,7 @@ use tower_jwt_auth::{Algorithm, ConfigError, JwkSet, KeyCandidates, Verification
 use crate::test_keys::base64url;
 
 /// An algorithm of each type of key, and a second one where the type has several.
-const BY_TYPE: [Algorithm; 10] = [
+const BY_TYPE: [Algorithm; 12] = [
     Algorithm::HS256,
     Algorithm::HS512,
     Algorithm::RS256,
@@ -25,6 +25,8 @@ const BY_TYPE: [Algorithm; 10] = [
     Algorithm::EdDSA,
     Algorithm::Ed25519,
     Algorithm::RS384,
+    Algorithm::MlDsa44,
+    Algorithm::MlDsa87,
 ];
 
 fn pem(label: &str, der: &[u8]) -> String {
@@ -56,6 +58,7 @@ fn family(algorithm: Algorithm) -> &'static str {
         "ES384" => "P-384",
         "ES512" => "P-521",
         "EdDSA" | "Ed25519" => "Ed25519",
+        name if name.starts_with("ML-DSA-") => algorithm.name(),
         _ => "RSA",
     }
 }

@@ -9,11 +9,13 @@ use sha2::{Sha256, Sha384, Sha512};
 
 use super::json::{self, Json};
 
-/// Whether the crate has that backend alone, which has no P-521: a listed choice.
+/// Whether the crate has that backend alone, which has neither P-521 nor ML-DSA: a listed choice.
 const RUST_CRYPTO: bool = cfg!(all(feature = "rust-crypto", not(feature = "aws-lc-rs")));
 
 pub(crate) const SECRETS: [(&str, usize); 3] = [("HS256", 32), ("HS384", 48), ("HS512", 64)];
 const RSA: [&str; 6] = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
+/// With the length of the key.
+const ML_DSA: [(&str, usize); 3] = [("ML-DSA-44", 1312), ("ML-DSA-65", 1952), ("ML-DSA-87", 2592)];
 const EDWARDS: [&str; 2] = ["EdDSA", "Ed25519"];
 
 pub(crate) fn is_algorithm(name: &str) -> bool {
@@ -21,6 +23,7 @@ pub(crate) fn is_algorithm(name: &str) -> bool {
         || RSA.contains(&name)
         || EDWARDS.contains(&name)
         || ["ES256", "ES384", "ES512"].contains(&name)
+        || ML_DSA.iter().any(|(ml_dsa, _)| *ml_dsa == name)
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +51,8 @@ enum Material {
     P384(p384::ecdsa::VerifyingKey),
     P521(p521::ecdsa::VerifyingKey),
     Ed25519(ed25519_dalek::VerifyingKey),
+    /// Its signatures are not checked here.
+    MlDsa(Vec<u8>),
 }
 
 /// The keys to choose from.
@@ -204,7 +209,7 @@ impl Key {
         };
 
         let kty = text("kty")??;
-        let private = ["d", "p", "q", "dp", "dq", "qi", "oth"];
+        let private = ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
         let says = |name: &str| match member(name) {
             None => false,
             Some(Json::Array(values)) => !values.is_empty(),
@@ -277,6 +282,14 @@ impl Key {
                 let point = curve_point(&x)?;
                 (EDWARDS.to_vec(), Material::Ed25519(point))
             }
+            ("AKP", _) if !RUST_CRYPTO => {
+                let key = bytes("pub")?;
+                let (alg, length) = ML_DSA.into_iter().find(|(name, _)| Some(*name) == alg)?;
+                if key.len() != length {
+                    return None;
+                }
+                (vec![alg], Material::MlDsa(key))
+            }
             _ => return None,
         };
         let algorithms = match alg {
@@ -310,6 +323,7 @@ impl Key {
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
             Material::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+            Material::MlDsa(_) => panic!("a signature of ML-DSA came to the reference"),
         }
     }
 }
