@@ -41,7 +41,8 @@ pub enum ConfigErrorKind {
     Length,
     /// The capacity of a token cache or of a store in memory out of its bounds.
     Capacity,
-    /// The `typ` of the tokens of a `TokenIssuer`: not a name such as `at+jwt`, nor a media type.
+    /// The `typ` of tokens: not a name such as `at+jwt`, nor a media type. Also a type that a
+    /// [`JwtVerifier`](crate::JwtVerifier) cannot accept.
     TokenType,
     /// Kinds of tokens that cannot be distinguished, in a [`TokenKinds`](crate::TokenKinds).
     TokenKind,

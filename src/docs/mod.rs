@@ -40,6 +40,8 @@ pages! {
     hyper: "hyper.md";
     #[needs("axum", "mcp", "oidc-discovery", "reqwest-0_13", "resource-metadata")]
     mcp: "mcp.md";
+    #[needs("issuer")]
+    token_types: "token_types.md";
     #[needs("test-util")]
     without_a_request: "without_a_request.md";
     #[needs("axum", "test-util", "jwks-url")]

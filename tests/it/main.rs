@@ -71,6 +71,7 @@ mod test_util;
 #[cfg(feature = "token-cache")]
 mod token_cache;
 mod token_kinds;
+mod token_types;
 mod tokens;
 mod upstream;
 mod vectors;

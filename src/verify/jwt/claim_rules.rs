@@ -7,10 +7,11 @@ use crate::claims::NumericDate;
 use crate::config_error::ConfigError;
 use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::rejection::{Rejection, RejectionKind};
-use crate::token::{Limits, is_media_type};
+use crate::token::Limits;
 use crate::verify::jwt::expected::{AudienceClaim, Expected, ExpectedAudience, ExpectedIssuer};
 use crate::verify::jwt::registered::{Claim, Kind, Registered, Wanted};
 use crate::verify::jwt::stage::{Recorder, Stage};
+use crate::verify::jwt::token_types::TokenTypes;
 use crate::verify::rule_context::RuleContext;
 use crate::verify::token_cache::Validity;
 
@@ -27,7 +28,7 @@ pub(in crate::verify) struct Rules {
     pub(super) max_age: Option<u64>,
     /// Whether a copy of the text is kept for a token without a request.
     pub(super) copies_text: bool,
-    pub(super) rfc9068: bool,
+    pub(super) types: TokenTypes,
     pub(super) exclusive_audience: bool,
     pub(in crate::verify) required: Vec<String>,
     pub(super) ignore_confirmation: bool,
@@ -52,7 +53,7 @@ impl Rules {
             context: Arc::default(),
             max_age: None,
             copies_text: false,
-            rfc9068: false,
+            types: TokenTypes::AccessTokens,
             exclusive_audience: false,
             required: Vec::new(),
             ignore_confirmation: false,
@@ -83,10 +84,10 @@ impl Rules {
     /// The claims that the rules need besides the registered ones.
     pub(super) fn wanted(&self) -> Wanted {
         Wanted {
-            rfc9068: self.rfc9068,
+            rfc9068: self.types.is_rfc9068(),
             in_place_of_audience: self.audience_claim.in_place_of_audience(),
             token_use: self.audience_claim == AudienceClaim::CognitoClient,
-            presence: self.rfc9068 || !self.required.is_empty(),
+            presence: self.types.is_rfc9068() || !self.required.is_empty(),
         }
     }
 
@@ -187,15 +188,8 @@ impl Rules {
         typ: Option<&str>,
         recorder: &mut impl Recorder,
     ) -> Result<(), Rejection> {
-        let is_access_token = match typ {
-            // As nearly all issuers write it.
-            Some("JWT") => !self.rfc9068,
-            Some(typ) if is_media_type(typ, "at+jwt") => true,
-            Some(typ) => !self.rfc9068 && is_media_type(typ, "JWT"),
-            None => !self.rfc9068,
-        };
-        if !is_access_token {
-            return Err(wrong_type(self.expected_type()));
+        if !self.types.allow(typ) {
+            return Err(wrong_type(self.types.expected()));
         }
         recorder.passed(Stage::Type);
         if let Some(claim) = self.claim_of_another_kind(claims) {
@@ -203,10 +197,6 @@ impl Rules {
         }
         recorder.passed(Stage::Kind);
         Ok(())
-    }
-
-    pub(super) fn expected_type(&self) -> &'static str {
-        if self.rfc9068 { "at+jwt" } else { "at+jwt or JWT" }
     }
 
     /// The claim that marks a token as another kind than an access token.
@@ -255,7 +245,7 @@ impl Rules {
     pub(super) fn required_claims(&self) -> impl Iterator<Item = &str> {
         const RFC_9068: [&str; 7] = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"];
 
-        let rfc9068 = if self.rfc9068 { RFC_9068.as_slice() } else { &[] };
+        let rfc9068 = if self.types.is_rfc9068() { RFC_9068.as_slice() } else { &[] };
         rfc9068.iter().copied().chain(self.required.iter().map(String::as_str))
     }
 }
@@ -310,7 +300,7 @@ impl fmt::Debug for Rules {
             .field("audience_claim", &self.audience_claim)
             .field("algorithms", &self.algorithms)
             .field("leeway", &self.context.leeway)
-            .field("rfc9068", &self.rfc9068)
+            .field("types", &self.types)
             .finish_non_exhaustive()
     }
 }

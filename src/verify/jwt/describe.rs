@@ -7,6 +7,7 @@ use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::jwt::JwtVerifier;
 use crate::verify::jwt::claim_rules::Rules;
 use crate::verify::jwt::expected::Expected;
+use crate::verify::jwt::token_types::TokenTypes;
 
 impl<C> JwtVerifier<C> {
     /// The issuer names that the verifier expects; `None` if it accepts any issuer.
@@ -51,7 +52,11 @@ impl Rules {
         let (issuer, audience) = (text(self.issuer()), text(self.audience()));
         let claim = self.audience_claim().unwrap_or("audience");
         let algorithms = self.algorithms.map_or("of the keys".into(), |set| set.to_string());
-        format!("issuer {issuer}, {claim} {audience}, algorithms {algorithms}")
+        let types = match &self.types {
+            TokenTypes::AccessTokens | TokenTypes::Rfc9068 => String::new(),
+            others @ TokenTypes::Others { .. } => format!(", typ {}", others.expected()),
+        };
+        format!("issuer {issuer}, {claim} {audience}, algorithms {algorithms}{types}")
     }
 
     /// The weakenings in force, by their names in the code.

@@ -19,6 +19,7 @@ use crate::verify::jwt::claim_rules::Rules;
 use crate::verify::jwt::expected::Expected;
 use crate::verify::jwt::registered::Registered;
 use crate::verify::jwt::stage::Stage;
+use crate::verify::jwt::token_types::TokenTypes;
 use crate::verify::jwt::{JwtVerifier, MayWait, Step, read_claims};
 
 impl<C: DeserializeOwned> JwtVerifier<C> {
@@ -141,9 +142,9 @@ fn expected(rules: &Rules, stage: Stage) -> String {
             None => "any".into(),
             Some(max_age) => format!("by iat, less than {max_age} s and {leeway} s of leeway"),
         },
-        Stage::Type => match rules.rfc9068 {
-            true => rules.expected_type().into(),
-            false => format!("{}, or absent", rules.expected_type()),
+        Stage::Type => match &rules.types {
+            types @ TokenTypes::AccessTokens => format!("{}, or absent", types.expected()),
+            types => types.expected().into(),
         },
         Stage::Kind => "no claim that names another kind of token".into(),
         Stage::Confirmation => match rules.ignore_confirmation {

@@ -15,6 +15,7 @@ mod replay;
 mod rule_setters;
 mod setters;
 mod stage;
+mod token_types;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -61,7 +62,7 @@ use crate::verify::verify_token::{TokenForm, VerifyToken};
 /// | `nbf`, `iat` | may be absent; must not be in the future | |
 /// | leeway | 30 s | [`with_leeway`](Self::with_leeway) |
 /// | age, by `iat` | any | [`with_max_age`](Self::with_max_age) |
-/// | `typ` in the header | absent, `JWT` or `at+jwt` | [`require_rfc9068`](Self::require_rfc9068) |
+/// | `typ` in the header | absent, `JWT` or `at+jwt` | [`require_rfc9068`](Self::require_rfc9068), [`with_token_type`](Self::with_token_type) |
 /// | other audiences in `aud` | allowed | [`exclusive_audience`](Self::exclusive_audience) |
 /// | other claims | not required | [`add_required_claim`](Self::add_required_claim) |
 /// | token bound to its sender (`cnf`) | refused; checked by a [`SenderConstrained`](crate::SenderConstrained) around the verifier | [`dangerous_ignore_confirmation`](Self::dangerous_ignore_confirmation) |

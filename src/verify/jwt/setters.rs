@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::token::Limits;
+use crate::verify::jwt::token_types::TokenTypes;
 use crate::verify::jwt::{JwtVerifier, Rules};
 
 /// The maximum leeway. A larger one would hide a clock that is wrong.
@@ -125,6 +126,8 @@ impl<C> JwtVerifier<C> {
     /// present and not empty (sections 2.2 and 4). By default tokens without a `typ`, or with `JWT`, are accepted
     /// too, and only `iss`, `exp` and `aud` are required.
     ///
+    /// This setting replaces the types of [`with_token_type`](Self::with_token_type).
+    ///
     /// Use [`AccessTokenClaims`](crate::AccessTokenClaims) to read these claims. Do not combine this setting
     /// with a claim [in place of the audience](crate::ExpectedAudience): the RFC requires `aud`, so all
     /// tokens would be refused.
@@ -148,7 +151,7 @@ impl<C> JwtVerifier<C> {
     /// ```
     #[must_use]
     pub fn require_rfc9068(mut self) -> Self {
-        self.rules_mut().rfc9068 = true;
+        self.rules_mut().types = TokenTypes::Rfc9068;
         self
     }
 

@@ -31,6 +31,7 @@ fn setters() -> Vec<(&'static str, Setter, String)> {
             usual(),
         ),
         ("require_rfc9068", |v| v.require_rfc9068(), usual()),
+        ("with_token_type", |v| v.with_token_type("x+jwt").unwrap(), usual()),
         ("exclusive_audience", |v| v.exclusive_audience(), with("aud", json!([AUDIENCE, "b"]))),
         ("add_required_claim", |v| v.add_required_claim("tenant"), usual()),
         (
@@ -125,7 +126,11 @@ fn every_setter_makes_an_empty_cache_of_the_same_size() {
         let is_accepted = kind(&changed, &token).is_none();
         assert_eq!(kind(&changed, &token).is_none(), is_accepted, "{name}");
         match name {
-            "with_algorithms" | "with_max_token_length" | "with_clock" | "with_max_age" => {}
+            "with_algorithms"
+            | "with_max_token_length"
+            | "with_clock"
+            | "with_max_age"
+            | "with_token_type" => {}
             _ => assert!(is_accepted, "{name}"),
         }
         if is_accepted {
