@@ -1,4 +1,4 @@
-"""Makes keys, and tokens signed by PyJWT and joserfc: mint.py FOLDER
+"""Makes keys, and tokens signed by PyJWT, joserfc and, for ML-DSA, cryptography: mint.py FOLDER
 
 Writes into FOLDER:
   keys.jwks.json       public keys, one for each algorithm (kid = alg), and `rsa-any`, `ed-any` without `alg`
@@ -9,6 +9,7 @@ Writes into FOLDER:
   secret.bin           the HMAC key of hmac.jwks.json, raw octets
   tokens.json          [{name, by, alg, kid, token, issuer, audience, expect, why, expired}]
   clock.json           tokens for a clock that stands still, with their times
+  types.json           tokens of other kinds than access tokens
 """
 import base64
 import datetime
@@ -23,7 +24,7 @@ from pathlib import Path
 import jwt as pyjwt
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
 from joserfc import jwe
 from joserfc import jwt as joserfc_jwt
 from joserfc.errors import SecurityWarning
@@ -38,6 +39,12 @@ CURVES = {"ES256": ec.SECP256R1, "ES384": ec.SECP384R1, "ES512": ec.SECP521R1}
 RSA = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
 ED = ["EdDSA", "Ed25519"]
 HMAC = ["HS256", "HS384", "HS512"]
+# Neither PyJWT nor joserfc has them.
+ML_DSA = {
+    "ML-DSA-44": mldsa.MLDSA44PrivateKey,
+    "ML-DSA-65": mldsa.MLDSA65PrivateKey,
+    "ML-DSA-87": mldsa.MLDSA87PrivateKey,
+}
 
 
 def b64(data):
@@ -60,7 +67,7 @@ class Mint:
 
     # -- keys
 
-    def add_key(self, kid, kty, key, alg=None):
+    def write_pem(self, kid, key):
         private_pem = key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
@@ -71,6 +78,10 @@ class Mint:
         )
         self.write(f"{kid}.private.pem", private_pem)
         self.write(f"{kid}.pem", public_pem)
+        return private_pem, public_pem
+
+    def add_key(self, kid, kty, key, alg=None):
+        private_pem, public_pem = self.write_pem(kid, key)
         jwk = import_key(private_pem, kty).as_dict(private=True)
         members = {"kid": kid, "use": "sig"} | ({"alg": alg} if alg else {})
         self.private[kid] = (key, jwk | members)
@@ -86,6 +97,11 @@ class Mint:
             self.add_key(alg, "OKP", ed25519.Ed25519PrivateKey.generate(), alg)
         self.add_key("rsa-any", "RSA", rsa.generate_private_key(65537, 3072))
         self.add_key("ed-any", "OKP", ed25519.Ed25519PrivateKey.generate())
+        self.ml_dsa = {alg: private.generate() for alg, private in ML_DSA.items()}
+        for alg, key in self.ml_dsa.items():
+            self.write_pem(alg, key)
+            public = b64(key.public_key().public_bytes_raw())
+            self.public.append({"kty": "AKP", "kid": alg, "use": "sig", "alg": alg, "pub": public})
         self.write("keys.jwks.json", {"keys": self.public})
 
         # Every octet value, so that a program that reads the file as text fails.
@@ -142,6 +158,11 @@ class Mint:
         header = {"alg": alg, "kid": kid} | (headers or {})
         return joserfc_jwt.encode(header, claims, key, algorithms=[alg])
 
+    def cryptography(self, alg, claims):
+        """RFC 9964: the signature over the signing input, with an empty context."""
+        signed = f'{b64({"alg": alg, "kid": alg, "typ": "JWT"})}.{b64(claims)}'
+        return f"{signed}.{b64(self.ml_dsa[alg].sign(signed.encode()))}"
+
     def add(self, name, by, alg, kid, token, why, good=False, expired=False):
         self.tokens.append(
             {
@@ -167,6 +188,9 @@ class Mint:
                 self.add(f"{alg} by {kid}", "pyjwt", alg, kid, token, "good", good=True)
             token = self.joserfc(kid, alg, self.claims())
             self.add(f"{alg} by {kid}", "joserfc", alg, kid, token, "good", good=True)
+        for alg in ML_DSA:
+            token = self.cryptography(alg, self.claims())
+            self.add(f"{alg} by {alg}", "cryptography", alg, alg, token, "good", good=True)
         more = {
             "one of several audiences": self.claims(aud=["https://other.example", AUDIENCE]),
             "fractions of a second": self.claims(exp=self.now + 3600.5),
@@ -212,6 +236,13 @@ class Mint:
 
         def add(name, alg, kid, token, by="pyjwt"):
             self.add(name, by, alg, kid, token, name)
+
+        for alg, key in self.ml_dsa.items():
+            *_, theirs = self.cryptography(alg, self.claims()).split(".")
+            ours, _ = self.cryptography(alg, self.claims(sub="mallory")).rsplit(".", 1)
+            add(f"signature of another token, {alg}", alg, alg, f"{ours}.{theirs}", by="cryptography")
+            in_context = b64(key.sign(ours.encode(), b"context"))
+            add(f"signature with a context, {alg}", alg, alg, f"{ours}.{in_context}", by="cryptography")
 
         add("payload of another", "ES256", "ES256", f"{header}.{other.split('.')[1]}.{signature}")
         add("no signature", "ES256", "ES256", f"{header}.{payload}.")
@@ -267,6 +298,13 @@ class Mint:
             "rfc9068": rfc9068,
         })
 
+    # -- kinds of tokens
+
+    def type_tokens(self):
+        types = ["txntoken+jwt", "application/txntoken+jwt", "wit+jwt", "at+jwt", "JWT", "dpop+jwt", None]
+        tokens = [self.pyjwt("ES256", "ES256", self.claims(), {"typ": typ}) for typ in types]
+        self.write("types.json", [{"typ": typ, "token": token} for typ, token in zip(types, tokens)])
+
 
 def main():
     folder = Path(sys.argv[1])
@@ -276,8 +314,9 @@ def main():
     mint.good_tokens()
     mint.bad_tokens()
     mint.clock_tokens()
+    mint.type_tokens()
     mint.write("tokens.json", mint.tokens)
-    print(f"{len(mint.tokens)} tokens by PyJWT and joserfc")
+    print(f"{len(mint.tokens)} tokens by PyJWT, joserfc and cryptography")
 
 
 if __name__ == "__main__":

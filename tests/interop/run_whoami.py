@@ -23,7 +23,6 @@ from harness import HTTP_1, HTTP_2, Checks, Server, curl
 
 # Flags of features that are not built yet: rejected, never ignored. Whoever builds one takes it out here.
 NOT_BUILT = [
-    ["--token-type", "txntoken+jwt"],
     ["--introspect", "https://issuer.example/introspect"],
     ["--config", "whoami.toml"],
 ]
@@ -230,6 +229,17 @@ class Runs:
             self.expect("an event is not", server, self.named("an event token, ES256"), 401)
         with self.start(*keys, "--max-token-length", "128") as server:
             self.expect("a token over the limit", server, self.good, 401)
+
+    def token_types(self):
+        tokens = {item["typ"]: item["token"] for item in json.loads((self.folder / "types.json").read_text())}
+        keys = ["--jwks", self.file("keys.jwks.json")]
+        access, transactions = {"at+jwt", "JWT", None}, {"txntoken+jwt", "application/txntoken+jwt"}
+        one, two = ["--token-type", "txntoken+jwt"], ["--token-type", "wit+jwt"]
+        for flags, good in (([], access), (one, transactions), (one + two, transactions | {"wit+jwt"})):
+            with self.start(*keys, *flags) as server:
+                for typ, token in tokens.items():
+                    what = f'{" ".join(flags)}, typ {typ}'
+                    self.expect(what, server, token, 200 if typ in good else 401)
 
     def optional(self):
         with self.start("--jwks", self.file("keys.jwks.json"), "--optional") as server:
@@ -491,6 +501,8 @@ class Runs:
             [*both, *keys, "--leeway", "-1"],
             [*both, *keys, "--leeway", "soon"],
             [*both, *keys, "--typ", "jwt"],
+            *([*both, *keys, "--token-type", typ] for typ in ("", "JWT", "at+jwt", "dpop+jwt", "txntoken")),
+            [*both, *keys, "--typ", "at+jwt", "--token-type", "txntoken+jwt"],
             [*both, *keys, "--max-token-length", "127"],
             [*both, *keys, "--max-token-length", "65537"],
             [*both, *keys, "--max-token-length", "long"],
@@ -590,7 +602,7 @@ class Runs:
 
     def all(self):
         runs = [self.every_token, self.secret_file, self.public_keys, self.narrowed, self.any_issuer]
-        runs += [self.clock, self.allowed, self.optional, self.resource, self.token_cache, self.explain, self.scopes, self.sources, self.websocket, self.bad_flags, self.stops_while_busy]
+        runs += [self.clock, self.allowed, self.token_types, self.optional, self.resource, self.token_cache, self.explain, self.scopes, self.sources, self.websocket, self.bad_flags, self.stops_while_busy]
         for run in runs:
             before = self.checks.passed
             try:

@@ -1,7 +1,7 @@
-"""Verifies with PyJWT and joserfc what the crate minted: verify_minted.py MINTED.JSON
+"""Verifies with PyJWT, joserfc and, for ML-DSA, cryptography what the crate minted: verify_minted.py MINTED.JSON
 
-The file is written by the test `issuer::tokens_for_other_libraries`. Each token must hold in both
-libraries, claims and all, and must not hold any more once it is changed, or under another's key.
+The file is written by the test `issuer::tokens_for_other_libraries`. Each token must hold in each
+library that has its algorithm, claims and all, and must not hold any more once it is changed, or under another's key.
 """
 import base64
 import json
@@ -9,7 +9,8 @@ import sys
 import warnings
 
 import jwt as pyjwt
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, mldsa
 from harness import Checks
 from joserfc import jwt as joserfc_jwt
 from joserfc.errors import JoseError, SecurityWarning
@@ -22,7 +23,16 @@ warnings.simplefilter("ignore", SecurityWarning)
 REQUIRED = ["iss", "sub", "aud", "exp", "iat", "jti"]
 # PyJWT has no such name.
 NOT_IN_PYJWT = {"Ed25519"}
-ALGORITHMS = 14
+ML_DSA = {
+    "ML-DSA-44": mldsa.MLDSA44PublicKey,
+    "ML-DSA-65": mldsa.MLDSA65PublicKey,
+    "ML-DSA-87": mldsa.MLDSA87PublicKey,
+}
+ALGORITHMS = 17
+
+
+def decoded(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 class Minted:
@@ -32,9 +42,9 @@ class Minted:
         self.issuer, self.audience = minted["issuer"], minted["audience"]
         self.tokens = minted["tokens"]
         self.jwks = {jwk["kid"]: jwk for jwk in minted["jwks"]["keys"]}
-        self.set = KeySet.import_key_set(minted["jwks"])
-        padded = minted["secret"] + "=" * (-len(minted["secret"]) % 4)
-        self.secret = base64.urlsafe_b64decode(padded)
+        known = [jwk for jwk in minted["jwks"]["keys"] if jwk["alg"] not in ML_DSA]
+        self.set = KeySet.import_key_set({"keys": known})
+        self.secret = decoded(minted["secret"])
 
     def pyjwt(self, token, alg, kid):
         key = pyjwt.PyJWK(self.jwks[kid]).key if kid in self.jwks else self.secret
@@ -51,18 +61,26 @@ class Minted:
         joserfc_jwt.JWTClaimsRegistry(**claims).validate(decoded.claims)
         return decoded.claims
 
+    def cryptography(self, token, alg, kid):
+        jwk = self.jwks[kid]
+        message, signature = token.rsplit(".", 1)
+        public = ML_DSA[jwk["alg"]].from_public_bytes(decoded(jwk["pub"]))
+        public.verify(decoded(signature), message.encode())
+        assert jwk["kty"] == "AKP" and jwk["alg"] == alg
+        return json.loads(decoded(message.split(".")[1]))
+
 
 def holds(verify, *arguments):
     try:
         return verify(*arguments)
-    except (pyjwt.PyJWTError, JoseError, ValueError):
+    except (pyjwt.PyJWTError, JoseError, InvalidSignature, ValueError):
         return None
 
 
 def changed(token):
     """The same token for another user, under the same signature."""
     header, payload, signature = token.split(".")
-    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    claims = json.loads(decoded(payload))
     other = json.dumps(claims | {"sub": "mallory"}).encode()
     return f"{header}.{base64.urlsafe_b64encode(other).rstrip(b'=').decode()}.{signature}"
 
@@ -74,7 +92,9 @@ def main():
     for item in minted.tokens:
         alg, kid, token = item["alg"], item["kid"], item["token"]
         libraries = {"joserfc": minted.joserfc}
-        if alg not in NOT_IN_PYJWT:
+        if alg in ML_DSA:
+            libraries = {"cryptography": minted.cryptography}
+        elif alg not in NOT_IN_PYJWT:
             libraries["PyJWT"] = minted.pyjwt
         for name, verify in libraries.items():
             claims = holds(verify, token, alg, kid) or of_another
@@ -89,7 +109,7 @@ def main():
     (token,) = (item["token"] for item in minted.tokens if item["kid"] == "ES256")
     checks.equal(holds(stranger.pyjwt, token, "ES256", "ES256"), None, "the key of a stranger")
     for kid, jwk in minted.jwks.items():
-        private = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"} & jwk.keys()
+        private = {"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"} & jwk.keys()
         checks.equal(private, set(), f"private members of {kid}")
 
     checks.end("tokens minted by the crate")

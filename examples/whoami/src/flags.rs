@@ -37,6 +37,9 @@ pub(crate) struct Flags {
     /// Require access tokens of the RFC 9068 profile
     #[arg(long, value_name = "TYPE")]
     pub(crate) typ: Option<Typ>,
+    /// Accept tokens of this kind, such as txntoken+jwt, and no access tokens. Repeatable: any of the kinds
+    #[arg(long = "token-type", value_name = "TYP")]
+    pub(crate) token_types: Vec<String>,
     /// Accept access tokens with at_hash or c_hash, as Dex issues them
     #[arg(long)]
     pub(crate) allow_at_hash: bool,

@@ -110,6 +110,9 @@ fn with_rules(verifier: JwtVerifier, flags: &Flags) -> Result<JwtVerifier<Claims
     if let Some(Typ::AccessToken) = flags.typ {
         verifier = verifier.require_rfc9068();
     }
+    for typ in &flags.token_types {
+        verifier = verifier.with_token_type(typ)?;
+    }
     if flags.allow_at_hash {
         verifier = verifier.allow_at_hash();
     }
