@@ -155,6 +155,7 @@
 //! - [`docs::mcp`]: an MCP server with `rmcp`: scopes by tool, step-up, sessions.
 //! - [`docs::hyper`]: hyper, and any other Tower stack.
 //! - [`docs::without_a_request`]: tokens from queues and other places without an HTTP request.
+//! - [`docs::token_types`]: tokens that are not access tokens, such as transaction tokens.
 //! - [`docs::testing`]: tests of handlers and routers with feature `test-util`.
 //! - [`docs::from_jsonwebtoken`]: replace code that calls `jsonwebtoken`: before and after.
 //! - [`docs::from_fastapi`]: FastAPI's security tutorial, step by step.
@@ -180,7 +181,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `aws-lc-rs` | yes | the crypto backend; it needs a C compiler |
-//! | `rust-crypto` | | the crypto backend in pure Rust, without ES512; with both on, aws-lc-rs is used |
+//! | `rust-crypto` | | the crypto backend in pure Rust, without ES512 and ML-DSA; with both on, aws-lc-rs is used |
 //! | `precomputed-tables` | | faster checks of EdDSA (with `rust-crypto` alone also ES256) for keys in frequent use, for some memory: see [`docs::design`] |
 //! | `jsonwebtoken-12` | yes | conversions from the keys, algorithms and JWKs of `jsonwebtoken` 12 |
 //! | `jsonwebtoken-11` | | the same for `jsonwebtoken` 11 |
