@@ -162,12 +162,13 @@ impl Dpop {
         self
     }
 
-    /// Replaces the algorithms of proofs; by default all that have a public key, in the order of
+    /// Replaces the algorithms of proofs; by default all that have a public key, except ML-DSA, in the order of
     /// [`Algorithm::ALL`]. The challenge lists them (RFC 9449 section 7.1).
     ///
     /// # Errors
     ///
-    /// When the list is empty, or contains an algorithm with a secret, or one that the crypto backend lacks.
+    /// When the list is empty, or contains an algorithm with a secret, one of ML-DSA, or one that the crypto backend
+    /// lacks.
     pub fn with_algorithms(
         mut self,
         algorithms: impl IntoIterator<Item = Algorithm>,
@@ -317,10 +318,14 @@ impl Dpop {
     }
 }
 
-/// Whether a proof can have this algorithm: its key is public, and the backend has it.
+/// Whether a proof can have this algorithm: its key is public, and the backend has it. None of
+/// ML-DSA is: a key and a signature of ML-DSA-65 or ML-DSA-87 are longer than a proof may be.
 fn is_usable(algorithm: Algorithm) -> bool {
-    algorithm.key_type() != KeyType::Secret
-        && (cfg!(feature = "aws-lc-rs") || algorithm != Algorithm::ES512)
+    match algorithm.key_type() {
+        KeyType::Secret | KeyType::MlDsa44 | KeyType::MlDsa65 | KeyType::MlDsa87 => false,
+        KeyType::P521 => cfg!(feature = "aws-lc-rs"),
+        KeyType::Rsa | KeyType::P256 | KeyType::P384 | KeyType::Ed25519 => true,
+    }
 }
 
 impl fmt::Debug for Dpop {

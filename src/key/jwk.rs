@@ -150,11 +150,10 @@ fn material_and_algorithms(
                     "an AKP key needs `alg`: ML-DSA-44, ML-DSA-65 or ML-DSA-87",
                 )
             })?;
+            let algorithms = algorithms(alg, algorithm.key_type())?;
             let key = members.bytes("pub")?;
-            VerificationKey::from_material(
-                &KeyMaterial::ml_dsa(algorithm.key_type(), &key)?,
-                algorithm.into(),
-            )
+            let key = KeyMaterial::ml_dsa(algorithm.key_type(), &key)?;
+            VerificationKey::from_material(&key, algorithms)
         }
         _ if KEY_TYPES.iter().any(|known| kty.eq_ignore_ascii_case(known)) => Err(unusable(
             "the key type `kty` is RSA, EC, OKP, AKP or oct in another case: names are \

@@ -35,6 +35,7 @@ fn algorithms_are_those_with_a_public_key() {
     };
     assert_eq!(error(&[]), ConfigErrorKind::Algorithm);
     assert_eq!(error(&[Algorithm::ES256, Algorithm::HS256]), ConfigErrorKind::Algorithm);
+    assert_eq!(error(&[Algorithm::ES256, Algorithm::MlDsa44]), ConfigErrorKind::Algorithm);
     let list = [Algorithm::PS256, Algorithm::ES256, Algorithm::PS256];
     let dpop = dpop().with_algorithms(list).unwrap();
     assert_eq!(dpop.algorithms(), [Algorithm::PS256, Algorithm::ES256]);
