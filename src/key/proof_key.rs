@@ -49,7 +49,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::crypto::KeyType;
     use crate::key::test_keys::{SigningKey, supported};
 
     fn thumbprint(json: &str) -> Option<String> {
@@ -92,10 +91,14 @@ mod tests {
 
     #[test]
     fn key_is_loaded_for_the_algorithm_of_the_proof_alone() {
-        for algorithm in supported().filter(|algorithm| algorithm.key_type() != KeyType::Secret) {
+        for algorithm in supported() {
             let signer = SigningKey::new(algorithm);
             let jwk = signer.jwk().to_string();
-            let key = ProofJwk::parse(&jwk).unwrap().load(algorithm).unwrap();
+            let jwk = ProofJwk::parse(&jwk).unwrap();
+            if jwk.thumbprint().is_none() {
+                continue;
+            }
+            let key = jwk.load(algorithm).unwrap();
             assert!(key.algorithms().eq([algorithm]));
             assert!(key.verify(algorithm, b"message", &signer.sign(algorithm, b"message")));
 
