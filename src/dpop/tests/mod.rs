@@ -3,6 +3,7 @@
 mod nonces;
 mod proofs;
 mod settings;
+mod stores;
 mod targets;
 mod uris;
 
