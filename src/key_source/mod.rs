@@ -15,16 +15,23 @@ use std::sync::Arc;
 pub use self::error::KeySourceError;
 pub(crate) use self::lookup::LookupState;
 pub use self::lookup::{KeyLookup, KeyQuery};
-#[cfg(all(feature = "oidc-discovery", feature = "reqwest-0_13"))]
+#[cfg(all(
+    any(feature = "introspection", feature = "oidc-discovery"),
+    feature = "reqwest-0_13"
+))]
 pub(crate) use self::remote::HttpFetch;
+#[cfg(feature = "oidc-discovery")]
+pub(crate) use self::remote::IssuerLocation;
 #[cfg(feature = "oidc-discovery")]
 pub use self::remote::OidcDiscovery;
 #[cfg(feature = "jwks-url")]
 pub(crate) use self::remote::wait_until;
 #[cfg(feature = "jwks-url")]
 pub use self::remote::{Fetch, FetchFuture, FetchRequest, JwksUrl};
-#[cfg(feature = "oidc-discovery")]
-pub(crate) use self::remote::{FetchUrl, HttpHosts, IssuerLocation};
+#[cfg(any(feature = "introspection", feature = "oidc-discovery"))]
+pub(crate) use self::remote::{FetchUrl, HttpHosts};
+#[cfg(feature = "introspection")]
+pub(crate) use self::remote::{PostFault, Poster};
 pub use self::status::KeyStatus;
 use crate::summary::Summary;
 

@@ -41,10 +41,11 @@ pub type FetchFuture =
 /// that is longer than [`max_body`](FetchRequest::max_body), and returns what it has read or an
 /// error. The crate drops the future after at most 5 seconds, and checks the response.
 ///
-/// Today every request is a `GET` without a body. A later version may send others, such as a `POST`
-/// with a body and credentials. An implementation that cannot send a part of a request returns an
-/// error, so that the request is never sent without that part: an implementation that only sends
-/// `GET` refuses every other [`method`](FetchRequest::method).
+/// Keys and metadata are fetched with `GET`, without a body. `Introspection` (feature `introspection`)
+/// sends a `POST` with a token, and often with credentials: an implementation must not log its headers and its
+/// body. An implementation that cannot send a part of a request returns an error, so that the request
+/// is never sent without that part: an implementation that only sends `GET` refuses every other
+/// [`method`](FetchRequest::method).
 ///
 /// | response | result |
 /// |---|---|
@@ -98,6 +99,7 @@ pub struct FetchRequest {
     method: Method,
     headers: HeaderMap,
     body: Bytes,
+    max_body: usize,
     refuses_private_addresses: bool,
 }
 
@@ -111,21 +113,38 @@ impl FetchRequest {
         // Without this header a server may choose any coding (RFC 9110 section 12.5.3).
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let (url, method, body) = (url.clone(), Method::GET, Bytes::new());
-        Self { url, method, headers, body, refuses_private_addresses }
+        Self { url, method, headers, body, max_body: MAX_BODY, refuses_private_addresses }
     }
 
-    /// The method of the request: today always `GET`.
+    /// A `POST` of a form.
+    #[cfg(feature = "introspection")]
+    pub(super) fn post(
+        url: &FetchUrl,
+        mut headers: HeaderMap,
+        form: String,
+        max_body: usize,
+        refuses_private_addresses: bool,
+    ) -> Self {
+        let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.insert(http::header::CONTENT_TYPE, form_type);
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let (url, method, body) = (url.clone(), Method::POST, Bytes::from(form));
+        Self { url, method, headers, body, max_body, refuses_private_addresses }
+    }
+
+    /// The method of the request: `GET`, or `POST` for an introspection.
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The header fields: today `Accept`, and `Accept-Encoding: identity`. Credentials, which a later
-    /// version may add, are marked as sensitive.
+    /// The header fields: `Accept` and `Accept-Encoding: identity`; with a body also `Content-Type`.
+    /// Credentials (`Authorization`) are marked as sensitive.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The body of the request; empty for `GET`.
+    /// The body of the request; empty for `GET`. The form of an introspection contains a token, and can contain a
+    /// secret.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
@@ -136,10 +155,10 @@ impl FetchRequest {
         self.url.as_str()
     }
 
-    /// The maximum length of the response body, in bytes: 256 KiB. A longer response is a failed
-    /// fetch.
+    /// The maximum length of the response body, in bytes: 256 KiB, or 64 KiB for an introspection. A
+    /// longer response is a failed fetch.
     pub fn max_body(&self) -> usize {
-        MAX_BODY
+        self.max_body
     }
 
     /// Whether connections to addresses outside the public internet are forbidden, under any host name;

@@ -89,12 +89,12 @@ impl FetchUrl {
             "http" if is_loopback(&url) || http_hosts.allow(&url) => {}
             "http" => {
                 return Err(unusable(
-                    "keys are fetched by https: with plain http, an attacker could replace \
-                     them (http is allowed for 127.0.0.1, [::1] and localhost, and for the hosts that \
+                    "only https is used: with plain http, an attacker could replace keys and \
+                     read credentials (http is allowed for 127.0.0.1, [::1] and localhost, and for the hosts that \
                      `dangerous_allow_http_hosts` lists)",
                 ));
             }
-            _ => return Err(unusable("keys are fetched by https only")),
+            _ => return Err(unusable("only https URLs are used")),
         }
         if url.host_str().is_none_or(str::is_empty) {
             return Err(unusable("the URL has no host"));
@@ -110,7 +110,7 @@ impl FetchUrl {
         Ok(Self { name: name.as_str().into(), url })
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         self.url.as_str()
     }
 
@@ -120,7 +120,7 @@ impl FetchUrl {
     }
 
     /// The URL without its query, for logs.
-    pub(super) fn name(&self) -> &Arc<str> {
+    pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
     }
 
@@ -130,7 +130,7 @@ impl FetchUrl {
     }
 
     /// Adds to a summary the danger that this URL is fetched over plain http, if it is.
-    pub(super) fn warn_of_http(&self, summary: Summary) -> Summary {
+    pub(crate) fn warn_of_http(&self, summary: Summary) -> Summary {
         match self.url.host_str() {
             Some(host) if self.url.scheme() == "http" && !is_loopback(&self.url) => {
                 summary.with_danger(http_danger(without_dot(host)))
@@ -150,7 +150,7 @@ impl FetchUrl {
         self.url.origin() == other.url.origin()
     }
 
-    pub(super) fn check_public(&self) -> Result<(), ConfigError> {
+    pub(crate) fn check_public(&self) -> Result<(), ConfigError> {
         match self.names_private_address() {
             false => Ok(()),
             true => Err(unusable("the URL is at a private address, which is refused here")),

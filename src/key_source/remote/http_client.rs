@@ -143,8 +143,10 @@ async fn fetch(client: &Client, request: &FetchRequest) -> Result<Response<Bytes
     }
 
     let mut body = BytesMut::new();
-    // Other statuses are handled without the body, which may be long or endless.
-    if response.status() == StatusCode::OK {
+    // Other statuses are handled without the body, which may be long or endless; but an endpoint gives a reason.
+    let is_refused_form =
+        *request.method() == Method::POST && response.status() == StatusCode::BAD_REQUEST;
+    if response.status() == StatusCode::OK || is_refused_form {
         // The caller refuses a body that is too long, since it also reports the media type.
         while body.len() <= request.max_body() {
             let Some(chunk) = response.chunk().await.map_err(failed)? else { break };

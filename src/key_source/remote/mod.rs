@@ -20,19 +20,26 @@ mod meter;
 mod oidc_discovery;
 #[cfg(feature = "oidc-discovery")]
 mod oidc_loader;
+#[cfg(feature = "introspection")]
+mod post;
 mod retry_after;
 mod schedule;
 mod wait;
 mod waiter;
 
 pub use self::fetch::{Fetch, FetchFuture, FetchRequest};
-#[cfg(feature = "oidc-discovery")]
+#[cfg(any(feature = "introspection", feature = "oidc-discovery"))]
 pub(crate) use self::fetch_url::{FetchUrl, HttpHosts};
-#[cfg(all(feature = "oidc-discovery", feature = "reqwest-0_13"))]
+#[cfg(all(
+    any(feature = "introspection", feature = "oidc-discovery"),
+    feature = "reqwest-0_13"
+))]
 pub(crate) use self::http_client::HttpFetch;
 #[cfg(feature = "oidc-discovery")]
 pub(crate) use self::issuer_location::IssuerLocation;
 pub use self::jwks_url::JwksUrl;
 #[cfg(feature = "oidc-discovery")]
 pub use self::oidc_discovery::OidcDiscovery;
+#[cfg(feature = "introspection")]
+pub(crate) use self::post::{PostFault, Poster};
 pub(crate) use self::wait::wait_until;
