@@ -39,8 +39,12 @@ pub enum ConfigErrorKind {
     Duration,
     /// A limit on the length of tokens or headers out of its bounds.
     Length,
-    /// The capacity of a token cache or of a store in memory out of its bounds.
+    /// The capacity of a token cache or of a store in memory, or the number of concurrent requests, out of its
+    /// bounds.
     Capacity,
+    /// The credentials of a client of the authorization server, in a `ClientAuthentication` (feature
+    /// `introspection`).
+    ClientAuthentication,
     /// The `typ` of tokens: not a name such as `at+jwt`, nor a media type. Also a type that a
     /// [`JwtVerifier`](crate::JwtVerifier) cannot accept.
     TokenType,

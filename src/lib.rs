@@ -92,6 +92,10 @@
 //! | the state of the keys | [`KeyStatus`] |
 //! | a custom source of keys | [`KeySource`], [`KeyQuery`], [`KeyLookup`], [`KeyCandidates`], [`KeyTask`], [`KeySourceError`] |
 //! | API keys and other opaque tokens | [`verify_fn`], [`verify_async_fn`], [`dangerous_any_bearer`] and their types [`VerifyFn`], [`VerifyAsyncFn`], [`DangerousAnyBearer`] |
+#![cfg_attr(
+    feature = "introspection",
+    doc = "| ask the authorization server about each token, by introspection | [`Introspection`], [`ClientAuthentication`] |"
+)]
 //! | several kinds of tokens behind one layer | [`TokenKinds`], [`MapClaims`] |
 //! | check to whom a token is bound (DPoP, mutual TLS) | [`SenderConstrained`]; [`ClientCertificates`], [`ClientCertificate`] |
 //! | check more than the token, such as a disabled user | [`VerifyToken::with_check`]; [`WithChecks`], [`Checked`], [`IntoChecked`] |
@@ -163,6 +167,7 @@
 //!
 //! Then:
 //!
+//! - [`docs::introspection`]: opaque tokens, and tokens that can be revoked.
 //! - [`docs::providers`]: Auth0, Keycloak, Entra ID, Cognito, Google, Okta, Firebase, Dex, Clerk, WorkOS,
 //!   Kubernetes, SPIFFE.
 //! - [`docs::layer_order`]: CORS, tracing, limits and this layer.
@@ -189,7 +194,8 @@
 //! | `issuer` | | `TokenIssuer` and `SigningKey`: issues tokens, signed by aws-lc-rs |
 //! | `jwks-url` | | `JwksUrl`: keys from a URL, refreshed in the background with any HTTP client (`Fetch`); adds tokio |
 //! | `oidc-discovery` | | `OidcDiscovery`, `JwtVerifier::discover_with`, `KnownIssuer`: finds the keys through the issuer's metadata |
-//! | `reqwest-0_13` | | the HTTP client (reqwest 0.13, rustls): `JwksUrl::new`, `JwtVerifier::discover`, `KnownIssuer::verifier` |
+//! | `introspection` | | `Introspection`: asks the authorization server about each token (RFC 7662): see [`docs::introspection`] |
+//! | `reqwest-0_13` | | the HTTP client (reqwest 0.13, rustls): `JwksUrl::new`, `JwtVerifier::discover`, `KnownIssuer::verifier`, `Introspection::new` |
 //! | `dpop` | | DPoP (RFC 9449): `Dpop`, the check of proofs of possession |
 //! | `query-token` | | `Source::dangerous_query`: a token in the query of the URL |
 //! | `test-util` | | for dev-dependencies: module `test_util`, which makes valid and invalid tokens for tests |
@@ -350,6 +356,8 @@ pub use crate::verify::{
     TemplateMatch, TokenKinds, Verification, VerifiedToken, VerifyAsyncFn, VerifyFn, VerifyToken,
     WithChecks, dangerous_any_bearer, verify_async_fn, verify_fn,
 };
+#[cfg(feature = "introspection")]
+pub use crate::verify::{ClientAuthentication, Introspection};
 
 /// The README's Rust code, compiled.
 #[cfg(all(

@@ -81,6 +81,17 @@ pub(crate) fn first_fetch_failed(source: &str, failures: u32, error: &str) {
 #[cfg(all(not(feature = "tracing"), feature = "jwks-url"))]
 pub(crate) fn first_fetch_failed(_: &str, _: u32, _: &str) {}
 
+/// The event of failed introspections since the last such event, at most once a minute.
+#[cfg(all(feature = "tracing", feature = "introspection"))]
+pub(crate) fn introspection_failed(endpoint: &str, failures: u32, error: &str) {
+    tracing::warn!(
+        target: "tower_jwt_auth", endpoint, failures, error, "tokens cannot be introspected"
+    );
+}
+
+#[cfg(all(not(feature = "tracing"), feature = "introspection"))]
+pub(crate) fn introspection_failed(_: &str, _: u32, _: &str) {}
+
 /// The event of a secret that is a text and ends in a line break: the issuer's copy may not have
 /// the line break.
 #[cfg(feature = "tracing")]

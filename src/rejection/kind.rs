@@ -195,6 +195,10 @@ rejection_kinds! {
     /// The token can be used once, and was used before: see [`OneTimeTokens`](crate::OneTimeTokens).
     UsedToken: 401, "invalid_token", UNAUTHENTICATED,
         "the token was used before, and can be used only once";
+    /// The authorization server says that the token is not active (RFC 7662 section 2.2): it has expired, was revoked,
+    /// or was never issued. The server does not tell which.
+    InactiveToken: 401, "invalid_token", UNAUTHENTICATED,
+        "the token is not active";
     /// A custom verifier or a check refuses the token, or a `TokenKinds` has no verifier for it.
     InvalidToken: 401, "invalid_token", UNAUTHENTICATED,
         "the token is invalid";

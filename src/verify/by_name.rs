@@ -67,12 +67,28 @@ impl ByName {
         Self { token, context, refused_from, ..Self::default() }
     }
 
+    /// From the JSON of an answer about the token.
+    #[cfg(feature = "introspection")]
+    pub(super) fn of_answer(
+        claims: &str,
+        context: Arc<RuleContext>,
+        refused_from: Option<NumericDate>,
+    ) -> Self {
+        let payload = OnceLock::from(Some(Box::from(claims)));
+        Self { context: Some(context), refused_from, payload, ..Self::default() }
+    }
+
     /// The same text, with nothing decoded yet.
     pub(super) fn again(&self) -> Self {
         Self {
             token: self.token.clone(),
             context: self.context.clone(),
             refused_from: self.refused_from,
+            payload: match self.token {
+                Some(_) => OnceLock::new(),
+                // Those of an answer, if there are any.
+                None => self.payload.clone(),
+            },
             ..Self::default()
         }
     }

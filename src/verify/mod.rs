@@ -8,6 +8,8 @@ mod checks;
 mod confirmation;
 mod deny_list;
 mod explanation;
+#[cfg(feature = "introspection")]
+mod introspection;
 mod issuer_set;
 mod jwt;
 #[cfg(feature = "oidc-discovery")]
@@ -36,6 +38,8 @@ pub use self::deny_list::{
     RevocationStore, RevokeError, RevokeErrorKind, Revoked,
 };
 pub use self::explanation::{ExplainedStep, Explanation, StepOutcome};
+#[cfg(feature = "introspection")]
+pub use self::introspection::{ClientAuthentication, Introspection};
 pub use self::issuer_set::{IssuerKeyStatus, IssuerSet, IssuerTemplate, TemplateMatch};
 pub use self::jwt::{ExpectedAudience, ExpectedIssuer, JwtVerifier};
 #[cfg(feature = "oidc-discovery")]

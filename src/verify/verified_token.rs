@@ -106,6 +106,13 @@ impl<C> VerifiedToken<C> {
         Ok(self.with_confirmation(Confirmation::of_claims(payload)?))
     }
 
+    /// A token that the authorization server has told about.
+    #[cfg(feature = "introspection")]
+    pub(super) fn of_answer(claims: C, by_name: ByName, expires_at: Option<NumericDate>) -> Self {
+        let expiry = expires_at.map_or(Expiry::Unknown, Expiry::Claim);
+        Self::with_parts(claims, None, by_name, expiry)
+    }
+
     fn with_parts(claims: C, header: Option<TokenHeader>, by_name: ByName, expiry: Expiry) -> Self {
         Self { verified: Arc::new(Verified { claims, header, by_name }), expiry, added: None }
     }
@@ -236,6 +243,12 @@ impl<C> VerifiedToken<C> {
 
     pub(super) fn with_confirmation(self, confirmation: Confirmation) -> Self {
         self.with_added(|added| added.confirmation = Some(confirmation))
+    }
+
+    /// For a request of which nobody checks the binding.
+    #[cfg(feature = "introspection")]
+    pub(super) fn without_confirmation(self) -> Self {
+        self.with_added(|added| added.confirmation = None)
     }
 
     fn with_added(mut self, add: impl FnOnce(&mut Added)) -> Self {

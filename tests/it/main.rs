@@ -21,6 +21,8 @@ mod extractors;
 mod fetching;
 #[cfg(all(feature = "axum", feature = "jsonwebtoken-12"))]
 mod glob_imports;
+#[cfg(all(feature = "introspection", feature = "test-util"))]
+mod introspection;
 #[cfg(feature = "issuer")]
 mod issuer;
 #[cfg(all(feature = "oidc-discovery", feature = "reqwest-0_13", feature = "test-util"))]

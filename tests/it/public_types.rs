@@ -57,6 +57,11 @@ fn public_types_are_send_sync_and_clone() {
     cloned::<RejectionKind>();
     cloned::<Outcome>();
     cloned::<Summary>();
+    #[cfg(feature = "introspection")]
+    {
+        cloned::<ClientAuthentication>();
+        cloned::<Introspection<Claims>>();
+    }
     cloned::<AcceptedTokens>();
     cloned::<Confirmation>();
     shared::<Box<dyn ResponseForRejection<(), Remembered = ()>>>();

@@ -146,13 +146,13 @@ fn read<'de, S: DeserializeSeed<'de>>(json: &'de str, seed: S) -> Option<S::Valu
 
 /// One string, or an array of strings.
 #[derive(Debug)]
-pub(super) enum Texts<'de> {
+pub(in crate::verify) enum Texts<'de> {
     One(Cow<'de, str>),
     Many(Vec<Cow<'de, str>>),
 }
 
 impl Texts<'_> {
-    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+    pub(in crate::verify) fn iter(&self) -> impl Iterator<Item = &str> {
         match self {
             Self::One(text) => std::slice::from_ref(text),
             Self::Many(texts) => texts.as_slice(),

@@ -23,7 +23,7 @@ pub(in crate::verify) struct Rules {
     pub(super) audience_claim: AudienceClaim,
     pub(super) algorithms: Option<AlgorithmSet>,
     /// With the clock and the leeway.
-    pub(super) context: Arc<RuleContext>,
+    pub(in crate::verify) context: Arc<RuleContext>,
     /// In seconds.
     pub(super) max_age: Option<u64>,
     /// Whether a copy of the text is kept for a token without a request.
@@ -31,7 +31,7 @@ pub(in crate::verify) struct Rules {
     pub(super) types: TokenTypes,
     pub(super) exclusive_audience: bool,
     pub(in crate::verify) required: Vec<String>,
-    pub(super) ignore_confirmation: bool,
+    pub(in crate::verify) ignore_confirmation: bool,
     pub(in crate::verify) allow_at_hash: bool,
     pub(in crate::verify) accept_id_tokens: bool,
     pub(super) accept_events: bool,
@@ -77,12 +77,12 @@ impl Rules {
     }
 
     /// The claim that is compared in place of the audience.
-    pub(super) fn audience_claim(&self) -> Option<&'static str> {
+    pub(in crate::verify) fn audience_claim(&self) -> Option<&'static str> {
         self.audience_claim.in_place_of_audience()
     }
 
     /// The claims that the rules need besides the registered ones.
-    pub(super) fn wanted(&self) -> Wanted {
+    pub(in crate::verify) fn wanted(&self) -> Wanted {
         Wanted {
             rfc9068: self.types.is_rfc9068(),
             in_place_of_audience: self.audience_claim.in_place_of_audience(),
@@ -110,7 +110,7 @@ impl Rules {
         Ok(times)
     }
 
-    fn check_issuer(&self, claims: &Registered<'_>) -> Result<(), Rejection> {
+    pub(in crate::verify) fn check_issuer(&self, claims: &Registered<'_>) -> Result<(), Rejection> {
         let Expected::OneOf { values, display } = &self.issuer else { return Ok(()) };
         let kind = match &claims.issuer {
             Some(issuer) if values.iter().any(|value| value == issuer) => return Ok(()),
@@ -120,7 +120,10 @@ impl Rules {
         Err(Rejection::from(kind).with_expected(display))
     }
 
-    fn check_audience(&self, claims: &Registered<'_>) -> Result<(), Rejection> {
+    pub(in crate::verify) fn check_audience(
+        &self,
+        claims: &Registered<'_>,
+    ) -> Result<(), Rejection> {
         let Expected::OneOf { values, display } = &self.audience else { return Ok(()) };
         let is_ours = |audience: &str| values.iter().any(|value| value == audience);
         if let Some(claim) = self.audience_claim.in_place_of_audience() {
@@ -200,7 +203,10 @@ impl Rules {
     }
 
     /// The claim that marks a token as another kind than an access token.
-    pub(super) fn claim_of_another_kind(&self, claims: &Registered<'_>) -> Option<&'static str> {
+    pub(in crate::verify) fn claim_of_another_kind(
+        &self,
+        claims: &Registered<'_>,
+    ) -> Option<&'static str> {
         let id_tokens = self.accept_id_tokens;
         let hashes = id_tokens || self.allow_at_hash;
         // Amazon Cognito writes `token_use`, Keycloak `typ`.
@@ -242,7 +248,7 @@ impl Rules {
     }
 
     /// The claims that must be present, besides those that are compared.
-    pub(super) fn required_claims(&self) -> impl Iterator<Item = &str> {
+    pub(in crate::verify) fn required_claims(&self) -> impl Iterator<Item = &str> {
         const RFC_9068: [&str; 7] = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"];
 
         let rfc9068 = if self.types.is_rfc9068() { RFC_9068.as_slice() } else { &[] };

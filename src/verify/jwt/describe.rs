@@ -47,20 +47,25 @@ impl<C> JwtVerifier<C> {
 
 impl Rules {
     fn describe(&self) -> String {
-        let text =
-            |expected: &Expected| expected.display().map_or("any".into(), ToString::to_string);
-        let (issuer, audience) = (text(self.issuer()), text(self.audience()));
-        let claim = self.audience_claim().unwrap_or("audience");
         let algorithms = self.algorithms.map_or("of the keys".into(), |set| set.to_string());
         let types = match &self.types {
             TokenTypes::AccessTokens | TokenTypes::Rfc9068 => String::new(),
             others @ TokenTypes::Others { .. } => format!(", typ {}", others.expected()),
         };
-        format!("issuer {issuer}, {claim} {audience}, algorithms {algorithms}{types}")
+        format!("{}, algorithms {algorithms}{types}", self.describe_parties())
+    }
+
+    /// The issuer and the audience.
+    pub(in crate::verify) fn describe_parties(&self) -> String {
+        let text =
+            |expected: &Expected| expected.display().map_or("any".into(), ToString::to_string);
+        let (issuer, audience) = (text(self.issuer()), text(self.audience()));
+        let claim = self.audience_claim().unwrap_or("audience");
+        format!("issuer {issuer}, {claim} {audience}")
     }
 
     /// The weakenings in force, by their names in the code.
-    fn dangers(&self) -> Vec<&'static str> {
+    pub(in crate::verify) fn dangers(&self) -> Vec<&'static str> {
         let any = |expected: &Expected| matches!(expected, Expected::Any);
         let all = [
             (any(self.issuer()), "ExpectedIssuer::dangerous_any"),

@@ -7,6 +7,8 @@ mod describe;
 mod expected;
 mod explain;
 mod key_status;
+#[cfg(feature = "introspection")]
+mod read_answer;
 mod read_claims;
 mod read_registered;
 mod registered;
@@ -26,9 +28,13 @@ use serde::de::DeserializeOwned;
 
 use self::cached_rules::CachedRules;
 pub(super) use self::claim_rules::Rules;
-use self::expected::Expected;
+pub(super) use self::expected::Expected;
 pub use self::expected::{ExpectedAudience, ExpectedIssuer};
 pub(super) use self::explain::unread;
+#[cfg(feature = "introspection")]
+pub(super) use self::read_answer::{AnswerClaims, Wanted, read_answer};
+#[cfg(feature = "introspection")]
+pub(super) use self::setters::{checked_leeway, checked_token_length};
 pub(super) use self::stage::{Recorder, Stage};
 use crate::claims::RegisteredClaims;
 use crate::config_error::{ConfigError, ConfigErrorKind};
@@ -305,13 +311,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         recorder.passed(Stage::Claims);
         let defers = token.defers_confirmation();
         let times = self.rules.check(&registered, jws.header.typ.as_deref(), defers, recorder)?;
-        let claims = claims.map_err(|mismatch| {
-            let rejection = Rejection::from(RejectionKind::UnexpectedClaims);
-            match &mismatch.claim {
-                Some(claim) => rejection.with_expected(claim),
-                None => rejection,
-            }
-        })?;
+        let claims = claims?;
         let header = TokenHeader::new(&jws.header, key.kid_arc());
         let validity = times.validity(candidates.generation());
         let kept = recorder.keep(token, self.rules.copies_text, validity);

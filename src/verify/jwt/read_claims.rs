@@ -39,6 +39,16 @@ impl Mismatch {
     }
 }
 
+impl From<Mismatch> for Rejection {
+    fn from(mismatch: Mismatch) -> Self {
+        let rejection = Self::from(RejectionKind::UnexpectedClaims);
+        match &mismatch.claim {
+            Some(claim) => rejection.with_expected(claim),
+            None => rejection,
+        }
+    }
+}
+
 /// Reads the claims from a payload, and stores those of the rules in `registered`, which must be empty.
 ///
 /// A mismatch with `C` is not an error yet: first the rules check whether the token has expired or is for

@@ -8,12 +8,12 @@ use crate::verify::jwt::captured::{Texts, Value};
 
 /// The claims that the rules check, with their types checked.
 #[derive(Debug, Default)]
-pub(super) struct Registered<'de> {
-    pub(super) issuer: Option<Cow<'de, str>>,
-    pub(super) audience: Option<Texts<'de>>,
-    pub(super) expires_at: Option<NumericDate>,
-    pub(super) not_before: Option<NumericDate>,
-    pub(super) issued_at: Option<NumericDate>,
+pub(in crate::verify) struct Registered<'de> {
+    pub(in crate::verify) issuer: Option<Cow<'de, str>>,
+    pub(in crate::verify) audience: Option<Texts<'de>>,
+    pub(in crate::verify) expires_at: Option<NumericDate>,
+    pub(in crate::verify) not_before: Option<NumericDate>,
+    pub(in crate::verify) issued_at: Option<NumericDate>,
     /// The claim that is compared in place of `aud`, if the verifier has one.
     pub(super) in_place_of_audience: Option<Cow<'de, str>>,
     /// The kind in `token_use`, if that is a string.
@@ -47,7 +47,7 @@ impl Registered<'_> {
     }
 
     /// Whether the token has a claim of this name with a value: see [`is_blank`].
-    pub(super) fn has_value(&self, name: &str) -> bool {
+    pub(in crate::verify) fn has_value(&self, name: &str) -> bool {
         let names_nobody = |audience: &Texts<'_>| audience.iter().all(str::is_empty);
         self.has(name)
             && !self.blank.iter().any(|blank| blank == name)
@@ -84,7 +84,7 @@ impl Kind {
 
 /// The claims that are read besides those that are always read.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Wanted {
+pub(in crate::verify) struct Wanted {
     /// The claims of RFC 9068.
     pub(super) rfc9068: bool,
     /// The claim that is compared in place of `aud`.

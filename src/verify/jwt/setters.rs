@@ -85,13 +85,7 @@ impl<C> JwtVerifier<C> {
     ///
     /// When the leeway is more than 5 minutes.
     pub fn with_leeway(mut self, leeway: Duration) -> Result<Self, ConfigError> {
-        if leeway > MAX_LEEWAY {
-            return Err(ConfigError::new(
-                ConfigErrorKind::Duration,
-                "the leeway must be at most 5 minutes (300 seconds)",
-            ));
-        }
-        self.context_mut().leeway = leeway.as_secs();
+        self.context_mut().leeway = checked_leeway(leeway)?;
         Ok(self)
     }
 
@@ -212,11 +206,7 @@ impl<C> JwtVerifier<C> {
     ///
     /// When the length is less than 128 or more than 65536.
     pub fn with_max_token_length(mut self, bytes: usize) -> Result<Self, ConfigError> {
-        self.rules_mut().limits.token = length(
-            bytes,
-            Limits::LARGEST.token,
-            "the maximum length of a token must be 128 to 65536 bytes",
-        )?;
+        self.rules_mut().limits.token = checked_token_length(bytes)?;
         Ok(self)
     }
 
@@ -256,6 +246,22 @@ impl<C> JwtVerifier<C> {
     pub(super) fn rules_mut(&mut self) -> &mut Rules {
         self.rules.change()
     }
+}
+
+/// The leeway in seconds.
+pub(in crate::verify) fn checked_leeway(leeway: Duration) -> Result<u64, ConfigError> {
+    match leeway > MAX_LEEWAY {
+        false => Ok(leeway.as_secs()),
+        true => Err(ConfigError::new(
+            ConfigErrorKind::Duration,
+            "the leeway must be at most 5 minutes (300 seconds)",
+        )),
+    }
+}
+
+pub(in crate::verify) fn checked_token_length(bytes: usize) -> Result<usize, ConfigError> {
+    let fault = "the maximum length of a token must be 128 to 65536 bytes";
+    length(bytes, Limits::LARGEST.token, fault)
 }
 
 fn length(bytes: usize, longest: usize, fault: &'static str) -> Result<usize, ConfigError> {

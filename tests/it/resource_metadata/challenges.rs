@@ -64,6 +64,7 @@ const KINDS: &[RejectionKind] = &[
     RejectionKind::UnexpectedClaims,
     RejectionKind::RevokedToken,
     RejectionKind::UsedToken,
+    RejectionKind::InactiveToken,
     RejectionKind::InvalidToken,
     RejectionKind::InsufficientScope,
     RejectionKind::InsufficientUserAuthentication,

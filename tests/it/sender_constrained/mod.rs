@@ -8,6 +8,8 @@ mod deferral;
 mod dpop;
 #[cfg(feature = "dpop")]
 mod extraction;
+#[cfg(all(feature = "dpop", feature = "introspection", feature = "test-util"))]
+mod introspected;
 mod metadata;
 #[cfg(feature = "dpop")]
 mod nonces;
