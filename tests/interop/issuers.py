@@ -52,6 +52,10 @@ def access_token(endpoint, resource):
     return json.loads(ask(endpoint, form, basic="svc:svc-secret"))["access_token"]
 
 
+def revoke_token(endpoint, token):
+    ask(endpoint, {"token": token, "token_type_hint": "access_token"}, basic="svc:svc-secret")
+
+
 class OidcProvider:
     """npm oidc-provider, by oidc_provider.mjs. Stopped and started again, it has other keys."""
 
@@ -60,6 +64,7 @@ class OidcProvider:
         self.address = f"http://127.0.0.1:{self.port}"
         self.name = name or self.address
         self.env = env or {}
+        self.introspection = f"{self.address}/token/introspection"
 
     def __enter__(self):
         self.start()
@@ -78,6 +83,9 @@ class OidcProvider:
 
     def token(self, resource="rs"):
         return access_token(f"{self.address}/token", f"{RESOURCE}/{resource}")
+
+    def revoke(self, token):
+        revoke_token(f"{self.address}/token/revocation", token)
 
     def rotate(self, drop=False):
         ask(f"{self.address}/_test/rotate?drop={int(drop)}", method="POST")
@@ -100,6 +108,7 @@ class Glewlwyd:
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.name = f"{self.address}/api/oidc"
+        self.introspection = f"{self.name}/introspect"
         self.folder = folder / f"glewlwyd-{self.port}"
         self.keys = []
         jar = http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(secure_protocols=("http", "https")))
@@ -186,13 +195,14 @@ class Glewlwyd:
     def plugin(self):
         on = (
             "jwks-show", "allow-non-oidc", "auth-type-client-enabled", "auth-type-id-token-enabled",
-            "refresh-token-rolling", "pkce-allowed", "resource-allowed",
+            "refresh-token-rolling", "pkce-allowed", "resource-allowed", "introspection-revocation-allowed",
+            "introspection-revocation-allow-target-client",
         )
         off = (
             "auth-type-token-enabled", "auth-type-none-enabled", "auth-type-code-enabled",
             "auth-type-implicit-enabled", "auth-type-password-enabled", "auth-type-device-enabled",
             "auth-type-refresh-enabled", "request-parameter-allow", "pkce-method-plain-allowed",
-            "oauth-dpop-allowed", "introspection-revocation-allowed",
+            "oauth-dpop-allowed",
         )
         parameters = {name: True for name in on} | {name: False for name in off} | {
             "iss": self.name,
@@ -206,7 +216,6 @@ class Glewlwyd:
             "code-duration": 60,
             "refresh-token-one-use": "always",
             "introspection-revocation-auth-scope": [],
-            "introspection-revocation-allow-target-client": False,
             "subject-type": "public",
             "resource-scope": {"read": [f"{RESOURCE}/g"]},
             "scope": [{"name": "read", "refresh-token-rolling": True}],
@@ -223,6 +232,9 @@ class Glewlwyd:
 
     def token(self):
         return access_token(f"{self.name}/token", f"{RESOURCE}/g")
+
+    def revoke(self, token):
+        revoke_token(f"{self.name}/revoke", token)
 
 
 class Counting(http.server.BaseHTTPRequestHandler):

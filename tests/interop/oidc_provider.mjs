@@ -7,6 +7,7 @@
 //
 // The clients `svc` and `svc-dpop` with the secret `svc-secret` get at+jwt tokens by client credentials; those of
 // `svc-dpop` are bound to the key of its DPoP proof. The resource says how they are signed: https://api.test/{rs,ps,es,ed} by RS256, PS256, ES256, EdDSA; any other by RS256.
+// Tokens for a resource that ends in `/opaque` are opaque: the client `rs` with the secret `rs-secret` may introspect them.
 //
 //   POST /_test/rotate[?drop=1]     new keys sign from now on; with drop the old ones leave the set at once
 //   POST /_test/jwks?mode=MODE      the key set answers: ok, 500, garbage, hang
@@ -54,7 +55,13 @@ function provider() {
       redirect_uris: [],
       response_types: [],
       dpop_bound_access_tokens: client_id === 'svc-dpop',
-    })),
+    })).concat({
+      client_id: 'rs',
+      client_secret: 'rs-secret',
+      grant_types: [],
+      redirect_uris: [],
+      response_types: [],
+    }),
     cookies: { keys: ['a key of cookies that nobody gets'] },
     enabledJWA: { dPoPSigningAlgValues: ['ES256', 'ES384', 'PS256', 'RS256', 'Ed25519'] },
     scopes: [...(hasUsers ? ['openid', 'offline_access'] : []), ...scopes.split(' ')],
@@ -67,12 +74,14 @@ function provider() {
         nonceSecret: Buffer.alloc(32, 7),
         requireNonce: () => process.env.DPOP_NONCE === '1',
       },
+      introspection: { enabled: true },
+      revocation: { enabled: true },
       resourceIndicators: {
         enabled: true,
         getResourceServerInfo: (_, resource) => ({
           scope: scopes,
           audience: resource,
-          accessTokenFormat: 'jwt',
+          accessTokenFormat: resource.endsWith('/opaque') ? 'opaque' : 'jwt',
           accessTokenTTL: 300,
           jwt: { sign: { alg: ALGORITHMS[resource.split('/').pop()] ?? 'RS256' } },
         }),

@@ -15,6 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import introspection
 from harness import HTTP_2, Checks, Server, curl
 from issuers import RESOURCE, Counting, Glewlwyd, OidcProvider, ask, free_port, hung
 from run_whoami import LetsEverybodyIn, accepted, payload, refused
@@ -37,7 +38,7 @@ def strange(token):
     return ".".join([encoded, *token.split(".")[1:]])
 
 
-class Runs:
+class Runs(introspection.IntrospectionRuns):
     # How long whoami may take to find keys that are there, and how long strangers are watched.
     patience, watch = 30, 15
 
@@ -431,7 +432,7 @@ class Runs:
 
     NAMES = [
         "every_algorithm", "rotation", "broken_sets", "outage", "started_first", "another_issuer", "hung_issuer",
-        "strangers", "glewlwyd", "two_issuers", "by_url",
+        "strangers", "glewlwyd", "two_issuers", "by_url", "introspection", "introspection_by_glewlwyd",
     ]
 
     def all(self):
@@ -491,6 +492,7 @@ CAUGHT = {
     "glewlwyd": ["Glewlwyd, stranger's kid: status", "Glewlwyd, for somebody else: status"],
     "two_issuers": ["two issuers, a third: status", "the second alone, a token of the first: status"],
     "by_url": ["by URL, another issuer: status", "by URL, a dropped key: status", "by a wrong URL: status"],
+    **introspection.CAUGHT,
 }
 
 

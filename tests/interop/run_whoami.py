@@ -23,7 +23,6 @@ from harness import HTTP_1, HTTP_2, Checks, Server, curl
 
 # Flags of features that are not built yet: rejected, never ignored. Whoever builds one takes it out here.
 NOT_BUILT = [
-    ["--introspect", "https://issuer.example/introspect"],
     ["--config", "whoami.toml"],
 ]
 
@@ -569,6 +568,8 @@ class Runs:
             [*both, "--public-key", self.file("RS256.private.pem"), "--algorithm", "RS256"],
             [*both, "--public-key", self.file("certificate.pem"), "--algorithm", "ES256"],
             [*both, *keys, "--dpop-nonce"],
+            [*both, "--introspect", "https://issuer.example/introspect"],
+            [*both, *keys, "--client", "a", "--client-secret-file", self.file("secret.bin")],
             *([*both, *keys, *flags] for flags in NOT_BUILT),
         ]
         for flags in cases:

@@ -24,24 +24,27 @@ pub(crate) struct Flags {
     pub(crate) audience: Audience,
     #[command(flatten)]
     pub(crate) keys: Keys,
+    #[command(flatten)]
+    pub(crate) client: Client,
     /// An allowed algorithm; narrows those of the keys. Repeatable; required with a secret or a PEM file
     #[arg(
         long = "algorithm",
         value_name = "NAME",
-        required_unless_present_any = ["jwks", "jwks_url", "discover"]
+        required_unless_present_any = ["jwks", "jwks_url", "discover", "introspect"],
+        conflicts_with = "introspect"
     )]
     pub(crate) algorithms: Vec<Algorithm>,
     /// How far clocks may differ, in seconds, at most 300
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub(crate) leeway: u64,
     /// Require access tokens of the RFC 9068 profile
-    #[arg(long, value_name = "TYPE")]
+    #[arg(long, value_name = "TYPE", conflicts_with = "introspect")]
     pub(crate) typ: Option<Typ>,
     /// Accept tokens of this kind, such as txntoken+jwt, and no access tokens. Repeatable: any of the kinds
-    #[arg(long = "token-type", value_name = "TYP")]
+    #[arg(long = "token-type", value_name = "TYP", conflicts_with = "introspect")]
     pub(crate) token_types: Vec<String>,
     /// Accept access tokens with at_hash or c_hash, as Dex issues them
-    #[arg(long)]
+    #[arg(long, conflicts_with = "introspect")]
     pub(crate) allow_at_hash: bool,
     /// The longest accepted token in bytes, 128 to 65536; over HTTP/2 the server first limits all
     /// header fields to 16 KiB together
@@ -107,6 +110,7 @@ pub(crate) struct Audience {
     pub(crate) dangerous_any_audience: bool,
 }
 
+/// Where the keys come from, or who is asked in their place.
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Keys {
@@ -125,6 +129,24 @@ pub(crate) struct Keys {
     /// Find each issuer's JWK set through its metadata
     #[arg(long)]
     pub(crate) discover: bool,
+    /// Ask the introspection endpoint of the issuer at this URL about each token, as the client of --client. An answer
+    /// without an audience is accepted
+    #[arg(long, value_name = "URL", requires = "client_id")]
+    pub(crate) introspect: Option<String>,
+}
+
+/// How to authenticate to the introspection endpoint.
+#[derive(Args)]
+pub(crate) struct Client {
+    /// The ID of the client
+    #[arg(long = "client", value_name = "ID", requires = "client_secret_file")]
+    pub(crate) client_id: Option<String>,
+    /// The secret of the client: the file without a line break at its end
+    #[arg(long, value_name = "PATH", requires = "client_id")]
+    pub(crate) client_secret_file: Option<PathBuf>,
+    /// How long an answer of the introspection endpoint is used again, in seconds, at most 3600; 30 by default
+    #[arg(long, value_name = "SECONDS", requires = "client_id")]
+    pub(crate) introspection_cache_age: Option<u64>,
 }
 
 /// Tokens that are bound to a key of their client.

@@ -100,9 +100,9 @@ async fn explain(flags: &Flags) -> Result<ExitCode, String> {
     authentication(&verifier, flags)?;
     let token = io::read_to_string(io::stdin().take(LONGEST_INPUT))
         .map_err(|error| format!("cannot read the token: {}", with_causes(&error)))?;
-    let explanation = verifier.explain(token.trim()).await;
+    let (explanation, is_accepted) = verifier.explain(token.trim()).await;
     writeln!(io::stdout(), "{explanation}").map_err(|error| with_causes(&error))?;
-    Ok(if explanation.is_accepted() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if is_accepted { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 /// Serves until SIGTERM or Ctrl-C.

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use tower_jwt_auth::{
-    Algorithm, ConfigError, ExpectedAudience, ExpectedIssuer, Explanation, FixedClock, IssuerSet,
-    JwkSet, JwksUrl, JwtAuthLayer, JwtVerifier, KeySource, KeyStatus, NumericDate, VerificationKey,
+    Algorithm, ClientAuthentication, ConfigError, ExpectedAudience, ExpectedIssuer, FixedClock,
+    Introspection, IssuerSet, JwkSet, JwksUrl, JwtAuthLayer, JwtVerifier, KeySource, KeyStatus,
+    NumericDate, Rejection, VerificationKey,
 };
 
 use crate::binding;
@@ -20,16 +21,25 @@ use crate::with_causes;
 /// The claims of any token, as written in it. Even numbers keep their form.
 pub(crate) type Claims = BTreeMap<String, Box<RawValue>>;
 
-/// A verifier for one issuer (or, dangerously, for any), or for several issuers with separate keys.
+/// A verifier for one issuer (or, dangerously, for any), for several issuers with separate keys, or for tokens about
+/// which the issuer is asked.
 #[derive(Clone)]
 pub(crate) enum Verifier {
     One { issuer: Option<String>, verifier: JwtVerifier<Claims> },
     Several(IssuerSet<Claims>),
+    Introspection(Introspection<Claims>),
 }
 
 impl Verifier {
     pub(crate) fn new(flags: &Flags) -> Result<Self, String> {
+        // An argument that conflicts with --introspect would make clap forget that --client needs it.
+        if flags.client.client_id.is_some() && flags.keys.introspect.is_none() {
+            return Err("--client needs --introspect".into());
+        }
         match &*flags.issuer.issuers {
+            [] | [_] if flags.keys.introspect.is_some() => {
+                introspection(flags).map(Self::Introspection)
+            }
             [] => Self::one(flags, None),
             [issuer] => Self::one(flags, Some(issuer)),
             issuers if flags.keys.discover => Self::several(flags, issuers),
@@ -68,15 +78,25 @@ impl Verifier {
         let layer = match self {
             Self::One { verifier, .. } => binding::layer(verifier.clone(), flags),
             Self::Several(issuers) => binding::layer(issuers.clone(), flags),
+            Self::Introspection(verifier) => binding::layer(verifier.clone(), flags),
         };
         layer.map_err(|error| with_causes(&error))
     }
 
-    pub(crate) async fn explain(&self, token: &str) -> Explanation {
-        match self {
+    /// The text for the terminal, and whether the token is accepted.
+    pub(crate) async fn explain(&self, token: &str) -> (String, bool) {
+        let explanation = match self {
             Self::One { verifier, .. } => verifier.explain(token).await,
             Self::Several(issuers) => issuers.explain(token).await,
-        }
+            // The endpoint tells no reason, and the rules for its answer tell theirs.
+            Self::Introspection(verifier) => {
+                return match verifier.verify(token).await {
+                    Ok(_) => ("introspection: passed".to_owned(), true),
+                    Err(refused) => (refusal(&refused), false),
+                };
+            }
+        };
+        (explanation.to_string(), explanation.is_accepted())
     }
 
     /// The state of the keys of each issuer. The first call starts to fetch them.
@@ -88,8 +108,54 @@ impl Verifier {
                 .into_iter()
                 .map(|one| (Some(one.issuer().to_owned()), one.status().clone()))
                 .collect(),
+            // It has no keys to wait for.
+            Self::Introspection(_) => Vec::new(),
         }
     }
+}
+
+/// `--introspect`.
+fn introspection(flags: &Flags) -> Result<Introspection<Claims>, String> {
+    let Flags { client, leeway, max_token_length, .. } = flags;
+    let (Some(url), Some(id), Some(path)) =
+        (&flags.keys.introspect, &client.client_id, &client.client_secret_file)
+    else {
+        return Err("--introspect needs --client and --client-secret-file".into());
+    };
+    let secret = fs::read_to_string(path).map_err(|error| cannot_use_file(path, &error))?;
+    let secret = secret.strip_suffix('\n').unwrap_or(&secret);
+    let secret = secret.strip_suffix('\r').unwrap_or(secret);
+    let client_authentication = ClientAuthentication::client_secret_basic(id, secret)
+        .map_err(|error| cannot_use_file(path, &error))?;
+
+    let verifier = || -> Result<Introspection<Claims>, ConfigError> {
+        let issuer = flags.issuer.issuers.first();
+        let issuer = issuer.map_or_else(ExpectedIssuer::dangerous_any, ExpectedIssuer::from);
+        let audience = audience(&flags.audience);
+        // RFC 7662 leaves `aud` to the server, and many servers do not send it.
+        let mut verifier = Introspection::new(issuer, audience, url, client_authentication)?
+            .dangerous_allow_missing_audience()
+            .with_claims()
+            .with_leeway(Duration::from_secs(*leeway))?
+            .with_max_token_length(*max_token_length)?;
+        if let Some(epoch) = flags.clock {
+            verifier = verifier.with_clock(FixedClock(NumericDate::from_unix_seconds(epoch)));
+        }
+        if let Some(capacity) = flags.token_cache {
+            verifier = verifier.with_cache_capacity(capacity)?;
+        }
+        if let Some(seconds) = client.introspection_cache_age {
+            verifier = verifier.with_cache_age(Duration::from_secs(seconds))?;
+        }
+        Ok(verifier)
+    };
+    verifier().map_err(|error| cannot_use(url, &error))
+}
+
+/// A refusal for the terminal: the reason, what was expected, and the causes.
+fn refusal(refused: &Rejection) -> String {
+    let expected = refused.expected().map(|it| format!(" (expected {it})")).unwrap_or_default();
+    format!("introspection: {:?}: {}{expected}", refused.kind(), with_causes(refused))
 }
 
 fn discover(flags: &Flags, issuer: &str) -> Result<JwtVerifier<Claims>, String> {
