@@ -16,8 +16,10 @@ macro_rules! pages {
                 feature = "axum",
                 feature = "dpop",
                 feature = "grpc-error-info",
+                feature = "introspection",
                 feature = "mcp",
                 feature = "oidc-discovery",
+                feature = "reqwest-0_13",
                 feature = "resource-metadata",
                 feature = "stream-expiry",
                 feature = "test-util",
@@ -48,6 +50,8 @@ pages! {
     testing: "testing.md";
     #[needs("axum", "tracing", "metrics")]
     logging: "logging.md";
+    #[needs("axum", "introspection", "reqwest-0_13")]
+    introspection: "introspection.md";
     #[needs("axum", "test-util")]
     websockets_and_cookies: "websockets_and_cookies.md";
     #[needs("axum", "dpop", "test-util")]
