@@ -4,12 +4,14 @@ use http::Response;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_jwt_auth::test_util::TestIssuer;
 use tower_jwt_auth::{
-    AuthorizeLayer, ClaimHeadersLayer, JwtAuthLayer, RegisteredClaims, Rejection, RejectionKind,
-    RequestSummary, Rule, TokenKinds, VerifiedToken, VerifyToken,
+    AuthorizeLayer, ClaimHeadersLayer, DenyList, JwtAuthLayer, MemoryRevocationStore,
+    RegisteredClaims, Rejection, RejectionKind, RequestSummary, Revocation, Rule, TokenKinds,
+    VerifiedToken, VerifyToken,
 };
 
-use super::Endpoint;
+use super::{Endpoint, active_with, secs};
 use crate::support::requests::{bearer, reached, refusal, send_later};
+use crate::support::{ISSUER, now};
 
 #[tokio::test]
 async fn jwts_are_verified_here_and_opaque_tokens_at_the_endpoint() {
@@ -72,4 +74,20 @@ async fn authorization_and_claim_headers_read_the_answer() {
             assert_eq!(response.headers()["x-scope"], "read write");
         }
     }
+}
+
+#[tokio::test]
+async fn deny_list_reads_the_answer_also_of_a_token_from_the_cache() {
+    let endpoint = Endpoint::json(active_with("jti", "t1"));
+    let store = MemoryRevocationStore::new(10).unwrap().with_clock(now());
+    let layer = JwtAuthLayer::new(DenyList::new(endpoint.verifier(), store.clone()));
+    assert!(reached(&send_later(&layer, bearer("opaque")).await).is_some());
+    for revocation in [Revocation::token(ISSUER, "t1"), Revocation::subject(ISSUER, "alice")] {
+        store.revoke(&revocation, secs(60)).unwrap();
+        let response = send_later(&layer, bearer("opaque")).await;
+        assert_eq!(refusal(&response), Some(RejectionKind::RevokedToken));
+        assert!(store.restore(&revocation));
+        assert!(reached(&send_later(&layer, bearer("opaque")).await).is_some());
+    }
+    assert_eq!(endpoint.count(), 1);
 }
