@@ -66,6 +66,9 @@ pub enum ConfigErrorKind {
     Header,
     /// An authorization rule, a scope or a scope hierarchy that cannot be used.
     Rule,
+    /// A member of a `LayerConfig` (feature `config`) that is unknown, missing, of another type, or in
+    /// contradiction to another one; or that names an unreadable file, or needs a feature that is off.
+    Member,
 }
 
 /// A mistake in the configuration, for the developer.
@@ -92,6 +95,12 @@ impl ConfigError {
     /// The part of the configuration that is wrong.
     pub fn kind(&self) -> ConfigErrorKind {
         self.kind
+    }
+
+    /// Names the member of a configuration that is wrong.
+    #[cfg(feature = "config")]
+    pub(crate) fn at(self, place: impl std::fmt::Display) -> Self {
+        Self { message: format!("{place}: {}", self.message).into(), ..self }
     }
 }
 

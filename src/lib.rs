@@ -129,6 +129,10 @@
 //! | remember what may be used once only | [`ReplayStore`], [`MemoryReplayStore`], [`ReplayEntry`], [`ReplayCheck`], [`ReplayOutcome`] |
 //! | replace the clock | [`Clock`], [`SystemClock`], [`FixedClock`] |
 //! | handle a wrong configuration | [`ConfigError`], [`ConfigErrorKind`] |
+#![cfg_attr(
+    feature = "config",
+    doc = "| read the configuration from a file or the environment | [`LayerConfig`], [`ConfigVerifier`] |"
+)]
 //!
 //! # How a request is verified
 //!
@@ -170,6 +174,7 @@
 //! - [`docs::introspection`]: opaque tokens, and tokens that can be revoked.
 //! - [`docs::providers`]: Auth0, Keycloak, Entra ID, Cognito, Google, Okta, Firebase, Dex, Clerk, WorkOS,
 //!   Kubernetes, SPIFFE.
+//! - [`docs::configuration`]: a layer from a file and environment variables.
 //! - [`docs::layer_order`]: CORS, tracing, limits and this layer.
 //! - [`docs::websockets_and_cookies`]: tokens that browsers cannot send in `Authorization`.
 //! - [`docs::dpop`]: tokens that are bound to a key of the client.
@@ -203,6 +208,7 @@
 //! | `resource-metadata` | | RFC 9728: `ResourceMetadata`, a layer that serves it, and its URL in challenges: see [`docs::resource_metadata`] |
 //! | `tonic-0_14` | | tonic 0.14: `From<Rejection> for tonic::Status` |
 //! | `grpc-error-info` | | `with_grpc_error_info`: `google.rpc.ErrorInfo` in refusals over gRPC |
+//! | `config` | | `LayerConfig` and `JwtAuthLayer::from_config`: the configuration from TOML, YAML, JSON or the environment: see [`docs::configuration`] |
 //! | `stream-expiry` | | `EndAtExpiryLayer`: ends streams when their token expires; adds tokio, for a timer |
 //! | `tracing` | | log events, spans of fetches, `record_in_span`: see [`docs::logging`] |
 //! | `mcp` | | `McpRules` and `Principal`: scopes by MCP method and tool, and sessions of a user: see [`docs::mcp`] |
@@ -261,6 +267,9 @@ mod observe;
 mod resource_metadata;
 mod upstream;
 
+#[cfg(feature = "config")]
+mod config;
+
 #[cfg(feature = "issuer")]
 mod issuer;
 
@@ -307,6 +316,8 @@ pub use crate::claims::{
     AccessTokenClaims, Actor, Audience, NumericDate, RegisteredClaims, Scope, ScopeHierarchy,
 };
 pub use crate::clock::{Clock, FixedClock, SystemClock};
+#[cfg(feature = "config")]
+pub use crate::config::{ConfigVerifier, LayerConfig};
 pub use crate::config_error::{ConfigError, ConfigErrorKind};
 pub use crate::crypto::Algorithm;
 #[cfg(feature = "dpop")]

@@ -15,6 +15,7 @@ macro_rules! pages {
                 not(doctest),
                 feature = "axum",
                 feature = "dpop",
+                feature = "config",
                 feature = "grpc-error-info",
                 feature = "introspection",
                 feature = "mcp",
@@ -72,6 +73,8 @@ pages! {
     from_spring_security: "from_spring_security.md";
     #[needs("oidc-discovery", "reqwest-0_13")]
     providers: "providers.md";
+    #[needs("config")]
+    configuration: "configuration.md";
     #[needs("axum")]
     layer_order: "layer_order.md";
     security: "security.md";

@@ -15,11 +15,19 @@ use std::sync::Arc;
 pub use self::error::KeySourceError;
 pub(crate) use self::lookup::LookupState;
 pub use self::lookup::{KeyLookup, KeyQuery};
+#[cfg(any(feature = "introspection", feature = "oidc-discovery"))]
+pub(crate) use self::remote::FetchUrl;
 #[cfg(all(
-    any(feature = "introspection", feature = "oidc-discovery"),
+    any(feature = "config", feature = "introspection", feature = "oidc-discovery"),
     feature = "reqwest-0_13"
 ))]
 pub(crate) use self::remote::HttpFetch;
+#[cfg(any(
+    feature = "introspection",
+    feature = "oidc-discovery",
+    all(feature = "jwks-url", feature = "config")
+))]
+pub(crate) use self::remote::HttpHosts;
 #[cfg(feature = "oidc-discovery")]
 pub(crate) use self::remote::IssuerLocation;
 #[cfg(feature = "oidc-discovery")]
@@ -28,8 +36,6 @@ pub use self::remote::OidcDiscovery;
 pub(crate) use self::remote::wait_until;
 #[cfg(feature = "jwks-url")]
 pub use self::remote::{Fetch, FetchFuture, FetchRequest, JwksUrl};
-#[cfg(any(feature = "introspection", feature = "oidc-discovery"))]
-pub(crate) use self::remote::{FetchUrl, HttpHosts};
 #[cfg(feature = "introspection")]
 pub(crate) use self::remote::{PostFault, Poster};
 pub use self::status::KeyStatus;

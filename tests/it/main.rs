@@ -5,6 +5,18 @@ mod canary;
 mod checks;
 mod claim_rules;
 mod claim_types;
+#[cfg(all(
+    feature = "config",
+    feature = "grpc-error-info",
+    feature = "metrics",
+    feature = "oidc-discovery",
+    feature = "query-token",
+    feature = "reqwest-0_13",
+    feature = "resource-metadata",
+    feature = "test-util",
+    feature = "token-cache"
+))]
+mod config;
 mod conformance;
 mod corpus;
 mod deny_list;

@@ -29,9 +29,11 @@ mod waiter;
 
 pub use self::fetch::{Fetch, FetchFuture, FetchRequest};
 #[cfg(any(feature = "introspection", feature = "oidc-discovery"))]
-pub(crate) use self::fetch_url::{FetchUrl, HttpHosts};
+pub(crate) use self::fetch_url::FetchUrl;
+#[cfg(any(feature = "config", feature = "introspection", feature = "oidc-discovery"))]
+pub(crate) use self::fetch_url::HttpHosts;
 #[cfg(all(
-    any(feature = "introspection", feature = "oidc-discovery"),
+    any(feature = "config", feature = "introspection", feature = "oidc-discovery"),
     feature = "reqwest-0_13"
 ))]
 pub(crate) use self::http_client::HttpFetch;

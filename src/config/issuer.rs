@@ -1,0 +1,204 @@
+//! The members of an issuer, and its verifier.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::claims::ScopeHierarchy;
+use crate::config::client::Client;
+use crate::config::place::{At, Place, exactly_one};
+use crate::config::provider::Provider;
+use crate::config::values::{Switch, Table, Texts, Whole};
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::crypto::Algorithm;
+use crate::verify::{ExpectedAudience, ExpectedIssuer, JwtVerifier};
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct IssuerConfig {
+    pub(super) issuer: Option<Texts>,
+    pub(super) dangerous_any_issuer: Switch,
+    pub(super) provider: Option<Table<Provider>>,
+
+    audience: Option<Texts>,
+    authorized_parties: Option<Texts>,
+    clients: Option<Texts>,
+    cognito_clients: Option<Texts>,
+    dangerous_any_audience: Switch,
+    exclusive_audience: Switch,
+
+    pub(super) discover: Switch,
+    pub(super) jwks_url: Option<String>,
+    pub(super) jwks_file: Option<String>,
+    pub(super) public_key_file: Option<Texts>,
+    pub(super) secret_file: Option<Texts>,
+    pub(super) base64_secret_file: Option<Texts>,
+    /// Only for a good error.
+    secret: Option<IgnoredAny>,
+    pub(super) fetch_base: Option<String>,
+    pub(super) key_use: Option<String>,
+    pub(super) refuse_private_addresses: Switch,
+    pub(super) dangerous_allow_http_hosts: Option<Texts>,
+
+    algorithms: Option<Texts>,
+    leeway_seconds: Option<Whole>,
+    max_age_seconds: Option<Whole>,
+    require_rfc9068: Switch,
+    required_claims: Option<Texts>,
+    allow_at_hash: Switch,
+    max_token_length: Option<Whole>,
+    max_header_length: Option<Whole>,
+    dangerous_ignore_confirmation: Switch,
+    dangerous_accept_id_tokens: Switch,
+}
+
+type Setter = fn(JwtVerifier) -> JwtVerifier;
+
+/// What the verifiers of all issuers share.
+pub(super) struct Shared {
+    pub(super) hierarchy: Option<ScopeHierarchy>,
+    pub(super) client: Client,
+}
+
+impl IssuerConfig {
+    pub(super) fn verifier(
+        &self,
+        place: &Place,
+        shared: &Shared,
+    ) -> Result<JwtVerifier, ConfigError> {
+        if self.secret.is_some() {
+            return Err(place.member("secret").error(
+                "a secret is not read from the configuration: write it to a file, and name that in `secret_file`",
+            ));
+        }
+        let algorithms = self.algorithms(place)?;
+        let verifier = match &self.provider {
+            Some(provider) => self.verifier_of_provider(provider, place, &shared.client)?,
+            None => {
+                let issuer = self.expected_issuer(place)?;
+                let (audience_at, audience) = self.audience(place)?;
+                let keys = self.keys(place, &algorithms, &shared.client)?;
+                JwtVerifier::new(issuer, audience, keys).map_err(|error| match error.kind() {
+                    ConfigErrorKind::Audience => error.at(&audience_at),
+                    _ => error.at(place.member("issuer")),
+                })?
+            }
+        };
+        let verifier = match &shared.hierarchy {
+            Some(hierarchy) => verifier.with_scope_hierarchy(hierarchy.clone()),
+            None => verifier,
+        };
+        self.with_rules(verifier, place, algorithms)
+    }
+
+    fn expected_issuer(&self, place: &Place) -> Result<ExpectedIssuer, ConfigError> {
+        let members = [
+            ("issuer", self.issuer.is_some()),
+            ("dangerous_any_issuer", self.dangerous_any_issuer.0),
+        ];
+        exactly_one(place, "the issuer", &members)?;
+        Ok(match &self.issuer {
+            Some(names) => names.to_vec().into(),
+            None => ExpectedIssuer::dangerous_any(),
+        })
+    }
+
+    /// The expected audience, and the member that names it.
+    pub(super) fn audience(&self, place: &Place) -> Result<(Place, ExpectedAudience), ConfigError> {
+        let given = exactly_one(place, "the audience", &self.audience_members())?;
+        let names = |names: &Option<Texts>| names.as_ref().map(Texts::to_vec).unwrap_or_default();
+        let audience = match given {
+            "audience" => names(&self.audience).into(),
+            "authorized_parties" => {
+                ExpectedAudience::authorized_parties(names(&self.authorized_parties))
+            }
+            "clients" => ExpectedAudience::clients(names(&self.clients)),
+            "cognito_clients" => ExpectedAudience::cognito_clients(names(&self.cognito_clients)),
+            _ => ExpectedAudience::dangerous_any(),
+        };
+        Ok((place.member(given), audience))
+    }
+
+    fn audience_members(&self) -> [(&'static str, bool); 5] {
+        [
+            ("audience", self.audience.is_some()),
+            ("authorized_parties", self.authorized_parties.is_some()),
+            ("clients", self.clients.is_some()),
+            ("cognito_clients", self.cognito_clients.is_some()),
+            ("dangerous_any_audience", self.dangerous_any_audience.0),
+        ]
+    }
+
+    /// The first member that names an audience.
+    #[cfg(feature = "oidc-discovery")]
+    pub(super) fn given_audience(&self) -> Option<&'static str> {
+        self.audience_members().into_iter().find_map(|(name, is_given)| is_given.then_some(name))
+    }
+
+    #[cfg(feature = "oidc-discovery")]
+    pub(super) fn cognito_clients(&self, place: &Place) -> Result<Vec<String>, ConfigError> {
+        match (&self.cognito_clients, self.audience(place)?.0) {
+            (Some(clients), _) => Ok(clients.to_vec()),
+            (None, other) => {
+                Err(other.error("tokens of Cognito have no audience: give `cognito_clients`"))
+            }
+        }
+    }
+
+    fn algorithms(&self, place: &Place) -> Result<Vec<Algorithm>, ConfigError> {
+        let place = place.member("algorithms");
+        let names = self.algorithms.iter().flat_map(|names| &names.0.0);
+        let mut algorithms = Vec::new();
+        for (entry, name) in names {
+            let algorithm = name.parse().at(&place.entry(entry))?;
+            if !algorithms.contains(&algorithm) {
+                algorithms.push(algorithm);
+            }
+        }
+        Ok(algorithms)
+    }
+
+    fn with_rules(
+        &self,
+        mut verifier: JwtVerifier,
+        place: &Place,
+        algorithms: Vec<Algorithm>,
+    ) -> Result<JwtVerifier, ConfigError> {
+        if self.algorithms.is_some() {
+            verifier = verifier.with_algorithms(algorithms).at(&place.member("algorithms"))?;
+        }
+        if let Some(Whole(leeway)) = self.leeway_seconds {
+            let place = place.member("leeway_seconds");
+            verifier = verifier.with_leeway(Duration::from_secs(leeway)).at(&place)?;
+        }
+        if let Some(Whole(max_age)) = self.max_age_seconds {
+            let place = place.member("max_age_seconds");
+            verifier = verifier.with_max_age(Duration::from_secs(max_age)).at(&place)?;
+        }
+        if let Some(length) = self.max_token_length {
+            let place = place.member("max_token_length");
+            verifier = verifier.with_max_token_length(length.as_usize()).at(&place)?;
+        }
+        if let Some(length) = self.max_header_length {
+            let place = place.member("max_header_length");
+            verifier = verifier.with_max_header_length(length.as_usize()).at(&place)?;
+        }
+        for (entry, claim) in self.required_claims.iter().flat_map(|claims| &claims.0.0) {
+            if claim.is_empty() {
+                let place = place.member("required_claims").entry(entry);
+                return Err(place.error("the name of a claim must not be empty"));
+            }
+            verifier = verifier.add_required_claim(claim);
+        }
+        let switches: [(Switch, Setter); 5] = [
+            (self.exclusive_audience, JwtVerifier::exclusive_audience),
+            (self.require_rfc9068, JwtVerifier::require_rfc9068),
+            (self.allow_at_hash, JwtVerifier::allow_at_hash),
+            (self.dangerous_ignore_confirmation, JwtVerifier::dangerous_ignore_confirmation),
+            (self.dangerous_accept_id_tokens, JwtVerifier::dangerous_accept_id_tokens),
+        ];
+        let on = switches.into_iter().filter(|(switch, _)| switch.0);
+        Ok(on.fold(verifier, |verifier, (_, turn_on)| turn_on(verifier)))
+    }
+}

@@ -1,0 +1,364 @@
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer};
+
+use crate::authorize::Rule;
+use crate::claims::{Scope, ScopeHierarchy};
+use crate::config::client::Client;
+use crate::config::issuer::{IssuerConfig, Shared};
+use crate::config::place::{At, Place};
+use crate::config::resource::ResourceConfig;
+use crate::config::sources::SourcesConfig;
+use crate::config::values::{Entries, Switch, Table, Texts, Whole};
+use crate::config::verifier::{ConfigVerifier, Issuers};
+use crate::config_error::{ConfigError, ConfigErrorKind};
+#[cfg(feature = "jwks-url")]
+use crate::key_source::Fetch;
+use crate::verify::{IssuerSet, JwtVerifier};
+
+/// The configuration of a [`JwtAuthLayer`](crate::JwtAuthLayer) as data: `serde` deserializes it from TOML, YAML, JSON
+/// or environment variables, and [`JwtAuthLayer::from_config`](crate::JwtAuthLayer::from_config) makes the layer.
+///
+/// The guide [`docs::configuration`](crate::docs::configuration) lists all members. A member has the name and the
+/// default of a setter, so a `dangerous_…` setting needs its full name. An unknown member, a wrong type, a
+/// contradiction and a value that a setter refuses are errors. None of them is found by the deserialization alone:
+/// only a built layer has been checked as a whole.
+///
+/// Secrets are read from files, which the configuration names. `Debug` shows only the names of the issuers.
+///
+/// # Example: one issuer, in TOML
+///
+/// ```
+/// # #[cfg(all(feature = "oidc-discovery", feature = "reqwest-0_13"))]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tower_jwt_auth::{JwtAuthLayer, LayerConfig};
+///
+/// let text = r#"
+///     required_scopes = "orders:read"
+///
+///     [issuers.main]
+///     issuer = "https://issuer.example"
+///     audience = "https://api.example"
+///     discover = true
+/// "#;
+/// let config: LayerConfig = toml::from_str(text)?;
+/// let layer: JwtAuthLayer = JwtAuthLayer::from_config(&config)?;
+/// # Ok(())
+/// # }
+/// # #[cfg(not(all(feature = "oidc-discovery", feature = "reqwest-0_13")))]
+/// # fn main() {}
+/// ```
+///
+/// # Example: an error names its place
+///
+/// ```
+/// use tower_jwt_auth::LayerConfig;
+///
+/// let text = r#"{"issuers": [{"issuer": "https://issuer.example", "algorithms": ["HS1"]}]}"#;
+/// let config: LayerConfig = serde_json::from_str(text)?;
+/// let error = config.verifier::<tower_jwt_auth::RegisteredClaims>().unwrap_err();
+/// assert!(error.to_string().starts_with("issuers[0].algorithms[0]: unknown algorithm"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct LayerConfig(pub(super) Members);
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Members {
+    issuers: Entries<Table<IssuerConfig>>,
+    required_scopes: Option<Texts>,
+    scope_hierarchy: Entries<Texts>,
+    token_cache: Option<Table<CacheConfig>>,
+
+    pub(super) sources: Option<Table<SourcesConfig>>,
+    pub(super) remove_credential: Switch,
+    pub(super) optional: Switch,
+
+    pub(super) realm: Option<String>,
+    scope_in_challenge: Option<Texts>,
+    pub(super) grpc_web: Switch,
+    pub(super) without_grpc: Switch,
+    pub(super) grpc_error_info: Option<String>,
+    pub(super) metrics: Switch,
+    pub(super) resource_metadata: Option<Table<ResourceConfig>>,
+}
+
+#[cfg_attr(not(feature = "token-cache"), allow(dead_code, reason = "an error without it"))]
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CacheConfig {
+    capacity: Whole,
+    max_token_length: Option<Whole>,
+}
+
+impl LayerConfig {
+    /// Deserializes a configuration. Unlike [`Deserialize`], every format then gets an error that names the place of
+    /// the fault, such as `issuers[1].jwks_url`; the [source](std::error::Error::source) is the error of the format.
+    ///
+    /// For a configuration inside of the application's, call `serde_path_to_error::deserialize`, or use the places of
+    /// the format: most have a line or a path.
+    ///
+    /// # Errors
+    ///
+    /// When the text is not of the format, when a member is unknown, or when its value has another type.
+    ///
+    /// # Example: a member that is misspelled
+    ///
+    /// ```
+    /// use tower_jwt_auth::LayerConfig;
+    ///
+    /// let text = r#"{"issuers": [{"issuer": "https://issuer.example", "jwk_url": "https://…"}]}"#;
+    /// let mut json = serde_json::Deserializer::from_str(text);
+    /// let error = LayerConfig::from_deserializer(&mut json).unwrap_err();
+    /// assert_eq!(error.to_string(), "issuers[0].jwk_url: this is not a valid configuration");
+    /// ```
+    pub fn from_deserializer<'de, D>(deserializer: D) -> Result<Self, ConfigError>
+    where
+        D: Deserializer<'de>,
+    {
+        serde_path_to_error::deserialize(deserializer).map_err(|error| {
+            let message = "this is not a valid configuration";
+            let fault = ConfigError::new(ConfigErrorKind::Member, message);
+            let fault = match error.path().iter().next() {
+                Some(_) => fault.at(error.path()),
+                None => fault,
+            };
+            fault.with_source(FormatError(error.inner().to_string()))
+        })
+    }
+
+    /// Builds the verifier of the configuration, to add checks to it. The crate's HTTP client (feature `reqwest-0_13`)
+    /// fetches keys; for another client see [`verifier_with`](Self::verifier_with).
+    /// [`layer_with_verifier`](Self::layer_with_verifier) makes the layer.
+    ///
+    /// # Errors
+    ///
+    /// See [`JwtAuthLayer::from_config`](crate::JwtAuthLayer::from_config).
+    pub fn verifier<C>(&self) -> Result<ConfigVerifier<C>, ConfigError>
+    where
+        C: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.build_verifier(Client::of_crate())
+    }
+
+    /// Like [`verifier`](Self::verifier), but `fetch` fetches keys. See [`Fetch`].
+    ///
+    /// # Errors
+    ///
+    /// See [`JwtAuthLayer::from_config`](crate::JwtAuthLayer::from_config).
+    #[cfg(feature = "jwks-url")]
+    pub fn verifier_with<C>(&self, fetch: impl Fetch) -> Result<ConfigVerifier<C>, ConfigError>
+    where
+        C: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.build_verifier(Client::custom(fetch))
+    }
+
+    /// The identifier of the protected resource, if the configuration has `resource_metadata`.
+    pub fn resource(&self) -> Option<&str> {
+        self.0.resource_metadata.as_ref().map(|metadata| &*metadata.resource)
+    }
+
+    fn build_verifier<C>(&self, client: Client) -> Result<ConfigVerifier<C>, ConfigError>
+    where
+        C: DeserializeOwned + Send + Sync + 'static,
+    {
+        let shared = Shared { hierarchy: self.hierarchy()?, client };
+        let place = Place::default().member("issuers");
+        let issuers = match self.0.issuers.0.as_slice() {
+            [] => return Err(place.error("no issuer is given: name at least one")),
+            [(name, issuer)] => {
+                let verifier = issuer.verifier(&place.entry(name), &shared)?;
+                Issuers::One(self.with_cache_of_one(verifier.with_claims())?)
+            }
+            issuers => {
+                let set = self.with_cache_of_set(IssuerSet::new())?;
+                for (name, issuer) in issuers {
+                    let place = place.entry(name);
+                    let verifier = issuer.verifier(&place, &shared)?;
+                    set.add(verifier.with_claims()).at(&place)?;
+                }
+                Issuers::Several(set)
+            }
+        };
+        Ok(ConfigVerifier::new(issuers, self.rule()?))
+    }
+
+    /// The rule for the required scopes.
+    pub(super) fn rule<C>(&self) -> Result<Option<Rule<C>>, ConfigError> {
+        let scopes = self.0.required_scopes.as_ref();
+        let rule = scopes.map(|scopes| Rule::all_scopes(scopes.scopes()));
+        rule.transpose().at(&Place::default().member("required_scopes"))
+    }
+
+    /// The scope that challenges name, and its place.
+    pub(super) fn scope_to_name(&self) -> Option<(Place, Scope)> {
+        let own = self.0.scope_in_challenge.as_ref().map(|scopes| ("scope_in_challenge", scopes));
+        let required = self.0.required_scopes.as_ref().map(|scopes| ("required_scopes", scopes));
+        let (name, scopes) = own.or(required)?;
+        Some((Place::default().member(name), scopes.scopes().collect()))
+    }
+
+    fn hierarchy(&self) -> Result<Option<ScopeHierarchy>, ConfigError> {
+        let mut pairs = Vec::new();
+        for (name, included) in &self.0.scope_hierarchy.0 {
+            let included: Vec<&str> = included.scopes().collect();
+            pairs.push((name.to_string(), included.join(" ")));
+        }
+        if pairs.is_empty() {
+            return Ok(None);
+        }
+        let pairs = pairs.iter().map(|(scope, included)| (scope.as_str(), included.as_str()));
+        ScopeHierarchy::new(pairs).map(Some).at(&Place::default().member("scope_hierarchy"))
+    }
+
+    #[cfg(feature = "token-cache")]
+    fn with_cache_of_one<C>(
+        &self,
+        verifier: JwtVerifier<C>,
+    ) -> Result<JwtVerifier<C>, ConfigError> {
+        let Some(cache) = &self.0.token_cache else { return Ok(verifier) };
+        let place = Place::default().member("token_cache");
+        let capacity = cache.capacity.as_usize();
+        let verifier = verifier.with_token_cache(capacity).at(&place.member("capacity"))?;
+        match cache.max_token_length {
+            Some(length) => {
+                let place = place.member("max_token_length");
+                verifier.with_max_cached_token_length(length.as_usize()).at(&place)
+            }
+            None => Ok(verifier),
+        }
+    }
+
+    #[cfg(feature = "token-cache")]
+    fn with_cache_of_set<C>(&self, set: IssuerSet<C>) -> Result<IssuerSet<C>, ConfigError> {
+        let Some(cache) = &self.0.token_cache else { return Ok(set) };
+        let place = Place::default().member("token_cache");
+        let capacity = cache.capacity.as_usize();
+        let set = set.with_token_cache(capacity).at(&place.member("capacity"))?;
+        match cache.max_token_length {
+            Some(length) => {
+                let place = place.member("max_token_length");
+                set.with_max_cached_token_length(length.as_usize()).at(&place)
+            }
+            None => Ok(set),
+        }
+    }
+
+    #[cfg(not(feature = "token-cache"))]
+    fn with_cache_of_one<C>(
+        &self,
+        verifier: JwtVerifier<C>,
+    ) -> Result<JwtVerifier<C>, ConfigError> {
+        self.without_cache().map(|()| verifier)
+    }
+
+    #[cfg(not(feature = "token-cache"))]
+    fn with_cache_of_set<C>(&self, set: IssuerSet<C>) -> Result<IssuerSet<C>, ConfigError> {
+        self.without_cache().map(|()| set)
+    }
+
+    #[cfg(not(feature = "token-cache"))]
+    fn without_cache(&self) -> Result<(), ConfigError> {
+        match self.0.token_cache {
+            Some(_) => Err(crate::config::place::needs("token-cache"))
+                .at(&Place::default().member("token_cache")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for LayerConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Table::deserialize(deserializer).map(|Table(members)| Self(members))
+    }
+}
+
+/// The error of a format, as text: its `Debug` form may contain the whole file.
+struct FormatError(String);
+
+impl fmt::Display for FormatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for FormatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl std::error::Error for FormatError {}
+
+impl fmt::Debug for LayerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.0.issuers.0.iter().flat_map(|(_, issuer)| &issuer.issuer);
+        let names: Vec<&str> = names.flat_map(Texts::iter).collect();
+        f.debug_struct("LayerConfig").field("issuers", &names).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authenticate::JwtAuthLayer;
+    use crate::claims::RegisteredClaims;
+
+    #[test]
+    fn member_that_needs_a_feature_is_an_error_without_it() {
+        let secret = "issuers = [{ issuer = 'https://a.example', audience = 'b', algorithms = 'HS256', secret_file = \
+                      'src/config/layer_config.rs' }]\n";
+        let issuer = |keys: &str| {
+            format!("issuers = [{{ issuer = 'https://a.example', audience = 'b', {keys} }}]")
+        };
+        let rows = [
+            (cfg!(feature = "jwks-url"), issuer("jwks_url = 'https://a.example'"), "jwks-url"),
+            (cfg!(feature = "oidc-discovery"), issuer("discover = true"), "oidc-discovery"),
+            (
+                cfg!(feature = "oidc-discovery"),
+                "issuers = [{ provider.firebase.project = 'acme-app' }]".to_owned(),
+                "oidc-discovery",
+            ),
+            (
+                cfg!(feature = "reqwest-0_13"),
+                issuer("jwks_url = 'https://a.example'"),
+                "reqwest-0_13",
+            ),
+            (
+                cfg!(feature = "token-cache"),
+                format!("{secret}token_cache.capacity = 1"),
+                "token-cache",
+            ),
+            (cfg!(feature = "metrics"), format!("{secret}metrics = true"), "metrics"),
+            (
+                cfg!(feature = "grpc-error-info"),
+                format!("{secret}grpc_error_info = 'a.example'"),
+                "grpc-error-info",
+            ),
+            (
+                cfg!(feature = "query-token"),
+                format!("{secret}sources.dangerous_query = 'access_token'"),
+                "query-token",
+            ),
+            (
+                cfg!(feature = "resource-metadata"),
+                format!("{secret}resource_metadata.resource = 'https://api.example'"),
+                "resource-metadata",
+            ),
+        ];
+        for (is_on, toml, feature) in rows {
+            let config: LayerConfig = toml::from_str(&toml).unwrap();
+            let layer = JwtAuthLayer::<RegisteredClaims>::from_config(&config);
+            match layer.map_err(|error| error.to_string()) {
+                Ok(layer) => assert!(is_on, "{feature}: {layer:?}"),
+                // Without the first feature, the second one is not named.
+                Err(error) => {
+                    assert!(!is_on && error.contains("this needs "), "{feature}: {error}")
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Known issuers, by the parameters of their providers.
+
+use serde::Deserialize;
+
+use crate::config::client::Client;
+use crate::config::issuer::IssuerConfig;
+#[cfg(not(feature = "oidc-discovery"))]
+use crate::config::place::needs;
+use crate::config::place::{At, Place, exactly_one};
+use crate::config::values::{Switch, Table};
+use crate::config_error::ConfigError;
+#[cfg(feature = "oidc-discovery")]
+use crate::config_error::ConfigErrorKind;
+use crate::verify::JwtVerifier;
+#[cfg(feature = "oidc-discovery")]
+use crate::verify::KnownIssuer;
+
+/// Exactly one of these is given. An enum would have a form of its own in YAML.
+#[derive(Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Provider {
+    auth0: Option<Table<Domain>>,
+    keycloak: Option<Table<Realm>>,
+    entra_id: Option<Table<Tenant>>,
+    entra_id_v1: Option<Table<Tenant>>,
+    cognito: Option<Table<UserPool>>,
+    google_id_tokens: Switch,
+    okta: Option<Table<AuthorizationServer>>,
+    firebase: Option<Table<Project>>,
+    dex: Option<Table<Issuer>>,
+    kubernetes: Option<Table<Issuer>>,
+}
+
+macro_rules! parameters {
+    ($($name:ident { $($parameter:ident),+ })+) => {$(
+        #[cfg_attr(not(feature = "oidc-discovery"), allow(dead_code))]
+        #[derive(Clone, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct $name {
+            $($parameter: String,)+
+        }
+    )+};
+}
+
+parameters! {
+    Domain { domain }
+    Realm { base, realm }
+    Tenant { tenant }
+    UserPool { user_pool }
+    AuthorizationServer { domain, authorization_server }
+    Project { project }
+    Issuer { issuer }
+}
+
+impl Provider {
+    /// The name of the provider.
+    fn name(&self, place: &Place) -> Result<&'static str, ConfigError> {
+        exactly_one(
+            place,
+            "the provider",
+            &[
+                ("auth0", self.auth0.is_some()),
+                ("keycloak", self.keycloak.is_some()),
+                ("entra_id", self.entra_id.is_some()),
+                ("entra_id_v1", self.entra_id_v1.is_some()),
+                ("cognito", self.cognito.is_some()),
+                ("google_id_tokens", self.google_id_tokens.0),
+                ("okta", self.okta.is_some()),
+                ("firebase", self.firebase.is_some()),
+                ("dex", self.dex.is_some()),
+                ("kubernetes", self.kubernetes.is_some()),
+            ],
+        )
+    }
+}
+
+impl IssuerConfig {
+    #[cfg(not(feature = "oidc-discovery"))]
+    pub(super) fn verifier_of_provider(
+        &self,
+        provider: &Provider,
+        place: &Place,
+        _: &Client,
+    ) -> Result<JwtVerifier, ConfigError> {
+        let place = place.member("provider");
+        let name = provider.name(&place)?;
+        Err(needs("oidc-discovery")).at(&place.member(name))
+    }
+
+    #[cfg(feature = "oidc-discovery")]
+    pub(super) fn verifier_of_provider(
+        &self,
+        provider: &Provider,
+        place: &Place,
+        client: &Client,
+    ) -> Result<JwtVerifier, ConfigError> {
+        let provider_at = place.member("provider");
+        let name = provider.name(&provider_at)?;
+        let provider_at = provider_at.member(name);
+        self.check_beside_provider(place)?;
+        let fetch = client.get(&provider_at)?;
+        let mut known = self.known_issuer(provider, place).map_err(|error| match error.kind() {
+            // It already names its place.
+            ConfigErrorKind::Member => error,
+            ConfigErrorKind::Audience => {
+                let member = self.given_audience().unwrap_or("audience");
+                error.at(place.member(member))
+            }
+            _ => error.at(&provider_at),
+        })?;
+        if let Some(hosts) = &self.dangerous_allow_http_hosts {
+            self.check_http_hosts(place)?;
+            known = known.dangerous_allow_http_hosts(hosts.iter()).at(&provider_at)?;
+        }
+        if let Some(base) = &self.fetch_base {
+            known = known.with_fetch_base(base).at(&place.member("fetch_base"))?;
+        }
+        if let Some(url) = &self.jwks_url {
+            known = known.with_jwks_url(url).at(&place.member("jwks_url"))?;
+        }
+        Ok(known.verifier_with(fetch))
+    }
+
+    #[cfg(feature = "oidc-discovery")]
+    fn known_issuer(&self, provider: &Provider, place: &Place) -> Result<KnownIssuer, ConfigError> {
+        if let Some(Table(Project { project })) = &provider.firebase {
+            return match self.given_audience() {
+                Some(name) => Err(place
+                    .member(name)
+                    .error("the audience of tokens of Firebase is the project: leave this out")),
+                None => KnownIssuer::firebase(project),
+            };
+        }
+        if let Some(Table(UserPool { user_pool })) = &provider.cognito {
+            return KnownIssuer::cognito(user_pool, self.cognito_clients(place)?);
+        }
+        let (_, audience) = self.audience(place)?;
+        match provider {
+            Provider { auth0: Some(Table(Domain { domain })), .. } => {
+                KnownIssuer::auth0(domain, audience)
+            }
+            Provider { keycloak: Some(Table(Realm { base, realm })), .. } => {
+                KnownIssuer::keycloak(base, realm, audience)
+            }
+            Provider { entra_id: Some(Table(Tenant { tenant })), .. } => {
+                KnownIssuer::entra_id(tenant, audience)
+            }
+            Provider { entra_id_v1: Some(Table(Tenant { tenant })), .. } => {
+                KnownIssuer::entra_id_v1(tenant, audience)
+            }
+            Provider {
+                okta: Some(Table(AuthorizationServer { domain, authorization_server })),
+                ..
+            } => KnownIssuer::okta(domain, authorization_server, audience),
+            Provider { dex: Some(Table(Issuer { issuer })), .. } => {
+                KnownIssuer::dex(issuer, audience)
+            }
+            Provider { kubernetes: Some(Table(Issuer { issuer })), .. } => {
+                KnownIssuer::kubernetes(issuer, audience)
+            }
+            _ => KnownIssuer::google_id_tokens(audience),
+        }
+    }
+
+    /// Refuses members that contradict a provider, or that would have no effect.
+    #[cfg(feature = "oidc-discovery")]
+    fn check_beside_provider(&self, place: &Place) -> Result<(), ConfigError> {
+        let members = [
+            ("issuer", self.issuer.is_some()),
+            ("dangerous_any_issuer", self.dangerous_any_issuer.0),
+            ("discover", self.discover.0),
+            ("jwks_file", self.jwks_file.is_some()),
+            ("public_key_file", self.public_key_file.is_some()),
+            ("secret_file", self.secret_file.is_some()),
+            ("base64_secret_file", self.base64_secret_file.is_some()),
+            ("key_use", self.key_use.is_some()),
+            ("refuse_private_addresses", self.refuse_private_addresses.0),
+        ];
+        let given = members.into_iter().find_map(|(name, is_given)| is_given.then_some(name));
+        match given {
+            Some(name) => Err(place
+                .member(name)
+                .error("this contradicts `provider`, which names the issuer and its keys")),
+            None if self.fetch_base.is_some() && self.jwks_url.is_some() => Err(place.error(
+                "`fetch_base` and `jwks_url` contradict each other: the keys have one place",
+            )),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Members that the deserialization refuses, and the places that its errors name.
+
+use std::error::Error;
+
+use tower_jwt_auth::{ConfigErrorKind, LayerConfig};
+
+#[test]
+fn unknown_member_and_wrong_type_are_errors_at_their_place() {
+    let rows = [
+        ("jwks = 'a'", "jwks", "unknown field `jwks`, expected one of `issuers`, "),
+        ("issuers = 'a'", "issuers", "expected a list, or a table whose keys name the entries"),
+        (
+            "[[issuers]]\n[[issuers]]\njwk_url = 'a'",
+            "issuers[1].jwk_url",
+            "unknown field `jwk_url`",
+        ),
+        ("[issuers.main]\njwk_url = 'a'", "issuers.main.jwk_url", "unknown field `jwk_url`"),
+        ("[[issuers]]\nany_audience = true", "issuers[0].any_audience", "unknown field"),
+        (
+            "[[issuers]]\naudience = 7",
+            "issuers[0].audience",
+            "expected text (a number in quotes), or a list of text",
+        ),
+        ("[[issuers]]\naudience = ['a', 7]", "issuers[0].audience[1]", "expected a string"),
+        (
+            "[[issuers]]\nleeway_seconds = -1",
+            "issuers[0].leeway_seconds",
+            "expected a whole number that is not negative",
+        ),
+        (
+            "[[issuers]]\nleeway_seconds = 1.5",
+            "issuers[0].leeway_seconds",
+            "expected a whole number",
+        ),
+        (
+            "[[issuers]]\nleeway_seconds = '+1'",
+            "issuers[0].leeway_seconds",
+            "expected a whole number",
+        ),
+        (
+            "[[issuers]]\nleeway_seconds = '30s'",
+            "issuers[0].leeway_seconds",
+            "expected a whole number",
+        ),
+        (
+            "[[issuers]]\nleeway_seconds = ''",
+            "issuers[0].leeway_seconds",
+            "expected a whole number",
+        ),
+        ("[[issuers]]\ndiscover = 'yes'", "issuers[0].discover", "expected true or false"),
+        ("[[issuers]]\ndiscover = 1", "issuers[0].discover", "expected true or false"),
+        ("[[issuers]]\n[issuers.provider.auth1]", "issuers[0].provider.auth1", "unknown field"),
+        (
+            "[[issuers]]\n[issuers.provider.keycloak]\nbase = 'a'",
+            "issuers[0].provider.keycloak",
+            "missing field `realm`",
+        ),
+        (
+            "[[issuers]]\n[issuers.provider.okta]\nserver = 'a'",
+            "issuers[0].provider.okta.server",
+            "unknown field",
+        ),
+        ("[sources]\ncookie = 'a'", "sources.cookie", "unknown field"),
+        ("[[sources.cookies]]\nname = 'a'", "sources.cookies[0]", "missing field `origins`"),
+        (
+            "[[sources.cookies]]\nname = 'a'\norigin = 'b'",
+            "sources.cookies[0].origin",
+            "unknown field",
+        ),
+        ("[token_cache]", "token_cache", "missing field `capacity`"),
+        ("token_cache = 100", "token_cache", "invalid type"),
+        ("[resource_metadata]\nurl = 'a'", "resource_metadata.url", "unknown field"),
+    ];
+    for (toml, place, fault) in rows {
+        let error =
+            LayerConfig::from_deserializer(toml::Deserializer::parse(toml).unwrap()).unwrap_err();
+        assert_eq!(error.kind(), ConfigErrorKind::Member);
+        assert_eq!(error.to_string(), format!("{place}: this is not a valid configuration"));
+        let cause = error.source().unwrap().to_string();
+        assert!(cause.contains(fault), "{cause}\nwithout\n{fault}");
+    }
+    let error = LayerConfig::from_deserializer(&mut serde_json::Deserializer::from_str("[]"));
+    assert_eq!(error.unwrap_err().to_string(), "this is not a valid configuration");
+}
+
+#[test]
+fn members_have_no_positions() {
+    for json in
+        ["[]", r#"{"issuers": [["https://issuer.example", true]]}"#, r#"{"sources": [true]}"#]
+    {
+        let error = serde_json::from_str::<LayerConfig>(json).unwrap_err().to_string();
+        assert!(error.contains("invalid type: sequence, expected a table"), "{error}");
+    }
+}
+
+#[test]
+fn member_that_is_given_twice_is_an_error() {
+    for json in [
+        r#"{"optional": true, "optional": false}"#,
+        r#"{"issuers": {"a": {}, "a": {}}}"#,
+        r#"{"issuers": [{"dangerous_any_issuer": false, "dangerous_any_issuer": true}]}"#,
+    ] {
+        let error = serde_json::from_str::<LayerConfig>(json).unwrap_err().to_string();
+        assert!(error.contains("duplicate"), "{error}");
+    }
+}
