@@ -21,11 +21,6 @@ from websockets.sync.client import connect
 import grpc_client
 from harness import HTTP_1, HTTP_2, Checks, Server, curl
 
-# Flags of features that are not built yet: rejected, never ignored. Whoever builds one takes it out here.
-NOT_BUILT = [
-    ["--config", "whoami.toml"],
-]
-
 REALM = "realm="
 # The line with what is accepted, on standard error.
 ACCEPTS = "accepts: "
@@ -368,6 +363,47 @@ class Runs:
         with self.start("--jwks-url", url, *scopes, grpc=True) as server:
             self.checks.equal(grpc_client.code(server.addresses[1], good[0]), "UNAVAILABLE", "scopes, no keys: code")
 
+    def config(self):
+        """The settings of the flags in a file."""
+        issuer = f"""
+            [issuers.main]
+            issuer = '{self.issuer}'
+            audience = '{self.audience}'
+            jwks_file = '{self.file("keys.jwks.json")}'
+        """
+
+        def file(name, top, more=""):
+            (self.folder / name).write_text(top + issuer + more)
+            return ["--config", self.file(name)]
+
+        with self.start(*file("plain.toml", "grpc_web = true"), issuer=False, grpc=True) as server:
+            http, grpc = server.addresses
+            ask_with_every_token(self.checks, self.public, http)
+            ask_without_a_good_token(self.checks, self.good, http)
+            ask_without_a_good_token(self.checks, self.good, grpc)
+            grpc_client.check(self.checks, grpc, self.good, self.named("expired, ES256"))
+            self.checks.equal(curl(http, path="/readyz").json()["ready"], True, "config, readyz")
+            self.checks.equal(server.stop(), 0, "config, SIGTERM: status")
+        clock = json.loads((self.folder / "clock.json").read_text())
+        flags = [*file("clock.toml", "", "leeway_seconds = 300"), "--clock", str(clock["start"])]
+        with self.start(*flags, issuer=False) as server:
+            self.expect("config, a clock", server, clock["plain"], 200)
+        top = "required_scopes = 'orders:read'\noptional = true\nrealm = 'shop'\ntoken_cache.capacity = 8\n"
+        more = "[sources]\nheaders = 'x-token'\n[resource_metadata]\nresource = 'http://127.0.0.1:1/mcp'\n"
+        with self.start(*file("more.toml", top, more), "--mcp-scope", "whoami=orders:write", issuer=False) as server:
+            address = server.addresses[0]
+            self.checks.equal(curl(address).json(), {"claims": None, "header": None}, "config, optional")
+            answer = curl(address, f"X-Token: {self.good}")
+            refused(self.checks, "config, scopes", answer, 403, "insufficient_scope")
+            challenge = answer.one("www-authenticate") or ""
+            self.checks.that(challenge.startswith('Bearer realm="shop"'), "config, realm", challenge)
+            self.checks.equal(curl(address, path="/readyz").status, 200, "config, readyz with scopes")
+            document = curl(address, path="/.well-known/oauth-protected-resource/mcp").json()
+            self.checks.equal(document["authorization_servers"], [self.issuer], "config, metadata")
+            self.checks.equal(curl(address, "Authorization: Bearer x", path="/mcp").status, 401, "config, /mcp")
+        run = subprocess.run([self.whoami, "explain", *file("plain.toml", "")], input=self.good.encode(), capture_output=True, timeout=10)
+        self.checks.equal(run.returncode, 0, f"config, explain: exit status ({run.stderr.decode()})")
+
     def sources(self):
         keys, origin = ["--jwks", self.file("keys.jwks.json")], "https://app.example"
         cookie = ["--cookie", "__Host-token", "--cookie-origin", origin, "--cookie-origin", "https://more.example"]
@@ -570,8 +606,33 @@ class Runs:
             [*both, *keys, "--dpop-nonce"],
             [*both, "--introspect", "https://issuer.example/introspect"],
             [*both, *keys, "--client", "a", "--client-secret-file", self.file("secret.bin")],
-            *([*both, *keys, *flags] for flags in NOT_BUILT),
+            ["--config", self.file("missing.toml")],
+            ["--config", self.file("keys.jwks.json")],
+            ["--config", self.file("plain.toml"), "--mcp-scope", "whoami=a"],
+            *(
+                ["--config", self.file("plain.toml"), *flags]
+                for flags in (
+                    both, keys, ["--algorithm", "ES256"], ["--leeway", "30"], ["--typ", "at+jwt"], ["--allow-at-hash"],
+                    ["--max-token-length", "16384"], ["--token-cache", "1"], ["--scope", "a"], ["--optional"],
+                    ["--cookie", "a", "--cookie-origin", "https://app.example"], ["--header", "x-token"], ["--websocket"],
+                    ["--resource", "https://api.example"], ["--grpc-error-info", "api.example"],
+                    ["--dpop"], ["--require-dpop"], ["--token-type", "txntoken+jwt"],
+                    ["--introspect", "https://issuer.example/introspect", "--client", "a"], ["--client", "a"],
+                )
+            ),
         ]
+        for number, (text, place) in enumerate((
+            ("realm = 1", "line 1, realm: "),
+            ("\n[issuers.main]\njwk_url = 'a'", "line 3, issuers.main.jwk_url: "),
+            ("[issuers.main]\nissuer = 'a'\naudience = 'b'", "issuers.main: "),
+            ("[issuers.main]\nissuer = 'a'\naudience = 'b'\njwks_url = 'http://a.example'", "issuers.main.jwks_url: "),
+            ("realm = ", "line 1"),
+        )):
+            (self.folder / f"bad-{number}.toml").write_text(text)
+            flags = ["--config", self.file(f"bad-{number}.toml")]
+            run = subprocess.run([self.whoami, *flags], stdin=subprocess.DEVNULL, capture_output=True, timeout=5)
+            self.checks.that(place in run.stderr.decode(), f"{place} is named", run.stderr)
+            cases.append(flags)
         for flags in cases:
             what = " ".join(flags).replace(str(self.folder) + "/", "")
             listen = [] if "--listen" in flags else ["--listen", "127.0.0.1:0"]
@@ -603,7 +664,7 @@ class Runs:
 
     def all(self):
         runs = [self.every_token, self.secret_file, self.public_keys, self.narrowed, self.any_issuer]
-        runs += [self.clock, self.allowed, self.token_types, self.optional, self.resource, self.token_cache, self.explain, self.scopes, self.sources, self.websocket, self.bad_flags, self.stops_while_busy]
+        runs += [self.clock, self.allowed, self.token_types, self.optional, self.resource, self.token_cache, self.explain, self.scopes, self.config, self.sources, self.websocket, self.bad_flags, self.stops_while_busy]
         for run in runs:
             before = self.checks.passed
             try:

@@ -18,6 +18,18 @@ pub(crate) struct Flags {
     /// The address for the gRPC health service and reflection
     #[arg(long, value_name = "ADDR")]
     pub(crate) grpc_listen: Option<String>,
+    /// A TOML file with the settings of the layer, in place of all flags about tokens and refusals. See the guide to
+    /// configuration of tower-jwt-auth
+    #[arg(
+        long,
+        value_name = "PATH",
+        groups = ["Issuer", "Audience", "Keys", "Described"],
+        conflicts_with_all = [
+            "algorithms", "leeway", "typ", "allow_at_hash", "max_token_length", "token_cache", "cookie", "header",
+            "websocket", "optional", "grpc_error_info", "scopes", "dpop", "require_dpop", "token_types",
+        ]
+    )]
+    pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) issuer: Issuer,
     #[command(flatten)]
@@ -30,7 +42,7 @@ pub(crate) struct Flags {
     #[arg(
         long = "algorithm",
         value_name = "NAME",
-        required_unless_present_any = ["jwks", "jwks_url", "discover", "introspect"],
+        required_unless_present_any = ["config", "jwks", "jwks_url", "discover", "introspect"],
         conflicts_with = "introspect"
     )]
     pub(crate) algorithms: Vec<Algorithm>,
@@ -74,10 +86,10 @@ pub(crate) struct Flags {
     pub(crate) scopes: Vec<String>,
     /// Serve the metadata of this protected resource (RFC 9728) and name them in challenges: its public URL, https or
     /// http on loopback. A minimal MCP server is at /mcp
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", group = "Described")]
     pub(crate) resource: Option<String>,
     /// The scope that a tool of the MCP server needs. Repeatable
-    #[arg(long = "mcp-scope", value_name = "NAME=SCOPE", requires = "resource", value_parser = name_and_scope)]
+    #[arg(long = "mcp-scope", value_name = "NAME=SCOPE", requires = "Described", value_parser = name_and_scope)]
     pub(crate) mcp_scopes: Vec<(String, String)>,
 }
 

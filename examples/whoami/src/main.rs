@@ -17,11 +17,17 @@
 //!     --audience https://api.example --discover
 //! ```
 //!
+//! With `--config FILE`, the settings of the layer come from a TOML file, as `LayerConfig` reads it. A flag that the file
+//! could contain is then an error. The other flags stay: `--listen`, `--grpc-listen`, `--clock`, `--end-at-expiry` and,
+//! for a file with `resource_metadata`, `--mcp-scope`. The MCP server and WebSockets follow the file. It also decides
+//! about the form of refusals: `grpc_web = true` is as without a file.
+//!
 //! It serves at once, whether the issuer can be reached or not. Until the keys are loaded, a token gets 503. `/readyz`
 //! needs no token. It returns 200 when the keys of every issuer are loaded and 503 before, with the age of the keys,
 //! how often they have changed, and why the last fetch failed.
 
 mod binding;
+mod config;
 mod flags;
 mod mcp;
 mod readiness;
@@ -48,14 +54,16 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic::service::Routes;
-use tower_jwt_auth::{AuthorizeLayer, EndAtExpiryLayer, JwtAuthLayer, TokenHeader, VerifiedToken};
+use tower_jwt_auth::{
+    AuthorizeLayer, EndAtExpiryLayer, JwtAuthLayer, LayerConfig, TokenHeader, VerifiedToken,
+};
 
 use self::flags::{Command, Flags, one_sentence};
 use self::mcp::Mcp;
 use self::readiness::readyz;
 use self::resource::Resource;
 use self::scopes::Scopes;
-use self::verifier::{Claims, Verifier};
+use self::verifier::{Claims, Verifier, cannot_use_config};
 use self::websocket::Sessions;
 
 /// More of standard input is not read: twice the longest token that a verifier can be told to read.
@@ -95,9 +103,10 @@ fn with_causes(error: &dyn Error) -> String {
 
 /// Explains the token on standard input: 0 when it is accepted, 1 when it is refused.
 async fn explain(flags: &Flags) -> Result<ExitCode, String> {
-    let verifier = Verifier::new(flags)?;
+    let config = flags.config.as_deref().map(config::read).transpose()?;
+    let verifier = Verifier::new(flags, config.as_ref())?;
     // For its errors: what the server would refuse is refused here too.
-    authentication(&verifier, flags)?;
+    authentication(&verifier, flags, config.as_ref())?;
     let token = io::read_to_string(io::stdin().take(LONGEST_INPUT))
         .map_err(|error| format!("cannot read the token: {}", with_causes(&error)))?;
     let (explanation, is_accepted) = verifier.explain(token.trim()).await;
@@ -107,8 +116,9 @@ async fn explain(flags: &Flags) -> Result<ExitCode, String> {
 
 /// Serves until SIGTERM or Ctrl-C.
 async fn serve(flags: &Flags) -> Result<(), String> {
-    let verifier = Verifier::new(flags)?;
-    let mut auth = authentication(&verifier, flags)?;
+    let config = flags.config.as_deref().map(config::read).transpose()?;
+    let verifier = Verifier::new(flags, config.as_ref())?;
+    let mut auth = authentication(&verifier, flags, config.as_ref())?;
     let scopes = Scopes::new(flags)?.map(AuthorizeLayer::new);
     if let Some(scopes) = &scopes {
         auth = auth
@@ -116,9 +126,12 @@ async fn serve(flags: &Flags) -> Result<(), String> {
             .map_err(|error| format!("cannot use --scope: {}", with_causes(&error)))?;
     }
 
-    let mcp = Mcp::new(flags)?;
+    let mcp = Mcp::new(flags, config.as_ref())?;
     // Last, so that the metadata describe all of the layer.
-    let (resource, auth) = Resource::new(flags, auth, mcp.scopes.clone())?;
+    let (resource, auth) = match &config {
+        Some(config) => (Resource::configured(config, &auth)?, auth),
+        None => Resource::new(flags, auth, mcp.scopes.clone())?,
+    };
 
     let summary = auth.describe();
     let limited = |router: Router| match flags.end_at_expiry {
@@ -141,8 +154,17 @@ async fn serve(flags: &Flags) -> Result<(), String> {
     run(servers).await.map_err(|error| with_causes(&error))
 }
 
-/// The layer of the verifier, with the sources and the form of refusals of the flags.
-fn authentication(verifier: &Verifier, flags: &Flags) -> Result<JwtAuthLayer<Claims>, String> {
+/// The layer of the verifier, with the sources and the form of refusals of the flags, or of the file.
+fn authentication(
+    verifier: &Verifier,
+    flags: &Flags,
+    config: Option<&LayerConfig>,
+) -> Result<JwtAuthLayer<Claims>, String> {
+    if let Some(config) = config {
+        let auth = verifier.configured_layer(config);
+        let auth = auth.map_err(|error| cannot_use_config(flags, &error))?;
+        return Ok(auth.exempt(is_readiness_probe));
+    }
     let auth = verifier.layer(flags)?.exempt(is_readiness_probe).with_grpc_web();
     let mut auth =
         auth.with_sources(sources::of(&flags.sources)?).map_err(|error| with_causes(&error))?;
@@ -175,7 +197,7 @@ async fn bind(address: &str) -> Result<TcpListener, String> {
 fn whoami(verifier: &Verifier, flags: &Flags, mcp: &Mcp) -> Router {
     let verifier = verifier.clone();
     let sessions = Sessions::new(flags);
-    let answer = match flags.sources.websocket {
+    let answer = match flags.sources.websocket || flags.config.is_some() {
         true => any(async move |token, upgrade| sessions.claims(token, upgrade).await),
         false => any(claims),
     };

@@ -10,7 +10,9 @@ use rmcp::handler::server::tool::Extension;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, tool, tool_router};
-use tower_jwt_auth::{AuthorizeLayer, ConfigError, McpRules, Rule, Scope, VerifiedToken};
+use tower_jwt_auth::{
+    AuthorizeLayer, ConfigError, LayerConfig, McpRules, Rule, Scope, VerifiedToken,
+};
 
 use crate::flags::Flags;
 use crate::verifier::Claims;
@@ -40,8 +42,14 @@ pub(crate) struct Mcp {
 }
 
 impl Mcp {
-    pub(crate) fn new(flags: &Flags) -> Result<Self, String> {
-        let Some(resource) = &flags.resource else { return Ok(Self::default()) };
+    pub(crate) fn new(flags: &Flags, config: Option<&LayerConfig>) -> Result<Self, String> {
+        let resource = flags.resource.as_deref().or_else(|| config?.resource());
+        let Some(resource) = resource else {
+            return match flags.mcp_scopes.is_empty() {
+                true => Ok(Self::default()),
+                false => Err("--mcp-scope needs resource_metadata in the file of --config".into()),
+            };
+        };
         let url: Uri =
             resource.parse().map_err(|error| format!("cannot use {resource}: {error}"))?;
         let mut config = StreamableHttpServerConfig::default();

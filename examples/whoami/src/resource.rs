@@ -1,7 +1,9 @@
 //! `--resource`: the metadata of the protected resource, for clients that look for its issuers.
 
 use axum::Router;
-use tower_jwt_auth::{ConfigError, JwtAuthLayer, ResourceMetadata, ResourceMetadataLayer, Scope};
+use tower_jwt_auth::{
+    ConfigError, JwtAuthLayer, LayerConfig, ResourceMetadata, ResourceMetadataLayer, Scope,
+};
 
 use crate::flags::Flags;
 use crate::verifier::Claims;
@@ -24,6 +26,15 @@ impl Resource {
             Ok((Self(Some(auth.resource_metadata_layer()?)), auth))
         };
         with_metadata().map_err(|error| format!("cannot use --resource: {}", with_causes(&error)))
+    }
+
+    /// The document of a layer that a file configures.
+    pub(crate) fn configured(
+        config: &LayerConfig,
+        auth: &JwtAuthLayer<Claims>,
+    ) -> Result<Self, String> {
+        let layer = config.resource().map(|_| auth.resource_metadata_layer()).transpose();
+        layer.map(Self).map_err(|error| with_causes(&error))
     }
 
     /// The same router with the document, which needs no token. Outside of the authentication layer.

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use tower_jwt_auth::{
     Algorithm, ClientAuthentication, ConfigError, ExpectedAudience, ExpectedIssuer, FixedClock,
     Introspection, IssuerSet, JwkSet, JwksUrl, JwtAuthLayer, JwtVerifier, KeySource, KeyStatus,
-    NumericDate, Rejection, VerificationKey,
+    LayerConfig, NumericDate, Rejection, VerificationKey, VerifyToken,
 };
 
 use crate::binding;
@@ -31,10 +31,13 @@ pub(crate) enum Verifier {
 }
 
 impl Verifier {
-    pub(crate) fn new(flags: &Flags) -> Result<Self, String> {
+    pub(crate) fn new(flags: &Flags, config: Option<&LayerConfig>) -> Result<Self, String> {
         // An argument that conflicts with --introspect would make clap forget that --client needs it.
         if flags.client.client_id.is_some() && flags.keys.introspect.is_none() {
             return Err("--client needs --introspect".into());
+        }
+        if let Some(config) = config {
+            return Self::of(config, flags);
         }
         match &*flags.issuer.issuers {
             [] | [_] if flags.keys.introspect.is_some() => {
@@ -44,6 +47,22 @@ impl Verifier {
             [issuer] => Self::one(flags, Some(issuer)),
             issuers if flags.keys.discover => Self::several(flags, issuers),
             _ => Err("--issuer may be repeated with --discover only".into()),
+        }
+    }
+
+    fn of(config: &LayerConfig, flags: &Flags) -> Result<Self, String> {
+        let all = config.verifier::<Claims>().map_err(|error| cannot_use_config(flags, &error))?;
+        match (all.as_jwt_verifier(), all.as_issuer_set(), flags.clock) {
+            (Some(verifier), ..) => {
+                let issuer = all.accepted_tokens().authorization_servers().first().cloned();
+                let mut verifier = verifier.clone();
+                if let Some(epoch) = flags.clock {
+                    verifier = verifier.with_clock(fixed(epoch));
+                }
+                Ok(Self::One { issuer, verifier })
+            }
+            (None, Some(issuers), None) => Ok(Self::Several(issuers.clone())),
+            _ => Err("--clock with --config needs a file with one issuer".into()),
         }
     }
 
@@ -72,6 +91,18 @@ impl Verifier {
             set.add(discover(flags, issuer)?).map_err(|error| cannot_use(issuer, &error))?;
         }
         Ok(Self::Several(set))
+    }
+
+    /// The layer with all settings of the file.
+    pub(crate) fn configured_layer(
+        &self,
+        config: &LayerConfig,
+    ) -> Result<JwtAuthLayer<Claims>, ConfigError> {
+        match self {
+            Self::One { verifier, .. } => config.layer_with_verifier(verifier.clone()),
+            Self::Several(issuers) => config.layer_with_verifier(issuers.clone()),
+            Self::Introspection(verifier) => config.layer_with_verifier(verifier.clone()),
+        }
     }
 
     pub(crate) fn layer(&self, flags: &Flags) -> Result<JwtAuthLayer<Claims>, String> {
@@ -183,12 +214,16 @@ fn with_rules(verifier: JwtVerifier, flags: &Flags) -> Result<JwtVerifier<Claims
         verifier = verifier.allow_at_hash();
     }
     if let Some(epoch) = flags.clock {
-        verifier = verifier.with_clock(FixedClock(NumericDate::from_unix_seconds(epoch)));
+        verifier = verifier.with_clock(fixed(epoch));
     }
     if let Some(capacity) = flags.token_cache {
         verifier = verifier.with_token_cache(capacity)?;
     }
     Ok(verifier)
+}
+
+fn fixed(epoch: i64) -> FixedClock {
+    FixedClock(NumericDate::from_unix_seconds(epoch))
 }
 
 fn audience(flags: &Audience) -> ExpectedAudience {
@@ -249,6 +284,11 @@ fn jwk_set(path: &Path) -> Result<JwkSet, String> {
         eprintln!("{}: skipped {skipped}", path.display());
     }
     Ok(set)
+}
+
+pub(crate) fn cannot_use_config(flags: &Flags, error: &dyn Error) -> String {
+    let path = flags.config.as_deref().unwrap_or(Path::new("the file"));
+    cannot_use_file(path, error)
 }
 
 fn cannot_use_file(path: &Path, error: &dyn Error) -> String {

@@ -25,7 +25,6 @@ const NOT_AUTHENTICATED: u16 = 4401;
 #[derive(Clone, Copy)]
 pub(crate) struct Sessions {
     end_at_expiry: bool,
-    leeway: Duration,
     clock: Option<NumericDate>,
 }
 
@@ -33,7 +32,6 @@ impl Sessions {
     pub(crate) fn new(flags: &Flags) -> Self {
         Self {
             end_at_expiry: flags.end_at_expiry,
-            leeway: Duration::from_secs(flags.leeway),
             clock: flags.clock.map(NumericDate::from_unix_seconds),
         }
     }
@@ -69,9 +67,10 @@ impl Sessions {
 
     /// `None` if the connection does not end with the token.
     fn time_left(self, token: &VerifiedToken<Claims>) -> Option<Duration> {
-        let end = token.expires_at().filter(|_| self.end_at_expiry)?.to_system_time()?;
+        let end = VerifiedToken::refused_from(token).filter(|_| self.end_at_expiry);
+        let end = end?.to_system_time()?;
         let now = self.clock.unwrap_or_else(|| SystemClock.now()).to_system_time()?;
-        Some(end.checked_add(self.leeway)?.duration_since(now).unwrap_or_default())
+        Some(end.duration_since(now).unwrap_or_default())
     }
 }
 
