@@ -205,6 +205,16 @@ fn public_types_of_feature_resource_metadata_are_send_sync_and_clone() {
     cloned::<ResourceMetadataService<Inner>>();
 }
 
+#[cfg(feature = "config")]
+#[test]
+fn public_types_of_feature_config_are_send_sync_and_clone() {
+    use tower_jwt_auth::{ConfigVerifier, LayerConfig};
+
+    cloned::<LayerConfig>();
+    cloned::<ConfigVerifier>();
+    cloned::<ConfigVerifier<Claims>>();
+}
+
 #[cfg(feature = "test-util")]
 #[test]
 fn public_types_of_feature_test_util_are_send_and_sync() {
