@@ -21,7 +21,7 @@ fn issuer(keys: &str) -> String {
 }
 
 /// A token with these claims beside those that are required. `null` removes one.
-fn with(claims: Value) -> String {
+fn with(claims: &Value) -> String {
     let mut all: Value = serde_json::from_str(CLAIMS).unwrap();
     for (name, value) in claims.as_object().unwrap() {
         match value {
@@ -65,7 +65,7 @@ fn two_secrets_are_accepted_while_one_replaces_the_other() {
         new.display(),
         secret_file().display()
     ));
-    assert_result(&toml, &with(json!({})), None);
+    assert_result(&toml, &with(&json!({})), None);
 }
 
 #[test]
@@ -80,12 +80,12 @@ fn one_secret_can_have_several_algorithms() {
 fn each_rule_of_an_issuer_is_that_of_its_setter() {
     use RejectionKind::*;
 
-    let plain = with(json!({}));
-    let long = with(json!({ "sub": "a".repeat(400) }));
+    let plain = with(&json!({}));
+    let long = with(&json!({ "sub": "a".repeat(400) }));
     let long_header = key(Algorithm::HS256)
         .token_of(json!({ "alg": "HS256", "a": "a".repeat(200) }).to_string(), CLAIMS);
-    let expired = with(json!({ "exp": seconds_ago(60) }));
-    let old = with(json!({ "iat": seconds_ago(120) }));
+    let expired = with(&json!({ "exp": seconds_ago(60) }));
+    let old = with(&json!({ "iat": seconds_ago(120) }));
     for (member, token, without, with_it) in [
         ("leeway_seconds = 90", &expired, Some(ExpiredToken), None),
         ("max_age_seconds = 60", &old, None, Some(TooOld)),
@@ -96,20 +96,20 @@ fn each_rule_of_an_issuer_is_that_of_its_setter() {
         ("require_rfc9068 = true", &plain, None, Some(WrongTokenType)),
         (
             "exclusive_audience = true",
-            &with(json!({ "aud": [AUDIENCE, "other"] })),
+            &with(&json!({ "aud": [AUDIENCE, "other"] })),
             None,
             Some(WrongAudience),
         ),
-        ("allow_at_hash = true", &with(json!({ "at_hash": "a" })), Some(WrongTokenType), None),
+        ("allow_at_hash = true", &with(&json!({ "at_hash": "a" })), Some(WrongTokenType), None),
         (
             "dangerous_ignore_confirmation = true",
-            &with(json!({ "cnf": { "jkt": "a" } })),
+            &with(&json!({ "cnf": { "jkt": "a" } })),
             Some(UnconfirmedSender),
             None,
         ),
         (
             "dangerous_accept_id_tokens = true",
-            &with(json!({ "token_use": "id" })),
+            &with(&json!({ "token_use": "id" })),
             Some(WrongTokenType),
             None,
         ),
@@ -135,8 +135,8 @@ fn claim_is_compared_in_place_of_the_audience() {
         ),
     ] {
         let toml = toml_with("", "").replace(&audience, member);
-        assert_result(&toml, &with(claims), None);
-        assert!(refusal(&send(&layer(&toml), bearer(&with(json!({}))))).is_some());
+        assert_result(&toml, &with(&claims), None);
+        assert!(refusal(&send(&layer(&toml), bearer(&with(&json!({}))))).is_some());
     }
 }
 
@@ -182,8 +182,8 @@ fn several_issuers_have_their_own_keys_and_one_client() {
         let layer = config.layer_with_verifier(verifier).unwrap();
         let of_other = mock.token().audience("orders").build();
         assert_eq!(refusal(&send_later(&layer, bearer(&of_other)).await), None);
-        assert_eq!(refusal(&send_later(&layer, bearer(&with(json!({})))).await), None);
-        let forged = with(json!({ "iss": "https://other.example", "aud": "orders" }));
+        assert_eq!(refusal(&send_later(&layer, bearer(&with(&json!({})))).await), None);
+        let forged = with(&json!({ "iss": "https://other.example", "aud": "orders" }));
         assert!(refusal(&send_later(&layer, bearer(&forged)).await).is_some());
     });
 }
@@ -303,5 +303,5 @@ fn danger_is_named_at_the_start() {
     let layer = layer(&format!("[[issuers]]\n{toml}"));
     let summary = layer.describe();
     assert_eq!(summary.dangers().len(), 2, "{summary}");
-    assert_eq!(refusal(&send(&layer, bearer(&with(json!({ "iss": null, "aud": null }))))), None);
+    assert_eq!(refusal(&send(&layer, bearer(&with(&json!({ "iss": null, "aud": null }))))), None);
 }
