@@ -24,10 +24,12 @@ use crate::verify::{AcceptedTokens, IssuerSet, JwtVerifier, TokenForm, Verificat
 /// # Example: a check of the application's own
 ///
 /// ```
-/// use tower_jwt_auth::{ConfigError, JwtAuthLayer, LayerConfig, Rejection, VerifyToken};
+/// use tower_jwt_auth::{
+///     ConfigError, JwtAuthLayer, LayerConfig, RegisteredClaims, Rejection, VerifyToken,
+/// };
 ///
 /// fn layer(config: &LayerConfig) -> Result<JwtAuthLayer, ConfigError> {
-///     let verifier = config.verifier()?.with_check(async |token, _request| {
+///     let verifier = config.verifier::<RegisteredClaims>()?.with_check(async |token, _request| {
 ///         match token.sub.as_deref() {
 ///             Some("mallory") => Err(Rejection::invalid_token()),
 ///             _ => Ok(()),
