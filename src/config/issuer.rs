@@ -9,7 +9,7 @@ use crate::claims::ScopeHierarchy;
 use crate::config::client::Client;
 use crate::config::place::{At, Place, exactly_one};
 use crate::config::provider::Provider;
-use crate::config::values::{Switch, Table, Texts, Whole};
+use crate::config::values::{Given, Switch, Table, Texts, Whole};
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::crypto::Algorithm;
 use crate::verify::{ExpectedAudience, ExpectedIssuer, JwtVerifier};
@@ -17,38 +17,38 @@ use crate::verify::{ExpectedAudience, ExpectedIssuer, JwtVerifier};
 #[derive(Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct IssuerConfig {
-    pub(super) issuer: Option<Texts>,
+    pub(super) issuer: Given<Texts>,
     pub(super) dangerous_any_issuer: Switch,
-    pub(super) provider: Option<Table<Provider>>,
+    pub(super) provider: Given<Table<Provider>>,
 
-    audience: Option<Texts>,
-    authorized_parties: Option<Texts>,
-    clients: Option<Texts>,
-    cognito_clients: Option<Texts>,
+    audience: Given<Texts>,
+    authorized_parties: Given<Texts>,
+    clients: Given<Texts>,
+    cognito_clients: Given<Texts>,
     dangerous_any_audience: Switch,
     exclusive_audience: Switch,
 
     pub(super) discover: Switch,
-    pub(super) jwks_url: Option<String>,
-    pub(super) jwks_file: Option<String>,
-    pub(super) public_key_file: Option<Texts>,
-    pub(super) secret_file: Option<Texts>,
-    pub(super) base64_secret_file: Option<Texts>,
+    pub(super) jwks_url: Given<String>,
+    pub(super) jwks_file: Given<String>,
+    pub(super) public_key_file: Given<Texts>,
+    pub(super) secret_file: Given<Texts>,
+    pub(super) base64_secret_file: Given<Texts>,
     /// Only for a good error.
-    secret: Option<IgnoredAny>,
-    pub(super) fetch_base: Option<String>,
-    pub(super) key_use: Option<String>,
+    secret: Given<IgnoredAny>,
+    pub(super) fetch_base: Given<String>,
+    pub(super) key_use: Given<String>,
     pub(super) refuse_private_addresses: Switch,
-    pub(super) dangerous_allow_http_hosts: Option<Texts>,
+    pub(super) dangerous_allow_http_hosts: Given<Texts>,
 
-    algorithms: Option<Texts>,
-    leeway_seconds: Option<Whole>,
-    max_age_seconds: Option<Whole>,
+    algorithms: Given<Texts>,
+    leeway_seconds: Given<Whole>,
+    max_age_seconds: Given<Whole>,
     require_rfc9068: Switch,
-    required_claims: Option<Texts>,
+    required_claims: Given<Texts>,
     allow_at_hash: Switch,
-    max_token_length: Option<Whole>,
-    max_header_length: Option<Whole>,
+    max_token_length: Given<Whole>,
+    max_header_length: Given<Whole>,
     dangerous_ignore_confirmation: Switch,
     dangerous_accept_id_tokens: Switch,
 }
@@ -73,7 +73,7 @@ impl IssuerConfig {
             ));
         }
         let algorithms = self.algorithms(place)?;
-        let verifier = match &self.provider {
+        let verifier = match &*self.provider {
             Some(provider) => self.verifier_of_provider(provider, place, &shared.client)?,
             None => {
                 let issuer = self.expected_issuer(place)?;
@@ -98,7 +98,7 @@ impl IssuerConfig {
             ("dangerous_any_issuer", self.dangerous_any_issuer.0),
         ];
         exactly_one(place, "the issuer", &members)?;
-        Ok(match &self.issuer {
+        Ok(match &*self.issuer {
             Some(names) => names.to_vec().into(),
             None => ExpectedIssuer::dangerous_any(),
         })
@@ -138,7 +138,7 @@ impl IssuerConfig {
 
     #[cfg(feature = "oidc-discovery")]
     pub(super) fn cognito_clients(&self, place: &Place) -> Result<Vec<String>, ConfigError> {
-        match (&self.cognito_clients, self.audience(place)?.0) {
+        match (&*self.cognito_clients, self.audience(place)?.0) {
             (Some(clients), _) => Ok(clients.to_vec()),
             (None, other) => {
                 Err(other.error("tokens of Cognito have no audience: give `cognito_clients`"))
@@ -168,19 +168,19 @@ impl IssuerConfig {
         if self.algorithms.is_some() {
             verifier = verifier.with_algorithms(algorithms).at(&place.member("algorithms"))?;
         }
-        if let Some(Whole(leeway)) = self.leeway_seconds {
+        if let Some(Whole(leeway)) = *self.leeway_seconds {
             let place = place.member("leeway_seconds");
             verifier = verifier.with_leeway(Duration::from_secs(leeway)).at(&place)?;
         }
-        if let Some(Whole(max_age)) = self.max_age_seconds {
+        if let Some(Whole(max_age)) = *self.max_age_seconds {
             let place = place.member("max_age_seconds");
             verifier = verifier.with_max_age(Duration::from_secs(max_age)).at(&place)?;
         }
-        if let Some(length) = self.max_token_length {
+        if let Some(length) = *self.max_token_length {
             let place = place.member("max_token_length");
             verifier = verifier.with_max_token_length(length.as_usize()).at(&place)?;
         }
-        if let Some(length) = self.max_header_length {
+        if let Some(length) = *self.max_header_length {
             let place = place.member("max_header_length");
             verifier = verifier.with_max_header_length(length.as_usize()).at(&place)?;
         }

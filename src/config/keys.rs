@@ -48,7 +48,7 @@ impl IssuerConfig {
         let from_files = |files: &Option<Texts>, load: Load| {
             keys_of_files(files.as_ref(), &place.member(source), algorithms, load)
         };
-        Ok(match (source, &self.jwks_file) {
+        Ok(match (source, &*self.jwks_file) {
             ("jwks_file", Some(path)) => Arc::new(self.jwk_set(path, place)?),
             ("public_key_file", _) => {
                 Arc::new(from_files(&self.public_key_file, VerificationKey::from_pem)?)
@@ -91,7 +91,7 @@ impl IssuerConfig {
         let json = String::from_utf8(read(path, &at)?)
             .map_err(|_| key_set_error("the file is not UTF-8"))
             .at(&at)?;
-        let set = match &self.key_use {
+        let set = match &*self.key_use {
             Some(key_use) => {
                 // First, since the file could be at fault too.
                 let set = JwkSet::from_json_with_key_use(&json, key_use);
@@ -115,7 +115,7 @@ impl IssuerConfig {
         place: &Place,
         client: &Client,
     ) -> Result<Arc<dyn KeySource>, ConfigError> {
-        match &self.jwks_url {
+        match &*self.jwks_url {
             Some(url) => self.keys_at(url, place, client),
             None => self.discovered_keys(&place.member(source), place, client),
         }
@@ -141,7 +141,7 @@ impl IssuerConfig {
     ) -> Result<Arc<dyn KeySource>, ConfigError> {
         let at = place.member("jwks_url");
         let fetch = client.get(&at)?;
-        let mut keys = match &self.dangerous_allow_http_hosts {
+        let mut keys = match &*self.dangerous_allow_http_hosts {
             Some(hosts) => {
                 self.check_http_hosts(place)?;
                 JwksUrl::dangerous_allow_http_hosts_with(url, hosts.iter(), fetch).at(&at)?
@@ -151,7 +151,7 @@ impl IssuerConfig {
         if self.refuse_private_addresses.0 {
             keys = keys.refuse_private_addresses().at(&at)?;
         }
-        if let Some(key_use) = &self.key_use {
+        if let Some(key_use) = &*self.key_use {
             keys = keys.with_key_use(key_use).at(&place.member("key_use"))?;
         }
         Ok(Arc::new(keys))
@@ -178,7 +178,7 @@ impl IssuerConfig {
         let name_at = place.member("issuer");
         let base_at = place.member("fetch_base");
         let name = self.issuer.iter().flat_map(Texts::iter).next().unwrap_or_default();
-        let mut keys = match (&self.dangerous_allow_http_hosts, &self.fetch_base) {
+        let mut keys = match (&*self.dangerous_allow_http_hosts, &*self.fetch_base) {
             (Some(hosts), _) => {
                 self.check_http_hosts(place)?;
                 OidcDiscovery::dangerous_allow_http_hosts_with(name, hosts.iter(), fetch)
@@ -189,13 +189,13 @@ impl IssuerConfig {
             }
             (None, None) => OidcDiscovery::new_with(name, fetch).at(&name_at)?,
         };
-        if let (Some(_), Some(base)) = (&self.dangerous_allow_http_hosts, &self.fetch_base) {
+        if let (Some(_), Some(base)) = (&*self.dangerous_allow_http_hosts, &*self.fetch_base) {
             keys = keys.with_fetch_base(base).at(&base_at)?;
         }
         if self.refuse_private_addresses.0 {
             keys = keys.refuse_private_addresses().at(&place.member("refuse_private_addresses"))?;
         }
-        if let Some(key_use) = &self.key_use {
+        if let Some(key_use) = &*self.key_use {
             keys = keys.with_key_use(key_use).at(&place.member("key_use"))?;
         }
         Ok(Arc::new(keys))

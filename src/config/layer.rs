@@ -75,7 +75,7 @@ impl LayerConfig {
         C: Send + Sync + 'static,
     {
         let root = Place::default();
-        if let Some(sources) = &self.0.sources {
+        if let Some(sources) = &*self.0.sources {
             let place = root.member("sources");
             layer = layer.with_sources(sources.sources(&place)?).at(&place)?;
         }
@@ -85,7 +85,7 @@ impl LayerConfig {
         if self.0.optional.0 {
             layer = layer.optional();
         }
-        if let Some(realm) = &self.0.realm {
+        if let Some(realm) = &*self.0.realm {
             layer = layer.with_realm(realm).at(&root.member("realm"))?;
         }
         if let Some((place, scope)) = self.scope_to_name() {
@@ -101,7 +101,7 @@ impl LayerConfig {
             (false, true) => layer.without_grpc(),
             (false, false) => layer,
         };
-        if let Some(domain) = &self.0.grpc_error_info {
+        if let Some(domain) = &*self.0.grpc_error_info {
             layer = with_grpc_error_info(layer, domain).at(&root.member("grpc_error_info"))?;
         }
         if self.0.metrics.0 {
@@ -116,7 +116,7 @@ impl LayerConfig {
         layer: JwtAuthLayer<C>,
         place: &Place,
     ) -> Result<JwtAuthLayer<C>, ConfigError> {
-        match &self.0.resource_metadata {
+        match &*self.0.resource_metadata {
             Some(metadata) => layer.with_resource_metadata(metadata.metadata(place)?).at(place),
             None => Ok(layer),
         }
@@ -128,7 +128,7 @@ impl LayerConfig {
         layer: JwtAuthLayer<C>,
         place: &Place,
     ) -> Result<JwtAuthLayer<C>, ConfigError> {
-        match &self.0.resource_metadata {
+        match &*self.0.resource_metadata {
             Some(_) => Err(needs("resource-metadata")).at(place),
             None => Ok(layer),
         }

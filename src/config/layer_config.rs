@@ -10,7 +10,7 @@ use crate::config::issuer::{IssuerConfig, Shared};
 use crate::config::place::{At, Place};
 use crate::config::resource::ResourceConfig;
 use crate::config::sources::SourcesConfig;
-use crate::config::values::{Entries, Switch, Table, Texts, Whole};
+use crate::config::values::{Entries, Given, Switch, Table, Texts, Whole};
 use crate::config::verifier::{ConfigVerifier, Issuers};
 use crate::config_error::{ConfigError, ConfigErrorKind};
 #[cfg(feature = "jwks-url")]
@@ -68,21 +68,21 @@ pub struct LayerConfig(pub(super) Members);
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Members {
     issuers: Entries<Table<IssuerConfig>>,
-    required_scopes: Option<Texts>,
+    required_scopes: Given<Texts>,
     scope_hierarchy: Entries<Texts>,
-    token_cache: Option<Table<CacheConfig>>,
+    token_cache: Given<Table<CacheConfig>>,
 
-    pub(super) sources: Option<Table<SourcesConfig>>,
+    pub(super) sources: Given<Table<SourcesConfig>>,
     pub(super) remove_credential: Switch,
     pub(super) optional: Switch,
 
-    pub(super) realm: Option<String>,
-    scope_in_challenge: Option<Texts>,
+    pub(super) realm: Given<String>,
+    scope_in_challenge: Given<Texts>,
     pub(super) grpc_web: Switch,
     pub(super) without_grpc: Switch,
-    pub(super) grpc_error_info: Option<String>,
+    pub(super) grpc_error_info: Given<String>,
     pub(super) metrics: Switch,
-    pub(super) resource_metadata: Option<Table<ResourceConfig>>,
+    pub(super) resource_metadata: Given<Table<ResourceConfig>>,
 }
 
 #[cfg_attr(not(feature = "token-cache"), allow(dead_code, reason = "an error without it"))]
@@ -90,7 +90,8 @@ pub(super) struct Members {
 #[serde(deny_unknown_fields)]
 struct CacheConfig {
     capacity: Whole,
-    max_token_length: Option<Whole>,
+    #[serde(default)]
+    max_token_length: Given<Whole>,
 }
 
 impl LayerConfig {
@@ -219,11 +220,11 @@ impl LayerConfig {
         &self,
         verifier: JwtVerifier<C>,
     ) -> Result<JwtVerifier<C>, ConfigError> {
-        let Some(cache) = &self.0.token_cache else { return Ok(verifier) };
+        let Some(cache) = &*self.0.token_cache else { return Ok(verifier) };
         let place = Place::default().member("token_cache");
         let capacity = cache.capacity.as_usize();
         let verifier = verifier.with_token_cache(capacity).at(&place.member("capacity"))?;
-        match cache.max_token_length {
+        match *cache.max_token_length {
             Some(length) => {
                 let place = place.member("max_token_length");
                 verifier.with_max_cached_token_length(length.as_usize()).at(&place)
@@ -234,11 +235,11 @@ impl LayerConfig {
 
     #[cfg(feature = "token-cache")]
     fn with_cache_of_set<C>(&self, set: IssuerSet<C>) -> Result<IssuerSet<C>, ConfigError> {
-        let Some(cache) = &self.0.token_cache else { return Ok(set) };
+        let Some(cache) = &*self.0.token_cache else { return Ok(set) };
         let place = Place::default().member("token_cache");
         let capacity = cache.capacity.as_usize();
         let set = set.with_token_cache(capacity).at(&place.member("capacity"))?;
-        match cache.max_token_length {
+        match *cache.max_token_length {
             Some(length) => {
                 let place = place.member("max_token_length");
                 set.with_max_cached_token_length(length.as_usize()).at(&place)
@@ -262,7 +263,7 @@ impl LayerConfig {
 
     #[cfg(not(feature = "token-cache"))]
     fn without_cache(&self) -> Result<(), ConfigError> {
-        match self.0.token_cache {
+        match *self.0.token_cache {
             Some(_) => Err(crate::config::place::needs("token-cache"))
                 .at(&Place::default().member("token_cache")),
             None => Ok(()),
@@ -295,7 +296,7 @@ impl std::error::Error for FormatError {}
 
 impl fmt::Debug for LayerConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.0.issuers.0.iter().flat_map(|(_, issuer)| &issuer.issuer);
+        let names = self.0.issuers.0.iter().flat_map(|(_, issuer)| issuer.issuer.iter());
         let names: Vec<&str> = names.flat_map(Texts::iter).collect();
         f.debug_struct("LayerConfig").field("issuers", &names).finish_non_exhaustive()
     }

@@ -108,14 +108,14 @@ impl IssuerConfig {
             }
             _ => error.at(&provider_at),
         })?;
-        if let Some(hosts) = &self.dangerous_allow_http_hosts {
+        if let Some(hosts) = &*self.dangerous_allow_http_hosts {
             self.check_http_hosts(place)?;
             known = known.dangerous_allow_http_hosts(hosts.iter()).at(&provider_at)?;
         }
-        if let Some(base) = &self.fetch_base {
+        if let Some(base) = &*self.fetch_base {
             known = known.with_fetch_base(base).at(&place.member("fetch_base"))?;
         }
-        if let Some(url) = &self.jwks_url {
+        if let Some(url) = &*self.jwks_url {
             known = known.with_jwks_url(url).at(&place.member("jwks_url"))?;
         }
         Ok(known.verifier_with(fetch))

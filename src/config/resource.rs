@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::claims::Scope;
 #[cfg(feature = "resource-metadata")]
 use crate::config::place::{At, Place};
-use crate::config::values::{Entries, Switch, Texts};
+use crate::config::values::{Entries, Given, Switch, Texts};
 #[cfg(feature = "resource-metadata")]
 use crate::config_error::ConfigError;
 #[cfg(feature = "resource-metadata")]
@@ -17,16 +17,16 @@ use crate::resource_metadata::ResourceMetadata;
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ResourceConfig {
     pub(super) resource: String,
-    authorization_servers: Option<Texts>,
-    more_authorization_servers: Option<Texts>,
-    scopes: Option<Texts>,
-    name: Option<String>,
+    authorization_servers: Given<Texts>,
+    more_authorization_servers: Given<Texts>,
+    scopes: Given<Texts>,
+    name: Given<String>,
     names: Entries<String>,
-    documentation: Option<String>,
-    policy: Option<String>,
-    terms_of_service: Option<String>,
-    response_jwks_url: Option<String>,
-    response_algorithms: Option<Texts>,
+    documentation: Given<String>,
+    policy: Given<String>,
+    terms_of_service: Given<String>,
+    response_jwks_url: Given<String>,
+    response_algorithms: Given<Texts>,
     also_at_root: Switch,
 }
 
@@ -35,7 +35,7 @@ impl ResourceConfig {
     pub(super) fn metadata(&self, place: &Place) -> Result<ResourceMetadata, ConfigError> {
         let at = place.member("resource");
         let mut metadata = ResourceMetadata::new(&self.resource).at(&at)?;
-        if let Some(servers) = &self.authorization_servers {
+        if let Some(servers) = &*self.authorization_servers {
             let at = place.member("authorization_servers");
             metadata = metadata.with_authorization_servers(servers.iter()).at(&at)?;
         }
@@ -43,28 +43,28 @@ impl ResourceConfig {
             let at = place.member("more_authorization_servers").entry(entry);
             metadata = metadata.add_authorization_server(server).at(&at)?;
         }
-        if let Some(scopes) = &self.scopes {
+        if let Some(scopes) = &*self.scopes {
             let scopes: Scope = scopes.scopes().collect();
             metadata = metadata.add_scopes(scopes).at(&place.member("scopes"))?;
         }
-        if let Some(name) = &self.name {
+        if let Some(name) = &*self.name {
             metadata = metadata.with_name(name).at(&place.member("name"))?;
         }
         for (language, name) in &self.names.0 {
             let at = place.member("names").entry(language);
             metadata = metadata.add_name_in(language.to_string(), name).at(&at)?;
         }
-        if let Some(url) = &self.documentation {
+        if let Some(url) = &*self.documentation {
             metadata = metadata.with_documentation(url).at(&place.member("documentation"))?;
         }
-        if let Some(url) = &self.policy {
+        if let Some(url) = &*self.policy {
             metadata = metadata.with_policy(url).at(&place.member("policy"))?;
         }
-        if let Some(url) = &self.terms_of_service {
+        if let Some(url) = &*self.terms_of_service {
             let at = place.member("terms_of_service");
             metadata = metadata.with_terms_of_service(url).at(&at)?;
         }
-        if let Some(url) = &self.response_jwks_url {
+        if let Some(url) = &*self.response_jwks_url {
             metadata = metadata.with_jwks_url(url).at(&place.member("response_jwks_url"))?;
         }
         let mut algorithms = Vec::new();

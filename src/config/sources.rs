@@ -5,7 +5,7 @@ use serde::Deserialize;
 #[cfg(not(feature = "query-token"))]
 use crate::config::place::needs;
 use crate::config::place::{At, Place};
-use crate::config::values::{Entries, Switch, Table, Texts};
+use crate::config::values::{Entries, Given, Switch, Table, Texts};
 use crate::config_error::ConfigError;
 use crate::extract::Source;
 
@@ -13,12 +13,12 @@ use crate::extract::Source;
 #[serde(default, deny_unknown_fields)]
 pub(super) struct SourcesConfig {
     /// On if it is not given.
-    authorization_header: Option<Switch>,
-    headers: Option<Texts>,
+    authorization_header: Given<Switch>,
+    headers: Given<Texts>,
     cookies: Entries<Table<CookieConfig>>,
     websocket_protocol: Switch,
-    websocket_protocol_prefixes: Option<Texts>,
-    dangerous_query: Option<Texts>,
+    websocket_protocol_prefixes: Given<Texts>,
+    dangerous_query: Given<Texts>,
 }
 
 #[derive(Clone, Deserialize)]

@@ -83,6 +83,31 @@ impl<'de> Deserialize<'de> for Switch {
     }
 }
 
+/// A member that may be left out, but not be null: in YAML, a name without a value is null, and a rule that is written
+/// like that must not be ignored.
+#[derive(Clone)]
+pub(super) struct Given<T>(Option<T>);
+
+impl<T> Default for Given<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T> Deref for Given<T> {
+    type Target = Option<T>;
+
+    fn deref(&self) -> &Option<T> {
+        &self.0
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Given<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(|value| Self(Some(value)))
+    }
+}
+
 /// A table with named members. `serde` would also take a list of the members by their positions, and so a
 /// `dangerous_…` setting without its name.
 #[derive(Clone, Default)]

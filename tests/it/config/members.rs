@@ -173,7 +173,7 @@ fn setters() -> BTreeSet<String> {
 }
 
 /// The members of each table, as serde lists them for an unknown one.
-fn members() -> BTreeSet<String> {
+pub(super) fn members() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for table in TABLES {
         let toml = match table {

@@ -4,6 +4,8 @@ use std::error::Error;
 
 use tower_jwt_auth::{ConfigErrorKind, LayerConfig};
 
+use crate::config::members::members;
+
 #[test]
 fn unknown_member_and_wrong_type_are_errors_at_their_place() {
     let rows = [
@@ -103,4 +105,28 @@ fn member_that_is_given_twice_is_an_error() {
         let error = serde_json::from_str::<LayerConfig>(json).unwrap_err().to_string();
         assert!(error.contains("duplicate"), "{error}");
     }
+}
+
+#[test]
+fn member_without_a_value_is_an_error() {
+    let tables = [
+        ("", "{M}"),
+        ("issuers", r#"{"issuers": [{M}]}"#),
+        ("sources", r#"{"sources": {M}}"#),
+        ("token_cache", r#"{"token_cache": {M}}"#),
+        ("resource_metadata", r#"{"resource_metadata": {M}}"#),
+    ];
+    let mut count = 0;
+    for member in members().iter().filter(|member| *member != "issuers.secret") {
+        let (table, name) = member.rsplit_once('.').unwrap_or(("", member));
+        let Some((_, form)) = tables.iter().find(|(name, _)| *name == table) else { continue };
+        let json = form.replace("{M}", &format!(r#"{{"{name}": null}}"#));
+        let error = serde_json::from_str::<LayerConfig>(&json).unwrap_err().to_string();
+        assert!(error.contains("invalid type: null"), "{json}: {error}");
+        count += 1;
+    }
+    assert!(count > 50, "{count} members");
+    // In YAML a name without a value is null.
+    let error = serde_norway::from_str::<LayerConfig>("required_scopes:\nrealm: a\n").unwrap_err();
+    assert!(error.to_string().contains("required_scopes: invalid type: unit value"), "{error}");
 }
