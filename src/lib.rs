@@ -364,8 +364,8 @@ pub use crate::verify::{
     IntoChecked, IssuerKeyStatus, IssuerSet, IssuerTemplate, JwtVerifier, MapClaims,
     MemoryRevocationStore, OneTimeTokens, Revocation, RevocationLookup, RevocationQuery,
     RevocationStore, RevokeError, RevokeErrorKind, Revoked, SenderConstrained, StepOutcome,
-    TemplateMatch, TokenKinds, Verification, VerifiedToken, VerifyAsyncFn, VerifyFn, VerifyToken,
-    WithChecks, dangerous_any_bearer, verify_async_fn, verify_fn,
+    TemplateMatch, TokenKinds, UnconfirmedToken, Verification, VerifiedToken, VerifyAsyncFn,
+    VerifyFn, VerifyToken, WithChecks, dangerous_any_bearer, verify_async_fn, verify_fn,
 };
 #[cfg(feature = "introspection")]
 pub use crate::verify::{ClientAuthentication, Introspection};

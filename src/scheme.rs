@@ -52,6 +52,14 @@ impl Schemes {
         }
     }
 
+    pub(crate) fn without_dpop(self) -> Self {
+        Self { dpop: false, ..self }
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        !self.bearer && !self.dpop
+    }
+
     /// The schemes of the set, `Bearer` first.
     pub(crate) fn iter(self) -> impl Iterator<Item = TokenScheme> {
         [TokenScheme::Bearer, TokenScheme::DPoP]

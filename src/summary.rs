@@ -82,12 +82,6 @@ impl Summary {
         self
     }
 
-    /// Removes a weakening that another verifier makes up for.
-    pub(crate) fn without_danger(mut self, name: &str) -> Self {
-        self.dangers.retain(|danger| danger != name);
-        self
-    }
-
     /// What is accepted: one text for each alternative.
     pub fn accepts(&self) -> &[String] {
         &self.accepts

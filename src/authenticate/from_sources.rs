@@ -3,9 +3,10 @@
 use http::request::Parts;
 
 use crate::authenticate::{Decision, Policy, ResponseHeaders};
-use crate::extract::{FoundToken, OnResponse, Sources};
+use crate::extract::{FoundToken, OnResponse, SchemeUsed, Sources};
 use crate::observe::Begun;
 use crate::rejection::RejectionKind;
+use crate::scheme::Schemes;
 use crate::verify::{Extras, VerificationState};
 
 impl<C: Send + Sync + 'static> Policy<C> {
@@ -19,6 +20,13 @@ impl<C: Send + Sync + 'static> Policy<C> {
         let found = sources.find(head, self.schemes);
         // On every path, and before the predicate runs: the predicate and inner services may print the head.
         sources.mark_sensitive(&mut head.headers);
+        if self.schemes == Schemes::ALL {
+            let used = match &found {
+                Ok(token) => Some(token.scheme()),
+                Err(_) => sources.scheme_used(head),
+            };
+            head.extensions.insert(SchemeUsed(used));
+        }
         let on_response = sources.remove(head, self.schemes);
         if self.is_exempt(head) {
             return self.pass_and_change(head, begun, true, on_response);

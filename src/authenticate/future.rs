@@ -147,10 +147,8 @@ where
                     let verdict = ready!(pending.verdict.as_mut().poll(cx));
                     let Some(done) = waiting.take() else { return Poll::Pending };
                     let Waiting { mut inner, shared, mut head, body, .. } = *done;
-                    match verdict {
-                        Ok(accepted) => {
-                            let Admitted { headers, writes } =
-                                shared.policy.admit(&mut head, accepted);
+                    match verdict.and_then(|accepted| shared.policy.admit(&mut head, accepted)) {
+                        Ok(Admitted { headers, writes }) => {
                             let way_back = writes.then(|| WayBack::new(&shared, &head));
                             let future = inner.call(Request::from_parts(head, body));
                             State::Forward { future, headers, way_back }

@@ -276,8 +276,17 @@ impl<C: Send + Sync + 'static> Policy<C> {
     }
 
     /// Puts the token into the request's extensions.
-    pub(crate) fn admit(&self, head: &mut Parts, accepted: Accepted<C>) -> Admitted {
-        let (token, extras) = accepted.into_parts();
+    ///
+    /// # Errors
+    ///
+    /// When the token is bound to a sender whom nobody has confirmed.
+    #[inline]
+    pub(crate) fn admit(
+        &self,
+        head: &mut Parts,
+        accepted: Accepted<C>,
+    ) -> Result<Admitted, Rejection> {
+        let (token, extras) = accepted.admitted()?;
         let headers = extras.and_then(|mut extras| {
             head.extensions.extend(mem::take(&mut extras.extensions));
             (!extras.on_response.is_empty() || !extras.headers.is_empty())
@@ -296,7 +305,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
                 head.extensions.remove::<FoundToken>();
             }
         }
-        Admitted { headers, writes: !is_inner || self.has_own_form }
+        Ok(Admitted { headers, writes: !is_inner || self.has_own_form })
     }
 
     /// Keeps what the response and the observers need if the request is refused.
@@ -308,7 +317,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
         let observation =
             if self.observers.is_empty() { None } else { Observation::of(&head.extensions) };
         let asked = Asked::new(head, self.grpc.answers, responder);
-        let used = if self.schemes == Schemes::ALL { scheme_used(head) } else { None };
+        let used = if self.schemes == Schemes::ALL { self.scheme_used(head) } else { None };
         Remembered { asked, observation, used }
     }
 
@@ -356,15 +365,6 @@ impl<C: Send + Sync + 'static> Policy<C> {
         }
         let Remembered { asked, used, .. } = request;
         asked.refuse(unwritten.rejection, responder, &self.challenges, &self.grpc, used)
-    }
-}
-
-/// The scheme of the token that the client has sent; `None` if it has sent none.
-#[cold]
-fn scheme_used(head: &Parts) -> Option<TokenScheme> {
-    match head.extensions.get() {
-        Some(FoundToken(token)) => Some(token.scheme()),
-        None => authorization::scheme_in(&head.headers),
     }
 }
 

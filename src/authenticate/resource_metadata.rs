@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::authenticate::{JwtAuthLayer, Policy};
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::resource_metadata::{Configured, ResourceMetadata, ResourceMetadataLayer};
+use crate::scheme::TokenScheme;
 
 impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// Names the URL of the resource's metadata in each challenge (RFC 9728 section 5.1), of 401, 403 and 400 responses,
@@ -50,7 +51,10 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
         })?;
         let (metadata, policy) = (Arc::clone(metadata), Arc::clone(self.policy()));
         let configured = policy.configured();
-        let accepted = move || policy.verifier.accepted_tokens();
+        let accepted = move || match policy.schemes.contains(TokenScheme::DPoP) {
+            true => policy.verifier.accepted_tokens(),
+            false => policy.verifier.accepted_tokens().without_dpop(),
+        };
         Ok(ResourceMetadataLayer::new(metadata, configured, accepted))
     }
 }

@@ -10,7 +10,7 @@ use crate::authenticate::future::{ResponseFuture, Waiting};
 use crate::authenticate::way_back::WayBack;
 use crate::authenticate::{Admitted, Decision, Policy};
 use crate::claims::RegisteredClaims;
-use crate::rejection::{EmptyBody, ResponseForRejection};
+use crate::rejection::{EmptyBody, Rejection, ResponseForRejection};
 
 /// The service of a [`JwtAuthLayer`](crate::JwtAuthLayer).
 ///
@@ -62,20 +62,15 @@ where
                 let future = self.inner.call(Request::from_parts(head, body));
                 ResponseFuture::forward(future, headers, way_back)
             }
-            Decision::Verified(accepted) => {
-                let Admitted { headers, writes } = self.shared.policy.admit(&mut head, accepted);
-                let way_back = self.way_back(writes, &head);
-                let future = self.inner.call(Request::from_parts(head, body));
-                ResponseFuture::forward(future, headers, way_back)
-            }
-            Decision::Refused(rejection) => {
-                drop(self.take_ready());
-                ResponseFuture::reject(self.shared.policy.refuse(
-                    rejection,
-                    &head,
-                    &*self.shared.responder,
-                ))
-            }
+            Decision::Verified(accepted) => match self.shared.policy.admit(&mut head, accepted) {
+                Ok(Admitted { headers, writes }) => {
+                    let way_back = self.way_back(writes, &head);
+                    let future = self.inner.call(Request::from_parts(head, body));
+                    ResponseFuture::forward(future, headers, way_back)
+                }
+                Err(rejection) => self.refuse(rejection, &head),
+            },
+            Decision::Refused(rejection) => self.refuse(rejection, &head),
             Decision::Pending(verdict) => ResponseFuture::wait(Waiting {
                 verdict,
                 inner: self.take_ready(),
@@ -95,6 +90,22 @@ impl<S, C: Send + Sync + 'static, R> JwtAuth<S, C, R> {
         R: ResponseForRejection<B>,
     {
         writes.then(|| WayBack::new(&self.shared, head))
+    }
+}
+
+impl<S, C: Send + Sync + 'static, R> JwtAuth<S, C, R> {
+    fn refuse<ReqB, ResB>(
+        &mut self,
+        rejection: Rejection,
+        head: &Parts,
+    ) -> ResponseFuture<S, C, R, ReqB, R::Remembered>
+    where
+        S: Service<Request<ReqB>, Response = Response<ResB>> + Clone,
+        R: ResponseForRejection<ResB>,
+    {
+        drop(self.take_ready());
+        let Shared { policy, responder } = &*self.shared;
+        ResponseFuture::reject(policy.refuse(rejection, head, &**responder))
     }
 }
 

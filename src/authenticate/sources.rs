@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use http::request::Parts;
+
 use crate::authenticate::{JwtAuthLayer, Policy};
-use crate::config_error::ConfigError;
-use crate::extract::{Source, Sources};
-#[cfg(feature = "resource-metadata")]
-use crate::scheme::TokenScheme;
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::extract::authorization;
+use crate::extract::{SchemeUsed, Source, Sources};
+use crate::scheme::{Schemes, TokenScheme};
 
 impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// Replaces the [sources](Source): the parts of a request in which the layer looks for the token. The default is
@@ -21,7 +23,8 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// # Errors
     ///
     /// When `sources` is empty, or when two sources could both contain one credential: the same header, cookie or
-    /// parameter twice, or two sub-protocol prefixes, one of which begins with the other.
+    /// parameter twice, or two sub-protocol prefixes, one of which begins with the other. Also when the verifier accepts
+    /// only the scheme `DPoP`, and [`Source::authorization_header`] is not one of the sources: no other one can have it.
     ///
     /// # Example: a browser client with a WebSocket
     ///
@@ -38,8 +41,10 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
         mut self,
         sources: impl IntoIterator<Item = Source>,
     ) -> Result<Self, ConfigError> {
-        let all = sources.into_iter().collect();
-        self.policy_mut().change_sources(|sources| sources.replace(all))?;
+        let policy = self.policy_mut();
+        let mut changed = policy.sources.as_deref().cloned().unwrap_or_default();
+        changed.replace(sources.into_iter().collect())?;
+        policy.set_sources(changed)?;
         Ok(self)
     }
 
@@ -59,17 +64,51 @@ impl<C: Send + Sync + 'static, R> JwtAuthLayer<C, R> {
     /// let the inner layer read only the head, without sources.
     #[must_use]
     pub fn remove_credential(mut self) -> Self {
-        self.policy_mut().change_sources(|sources| sources.removes = true);
+        let policy = self.policy_mut();
+        let mut sources = policy.sources.as_deref().cloned().unwrap_or_default();
+        sources.removes = true;
+        policy.sources = Some(Arc::new(sources));
         self
     }
 }
 
-impl<C> Policy<C> {
-    fn change_sources<T>(&mut self, change: impl FnOnce(&mut Sources) -> T) -> T {
-        let mut sources = self.sources.as_deref().cloned().unwrap_or_default();
-        let done = change(&mut sources);
+impl<C: 'static> Policy<C> {
+    /// Replaces the sources. If none of them is `Authorization`, no token can have the scheme `DPoP`, and the layer does
+    /// not offer it.
+    ///
+    /// # Errors
+    ///
+    /// When the verifier accepts only that scheme.
+    fn set_sources(&mut self, sources: Sources) -> Result<(), ConfigError> {
+        let accepted = Schemes::new(self.verifier.schemes());
+        let schemes = match sources.have_authorization_header() {
+            true => accepted,
+            false => accepted.without_dpop(),
+        };
+        if schemes.is_empty() && !accepted.is_empty() {
+            let message = "the verifier accepts only the scheme `DPoP`, which only the \
+                           `Authorization` header can have";
+            return Err(ConfigError::new(ConfigErrorKind::Source, message));
+        }
+        if schemes != self.schemes {
+            let algorithms = self.verifier.accepted_tokens().dpop_algorithms().collect();
+            self.challenges = Arc::new(self.challenges.with_schemes(schemes, algorithms));
+            self.schemes = schemes;
+        }
         self.sources = (!sources.are_default()).then(|| Arc::new(sources));
-        done
+        Ok(())
+    }
+}
+
+impl<C> Policy<C> {
+    /// The scheme of the credential in the sources of this layer; `None` if there is none, or it has another scheme.
+    #[cold]
+    pub(super) fn scheme_used(&self, head: &Parts) -> Option<TokenScheme> {
+        match self.sources {
+            // Not what a layer outside has found.
+            None => authorization::scheme_in(&head.headers),
+            Some(_) => head.extensions.get().and_then(|SchemeUsed(used)| *used),
+        }
     }
 
     /// The ways in which the layer accepts a token, as in `bearer_methods_supported` (RFC 9728 section 2): another

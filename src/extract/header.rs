@@ -8,10 +8,13 @@ use crate::rejection::RejectionKind;
 use crate::scheme::TokenScheme;
 
 /// Headers with a meaning of their own. A proxy removes some of them, and a browser sets others.
-const RESERVED: [&str; 15] = [
+const RESERVED: [&str; 18] = [
     "authorization",
+    "client-cert",
+    "client-cert-chain",
     "connection",
     "cookie",
+    "dpop",
     "expect",
     "forwarded",
     "host",

@@ -18,5 +18,5 @@ pub(crate) use self::on_response::OnResponse;
 pub(crate) use self::presented_token::FoundToken;
 pub use self::presented_token::{PresentedToken, TokenSource};
 pub use self::source::Source;
-pub(crate) use self::sources::Sources;
+pub(crate) use self::sources::{SchemeUsed, Sources};
 pub(crate) use self::verifier_note::VerifierNote;

@@ -36,9 +36,7 @@ pub struct PresentedToken {
     range: Range<usize>,
     scheme: TokenScheme,
     source: TokenSource,
-    /// Whether the caller of the verifier checks to whom the token is bound.
-    defers_confirmation: bool,
-    /// `None` if neither an observer nor the caller of the verifier reads it.
+    /// `None` if no observer reads it.
     note: Option<VerifierNote>,
 }
 
@@ -80,7 +78,7 @@ impl PresentedToken {
         scheme: TokenScheme,
         source: TokenSource,
     ) -> Self {
-        Self { value, range, scheme, source, defers_confirmation: false, note: None }
+        Self { value, range, scheme, source, note: None }
     }
 
     /// Creates a bearer token without a request, as if it came from an `Authorization: Bearer` header. Use this
@@ -194,35 +192,8 @@ impl PresentedToken {
     pub(crate) fn with_text(&self, mut value: HeaderValue) -> Self {
         value.set_sensitive(true);
         let range = 0..value.len();
-        let Self { scheme, source, defers_confirmation, .. } = *self;
-        Self { value, range, scheme, source, defers_confirmation, note: None }
-    }
-
-    /// The same token for a verifier whose caller checks to whom the token is bound: see
-    /// [`defers_confirmation`](Self::defers_confirmation).
-    pub(crate) fn deferring_confirmation(&self) -> Self {
-        let note = Some(VerifierNote::inside(self.note.clone()));
-        Self { defers_confirmation: true, note, ..self.clone() }
-    }
-
-    /// Whether the caller of the verifier checks to whom the token is bound. A verifier then accepts a bound token, and
-    /// puts the binding into its result; otherwise it refuses a bound token. A verifier that calls another one passes
-    /// this on with the token.
-    #[inline]
-    pub(crate) fn defers_confirmation(&self) -> bool {
-        self.defers_confirmation
-    }
-
-    /// Records that the token is bound. So the caller notices if a verifier in between loses the binding.
-    pub(crate) fn note_binding(&self) {
-        if let Some(note) = &self.note {
-            note.set_bound();
-        }
-    }
-
-    /// Whether a verifier has found that the token is bound.
-    pub(crate) fn is_noted_as_bound(&self) -> bool {
-        self.note.as_ref().is_some_and(VerifierNote::is_bound)
+        let Self { scheme, source, .. } = *self;
+        Self { value, range, scheme, source, note: None }
     }
 
     /// Sets where the verifier of the token records what it finds out.

@@ -71,8 +71,8 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// When the name is not a header name, or when the header has another meaning: `Authorization`, `Cookie`,
-    /// `Host`, `Origin`, the headers of the connection, and names that begin with `access-control-`, `content-`,
+    /// When the name is not a header name, or when the header has another meaning: `Authorization`, `Client-Cert`,
+    /// `Cookie`, `DPoP`, `Host`, `Origin`, the headers of the connection, and names that begin with `access-control-`, `content-`,
     /// `grpc-`, `proxy-` or `sec-`.
     pub fn header(name: &str) -> Result<Self, ConfigError> {
         match header::checked_name(name) {

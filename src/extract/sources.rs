@@ -13,7 +13,7 @@ use crate::extract::query;
 use crate::extract::source::{Credentials, Source};
 use crate::extract::{cookie, websocket};
 use crate::rejection::RejectionKind;
-use crate::scheme::Schemes;
+use crate::scheme::{Schemes, TokenScheme};
 
 /// The sources of a layer, in order, and whether it removes the credential.
 #[derive(Clone)]
@@ -21,6 +21,11 @@ pub(crate) struct Sources {
     all: Vec<Source>,
     pub(crate) removes: bool,
 }
+
+/// The scheme of the credential, good or not, that the innermost layer with sources and with two challenges has found,
+/// in the extensions of the request: the head may no longer contain it.
+#[derive(Clone, Copy)]
+pub(crate) struct SchemeUsed(pub(crate) Option<TokenScheme>);
 
 /// The credentials, good or not, that layers have moved out of the head of a request, in its extensions. A layer inside
 /// finds what its own sources are, and decides about it as if it were still in the head.
@@ -92,6 +97,22 @@ impl Sources {
         }
     }
 
+    /// The scheme of a credential in which no token was found.
+    pub(crate) fn scheme_used(&self, head: &Parts) -> Option<TokenScheme> {
+        if !self.have_authorization_header() {
+            return Some(TokenScheme::Bearer);
+        }
+        authorization::scheme_in(&head.headers).or_else(|| {
+            let removed: &Removed = head.extensions.get()?;
+            authorization::scheme_in(&removed.headers)
+        })
+    }
+
+    /// Whether one of the sources is `Authorization`.
+    pub(crate) fn have_authorization_header(&self) -> bool {
+        self.all.iter().any(Source::is_authorization_header)
+    }
+
     /// Marks the values of all sources as sensitive, valid or not, so that `Debug` hides them. Those of
     /// `Authorization` in any case.
     pub(crate) fn mark_sensitive(&self, headers: &mut HeaderMap) {
@@ -147,9 +168,8 @@ impl Sources {
             let found = authorization::extract(headers, schemes, Token68::First);
             found.is_err_and(|kind| kind == RejectionKind::UnsupportedScheme)
         };
-        let has_authorization = self.all.iter().any(Source::is_authorization_header);
-        let authorization =
-            (has_authorization && !is_of_another_scheme()).then_some(&AUTHORIZATION);
+        let is_removed = self.have_authorization_header() && !is_of_another_scheme();
+        let authorization = is_removed.then_some(&AUTHORIZATION);
         for name in self.all.iter().filter_map(Source::as_header).chain(authorization) {
             for value in headers.get_all(name) {
                 // It fits: the head has more fields.

@@ -70,8 +70,10 @@ impl Challenges {
         Ok(Self::written(Form { realm: realm_parameter(realm)?, ..self.form.clone() }))
     }
 
-    /// These challenges for a layer that accepts these schemes, and proofs of possession with these algorithms.
+    /// These challenges for a layer that accepts these schemes, and proofs of possession with these algorithms. If it
+    /// accepts none, they are for `Bearer`: each 401 has a challenge (RFC 9110 section 15.5.2).
     pub(crate) fn with_schemes(&self, schemes: Schemes, algorithms: AlgorithmSet) -> Self {
+        let schemes = if schemes.is_empty() { Schemes::BEARER } else { schemes };
         Self::written(Form { schemes, algorithms, ..self.form.clone() })
     }
 
@@ -166,14 +168,18 @@ impl Challenges {
 
     /// The challenges for this refusal, with their schemes, `Bearer` first; none for a 503, which is not the client's
     /// fault. If a layer has two challenges, only that of the scheme that the client has `used` contains the error (RFC
-    /// 9449 section 7.2); both contain it if the client has used none or several.
+    /// 9449 section 7.2); both contain it if the client has used none or several. A nonce is asked for in one challenge
+    /// alone: the client is to use the same scheme again, and older clients read only one.
     pub(crate) fn each(
         &self,
         rejection: &Rejection,
         used: Option<TokenScheme>,
     ) -> impl Iterator<Item = (TokenScheme, HeaderValue)> {
         let used = self.error_in(rejection, used);
-        self.form.schemes.iter().filter_map(move |scheme| {
+        let asks_for_nonce = rejection.kind() == RejectionKind::UseDpopNonce;
+        let alone = used.filter(|used| asks_for_nonce && *used == TokenScheme::DPoP);
+        let schemes = self.form.schemes.iter();
+        schemes.filter(move |it| alone.is_none_or(|alone| alone == *it)).filter_map(move |scheme| {
             let with_error = used.is_none_or(|used| used == scheme);
             let challenge = match rejection.details().is_some_and(Details::are_in_challenge) {
                 true => write(&self.form, scheme, rejection, with_error),
@@ -413,6 +419,9 @@ mod tests {
                 let is_outage = kind == RejectionKind::Unavailable;
                 assert_eq!(ready.contains_key("retry-after"), is_outage, "{kind:?}");
                 let challenges = ready.get_all("www-authenticate").iter().count();
+                let is_alone =
+                    kind == RejectionKind::UseDpopNonce && used == Some(TokenScheme::DPoP);
+                let count = if is_alone { 1 } else { count };
                 assert_eq!(challenges, if is_outage { 0 } else { count }, "{kind:?}");
             }
         }

@@ -173,7 +173,7 @@ rejection_kinds! {
     /// does not come from this sender: the token has the scheme `Bearer`, or the client certificate is missing or
     /// another one.
     UnconfirmedSender: 401, "invalid_token", UNAUTHENTICATED,
-        "the token is bound to its sender and cannot be used as a bearer token";
+        "the token is bound to a sender that this request does not confirm";
     /// The token is not bound to its sender (`cnf`) in the way that the verifier requires, or that the scheme `DPoP`
     /// requires (RFC 9449 section 7.1).
     UnboundToken: 401, "invalid_token", UNAUTHENTICATED,

@@ -3,8 +3,8 @@ use std::fmt;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 
 use crate::claims::{NumericDate, Scope};
-use crate::extract::{OnResponse, PresentedToken};
-use crate::rejection::Rejection;
+use crate::extract::OnResponse;
+use crate::rejection::{Rejection, RejectionKind};
 use crate::verify::confirmation::Confirmation;
 use crate::verify::verified_token::VerifiedToken;
 
@@ -28,15 +28,23 @@ pub struct Accepted<C> {
     extras: Option<Box<Extras>>,
 }
 
-/// What the layer adds to the request and to its response.
+/// What the layer adds to the request and to its response, and what it needs to know.
 #[derive(Clone, Default)]
 pub(crate) struct Extras {
+    /// Whether the request comes from the sender to whom the token is bound.
+    pub(crate) is_confirmed: bool,
     pub(crate) extensions: Extensions,
     pub(crate) headers: HeaderMap,
     pub(crate) on_response: Vec<OnResponse>,
 }
 
 impl Extras {
+    /// The same for another request or another binding.
+    fn unconfirmed(mut self: Box<Self>) -> Box<Self> {
+        self.is_confirmed = false;
+        self
+    }
+
     pub(super) fn add_header(&mut self, name: HeaderName, value: HeaderValue) {
         append(&mut self.headers, name, value);
     }
@@ -80,11 +88,22 @@ impl<C> Accepted<C> {
     /// binding, such as the `cnf` of a response of token introspection (RFC 9449 section 6.2, RFC 8705 section 3.2).
     ///
     /// This method checks nothing: the verifier must be inside of a
-    /// [`SenderConstrained`](crate::SenderConstrained), which checks the binding. Otherwise any client that has the token
-    /// can use it.
+    /// [`SenderConstrained`](crate::SenderConstrained), which checks the binding. Otherwise the token is refused as
+    /// [`UnconfirmedSender`](RejectionKind::UnconfirmedSender).
     #[must_use]
     pub fn with_confirmation(self, confirmation: Confirmation) -> Self {
-        Self { token: self.token.with_confirmation(confirmation), ..self }
+        let extras = self.extras.map(Extras::unconfirmed);
+        Self { token: self.token.with_confirmation(confirmation), extras }
+    }
+
+    /// Records that the request comes from the sender to whom the token is bound.
+    pub(super) fn confirmed(mut self) -> Self {
+        self.extras().is_confirmed = true;
+        self
+    }
+
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.is_confirmed)
     }
 
     /// Adds a value to the extensions of the request, for the inner service; none by default. It replaces an
@@ -115,18 +134,6 @@ impl<C> Accepted<C> {
         self
     }
 
-    /// The result for a token of a request.
-    #[inline]
-    pub(super) fn result(
-        presented: &PresentedToken,
-        result: Result<VerifiedToken<C>, Rejection>,
-    ) -> Result<Self, Rejection> {
-        if presented.defers_confirmation() {
-            note_binding(presented, &result);
-        }
-        result.map(Self::from)
-    }
-
     /// Sets the changes of the response that the sources of the layer need.
     pub(crate) fn with_on_response(mut self, changes: Vec<OnResponse>) -> Self {
         self.extras().on_response = changes;
@@ -150,20 +157,18 @@ impl<C> Accepted<C> {
         Accepted { token: self.token.map_claims(map), extras: self.extras }
     }
 
-    pub(crate) fn into_parts(self) -> (VerifiedToken<C>, Option<Box<Extras>>) {
-        (self.token, self.extras)
+    /// The token, and what is added to the request and the response. A token that is bound to a sender whom nobody has
+    /// confirmed is refused.
+    #[inline]
+    pub(crate) fn admitted(self) -> Result<(VerifiedToken<C>, Option<Box<Extras>>), Rejection> {
+        match VerifiedToken::confirmation(&self.token).is_some() && !self.is_confirmed() {
+            true => Err(RejectionKind::UnconfirmedSender.into()),
+            false => Ok((self.token, self.extras)),
+        }
     }
 
     fn extras(&mut self) -> &mut Extras {
         self.extras.get_or_insert_default()
-    }
-}
-
-/// Records that an accepted token is bound.
-#[cold]
-fn note_binding<C>(presented: &PresentedToken, result: &Result<VerifiedToken<C>, Rejection>) {
-    if result.as_ref().is_ok_and(|token| VerifiedToken::confirmation(token).is_some()) {
-        presented.note_binding();
     }
 }
 
@@ -179,8 +184,9 @@ impl<C> From<VerifiedToken<C>> for Accepted<C> {
 }
 
 impl<C> Clone for Accepted<C> {
+    /// A clone of a bound token may be for another request, so its sender is not confirmed: a layer refuses it.
     fn clone(&self) -> Self {
-        Self { token: self.token.clone(), extras: self.extras.clone() }
+        Self { token: self.token.clone(), extras: self.extras.clone().map(Extras::unconfirmed) }
     }
 }
 

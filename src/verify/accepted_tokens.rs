@@ -138,6 +138,14 @@ impl AcceptedTokens {
         self.binding.has_client_certificates
     }
 
+    /// The same value without proofs of possession, for a layer that such a token cannot reach.
+    #[cfg(feature = "resource-metadata")]
+    pub(crate) fn without_dpop(mut self) -> Self {
+        self.binding.dpop_algorithms = AlgorithmSet::EMPTY;
+        self.binding.requires_dpop = false;
+        self
+    }
+
     /// The same value, for a verifier to which issuers can be added later.
     pub(super) fn that_may_grow(mut self) -> Self {
         Arc::make_mut(&mut self.issuers).may_grow = true;

@@ -14,6 +14,8 @@ use crate::verify::token_ids::TokenIds;
 pub(super) enum Input<'a> {
     /// The token of a request, whose text is shared with the header.
     Presented(&'a PresentedToken),
+    /// The same, for a caller that checks to whom the token is bound.
+    Unconfirmed(&'a PresentedToken),
     /// A token without a request, whose text is copied if the verifier is configured to do so.
     Text(&'a str),
 }
@@ -21,23 +23,20 @@ pub(super) enum Input<'a> {
 impl<'a> Input<'a> {
     pub(super) fn as_bytes(self) -> &'a [u8] {
         match self {
-            Self::Presented(token) => token.as_bytes(),
+            Self::Presented(token) | Self::Unconfirmed(token) => token.as_bytes(),
             Self::Text(text) => text.as_bytes(),
         }
     }
 
     /// Whether the caller checks to whom the token is bound. No caller without a request does.
     pub(super) fn defers_confirmation(self) -> bool {
-        match self {
-            Self::Presented(token) => token.defers_confirmation(),
-            Self::Text(_) => false,
-        }
+        matches!(self, Self::Unconfirmed(_))
     }
 
     /// The text that is kept after the token was verified.
     pub(super) fn kept(self, copies_text: bool) -> Option<PresentedToken> {
         match self {
-            Self::Presented(token) => Some(token.clone()),
+            Self::Presented(token) | Self::Unconfirmed(token) => Some(token.clone()),
             Self::Text(text) if copies_text => PresentedToken::bearer(text).ok(),
             Self::Text(_) => None,
         }

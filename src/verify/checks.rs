@@ -16,6 +16,7 @@ use crate::verify::accepted::Extras;
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::issuer_set::IssuerSet;
 use crate::verify::jwt::JwtVerifier;
+use crate::verify::unconfirmed_token::UnconfirmedToken;
 use crate::verify::verification::{Verification, VerificationState};
 use crate::verify::verified_token::VerifiedToken;
 use crate::verify::verify_token::VerifyToken;
@@ -129,14 +130,14 @@ impl<C: Send + Sync + 'static> WithChecks<C> {
         if !self.schemes().contains(&token.scheme()) {
             return Err(Rejection::invalid_token());
         }
-        let accepted = self.verify_token(&token, head).await?;
-        Ok(accepted.into_token())
+        let (token, _) = self.verify_token(&token, head).await?.admitted()?;
+        Ok(token)
     }
 }
 
-impl<C: Send + Sync + 'static> VerifyToken<C> for WithChecks<C> {
-    fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C> {
-        let verification = self.verifier.verify_token(token, head);
+impl<C: Send + Sync + 'static> WithChecks<C> {
+    /// Runs the checks of an accepted token.
+    fn check(&self, verification: Verification<C>, head: &Parts) -> Verification<C> {
         if let VerificationState::Ready(Err(_)) = &verification.0 {
             return verification;
         }
@@ -149,6 +150,16 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for WithChecks<C> {
             }
             Ok(accepted)
         })
+    }
+}
+
+impl<C: Send + Sync + 'static> VerifyToken<C> for WithChecks<C> {
+    fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C> {
+        self.check(self.verifier.verify_token(token, head), head)
+    }
+
+    fn verify_unconfirmed(&self, token: &UnconfirmedToken<'_>, head: &Parts) -> Verification<C> {
+        self.check(self.verifier.verify_unconfirmed(token, head), head)
     }
 
     fn schemes(&self) -> &[TokenScheme] {

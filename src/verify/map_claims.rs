@@ -11,6 +11,7 @@ use crate::summary::Summary;
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::issuer_set::IssuerSet;
 use crate::verify::jwt::JwtVerifier;
+use crate::verify::unconfirmed_token::UnconfirmedToken;
 use crate::verify::verification::Verification;
 use crate::verify::verify_token::VerifyToken;
 
@@ -49,6 +50,12 @@ where
         verification.map(move |accepted| accepted.map_claims(&*map))
     }
 
+    fn verify_unconfirmed(&self, token: &UnconfirmedToken<'_>, head: &Parts) -> Verification<D> {
+        let map = Arc::clone(&self.map);
+        let verification = self.verifier.verify_unconfirmed(token, head);
+        verification.map(move |accepted| accepted.map_claims(&*map))
+    }
+
     fn schemes(&self) -> &[TokenScheme] {
         self.verifier.schemes()
     }
@@ -65,6 +72,10 @@ where
 impl<D: 'static> VerifyToken<D> for MapClaims<D> {
     fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<D> {
         self.0.verify_token(token, head)
+    }
+
+    fn verify_unconfirmed(&self, token: &UnconfirmedToken<'_>, head: &Parts) -> Verification<D> {
+        self.0.verify_unconfirmed(token, head)
     }
 
     fn schemes(&self) -> &[TokenScheme] {

@@ -12,6 +12,7 @@ use crate::summary::Summary;
 use crate::verify::accepted::Accepted;
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::token_ids::{malformed, missing};
+use crate::verify::unconfirmed_token::UnconfirmedToken;
 use crate::verify::verification::{Verification, VerificationState};
 use crate::verify::verified_token::VerifiedToken;
 use crate::verify::verify_token::VerifyToken;
@@ -97,6 +98,12 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for OneTimeTokens<C> {
                 Verification::pending(async move { record(&*store, verification.await?).await })
             }
         }
+    }
+
+    fn verify_unconfirmed(&self, token: &UnconfirmedToken<'_>, head: &Parts) -> Verification<C> {
+        let store = Arc::clone(&self.store);
+        let verification = self.verifier.verify_unconfirmed(token, head);
+        verification.then(move |accepted| record(&*store, accepted))
     }
 
     fn schemes(&self) -> &[TokenScheme] {

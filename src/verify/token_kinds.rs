@@ -12,6 +12,7 @@ use crate::summary::Summary;
 use crate::token::{CompactJws, Limits, Scratch};
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::issuer_set::issuer_hint;
+use crate::verify::unconfirmed_token::UnconfirmedToken;
 use crate::verify::verification::Verification;
 use crate::verify::verify_token::VerifyToken;
 
@@ -189,11 +190,22 @@ impl<C: 'static> TokenKinds<C> {
 impl<C: Send + Sync + 'static> VerifyToken<C> for TokenKinds<C> {
     fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C> {
         match self.verifier_of(token.as_bytes()) {
-            // A caller that checks to whom the token is bound also checks the scheme.
-            Some(verifier)
-                if token.defers_confirmation() || verifier.schemes().contains(&token.scheme()) =>
-            {
+            Some(verifier) if verifier.schemes().contains(&token.scheme()) => {
                 verifier.verify_token(token, head)
+            }
+            _ => Verification::ready(Err(Rejection::invalid_token())),
+        }
+    }
+
+    fn verify_unconfirmed(&self, token: &UnconfirmedToken<'_>, head: &Parts) -> Verification<C> {
+        let presented = token.token();
+        match self.verifier_of(presented.as_bytes()) {
+            // A verifier that passes the check of the binding on need not list `DPoP`; others are not called with it.
+            Some(verifier)
+                if presented.scheme() == TokenScheme::DPoP
+                    || verifier.schemes().contains(&presented.scheme()) =>
+            {
+                verifier.verify_unconfirmed(token, head)
             }
             _ => Verification::ready(Err(Rejection::invalid_token())),
         }

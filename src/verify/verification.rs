@@ -121,6 +121,23 @@ impl<C: 'static> Verification<C> {
     }
 }
 
+impl<C: Send + Sync + 'static> Verification<C> {
+    /// Adds a check of an accepted token that may wait; a refusal is not changed. If both are ready, so is the result.
+    pub(crate) fn then<D, F>(self, check: F) -> Verification<D>
+    where
+        D: Send + Sync + 'static,
+        F: FnOnce(Accepted<C>) -> Verification<D> + Send + 'static,
+    {
+        match self.0 {
+            VerificationState::Ready(Ok(accepted)) => check(accepted),
+            VerificationState::Ready(Err(rejection)) => Verification::ready(Err(rejection)),
+            VerificationState::Pending(result) => {
+                Verification::pending(async move { check(result.await?).await })
+            }
+        }
+    }
+}
+
 impl<C: 'static> Future for Verification<C> {
     type Output = Result<Accepted<C>, Rejection>;
 

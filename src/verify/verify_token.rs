@@ -14,6 +14,7 @@ use crate::verify::accepted::Accepted;
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::checks::{IntoChecked, WithChecks};
 use crate::verify::map_claims::MapClaims;
+use crate::verify::unconfirmed_token::UnconfirmedToken;
 use crate::verify::verification::Verification;
 use crate::verify::verified_token::VerifiedToken;
 
@@ -65,6 +66,64 @@ pub trait VerifyToken<C>: Send + Sync + 'static {
     /// Verifies one token, at once or with a future. This method must not block. `head` is the head of the
     /// request.
     fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C>;
+
+    /// Verifies one token whose binding to its sender (`cnf`) the caller checks: a
+    /// [`SenderConstrained`](crate::SenderConstrained) calls this method of the verifier inside of it. A verifier of this
+    /// crate then accepts a bound token, and returns the binding with it.
+    ///
+    /// By default it calls [`verify_token`](Self::verify_token), if [`schemes`](Self::schemes) contains the scheme of the
+    /// token. So a bound token is refused, unless this verifier names the binding itself, with
+    /// [`Accepted::with_confirmation`].
+    ///
+    /// A type that wraps another verifier can override this method, to accept bound tokens: it calls the same method of
+    /// the other verifier. It promises
+    ///
+    /// - that it accepts the token only if the other verifier does so in this call, not because of an earlier one;
+    /// - that it returns the [`Accepted`] of this call, perhaps [changed](Verification::map), with its binding;
+    /// - that it uses the result for nothing else: nobody has confirmed the sender yet.
+    ///
+    /// # Example: a wrapper that adds a check
+    ///
+    /// ```
+    /// use http::request::Parts;
+    /// use tower_jwt_auth::{
+    ///     Accepted, JwtVerifier, PresentedToken, RegisteredClaims, Rejection, TokenScheme, UnconfirmedToken,
+    ///     Verification, VerifyToken,
+    /// };
+    ///
+    /// struct OnlyAlice(JwtVerifier);
+    ///
+    /// fn check(accepted: Accepted<RegisteredClaims>) -> Result<Accepted<RegisteredClaims>, Rejection> {
+    ///     match accepted.token().sub.as_deref() {
+    ///         Some("alice") => Ok(accepted),
+    ///         _ => Err(Rejection::invalid_token()),
+    ///     }
+    /// }
+    ///
+    /// impl VerifyToken<RegisteredClaims> for OnlyAlice {
+    ///     fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<RegisteredClaims> {
+    ///         self.0.verify_token(token, head).and_then(check)
+    ///     }
+    ///
+    ///     fn verify_unconfirmed(
+    ///         &self,
+    ///         token: &UnconfirmedToken<'_>,
+    ///         head: &Parts,
+    ///     ) -> Verification<RegisteredClaims> {
+    ///         self.0.verify_unconfirmed(token, head).and_then(check)
+    ///     }
+    ///
+    ///     fn schemes(&self) -> &[TokenScheme] {
+    ///         self.0.schemes()
+    ///     }
+    /// }
+    /// ```
+    fn verify_unconfirmed(&self, token: &UnconfirmedToken<'_>, head: &Parts) -> Verification<C> {
+        match self.schemes().contains(&token.token().scheme()) {
+            true => self.verify_token(token.token(), head),
+            false => Verification::ready(Err(Rejection::invalid_token())),
+        }
+    }
 
     /// The schemes of the tokens that the verifier accepts; [`TokenScheme::Bearer`] by default. The layer calls
     /// this method once, when it is built. The layer refuses credentials of another scheme as
@@ -153,6 +212,10 @@ pub trait VerifyToken<C>: Send + Sync + 'static {
 impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
     fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C> {
         (**self).verify_token(token, head)
+    }
+
+    fn verify_unconfirmed(&self, token: &UnconfirmedToken<'_>, head: &Parts) -> Verification<C> {
+        (**self).verify_unconfirmed(token, head)
     }
 
     fn schemes(&self) -> &[TokenScheme] {

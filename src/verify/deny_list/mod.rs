@@ -21,6 +21,7 @@ use crate::summary::Summary;
 use crate::verify::accepted::Accepted;
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::token_ids::{malformed, missing};
+use crate::verify::unconfirmed_token::UnconfirmedToken;
 use crate::verify::verification::{Verification, VerificationState};
 use crate::verify::verified_token::VerifiedToken;
 use crate::verify::verify_token::VerifyToken;
@@ -137,6 +138,11 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for DenyList<C> {
                 Verification::pending(async move { check.run(verification.await?).await })
             }
         }
+    }
+
+    fn verify_unconfirmed(&self, token: &UnconfirmedToken<'_>, head: &Parts) -> Verification<C> {
+        let check = self.check.clone();
+        self.verifier.verify_unconfirmed(token, head).then(move |accepted| check.run(accepted))
     }
 
     fn schemes(&self) -> &[TokenScheme] {

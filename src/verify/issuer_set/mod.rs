@@ -9,12 +9,12 @@ mod registry;
 mod remembered;
 mod status;
 mod template;
+mod verify_token;
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 pub(super) use self::issuer_hint::issuer_hint;
@@ -22,13 +22,8 @@ pub use self::status::IssuerKeyStatus;
 pub use self::template::{IssuerTemplate, TemplateMatch};
 use crate::claims::RegisteredClaims;
 use crate::config_error::{ConfigError, ConfigErrorKind};
-use crate::extract::PresentedToken;
-#[cfg(feature = "token-cache")]
-use crate::extract::RawBearer;
 use crate::rejection::{Rejection, RejectionKind};
-use crate::summary::Summary;
 use crate::token::{CompactJws, Limits, Scratch};
-use crate::verify::accepted::Accepted;
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::by_name::Input;
 use crate::verify::issuer_set::entry::Issuer;
@@ -36,9 +31,7 @@ use crate::verify::issuer_set::registry::Registry;
 use crate::verify::issuer_set::remembered::Chosen;
 use crate::verify::jwt::{JwtVerifier, MayWait, PendingKeys, Recorder, Step};
 use crate::verify::token_cache::TokenCache;
-use crate::verify::verification::Verification;
 use crate::verify::verified_token::VerifiedToken;
-use crate::verify::verify_token::{TokenForm, VerifyToken};
 
 /// Verifies tokens of several issuers, each with its own keys, audience and algorithms (RFC 8725 sections 3.1
 /// and 3.8).
@@ -330,56 +323,6 @@ impl<C: DeserializeOwned> IssuerSet<C> {
         let result = issuer.verifier.resume(token, found, recorder)?;
         self.verified(issuer);
         Ok(result)
-    }
-}
-
-impl<C> VerifyToken<C> for IssuerSet<C>
-where
-    C: DeserializeOwned + Send + Sync + 'static,
-{
-    fn verify_token(&self, token: &PresentedToken, _: &Parts) -> Verification<C> {
-        let name = |issuer: &Issuer<C>| token.note_issuer(|| issuer.configured_name());
-        if let Some((issuer, verified)) = self.recall(Input::Presented(token).into()) {
-            name(&issuer);
-            return Verification::ready(Accepted::result(token, Ok(verified)));
-        }
-        let mut note = self.note();
-        match self.begin(Input::Presented(token), name, &mut note.token) {
-            Err(rejection) => Verification::ready(Err(rejection)),
-            Ok((issuer, Step::Done(result))) => {
-                Verification::ready(Accepted::result(token, self.keep(note, &issuer, result)))
-            }
-            Ok((issuer, Step::Wait(keys))) => {
-                let (issuers, token) = (self.clone(), token.clone());
-                Verification::pending(async move {
-                    let input = Input::Presented(&token);
-                    let result = issuers.finish(&issuer, input, keys, &mut note.token).await;
-                    Accepted::result(&token, issuers.keep(note, &issuer, result))
-                })
-            }
-        }
-    }
-
-    fn token_form(&self) -> TokenForm {
-        TokenForm::JWS
-    }
-
-    fn describe(&self) -> Option<Summary> {
-        Some(self.summary())
-    }
-
-    fn accepted_tokens(&self) -> AcceptedTokens {
-        self.issued_by()
-    }
-
-    #[cfg(feature = "token-cache")]
-    fn has_token_cache(&self) -> bool {
-        self.cache.is_on()
-    }
-
-    #[cfg(feature = "token-cache")]
-    fn recall(&self, token: &mut RawBearer<'_>) -> Option<Accepted<C>> {
-        self.recall_raw(token).map(Accepted::from)
     }
 }
 

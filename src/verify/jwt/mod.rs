@@ -18,12 +18,12 @@ mod rule_setters;
 mod setters;
 mod stage;
 mod token_types;
+mod verify_token;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use self::cached_rules::CachedRules;
@@ -38,22 +38,14 @@ pub(super) use self::setters::{checked_leeway, checked_token_length};
 pub(super) use self::stage::{Recorder, Stage};
 use crate::claims::RegisteredClaims;
 use crate::config_error::{ConfigError, ConfigErrorKind};
-use crate::extract::PresentedToken;
-#[cfg(feature = "token-cache")]
-use crate::extract::RawBearer;
 use crate::key::{KeyCandidates, VerificationKey};
 use crate::key_source::{KeyQuery, KeySource, KeySourceError, LookupState};
 use crate::rejection::{Rejection, RejectionKind};
-use crate::summary::Summary;
 use crate::token::{CompactJws, Limits, Scratch, TokenHeader};
-use crate::verify::accepted::Accepted;
-use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::by_name::{ByName, Input};
 use crate::verify::jwt::read_registered::ReadClaims;
 use crate::verify::jwt::registered::{Claim, Registered};
-use crate::verify::verification::Verification;
 use crate::verify::verified_token::VerifiedToken;
-use crate::verify::verify_token::{TokenForm, VerifyToken};
 
 /// Verifies signed JSON Web Tokens of one issuer (RFC 7519, RFC 8725) and reads their claims into `C`.
 ///
@@ -344,48 +336,6 @@ fn signing_key<'k>(
         .ok_or(RejectionKind::InvalidSignature)?;
     recorder.passed(Stage::Signature);
     Ok(key)
-}
-
-impl<C> VerifyToken<C> for JwtVerifier<C>
-where
-    C: DeserializeOwned + Send + Sync + 'static,
-{
-    fn verify_token(&self, token: &PresentedToken, _: &Parts) -> Verification<C> {
-        token.note_issuer(|| self.rules.issuer().display());
-        match self.begin_or_recall(Input::Presented(token), MayWait::Yes) {
-            Step::Done(result) => Verification::ready(Accepted::result(token, result)),
-            Step::Wait(keys) => {
-                let (verifier, token) = (self.clone(), token.clone());
-                Verification::pending(async move {
-                    let found = keys.await;
-                    let input = Input::Presented(&token);
-                    Accepted::result(&token, verifier.resume_and_keep(input, found))
-                })
-            }
-        }
-    }
-
-    fn token_form(&self) -> TokenForm {
-        TokenForm::JWS
-    }
-
-    fn describe(&self) -> Option<Summary> {
-        Some(self.summary())
-    }
-
-    fn accepted_tokens(&self) -> AcceptedTokens {
-        self.issued_by()
-    }
-
-    #[cfg(feature = "token-cache")]
-    fn has_token_cache(&self) -> bool {
-        self.rules.cache().is_on()
-    }
-
-    #[cfg(feature = "token-cache")]
-    fn recall(&self, token: &mut RawBearer<'_>) -> Option<Accepted<C>> {
-        self.recall_raw(token).map(Accepted::from)
-    }
 }
 
 impl<C> Clone for JwtVerifier<C> {

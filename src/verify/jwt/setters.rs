@@ -176,8 +176,9 @@ impl<C> JwtVerifier<C> {
     ///
     /// A client that steals such a token can then use it: the verifier does not check the binding to a key
     /// (DPoP, RFC 9449 section 7.1) or to a client certificate (mutual TLS, RFC 8705 section 3). Call this
-    /// method only if another part of the system checks the binding, such as a proxy. It has no effect inside of a
-    /// [`SenderConstrained`](crate::SenderConstrained), which checks the binding of each token.
+    /// method only if another part of the system checks the binding, such as a proxy. A
+    /// [`SenderConstrained`](crate::SenderConstrained) around this verifier checks each binding all the same. But the
+    /// setting holds for all other calls, such as [`verify`](Self::verify) and those of a custom verifier in between.
     #[must_use]
     pub fn dangerous_ignore_confirmation(mut self) -> Self {
         self.rules_mut().ignore_confirmation = true;

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use base64_simd::URL_SAFE_NO_PAD;
 use http::request::Parts;
+use http::{Extensions, HeaderMap};
 
 use crate::crypto::digest::sha256;
 use crate::rejection::{Rejection, RejectionKind};
@@ -31,7 +32,12 @@ impl ClientCertificate {
     /// From the DER of the certificate that the client itself has, the first one of its chain. TLS must have checked
     /// that the client has its private key. This function checks nothing.
     pub fn from_der(der: impl AsRef<[u8]>) -> Self {
-        let digest = sha256(&[der.as_ref()]);
+        Self::from_sha256(sha256(&[der.as_ref()]))
+    }
+
+    /// From the SHA-256 digest of the DER, for a TLS server or a proxy that tells only the digest. A digest by SHA-1 or
+    /// MD5 is of no use, and neither is one of the public key.
+    pub fn from_sha256(digest: [u8; 32]) -> Self {
         Self { x5t_s256: URL_SAFE_NO_PAD.encode_to_string(digest).into() }
     }
 
@@ -51,6 +57,8 @@ impl fmt::Debug for ClientCertificate {
 ///
 /// A certificate need not be from a public authority: the token says which one it must be (RFC 8705 sections 2.2 and 3).
 /// But the TLS handshake must have checked that the client has the private key.
+///
+/// Headers do not belong to the connection, so only the constructors whose names begin with `dangerous_` read them.
 #[derive(Clone)]
 pub struct ClientCertificates {
     find: Arc<Find>,
@@ -62,14 +70,15 @@ type Find = dyn Fn(&Parts) -> Option<ClientCertificate> + Send + Sync;
 impl ClientCertificates {
     /// In the extensions of the request, as a [`ClientCertificate`]. The code that accepts connections puts it there.
     pub fn from_extensions() -> Self {
-        Self::from_fn(|head| head.extensions.get().cloned())
+        Self::from_fn(|extensions| extensions.get().cloned())
     }
 
     /// As a function says, for servers that put a type of their own into the extensions. It returns `None` if the client
     /// has no certificate.
     ///
-    /// Headers do not belong to the connection: for a certificate that a proxy forwards, see
-    /// [`dangerous_from_client_cert_header`](Self::dangerous_from_client_cert_header).
+    /// For a certificate that a proxy forwards, see
+    /// [`dangerous_from_client_cert_header`](Self::dangerous_from_client_cert_header) and
+    /// [`dangerous_from_headers`](Self::dangerous_from_headers).
     ///
     /// # Example: the certificates of a server
     ///
@@ -83,15 +92,15 @@ impl ClientCertificates {
     ///     chain: Arc<[Vec<u8>]>,
     /// }
     ///
-    /// let certificates = ClientCertificates::from_fn(|head| {
-    ///     let peer = head.extensions.get::<Peer>()?;
+    /// let certificates = ClientCertificates::from_fn(|extensions| {
+    ///     let peer = extensions.get::<Peer>()?;
     ///     peer.chain.first().map(ClientCertificate::from_der)
     /// });
     /// ```
     pub fn from_fn(
-        find: impl Fn(&Parts) -> Option<ClientCertificate> + Send + Sync + 'static,
+        find: impl Fn(&Extensions) -> Option<ClientCertificate> + Send + Sync + 'static,
     ) -> Self {
-        Self { find: Arc::new(find), danger: None }
+        Self { find: Arc::new(move |head| find(&head.extensions)), danger: None }
     }
 
     /// In the header `Client-Cert` (RFC 9440), if the predicate says that the request comes from the proxy that
@@ -119,11 +128,24 @@ impl ClientCertificates {
     pub fn dangerous_from_client_cert_header(
         is_trusted_proxy: impl Fn(&Parts) -> bool + Send + Sync + 'static,
     ) -> Self {
-        let find = move |head: &Parts| {
-            is_trusted_proxy(head).then(|| client_cert_header::find(&head.headers)).flatten()
-        };
         let danger = Some("dangerous_from_client_cert_header");
-        Self { danger, ..Self::from_fn(find) }
+        Self { danger, ..Self::dangerous_from_headers(is_trusted_proxy, client_cert_header::find) }
+    }
+
+    /// In the headers, as a function says, if the predicate says that the request comes from the proxy that terminates
+    /// TLS: for a proxy with a format of its own. [The page on mutual TLS](crate::docs::mtls) shows that of Envoy.
+    ///
+    /// **Dangerous**, for the same reasons as
+    /// [`dangerous_from_client_cert_header`](Self::dangerous_from_client_cert_header), and under the same conditions:
+    /// the proxy must remove the header of the client. If it appends to that header instead, the function must read what
+    /// the proxy itself has added, and refuse a header that occurs twice.
+    pub fn dangerous_from_headers(
+        is_trusted_proxy: impl Fn(&Parts) -> bool + Send + Sync + 'static,
+        find: impl Fn(&HeaderMap) -> Option<ClientCertificate> + Send + Sync + 'static,
+    ) -> Self {
+        let find =
+            move |head: &Parts| is_trusted_proxy(head).then(|| find(&head.headers)).flatten();
+        Self { find: Arc::new(find), danger: Some("dangerous_from_headers") }
     }
 
     pub(super) fn find(&self, head: &Parts) -> Option<ClientCertificate> {
@@ -164,5 +186,6 @@ mod tests {
         let certificate = ClientCertificate::from_der("abc");
         assert_eq!(certificate.x5t_s256(), "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0");
         assert_ne!(certificate, ClientCertificate::from_der("another"));
+        assert_eq!(certificate, ClientCertificate::from_sha256(sha256(&[b"abc"])));
     }
 }

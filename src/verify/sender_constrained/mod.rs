@@ -13,12 +13,13 @@ use crate::claims::RegisteredClaims;
 #[cfg(feature = "dpop")]
 use crate::dpop::{Dpop, DpopCheck};
 use crate::extract::PresentedToken;
-use crate::rejection::RejectionKind;
+use crate::rejection::{Rejection, RejectionKind};
 use crate::scheme::TokenScheme;
 use crate::summary::Summary;
 use crate::verify::accepted::Accepted;
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::confirmation::Confirmation;
+use crate::verify::unconfirmed_token::{BindingNote, UnconfirmedToken};
 use crate::verify::verification::{Verification, VerificationState};
 use crate::verify::verified_token::VerifiedToken;
 use crate::verify::verify_token::VerifyToken;
@@ -45,9 +46,13 @@ use crate::verify::verify_token::VerifyToken;
 /// not, [`TokenKinds`](crate::TokenKinds), or a custom verifier that calls
 /// [`Accepted::with_confirmation`](crate::Accepted::with_confirmation). The binding is checked for each request, also
 /// for a token from a cache. The inner verifier accepts a bound token only when it is called by this one: a clone of it
-/// elsewhere still refuses such a token. A custom verifier in between must keep the [`Accepted`] of the verifier that it
-/// calls (with [`Accepted::map_claims`], for example): if it loses the binding, the token is refused. [Checks](VerifyToken::with_check) can be inside or outside; inside they run
-/// before the binding is checked. A `SenderConstrained` is cheap to clone.
+/// elsewhere still refuses such a token. So does a custom verifier in between, unless it passes the call on with
+/// [`verify_unconfirmed`](VerifyToken::verify_unconfirmed). [Checks](VerifyToken::with_check) can be inside or outside;
+/// inside they run before the binding is checked. A `SenderConstrained` is cheap to clone.
+///
+/// One `SenderConstrained` checks all bindings. Inside of another one it accepts no bound token, because the settings of
+/// one of the two would not count: to check bindings of both kinds, call `with_dpop` or
+/// [`with_client_certificates`](Self::with_client_certificates).
 ///
 #[cfg_attr(
     feature = "dpop",
@@ -79,6 +84,8 @@ fn layer(verifier: JwtVerifier, dpop: Dpop) -> JwtAuthLayer {
 pub struct SenderConstrained<C = RegisteredClaims> {
     verifier: Arc<dyn VerifyToken<C>>,
     bindings: Arc<Bindings>,
+    /// Whether the verifier accepts bearer tokens.
+    has_bearer: bool,
 }
 
 /// The bindings that are checked: at least one kind.
@@ -110,7 +117,8 @@ impl<C: 'static> SenderConstrained<C> {
     }
 
     fn with(verifier: impl VerifyToken<C>, bindings: Bindings) -> Self {
-        Self { verifier: Arc::new(verifier), bindings: Arc::new(bindings) }
+        let has_bearer = verifier.schemes().contains(&TokenScheme::Bearer);
+        Self { verifier: Arc::new(verifier), bindings: Arc::new(bindings), has_bearer }
     }
 }
 
@@ -194,16 +202,20 @@ impl Bindings {
         &self,
         accepted: Accepted<C>,
         token: &PresentedToken,
+        note: &BindingNote,
         request: &Request<'_>,
     ) -> Verification<C> {
         let confirmation = VerifiedToken::confirmation(accepted.token());
-        if confirmation.is_none() && token.is_noted_as_bound() {
+        if confirmation.is_none() && note.is_bound() {
             // A custom verifier in between has lost the binding.
             return Verification::ready(Err(RejectionKind::UnconfirmedSender.into()));
         }
+        if accepted.is_confirmed() {
+            return Verification::ready(Err(confirmed_before()));
+        }
         let confirmed = match self.needed(confirmation, token.scheme()) {
             Err(kind) => Err(kind.into()),
-            Ok(Needed::Nothing) => Ok(()),
+            Ok(Needed::Nothing) => return Verification::ready(Ok(accepted)),
             Ok(Needed::Certificate(certificates, thumbprint)) => {
                 let certificate = request.certificate(certificates);
                 ClientCertificates::compare(certificate.as_ref(), thumbprint)
@@ -211,13 +223,21 @@ impl Bindings {
             #[cfg(feature = "dpop")]
             Ok(Needed::Proof(jkt)) => match (&self.dpop, request) {
                 (Some(dpop), Request::Head(head)) => {
-                    return with_nonce(dpop.check(head, token.as_bytes(), jkt), accepted);
+                    let check = dpop.check(head, token.as_bytes(), jkt);
+                    return with_nonce(check, accepted.confirmed());
                 }
                 _ => Err(RejectionKind::UnconfirmedSender.into()),
             },
         };
-        Verification::ready(confirmed.map(|()| accepted))
+        Verification::ready(confirmed.map(|()| accepted.confirmed()))
     }
+}
+
+/// The refusal of a token that a decorator inside of this one has accepted.
+#[cold]
+fn confirmed_before() -> Rejection {
+    const DESCRIPTION: &str = "more than one SenderConstrained checks to whom the token is bound";
+    Rejection::from(RejectionKind::UnconfirmedSender).with_description(DESCRIPTION)
 }
 
 /// The request that presents the token, or what is kept of it while the inner verifier waits.
@@ -286,31 +306,37 @@ fn with_nonce<C: Send + Sync + 'static>(
 
 impl<C: Send + Sync + 'static> VerifyToken<C> for SenderConstrained<C> {
     fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C> {
-        let token = token.deferring_confirmation();
-        match self.verifier.verify_token(&token, head).0 {
+        if token.scheme() == TokenScheme::Bearer && !self.has_bearer {
+            return Verification::ready(Err(Rejection::invalid_token()));
+        }
+        let unconfirmed = UnconfirmedToken::new(token);
+        let note = unconfirmed.note();
+        match self.verifier.verify_unconfirmed(&unconfirmed, head).0 {
             VerificationState::Ready(Err(rejection)) => Verification::ready(Err(rejection)),
             VerificationState::Ready(Ok(accepted)) => {
-                self.bindings.confirm(accepted, &token, &Request::Head(head))
+                self.bindings.confirm(accepted, token, &note, &Request::Head(head))
             }
             VerificationState::Pending(result) => {
                 let kept = Kept::new(head, token.scheme(), &self.bindings);
-                let bindings = Arc::clone(&self.bindings);
+                let (bindings, token) = (Arc::clone(&self.bindings), token.clone());
                 Verification::pending(async move {
                     let accepted = result.await?;
-                    let confirmed = bindings.confirm(accepted, &token, &kept.request());
-                    confirmed.await
+                    bindings.confirm(accepted, &token, &note, &kept.request()).await
                 })
             }
         }
     }
 
+    /// `Bearer`, if the inner verifier accepts it and a proof is not required; `DPoP`, if that is configured.
     fn schemes(&self) -> &[TokenScheme] {
-        match (self.bindings.has_dpop(), &self.bindings) {
-            (true, bindings) if bindings.required && bindings.certificates.is_none() => {
-                &[TokenScheme::DPoP]
-            }
-            (true, _) => &[TokenScheme::Bearer, TokenScheme::DPoP],
-            (false, _) => &[TokenScheme::Bearer],
+        let bindings = &self.bindings;
+        let has_dpop = bindings.has_dpop();
+        let only_proofs = bindings.required && bindings.certificates.is_none() && has_dpop;
+        match (self.has_bearer && !only_proofs, has_dpop) {
+            (true, true) => &[TokenScheme::Bearer, TokenScheme::DPoP],
+            (true, false) => &[TokenScheme::Bearer],
+            (false, true) => &[TokenScheme::DPoP],
+            (false, false) => &[],
         }
     }
 
@@ -324,9 +350,7 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for SenderConstrained<C> {
         ];
         let names: Vec<&str> = names.into_iter().flatten().collect();
         let required = if self.bindings.required { ", required" } else { "" };
-        let summary = summary
-            .with_suffix(&format!(", bound by {}{required}", names.join(" or ")))
-            .without_danger("dangerous_ignore_confirmation");
+        let summary = summary.with_suffix(&format!(", bound by {}{required}", names.join(" or ")));
         let danger = certificates.and_then(ClientCertificates::danger);
         #[cfg(feature = "dpop")]
         let summary = {
@@ -353,7 +377,11 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for SenderConstrained<C> {
 
 impl<C> Clone for SenderConstrained<C> {
     fn clone(&self) -> Self {
-        Self { verifier: Arc::clone(&self.verifier), bindings: Arc::clone(&self.bindings) }
+        Self {
+            verifier: Arc::clone(&self.verifier),
+            bindings: Arc::clone(&self.bindings),
+            has_bearer: self.has_bearer,
+        }
     }
 }
 

@@ -67,8 +67,8 @@ pub(super) enum Caller {
 impl<'a> From<Input<'a>> for Sought<'a> {
     fn from(token: Input<'a>) -> Self {
         let caller = match token {
-            Input::Presented(_) if token.defers_confirmation() => Caller::ChecksConfirmation,
             Input::Presented(_) => Caller::Layer,
+            Input::Unconfirmed(_) => Caller::ChecksConfirmation,
             Input::Text(_) => Caller::WithoutRequest,
         };
         Self { text: token.as_bytes(), caller }

@@ -76,8 +76,8 @@ fn certificate_can_be_in_a_type_of_the_server() {
     #[derive(Clone)]
     struct Peer(Option<Vec<u8>>);
 
-    let certificates = ClientCertificates::from_fn(|head| {
-        head.extensions.get::<Peer>()?.0.as_ref().map(ClientCertificate::from_der)
+    let certificates = ClientCertificates::from_fn(|extensions| {
+        extensions.get::<Peer>()?.0.as_ref().map(ClientCertificate::from_der)
     });
     let verifier = key(Algorithm::HS256).verifier();
     let layer = JwtAuthLayer::new(SenderConstrained::client_certificates(verifier, certificates));
@@ -138,16 +138,50 @@ fn summary_names_the_bindings_and_the_weakenings_in_force() {
         let ignoring = verifier.clone().dangerous_ignore_confirmation();
         SenderConstrained::client_certificates(ignoring, certificates)
     };
+    // The binding is ignored by other calls than those of the decorator.
     let bound = by(ClientCertificates::from_extensions());
     assert_eq!(
         VerifyToken::describe(&bound).unwrap().to_string(),
-        format!("{plain}, bound by client certificates")
+        format!("{plain}, bound by client certificates; dangerous: dangerous_ignore_confirmation")
     );
     let forwarded = by(ClientCertificates::dangerous_from_client_cert_header(|_| false));
     assert_eq!(
         VerifyToken::describe(&forwarded.required()).unwrap().to_string(),
         format!(
-            "{plain}, bound by client certificates, required; dangerous: dangerous_from_client_cert_header"
+            "{plain}, bound by client certificates, required; dangerous: \
+             dangerous_ignore_confirmation, dangerous_from_client_cert_header"
         )
     );
+    let headers = ClientCertificates::dangerous_from_headers(|_| false, |_| None);
+    let dangers = VerifyToken::describe(&by(headers)).unwrap();
+    let expected = ["dangerous_ignore_confirmation", "dangerous_from_headers"];
+    assert_eq!(dangers.dangers(), expected);
+}
+
+#[test]
+fn header_of_another_format_counts_only_from_the_trusted_proxy() {
+    let certificates = ClientCertificates::dangerous_from_headers(
+        |head| head.extensions.get::<SocketAddr>().is_some_and(|peer| peer.ip().is_loopback()),
+        |headers| {
+            let hash = STANDARD.decode(headers.get("x-certificate-hash")?).ok()?;
+            Some(ClientCertificate::from_sha256(hash.try_into().ok()?))
+        },
+    );
+    let verifier = key(Algorithm::HS256).verifier();
+    let layer = JwtAuthLayer::new(SenderConstrained::client_certificates(verifier, certificates));
+    let hash = STANDARD.encode(<sha2::Sha256 as sha2::Digest>::digest(CERTIFICATE));
+    let [proxy, other]: [SocketAddr; 2] =
+        ["127.0.0.1:4", "192.0.2.1:4"].map(|peer| peer.parse().unwrap());
+    for (peer, hash, expected) in [
+        (proxy, Some(hash.as_str()), None),
+        (proxy, Some("AAAA"), Some(UnconfirmedSender)),
+        (proxy, None, Some(UnconfirmedSender)),
+        (other, Some(hash.as_str()), Some(UnconfirmedSender)),
+    ] {
+        let mut request = bearer(&bound(x5t()));
+        let hash = hash.map(|hash| HeaderValue::from_str(hash).unwrap());
+        hash.and_then(|hash| request.headers_mut().insert("x-certificate-hash", hash));
+        request.extensions_mut().insert(peer);
+        assert_eq!(refusal(&send(&layer, request)), expected);
+    }
 }

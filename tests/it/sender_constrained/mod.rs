@@ -3,6 +3,7 @@
 #[cfg(feature = "dpop")]
 mod challenges;
 mod client_certificates;
+mod custom_verifiers;
 mod deferral;
 #[cfg(feature = "dpop")]
 mod dpop;
@@ -15,6 +16,8 @@ mod metadata;
 mod nonces;
 #[cfg(feature = "dpop")]
 mod properties;
+#[cfg(feature = "dpop")]
+mod sources;
 #[cfg(all(feature = "dpop", feature = "token-cache"))]
 mod stack;
 
