@@ -63,6 +63,7 @@ fn public_types_are_send_sync_and_clone() {
         cloned::<Introspection<Claims>>();
     }
     cloned::<AcceptedTokens>();
+    shared::<UnconfirmedToken<'static>>();
     cloned::<Confirmation>();
     shared::<Box<dyn ResponseForRejection<(), Remembered = ()>>>();
 

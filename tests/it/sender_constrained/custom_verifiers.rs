@@ -13,8 +13,8 @@ use tower_jwt_auth::{
 };
 
 use super::{answer, bound, by_certificate, certificate, over, unbound, x5t};
-use crate::support::key;
 use crate::support::requests::{bearer, refusal, send, send_later};
+use crate::support::{key, now};
 
 use RejectionKind::*;
 
@@ -340,5 +340,20 @@ fn custom_verifier_can_pass_the_deferred_check_on() {
     assert_eq!(refusal(&send(&layer, bearer(&token))), Some(UnconfirmedSender));
     assert_eq!(refusal(&send(&layer, bearer(&unbound()))), None);
     let layer = JwtAuthLayer::new(Passing(verifier()));
+    assert_eq!(refusal(&send(&layer, over(&certificate(), &token))), Some(UnconfirmedSender));
+}
+
+#[test]
+fn one_time_token_can_be_bound() {
+    use tower_jwt_auth::{MemoryReplayStore, OneTimeTokens};
+
+    let mut claims = crate::support::claims_with("cnf", x5t());
+    claims["jti"] = "1".into();
+    let token = key(Algorithm::HS256).token(&claims);
+    let once = || OneTimeTokens::new(verifier(), MemoryReplayStore::new().with_clock(now()));
+    let layer = JwtAuthLayer::new(by_certificate(once()));
+    assert_eq!(refusal(&send(&layer, over(&certificate(), &token))), None);
+    assert_eq!(refusal(&send(&layer, over(&certificate(), &token))), Some(UsedToken));
+    let layer = JwtAuthLayer::new(once());
     assert_eq!(refusal(&send(&layer, over(&certificate(), &token))), Some(UnconfirmedSender));
 }
