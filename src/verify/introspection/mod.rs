@@ -35,6 +35,7 @@ use crate::token::Limits;
 use crate::verify::accepted::Accepted;
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::jwt::{ExpectedAudience, ExpectedIssuer, Rules};
+use crate::verify::unconfirmed_token::UnconfirmedToken;
 use crate::verify::verification::Verification;
 use crate::verify::verified_token::VerifiedToken;
 use crate::verify::verify_token::VerifyToken;
@@ -190,7 +191,8 @@ impl<C> Introspection<C> {
     }
 
     fn admission(&self) -> Admission {
-        Admission { ignores_confirmation: self.rules.rules.ignore_confirmation }
+        let ignores_confirmation = self.rules.rules.ignore_confirmation;
+        Admission { ignores_confirmation, defers_confirmation: false }
     }
 
     fn limits(&self) -> Limits {
@@ -223,7 +225,18 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Introspection<C> {
             Joined::Flying(flight) => flight.await,
             Joined::Full => Err(too_many()),
         };
-        self.admission().admit(&token, outcome).map(Accepted::into_token)
+        self.admission().admit(outcome).map(Accepted::into_token)
+    }
+
+    fn verify_presented(&self, token: &PresentedToken, admission: Admission) -> Verification<C> {
+        token.note_issuer(|| self.rules.rules.issuer().display());
+        match self.begin(token) {
+            Joined::Landed(outcome) => Verification::ready(admission.admit(outcome)),
+            Joined::Flying(flight) => {
+                Verification::pending(async move { admission.admit(flight.await) })
+            }
+            Joined::Full => Verification::ready(Err(too_many())),
+        }
     }
 
     fn begin(&self, token: &PresentedToken) -> Joined<C> {
@@ -292,17 +305,14 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Introspection<C> {
 #[derive(Clone, Copy)]
 struct Admission {
     ignores_confirmation: bool,
+    defers_confirmation: bool,
 }
 
 impl Admission {
-    fn admit<C>(
-        self,
-        token: &PresentedToken,
-        outcome: Outcome<C>,
-    ) -> Result<Accepted<C>, Rejection> {
+    fn admit<C>(self, outcome: Outcome<C>) -> Result<Accepted<C>, Rejection> {
         let verified = outcome?;
-        if VerifiedToken::confirmation(&verified).is_none() || token.defers_confirmation() {
-            return Accepted::result(token, Ok(verified));
+        if VerifiedToken::confirmation(&verified).is_none() || self.defers_confirmation {
+            return Ok(verified.into());
         }
         if self.ignores_confirmation {
             return Ok(verified.without_confirmation().into());
@@ -319,15 +329,12 @@ fn too_many() -> Rejection {
 
 impl<C: DeserializeOwned + Send + Sync + 'static> VerifyToken<C> for Introspection<C> {
     fn verify_token(&self, token: &PresentedToken, _: &Parts) -> Verification<C> {
-        token.note_issuer(|| self.rules.rules.issuer().display());
-        match self.begin(token) {
-            Joined::Landed(outcome) => Verification::ready(self.admission().admit(token, outcome)),
-            Joined::Flying(flight) => {
-                let (token, admission) = (token.clone(), self.admission());
-                Verification::pending(async move { admission.admit(&token, flight.await) })
-            }
-            Joined::Full => Verification::ready(Err(too_many())),
-        }
+        self.verify_presented(token, self.admission())
+    }
+
+    fn verify_unconfirmed(&self, token: &UnconfirmedToken<'_>, _: &Parts) -> Verification<C> {
+        let admission = Admission { defers_confirmation: true, ..self.admission() };
+        token.noted(self.verify_presented(token.token(), admission))
     }
 
     fn describe(&self) -> Option<Summary> {
