@@ -1,4 +1,5 @@
 use std::fmt;
+use std::time::Duration;
 
 use crate::claims::NumericDate;
 use crate::crypto::digest::{SHA256_LENGTH, sha256};
@@ -29,9 +30,9 @@ pub struct ReplayEntry {
 }
 
 impl ReplayEntry {
-    /// Creates an entry. The purpose keeps apart what has nothing to do with each other. The owner is the client or the
-    /// issuer that chooses the values, and the values together name what is used. Two entries are the same use if
-    /// purpose, owner and all values are equal.
+    /// Creates an entry. The purpose keeps apart what has nothing to do with each other. The owner is who chooses the
+    /// values, such as a proof key (a client can have several) or the subject of a token. The values together name what
+    /// is used. Two entries are the same use if purpose, owner and all values are equal.
     pub fn new(purpose: &str, owner: &str, values: &[&str], expires_at: NumericDate) -> Self {
         let owner = hash([purpose, owner]);
         let mut digest = hash(values.iter().copied());
@@ -49,9 +50,17 @@ impl ReplayEntry {
         &self.owner
     }
 
-    /// Until when the store must remember the use. At this time, what is used has expired.
+    /// Until when the store must remember the use, by the clock of the verifier that records it. What is used has
+    /// expired then, also for an instance whose clock is behind by the verifier's leeway.
     pub fn expires_at(&self) -> NumericDate {
         self.expires_at
+    }
+
+    /// How long the store must remember the use, from this time on; `None` if that time is over. It is for databases that
+    /// take a lifetime, such as `PX` of Redis: round it up. Their own clock then does not matter.
+    pub fn remaining(&self, now: NumericDate) -> Option<Duration> {
+        let (end, now) = (self.expires_at.to_system_time()?, now.to_system_time()?);
+        end.duration_since(now).ok().filter(|remaining| !remaining.is_zero())
     }
 }
 
@@ -104,6 +113,22 @@ mod tests {
                 assert_ne!(one.digest(), other.digest());
             }
         }
+    }
+
+    #[test]
+    fn remaining_time_ends_with_the_entry() {
+        let at = NumericDate::from_unix_seconds;
+        let entry = ReplayEntry::new("a", "b", &["c"], at(1000));
+        assert_eq!(entry.remaining(at(970)), Some(Duration::from_secs(30)));
+        assert_eq!(
+            entry.remaining(NumericDate::new(999, 1)),
+            Some(Duration::from_nanos(999_999_999))
+        );
+        for now in [at(1000), at(1001), at(i64::MAX)] {
+            assert_eq!(entry.remaining(now), None);
+        }
+        let endless = ReplayEntry::new("a", "b", &["c"], at(i64::MAX));
+        assert!(endless.remaining(at(0)).is_some());
     }
 
     #[test]

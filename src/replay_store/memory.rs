@@ -17,10 +17,13 @@ type Digest = [u8; SHA256_LENGTH];
 
 /// A [`ReplayStore`] in memory, for a server that is a single process. Clones share the entries.
 ///
-/// It is bounded: by default it keeps 262,144 entries, of which one owner (the holder of a proof key, or the subject of
-/// one-time tokens) has at most an eighth. An entry takes about 200 bytes, and memory is taken only as entries come. A
-/// full store refuses: the client gets 503, and no entry is evicted before it expires. A server that is restarted has
+/// It is bounded: by default it keeps 262,144 entries, of which one owner (a proof key, or the subject of one-time
+/// tokens) has at most an eighth. An entry takes about 200 bytes, and memory is taken only as entries come. A full
+/// store refuses: the client gets 503, and no entry is evicted before it expires. A server that is restarted has
 /// lost its entries; what was used before and has not expired can be used once more.
+///
+/// Entries expire by the store's own clock, see [`with_clock`](Self::with_clock). If the clock is set back, no use is
+/// accepted twice: an entry that ends no later than one that the store has already forgotten is refused, with 503.
 ///
 /// # Example: room for more requests
 ///
@@ -48,8 +51,8 @@ impl MemoryReplayStore {
 
     /// Creates a store for 262,144 entries, of which one owner has at most 32,768.
     ///
-    /// An accepted DPoP proof is an entry for at most 90 seconds by default. So this is enough for 2900 requests per
-    /// second, with 360 of one client.
+    /// An accepted DPoP proof is an entry for about 2 minutes by default. So this is enough for 2100 requests per
+    /// second, with 270 of one proof key.
     pub fn new() -> Self {
         Self::of(Self::CAPACITY)
     }
@@ -79,7 +82,7 @@ impl MemoryReplayStore {
     }
 
     /// Replaces how many entries one owner can have; an eighth of the capacity by default. With a share of the whole
-    /// capacity, one client can fill the store, and all others get 503.
+    /// capacity, one proof key can fill the store, and all others get 503.
     ///
     /// # Errors
     ///
@@ -95,7 +98,8 @@ impl MemoryReplayStore {
         Ok(self)
     }
 
-    /// Replaces the clock by which entries expire; [`SystemClock`] by default.
+    /// Replaces the clock by which entries expire; [`SystemClock`] by default. Give it the clock of the verifier that
+    /// uses the store: `Dpop::with_clock` changes that of its default store alone.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -122,8 +126,9 @@ impl Default for MemoryReplayStore {
 
 impl ReplayStore for MemoryReplayStore {
     fn record(&self, entry: &ReplayEntry) -> ReplayCheck {
-        let now = self.clock.now();
         let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+        // While the lock is held: a thread that waited for it must not come with an old time.
+        let now = self.clock.now();
         let outcome = uses.record(entry, now, self.capacity, self.share);
         drop(uses);
         ReplayCheck::ready(outcome.map_err(Into::into))
@@ -146,6 +151,8 @@ enum Refused {
     Full,
     ShareIsFull,
     Expired,
+    /// It would be taken for new, although the store may have recorded and forgotten it.
+    Forgotten,
 }
 
 impl fmt::Display for Refused {
@@ -154,6 +161,9 @@ impl fmt::Display for Refused {
             Self::Full => "the replay store is full",
             Self::ShareIsFull => "the share of one owner in the replay store is full",
             Self::Expired => "the entry has expired by the clock of the replay store",
+            Self::Forgotten => {
+                "the clock of the replay store was set back to before forgotten entries"
+            }
         })
     }
 }
@@ -166,6 +176,8 @@ struct Uses {
     /// The next one to expire is at the top. A use that was recorded again has a stale element too.
     by_expiry: BinaryHeap<Reverse<(NumericDate, Digest)>>,
     counts: HashMap<Digest, usize, SeedableRandomState>,
+    /// The latest end of an entry that was removed or replaced.
+    forgotten: NumericDate,
 }
 
 impl Default for Uses {
@@ -175,6 +187,7 @@ impl Default for Uses {
             entries: HashMap::with_hasher(random_state()),
             by_expiry: BinaryHeap::new(),
             counts: HashMap::with_hasher(random_state()),
+            forgotten: NumericDate::EPOCH,
         }
     }
 }
@@ -186,6 +199,9 @@ struct Use {
 
 /// How many expired entries each call removes: more than it adds.
 const REMOVED_PER_CALL: usize = 4;
+
+/// How many it removes if there is no room: bounded, since all other requests wait for the lock.
+const REMOVED_FOR_ROOM: usize = 1000;
 
 impl Uses {
     fn record(
@@ -200,13 +216,19 @@ impl Uses {
             return Err(Refused::Expired);
         }
         self.remove_expired(now, REMOVED_PER_CALL);
+        if expires_at <= self.forgotten {
+            return Err(Refused::Forgotten);
+        }
         match self.entries.get_mut(&digest) {
             Some(used) if used.expires_at > now => return Ok(ReplayOutcome::SeenBefore),
             // It was not removed yet.
-            Some(used) => used.expires_at = expires_at,
+            Some(used) => {
+                self.forgotten = self.forgotten.max(used.expires_at);
+                used.expires_at = expires_at;
+            }
             None => {
                 if self.refusal(&owner, capacity, share).is_some() {
-                    self.remove_expired(now, usize::MAX);
+                    self.remove_expired(now, REMOVED_FOR_ROOM);
                 }
                 if let Some(refused) = self.refusal(&owner, capacity, share) {
                     return Err(refused);
@@ -242,6 +264,7 @@ impl Uses {
                 continue;
             }
             if let Some(used) = self.entries.remove(&digest) {
+                self.forgotten = self.forgotten.max(used.expires_at);
                 self.forget_one_of(used.owner);
             }
         }

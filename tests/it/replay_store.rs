@@ -1,8 +1,9 @@
 //! Stores of what may be used once: the first use, its end, and limits. Each test runs over every store.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tower_jwt_auth::{
@@ -146,6 +147,104 @@ fn expired_entries_of_others_do_not_hide_those_of_the_owner() {
     // The entries of the last owner are behind 490 others in the order of their ends.
     assert_eq!(record(&store, "49", "new", NOW + 120), Ok(true));
     assert_eq!(store.len(), 1);
+}
+
+#[test]
+fn removal_of_expired_entries_is_bounded_for_each_call() {
+    let clock = Hand::new();
+    let store = MemoryReplayStore::with_capacity(4000).unwrap().with_share(10).unwrap();
+    let store = store.with_clock(clock.clone());
+    for owner in 0..399 {
+        for value in 0..10 {
+            assert_eq!(record(&store, &owner.to_string(), &value.to_string(), NOW + 60), Ok(true));
+        }
+    }
+    for value in 0..10 {
+        assert_eq!(record(&store, "last", &value.to_string(), NOW + 61), Ok(true));
+    }
+    clock.advance(61);
+    let results: Vec<_> = (0..5)
+        .map(|_| {
+            let before = store.len();
+            let result = record(&store, "last", "new", NOW + 120);
+            assert!(before - store.len() <= 1004, "a call removes a bounded number");
+            result
+        })
+        .collect();
+    let full = Err("the share of one owner in the replay store is full".to_owned());
+    assert_eq!(results[..3], [full.clone(), full.clone(), full]);
+    assert_eq!(results[3..], [Ok(true), Ok(false)]);
+}
+
+#[test]
+fn clock_that_is_set_back_admits_no_forgotten_entry_again() {
+    for (store, clock) in stores() {
+        assert_eq!(record(&*store, "a", "1", NOW + 60), Ok(true));
+        assert_eq!(record(&*store, "a", "2", NOW + 90), Ok(true));
+        clock.advance(60);
+        // Removes the first entry.
+        assert_eq!(record(&*store, "a", "3", NOW + 120), Ok(true));
+        clock.advance(-60);
+        let refused = record(&*store, "a", "1", NOW + 60).unwrap_err();
+        assert_eq!(
+            refused,
+            "the clock of the replay store was set back to before forgotten entries"
+        );
+        assert!(record(&*store, "b", "new", NOW + 59).is_err());
+        // What ends later was not forgotten.
+        assert_eq!(record(&*store, "a", "2", NOW + 90), Ok(false));
+        assert_eq!(record(&*store, "b", "new", NOW + 61), Ok(true));
+    }
+}
+
+#[test]
+fn entry_that_replaces_an_expired_one_counts_as_forgotten() {
+    for (store, clock) in stores() {
+        for value in ["0", "1", "2", "3"] {
+            assert_eq!(record(&*store, "a", value, NOW + 50), Ok(true));
+        }
+        assert_eq!(record(&*store, "b", "1", NOW + 60), Ok(true));
+        clock.advance(60);
+        assert_eq!(record(&*store, "b", "1", NOW + 600), Ok(true));
+        clock.advance(-60);
+        assert!(record(&*store, "b", "2", NOW + 60).is_err());
+        assert_eq!(record(&*store, "b", "1", NOW + 600), Ok(false));
+    }
+}
+
+/// A clock that stalls the second one that reads it.
+#[derive(Debug, Default)]
+struct Stalling(AtomicUsize);
+
+impl Clock for Stalling {
+    fn now(&self) -> NumericDate {
+        match self.0.fetch_add(1, Ordering::SeqCst) {
+            0 => at(NOW),
+            1 => {
+                thread::sleep(Duration::from_millis(50));
+                at(NOW)
+            }
+            _ => at(NOW + 60),
+        }
+    }
+}
+
+#[test]
+fn thread_that_stalls_after_it_read_the_clock_admits_no_forgotten_entry() {
+    let clock = Arc::new(Stalling::default());
+    let store = MemoryReplayStore::new().with_clock(Arc::clone(&clock));
+    assert_eq!(record(&store, "a", "1", NOW + 60), Ok(true));
+    let stalled = {
+        let store = store.clone();
+        thread::spawn(move || record(&store, "a", "1", NOW + 60))
+    };
+    while clock.0.load(Ordering::SeqCst) < 2 {
+        thread::yield_now();
+    }
+    // At this time the entry has expired, and is removed.
+    assert_eq!(record(&store, "b", "1", NOW + 120), Ok(true));
+    assert_eq!(store.len(), 1);
+    assert_eq!(stalled.join().unwrap(), Ok(false));
 }
 
 #[test]
