@@ -8,6 +8,12 @@ use crate::dpop::target::is_authority;
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+/// The longest line that is read, in bytes.
+const LONGEST_LINE: usize = 8 * 1024;
+
+/// How many parameters an element of `Forwarded` may have. RFC 7239 defines four.
+const PARAMETERS: usize = 16;
+
 /// The headers in which a proxy tells the scheme and the host of the request that it received. Name those that your
 /// proxy always writes: a proxy forwards the others as the client sent them.
 #[non_exhaustive]
@@ -56,6 +62,7 @@ fn is_web(scheme: &str) -> bool {
 fn last_line<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Fault> {
     match headers.get_all(name).iter().next_back() {
         None => Ok(None),
+        Some(line) if line.len() > LONGEST_LINE => Err(Fault::UnusableRequestUri),
         Some(line) => line.to_str().map(Some).map_err(|_| Fault::UnusableRequestUri),
     }
 }
@@ -66,27 +73,34 @@ struct Element {
     host: Option<String>,
 }
 
+impl Element {
+    /// Adds a parameter; `None` if one that counts is there already.
+    fn add(&mut self, name: &str, value: String) -> Option<()> {
+        let place = match name {
+            name if name.eq_ignore_ascii_case("proto") => &mut self.proto,
+            name if name.eq_ignore_ascii_case("host") => &mut self.host,
+            _ => return Some(()),
+        };
+        place.replace(value).is_none().then_some(())
+    }
+}
+
 /// The last element of a `Forwarded` line; `None` if any part of the line is not of the grammar of RFC 7239 section 4,
 /// since then it is not clear where an element ends.
 fn last_element(line: &str) -> Option<Element> {
     let mut element = Element::default();
-    let mut names = Vec::new();
+    let mut parameters: usize = 0;
     let mut rest = line.trim_matches([' ', '\t']);
     loop {
         // An element may be empty, and so may a pair (RFC 9110 section 5.6.1).
         if !rest.is_empty() && !rest.starts_with([',', ';']) {
             let (name, after) = token(rest)?;
             let (value, after) = value(after.strip_prefix('=')?)?;
-            let name = name.to_ascii_lowercase();
-            if names.contains(&name) {
+            element.add(name, value)?;
+            parameters = parameters.saturating_add(1);
+            if parameters > PARAMETERS {
                 return None;
             }
-            match name.as_str() {
-                "proto" => element.proto = Some(value),
-                "host" => element.host = Some(value),
-                _ => {}
-            }
-            names.push(name);
             rest = after;
         }
         let after = rest.trim_start_matches([' ', '\t']);
@@ -95,7 +109,7 @@ fn last_element(line: &str) -> Option<Element> {
         } else if let Some(next) = after.strip_prefix(',') {
             rest = next.trim_start_matches([' ', '\t']);
             element = Element::default();
-            names.clear();
+            parameters = 0;
         } else {
             // No white space is allowed around it.
             rest = rest.strip_prefix(';')?;
@@ -176,6 +190,39 @@ mod tests {
             "host==a",
             "x;host=a",
         ] {
+            assert_eq!(element(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn long_line_and_many_parameters_are_refused() {
+        let many = |count: usize| {
+            let more: String = (1..count).map(|n| format!("x{n}=1;")).collect();
+            format!("{more}host=a")
+        };
+        assert_eq!(element(&many(16)), Some((String::new(), "a".to_owned())));
+        assert_eq!(element(&many(17)), None);
+        // Of each element, and also of one before the last.
+        assert!(element(&format!("{}, {}", many(16), many(16))).is_some());
+        assert_eq!(element(&format!("{}, host=a", many(17))), None);
+        let line = |length: usize| {
+            let line = "for=\"\";proto=https;host=a";
+            let line =
+                line.replacen("\"\"", &format!("\"{}\"", "x".repeat(length - line.len())), 1);
+            assert_eq!(line.len(), length);
+            let mut headers = HeaderMap::new();
+            headers.insert("forwarded", http::HeaderValue::try_from(line).unwrap());
+            ProxyHeaders::Forwarded.origin(&headers)
+        };
+        assert_eq!(line(8192), Ok(Some("https://a".to_owned())));
+        assert_eq!(line(8193), Err(Fault::UnusableRequestUri));
+    }
+
+    #[test]
+    fn only_parameters_that_count_must_not_be_duplicated() {
+        let twice = element("for=a;for=b;by=c;by=d;host=e;proto=https");
+        assert_eq!(twice, Some(("https".to_owned(), "e".to_owned())));
+        for line in ["host=a;host=a", "proto=http;proto=https;host=a", "host=a;for=b;HOST=c"] {
             assert_eq!(element(line), None, "{line}");
         }
     }

@@ -65,28 +65,21 @@ impl Target {
 
     /// Checks that the `htu` of a proof is the URI of the request, without query and fragment (RFC 9449 section 4.3).
     pub(super) fn check(&self, htu: &str, head: &Parts) -> Result<(), Fault> {
-        let path = match head.uri.path() {
-            // `OPTIONS *` is a request for the whole server (RFC 9112 section 3.2.4).
-            "*" => "",
-            path => path,
-        };
-        if uri::has_dot_segment(path) {
-            return Err(Fault::UnusableRequestUri);
-        }
+        let path = uri::path_of_request(head.uri.path()).ok_or(Fault::UnusableRequestUri)?;
         let forwarded = match &self.proxy {
             Some((headers, is_proxy)) if is_proxy(head) => headers.origin(&head.headers)?,
             _ => None,
         };
         match (forwarded, &self.place) {
             (Some(origin), Place::Public(urls)) => {
-                let prefix = urls.first().and_then(|url| path_of(url)).unwrap_or_default();
-                check_equal(htu, &[&origin, prefix, path])
+                let origin = uri::normal(&origin).ok_or(Fault::UnusableRequestUri)?;
+                let mut of_origin = urls.iter().filter(|url| is_of_origin(url, &origin)).peekable();
+                // The proxy must not make this server one of another name.
+                of_origin.peek().ok_or(Fault::UnusableRequestUri)?;
+                check_any(htu, of_origin, path)
             }
             (Some(origin), Place::OfRequest(_)) => check_equal(htu, &[&origin, path]),
-            (None, Place::Public(urls)) => {
-                let results = urls.iter().map(|url| check_equal(htu, &[url, path]));
-                results.reduce(Result::or).unwrap_or(Err(Fault::WrongUri))
-            }
+            (None, Place::Public(urls)) => check_any(htu, urls, path),
             (None, Place::OfRequest(scheme)) => {
                 let scheme = head.uri.scheme_str().unwrap_or(scheme);
                 check_equal(htu, &[scheme, "://", authority(head)?, path])
@@ -102,6 +95,25 @@ impl fmt::Debug for Target {
             Place::OfRequest(scheme) => f.debug_tuple("OfRequest").field(scheme).finish(),
         }
     }
+}
+
+/// Whether a public URL has this origin, which ends with a slash.
+fn is_of_origin(url: &str, origin: &str) -> bool {
+    url.starts_with(origin) || Some(url) == origin.strip_suffix('/')
+}
+
+/// Checks that the `htu` is one of the public URLs, followed by the path.
+fn check_any<'u>(
+    htu: &str,
+    urls: impl IntoIterator<Item = &'u Arc<str>>,
+    path: &str,
+) -> Result<(), Fault> {
+    let check = |url: &Arc<str>| match check_equal(htu, &[url, path]) {
+        // A router that removes the prefix leaves `/` in both cases: with and without a slash after the prefix.
+        Err(Fault::WrongUri) if path == "/" => check_equal(htu, &[url]),
+        result => result,
+    };
+    urls.into_iter().map(check).reduce(Result::or).unwrap_or(Err(Fault::WrongUri))
 }
 
 fn check_equal(htu: &str, parts: &[&str]) -> Result<(), Fault> {
@@ -152,12 +164,6 @@ fn public_url(text: &str) -> Result<Arc<str>, ConfigError> {
         unusable("the public URL must be an https or http URL without a user name")
     })?;
     Ok(normal.trim_end_matches('/').into())
-}
-
-/// The path of a public URL, without the slash at its end.
-fn path_of(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    rest.get(rest.find('/')?..)
 }
 
 fn unusable(message: &'static str) -> ConfigError {

@@ -22,6 +22,16 @@ pub(super) fn normal(uri: &str) -> Option<String> {
     Some(normal.into_string() + root)
 }
 
+/// The path of a request for a comparison: empty, or with a slash before it; `None` if the request has no such path. It
+/// follows a host, and must not continue its name: HTTP/2 allows any text as `:path`.
+pub(super) fn path_of_request(path: &str) -> Option<&str> {
+    match path {
+        // `OPTIONS *` is a request for the whole server (RFC 9112 section 3.2.4).
+        "" | "*" => Some(""),
+        path => (path.starts_with('/') && !has_dot_segment(path)).then_some(path),
+    }
+}
+
 /// Whether a path has a segment `.` or `..`, possibly percent-encoded. A router may read such a path as another one
 /// than the normalisation does, so that a proof would be accepted for another resource.
 pub(super) fn has_dot_segment(path: &str) -> bool {
@@ -112,6 +122,20 @@ mod tests {
         ] {
             assert_eq!(normal(uri), None, "{uri}");
         }
+    }
+
+    #[test]
+    fn path_that_would_continue_the_host_is_not_one() {
+        for path in
+            [".evil.net/x", "@evil.net/", ":8443/a", "a", "a/b", "**", "*/", "?q", "%2fa", "\\a"]
+        {
+            assert_eq!(path_of_request(path), None, "{path}");
+        }
+        for (path, expected) in [("", ""), ("*", ""), ("/", "/"), ("/a/b", "/a/b"), ("//a", "//a")]
+        {
+            assert_eq!(path_of_request(path), Some(expected), "{path}");
+        }
+        assert_eq!(path_of_request("/a/../b"), None);
     }
 
     #[test]

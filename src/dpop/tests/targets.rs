@@ -115,35 +115,102 @@ fn forwarded_headers_have_no_effect_by_default() {
     assert_eq!(check(&dpop, "https://api.example/a", "/a", &spoofed), Ok(None));
 }
 
+/// Behind a proxy with two names, each with its own prefix. Requests with `x-proxy` are from the proxy.
+fn behind_proxy(headers: ProxyHeaders) -> Dpop {
+    let dpop = Dpop::new("https://api.example/v1").unwrap().with_clock(clock());
+    let dpop = dpop.add_public_url("https://tenant.example:8443").unwrap();
+    dpop.with_trusted_proxy(headers, |head| head.headers.contains_key("x-proxy"))
+}
+
 #[test]
 fn forwarded_headers_of_a_trusted_proxy_alone_count() {
-    let fields = [("x-proxy", "1"), ("forwarded", "host=tenant.example;proto=https")];
-    let spoofed = [("forwarded", "host=tenant.example;proto=https")];
-    let dpop = Dpop::new("https://api.example/v1").unwrap().with_clock(clock());
-    let dpop = dpop
-        .with_trusted_proxy(ProxyHeaders::Forwarded, |head| head.headers.contains_key("x-proxy"));
-    assert_eq!(check(&dpop, "https://tenant.example/v1/a", "/a", &fields), Ok(None));
-    assert_eq!(check(&dpop, "https://api.example/v1/a", "/a", &fields), OTHER);
-    assert_eq!(check(&dpop, "https://tenant.example/v1/a", "/a", &spoofed), OTHER);
-    assert_eq!(check(&dpop, "https://api.example/v1/a", "/a", &spoofed), Ok(None));
+    let dpop = behind_proxy(ProxyHeaders::Forwarded);
+    let forwarded = ("forwarded", "host=\"tenant.example:8443\";proto=https");
+    let (fields, spoofed) = ([("x-proxy", "1"), forwarded], [forwarded]);
+    let (tenant, api) = ("https://tenant.example:8443/a", "https://api.example/v1/a");
+    assert_eq!(check(&dpop, tenant, "/a", &fields), Ok(None));
+    assert_eq!(check(&dpop, api, "/a", &fields), OTHER);
+    // From another peer, the header has no effect: each of the public URLs is accepted.
+    assert_eq!(check(&dpop, tenant, "/a", &spoofed), Ok(None));
+    assert_eq!(check(&dpop, api, "/a", &spoofed), Ok(None));
     // The proxy tells nothing, or something that cannot be read, or writes the other headers.
-    assert_eq!(check(&dpop, "https://api.example/v1/a", "/a", &[("x-proxy", "1")]), Ok(None));
-    let broken = [("x-proxy", "1"), ("forwarded", "host=tenant.example; proto=https")];
-    assert_eq!(check(&dpop, "https://tenant.example/v1/a", "/a", &broken), UNUSABLE);
+    assert_eq!(check(&dpop, api, "/a", &[("x-proxy", "1")]), Ok(None));
+    let broken = [("x-proxy", "1"), ("forwarded", "host=api.example; proto=https")];
+    assert_eq!(check(&dpop, api, "/a", &broken), UNUSABLE);
     let other =
         [("x-proxy", "1"), ("x-forwarded-host", "evil.example"), ("x-forwarded-proto", "https")];
     assert_eq!(check(&dpop, "https://evil.example/v1/a", "/a", &other), OTHER);
 }
 
 #[test]
+fn trusted_proxy_selects_among_the_public_urls_alone() {
+    let dpop = behind_proxy(ProxyHeaders::XForwarded);
+    let request = |host: &str, proto: &str, htu: &str| {
+        let fields = [("x-proxy", "1"), ("x-forwarded-host", host), ("x-forwarded-proto", proto)];
+        check(&dpop, htu, "/a", &fields)
+    };
+    // Each with its own prefix, in any spelling of its origin.
+    assert_eq!(request("api.example", "https", "https://api.example/v1/a"), Ok(None));
+    assert_eq!(request("API.example:443", "HTTPS", "https://api.example/v1/a"), Ok(None));
+    assert_eq!(request("api.example", "https", "https://api.example/a"), OTHER);
+    let tenant = "https://tenant.example:8443";
+    assert_eq!(request("tenant.example:8443", "https", &format!("{tenant}/a")), Ok(None));
+    assert_eq!(request("tenant.example:8443", "https", &format!("{tenant}/v1/a")), OTHER);
+    // A host or a scheme that is not configured, also with a proof for it.
+    for (host, proto) in [
+        ("evil.example", "https"),
+        ("api.example.evil.example", "https"),
+        ("api.exampl", "https"),
+        ("api.example:8443", "https"),
+        ("tenant.example", "https"),
+        ("api.example", "http"),
+    ] {
+        for path in ["/a", "/v1/a"] {
+            let htu = format!("{proto}://{host}{path}");
+            assert_eq!(request(host, proto, &htu), UNUSABLE, "{htu}");
+        }
+        assert_eq!(request(host, proto, "https://api.example/v1/a"), UNUSABLE, "{host}");
+    }
+}
+
+#[test]
+fn root_below_a_prefix_is_accepted_with_and_without_a_slash() {
+    let dpop = Dpop::new("https://api.example/mcp").unwrap().with_clock(clock());
+    for htu in ["https://api.example/mcp", "https://api.example/mcp/", "https://API.example/mc%70"]
+    {
+        assert_eq!(check(&dpop, htu, "/", &[]), Ok(None), "{htu}");
+        assert_eq!(check(&dpop, htu, "/?q", &[]), Ok(None), "{htu}");
+        assert_eq!(check(&dpop, htu, "/a", &[]), OTHER, "{htu}");
+    }
+    for htu in ["https://api.example/", "https://api.example", "https://api.example/mcp//"] {
+        assert_eq!(check(&dpop, htu, "/", &[]), OTHER, "{htu}");
+    }
+    // Below the root, the slash counts.
+    assert_eq!(check(&dpop, "https://api.example/mcp/a", "/a/", &[]), OTHER);
+    assert_eq!(check(&dpop, "https://api.example/mcp/a/", "/a", &[]), OTHER);
+}
+
+#[test]
 fn forwarded_host_with_a_path_or_a_user_is_refused() {
-    let dpop = dpop().with_trusted_proxy(ProxyHeaders::XForwarded, |_| true);
+    let dpop = Dpop::new("https://a.example").unwrap().with_clock(clock());
+    let dpop = dpop.with_trusted_proxy(ProxyHeaders::XForwarded, |_| true);
     for host in ["a.example/b", "u@a.example", "a.example?", "a.example#", "", "a b"] {
         let fields = [("x-forwarded-host", host), ("x-forwarded-proto", "https")];
         assert_eq!(check(&dpop, "https://a.example/a", "/a", &fields), UNUSABLE, "{host}");
     }
     let good = [("x-forwarded-host", "A.example:443"), ("x-forwarded-proto", "HTTPS")];
     assert_eq!(check(&dpop, "https://a.example/a", "/a", &good), Ok(None));
+}
+
+#[test]
+fn proxy_tells_the_host_where_that_of_the_request_is_taken() {
+    let dpop = Dpop::dangerous_host_of_request("http").unwrap().with_clock(clock());
+    let dpop = dpop.with_trusted_proxy(ProxyHeaders::XForwarded, |_| true);
+    let fields =
+        [("host", "10.0.0.1"), ("x-forwarded-host", "t1.example"), ("x-forwarded-proto", "https")];
+    assert_eq!(check(&dpop, "https://t1.example/a", "/a", &fields), Ok(None));
+    assert_eq!(check(&dpop, "http://10.0.0.1/a", "/a", &fields), OTHER);
+    assert_eq!(dpop.danger(), Some("Dpop::dangerous_host_of_request"));
 }
 
 #[test]
