@@ -16,14 +16,22 @@ use crate::dpop::proof::{ProofClaims, ProofHeader, segments};
 use crate::dpop::{Settings, Store};
 use crate::key::ProofJwk;
 use crate::rejection::{Rejection, RejectionKind};
-use crate::replay_store::{CheckState, ReplayEntry, ReplayOutcome, ReplayStore};
+use crate::replay_store::{CheckState, RecordedUse, ReplayEntry, ReplayOutcome, ReplayStore};
 use crate::token::Scratch;
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
-/// The result of a check: with a new nonce for the response, if the client should get one.
-pub(crate) type DpopResult = Result<Option<HeaderValue>, Rejection>;
+/// The result of a check.
+pub(crate) type DpopResult = Result<DpopPassed, Rejection>;
+
+/// What a good proof adds to the request and its response.
+pub(crate) struct DpopPassed {
+    /// A new nonce, if the client should get one.
+    pub(crate) nonce: Option<HeaderValue>,
+    /// The use, for layers inside; `None` if a layer outside has recorded it.
+    pub(crate) recorded: Option<RecordedUse>,
+}
 
 /// The check of a proof: ready, or waiting for the store.
 pub(crate) enum DpopCheck {
@@ -38,15 +46,21 @@ impl Dpop {
             Ok(verified) => verified,
             Err(rejection) => return DpopCheck::Ready(Err(rejection)),
         };
+        let recorded_use = RecordedUse::new(&self.0.store_id, &entry);
+        if head.extensions.get().is_some_and(|uses| recorded_use.is_one_of(uses)) {
+            // The layer outside with the same settings adds the nonce too.
+            return DpopCheck::Ready(Ok(DpopPassed { nonce: None, recorded: None }));
+        }
+        let passed = DpopPassed { nonce, recorded: Some(recorded_use) };
         // Last: what is refused for another reason must not use up the proof.
         let recorded = match &self.0.store {
             Store::Default(store) => store.record(&entry),
             Store::Custom(store) => store.record(&entry),
         };
         match recorded.into_state() {
-            CheckState::Ready(outcome) => DpopCheck::Ready(finish(outcome, nonce)),
+            CheckState::Ready(outcome) => DpopCheck::Ready(finish(outcome, passed)),
             CheckState::Pending(outcome) => {
-                DpopCheck::Pending(Box::pin(async move { finish(outcome.await, nonce) }))
+                DpopCheck::Pending(Box::pin(async move { finish(outcome.await, passed) }))
             }
         }
     }
@@ -130,8 +144,9 @@ impl Settings {
         if until <= now || claims.exp.is_some_and(is_expired) {
             return Err(Fault::TooOld);
         }
-        // A store that keeps whole seconds must not end early.
-        Ok(until.saturating_add(1))
+        // By the clock of an instance that is behind, it is accepted for longer. And a store that keeps whole seconds
+        // must not end early.
+        Ok(until.saturating_add(self.leeway.saturating_add(1)))
     }
 
     /// Checks the nonce, if one is required. Returns a new one if the client should get one.
@@ -178,10 +193,10 @@ fn with_nonce(rejection: Rejection, nonce: Option<HeaderValue>) -> Rejection {
 
 fn finish(
     outcome: Result<ReplayOutcome, Box<dyn std::error::Error + Send + Sync>>,
-    nonce: Option<HeaderValue>,
+    passed: DpopPassed,
 ) -> DpopResult {
     match outcome {
-        Ok(ReplayOutcome::FirstUse) => Ok(nonce),
+        Ok(ReplayOutcome::FirstUse) => Ok(passed),
         Ok(ReplayOutcome::SeenBefore) => Err(Fault::UsedBefore.into()),
         Err(error) => Err(Rejection::unavailable(error)),
     }

@@ -16,14 +16,14 @@ use std::time::Duration;
 
 use http::request::Parts;
 
-pub(crate) use self::check::DpopCheck;
+pub(crate) use self::check::{DpopCheck, DpopPassed};
 pub use self::forwarded::ProxyHeaders;
 use self::nonce::Nonces;
 use self::target::Target;
 use crate::clock::{Clock, SystemClock};
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::crypto::{Algorithm, KeyType};
-use crate::replay_store::{MemoryReplayStore, ReplayStore};
+use crate::replay_store::{MemoryReplayStore, ReplayStore, StoreId};
 
 /// How DPoP proofs are checked (RFC 9449): that the sender of a token holds the key that the token is bound to.
 ///
@@ -35,11 +35,12 @@ use crate::replay_store::{MemoryReplayStore, ReplayStore};
 /// |---|---|
 /// | URI | the public URL of [`new`](Self::new), followed by the path of the request |
 /// | algorithms | all that have a public key |
-/// | age of a proof | at most 60 seconds, and 30 seconds of leeway for clocks that differ, in both directions |
+/// | age of a proof | at most 60 seconds by its `iat`, and 30 seconds of leeway for clocks that differ, in both directions |
 /// | nonces | not required |
 /// | used proofs | a [`MemoryReplayStore`] |
 ///
-/// Clones share the settings and the store.
+/// Clones share the settings and the store. Layers that are nested, such as an optional one outside and a strict one
+/// inside, need clones of one value: then the inner layer knows the use that the outer one recorded for the same request.
 ///
 /// # Example: several instances behind one URL
 ///
@@ -65,6 +66,7 @@ struct Settings {
     nonces: Option<Nonces>,
     nonce_lifetime: Duration,
     store: Store,
+    store_id: StoreId,
     clock: Arc<dyn Clock>,
 }
 
@@ -86,7 +88,7 @@ impl Dpop {
     ///
     /// The `htu` of a proof must be this URL, followed by the path of the request as the layer sees it. `Host` and all
     /// other headers are ignored. The URL may have a path: the prefix that a proxy or axum's `Router::nest` removes
-    /// before the layer sees the request.
+    /// before the layer sees the request. Below such a prefix, the root is accepted with and without a slash at its end.
     ///
     /// # Errors
     ///
@@ -118,11 +120,12 @@ impl Dpop {
             nonces: None,
             nonce_lifetime: Self::NONCE_LIFETIME,
             store: Store::Default(MemoryReplayStore::new()),
+            store_id: StoreId::new(),
             clock: Arc::new(SystemClock),
         }))
     }
 
-    /// Adds another URL at which clients reach this server. A proof must name one of them.
+    /// Adds another URL at which clients reach this server. A proof must name one of them, followed by the path.
     ///
     /// # Errors
     ///
@@ -132,20 +135,25 @@ impl Dpop {
         Ok(self)
     }
 
-    /// Takes the scheme and the host from headers of a trusted proxy, if it sent them; by default they are ignored. The
-    /// path of the public URL remains.
+    /// Takes the scheme and the host that a client has used from headers of a trusted proxy, if it sent them; by default
+    /// they are ignored.
+    ///
+    /// They select among the public URLs, of [`new`](Self::new) and [`add_public_url`](Self::add_public_url): a proof
+    /// for one name is then refused at the others. A request for a host that no public URL has gets 401. With
+    /// [`dangerous_host_of_request`](Self::dangerous_host_of_request) every host counts, so the proxy must refuse foreign
+    /// ones.
     ///
     /// `is_from_proxy` must be true only for requests that come from the proxy, for example by the address of the peer.
     /// For other requests the headers are ignored. A proxy whose headers cannot be read gets 401.
     ///
-    /// # Example: a proxy on the same machine
+    /// # Example: two names behind a proxy on the same machine
     ///
     /// ```
     /// use std::net::SocketAddr;
     /// use tower_jwt_auth::{ConfigError, Dpop, ProxyHeaders};
     ///
     /// fn dpop() -> Result<Dpop, ConfigError> {
-    ///     let dpop = Dpop::new("https://api.example")?;
+    ///     let dpop = Dpop::new("https://one.example")?.add_public_url("https://two.example")?;
     ///     Ok(dpop.with_trusted_proxy(ProxyHeaders::Forwarded, |head| {
     ///         // The address of the peer, as the server puts it into the extensions.
     ///         head.extensions.get::<SocketAddr>().is_some_and(|peer| peer.ip().is_loopback())
@@ -198,7 +206,8 @@ impl Dpop {
     }
 
     /// Replaces the greatest age of a proof, by its `iat`, in whole seconds; 60 seconds by default (RFC 9449 section
-    /// 11.1). The [leeway](Self::with_leeway) is added. The store remembers a proof for that time.
+    /// 11.1). The [leeway](Self::with_leeway) is added. The store remembers a proof for longer than it is accepted, by the
+    /// leeway once more, for instances whose clocks are behind.
     ///
     /// # Errors
     ///
@@ -215,7 +224,8 @@ impl Dpop {
     }
 
     /// Replaces the leeway for clocks that differ, in whole seconds; 30 seconds by default. A proof may be that much
-    /// older than the maximum age, and created that long in the future.
+    /// older than the maximum age, and created that long in the future. So the same proof is accepted for at most the
+    /// maximum age and twice the leeway.
     ///
     /// # Errors
     ///
@@ -249,13 +259,16 @@ impl Dpop {
     }
 
     /// Requires a nonce, as [`require_nonce`](Self::require_nonce) does, and replaces the key that seals nonces: all
-    /// instances behind one URL need the same one. Use a key for nothing else.
+    /// instances behind one URL need the same one. Previous keys remain. Use a key for nothing else.
     ///
     /// # Errors
     ///
     /// When the key is shorter than 32 bytes.
     pub fn with_nonce_key(mut self, key: &[u8]) -> Result<Self, ConfigError> {
-        self.settings_mut().nonces = Some(Nonces::with_key(key)?);
+        match &mut self.settings_mut().nonces {
+            Some(nonces) => nonces.set_key(key)?,
+            nonces => *nonces = Some(Nonces::with_key(key)?),
+        }
         Ok(self)
     }
 
@@ -278,30 +291,40 @@ impl Dpop {
         Ok(self)
     }
 
-    /// Replaces the lifetime of a nonce, in whole seconds; 5 minutes by default.
+    /// Requires a nonce, as [`require_nonce`](Self::require_nonce) does, and replaces the lifetime of a nonce, in whole
+    /// seconds; 5 minutes by default.
     ///
     /// # Errors
     ///
-    /// When the lifetime is not 2 seconds to 1 hour.
-    pub fn with_nonce_lifetime(mut self, lifetime: Duration) -> Result<Self, ConfigError> {
+    /// When the lifetime is not 2 seconds to 1 hour, or when the system has no random numbers.
+    pub fn with_nonce_lifetime(self, lifetime: Duration) -> Result<Self, ConfigError> {
         if !(2..=3600).contains(&lifetime.as_secs()) {
             return Err(ConfigError::new(
                 ConfigErrorKind::Duration,
                 "the lifetime of a nonce must be 2 seconds to 1 hour",
             ));
         }
-        self.settings_mut().nonce_lifetime = Duration::from_secs(lifetime.as_secs());
-        Ok(self)
+        let mut dpop = self.require_nonce()?;
+        dpop.settings_mut().nonce_lifetime = Duration::from_secs(lifetime.as_secs());
+        Ok(dpop)
     }
 
     /// Replaces the store of used proofs; a [`MemoryReplayStore`] of this value by default, which its clones share.
+    ///
+    /// The store is asked after all checks of the proof and after the verifier inside of the
+    /// [`SenderConstrained`](crate::SenderConstrained). So put [checks](crate::VerifyToken::with_check) inside: what they
+    /// refuse does not use up the proof.
     #[must_use]
     pub fn with_replay_store(mut self, store: impl ReplayStore) -> Self {
-        self.settings_mut().store = Store::Custom(Arc::new(store));
+        let settings = self.settings_mut();
+        settings.store = Store::Custom(Arc::new(store));
+        settings.store_id = StoreId::new();
         self
     }
 
-    /// Replaces the clock for proofs and nonces, and that of the default store; [`SystemClock`] by default.
+    /// Replaces the clock for proofs and nonces, and that of the default store, in any order of the calls;
+    /// [`SystemClock`] by default. The store of [`with_replay_store`](Self::with_replay_store) keeps its own clock: give
+    /// a [`MemoryReplayStore`] the same one, by its [`with_clock`](MemoryReplayStore::with_clock).
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(clock);

@@ -53,6 +53,16 @@ impl Nonces {
         Ok(Self { keys: vec![checked(key)?] })
     }
 
+    /// Replaces the key for new nonces. The previous keys remain.
+    pub(super) fn set_key(&mut self, key: &[u8]) -> Result<(), ConfigError> {
+        let key = checked(key)?;
+        match self.keys.first_mut() {
+            Some(first) => *first = key,
+            None => self.keys.push(key),
+        }
+        Ok(())
+    }
+
     /// Accepts nonces that were sealed with this key too.
     pub(super) fn add_previous(&mut self, key: &[u8]) -> Result<(), ConfigError> {
         self.keys.push(checked(key)?);

@@ -167,7 +167,7 @@ impl<C> Accepted<C> {
         }
     }
 
-    fn extras(&mut self) -> &mut Extras {
+    pub(super) fn extras(&mut self) -> &mut Extras {
         self.extras.get_or_insert_default()
     }
 }

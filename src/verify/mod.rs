@@ -18,6 +18,7 @@ mod map_claims;
 mod one_time_tokens;
 #[cfg(feature = "mcp")]
 mod principal;
+mod recorded_uses;
 mod rule_context;
 mod sender_constrained;
 mod token_cache;

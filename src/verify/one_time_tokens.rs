@@ -6,7 +6,9 @@ use http::request::Parts;
 use crate::claims::RegisteredClaims;
 use crate::extract::PresentedToken;
 use crate::rejection::{Rejection, RejectionKind};
-use crate::replay_store::{CheckState, ReplayEntry, ReplayOutcome, ReplayStore};
+use crate::replay_store::{
+    CheckState, RecordedUse, RecordedUses, ReplayEntry, ReplayOutcome, ReplayStore, StoreId,
+};
 use crate::scheme::TokenScheme;
 use crate::summary::Summary;
 use crate::verify::accepted::Accepted;
@@ -32,6 +34,9 @@ use crate::verify::verify_token::VerifyToken;
 /// used up. What runs later can refuse the request without giving the token back: authorization, extractors and the
 /// handler. A client that did not get the response needs a new token too.
 ///
+/// Clones share the store. Layers that are nested, such as an optional one outside and a strict one inside, need clones of
+/// one value: then the inner layer knows the use that the outer one recorded for the same request.
+///
 /// # Example: deploy once
 ///
 /// ```
@@ -47,33 +52,50 @@ use crate::verify::verify_token::VerifyToken;
 /// ```
 pub struct OneTimeTokens<C = RegisteredClaims> {
     verifier: Arc<dyn VerifyToken<C>>,
+    uses: Uses,
+}
+
+/// Where uses are recorded.
+#[derive(Clone)]
+struct Uses {
     store: Arc<dyn ReplayStore>,
+    id: StoreId,
 }
 
 impl<C: Send + Sync + 'static> OneTimeTokens<C> {
     /// Creates a verifier that records each token that the inner verifier accepts in this store.
     pub fn new(verifier: impl VerifyToken<C>, store: impl ReplayStore) -> Self {
-        Self { verifier: Arc::new(verifier), store: Arc::new(store) }
+        let uses = Uses { store: Arc::new(store), id: StoreId::new() };
+        Self { verifier: Arc::new(verifier), uses }
     }
 }
 
-/// Records the use of an accepted token.
-fn record<C: Send + Sync + 'static>(
-    store: &dyn ReplayStore,
-    accepted: Accepted<C>,
-) -> Verification<C> {
-    let check = match entry(accepted.token()) {
-        Ok(entry) => store.record(&entry),
-        Err(rejection) => return Verification::ready(Err(rejection)),
-    };
-    let decide = |outcome| match outcome {
-        Ok(ReplayOutcome::FirstUse) => Ok(accepted),
-        Ok(ReplayOutcome::SeenBefore) => Err(RejectionKind::UsedToken.into()),
-        Err(error) => Err(Rejection::unavailable(error)),
-    };
-    match check.into_state() {
-        CheckState::Ready(outcome) => Verification::ready(decide(outcome)),
-        CheckState::Pending(outcome) => Verification::pending(async move { decide(outcome.await) }),
+impl Uses {
+    /// Records the use of an accepted token, unless a layer outside has recorded it for the same request.
+    fn record<C: Send + Sync + 'static>(
+        &self,
+        accepted: Accepted<C>,
+        outside: RecordedUses,
+    ) -> Verification<C> {
+        let entry = match entry(accepted.token()) {
+            Ok(entry) => entry,
+            Err(rejection) => return Verification::ready(Err(rejection)),
+        };
+        let recorded = RecordedUse::new(&self.id, &entry);
+        if recorded.is_one_of(&outside) {
+            return Verification::ready(Ok(accepted));
+        }
+        let decide = |outcome| match outcome {
+            Ok(ReplayOutcome::FirstUse) => Ok(accepted.with_recorded_use(outside, recorded)),
+            Ok(ReplayOutcome::SeenBefore) => Err(RejectionKind::UsedToken.into()),
+            Err(error) => Err(Rejection::unavailable(error)),
+        };
+        match self.store.record(&entry).into_state() {
+            CheckState::Ready(outcome) => Verification::ready(decide(outcome)),
+            CheckState::Pending(outcome) => {
+                Verification::pending(async move { decide(outcome.await) })
+            }
+        }
     }
 }
 
@@ -90,12 +112,15 @@ fn entry<C>(token: &VerifiedToken<C>) -> Result<ReplayEntry, Rejection> {
 
 impl<C: Send + Sync + 'static> VerifyToken<C> for OneTimeTokens<C> {
     fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C> {
+        let outside = RecordedUses::of(&head.extensions);
         match self.verifier.verify_token(token, head).0 {
-            VerificationState::Ready(Ok(accepted)) => record(&*self.store, accepted),
+            VerificationState::Ready(Ok(accepted)) => self.uses.record(accepted, outside),
             VerificationState::Ready(refused) => Verification::ready(refused),
             VerificationState::Pending(verification) => {
-                let store = Arc::clone(&self.store);
-                Verification::pending(async move { record(&*store, verification.await?).await })
+                let uses = self.uses.clone();
+                Verification::pending(
+                    async move { uses.record(verification.await?, outside).await },
+                )
             }
         }
     }
@@ -121,7 +146,7 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for OneTimeTokens<C> {
 
 impl<C> Clone for OneTimeTokens<C> {
     fn clone(&self) -> Self {
-        Self { verifier: Arc::clone(&self.verifier), store: Arc::clone(&self.store) }
+        Self { verifier: Arc::clone(&self.verifier), uses: self.uses.clone() }
     }
 }
 

@@ -1,12 +1,15 @@
 //! Tokens that can be used once: what counts as a use, what a store that fails does, and concurrent requests.
 
+use std::convert::Infallible;
 use std::future::ready;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::Response;
+use futures_util::FutureExt;
+use http::{Request, Response};
 use serde_json::{Value, json};
+use tower::{Layer, ServiceExt, service_fn};
 use tower_jwt_auth::{
     Algorithm, DenyList, JwtAuthLayer, JwtVerifier, MemoryReplayStore, MemoryRevocationStore,
     OneTimeTokens, PresentedToken, Rejection, RejectionKind, ReplayCheck, ReplayEntry, ReplayStore,
@@ -81,6 +84,25 @@ fn layers_with_one_store_share_what_was_used() {
     let (one, other) = (layer(store.clone()), layer(store));
     assert_eq!(answer(&one, &token("1")).status(), 204);
     assert_eq!(refusal(&answer(&other, &token("1"))), Some(UsedToken));
+}
+
+#[test]
+fn nested_layers_with_clones_of_one_verifier_count_a_request_as_one_use() {
+    let verifier = OneTimeTokens::new(verifier(), store());
+    let (outer, inner) =
+        (JwtAuthLayer::new(verifier.clone()).optional(), JwtAuthLayer::new(verifier));
+    let through_both = |token: &str| {
+        let service =
+            service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(Body::new())));
+        let stack = outer.layer(inner.layer(service));
+        refusal(&stack.oneshot(bearer(token)).now_or_never().unwrap().unwrap())
+    };
+    assert_eq!(through_both(&token("1")), None);
+    assert_eq!(through_both(&token("1")), Some(UsedToken));
+    assert_eq!(refusal(&answer(&inner, &token("1"))), Some(UsedToken));
+    // What passed the inner layer alone is used, too.
+    assert_eq!(refusal(&answer(&inner, &token("2"))), None);
+    assert_eq!(through_both(&token("2")), Some(UsedToken));
 }
 
 #[test]

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::claims::NumericDate;
 use crate::clock::Clock;
 use crate::crypto::Algorithm;
-use crate::dpop::check::{DpopCheck, DpopResult};
+use crate::dpop::check::DpopCheck;
 use crate::dpop::{Dpop, ProxyHeaders};
 use crate::key::ProofJwk;
 use crate::key::test_keys::{SigningKey, base64url};
@@ -107,11 +107,12 @@ impl Client {
         })
     }
 
-    fn result(&self, dpop: &Dpop, head: &Parts) -> DpopResult {
-        match dpop.check(head, TOKEN.as_bytes(), &self.jkt()) {
+    fn result(&self, dpop: &Dpop, head: &Parts) -> Result<Option<HeaderValue>, Rejection> {
+        let result = match dpop.check(head, TOKEN.as_bytes(), &self.jkt()) {
             DpopCheck::Ready(result) => result,
             DpopCheck::Pending(result) => result.now_or_never().unwrap(),
-        }
+        };
+        result.map(|passed| passed.nonce)
     }
 }
 

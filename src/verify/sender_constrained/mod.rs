@@ -11,9 +11,11 @@ use http::request::Parts;
 pub use self::certificate::{ClientCertificate, ClientCertificates};
 use crate::claims::RegisteredClaims;
 #[cfg(feature = "dpop")]
-use crate::dpop::{Dpop, DpopCheck};
+use crate::dpop::{Dpop, DpopCheck, DpopPassed};
 use crate::extract::PresentedToken;
 use crate::rejection::{Rejection, RejectionKind};
+#[cfg(feature = "dpop")]
+use crate::replay_store::RecordedUses;
 use crate::scheme::TokenScheme;
 use crate::summary::Summary;
 use crate::verify::accepted::Accepted;
@@ -224,7 +226,8 @@ impl Bindings {
             Ok(Needed::Proof(jkt)) => match (&self.dpop, request) {
                 (Some(dpop), Request::Head(head)) => {
                     let check = dpop.check(head, token.as_bytes(), jkt);
-                    return with_nonce(check, accepted.confirmed());
+                    let uses = RecordedUses::of(&head.extensions);
+                    return proven(check, uses, accepted.confirmed());
                 }
                 _ => Err(RejectionKind::UnconfirmedSender.into()),
             },
@@ -280,10 +283,11 @@ impl Kept {
     }
 }
 
-/// The result of a token whose proof was checked, with the nonce for the next proof.
+/// The result of a token whose proof was checked: with the nonce for the next proof, and the use for layers inside.
 #[cfg(feature = "dpop")]
-fn with_nonce<C: Send + Sync + 'static>(
+fn proven<C: Send + Sync + 'static>(
     check: DpopCheck,
+    outside: RecordedUses,
     accepted: Accepted<C>,
 ) -> Verification<C> {
     use http::header::CACHE_CONTROL;
@@ -291,16 +295,22 @@ fn with_nonce<C: Send + Sync + 'static>(
 
     const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
-    let add = move |nonce: Option<HeaderValue>| match nonce {
-        None => accepted,
-        // RFC 9449 section 8.2.
-        Some(nonce) => accepted
-            .with_response_header(DPOP_NONCE, nonce)
-            .with_response_header(CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    let add = move |passed: DpopPassed| {
+        let accepted = match passed.recorded {
+            None => accepted,
+            Some(recorded) => accepted.with_recorded_use(outside, recorded),
+        };
+        match passed.nonce {
+            None => accepted,
+            // RFC 9449 section 8.2.
+            Some(nonce) => accepted
+                .with_response_header(DPOP_NONCE, nonce)
+                .with_response_header(CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        }
     };
     match check {
-        DpopCheck::Ready(nonce) => Verification::ready(nonce.map(add)),
-        DpopCheck::Pending(nonce) => Verification::pending(async move { nonce.await.map(add) }),
+        DpopCheck::Ready(passed) => Verification::ready(passed.map(add)),
+        DpopCheck::Pending(passed) => Verification::pending(async move { passed.await.map(add) }),
     }
 }
 

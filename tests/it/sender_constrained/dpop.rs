@@ -4,11 +4,11 @@ use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use serde_json::json;
 use tower_jwt_auth::{
-    Algorithm, ClientCertificates, JwtAuthLayer, PresentedToken, RejectionKind, Source,
-    TokenScheme, TokenSource, VerifyToken,
+    Algorithm, ClientCertificates, Dpop, JwtAuthLayer, PresentedToken, ProxyHeaders, RejectionKind,
+    SenderConstrained, Source, TokenScheme, TokenSource, VerifyToken,
 };
 
-use super::proofs::{by_dpop, client, jkt, proof, proven, with_proof};
+use super::proofs::{by_dpop, client, dpop, jkt, proof, proven, with_proof};
 use super::{answer, bound, certificate, over, unbound, x5t};
 use crate::support::key;
 use crate::support::requests::{bearer, reached, refusal, request, send};
@@ -118,6 +118,22 @@ fn bound_token_in_another_source_than_authorization_is_refused() {
     let presented = PresentedToken::from_request(&head.headers, &head.extensions).unwrap().unwrap();
     assert_eq!(presented.scheme(), TokenScheme::DPoP);
     assert_eq!(presented.source(), TokenSource::AuthorizationHeader);
+}
+
+#[test]
+fn summary_names_the_host_of_the_request_as_a_danger() {
+    let summary = |dpop| {
+        let verifier = SenderConstrained::dpop(verifier(), dpop);
+        VerifyToken::describe(&verifier).unwrap().to_string()
+    };
+    let plain = VerifyToken::describe(&verifier()).unwrap().to_string();
+    assert_eq!(summary(dpop()), format!("{plain}, bound by DPoP"));
+    let of_request = Dpop::dangerous_host_of_request("https").unwrap();
+    let by_proxy = of_request.clone().with_trusted_proxy(ProxyHeaders::Forwarded, |_| true);
+    let danger = "; dangerous: Dpop::dangerous_host_of_request";
+    for dpop in [of_request, by_proxy] {
+        assert_eq!(summary(dpop), format!("{plain}, bound by DPoP{danger}"));
+    }
 }
 
 #[test]

@@ -13,6 +13,8 @@ mod extraction;
 mod introspected;
 mod metadata;
 #[cfg(feature = "dpop")]
+mod nested;
+#[cfg(feature = "dpop")]
 mod nonces;
 #[cfg(feature = "dpop")]
 mod properties;
