@@ -3,6 +3,7 @@
 use http::request::Parts;
 
 use crate::authenticate::{Decision, Policy, ResponseHeaders};
+use crate::extract::authorization;
 use crate::extract::{FoundToken, OnResponse, SchemeUsed, Sources};
 use crate::observe::Begun;
 use crate::rejection::RejectionKind;
@@ -20,6 +21,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
         let found = sources.find(head, self.schemes);
         // On every path, and before the predicate runs: the predicate and inner services may print the head.
         sources.mark_sensitive(&mut head.headers);
+        authorization::mark_proofs(&mut head.headers, self.schemes);
         if self.schemes == Schemes::ALL {
             let used = match &found {
                 Ok(token) => Some(token.scheme()),

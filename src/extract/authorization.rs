@@ -5,7 +5,7 @@
 use std::fmt;
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::extract::presented_token::PresentedToken;
 use crate::rejection::RejectionKind;
@@ -62,6 +62,7 @@ pub(crate) fn extract_and_mark(
     schemes: Schemes,
     token68: Token68,
 ) -> Result<PresentedToken, RejectionKind> {
+    mark_proofs(headers, schemes);
     // No field is there twice: one look-up does both.
     if headers.len() == headers.keys_len() {
         let value = headers.get_mut(AUTHORIZATION).ok_or(RejectionKind::MissingCredentials)?;
@@ -78,6 +79,24 @@ pub(crate) fn extract_and_mark(
 pub(crate) fn mark(headers: &mut HeaderMap) {
     let has_a_field_twice = headers.len() != headers.keys_len();
     mark_sensitive(headers, has_a_field_twice.then_some(RejectionKind::MultipleCredentials));
+}
+
+/// Marks all proofs as sensitive, if the layer accepts DPoP (RFC 9449), so that `Debug` hides them.
+#[inline]
+pub(crate) fn mark_proofs(headers: &mut HeaderMap, schemes: Schemes) {
+    if schemes.contains(TokenScheme::DPoP) {
+        mark_all_proofs(headers);
+    }
+}
+
+#[cold]
+fn mark_all_proofs(headers: &mut HeaderMap) {
+    const PROOF: HeaderName = HeaderName::from_static("dpop");
+
+    if headers.contains_key(PROOF) {
+        let proofs = headers.iter_mut().filter(|(name, _)| **name == PROOF);
+        proofs.for_each(|(_, value)| value.set_sensitive(true));
+    }
 }
 
 /// Marks all `Authorization` values as sensitive, valid or not, of any scheme, so that `Debug` hides them.
