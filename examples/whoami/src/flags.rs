@@ -95,8 +95,8 @@ pub(crate) struct Flags {
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 pub(crate) enum Command {
-    /// Read one token from standard input, print each check with its outcome, and exit with 0 (accepted)
-    /// or 1 (refused)
+    /// Read one token from standard input, print each check with its outcome, and exit with 0 (accepted; with --dpop, a
+    /// bound token also needs a proof) or 1 (refused)
     Explain,
 }
 
@@ -174,6 +174,9 @@ pub(crate) struct Binding {
     /// Demand a nonce in each DPoP proof
     #[arg(long, requires = "accepts_dpop")]
     pub(crate) dpop_nonce: bool,
+    /// Whether the verifier explains one token, and leaves its binding to the caller. No flag: a server never does.
+    #[arg(skip)]
+    pub(crate) is_explained: bool,
 }
 
 /// Places beside the header Authorization.

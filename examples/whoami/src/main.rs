@@ -73,7 +73,7 @@ const LONGEST_INPUT: u64 = 128 * 1024;
 const GRACE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
-    let flags = match Flags::try_parse() {
+    let mut flags = match Flags::try_parse() {
         Ok(flags) => flags,
         Err(help) if !help.use_stderr() => help.exit(),
         Err(error) => return refuse(&one_sentence(&error)),
@@ -83,7 +83,7 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&with_causes(&error)),
     };
     let done = match flags.command {
-        Some(Command::Explain) => runtime.block_on(explain(&flags)),
+        Some(Command::Explain) => runtime.block_on(explain(&mut flags)),
         None => runtime.block_on(serve(&flags)).map(|()| ExitCode::SUCCESS),
     };
     // Does not wait for running tasks, such as a DNS look-up.
@@ -102,14 +102,16 @@ fn with_causes(error: &dyn Error) -> String {
 }
 
 /// Explains the token on standard input: 0 when it is accepted, 1 when it is refused.
-async fn explain(flags: &Flags) -> Result<ExitCode, String> {
+async fn explain(flags: &mut Flags) -> Result<ExitCode, String> {
     let config = flags.config.as_deref().map(config::read).transpose()?;
-    let verifier = Verifier::new(flags, config.as_ref())?;
     // For its errors: what the server would refuse is refused here too.
-    authentication(&verifier, flags, config.as_ref())?;
+    authentication(&Verifier::new(flags, config.as_ref())?, flags, config.as_ref())?;
     let token = io::read_to_string(io::stdin().take(LONGEST_INPUT))
         .map_err(|error| format!("cannot read the token: {}", with_causes(&error)))?;
-    let (explanation, is_accepted) = verifier.explain(token.trim()).await;
+    // There is no request with a proof: the last line tells whether one is needed.
+    flags.binding.is_explained = binding::is_accepted(flags);
+    let verifier = Verifier::new(flags, config.as_ref())?;
+    let (explanation, is_accepted) = verifier.explain(token.trim(), flags).await;
     writeln!(io::stdout(), "{explanation}").map_err(|error| with_causes(&error))?;
     Ok(if is_accepted { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

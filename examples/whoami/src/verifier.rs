@@ -115,19 +115,28 @@ impl Verifier {
     }
 
     /// The text for the terminal, and whether the token is accepted.
-    pub(crate) async fn explain(&self, token: &str) -> (String, bool) {
-        let explanation = match self {
-            Self::One { verifier, .. } => verifier.explain(token).await,
-            Self::Several(issuers) => issuers.explain(token).await,
+    pub(crate) async fn explain(&self, token: &str, flags: &Flags) -> (String, bool) {
+        let (explanation, verified) = match self {
+            Self::One { verifier, .. } => {
+                (verifier.explain(token).await, verifier.verify(token).await)
+            }
+            Self::Several(issuers) => (issuers.explain(token).await, issuers.verify(token).await),
             // The endpoint tells no reason, and the rules for its answer tell theirs.
             Self::Introspection(verifier) => {
                 return match verifier.verify(token).await {
                     Ok(_) => ("introspection: passed".to_owned(), true),
-                    Err(refused) => (refusal(&refused), false),
+                    Err(refused) => binding::if_bound(&refused, flags)
+                        .map_or_else(|| (refusal(&refused), false), |text| (text.to_owned(), true)),
                 };
             }
         };
-        (explanation.to_string(), explanation.is_accepted())
+        match verified {
+            Ok(token) if flags.binding.is_explained && explanation.is_accepted() => {
+                let cnf = token.get("cnf").map(|cnf| cnf.get());
+                binding::explain(explanation.steps(), cnf, flags)
+            }
+            _ => (explanation.to_string(), explanation.is_accepted()),
+        }
     }
 
     /// The state of the keys of each issuer. The first call starts to fetch them.
@@ -212,6 +221,9 @@ fn with_rules(verifier: JwtVerifier, flags: &Flags) -> Result<JwtVerifier<Claims
     }
     if flags.allow_at_hash {
         verifier = verifier.allow_at_hash();
+    }
+    if flags.binding.is_explained {
+        verifier = verifier.dangerous_ignore_confirmation();
     }
     if let Some(epoch) = flags.clock {
         verifier = verifier.with_clock(fixed(epoch));
