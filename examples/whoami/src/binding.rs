@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tower_jwt_auth::{
-    ConfigError, Confirmation, Dpop, ExplainedStep, FixedClock, JwtAuthLayer, NumericDate, Rejection,
-    RejectionKind, SenderConstrained, VerifyToken,
+    ConfigError, Confirmation, Dpop, ExplainedStep, FixedClock, JwtAuthLayer, NumericDate,
+    Rejection, RejectionKind, SenderConstrained, VerifyToken,
 };
 
 use crate::flags::Flags;
@@ -32,11 +32,7 @@ pub(crate) fn is_accepted(flags: &Flags) -> bool {
 
 /// The text of `explain` for a token with this `cnf`, which is good otherwise, and whether a request with it can be
 /// accepted.
-pub(crate) fn explain(
-    steps: &[ExplainedStep],
-    cnf: Option<&str>,
-    flags: &Flags,
-) -> (String, bool) {
+pub(crate) fn explain(steps: &[ExplainedStep], cnf: Option<&str>, flags: &Flags) -> (String, bool) {
     let (result, is_accepted) = match cnf.map(Confirmation::from_json) {
         None if flags.binding.require_dpop => ("refused: the token is not bound to a key", false),
         None => ("accepted", true),
@@ -52,8 +48,7 @@ pub(crate) fn explain(
 
 /// The text of `explain` for a token that introspection accepts, and that is refused for its binding alone.
 pub(crate) fn if_bound(refused: &Rejection, flags: &Flags) -> Option<&'static str> {
-    let is_bound =
-        flags.binding.is_explained && refused.kind() == RejectionKind::UnconfirmedSender;
+    let is_bound = flags.binding.is_explained && refused.kind() == RejectionKind::UnconfirmedSender;
     is_bound.then_some("introspection: passed; if bound to a key, each request needs a DPoP proof")
 }
 
