@@ -15,7 +15,7 @@ use crate::verify::accepted::Accepted;
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::token_ids::{malformed, missing};
 use crate::verify::unconfirmed_token::UnconfirmedToken;
-use crate::verify::verification::{Verification, VerificationState};
+use crate::verify::verification::Verification;
 use crate::verify::verified_token::VerifiedToken;
 use crate::verify::verify_token::VerifyToken;
 
@@ -68,6 +68,11 @@ impl<C: Send + Sync + 'static> OneTimeTokens<C> {
         let uses = Uses { store: Arc::new(store), id: StoreId::new() };
         Self { verifier: Arc::new(verifier), uses }
     }
+
+    fn record_after(&self, verification: Verification<C>, head: &Parts) -> Verification<C> {
+        let (uses, outside) = (self.uses.clone(), RecordedUses::of(&head.extensions));
+        verification.then(move |accepted| uses.record(accepted, outside))
+    }
 }
 
 impl Uses {
@@ -112,23 +117,11 @@ fn entry<C>(token: &VerifiedToken<C>) -> Result<ReplayEntry, Rejection> {
 
 impl<C: Send + Sync + 'static> VerifyToken<C> for OneTimeTokens<C> {
     fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C> {
-        let outside = RecordedUses::of(&head.extensions);
-        match self.verifier.verify_token(token, head).0 {
-            VerificationState::Ready(Ok(accepted)) => self.uses.record(accepted, outside),
-            VerificationState::Ready(refused) => Verification::ready(refused),
-            VerificationState::Pending(verification) => {
-                let uses = self.uses.clone();
-                Verification::pending(
-                    async move { uses.record(verification.await?, outside).await },
-                )
-            }
-        }
+        self.record_after(self.verifier.verify_token(token, head), head)
     }
 
     fn verify_unconfirmed(&self, token: &UnconfirmedToken<'_>, head: &Parts) -> Verification<C> {
-        let store = Arc::clone(&self.store);
-        let verification = self.verifier.verify_unconfirmed(token, head);
-        verification.then(move |accepted| record(&*store, accepted))
+        self.record_after(self.verifier.verify_unconfirmed(token, head), head)
     }
 
     fn schemes(&self) -> &[TokenScheme] {

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod client_cert_header;
+mod request;
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use http::request::Parts;
 
 pub use self::certificate::{ClientCertificate, ClientCertificates};
+use self::request::{Kept, Request};
 use crate::claims::RegisteredClaims;
 #[cfg(feature = "dpop")]
 use crate::dpop::{Dpop, DpopCheck, DpopPassed};
@@ -241,46 +243,6 @@ impl Bindings {
 fn confirmed_before() -> Rejection {
     const DESCRIPTION: &str = "more than one SenderConstrained checks to whom the token is bound";
     Rejection::from(RejectionKind::UnconfirmedSender).with_description(DESCRIPTION)
-}
-
-/// The request that presents the token, or what is kept of it while the inner verifier waits.
-enum Request<'h> {
-    Head(&'h Parts),
-    Certificate(Option<ClientCertificate>),
-}
-
-impl Request<'_> {
-    fn certificate(&self, certificates: &ClientCertificates) -> Option<ClientCertificate> {
-        match self {
-            Self::Head(head) => certificates.find(head),
-            Self::Certificate(certificate) => certificate.clone(),
-        }
-    }
-}
-
-/// What is kept of the request of a token while the inner verifier waits. Only a proof needs the whole head.
-enum Kept {
-    Head(Box<Parts>),
-    Certificate(Option<ClientCertificate>),
-}
-
-impl Kept {
-    fn new(head: &Parts, scheme: TokenScheme, bindings: &Bindings) -> Self {
-        match scheme {
-            TokenScheme::DPoP => Self::Head(Box::new(head.clone())),
-            TokenScheme::Bearer => {
-                let certificates = bindings.certificates.as_ref();
-                Self::Certificate(certificates.and_then(|certificates| certificates.find(head)))
-            }
-        }
-    }
-
-    fn request(&self) -> Request<'_> {
-        match self {
-            Self::Head(head) => Request::Head(head),
-            Self::Certificate(certificate) => Request::Certificate(certificate.clone()),
-        }
-    }
 }
 
 /// The result of a token whose proof was checked: with the nonce for the next proof, and the use for layers inside.
