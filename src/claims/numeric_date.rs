@@ -36,6 +36,9 @@ pub struct NumericDate {
 impl NumericDate {
     pub(crate) const EPOCH: Self = Self { seconds: 0, nanos: 0 };
 
+    /// The largest time.
+    pub(crate) const LAST: Self = Self { seconds: i64::MAX, nanos: NANOS_PER_SECOND - 1 };
+
     pub(crate) fn new(seconds: i64, nanos: u32) -> Self {
         Self { seconds, nanos }
     }
@@ -50,6 +53,22 @@ impl NumericDate {
         self.seconds
     }
 
+    /// The seconds since the start of 1970, rounded up to a whole second. A store that has no fractions uses it for a time
+    /// that must not become earlier, such as the end of an entry.
+    ///
+    /// # Example: a time within a second
+    ///
+    /// ```
+    /// use tower_jwt_auth::NumericDate;
+    ///
+    /// let time: NumericDate = serde_json::from_str("1700000000.5")?;
+    /// assert_eq!((time.unix_seconds(), time.unix_seconds_rounded_up()), (1_700_000_000, 1_700_000_001));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub fn unix_seconds_rounded_up(self) -> i64 {
+        self.seconds.saturating_add(i64::from(self.nanos > 0))
+    }
+
     /// Converts to the standard library's type; `None` if the platform cannot represent the time.
     pub fn to_system_time(self) -> Option<SystemTime> {
         let seconds = u64::try_from(self.seconds).ok()?;
@@ -60,7 +79,7 @@ impl NumericDate {
     pub(crate) fn saturating_add(self, seconds: u64) -> Self {
         match i64::try_from(seconds).ok().and_then(|s| self.seconds.checked_add(s)) {
             Some(seconds) => Self { seconds, ..self },
-            None => Self { seconds: i64::MAX, nanos: NANOS_PER_SECOND - 1 },
+            None => Self::LAST,
         }
     }
 

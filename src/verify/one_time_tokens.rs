@@ -13,7 +13,7 @@ use crate::scheme::TokenScheme;
 use crate::summary::Summary;
 use crate::verify::accepted::Accepted;
 use crate::verify::accepted_tokens::AcceptedTokens;
-use crate::verify::token_ids::{malformed, missing};
+use crate::verify::token_ids::{malformed, missing, unreadable};
 use crate::verify::unconfirmed_token::UnconfirmedToken;
 use crate::verify::verification::Verification;
 use crate::verify::verified_token::VerifiedToken;
@@ -21,14 +21,15 @@ use crate::verify::verify_token::VerifyToken;
 
 /// A verifier that accepts each token once, such as the tokens of a CI job that deploys.
 ///
-/// It records the token in a [`ReplayStore`] until the inner verifier refuses it anyway. A second request with the token
+/// It records the token in a [`ReplayStore`] until no verifier accepts it, with any leeway: 6 minutes after its `exp`, or
+/// after the time that a custom verifier set, if that is later. So layers with different settings can share a store. A second request with the token
 /// is 401 [`UsedToken`](RejectionKind::UsedToken); of several requests at the same time, one is accepted. If the
 /// store fails or is full, the response is 503.
 ///
-/// A token is named by `iss` and `jti`. So a token is refused as [`MissingClaim`](RejectionKind::MissingClaim) without
-/// them, if its expiry is not known, or if its claims cannot be read by name, since it is not a JWT. The owner of an
-/// entry is the subject of the token, so one subject cannot fill a
-/// [`MemoryReplayStore`](crate::MemoryReplayStore) alone.
+/// A token is named by `iss`, `sub` and `jti`. So it is refused as [`MissingClaim`](RejectionKind::MissingClaim) without
+/// `iss` or `jti`, or if its claims cannot be read by name, since it is not a JWT. The owner of an entry is the subject
+/// of the token, so one subject cannot fill a [`MemoryReplayStore`](crate::MemoryReplayStore) alone. A token without
+/// `sub` is accepted; all such tokens of one issuer have the same owner, and share its part of the store.
 ///
 /// **Put it around all other verifiers and checks**, as in the example: a token that the inner verifier refuses is not
 /// used up. What runs later can refuse the request without giving the token back: authorization, extractors and the
@@ -105,10 +106,11 @@ impl Uses {
 }
 
 fn entry<C>(token: &VerifiedToken<C>) -> Result<ReplayEntry, Rejection> {
-    let ids = VerifiedToken::ids(token).ok_or_else(|| missing("iss"))?.map_err(malformed)?;
+    let ids = VerifiedToken::ids(token).ok_or_else(unreadable)?.map_err(malformed)?;
     let issuer = ids.issuer.as_deref().ok_or_else(|| missing("iss"))?;
     let id = ids.token_id.as_deref().ok_or_else(|| missing("jti"))?;
-    let until = VerifiedToken::refused_from(token).ok_or_else(|| missing("exp"))?;
+    // Layers with another leeway can have the same store.
+    let until = VerifiedToken::refused_by_all_from(token);
     // With the length, so that no two pairs of an issuer and a subject are the same owner.
     let subject = ids.subject.as_deref().unwrap_or_default();
     let owner = format!("{}:{issuer}:{subject}", issuer.len());

@@ -14,6 +14,8 @@ pub(crate) struct RuleContext {
 
 impl RuleContext {
     const DEFAULT_LEEWAY: u64 = 30;
+    /// The greatest leeway of any verifier, in seconds.
+    pub(super) const MAX_LEEWAY: u64 = 5 * 60;
 }
 
 impl Default for RuleContext {

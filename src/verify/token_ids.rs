@@ -24,6 +24,11 @@ impl TokenIds {
         .without_empty())
     }
 
+    /// Reads another claim as the ID of the token.
+    pub(super) fn read_id<'n>(claims: &str, claim: &'n str) -> Result<Option<Box<str>>, &'n str> {
+        Ok(read(claims, claim, name)?.filter(|id| !id.is_empty()))
+    }
+
     fn without_empty(mut self) -> Self {
         for id in [&mut self.issuer, &mut self.token_id, &mut self.subject] {
             id.take_if(|id| id.is_empty());
@@ -32,11 +37,11 @@ impl TokenIds {
     }
 }
 
-fn read<T>(
+fn read<'n, T>(
     claims: &str,
-    claim: &'static str,
+    claim: &'n str,
     value: impl FnOnce(&str) -> Option<T>,
-) -> Result<Option<T>, &'static str> {
+) -> Result<Option<T>, &'n str> {
     let json = member(claims, claim).map_err(|_| claim)?.filter(|json| *json != "null");
     json.map(|json| value(json).ok_or(claim)).transpose()
 }
@@ -48,6 +53,11 @@ fn name(json: &str) -> Option<Box<str>> {
 /// The refusal of a token without this claim.
 pub(super) fn missing(claim: &str) -> Rejection {
     about(RejectionKind::MissingClaim, claim)
+}
+
+/// The refusal of a token whose claims cannot be read by name: it is not a JWT, or its text was not kept.
+pub(super) fn unreadable() -> Rejection {
+    about(RejectionKind::MissingClaim, "claims that can be read by name")
 }
 
 /// The refusal of a token in which this claim has the wrong type.

@@ -6,6 +6,7 @@ use http::Extensions;
 
 use crate::claims::{NumericDate, RegisteredClaims, Scope};
 use crate::extensions::MissingLayer;
+use crate::json_member::member;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::token::TokenHeader;
 use crate::verify::by_name::ByName;
@@ -164,6 +165,28 @@ impl<C> VerifiedToken<C> {
         }
     }
 
+    /// The first time at which no verifier accepts this token, with any settings, and no request with it is still being
+    /// verified: `exp` plus the greatest leeway and a margin. Of a later time that a custom verifier set, the same. It is
+    /// the last of all times if the expiry is not known.
+    pub(super) fn refused_by_all_from(token: &Self) -> NumericDate {
+        /// Between a verifier's look at the clock and that of a store.
+        const MARGIN: u64 = 60;
+        let expires_at = match token.expiry {
+            Expiry::Claim(expires_at) => Some(expires_at),
+            Expiry::Set(at) => {
+                Some(Self::claimed_expiry(token).map_or(at, |claimed| claimed.max(at)))
+            }
+            Expiry::Unknown => None,
+        };
+        let expires_at = expires_at.unwrap_or(NumericDate::LAST);
+        expires_at.saturating_add(RuleContext::MAX_LEEWAY + MARGIN)
+    }
+
+    /// The `exp` of a JWT for which a custom verifier set another time.
+    fn claimed_expiry(token: &Self) -> Option<NumericDate> {
+        serde_json::from_str(member(Self::payload(token)?, "exp").ok()??).ok()
+    }
+
     /// Takes the claims out of the token. They are cloned if other clones of the token remain, such as the
     /// one in the extensions of a request.
     ///
@@ -230,6 +253,15 @@ impl<C> VerifiedToken<C> {
     /// malformed claim.
     pub(super) fn ids(token: &Self) -> Option<Result<&TokenIds, &'static str>> {
         token.verified.by_name.ids()
+    }
+
+    /// The text in this claim, as an ID; `None` where [`payload`](Self::payload) is. The error is the name of the
+    /// malformed claim.
+    pub(super) fn id_in<'n>(
+        token: &Self,
+        claim: &'n str,
+    ) -> Option<Result<Option<Box<str>>, &'n str>> {
+        Self::payload(token).map(|claims| TokenIds::read_id(claims, claim))
     }
 
     pub(crate) fn rule_context(token: &Self) -> Option<&RuleContext> {

@@ -19,6 +19,10 @@ from harness import Checks, Server
 
 SECRET = b"tower-jwt-auth demo secret: never use it for real"
 LIFETIME = 2 * 3600 + 60
+MARGIN = 60
+# Of the uses that are recorded. Their keys are not text.
+SHORTEST = "local s = 1e9; for _, key in ipairs(redis.call('KEYS', 'used:*')) do "
+SHORTEST += "s = math.min(s, redis.call('TTL', key)) end; return s"
 # The time limit of the example is a second, with a second attempt to connect.
 BOUND = 3
 REVOKED = "the token was revoked"
@@ -148,6 +152,27 @@ def revocations(checks, one, other):
     return stolen
 
 
+def merged(checks, one, other, redis):
+    """A later command does not weaken an entry."""
+    admin, now = token("admin", scope="admin"), int(time.time())
+    name = "revoked:sub-before:22:https://issuer.example:frank"
+    for before in (now - 50, now - 500):
+        status, _ = ask(one, "POST", "/admin/revocations", admin, {"subject_before": ["frank", before]})
+        checks.equal(status, 204, "revoke frank")
+        checks.equal(redis.run("GET", name), str(now - 50), "the later time applies")
+    for address in (one, other):
+        checks.equal(refusal(address, token("frank", 60)), REVOKED, "a token that was revoked by the first command")
+        checks.equal(refusal(address, token("frank", 40)), None, "a token that none revokes")
+    redis.run("SET", name, str(now - 500), "EX", "100000")
+    ask(one, "POST", "/admin/revocations", admin, {"subject_before": ["frank", now - 50]})
+    checks.equal(redis.run("GET", name), str(now - 50), "a later time replaces an earlier one")
+    checks.that(int(redis.run("TTL", name)) > 99000, "the later end applies")
+    future = now + 1000
+    ask(one, "POST", "/admin/revocations", admin, {"subject_before": ["grace", future]})
+    left = int(redis.run("TTL", name.replace("frank", "grace")))
+    checks.that(LIFETIME + 900 < left <= LIFETIME + 1000 + MARGIN, "an entry about the future lasts longer", left)
+
+
 def one_time_tokens(checks, one, other):
     """Returns a token that was used."""
     used = token()
@@ -205,7 +230,10 @@ def main():
             checks.that(len(keys) >= 8, "entries in Redis", keys)
             for key in keys:
                 if key.startswith("revoked:"):
-                    checks.that(0 < int(redis.run("TTL", key)) <= LIFETIME, f"{key} ends")
+                    checks.that(0 < int(redis.run("TTL", key)) <= LIFETIME + MARGIN, f"{key} ends")
+            # Longer than any verifier accepts a token of an hour.
+            checks.that(3600 + 300 < int(redis.run("EVAL", SHORTEST, "0")), "what was used is remembered")
+            merged(checks, one, other, redis)
 
             redis.process.send_signal(signal.SIGSTOP)
             unavailable(checks, one, other, "Redis hangs")

@@ -39,9 +39,11 @@ use crate::redis_store::RedisStore;
 const DEMO_SECRET: &[u8] = b"tower-jwt-auth demo secret: never use it for real";
 const ISSUER: &str = "https://issuer.example";
 
-/// The verifier refuses older tokens. So no entry is needed longer.
+/// The verifier refuses older tokens.
 const MAX_AGE: Duration = Duration::from_secs(2 * 3600);
 const LEEWAY: Duration = Duration::from_secs(30);
+/// So no entry is needed longer than this.
+const LASTS: Duration = MAX_AGE.saturating_add(LEEWAY.saturating_mul(2));
 
 /// What this API reads of a token.
 #[derive(Deserialize)]
@@ -111,7 +113,7 @@ async fn revoke(
         Request::IssuerBefore(at) => Revocation::issuer_before(ISSUER, time(at)),
         Request::AllBefore(at) => Revocation::all_before(time(at)),
     };
-    redis.revoke(&revocation, MAX_AGE + 2 * LEEWAY).await.map_err(Rejection::unavailable)?;
+    redis.revoke(&revocation, LASTS).await.map_err(Rejection::unavailable)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -120,6 +122,7 @@ async fn log_out(
     token: VerifiedToken<Claims>,
 ) -> Result<StatusCode, Rejection> {
     let revocation = Revocation::of(&token).ok_or_else(Rejection::invalid_token)?;
-    redis.revoke(&revocation, MAX_AGE + 2 * LEEWAY).await.map_err(Rejection::unavailable)?;
+    // It lasts until no verifier accepts the token.
+    redis.revoke(&revocation, Duration::ZERO).await.map_err(Rejection::unavailable)?;
     Ok(StatusCode::NO_CONTENT)
 }

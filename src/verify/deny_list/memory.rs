@@ -1,13 +1,12 @@
-use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::claims::NumericDate;
 use crate::clock::{Clock, SystemClock};
 use crate::config_error::{ConfigError, ConfigErrorKind};
-use crate::opaque_error::opaque_error;
-use crate::verify::deny_list::revocation::{Revocation, RevocationQuery, Revoked};
+use crate::verify::deny_list::entries::{Entries, Limits};
+use crate::verify::deny_list::revocation::{Revocation, RevocationQuery};
+use crate::verify::deny_list::revoke_error::{RevokeError, RevokeErrorKind};
 use crate::verify::deny_list::store::{RevocationLookup, RevocationStore};
 use crate::verify::verified_token::VerifiedToken;
 
@@ -15,7 +14,9 @@ use crate::verify::verified_token::VerifiedToken;
 ///
 /// It is bounded: at most as many entries as [`new`](Self::new) is given, and at most 256 bytes of keys for each of
 /// them, on average. If it is full, [`revoke`](Self::revoke) returns an error: an entry is removed at its end, and never
-/// to make room for another one. [`Revocation::all_before`] always fits. Clones share their entries.
+/// to make room for another one. An eighth is kept for entries that are not a single `jti`, so users who log out cannot
+/// prevent an operator from revoking a subject. One subject has a [share](Self::with_share) of it.
+/// [`Revocation::all_before`] always fits. Clones share their entries.
 ///
 /// # Example: log out
 ///
@@ -36,28 +37,18 @@ use crate::verify::verified_token::VerifiedToken;
 #[derive(Clone)]
 pub struct MemoryRevocationStore {
     clock: Arc<dyn Clock>,
-    max_entries: usize,
+    limits: Limits,
     entries: Arc<RwLock<Entries>>,
-}
-
-#[derive(Default)]
-struct Entries {
-    by_key: HashMap<Arc<str>, Entry>,
-    by_end: BTreeSet<(NumericDate, Arc<str>)>,
-    key_bytes: usize,
-}
-
-struct Entry {
-    effect: Revoked,
-    end: NumericDate,
 }
 
 impl MemoryRevocationStore {
     const MAX_ENTRIES: usize = 10_000_000;
-    /// The average for each entry.
-    const MAX_KEY_BYTES: usize = 256;
+    /// How many entries that have ended are removed while requests wait for the lock.
+    const REMOVED_IN_A_ROUND: usize = 1000;
+    /// How often a call takes the lock, if there is no room and more entries have ended.
+    const MAX_ROUNDS: usize = 16;
 
-    /// Creates an empty list for at most this many entries. An entry takes at most 250 bytes, and its key.
+    /// Creates an empty list for at most this many entries. An entry takes at most 300 bytes, and its key.
     ///
     /// # Errors
     ///
@@ -68,56 +59,72 @@ impl MemoryRevocationStore {
                 format!("a deny-list has 1 to {} entries, not {max_entries}", Self::MAX_ENTRIES);
             return Err(ConfigError::new(ConfigErrorKind::Capacity, message));
         }
-        Ok(Self { clock: Arc::new(SystemClock), max_entries, entries: Arc::default() })
+        let (clock, limits) = (Arc::new(SystemClock), Limits::new(max_entries));
+        Ok(Self { clock, limits, entries: Arc::default() })
     }
 
-    /// Replaces the clock by which entries end; the [`SystemClock`] by default.
+    /// Replaces how many tokens of one subject can be in the list by [`revoke_token`](Self::revoke_token) or
+    /// [`Revocation::of`]; by default a 64th of all entries, but at least 16. So a user who logs in and out all the time
+    /// cannot fill the list. All tokens of one issuer that have no `sub` count as those of one subject.
+    ///
+    /// # Errors
+    ///
+    /// When the share is 0, or more than all entries.
+    pub fn with_share(mut self, share: usize) -> Result<Self, ConfigError> {
+        if !(1..=self.limits.entries).contains(&share) {
+            let message = format!(
+                "the share of one subject must be 1 to {} entries, not {share}",
+                self.limits.entries
+            );
+            return Err(ConfigError::new(ConfigErrorKind::Capacity, message));
+        }
+        self.limits.share = share;
+        Ok(self)
+    }
+
+    /// Replaces the clock by which entries end; the [`SystemClock`] by default. It must show the same time as that of the
+    /// verifiers. An entry for one token outlasts it by a minute, in which the verification of a request can end.
     #[must_use]
     pub fn with_clock(self, clock: impl Clock) -> Self {
         Self { clock: Arc::new(clock), ..self }
     }
 
-    /// Adds an entry that ends after this time. For an entry that exists, the later end and the later time of "issued
-    /// before" apply.
+    /// Adds an entry, which lasts for this time: see [`Revocation::end`]. For an entry that exists, the later end and the
+    /// later time of "issued before" apply.
     ///
-    /// Give the longest time for which the verifier accepts a token, with its leeway, if you do not know the expiry of
-    /// the tokens: 2 hours, if tokens live one hour.
+    /// Let it last for the lifetime of a token plus twice the leeway of the verifiers. It counts from now, or from the
+    /// time of "issued before" if that is later. An entry for a subject ends too.
     ///
     /// # Errors
     ///
-    /// When the list is full. The tokens are not revoked then.
+    /// When the list is full, or the entry is [`of`](Revocation::of) a token and the share of its subject is full. The
+    /// tokens are not revoked then.
     pub fn revoke(&self, revocation: &Revocation, lasts: Duration) -> Result<(), RevokeError> {
-        let now = self.clock.now();
-        let seconds = lasts.as_secs().saturating_add(u64::from(lasts.subsec_nanos() > 0));
-        self.add(revocation, now, now.saturating_add(seconds))
+        self.add(revocation, lasts)
     }
 
-    /// Revokes one token, until its verifier refuses it anyway: see
-    /// [`refused_from`](VerifiedToken::refused_from). A verifier with a larger leeway or maximum age accepts it longer:
-    /// if services with different settings share the list, use [`revoke`](Self::revoke).
+    /// Revokes one token, until no verifier accepts it, with any leeway: until 6 minutes after its `exp`.
     ///
     /// # Errors
     ///
-    /// When the list is full, the token has no `jti`, its expiry is not known, or its claims cannot be read by name.
+    /// When the list or the share of the subject is full, the token has no `jti`, or its claims cannot be read by name.
     pub fn revoke_token<C>(&self, token: &VerifiedToken<C>) -> Result<(), RevokeError> {
-        let revocation = Revocation::of(token).ok_or_else(|| {
-            RevokeError::new(RevokeErrorKind::NotIdentified, "the token has no `iss` or no `jti`")
-        })?;
-        let end = VerifiedToken::refused_from(token).ok_or_else(|| {
-            RevokeError::new(RevokeErrorKind::NotIdentified, "the expiry of the token is not known")
-        })?;
-        self.add(&revocation, self.clock.now(), end)
+        VerifiedToken::ids(token).ok_or_else(RevokeError::unreadable)?;
+        let revocation = Revocation::of(token);
+        let not_identified = || RevokeError::new(RevokeErrorKind::NotIdentified);
+        self.add(&revocation.ok_or_else(not_identified)?, Duration::ZERO)
     }
 
     /// Removes the entry with this key, whatever its time. Returns whether there was one.
     pub fn restore(&self, revocation: &Revocation) -> bool {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        entries.remove(revocation.key()).is_some()
+        entries.restore(revocation)
     }
 
-    /// The number of entries. Entries that have ended are counted until the next [`revoke`](Self::revoke).
+    /// The number of entries. Each call of [`revoke`](Self::revoke) removes up to 1000 entries that have ended;
+    /// until then they are counted.
     pub fn len(&self) -> usize {
-        self.entries.read().unwrap_or_else(PoisonError::into_inner).by_key.len()
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Whether there is no entry.
@@ -125,55 +132,23 @@ impl MemoryRevocationStore {
         self.len() == 0
     }
 
-    fn add(
-        &self,
-        revocation: &Revocation,
-        now: NumericDate,
-        end: NumericDate,
-    ) -> Result<(), RevokeError> {
-        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        entries.remove_ended(now);
-        let (mut effect, mut end) = (revocation.effect(), end);
-        match entries.remove(revocation.key()) {
-            Some(old) => {
-                effect = effect.strictest(old.effect);
-                end = end.max(old.end);
+    /// Adds an entry. The lock is held for a bounded number of removals, so that requests do not wait long.
+    fn add(&self, revocation: &Revocation, lasts: Duration) -> Result<(), RevokeError> {
+        let now = self.clock.now();
+        let end = revocation.end(now, lasts);
+        let mut refused = RevokeErrorKind::Full;
+        for _ in 0..Self::MAX_ROUNDS {
+            let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+            let has_more = entries.remove_ended(now, Self::REMOVED_IN_A_ROUND);
+            match entries.add(revocation, end, self.limits) {
+                Ok(()) => return Ok(()),
+                Err(kind) => refused = kind,
             }
-            None if revocation.is_of_all() || self.has_room(&entries, revocation) => {}
-            None => return Err(RevokeError::new(RevokeErrorKind::Full, "the deny-list is full")),
+            if !has_more {
+                break;
+            }
         }
-        entries.insert(revocation.key(), Entry { effect, end });
-        Ok(())
-    }
-
-    fn has_room(&self, entries: &Entries, revocation: &Revocation) -> bool {
-        let key_bytes = entries.key_bytes.saturating_add(revocation.key().len());
-        entries.by_key.len() < self.max_entries
-            && key_bytes <= self.max_entries.saturating_mul(Self::MAX_KEY_BYTES)
-    }
-}
-
-impl Entries {
-    fn insert(&mut self, key: &str, entry: Entry) {
-        let key: Arc<str> = Arc::from(key);
-        self.key_bytes = self.key_bytes.saturating_add(key.len());
-        self.by_end.insert((entry.end, Arc::clone(&key)));
-        self.by_key.insert(key, entry);
-    }
-
-    fn remove(&mut self, key: &str) -> Option<Entry> {
-        let (key, entry) = self.by_key.remove_entry(key)?;
-        self.key_bytes = self.key_bytes.saturating_sub(key.len());
-        self.by_end.remove(&(entry.end, key));
-        Some(entry)
-    }
-
-    fn remove_ended(&mut self, now: NumericDate) {
-        while self.by_end.first().is_some_and(|(end, _)| *end <= now) {
-            let Some((_, key)) = self.by_end.pop_first() else { break };
-            self.by_key.remove(&key);
-            self.key_bytes = self.key_bytes.saturating_sub(key.len());
-        }
+        Err(RevokeError::new(refused))
     }
 }
 
@@ -181,9 +156,8 @@ impl RevocationStore for MemoryRevocationStore {
     fn find(&self, query: &RevocationQuery<'_>) -> RevocationLookup {
         let now = self.clock.now();
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let found = query.keys().filter_map(|key| entries.by_key.get(&*key));
-        let effects = found.filter(|entry| entry.end > now).map(|entry| entry.effect);
-        RevocationLookup::ready(Ok(effects.collect()))
+        let found = query.keys().filter_map(|key| entries.find(&key, now)).collect();
+        RevocationLookup::ready(Ok(found))
     }
 }
 
@@ -191,37 +165,8 @@ impl fmt::Debug for MemoryRevocationStore {
     /// Omits the entries, which can contain personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryRevocationStore")
-            .field("max_entries", &self.max_entries)
+            .field("max_entries", &self.limits.entries)
+            .field("share", &self.limits.share)
             .finish_non_exhaustive()
     }
 }
-
-/// Why a token could not be revoked.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RevokeErrorKind {
-    /// The list is full.
-    Full,
-    /// The token cannot be named in the list, or its expiry is not known.
-    NotIdentified,
-}
-
-/// A token could not be revoked: it is still accepted.
-pub struct RevokeError {
-    kind: RevokeErrorKind,
-    message: std::borrow::Cow<'static, str>,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
-}
-
-impl RevokeError {
-    fn new(kind: RevokeErrorKind, message: &'static str) -> Self {
-        Self { kind, message: message.into(), source: None }
-    }
-
-    /// Why.
-    pub fn kind(&self) -> RevokeErrorKind {
-        self.kind
-    }
-}
-
-opaque_error!(RevokeError, kind);

@@ -1,7 +1,9 @@
 //! Revoked tokens, which are refused although they are valid.
 
+mod entries;
 mod memory;
 mod revocation;
+mod revoke_error;
 mod store;
 
 use std::fmt;
@@ -9,8 +11,9 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-pub use self::memory::{MemoryRevocationStore, RevokeError, RevokeErrorKind};
+pub use self::memory::MemoryRevocationStore;
 pub use self::revocation::{Revocation, RevocationQuery, Revoked};
+pub use self::revoke_error::{RevokeError, RevokeErrorKind};
 use self::store::{Found, LookupState};
 pub use self::store::{RevocationLookup, RevocationStore};
 use crate::claims::RegisteredClaims;
@@ -20,7 +23,7 @@ use crate::scheme::TokenScheme;
 use crate::summary::Summary;
 use crate::verify::accepted::Accepted;
 use crate::verify::accepted_tokens::AcceptedTokens;
-use crate::verify::token_ids::{malformed, missing};
+use crate::verify::token_ids::{TokenIds, malformed, missing, unreadable};
 use crate::verify::unconfirmed_token::UnconfirmedToken;
 use crate::verify::verification::{Verification, VerificationState};
 use crate::verify::verified_token::VerifiedToken;
@@ -69,12 +72,14 @@ pub struct DenyList<C = RegisteredClaims> {
 struct Check {
     store: Arc<dyn RevocationStore>,
     requires_token_id: bool,
+    /// Instead of `jti`.
+    token_id_claim: Option<Arc<str>>,
 }
 
 impl<C: Send + Sync + 'static> DenyList<C> {
     /// Creates a verifier that refuses the tokens that this store calls revoked.
     pub fn new(verifier: impl VerifyToken<C>, store: impl RevocationStore) -> Self {
-        let check = Check { store: Arc::new(store), requires_token_id: true };
+        let check = Check { store: Arc::new(store), requires_token_id: true, token_id_claim: None };
         Self { verifier: Arc::new(verifier), check }
     }
 
@@ -85,44 +90,113 @@ impl<C: Send + Sync + 'static> DenyList<C> {
         self.check.requires_token_id = false;
         self
     }
+
+    /// Replaces the claim that identifies a token; `jti` by default. Microsoft Entra ID writes `uti`, and no `jti`, in its
+    /// tokens of version 2. To revoke such a token, use [`Revocation::of_claim`], or [`Revocation::token`] with the text
+    /// of this claim. The claim is read for each request.
+    #[must_use]
+    pub fn with_token_id_claim(mut self, claim: &str) -> Self {
+        self.check.token_id_claim = Some(Arc::from(claim));
+        self
+    }
+
+    /// Verifies a bearer token that is not in a header, such as one from a queue or a WebSocket, and asks the store.
+    ///
+    /// `head` is what the verifier sees as the request: see [`WithChecks::verify`](crate::WithChecks::verify).
+    ///
+    /// # Errors
+    ///
+    /// When the verifier refuses the token, the token is revoked or could not be revoked, the store fails, the text is not
+    /// a `token68` (for example, since it begins with `Bearer `), or the verifier accepts no bearer tokens.
+    pub async fn verify(&self, token: &str, head: &Parts) -> Result<VerifiedToken<C>, Rejection> {
+        let token = PresentedToken::bearer(token)?;
+        if !self.schemes().contains(&token.scheme()) {
+            return Err(Rejection::invalid_token());
+        }
+        Ok(self.verify_token(&token, head).await?.into_token())
+    }
+
+    /// Asks the store again about a token that was verified: for a connection that lives longer than its request. It
+    /// does not look at the expiry: for that, see [`VerifiedToken::refused_from`].
+    ///
+    /// # Errors
+    ///
+    /// When the token is revoked, could not be revoked since it lacks a claim, or the store fails. A token that was
+    /// verified without a request needs a verifier with
+    /// [`with_claims_by_name`](crate::JwtVerifier::with_claims_by_name).
+    ///
+    /// # Example: before each message of a WebSocket
+    ///
+    /// ```
+    /// use tower_jwt_auth::{DenyList, Rejection, VerifiedToken};
+    ///
+    /// async fn answer(
+    ///     message: &str,
+    ///     token: &VerifiedToken,
+    ///     deny_list: &DenyList,
+    /// ) -> Result<String, Rejection> {
+    ///     deny_list.check(token).await?;
+    ///     Ok(format!("you said {message}"))
+    /// }
+    /// # let _ = answer;
+    /// ```
+    pub async fn check(&self, token: &VerifiedToken<C>) -> Result<(), Rejection> {
+        decide(self.check.find(token)?.wait().await, token)
+    }
 }
 
 impl Check {
     /// Asks the store about an accepted token.
     fn run<C: Send + Sync + 'static>(&self, accepted: Accepted<C>) -> Verification<C> {
-        let lookup = match self.query(accepted.token()) {
-            Ok(query) => self.store.find(&query),
+        let lookup = match self.find(accepted.token()) {
+            Ok(lookup) => lookup,
             Err(rejection) => return Verification::ready(Err(rejection)),
         };
         match lookup.0 {
-            LookupState::Ready(found) => Verification::ready(decide(found, accepted)),
-            LookupState::Pending(found) => {
-                Verification::pending(async move { decide(found.await, accepted) })
+            LookupState::Ready(found) => {
+                Verification::ready(decide(found, accepted.token()).map(|()| accepted))
             }
+            LookupState::Pending(found) => Verification::pending(async move {
+                decide(found.await, accepted.token())?;
+                Ok(accepted)
+            }),
         }
     }
 
-    fn query<'a, C>(&self, token: &'a VerifiedToken<C>) -> Result<RevocationQuery<'a>, Rejection> {
-        let ids = VerifiedToken::ids(token).ok_or_else(|| missing("iss"))?.map_err(malformed)?;
+    fn find<C>(&self, token: &VerifiedToken<C>) -> Result<RevocationLookup, Rejection> {
+        let ids = VerifiedToken::ids(token).ok_or_else(unreadable)?.map_err(malformed)?;
         let issuer = ids.issuer.as_deref().ok_or_else(|| missing("iss"))?;
-        if ids.token_id.is_none() && (self.requires_token_id || ids.subject.is_none()) {
-            return Err(missing("jti"));
+        let Some(claim) = self.token_id_claim.as_deref() else {
+            return self.ask(issuer, ("jti", ids.token_id.as_deref()), ids);
+        };
+        let id = VerifiedToken::id_in(token, claim).ok_or_else(unreadable)?.map_err(malformed)?;
+        self.ask(issuer, (claim, id.as_deref()), ids)
+    }
+
+    fn ask(
+        &self,
+        issuer: &str,
+        (claim, token_id): (&str, Option<&str>),
+        ids: &TokenIds,
+    ) -> Result<RevocationLookup, Rejection> {
+        if token_id.is_none() && (self.requires_token_id || ids.subject.is_none()) {
+            return Err(missing(claim));
         }
-        Ok(RevocationQuery::new(issuer, ids))
+        Ok(self.store.find(&RevocationQuery::new(issuer, token_id, ids)))
     }
 }
 
 /// Whether the token is refused, by the answer of the store.
-fn decide<C>(found: Found, accepted: Accepted<C>) -> Result<Accepted<C>, Rejection> {
+fn decide<C>(found: Found, token: &VerifiedToken<C>) -> Result<(), Rejection> {
     match found.map_err(Rejection::unavailable)? {
-        Revoked::No => Ok(accepted),
+        Revoked::No => Ok(()),
         Revoked::Yes => Err(RejectionKind::RevokedToken.into()),
         Revoked::IfIssuedBefore(time) => {
-            let ids = VerifiedToken::ids(accepted.token()).and_then(Result::ok);
+            let ids = VerifiedToken::ids(token).and_then(Result::ok);
             let issued_at = ids.and_then(|ids| ids.issued_at).ok_or_else(|| missing("iat"))?;
             match issued_at < time {
                 true => Err(RejectionKind::RevokedToken.into()),
-                false => Ok(accepted),
+                false => Ok(()),
             }
         }
     }

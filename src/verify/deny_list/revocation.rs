@@ -1,4 +1,6 @@
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
 
 use crate::claims::NumericDate;
 use crate::verify::token_ids::TokenIds;
@@ -55,9 +57,8 @@ impl FromIterator<Self> for Revoked {
 /// A `jti` and a `sub` are unique for one issuer only, so both are given with the issuer, spelled as in `iss`. If tokens
 /// have several spellings of one issuer, revoke under each.
 ///
-/// The [`key`](Self::key) is what a store keeps, with the [`effect`](Self::effect) as its value. An entry need not
-/// outlast the last token that it refuses: that of one token can end at its expiry plus the verifier's leeway, and the
-/// others after the longest lifetime of a token.
+/// The [`key`](Self::key) is what a store keeps, with the [`effect`](Self::effect) as its value, until its
+/// [`end`](Self::end). Two entries are equal if they have the same key and effect.
 ///
 /// # Example: the entries for an incident
 ///
@@ -76,46 +77,76 @@ impl FromIterator<Self> for Revoked {
 /// assert_ne!(disabled.key(), logged_out_everywhere.key());
 /// assert_eq!(issuer_was_compromised.effect(), Revoked::IfIssuedBefore(now));
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub struct Revocation {
     key: String,
     effect: Revoked,
+    token: Option<OfToken>,
+}
+
+/// What is known of a token that was verified.
+#[derive(Clone)]
+struct OfToken {
+    owner: String,
+    end: NumericDate,
 }
 
 impl Revocation {
     /// Refuses one token: the one with this `jti`.
     pub fn token(issuer: &str, id: &str) -> Self {
-        Self { key: key("jti", issuer, id), effect: Revoked::Yes }
+        Self::new(key(TOKEN, issuer, id), Revoked::Yes)
     }
 
     /// Refuses all tokens of a subject, also those that are issued later.
     pub fn subject(issuer: &str, subject: &str) -> Self {
-        Self { key: key("sub", issuer, subject), effect: Revoked::Yes }
+        Self::new(key("sub", issuer, subject), Revoked::Yes)
     }
 
     /// Refuses the tokens of a subject whose `iat` is earlier than this time, and those without `iat`.
     ///
-    /// Most issuers write whole seconds. So a time within a second also refuses what is issued in the rest of this
-    /// second. If the clock of the issuer may be ahead, add the difference to the time.
+    /// Most issuers write whole seconds, so a token of this very second is not earlier. To refuse it too, give the next
+    /// second: the user has to log in again if the new login is in the same second. If the clock of the issuer may be
+    /// ahead, add the difference too.
     pub fn subject_before(issuer: &str, subject: &str, time: NumericDate) -> Self {
-        Self { key: key("sub-before", issuer, subject), effect: Revoked::IfIssuedBefore(time) }
+        Self::new(key("sub-before", issuer, subject), Revoked::IfIssuedBefore(time))
     }
 
     /// The same for all tokens of an issuer.
     pub fn issuer_before(issuer: &str, time: NumericDate) -> Self {
-        Self { key: issuer_key(issuer), effect: Revoked::IfIssuedBefore(time) }
+        Self::new(issuer_key(issuer), Revoked::IfIssuedBefore(time))
     }
 
     /// The same for all tokens.
     pub fn all_before(time: NumericDate) -> Self {
-        Self { key: ALL.to_owned(), effect: Revoked::IfIssuedBefore(time) }
+        Self::new(ALL.to_owned(), Revoked::IfIssuedBefore(time))
     }
 
     /// Refuses this token, by its `iss` and `jti`. `None` if the token has no `jti`, or its claims cannot be read by
     /// name: see [`DenyList`](crate::DenyList).
+    ///
+    /// For a logout, this is better than [`token`](Self::token): the expiry of the token is known, and the entry counts
+    /// towards the share of its subject in a [`MemoryRevocationStore`](crate::MemoryRevocationStore).
     pub fn of<C>(token: &VerifiedToken<C>) -> Option<Self> {
         let ids = VerifiedToken::ids(token)?.ok()?;
-        Some(Self::token(ids.issuer.as_deref()?, ids.token_id.as_deref()?))
+        Self::of_id(token, ids, ids.token_id.as_deref()?)
+    }
+
+    /// The same by the claim of
+    /// [`DenyList::with_token_id_claim`](crate::DenyList::with_token_id_claim) instead of `jti`.
+    pub fn of_claim<C>(token: &VerifiedToken<C>, claim: &str) -> Option<Self> {
+        let ids = VerifiedToken::ids(token)?.ok()?;
+        Self::of_id(token, ids, &*VerifiedToken::id_in(token, claim)?.ok()??)
+    }
+
+    fn of_id<C>(token: &VerifiedToken<C>, ids: &TokenIds, id: &str) -> Option<Self> {
+        let issuer = ids.issuer.as_deref()?;
+        let owner = key("owner", issuer, ids.subject.as_deref().unwrap_or_default());
+        let end = VerifiedToken::refused_by_all_from(token);
+        Some(Self { token: Some(OfToken { owner, end }), ..Self::token(issuer, id) })
+    }
+
+    fn new(key: String, effect: Revoked) -> Self {
+        Self { key, effect, token: None }
     }
 
     /// The key of the entry: a text that is the same in each process and later version. It contains the issuer and the
@@ -129,8 +160,61 @@ impl Revocation {
         self.effect
     }
 
+    /// The end of the entry if it is added now: before, a store must not forget it. It is the later one of now and the
+    /// time of "issued before", plus how long it lasts.
+    ///
+    /// Let it last for the lifetime of a token plus twice the leeway of the verifiers. An entry of a token that was
+    /// verified ([`of`](Self::of)) lasts at least until no verifier accepts the token, with any leeway: 6 minutes after
+    /// its `exp`. So `lasts` can be zero for it.
+    ///
+    /// # Example: how long a store keeps an entry
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_jwt_auth::{NumericDate, Revocation};
+    ///
+    /// let at = NumericDate::from_unix_seconds;
+    /// // The clock of the issuer may be 100 seconds ahead.
+    /// let revocation = Revocation::issuer_before("https://issuer.example", at(1_700_000_100));
+    /// let lasts = Duration::from_secs(3600 + 2 * 30);
+    /// assert_eq!(revocation.end(at(1_700_000_000), lasts), at(1_700_003_760));
+    /// ```
+    pub fn end(&self, now: NumericDate, lasts: Duration) -> NumericDate {
+        let start = match self.effect {
+            Revoked::IfIssuedBefore(time) => now.max(time),
+            _ => now,
+        };
+        let seconds = lasts.as_secs().saturating_add(u64::from(lasts.subsec_nanos() > 0));
+        let end = start.saturating_add(seconds);
+        self.token.as_ref().map_or(end, |token| token.end.max(end))
+    }
+
+    /// The issuer and the subject of the token, if the entry is for a token that was verified.
+    pub(super) fn owner(&self) -> Option<&str> {
+        self.token.as_ref().map(|token| &*token.owner)
+    }
+
+    /// Whether the entry is for one `jti`.
+    pub(super) fn is_of_one_token(&self) -> bool {
+        self.key.strip_prefix(TOKEN).is_some_and(|rest| rest.starts_with(':'))
+    }
+
     pub(super) fn is_of_all(&self) -> bool {
         self.key == ALL
+    }
+}
+
+impl PartialEq for Revocation {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.key, self.effect) == (&other.key, other.effect)
+    }
+}
+
+impl Eq for Revocation {}
+
+impl Hash for Revocation {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.key, self.effect).hash(state);
     }
 }
 
@@ -149,20 +233,50 @@ impl fmt::Debug for Revocation {
 #[derive(Clone, Copy)]
 pub struct RevocationQuery<'a> {
     issuer: &'a str,
+    token_id: Option<&'a str>,
     ids: &'a TokenIds,
 }
 
 impl<'a> RevocationQuery<'a> {
-    pub(super) fn new(issuer: &'a str, ids: &'a TokenIds) -> Self {
-        Self { issuer, ids }
+    /// Creates the query for a token, to test a custom store. `None` if the token has no `iss`, neither a `jti` nor a
+    /// `sub`, or its claims cannot be read by name: see [`DenyList`](crate::DenyList), which refuses it.
+    ///
+    /// # Example: a test of a store
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use tower_jwt_auth::test_util::TestIssuer;
+    /// use tower_jwt_auth::{MemoryRevocationStore, RevocationQuery, RevocationStore, Revoked};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let issuer = TestIssuer::new();
+    /// let verifier = issuer.verifier().with_claims_by_name();
+    /// let token = verifier.verify_now(&issuer.token().build()).unwrap();
+    /// let query = RevocationQuery::of(&token).unwrap();
+    /// let store = MemoryRevocationStore::new(1000).unwrap();
+    /// assert_eq!(store.find(&query).wait().await.unwrap(), Revoked::No);
+    /// store.revoke_token(&token).unwrap();
+    /// assert_eq!(store.find(&query).wait().await.unwrap(), Revoked::Yes);
+    /// # });
+    /// # }
+    /// ```
+    pub fn of<C>(token: &'a VerifiedToken<C>) -> Option<Self> {
+        let ids = VerifiedToken::ids(token)?.ok()?;
+        let token_id = ids.token_id.as_deref();
+        token_id.or(ids.subject.as_deref())?;
+        Some(Self::new(ids.issuer.as_deref()?, token_id, ids))
     }
 
-    /// The keys of all entries that concern this token: at most five, see [`Revocation::key`]. A store looks up all of
-    /// them, and combines the effects of those that it has.
+    pub(super) fn new(issuer: &'a str, token_id: Option<&'a str>, ids: &'a TokenIds) -> Self {
+        Self { issuer, token_id, ids }
+    }
+
+    /// The keys of all entries that concern this token: a few, see [`Revocation::key`]. A store looks up all of them,
+    /// and combines the effects of those that it has.
     pub fn keys(&self) -> impl Iterator<Item = String> {
         let of = |kind, id: Option<&str>| id.map(|id| key(kind, self.issuer, id));
         let keys = [
-            of("jti", self.token_id()),
+            of(TOKEN, self.token_id()),
             of("sub", self.subject()),
             of("sub-before", self.subject()),
             Some(issuer_key(self.issuer)),
@@ -176,9 +290,10 @@ impl<'a> RevocationQuery<'a> {
         self.issuer
     }
 
-    /// The ID of the token, `jti`, which is unique for this issuer only.
+    /// The ID of the token, which is unique for this issuer only: `jti`, or the claim of
+    /// [`DenyList::with_token_id_claim`](crate::DenyList::with_token_id_claim).
     pub fn token_id(&self) -> Option<&'a str> {
-        self.ids.token_id.as_deref()
+        self.token_id
     }
 
     /// The subject of the token, `sub`, which is unique for this issuer only.
@@ -198,6 +313,9 @@ impl fmt::Debug for RevocationQuery<'_> {
         f.debug_struct("RevocationQuery").field("issuer", &self.issuer).finish_non_exhaustive()
     }
 }
+
+/// The first part of the key of one token.
+const TOKEN: &str = "jti";
 
 /// The key of what concerns all tokens.
 const ALL: &str = "before";
@@ -227,8 +345,22 @@ mod tests {
             Revocation::issuer_before("i", now),
             Revocation::all_before(now),
         ];
-        let keys = Vec::from_iter(RevocationQuery::new("i", &ids).keys());
+        let keys = Vec::from_iter(RevocationQuery::new("i", Some("t"), &ids).keys());
         assert_eq!(keys, entries.each_ref().map(Revocation::key));
+    }
+
+    #[test]
+    fn only_the_key_of_a_token_is_that_of_a_token() {
+        let now = NumericDate::EPOCH;
+        assert!(Revocation::token("", "").is_of_one_token());
+        for other in [
+            Revocation::subject("i", "s"),
+            Revocation::subject_before("i", "s", now),
+            Revocation::issuer_before("jti:", now),
+            Revocation::all_before(now),
+        ] {
+            assert!(!other.is_of_one_token(), "{}", other.key());
+        }
     }
 
     #[test]

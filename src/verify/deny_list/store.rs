@@ -13,6 +13,11 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// [`MemoryRevocationStore`](crate::MemoryRevocationStore) is one, for a single process. Implement the trait for a
 /// store that several processes share. The example `revocation` of the repository does it for Redis.
 ///
+/// A write must not weaken what is in the store. If there is an entry with the key, the
+/// [strictest](Revoked::strictest) effect applies (for "issued before", the later time) and the later
+/// [end](crate::Revocation::end), whatever the order in which the writes arrive. A store without fractions of seconds
+/// [rounds both up](crate::NumericDate::unix_seconds_rounded_up).
+///
 /// A store that fails causes a 503, never a pass. There is no time limit for a pending look-up, since the crate needs
 /// no runtime. Set one in the client of the store, so that a store that hangs fails too.
 ///

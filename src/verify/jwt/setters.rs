@@ -9,9 +9,10 @@ use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::token::Limits;
 use crate::verify::jwt::token_types::TokenTypes;
 use crate::verify::jwt::{JwtVerifier, Rules};
+use crate::verify::rule_context::RuleContext;
 
 /// The maximum leeway. A larger one would hide a clock that is wrong.
-const MAX_LEEWAY: Duration = Duration::from_secs(5 * 60);
+const MAX_LEEWAY: Duration = Duration::from_secs(RuleContext::MAX_LEEWAY);
 
 impl<C> JwtVerifier<C> {
     /// Replaces the type of the claims; [`RegisteredClaims`](crate::RegisteredClaims) by default.

@@ -1,20 +1,24 @@
 //! The deny-list: which tokens it refuses, what it asks of a token, and what a store that fails does.
 
+mod again;
 mod composition;
+mod ends;
+mod limits;
 mod memory;
 
 use std::future::ready;
 use std::io;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use http::Response;
+use http::{Request, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_jwt_auth::{
-    Algorithm, DenyList, JwtAuthLayer, JwtVerifier, MemoryRevocationStore, NumericDate,
+    Algorithm, Clock, DenyList, JwtAuthLayer, JwtVerifier, MemoryRevocationStore, NumericDate,
     PresentedToken, Rejection, RejectionKind, Revocation, RevocationLookup, RevocationQuery,
-    RevocationStore, Revoked, VerifyToken, verify_fn,
+    RevocationStore, Revoked, VerifiedToken, VerifyToken, verify_fn,
 };
 
 use crate::support::requests::{Body, bearer, challenge, refusal, send, send_later};
@@ -59,6 +63,37 @@ fn refused(layer: &JwtAuthLayer, claims: &Value) -> Option<(RejectionKind, Optio
     let response = answer(layer, claims);
     let rejection = response.extensions().get::<Rejection>()?;
     Some((rejection.kind(), rejection.expected().map(str::to_owned)))
+}
+
+/// A clock that a test sets.
+#[derive(Clone, Debug)]
+struct Hands(Arc<AtomicI64>);
+
+impl Hands {
+    fn new() -> Self {
+        Self(Arc::new(AtomicI64::new(NOW)))
+    }
+
+    fn set(&self, seconds: i64) {
+        self.0.store(seconds, Ordering::Relaxed);
+    }
+}
+
+impl Clock for Hands {
+    fn now(&self) -> NumericDate {
+        at(self.0.load(Ordering::Relaxed))
+    }
+}
+
+fn list(max_entries: usize, clock: &Hands) -> MemoryRevocationStore {
+    MemoryRevocationStore::new(max_entries).unwrap().with_clock(clock.clone())
+}
+
+/// The token with these claims, verified as that of a request.
+async fn verified<C: 'static>(verifier: impl VerifyToken<C>, claims: &Value) -> VerifiedToken<C> {
+    let (head, ()) = Request::new(()).into_parts();
+    let presented = PresentedToken::bearer(&token_of(claims)).unwrap();
+    verifier.verify_token(&presented, &head).await.unwrap().into_token()
 }
 
 /// Keeps what it is asked, and returns always the same.
@@ -239,7 +274,9 @@ fn opaque_token_is_refused_since_it_cannot_be_found() {
     let opaque = verify_fn(|_: &PresentedToken| Ok(()));
     let layer = JwtAuthLayer::new(DenyList::new(opaque, store()));
     let response = send(&layer, bearer("abc"));
-    assert_eq!(refusal(&response), Some(MissingClaim));
+    let rejection = response.extensions().get::<Rejection>().unwrap();
+    assert_eq!(rejection.kind(), MissingClaim);
+    assert_eq!(rejection.expected(), Some("claims that can be read by name"));
 }
 
 #[test]
