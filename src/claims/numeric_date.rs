@@ -53,8 +53,8 @@ impl NumericDate {
         self.seconds
     }
 
-    /// The seconds since the start of 1970, rounded up to a whole second. A store that has no fractions uses it for a time
-    /// that must not become earlier, such as the end of an entry.
+    /// The seconds since the start of 1970, rounded up to a whole second. A store that has no fractions uses it for a
+    /// time that must not become earlier, such as the end of an entry.
     ///
     /// # Example: a time within a second
     ///

@@ -21,10 +21,10 @@ use crate::verify::verify_token::VerifyToken;
 
 /// A verifier that accepts each token once, such as the tokens of a CI job that deploys.
 ///
-/// It records the token in a [`ReplayStore`] until no verifier accepts it, with any leeway: 6 minutes after its `exp`, or
-/// after the time that a custom verifier set, if that is later. So layers with different settings can share a store. A second request with the token
-/// is 401 [`UsedToken`](RejectionKind::UsedToken); of several requests at the same time, one is accepted. If the
-/// store fails or is full, the response is 503.
+/// It records the token in a [`ReplayStore`] until no verifier accepts it, with any leeway: 6 minutes after its `exp`,
+/// or after the time that a custom verifier set, if that is later. So layers with different settings can share a
+/// store. A second request with the token is 401 [`UsedToken`](RejectionKind::UsedToken); of several requests at the
+/// same time, one is accepted. If the store fails or is full, the response is 503.
 ///
 /// A token is named by `iss`, `sub` and `jti`. So it is refused as [`MissingClaim`](RejectionKind::MissingClaim) without
 /// `iss` or `jti`, or if its claims cannot be read by name, since it is not a JWT. The owner of an entry is the subject

@@ -2,8 +2,8 @@
 //!
 //! Redis must not forget: set `maxmemory-policy noeviction`, and keep the data across restarts (`appendonly yes`).
 //!
-//! Lifetimes are sent as milliseconds from now, by the clock of this process. With an absolute end, a Redis whose clock is
-//! ahead would forget an entry too early.
+//! Lifetimes are sent as milliseconds from now, by the clock of this process. With an absolute end, a Redis whose clock
+//! is ahead would forget an entry too early.
 
 use std::error::Error;
 use std::fmt;

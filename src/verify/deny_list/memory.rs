@@ -109,10 +109,11 @@ impl MemoryRevocationStore {
     ///
     /// When the list or the share of the subject is full, the token has no `jti`, or its claims cannot be read by name.
     pub fn revoke_token<C>(&self, token: &VerifiedToken<C>) -> Result<(), RevokeError> {
-        VerifiedToken::ids(token).ok_or_else(RevokeError::unreadable)?;
-        let revocation = Revocation::of(token);
-        let not_identified = || RevokeError::new(RevokeErrorKind::NotIdentified);
-        self.add(&revocation.ok_or_else(not_identified)?, Duration::ZERO)
+        match Revocation::of(token) {
+            Some(revocation) => self.add(&revocation, Duration::ZERO),
+            None if VerifiedToken::ids(token).is_none() => Err(RevokeError::unreadable()),
+            None => Err(RevokeError::new(RevokeErrorKind::NotIdentified)),
+        }
     }
 
     /// Removes the entry with this key, whatever its time. Returns whether there was one.
