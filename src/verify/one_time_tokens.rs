@@ -27,7 +27,7 @@ use crate::verify::verify_token::VerifyToken;
 /// same time, one is accepted. If the store fails or is full, the response is 503.
 ///
 /// A token is named by `iss`, `sub` and `jti`. So it is refused as [`MissingClaim`](RejectionKind::MissingClaim) without
-/// `iss` or `jti`, or if its claims cannot be read by name, since it is not a JWT. The owner of an entry is the subject
+/// `iss` or `jti`, if its expiry is not known, or if its claims cannot be read by name. The owner of an entry is the subject
 /// of the token, so one subject cannot fill a [`MemoryReplayStore`](crate::MemoryReplayStore) alone. A token without
 /// `sub` is accepted; all such tokens of one issuer have the same owner, and share its part of the store.
 ///
@@ -109,8 +109,8 @@ fn entry<C>(token: &VerifiedToken<C>) -> Result<ReplayEntry, Rejection> {
     let ids = VerifiedToken::ids(token).ok_or_else(unreadable)?.map_err(malformed)?;
     let issuer = ids.issuer.as_deref().ok_or_else(|| missing("iss"))?;
     let id = ids.token_id.as_deref().ok_or_else(|| missing("jti"))?;
-    // Layers with another leeway can have the same store.
-    let until = VerifiedToken::refused_by_all_from(token);
+    // Layers with another leeway can have the same store. The expiry of a token that is not a JWT may not be known.
+    let until = VerifiedToken::refused_by_all_from(token).ok_or_else(|| missing("exp"))?;
     // With the length, so that no two pairs of an issuer and a subject are the same owner.
     let subject = ids.subject.as_deref().unwrap_or_default();
     let owner = format!("{}:{issuer}:{subject}", issuer.len());

@@ -166,23 +166,21 @@ impl<C> VerifiedToken<C> {
     }
 
     /// The first time at which no verifier accepts this token, with any settings, and no request with it is still being
-    /// verified: `exp` plus the greatest leeway and a margin. Of a later time that a custom verifier set, the same. It is
-    /// the last of all times if the expiry is not known.
-    pub(super) fn refused_by_all_from(token: &Self) -> NumericDate {
+    /// verified: `exp` plus the greatest leeway and a margin. If a custom verifier set a later time, the same from that.
+    /// `None` if the expiry is not known.
+    pub(super) fn refused_by_all_from(token: &Self) -> Option<NumericDate> {
         /// Between a verifier's look at the clock and that of a store.
         const MARGIN: u64 = 60;
-        let expires_at = match token.expiry {
+        let claimed = match token.expiry {
             Expiry::Claim(expires_at) => Some(expires_at),
-            Expiry::Set(at) => {
-                Some(Self::claimed_expiry(token).map_or(at, |claimed| claimed.max(at)))
-            }
+            Expiry::Set(_) => Self::claimed_expiry(token),
             Expiry::Unknown => None,
         };
-        let expires_at = expires_at.unwrap_or(NumericDate::LAST);
-        expires_at.saturating_add(RuleContext::MAX_LEEWAY + MARGIN)
+        let expires_at = claimed.max(token.expires_at())?;
+        Some(expires_at.saturating_add(RuleContext::MAX_LEEWAY + MARGIN))
     }
 
-    /// The `exp` of a JWT for which a custom verifier set another time.
+    /// The `exp` in the claims, for which a custom verifier set another time.
     fn claimed_expiry(token: &Self) -> Option<NumericDate> {
         serde_json::from_str(member(Self::payload(token)?, "exp").ok()??).ok()
     }

@@ -107,10 +107,12 @@ impl MemoryRevocationStore {
     ///
     /// # Errors
     ///
-    /// When the list or the share of the subject is full, the token has no `jti`, or its claims cannot be read by name.
+    /// When the list or the share of the subject is full, the token has no `jti`, its expiry is not known, or its claims
+    /// cannot be read by name.
     pub fn revoke_token<C>(&self, token: &VerifiedToken<C>) -> Result<(), RevokeError> {
         match Revocation::of(token) {
-            Some(revocation) => self.add(&revocation, Duration::ZERO),
+            Some(revocation) if revocation.has_end() => self.add(&revocation, Duration::ZERO),
+            Some(_) => Err(RevokeError::without_end()),
             None if VerifiedToken::ids(token).is_none() => Err(RevokeError::unreadable()),
             None => Err(RevokeError::new(RevokeErrorKind::NotIdentified)),
         }

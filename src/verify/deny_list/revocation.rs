@@ -88,7 +88,7 @@ pub struct Revocation {
 #[derive(Clone)]
 struct OfToken {
     owner: String,
-    end: NumericDate,
+    end: Option<NumericDate>,
 }
 
 impl Revocation {
@@ -165,7 +165,7 @@ impl Revocation {
     ///
     /// Let it last for the lifetime of a token plus twice the leeway of the verifiers. An entry of a token that was
     /// verified ([`of`](Self::of)) lasts at least until no verifier accepts the token, with any leeway: 6 minutes after
-    /// its `exp`. So `lasts` can be zero for it.
+    /// its `exp`, if it has one. So `lasts` can be zero for a JWT.
     ///
     /// # Example: how long a store keeps an entry
     ///
@@ -186,7 +186,12 @@ impl Revocation {
         };
         let seconds = lasts.as_secs().saturating_add(u64::from(lasts.subsec_nanos() > 0));
         let end = start.saturating_add(seconds);
-        self.token.as_ref().map_or(end, |token| token.end.max(end))
+        self.token.as_ref().and_then(|token| token.end).map_or(end, |of_token| of_token.max(end))
+    }
+
+    /// Whether the entry is for a token whose expiry is known.
+    pub(super) fn has_end(&self) -> bool {
+        self.token.as_ref().is_some_and(|token| token.end.is_some())
     }
 
     /// The issuer and the subject of the token, if the entry is for a token that was verified.

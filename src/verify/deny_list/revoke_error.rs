@@ -9,7 +9,7 @@ pub enum RevokeErrorKind {
     /// The tokens of this subject have taken their share of the list. One entry can revoke them all:
     /// [`Revocation::subject_before`](crate::Revocation::subject_before).
     ShareFull,
-    /// The token cannot be named in the list.
+    /// The token cannot be named in the list, or its expiry is not known.
     NotIdentified,
 }
 
@@ -32,10 +32,16 @@ impl RevokeError {
         Self { kind, message: message.into(), source: None }
     }
 
-    /// For a token that is not a JWT, or of which only the claims were kept.
+    /// For an opaque token, or one of which only the claims were kept.
     pub(super) fn unreadable() -> Self {
-        let message = "the claims of the token cannot be read by name: it is not a JWT, or it was verified without a \
+        let message = "the claims of the token cannot be read by name: it is opaque, or it was verified without a \
                        request and without `with_claims_by_name`";
+        Self { message: message.into(), ..Self::new(RevokeErrorKind::NotIdentified) }
+    }
+
+    /// For a token that is not a JWT.
+    pub(super) fn without_end() -> Self {
+        let message = "the expiry of the token is not known: use `revoke`, with a time";
         Self { message: message.into(), ..Self::new(RevokeErrorKind::NotIdentified) }
     }
 

@@ -1,17 +1,19 @@
 //! Introspection together with other verifiers, checks, rules and layers.
 
 use http::Response;
+use serde_json::json;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_jwt_auth::test_util::TestIssuer;
 use tower_jwt_auth::{
-    AuthorizeLayer, ClaimHeadersLayer, DenyList, JwtAuthLayer, MemoryRevocationStore,
-    RegisteredClaims, Rejection, RejectionKind, RequestSummary, Revocation, Rule, TokenKinds,
-    VerifiedToken, VerifyToken,
+    AuthorizeLayer, ClaimHeadersLayer, DenyList, JwtAuthLayer, MemoryReplayStore,
+    MemoryRevocationStore, OneTimeTokens, PresentedToken, RegisteredClaims, Rejection,
+    RejectionKind, RequestSummary, Revocation, RevokeErrorKind, Rule, TokenKinds, VerifiedToken,
+    VerifyToken,
 };
 
 use super::{Endpoint, active_with, secs};
 use crate::support::requests::{bearer, reached, refusal, send_later};
-use crate::support::{ISSUER, now};
+use crate::support::{ISSUER, NOW, now};
 
 #[tokio::test]
 async fn jwts_are_verified_here_and_opaque_tokens_at_the_endpoint() {
@@ -90,4 +92,30 @@ async fn deny_list_reads_the_answer_also_of_a_token_from_the_cache() {
         assert!(reached(&send_later(&layer, bearer("opaque")).await).is_some());
     }
     assert_eq!(endpoint.count(), 1);
+}
+
+#[tokio::test]
+async fn token_without_an_expiry_is_not_recorded_or_revoked_for_an_unknown_time() {
+    for (exp, expected) in
+        [(json!(NOW + 60), None), (serde_json::Value::Null, Some(RejectionKind::MissingClaim))]
+    {
+        let mut answer = active_with("jti", "t1");
+        answer["exp"] = exp;
+        let endpoint = Endpoint::json(answer);
+        let (head, ()) = http::Request::new(()).into_parts();
+        let presented = PresentedToken::bearer("opaque").unwrap();
+        let accepted = endpoint.verifier().verify_token(&presented, &head).await.unwrap();
+        let store = MemoryRevocationStore::new(10).unwrap().with_clock(now());
+        let revoked = store.revoke_token(accepted.token()).map_err(|error| error.kind());
+        assert_eq!(revoked.err(), expected.map(|_| RevokeErrorKind::NotIdentified));
+        store.revoke(&Revocation::of(accepted.token()).unwrap(), secs(60)).unwrap();
+        assert_eq!(store.len(), 1);
+
+        let uses = MemoryReplayStore::new().with_clock(now());
+        let layer = JwtAuthLayer::new(OneTimeTokens::new(endpoint.verifier(), uses));
+        let response = send_later(&layer, bearer("opaque")).await;
+        assert_eq!(refusal(&response), expected);
+        let response = send_later(&layer, bearer("opaque")).await;
+        assert_eq!(refusal(&response), expected.or(Some(RejectionKind::UsedToken)));
+    }
 }
