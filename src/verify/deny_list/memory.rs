@@ -48,7 +48,7 @@ impl MemoryRevocationStore {
     /// How often a call takes the lock, if there is no room and more entries have ended.
     const MAX_ROUNDS: usize = 16;
 
-    /// Creates an empty list for at most this many entries. An entry takes at most 300 bytes, and its key.
+    /// Creates an empty list for at most this many entries. An entry takes at most 320 bytes, and its key.
     ///
     /// # Errors
     ///

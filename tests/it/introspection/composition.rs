@@ -99,8 +99,8 @@ async fn token_without_an_expiry_is_not_recorded_or_revoked_for_an_unknown_time(
     for (exp, expected) in
         [(json!(NOW + 60), None), (serde_json::Value::Null, Some(RejectionKind::MissingClaim))]
     {
-        let mut answer = active_with("jti", "t1");
-        answer["exp"] = exp;
+        let mut answer = active_with("exp", exp);
+        answer["jti"] = json!("t1");
         let endpoint = Endpoint::json(answer);
         let (head, ()) = http::Request::new(()).into_parts();
         let presented = PresentedToken::bearer("opaque").unwrap();
