@@ -1,5 +1,6 @@
 //! Posting a form, and the checks of the response.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ pub(crate) struct Poster {
 /// Why there is no answer.
 #[derive(Debug)]
 pub(crate) enum PostFault {
-    /// The server refuses the credentials of the request (401).
+    /// The server refuses the credentials of the request (401, or 400 `invalid_client`).
     Credentials(KeySourceError),
     /// The server asks to be left alone for this time (429 and 503).
     Busy(Duration, KeySourceError),
@@ -72,9 +73,11 @@ impl Poster {
             let error = KeySourceError::new(format!("{at} responds with {status}"));
             return Err(match status {
                 StatusCode::UNAUTHORIZED => PostFault::Credentials(error),
-                StatusCode::BAD_REQUEST if is_unsupported(response.body()) => {
-                    PostFault::UnsupportedToken
-                }
+                StatusCode::BAD_REQUEST => match error_code(response.body()).as_deref() {
+                    Some("unsupported_token_type") => PostFault::UnsupportedToken,
+                    Some("invalid_client") => PostFault::Credentials(error),
+                    _ => PostFault::Other(error),
+                },
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                     busy_or_other(retry_after(headers), error)
                 }
@@ -100,10 +103,10 @@ impl Poster {
     }
 }
 
-/// Whether an error response says that the token is of an unknown kind.
-fn is_unsupported(body: &[u8]) -> bool {
+/// The `error` of an error response (RFC 6749 section 5.2).
+fn error_code(body: &[u8]) -> Option<Cow<'_, str>> {
     let error = strict_json::text(body).and_then(|json| json_member::member(json, "error").ok()?);
-    error.and_then(json_member::text).is_some_and(|error| error == "unsupported_token_type")
+    error.and_then(json_member::text)
 }
 
 fn busy_or_other(wait: Option<Duration>, error: KeySourceError) -> PostFault {

@@ -1,5 +1,6 @@
 //! What an answer of the endpoint says about a token (RFC 7662 section 2.2).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -11,7 +12,7 @@ use crate::rejection::{Rejection, RejectionKind};
 use crate::strict_json;
 use crate::verify::by_name::ByName;
 use crate::verify::confirmation::Confirmation;
-use crate::verify::jwt::{AnswerClaims, Rules, read_answer};
+use crate::verify::jwt::{AnswerClaims, Expected, Rules, read_answer};
 use crate::verify::verified_token::VerifiedToken;
 
 /// The rules for the claims of an answer.
@@ -28,6 +29,8 @@ pub(super) struct Active<C> {
     pub(super) expires_at: Option<NumericDate>,
     /// By the clock of the verifier.
     pub(super) read_at: NumericDate,
+    /// Of the answer, in bytes.
+    pub(super) length: usize,
 }
 
 /// Why an answer does not accept a token.
@@ -54,8 +57,18 @@ impl From<RejectionKind> for Refused {
 impl AnswerRules {
     /// Reads the JSON of an answer, and checks its claims.
     pub(super) fn read<C: DeserializeOwned>(&self, json: &str) -> Result<Active<C>, Refused> {
-        let members: Vec<(_, &RawValue)> =
+        let mut members: Vec<(_, &RawValue)> =
             strict_json::members(json).map_err(|_| Refused::Answer(NOT_AN_OBJECT))?;
+        let count = members.len();
+        members.retain(|(_, value)| value.get() != "null");
+        // Some servers write `null` for what they do not say.
+        let written = (members.len() < count).then(|| {
+            let members: BTreeMap<&str, _> =
+                members.iter().map(|(it, json)| (&**it, json)).collect();
+            serde_json::to_string(&members)
+        });
+        let written = written.transpose().map_err(|_| Refused::Answer(NOT_AN_OBJECT))?;
+        let json = written.as_deref().unwrap_or(json);
         let member = |name: &str| members.iter().find(|(it, _)| it == name).map(|(_, it)| it.get());
         match member("active") {
             Some("true") => {}
@@ -66,11 +79,11 @@ impl AnswerRules {
         let wanted = self.rules.wanted();
         let (claims, registered) = read_answer::<C>(json, wanted)
             .map_err(|_| Refused::Answer("a claim has the wrong type"))?;
-        self.check_parties(&registered)?;
+        let has_our_audience = self.check_parties(&registered)?;
         let read_at = self.rules.context.clock.now();
         let refused_from = self.check_times(&registered, read_at)?;
         let confirmation = confirmation(member("cnf"))?;
-        self.check_type(&registered, member, confirmation.as_ref())?;
+        self.check_type(&registered, member, confirmation.as_ref(), has_our_audience)?;
         if let Some(name) = self.rules.required_claims().find(|name| !registered.has_value(name)) {
             let rejection = Rejection::from(RejectionKind::MissingClaim);
             return Err(rejection.with_expected(&Arc::from(name)).into());
@@ -84,22 +97,22 @@ impl AnswerRules {
             Some(confirmation) => token.with_confirmation(confirmation),
             None => token,
         };
-        Ok(Active { token, expires_at, read_at })
+        Ok(Active { token, expires_at, read_at, length: json.len() })
     }
 
-    /// An answer may lack the issuer: the endpoint itself belongs to it.
-    fn check_parties(&self, claims: &AnswerClaims<'_>) -> Result<(), Refused> {
+    /// An answer may lack the issuer: the endpoint itself belongs to it. Returns whether `aud` was compared.
+    fn check_parties(&self, claims: &AnswerClaims<'_>) -> Result<bool, Refused> {
         if claims.issuer.is_some() {
             self.rules.check_issuer(claims)?;
         }
-        match self.rules.check_audience(claims) {
-            Err(missing) if missing.kind() == RejectionKind::MissingClaim => {
-                let is_of_aud = self.rules.audience_claim().is_none();
-                let is_allowed = self.allows_missing_audience && is_of_aud;
-                is_allowed.then_some(()).ok_or(Refused::Token(missing))
-            }
-            result => Ok(result?),
+        let names_some = claims.audience.as_ref().is_some_and(|all| all.iter().next().is_some());
+        let is_of_aud = self.rules.audience_claim().is_none();
+        if let Err(rejection) = self.rules.check_audience(claims) {
+            let may_lack_it = self.allows_missing_audience && is_of_aud && !names_some;
+            return may_lack_it.then_some(false).ok_or(Refused::Token(rejection));
         }
+        let is_any = matches!(self.rules.audience(), Expected::Any);
+        Ok(names_some && is_of_aud && !is_any)
     }
 
     /// Returns the first time at which `exp` refuses the token.
@@ -129,12 +142,18 @@ impl AnswerRules {
         claims: &AnswerClaims<'_>,
         member: impl Fn(&str) -> Option<&'j str>,
         confirmation: Option<&Confirmation>,
+        has_our_audience: bool,
     ) -> Result<(), Refused> {
         let wrong_type = |claim: &str| {
             let rejection = Rejection::from(RejectionKind::WrongTokenType);
             Refused::Token(rejection.with_expected(&Arc::from(claim)))
         };
-        if let Some(json) = member("token_type").filter(|json| *json != "null") {
+        let token_type = member("token_type");
+        if token_type.is_none() && !has_our_audience {
+            // Nothing tells it apart from a refresh token, which is for no audience.
+            return Err(wrong_type("token_type"));
+        }
+        if let Some(json) = token_type {
             let token_type =
                 json_member::text(json).ok_or(Refused::Answer("`token_type` is not a string"))?;
             if token_type.eq_ignore_ascii_case("dpop") {

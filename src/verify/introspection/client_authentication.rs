@@ -20,6 +20,7 @@ use crate::key_source::KeySourceError;
 /// | `client_secret_basic` | [`client_secret_basic`](Self::client_secret_basic) |
 /// | `client_secret_post` | [`client_secret_post`](Self::client_secret_post) |
 /// | `private_key_jwt` | `private_key_jwt`, with feature `issuer` |
+/// | `tls_client_auth`, `self_signed_tls_client_auth` | [`tls_client`](Self::tls_client) |
 ///
 /// `Debug` shows the client ID, and no secret.
 ///
@@ -48,6 +49,7 @@ enum Method {
     Post(String),
     #[cfg(feature = "issuer")]
     Assertion(TokenIssuer),
+    Certificate,
 }
 
 impl ClientAuthentication {
@@ -127,6 +129,18 @@ impl ClientAuthentication {
         Ok(Self { client_id, method: Method::Assertion(assertions) })
     }
 
+    /// Sends the client ID alone, for a client that authenticates by its certificate (RFC 8705 section 2). The HTTP client
+    /// has the certificate: see `with_client` of [`Introspection`](crate::Introspection) and
+    /// [`with_fetcher`](crate::Introspection::with_fetcher). Without one, the server refuses the requests.
+    ///
+    /// # Errors
+    ///
+    /// When the client ID is empty or contains a character other than printable ASCII.
+    pub fn tls_client(client_id: impl Into<String>) -> Result<Self, ConfigError> {
+        let client_id = checked(client_id.into(), "a client ID")?;
+        Ok(Self { client_id, method: Method::Certificate })
+    }
+
     pub(super) fn client_id(&self) -> &str {
         &self.client_id
     }
@@ -143,6 +157,9 @@ impl ClientAuthentication {
             }
             Method::Post(secret) => {
                 form.append_pair("client_id", &self.client_id).append_pair("client_secret", secret);
+            }
+            Method::Certificate => {
+                form.append_pair("client_id", &self.client_id);
             }
             #[cfg(feature = "issuer")]
             Method::Assertion(assertions) => {
@@ -184,6 +201,7 @@ impl fmt::Debug for ClientAuthentication {
             Method::Post(_) => "client_secret_post",
             #[cfg(feature = "issuer")]
             Method::Assertion(_) => "private_key_jwt",
+            Method::Certificate => "tls_client_auth",
         };
         f.debug_struct("ClientAuthentication")
             .field("client_id", &self.client_id)

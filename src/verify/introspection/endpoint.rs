@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use url::form_urlencoded::Serializer;
 
-use crate::key_source::{FetchUrl, KeySourceError, PostFault, Poster};
+use crate::key_source::{FetchUrl, KeySourceError, PostFault, Poster, wait_until};
 use crate::trace;
 use crate::verify::introspection::client_authentication::ClientAuthentication;
 
@@ -27,12 +27,19 @@ pub(super) struct Endpoint {
     /// One for each request that may be under way.
     slots: Semaphore,
     slot_count: usize,
+    /// Held by the first of the new tokens that wait for a slot, so that a token which was accepted lately waits behind
+    /// one of them at most.
+    turn: Semaphore,
     health: Mutex<Health>,
 }
 
 #[derive(Debug, Default)]
 struct Health {
     paused_until: Option<Instant>,
+    /// Our credentials, and none of them was good since.
+    refuses_credentials: bool,
+    /// While it refuses them, one request at a time tries again.
+    is_tried: bool,
     /// Since the last event.
     failures: u32,
     reported_at: Option<Instant>,
@@ -42,8 +49,8 @@ impl Endpoint {
     pub(super) const DEFAULT_SLOTS: usize = 32;
 
     pub(super) fn new(poster: Poster, client: ClientAuthentication, slot_count: usize) -> Self {
-        let (slots, health) = (Semaphore::new(slot_count), Mutex::default());
-        Self { poster, client, slots, slot_count, health }
+        let (slots, turn) = (Semaphore::new(slot_count), Semaphore::new(1));
+        Self { poster, client, slots, slot_count, turn, health: Mutex::default() }
     }
 
     /// The same endpoint, asked in another way.
@@ -64,23 +71,45 @@ impl Endpoint {
         self.client.client_id()
     }
 
+    /// Waits until one more request may be sent, for a token that was accepted lately before others.
+    pub(super) async fn slot(
+        &self,
+        was_accepted: bool,
+        until: Instant,
+    ) -> Result<Slot<'_>, KeySourceError> {
+        // The semaphores are never closed.
+        let permit = async {
+            let _turn = if was_accepted { None } else { self.turn.acquire().await.ok() };
+            self.slots.acquire().await.ok()
+        };
+        let Some(permit) = wait_until(permit, until).await? else {
+            let error = "too many other tokens wait for the endpoint";
+            return Err(KeySourceError::new(error).with_retry_after(PAUSE));
+        };
+        Ok(Slot { endpoint: self, tries: self.check_pause()?, _permit: permit })
+    }
+
     /// Asks about a token, and returns the text of the response; `None` if the server cannot handle such a token.
-    pub(super) async fn ask(
+    async fn ask(
         &self,
         token: &str,
         accept: HeaderValue,
     ) -> Result<Option<String>, KeySourceError> {
-        // Never closed.
-        let _slot = self.slots.acquire().await;
-        self.check_pause()?;
         let (headers, form) = self.request(token, accept)?;
         let fault = match self.poster.post(headers, form).await {
-            Ok(text) => return Ok(Some(text)),
+            Ok(text) => {
+                self.health().refuses_credentials = false;
+                return Ok(Some(text));
+            }
             Err(fault) => fault,
         };
         Err(match fault {
-            PostFault::UnsupportedToken => return Ok(None),
+            PostFault::UnsupportedToken => {
+                self.health().refuses_credentials = false;
+                return Ok(None);
+            }
             PostFault::Credentials(error) => {
+                self.health().refuses_credentials = true;
                 self.pause(PAUSE);
                 KeySourceError::new(format!(
                     "the endpoint refuses the credentials of the client {}",
@@ -111,20 +140,25 @@ impl Endpoint {
         Ok((headers, form.finish()))
     }
 
-    fn check_pause(&self) -> Result<(), KeySourceError> {
+    /// Whether the request tries the credentials again.
+    fn check_pause(&self) -> Result<bool, KeySourceError> {
         let now = Instant::now();
         let mut health = self.health();
-        let Some(until) = health.paused_until else { return Ok(()) };
-        if now >= until {
-            health.paused_until = None;
-            return Ok(());
+        let rest =
+            health.paused_until.map_or(Duration::ZERO, |it| it.saturating_duration_since(now));
+        if rest.is_zero() && !health.is_tried {
+            health.is_tried = health.refuses_credentials;
+            return Ok(health.is_tried);
         }
         let error = "the endpoint refused the last request, and gets no other one for the moment";
-        Err(KeySourceError::new(error).with_retry_after(until.saturating_duration_since(now)))
+        let wait = if rest.is_zero() { PAUSE } else { rest };
+        Err(KeySourceError::new(error).with_retry_after(wait))
     }
 
+    /// The later of two pauses counts.
     fn pause(&self, by: Duration) {
-        self.health().paused_until = Instant::now().checked_add(by);
+        let mut health = self.health();
+        health.paused_until = health.paused_until.max(Instant::now().checked_add(by));
     }
 
     /// Writes an event about a failure, at most one in a while.
@@ -143,5 +177,32 @@ impl Endpoint {
 
     fn health(&self) -> MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One of the requests that may be under way.
+pub(super) struct Slot<'a> {
+    endpoint: &'a Endpoint,
+    /// The credentials, again.
+    tries: bool,
+    _permit: Option<SemaphorePermit<'a>>,
+}
+
+impl Slot<'_> {
+    /// Sends the request. See [`Endpoint::ask`].
+    pub(super) async fn ask(
+        self,
+        token: &str,
+        accept: HeaderValue,
+    ) -> Result<Option<String>, KeySourceError> {
+        self.endpoint.ask(token, accept).await
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        if self.tries {
+            self.endpoint.health().is_tried = false;
+        }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -11,7 +10,6 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 
 use crate::hash_seed::random_state;
-use crate::key_source::KeySourceError;
 use crate::rejection::Rejection;
 use crate::verify::verified_token::VerifiedToken;
 
@@ -42,6 +40,8 @@ pub(super) enum Joined<C> {
 impl<C> Flights<C> {
     /// Of different tokens.
     pub(super) const MOST: usize = 1024;
+    /// Beside these, for tokens that were accepted lately.
+    pub(super) const MORE: usize = 256;
 
     fn running(&self) -> MutexGuard<'_, Running<C>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -57,12 +57,13 @@ impl<C> Default for Flights<C> {
 
 impl<C: Send + Sync + 'static> Flights<C> {
     /// The request for this token: the one that is under way, or a new one. `landed` looks for the result of one that has
-    /// ended since the caller looked for it.
+    /// ended since the caller looked for it. If there are `most` already, there is no new one.
     ///
     /// The futures of the requests drive it together, so it goes on when one of them is dropped.
     pub(super) fn join<F>(
         self: &Arc<Self>,
         text: &[u8],
+        most: usize,
         landed: impl FnOnce() -> Option<Outcome<C>>,
         ask: impl FnOnce() -> F,
     ) -> Joined<C>
@@ -78,15 +79,15 @@ impl<C: Send + Sync + 'static> Flights<C> {
         if let Some(outcome) = landed() {
             return Joined::Landed(outcome);
         }
-        if running.by_token.len() >= Self::MOST {
+        if running.by_token.len() >= most {
             return Joined::Full;
         }
         let (id, text) = (running.next_id, Bytes::copy_from_slice(text));
         running.next_id = running.next_id.wrapping_add(1);
         let entry = Entry { flights: Arc::clone(self), text: text.clone(), id };
-        let asked = AssertUnwindSafe(ask()).catch_unwind();
+        let asked = ask();
         let flight = async move {
-            let outcome = asked.await.unwrap_or_else(|_| Err(panicked().into()));
+            let outcome = asked.await;
             drop(entry);
             outcome
         };
@@ -96,10 +97,6 @@ impl<C: Send + Sync + 'static> Flights<C> {
         }
         Joined::Flying(flight)
     }
-}
-
-fn panicked() -> KeySourceError {
-    KeySourceError::new("the request to the introspection endpoint panicked")
 }
 
 /// Takes a flight out of the list when it ends or is dropped.

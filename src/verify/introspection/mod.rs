@@ -9,9 +9,11 @@ mod remembered;
 mod setters;
 mod signed;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use http::HeaderValue;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -179,6 +181,9 @@ impl Introspection {
 impl<C> Introspection<C> {
     /// The time for the request to the endpoint, with the wait for a slot and the keys of a signed response.
     const TIMEOUT: Duration = Duration::from_secs(5);
+    /// The part of it that may pass before the request is sent. The rest is for the request: one that was sent late
+    /// would otherwise end without an answer, and an endpoint that is overloaded would work for nobody.
+    const LONGEST_WAIT: Duration = Duration::from_millis(2500);
 
     fn from_parts(
         endpoint: Arc<Endpoint>,
@@ -223,7 +228,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Introspection<C> {
         let outcome = match self.begin(&token) {
             Joined::Landed(outcome) => outcome,
             Joined::Flying(flight) => flight.await,
-            Joined::Full => Err(too_many()),
+            Joined::Full => Err(self.too_many()),
         };
         self.admission().admit(outcome).map(Accepted::into_token)
     }
@@ -235,7 +240,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Introspection<C> {
             Joined::Flying(flight) => {
                 Verification::pending(async move { admission.admit(flight.await) })
             }
-            Joined::Full => Verification::ready(Err(too_many())),
+            Joined::Full => Verification::ready(Err(self.too_many())),
         }
     }
 
@@ -250,13 +255,29 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Introspection<C> {
         if let Some(outcome) = known() {
             return Joined::Landed(outcome);
         }
-        self.flights.join(token.as_bytes(), known, || self.clone().ask(token.clone()))
+        let most = match self.remembered.was_accepted(token) {
+            true => Flights::<C>::MOST + Flights::<C>::MORE,
+            false => Flights::<C>::MOST,
+        };
+        self.flights.join(token.as_bytes(), most, known, || self.clone().ask(token.clone()))
+    }
+
+    fn too_many(&self) -> Rejection {
+        let error = "the introspection endpoint is asked about too many tokens";
+        let error = KeySourceError::new(error).with_retry_after(Duration::from_secs(1));
+        self.endpoint.report(&error);
+        error.into()
     }
 
     /// Asks the endpoint, and keeps the answer.
     async fn ask(self, token: PresentedToken) -> Outcome<C> {
         let asked_at = Instant::now();
-        let outcome = self.answer(&token, asked_at).await;
+        let answer = AssertUnwindSafe(self.answer(&token, asked_at)).catch_unwind();
+        let outcome = answer.await.unwrap_or_else(|_| {
+            let error = KeySourceError::new("the request to the introspection endpoint panicked");
+            self.endpoint.report(&error);
+            Err(error.into())
+        });
         self.remembered.keep(&token, asked_at, &outcome);
         outcome.map(|active| active.token)
     }
@@ -267,7 +288,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Introspection<C> {
         asked_at: Instant,
     ) -> Result<Active<C>, Rejection> {
         let until = asked_at.checked_add(Self::TIMEOUT).unwrap_or(asked_at);
-        let text = wait_until(self.response(token), until).await;
+        let text = wait_until(self.response(token, asked_at), until).await;
         let text = text.and_then(|text| {
             text.unwrap_or_else(|| Err(KeySourceError::new("no complete response in time")))
         });
@@ -286,18 +307,21 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Introspection<C> {
     }
 
     /// The JSON of the answer; `None` if the server cannot handle such a token.
-    async fn response(&self, token: &PresentedToken) -> Result<Option<String>, KeySourceError> {
+    async fn response(
+        &self,
+        token: &PresentedToken,
+        asked_at: Instant,
+    ) -> Result<Option<String>, KeySourceError> {
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-        match &self.signed {
-            None => self.endpoint.ask(token.as_str(), JSON).await,
-            Some(signed) => {
-                let text = self.endpoint.ask(token.as_str(), SignedResponses::ACCEPT).await?;
-                let Some(text) = text else { return Ok(None) };
-                let client_id = self.endpoint.client_id();
-                signed.open(&text, &self.rules.rules, client_id).await.map(Some)
-            }
-        }
+        let until = asked_at.checked_add(Self::LONGEST_WAIT).unwrap_or(asked_at);
+        let slot = self.endpoint.slot(self.remembered.was_accepted(token), until).await?;
+        let Some(signed) = &self.signed else { return slot.ask(token.as_str(), JSON).await };
+        let sent_at = self.rules.rules.context.clock.now();
+        let text = slot.ask(token.as_str(), SignedResponses::ACCEPT).await?;
+        let Some(text) = text else { return Ok(None) };
+        let client_id = self.endpoint.client_id();
+        signed.open(&text, sent_at, &self.rules.rules, client_id).await.map(Some)
     }
 }
 
@@ -320,11 +344,6 @@ impl Admission {
         let rejection = Rejection::from(RejectionKind::UnconfirmedSender);
         Err(rejection.with_expected(&Arc::from("cnf")))
     }
-}
-
-fn too_many() -> Rejection {
-    let error = KeySourceError::new("the introspection endpoint is asked about too many tokens");
-    error.with_retry_after(Duration::from_secs(1)).into()
 }
 
 impl<C: DeserializeOwned + Send + Sync + 'static> VerifyToken<C> for Introspection<C> {

@@ -1,6 +1,7 @@
 //! The answers that are kept for a short time: one cache of accepted tokens, and another one of refused tokens, so that
 //! refusals evict no accepted token.
 
+use std::hash::BuildHasher;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,7 +20,7 @@ use crate::token::Limits;
 use crate::verify::by_name::Input;
 use crate::verify::introspection::answer::Active;
 use crate::verify::introspection::flights::Outcome;
-use crate::verify::token_cache::{Current, Settings, Sought, TokenCache, Validity};
+use crate::verify::token_cache::{Bound, Current, Settings, Sought, TokenCache, Validity};
 use crate::verify::verified_token::VerifiedToken;
 
 /// The limits of what is kept.
@@ -63,17 +64,61 @@ impl CacheSettings {
 type Refusals =
     Cache<Bytes, Refusal, UnitWeighter, SeedableRandomState, DefaultLifecycle<Bytes, Refusal>>;
 
+/// The hashes of tokens that were accepted lately. They decide who waits first, and nothing else.
+struct Lately {
+    hasher: SeedableRandomState,
+    hashes: Cache<u64, (), UnitWeighter, SeedableRandomState, DefaultLifecycle<u64, ()>>,
+}
+
+impl Lately {
+    const CAPACITY: usize = 4096;
+
+    fn new() -> Self {
+        let (hasher, lifecycle) = (random_state(), DefaultLifecycle::default());
+        let capacity = u64::try_from(Self::CAPACITY).unwrap_or(u64::MAX);
+        let hashes = Cache::with(Self::CAPACITY, capacity, UnitWeighter, random_state(), lifecycle);
+        Self { hasher, hashes }
+    }
+
+    fn note(&self, token: &PresentedToken, is_accepted: bool) {
+        let hash = self.hasher.hash_one(token.as_bytes());
+        match is_accepted {
+            true => self.hashes.insert(hash, ()),
+            false => drop(self.hashes.remove(&hash)),
+        }
+    }
+
+    fn contains(&self, token: &PresentedToken) -> bool {
+        self.hashes.get(&self.hasher.hash_one(token.as_bytes())).is_some()
+    }
+}
+
 #[derive(Clone)]
 struct Refusal {
     rejection: Rejection,
     until: Instant,
 }
 
+/// To what an accepted token is bound.
+#[derive(Clone)]
+struct Answered {
+    until: Instant,
+    /// Of the answer, in bytes.
+    length: usize,
+}
+
+impl Bound for Answered {
+    fn length(&self) -> usize {
+        self.length
+    }
+}
+
 pub(super) struct Remembered<C> {
     age: Duration,
     /// Bound to the time by which an entry is too old, whatever the clock of the verifier shows.
-    accepted: TokenCache<C, Instant>,
+    accepted: TokenCache<C, Answered>,
     refused: Option<Refusals>,
+    lately: Lately,
 }
 
 impl<C> Remembered<C> {
@@ -97,7 +142,13 @@ impl<C> Remembered<C> {
                 let capacity = u64::try_from(Self::CAPACITY).unwrap_or(u64::MAX);
                 Cache::with(Self::CAPACITY, capacity, UnitWeighter, random_state(), lifecycle)
             }),
+            lately: Lately::new(),
         }
+    }
+
+    /// Whether the last answer for this token accepted it, also when that is too old to be used.
+    pub(super) fn was_accepted(&self, token: &PresentedToken) -> bool {
+        self.lately.contains(token)
     }
 
     pub(super) fn is_on(&self) -> bool {
@@ -120,8 +171,8 @@ impl<C> Remembered<C> {
     }
 
     fn find_accepted(&self, sought: Sought<'_>, clock: &dyn Clock) -> Option<VerifiedToken<C>> {
-        self.accepted.find(sought, |until| {
-            let is_young = Instant::now() < *until;
+        self.accepted.find(sought, |answered| {
+            let is_young = Instant::now() < answered.until;
             is_young.then(|| Current { generation: Self::GENERATION, now: clock.now() })
         })
     }
@@ -145,6 +196,7 @@ impl<C> Remembered<C> {
     ) {
         match outcome {
             Ok(active) => {
+                self.lately.note(token, true);
                 let Some(until) = asked_at.checked_add(self.age) else { return };
                 let from = active.read_at;
                 let too_old = from.saturating_add(whole_seconds(self.age));
@@ -156,11 +208,14 @@ impl<C> Remembered<C> {
                 let mut note = self.accepted.note();
                 // The answer contains the claims, so the token keeps no text.
                 let _text = note.keep(Input::Presented(token), false, validity);
-                self.accepted.store(note, &active.token, || until);
+                let length = active.length;
+                self.accepted.store(note, &active.token, || Answered { until, length });
             }
             // Not an answer.
             Err(rejection) if rejection.kind() == RejectionKind::Unavailable => {}
             Err(rejection) => {
+                self.lately.note(token, false);
+                self.accepted.remove(token.as_bytes());
                 let age = self.age.min(Self::AGE_OF_REFUSALS);
                 let (Some(refused), Some(until)) = (&self.refused, asked_at.checked_add(age))
                 else {

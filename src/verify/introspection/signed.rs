@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 use serde::de::IgnoredAny;
 
+use crate::claims::NumericDate;
 use crate::json_member;
 use crate::key::{KeyCandidates, VerificationKey};
 use crate::key_source::{KeyLookup, KeyQuery, KeySource, KeySourceError, LookupState};
@@ -21,16 +22,15 @@ pub(super) struct SignedResponses {
 }
 
 impl SignedResponses {
-    /// How long ago a response may have been signed, in seconds.
-    const LONGEST_AGE: u64 = 300;
-
     pub(super) const ACCEPT: HeaderValue =
         HeaderValue::from_static("application/token-introspection+jwt");
 
-    /// Verifies a response for this client, and returns the JSON of the answer in it.
+    /// Verifies a response for this client to a request that was sent at this time, and returns the JSON of the answer
+    /// in it.
     pub(super) async fn open(
         &self,
         response: &str,
+        sent_at: NumericDate,
         rules: &Rules,
         client_id: &str,
     ) -> Result<String, KeySourceError> {
@@ -38,7 +38,7 @@ impl SignedResponses {
             LookupState::Ready(found) => found?,
             LookupState::Pending(found) => found.await?,
         };
-        conclude(response, &candidates, rules, client_id).map_err(unusable)
+        conclude(response, &candidates, sent_at, rules, client_id).map_err(unusable)
     }
 
     fn find_keys(&self, response: &str) -> Result<KeyLookup, KeySourceError> {
@@ -56,6 +56,7 @@ fn parse<'a>(response: &'a str, scratch: &'a mut Scratch) -> Result<CompactJws<'
 fn conclude(
     response: &str,
     candidates: &KeyCandidates,
+    sent_at: NumericDate,
     rules: &Rules,
     client_id: &str,
 ) -> Result<String, &'static str> {
@@ -83,12 +84,12 @@ fn conclude(
         return Err("its `aud` is not this client");
     }
     let (now, leeway) = (rules.context.clock.now(), rules.context.leeway);
-    let is_fresh = claims.issued_at.is_some_and(|at| {
-        at <= now.saturating_add(leeway)
-            && now < at.saturating_add(SignedResponses::LONGEST_AGE.saturating_add(leeway))
-    });
+    // Nothing in a response names the token. One from before the request is about another token, or is old.
+    let is_fresh = claims
+        .issued_at
+        .is_some_and(|at| at <= now.saturating_add(leeway) && sent_at <= at.saturating_add(leeway));
     if !is_fresh {
-        return Err("its `iat` is missing, in the future or more than 5 minutes ago");
+        return Err("its `iat` is missing, in the future or before the request");
     }
     if claims.expires_at.is_some_and(|at| now >= at.saturating_add(leeway)) {
         return Err("it has expired");

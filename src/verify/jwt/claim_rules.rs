@@ -72,7 +72,7 @@ impl Rules {
         &self.issuer
     }
 
-    pub(super) fn audience(&self) -> &Expected {
+    pub(in crate::verify) fn audience(&self) -> &Expected {
         &self.audience
     }
 

@@ -7,7 +7,7 @@ use quick_cache::{Equivalent, Lifecycle, Weighter};
 use crate::extract::PresentedToken;
 use crate::verify::by_name::Input;
 use crate::verify::token_cache::settings::Settings;
-use crate::verify::token_cache::{Caller, Sought, Validity};
+use crate::verify::token_cache::{Bound, Caller, Sought, Validity};
 use crate::verify::verified_token::VerifiedToken;
 
 /// All bytes of a token, which are compared one by one: no digest, and no part of the token, stands for it.
@@ -49,7 +49,7 @@ pub(super) struct Entry<C, B> {
     pub(super) bound: B,
 }
 
-impl<C, B: Clone> Clone for Entry<C, B> {
+impl<C, B: Bound> Clone for Entry<C, B> {
     fn clone(&self) -> Self {
         Self { token: self.token.clone(), validity: self.validity, bound: self.bound.clone() }
     }
@@ -58,9 +58,9 @@ impl<C, B: Clone> Clone for Entry<C, B> {
 #[derive(Clone)]
 pub(super) struct ByLength;
 
-impl<V> Weighter<Key, V> for ByLength {
-    fn weight(&self, key: &Key, _: &V) -> u64 {
-        Settings::weight(key.text.len())
+impl<C, B: Bound> Weighter<Key, Entry<C, B>> for ByLength {
+    fn weight(&self, key: &Key, entry: &Entry<C, B>) -> u64 {
+        Settings::weight(key.text.len().saturating_add(entry.bound.length()))
     }
 }
 

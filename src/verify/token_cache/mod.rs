@@ -10,6 +10,9 @@ mod on;
 mod settings;
 
 #[cfg(feature = "token-cache")]
+use std::sync::Arc;
+
+#[cfg(feature = "token-cache")]
 pub(super) use self::entry::Note;
 #[cfg(not(feature = "token-cache"))]
 pub(super) use self::off::{Note, TokenCache};
@@ -44,6 +47,21 @@ pub(super) struct Current {
     /// The time by the verifier's clock, read after the entry was found.
     pub(super) now: NumericDate,
 }
+
+/// What an entry is bound to beside the keys.
+#[cfg(feature = "token-cache")]
+pub(super) trait Bound: Clone {
+    /// The bytes that an entry keeps beside the text of its token.
+    fn length(&self) -> usize {
+        0
+    }
+}
+
+#[cfg(feature = "token-cache")]
+impl Bound for () {}
+
+#[cfg(feature = "token-cache")]
+impl<T> Bound for Arc<T> {}
 
 /// A token to look for.
 #[derive(Clone, Copy, PartialEq, Eq)]

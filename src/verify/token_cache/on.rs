@@ -8,7 +8,7 @@ use quick_cache::sync::Cache;
 use crate::extract::RawBearer;
 use crate::hash_seed::random_state;
 use crate::verify::token_cache::entry::{ByLength, DroppedLater, Entry, Key, Note};
-use crate::verify::token_cache::{Caller, Current, Settings, Sought, Validity};
+use crate::verify::token_cache::{Bound, Caller, Current, Settings, Sought, Validity};
 use crate::verify::verified_token::VerifiedToken;
 
 type Tokens<C, B> = Cache<Key, Entry<C, B>, ByLength, SeedableRandomState, DroppedLater>;
@@ -23,7 +23,7 @@ pub(in crate::verify) struct TokenCache<C, B = ()> {
     tokens: Option<Arc<Tokens<C, B>>>,
 }
 
-impl<C, B: Clone> TokenCache<C, B> {
+impl<C, B: Bound> TokenCache<C, B> {
     pub(in crate::verify) fn new(settings: Settings) -> Self {
         let is_on = settings.capacity() > 0;
         Self { settings, tokens: is_on.then(|| tokens(settings)).flatten().map(Arc::new) }
@@ -77,6 +77,17 @@ impl<C, B: Clone> TokenCache<C, B> {
         None
     }
 
+    /// Forgets a token, for each caller.
+    #[cfg(feature = "introspection")]
+    pub(in crate::verify) fn remove(&self, text: &[u8]) {
+        use Caller::{ChecksConfirmation, Layer, WithoutRequest};
+
+        let Some(tokens) = &self.tokens else { return };
+        for caller in [WithoutRequest, Layer, ChecksConfirmation] {
+            drop(tokens.remove(&Sought { text, caller }));
+        }
+    }
+
     /// Records a verification, for [`store`](Self::store).
     #[inline]
     pub(in crate::verify) fn note(&self) -> Note {
@@ -97,7 +108,7 @@ impl<C, B: Clone> TokenCache<C, B> {
 }
 
 /// `None` if the options were invalid, which they are not.
-fn tokens<C, B: Clone>(settings: Settings) -> Option<Tokens<C, B>> {
+fn tokens<C, B: Bound>(settings: Settings) -> Option<Tokens<C, B>> {
     let longest = Settings::weight(settings.max_length()).saturating_mul(2);
     let capacity = settings.capacity();
     let slots = u64::try_from(capacity).unwrap_or(u64::MAX);

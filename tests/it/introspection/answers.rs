@@ -7,7 +7,9 @@ use tower_jwt_auth::{
     ExpectedAudience, ExpectedIssuer, Introspection, JwtAuthLayer, RejectionKind,
 };
 
-use super::{Endpoint, URL, active, active_with, client, kind, kind_of, ok, outcome};
+use super::{
+    Endpoint, URL, active, active_with, active_without, client, kind, kind_of, ok, outcome,
+};
 use crate::support::requests::{bearer, reached, send_later};
 use crate::support::{AUDIENCE, ISSUER, NOW, now};
 
@@ -56,7 +58,7 @@ async fn only_the_boolean_true_makes_a_token_active() {
         let answer = active_with("active", value);
         assert_eq!(kind_of(answer.clone()).await, Some(RejectionKind::Unavailable), "{answer}");
     }
-    let missing = active_with("active", Value::Null);
+    let missing = active_without("active");
     assert_eq!(kind_of(missing).await, Some(RejectionKind::Unavailable));
     let null = r#"{"active": null}"#;
     let verifier = Endpoint::new(move |_| ok(null)).verifier();
@@ -136,7 +138,7 @@ async fn byte_order_mark_and_any_media_type_but_html_are_read() {
 
 #[tokio::test]
 async fn issuer_of_the_answer_is_compared_if_it_is_there() {
-    assert_eq!(kind_of(active_with("iss", Value::Null)).await, None);
+    assert_eq!(kind_of(active_without("iss")).await, None);
     let other = active_with("iss", "https://other.example");
     assert_eq!(kind_of(other.clone()).await, Some(RejectionKind::WrongIssuer));
     let any = ExpectedIssuer::dangerous_any();
@@ -147,7 +149,7 @@ async fn issuer_of_the_answer_is_compared_if_it_is_there() {
 #[tokio::test]
 async fn audience_of_the_answer_is_compared_and_required() {
     assert_eq!(kind_of(active_with("aud", json!(["a", AUDIENCE]))).await, None);
-    for wrong in [json!("https://other.example"), json!([]), json!(["a"]), json!("")] {
+    for wrong in [json!("https://other.example"), json!(["a"]), json!("")] {
         let answer = active_with("aud", wrong);
         let wrong = Some(RejectionKind::WrongAudience);
         assert_eq!(kind_of(answer.clone()).await, wrong, "{answer}");
@@ -155,13 +157,19 @@ async fn audience_of_the_answer_is_compared_and_required() {
         let lenient = Endpoint::json(answer).verifier().dangerous_allow_missing_audience();
         assert_eq!(kind(&lenient, "a").await, wrong);
     }
-    let without = active_with("aud", Value::Null);
-    assert_eq!(kind_of(without.clone()).await, Some(RejectionKind::MissingClaim));
-    let lenient = Endpoint::json(without.clone()).verifier().dangerous_allow_missing_audience();
-    assert_eq!(kind(&lenient, "a").await, None);
-    let any = ExpectedAudience::dangerous_any();
-    let verifier = Introspection::new_with(ISSUER, any, URL, client(), Endpoint::json(without));
-    assert_eq!(kind(&verifier.unwrap().with_clock(now()), "a").await, None);
+    for (without, expected) in [
+        (active_without("aud"), RejectionKind::MissingClaim),
+        (active_with("aud", Value::Null), RejectionKind::MissingClaim),
+        (active_with("aud", json!([])), RejectionKind::WrongAudience),
+    ] {
+        assert_eq!(kind_of(without.clone()).await, Some(expected), "{without}");
+        let endpoint = Endpoint::json(without);
+        let lenient = endpoint.verifier().dangerous_allow_missing_audience();
+        assert_eq!(kind(&lenient, "a").await, None);
+        let any = ExpectedAudience::dangerous_any();
+        let verifier = Introspection::new_with(ISSUER, any, URL, client(), endpoint);
+        assert_eq!(kind(&verifier.unwrap().with_clock(now()), "a").await, None);
+    }
 }
 
 #[tokio::test]
@@ -172,7 +180,7 @@ async fn claim_in_place_of_the_audience_stays_required() {
             Introspection::new_with(ISSUER, clients, URL, client(), Endpoint::json(answer));
         verifier.unwrap().with_clock(now()).dangerous_allow_missing_audience()
     };
-    let without_aud = active_with("aud", Value::Null);
+    let without_aud = active_without("aud");
     assert_eq!(kind(&verifier(without_aud.clone()), "a").await, None);
     let mut without_both = without_aud;
     without_both.as_object_mut().unwrap().remove("client_id");
@@ -205,7 +213,7 @@ async fn only_access_tokens_are_accepted() {
     for accepted in ["bearer", "BEARER", "Bearer"] {
         assert_eq!(kind_of(active_with("token_type", accepted)).await, None, "{accepted}");
     }
-    assert_eq!(kind_of(active_with("token_type", Value::Null)).await, None);
+    assert_eq!(kind_of(active_without("token_type")).await, None);
     assert_eq!(kind_of(active_with("token_use", "access_token")).await, None);
     for (name, value) in [
         ("token_type", json!("refresh_token")),
@@ -227,11 +235,67 @@ async fn only_access_tokens_are_accepted() {
 }
 
 #[tokio::test]
+async fn answer_without_our_audience_must_say_that_the_token_is_an_access_token() {
+    let lenient = |answer: &Value| {
+        Endpoint::json(answer.clone()).verifier().dangerous_allow_missing_audience()
+    };
+    let of = |audience: ExpectedAudience, answer: &Value| {
+        let endpoint = Endpoint::json(answer.clone());
+        let verifier = Introspection::new_with(ISSUER, audience, URL, client(), endpoint);
+        verifier.unwrap().with_clock(now())
+    };
+    // As oidc-provider answers about a refresh token.
+    for token_type in [None, Some(Value::Null)] {
+        let mut unmarked = active();
+        unmarked.as_object_mut().unwrap().remove("token_type");
+        if let Some(value) = token_type {
+            unmarked["token_type"] = value;
+        }
+        assert_eq!(kind(&lenient(&unmarked), "a").await, None);
+        let any = of(ExpectedAudience::dangerous_any(), &unmarked);
+        assert_eq!(kind(&any, "a").await, Some(RejectionKind::WrongTokenType));
+        unmarked.as_object_mut().unwrap().remove("aud");
+        let of_clients = of(ExpectedAudience::clients(["app"]), &unmarked);
+        for verifier in [lenient(&unmarked), of_clients] {
+            let refused = verifier.verify("a").await.unwrap_err();
+            assert_eq!(refused.kind(), RejectionKind::WrongTokenType);
+            assert_eq!(refused.expected(), Some("token_type"));
+        }
+        // `null` and an empty list name no audience.
+        for aud in [Value::Null, json!([])] {
+            unmarked["aud"] = aud;
+            let kind = kind(&lenient(&unmarked), "a").await;
+            assert_eq!(kind, Some(RejectionKind::WrongTokenType));
+        }
+    }
+}
+
+#[tokio::test]
+async fn member_that_is_null_counts_as_absent() {
+    for name in ["iss", "sub", "exp", "nbf", "iat", "token_type", "token_use", "cnf", "events"] {
+        for answer in [active_with(name, Value::Null), active_with("other", Value::Null)] {
+            assert_eq!(kind_of(answer.clone()).await, None, "{answer}");
+        }
+    }
+    let text = r#"{"active":true,"aud":"https://api.example","sub":null,"n":1.50,"a":[null]}"#;
+    let text = text.replace("https://api.example", AUDIENCE);
+    let verifier = Endpoint::new(move |_| ok(text.clone())).verifier().with_claims::<Value>();
+    let token = verifier.verify("a").await.unwrap();
+    let expected = json!({"active": true, "aud": AUDIENCE, "n": 1.5, "a": [null]});
+    assert_eq!(token.claims(), &expected);
+    // A duplicate name stays malformed.
+    let twice = r#"{"active": false, "a": null, "a": null}"#;
+    let verifier = Endpoint::new(move |_| ok(twice)).verifier();
+    assert_eq!(kind(&verifier, "a").await, Some(RejectionKind::Unavailable));
+}
+
+#[tokio::test]
 async fn required_claim_must_be_in_the_answer() {
     for (name, answer, is_accepted) in [
         ("token_type", active(), true),
+        ("token_type", active_without("token_type"), false),
         ("token_type", active_with("token_type", Value::Null), false),
-        ("exp", active_with("exp", Value::Null), false),
+        ("exp", active_without("exp"), false),
         ("sub", active_with("sub", ""), false),
     ] {
         let verifier = Endpoint::json(answer.clone()).verifier().add_required_claim(name);

@@ -55,6 +55,21 @@ async fn posted_credentials_are_in_the_form_alone() {
 }
 
 #[tokio::test]
+async fn client_with_a_certificate_sends_its_id_alone() {
+    let asked = asked_by(ClientAuthentication::tls_client("orders-api").unwrap()).await;
+    assert_eq!(asked.member("client_id"), Some("orders-api"));
+    let names: Vec<&str> = asked.form.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(names, ["token", "token_type_hint", "client_id"]);
+    assert_eq!(asked.header("authorization"), None);
+    for id in ["", "a\n", "\u{e4}"] {
+        let error = ClientAuthentication::tls_client(id).unwrap_err();
+        assert_eq!(error.kind(), ConfigErrorKind::ClientAuthentication, "{id:?}");
+    }
+    let text = format!("{:?}", ClientAuthentication::tls_client("orders-api").unwrap());
+    assert!(text.contains("orders-api") && text.contains("tls_client_auth"), "{text}");
+}
+
+#[tokio::test]
 async fn signed_assertion_names_the_client_and_the_server_and_is_new_for_each_request() {
     let key = SigningKey::generate_es256().unwrap().with_kid("k1");
     let public = key.verification_key();

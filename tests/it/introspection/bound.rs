@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tower_jwt_auth::{JwtAuthLayer, RejectionKind, VerifiedToken};
 
-use super::{Endpoint, active_with, kind_of, outcome};
+use super::{Endpoint, active, active_with, kind_of, outcome};
 use crate::support::requests::{bearer, refusal, send_later};
 
 const THUMBPRINT: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
@@ -28,8 +28,8 @@ async fn bound_token_is_refused_as_a_bearer_token_also_from_the_cache() {
 
 #[tokio::test]
 async fn dpop_token_of_an_unknown_key_is_refused() {
-    for cnf in [Value::Null, json!({"x5t#S256": THUMBPRINT})] {
-        let mut answer = active_with("cnf", cnf);
+    let of_a_certificate = active_with("cnf", json!({"x5t#S256": THUMBPRINT}));
+    for mut answer in [active(), active_with("cnf", Value::Null), of_a_certificate] {
         answer["token_type"] = json!("dpop");
         assert_eq!(kind_of(answer.clone()).await, Some(RejectionKind::UnboundToken), "{answer}");
     }

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tower_jwt_auth::test_util::ManualClock;
-use tower_jwt_auth::{Introspection, JwtAuthLayer, NumericDate, RejectionKind};
+use tower_jwt_auth::{
+    ClientCertificates, Introspection, JwtAuthLayer, NumericDate, RejectionKind, SenderConstrained,
+};
 
 use super::{Endpoint, active, active_with, kind, ok, secs};
 use crate::support::NOW;
-use crate::support::requests::{bearer, reached, send};
+use crate::support::requests::{bearer, reached, send, send_later};
 
 fn clock() -> ManualClock {
     ManualClock::new(NumericDate::from_unix_seconds(NOW))
@@ -144,6 +146,45 @@ async fn flood_of_bad_tokens_evicts_no_good_one_and_is_bounded_itself() {
     }
     let asked_again = endpoint.count() - before;
     assert!(asked_again > 3900, "{asked_again}");
+}
+
+#[tokio::test]
+async fn long_answers_count_for_the_capacity() {
+    let endpoint = Endpoint::json(active_with("note", "a".repeat(20_000)));
+    let verifier = endpoint.verifier().with_cache_capacity(100).unwrap();
+    for _ in 0..2 {
+        for token in 0..60 {
+            assert_eq!(kind(&verifier, &format!("{token}.long")).await, None);
+        }
+    }
+    // 500 KiB hold a few of them, whose texts alone take 1.2 MB.
+    assert!(endpoint.count() > 100, "{}", endpoint.count());
+    kind(&verifier, "59.long").await;
+    let before = endpoint.count();
+    kind(&verifier, "59.long").await;
+    assert_eq!(endpoint.count(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn newer_inactive_answer_holds_for_every_caller() {
+    let endpoint = Endpoint::usual();
+    let verifier = endpoint.verifier();
+    let plain = JwtAuthLayer::new(verifier.clone());
+    let certificates = ClientCertificates::from_extensions();
+    let constrained =
+        JwtAuthLayer::new(SenderConstrained::client_certificates(verifier, certificates));
+    for (first, second) in [(&plain, &constrained), (&constrained, &plain)] {
+        endpoint.set_json(active());
+        assert!(reached(&send_later(first, bearer("good")).await).is_some());
+        tokio::time::advance(secs(20)).await;
+        assert!(reached(&send_later(second, bearer("good")).await).is_some());
+        endpoint.set(|_| ok(r#"{"active": false}"#));
+        tokio::time::advance(secs(10)).await;
+        for layer in [first, second] {
+            assert!(reached(&send_later(layer, bearer("good")).await).is_none());
+        }
+        tokio::time::advance(secs(60)).await;
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! What the log gets of an endpoint that fails.
 
+use futures_util::FutureExt;
 use tower_jwt_auth::JwtAuthLayer;
 
 use super::{Endpoint, kind, ok, secs, status};
@@ -26,6 +27,30 @@ async fn refused_credentials_are_logged_once_a_minute_however_many_requests_ther
     for secret in ["canary", "s3cret", "tenant", "b3JkZXJz"] {
         assert!(!text.contains(secret), "{secret}: {text}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_tokens_and_a_panic_of_the_fetcher_are_logged_once_a_minute() {
+    let (log, _guard) = Log::start(tracing::Level::INFO);
+    let endpoint = Endpoint::usual();
+    endpoint.set_delay(secs(1));
+    let verifier = endpoint.verifier();
+    let tokens: Vec<String> = (0..2000).map(|n| format!("{n}.canary")).collect();
+    let mut all: Vec<_> = tokens.iter().map(|token| Box::pin(kind(&verifier, token))).collect();
+    let ended = all.iter_mut().filter_map(|request| request.now_or_never()).count();
+    assert_eq!(ended, 2000 - 1024);
+    let text = log.text();
+    assert_eq!(log.count("asked about too many tokens"), 1, "{text}");
+    drop(all);
+
+    let endpoint = Endpoint::new(|_| panic!("canary"));
+    let verifier = endpoint.verifier();
+    for token in 0..10 {
+        kind(&verifier, &format!("{token}.canary")).await;
+    }
+    let text = log.text();
+    assert_eq!(log.count("the request to the introspection endpoint panicked"), 1, "{text}");
+    assert!(!text.contains("canary"), "{text}");
 }
 
 #[tokio::test]

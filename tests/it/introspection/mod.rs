@@ -185,13 +185,17 @@ pub(crate) fn active() -> Value {
     })
 }
 
-/// The usual answer with one member changed; `null` removes it.
+/// The usual answer with one member changed.
 pub(crate) fn active_with(name: &str, value: impl Into<Value>) -> Value {
-    let (mut answer, value) = (active(), value.into());
-    match value {
-        Value::Null => answer.as_object_mut().unwrap().remove(name),
-        value => answer.as_object_mut().unwrap().insert(name.to_owned(), value),
-    };
+    let mut answer = active();
+    answer[name] = value.into();
+    answer
+}
+
+/// The usual answer without one member.
+pub(crate) fn active_without(name: &str) -> Value {
+    let mut answer = active();
+    answer.as_object_mut().unwrap().remove(name).expect("a member");
     answer
 }
 

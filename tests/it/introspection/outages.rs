@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::join_all;
 use http::Response;
 use tower_jwt_auth::{Introspection, JwtAuthLayer, KeySourceError, Rejection, RejectionKind};
 
@@ -55,6 +57,7 @@ async fn kind_of_token_that_the_endpoint_does_not_know_is_not_active() {
         (500, unsupported),
         (400, r#"{"error": "invalid_request"}"#),
         (400, r#"{"error": ["unsupported_token_type"]}"#),
+        (400, r#"{"error": "invalid_client"}"#),
         (400, r#"{"error": "unsupported_token_type", "error": "invalid_client"}"#),
         (400, "unsupported_token_type"),
         (400, ""),
@@ -137,6 +140,71 @@ async fn credentials_that_the_endpoint_refuses_are_503_and_are_sent_once_a_secon
     assert!((10..=11).contains(&endpoint.count()), "{}", endpoint.count());
 }
 
+#[tokio::test(start_paused = true)]
+async fn invalid_client_is_a_refusal_of_the_credentials_by_400_too() {
+    let body = Bytes::from_static(br#"{"error": "invalid_client"}"#);
+    let endpoint =
+        Endpoint::new(move |_| Ok(Response::builder().status(400).body(body.clone()).unwrap()));
+    let verifier = endpoint.verifier();
+    let rejection = refused(&verifier, "1").await;
+    let cause = std::error::Error::source(&rejection).unwrap().to_string();
+    assert!(cause.contains("credentials of the client orders-api"), "{cause}");
+    refused(&verifier, "2").await;
+    assert_eq!(endpoint.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_credentials_are_tried_by_one_request_at_a_time_until_they_are_good() {
+    let endpoint = Endpoint::new(|_| status(401));
+    let verifier = endpoint.verifier();
+    refused(&verifier, "0").await;
+    let ask = async |round: u32| {
+        let before = endpoint.count();
+        let tokens: Vec<String> = (0..50).map(|n| format!("{round}.{n}")).collect();
+        let all = join_all(tokens.iter().map(|token| kind(&verifier, token))).await;
+        (endpoint.count() - before, all.iter().filter(|kind| kind.is_none()).count())
+    };
+    endpoint.set_delay(Duration::from_millis(100));
+    for round in 0..3 {
+        tokio::time::advance(secs(1)).await;
+        assert_eq!(ask(round).await, (1, 0), "{round}");
+    }
+    // A request that is cancelled is no longer the one that tries.
+    tokio::time::advance(secs(1)).await;
+    let cancelled = Duration::from_millis(10);
+    assert!(tokio::time::timeout(cancelled, kind(&verifier, "cancelled")).await.is_err());
+    // Another failure says nothing of the credentials.
+    endpoint.set(|_| status(500));
+    assert_eq!(ask(10).await, (1, 0));
+    endpoint.set_json(active());
+    assert_eq!(ask(11).await, (1, 1));
+    assert_eq!(ask(12).await, (50, 50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn later_one_of_two_pauses_counts() {
+    let endpoint = Endpoint::new(|asked| match asked.token() {
+        "long" => {
+            let response = Response::builder().status(429).header("retry-after", "20");
+            Ok(response.body(Bytes::new()).unwrap())
+        }
+        _ => status(401),
+    });
+    endpoint.set_delay(secs(1));
+    let verifier = endpoint.verifier();
+    let mut long = Box::pin(refused(&verifier, "long"));
+    assert!((&mut long).now_or_never().is_none());
+    tokio::time::advance(Duration::from_millis(500)).await;
+    let (long, short) = tokio::join!(long, refused(&verifier, "short"));
+    assert_eq!((long.retry_after(), short.kind()), (Some(secs(20)), RejectionKind::Unavailable));
+    tokio::time::advance(secs(18)).await;
+    refused(&verifier, "other").await;
+    assert_eq!(endpoint.count(), 2);
+    endpoint.set_json(active());
+    tokio::time::advance(secs(2)).await;
+    assert_eq!(kind(&verifier, "other").await, None);
+}
+
 #[tokio::test]
 async fn token_that_is_too_long_or_no_token68_is_not_sent() {
     let endpoint = Endpoint::usual();
@@ -178,7 +246,5 @@ impl tower_jwt_auth::Fetch for Hangs {
 
 /// Drives a future without a runtime.
 fn futures_executor<F: Future>(future: F) -> F::Output {
-    use futures_util::FutureExt;
-
     future.now_or_never().expect("an answer at once")
 }

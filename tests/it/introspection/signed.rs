@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tower_jwt_auth::test_util::ManualClock;
 use tower_jwt_auth::{
     Algorithm, ConfigErrorKind, ExpectedIssuer, Introspection, JwkSet, JwtVerifier, KeyLookup,
-    KeyQuery, KeySource, KeySourceError, RejectionKind,
+    KeyQuery, KeySource, KeySourceError, NumericDate, RejectionKind,
 };
 
 use super::{Endpoint, URL, active, client, kind, ok, secs};
@@ -103,7 +104,7 @@ async fn signed_jwt_that_is_no_response_for_this_client_says_nothing_about_the_t
         ("aud", json!([])),
         ("iat", Value::Null),
         ("iat", json!(NOW + 31)),
-        ("iat", json!(NOW - 330)),
+        ("iat", json!(NOW - 31)),
         ("exp", json!(NOW - 30)),
         ("token_introspection", Value::Null),
         ("token_introspection", json!("{\"active\":true}")),
@@ -128,6 +129,39 @@ async fn signed_jwt_that_is_no_response_for_this_client_says_nothing_about_the_t
 async fn rules_for_the_answer_hold_inside_of_a_signed_response() {
     let answer = super::active_with("aud", "https://other.example");
     assert_eq!(kind_with(sign(&response_of(&answer))).await, Some(RejectionKind::WrongAudience));
+}
+
+#[tokio::test]
+async fn signed_response_from_before_the_request_says_nothing_about_the_token() {
+    // Nothing in a response says which token it is about.
+    let mut of_another_token = response_of(&active());
+    of_another_token["iat"] = json!(NOW - 60);
+    let (endpoint, verifier) = verifier(sign(&of_another_token));
+    assert_eq!(kind(&verifier, "a").await, Some(RejectionKind::Unavailable));
+    let strict = verifier.with_leeway(secs(0)).unwrap();
+    for (iat, expected) in [(NOW - 1, Some(RejectionKind::Unavailable)), (NOW, None)] {
+        let mut response = response_of(&active());
+        response["iat"] = json!(iat);
+        endpoint.set(move |_| ok(sign(&response)));
+        assert_eq!(kind(&strict, "a").await, expected, "{iat}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn signed_response_is_as_old_as_the_request_at_most_however_long_that_takes() {
+    let clock = ManualClock::new(NumericDate::from_unix_seconds(NOW));
+    let endpoint = Endpoint::new({
+        let clock = clock.clone();
+        move |_| {
+            clock.advance(secs(4));
+            ok(sign(&response_of(&active())))
+        }
+    });
+    let verifier = endpoint.verifier().with_clock(clock).with_leeway(secs(0)).unwrap();
+    let verifier = verifier.require_signed_responses(keys()).unwrap();
+    // Signed when the request came in, four seconds ago.
+    assert_eq!(kind(&verifier, "a").await, None);
+    assert_eq!(kind(&verifier, "b").await, Some(RejectionKind::Unavailable));
 }
 
 #[test]
