@@ -37,7 +37,7 @@ class IntrospectionRuns:
         self.refuses(f"{what}, revoked", server, token)
 
     def introspection(self):
-        with OidcProvider() as issuer, self.introspecting("introspection", issuer, grpc=True) as server:
+        with OidcProvider(env={"SCOPES": "read"}) as issuer, self.introspecting("introspection", issuer, grpc=True) as server:
             token, other = issuer.token("opaque"), issuer.token("opaque")
             self.checks.that("." not in token, "introspection: the token is opaque")
             wanted = {"iss": issuer.name, "client_id": "svc", "scope": "read", "aud": f"{RESOURCE}/opaque"}
@@ -49,6 +49,8 @@ class IntrospectionRuns:
             for unknown in ("unknown", token[:-1], token + "a", issuer.token("rs")):
                 self.refuses(f"introspection, {unknown[:7]}", server, unknown)
             self.refuses("introspection, for another audience", server, issuer.token("other/opaque"))
+            # The issuer calls it active.
+            self.refuses("introspection, a refresh token", server, issuer.refresh_token())
             # The service misses its message: it was let in.
             self.checks.equal(self.grpc_status(server, token), "13", "introspection: gRPC")
             self.checks.equal(self.grpc_status(server, "unknown"), "16", "introspection: gRPC, unknown")
@@ -81,7 +83,8 @@ class IntrospectionRuns:
 # What a server that lets everybody in must be caught at.
 CAUGHT = {
     "introspection": [
-        "introspection, unknown: status", "introspection, for another audience: status", "introspection, revoked",
+        "introspection, unknown: status", "introspection, for another audience: status",
+        "introspection, a refresh token: status", "introspection, revoked",
         "introspection, wrong secret: status", "introspection, outage: status",
     ],
     "introspection_by_glewlwyd": ["introspection by Glewlwyd, unknown: status", "introspection by Glewlwyd, revoked"],

@@ -84,6 +84,9 @@ class OidcProvider:
     def token(self, resource="rs"):
         return access_token(f"{self.address}/token", f"{RESOURCE}/{resource}")
 
+    def refresh_token(self):
+        return json.loads(ask(f"{self.address}/_test/refresh-token", method="POST"))["token"]
+
     def revoke(self, token):
         revoke_token(f"{self.address}/token/revocation", token)
 

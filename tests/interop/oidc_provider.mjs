@@ -11,6 +11,7 @@
 //
 //   POST /_test/rotate[?drop=1]     new keys sign from now on; with drop the old ones leave the set at once
 //   POST /_test/jwks?mode=MODE      the key set answers: ok, 500, garbage, hang
+//   POST /_test/refresh-token       a refresh token of a user of `svc`, who needs no browser for it
 //   GET  /_test/requests            method and target of each request so far, these ones apart
 import http from 'node:http'
 import { once } from 'node:events'
@@ -25,6 +26,7 @@ let generation = 0
 let retired = []
 let mode = 'ok'
 let answer
+let current
 const requests = []
 let keys = await newKeys()
 
@@ -45,8 +47,17 @@ async function rotate(drop) {
   answer = provider().callback()
 }
 
+// Refresh tokens exist in flows with a browser alone.
+async function refreshToken() {
+  const grant = new current.Grant({ clientId: 'svc', accountId: 'alice' })
+  grant.addOIDCScope('read')
+  const client = await current.Client.find('svc')
+  const claims = { accountId: 'alice', client, grantId: await grant.save(), scope: 'read', gty: 'authorization_code' }
+  return new current.RefreshToken(claims).save()
+}
+
 function provider() {
-  return new Provider(issuer, {
+  current = new Provider(issuer, {
     jwks: { keys: [...keys, ...retired] }, // the first key of a type signs
     clients: ['svc', 'svc-dpop'].map((client_id) => ({
       client_id,
@@ -88,12 +99,14 @@ function provider() {
       },
     },
   })
+  return current
 }
 
 async function control(url, response) {
   if (url.pathname === '/_test/rotate') await rotate(url.searchParams.get('drop') === '1')
   if (url.pathname === '/_test/jwks') mode = url.searchParams.get('mode')
-  response.end(JSON.stringify({ requests, mode, generation }))
+  const token = url.pathname === '/_test/refresh-token' ? await refreshToken() : undefined
+  response.end(JSON.stringify({ requests, mode, generation, token }))
 }
 
 const server = http.createServer((request, response) => {

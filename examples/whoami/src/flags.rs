@@ -142,7 +142,7 @@ pub(crate) struct Keys {
     #[arg(long)]
     pub(crate) discover: bool,
     /// Ask the introspection endpoint of the issuer at this URL about each token, as the client of --client. An answer
-    /// without an audience is accepted
+    /// without an audience is accepted if it has a token type
     #[arg(long, value_name = "URL", requires = "client_id")]
     pub(crate) introspect: Option<String>,
 }

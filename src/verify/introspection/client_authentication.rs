@@ -130,7 +130,7 @@ impl ClientAuthentication {
     }
 
     /// Sends the client ID alone, for a client that authenticates by its certificate (RFC 8705 section 2). The HTTP client
-    /// has the certificate: see `with_client` of [`Introspection`](crate::Introspection) and
+    /// has the certificate: see `Introspection::with_client` and
     /// [`with_fetcher`](crate::Introspection::with_fetcher). Without one, the server refuses the requests.
     ///
     /// # Errors

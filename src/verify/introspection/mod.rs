@@ -50,11 +50,11 @@ use crate::verify::verify_token::VerifyToken;
 /// | `active` is `true`, and the claims pass the rules below | the token is accepted |
 /// | `active` is `false`, or the endpoint does not know tokens of this kind (400 `unsupported_token_type`) | 401 `invalid_token`, without further detail ([`InactiveToken`](RejectionKind::InactiveToken)) |
 /// | the endpoint cannot be reached, responds later than 5 seconds or with another status than 200, or the answer is malformed or longer than 64 KiB | 503, never 401. `Retry-After` of 429 and 503 is respected, up to 60 seconds: until then the endpoint gets no request |
-/// | the endpoint refuses our credentials (401) | 503, and no request in the next second. This failure, like every other one, causes a `warn` event (feature `tracing`), at most one a minute |
+/// | the endpoint refuses our credentials (401, or 400 `invalid_client`) | 503, and no request in the next second; then one request at a time tries again, until one succeeds. This failure, like every other one, causes a `warn` event (feature `tracing`), at most one a minute |
 /// | several requests with the same token at the same time | one request to the endpoint. It goes on as long as one of them waits |
 /// | a token that was accepted before | is not asked about for [30 seconds](Self::with_cache_age), and never after its `exp` |
-/// | a token that was refused before | is refused again for 5 seconds at most. These tokens are in a cache of their own, so they evict no accepted token |
-/// | more tokens at once than the [endpoint gets](Self::with_max_concurrent_requests) (32) | wait their turn within the 5 seconds; of more than 1024 tokens, the others get 503 at once |
+/// | a token that was refused before | is refused again for 5 seconds at most, whichever layer asks. These tokens are in a cache of their own, so they evict no accepted token |
+/// | more tokens at once than the [endpoint gets](Self::with_max_concurrent_requests) (32) | wait their turn for 2.5 seconds at most, and those that were accepted lately wait before the others; of more than 1024 tokens, the others get 503 at once |
 ///
 /// The rules for the answer:
 ///
@@ -63,14 +63,14 @@ use crate::verify::verify_token::VerifyToken;
 /// | `iss` | if present, must be the expected issuer | [`ExpectedIssuer::dangerous_any`] |
 /// | `aud` | required | [`dangerous_allow_missing_audience`](Self::dangerous_allow_missing_audience) |
 /// | `exp`, `nbf`, `iat` | if present, are compared with the clock | [`with_leeway`](Self::with_leeway), [`with_clock`](Self::with_clock) |
-/// | `token_type` | if present, must be `Bearer`, or `DPoP` with a `jkt` in `cnf`, in any case | |
+/// | `token_type` | required if no `aud` was compared, since refresh tokens often lack both; if present, must be `Bearer`, or `DPoP` with a `jkt` in `cnf`, in any case | |
 /// | `token_use`, `typ`, `at_hash` and others that mark refresh tokens, ID tokens and events | the token is refused | |
 /// | token bound to its sender (`cnf`) | refused; checked by a [`SenderConstrained`](crate::SenderConstrained) around the verifier | [`dangerous_ignore_confirmation`](Self::dangerous_ignore_confirmation) |
 /// | other claims | not required | [`add_required_claim`](Self::add_required_claim) |
 /// | `scope` | becomes the [scope](VerifiedToken::scope) of the token | [`with_scope_hierarchy`](Self::with_scope_hierarchy) |
 ///
-/// [Rules](crate::Rule) read scopes and claims from the answer. The token has no
-/// [header](VerifiedToken::header). Requests with the same token share its claims. A clone is cheap and shares the
+/// A member that is `null` counts as absent. [Rules](crate::Rule) read scopes and claims from the answer. The token has
+/// no [header](VerifiedToken::header). Requests with the same token share its claims. A clone is cheap and shares the
 /// caches; a setter makes new ones. The future runs on the tokio runtime of the requests, which needs timers and, for
 /// the HTTP client of the crate, I/O.
 ///

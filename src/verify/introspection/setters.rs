@@ -78,8 +78,8 @@ impl<C> Introspection<C> {
     /// Replaces the type of the claims; [`RegisteredClaims`](crate::RegisteredClaims) by default.
     ///
     /// `D` is any type that `serde` can deserialize from an object. It can also read members that are not claims, such
-    /// as `username` (RFC 7662 section 2.2). An active token whose answer does not fit is refused as
-    /// [`UnexpectedClaims`](crate::RejectionKind::UnexpectedClaims).
+    /// as `username` (RFC 7662 section 2.2), but none that is `null`. An active token whose answer does not fit
+    /// is refused as [`UnexpectedClaims`](crate::RejectionKind::UnexpectedClaims).
     ///
     /// # Example: the user name
     ///
@@ -103,7 +103,7 @@ impl<C> Introspection<C> {
     }
 
     /// Replaces the HTTP client, for custom proxies, certificates or headers, and for a client certificate by which this
-    /// service authenticates (RFC 8705 section 2).
+    /// service authenticates (RFC 8705 section 2; see [`ClientAuthentication::tls_client`]).
     ///
     /// By default the client uses rustls and the root certificates of the platform, has 2 seconds to connect, and uses
     /// neither redirects nor cookies. Build a custom client with `redirect(Policy::none())`: a response from another URL
@@ -152,7 +152,9 @@ impl<C> Introspection<C> {
     /// never used after the `exp` of the token.
     ///
     /// A token that is revoked is accepted until its answer is this old. Without a cache, each request waits for the
-    /// authorization server, and a client that repeats a refused token causes as many requests to it.
+    /// authorization server, and a client that repeats a refused token causes as many requests to it. Requests with the
+    /// same token at the same time share one answer all the same, so an answer can be to a question that was asked up to
+    /// 5 seconds before.
     ///
     /// # Errors
     ///
@@ -162,9 +164,8 @@ impl<C> Introspection<C> {
         Ok(Self::from_parts(self.endpoint, self.rules, self.signed, cache))
     }
 
-    /// Replaces the number of accepted tokens whose answers are kept; 4096 by default. A token of up to 1 KiB takes up
-    /// to 5 KiB, and its answer takes as much as it has characters, beside what the claims type makes of them. A longer
-    /// token counts more.
+    /// Replaces the number of accepted tokens whose answers are kept; 4096 by default. A token and its answer take up
+    /// to 5 KiB if they have up to 1 KiB together, beside what the claims type makes of them. Longer ones count more.
     ///
     /// # Errors
     ///
@@ -179,8 +180,11 @@ impl<C> Introspection<C> {
     /// issuer with an `introspection_signed_response_alg`.
     ///
     /// A response that is not signed is not accepted: 503. So is one whose `typ` is not `token-introspection+jwt`,
-    /// whose `iss` is not the expected issuer, whose `aud` is not the client ID, or whose `iat` is missing or more than
-    /// 5 minutes old. Responses that are also encrypted are not supported.
+    /// whose `iss` is not the expected issuer, whose `aud` is not the client ID, or whose `iat` is missing or before the
+    /// request, with the [leeway](Self::with_leeway). Responses that are also encrypted are not supported.
+    ///
+    /// A response does not name the token that it is about. **So TLS remains necessary**: without it, responses of the
+    /// same time could be exchanged.
     ///
     /// # Errors
     ///
@@ -261,7 +265,10 @@ impl<C> Introspection<C> {
     /// RFC 7662 leaves `aud` to the authorization server, and some servers never send it. **Such a server may say of a
     /// token for another service that it is active.** Then each of these services can use the tokens that it receives
     /// here. Use this setting only if the server tells this client of no other tokens than those for it, or if another
-    /// rule, such as a scope, tells the services apart. An `aud` that is present is compared all the same.
+    /// rule, such as a scope, tells the services apart. An `aud` that is present is compared all the same; an empty list
+    /// counts as absent.
+    ///
+    /// An answer without `aud` must have a `token_type`: otherwise nothing tells an access token from a refresh token.
     #[must_use]
     pub fn dangerous_allow_missing_audience(self) -> Self {
         self.with_rules(|rules| rules.allows_missing_audience = true)
