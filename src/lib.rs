@@ -83,7 +83,7 @@
 )]
 #![cfg_attr(
     feature = "oidc-discovery",
-    doc = "| keys from the issuer's metadata | [`KnownIssuer`], [`OidcDiscovery`] |"
+    doc = "| keys from the issuer's metadata | [`KnownIssuer`], [`OidcDiscovery`]; [`SpiffeBundle`] for SPIFFE |"
 )]
 #![cfg_attr(
     any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12"),
@@ -354,8 +354,6 @@ pub use crate::scheme::TokenScheme;
 pub use crate::summary::Summary;
 pub use crate::token::TokenHeader;
 pub use crate::upstream::{ClaimHeaders, ClaimHeadersLayer};
-#[cfg(feature = "oidc-discovery")]
-pub use crate::verify::KnownIssuer;
 #[cfg(feature = "mcp")]
 pub use crate::verify::Principal;
 pub use crate::verify::{
@@ -369,6 +367,8 @@ pub use crate::verify::{
 };
 #[cfg(feature = "introspection")]
 pub use crate::verify::{ClientAuthentication, Introspection};
+#[cfg(feature = "oidc-discovery")]
+pub use crate::verify::{KnownIssuer, SpiffeBundle};
 
 /// The README's Rust code, compiled.
 #[cfg(all(

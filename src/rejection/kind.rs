@@ -186,6 +186,10 @@ rejection_kinds! {
     /// contains the nonce for the next proof (RFC 9449 section 9).
     UseDpopNonce: 401, "use_dpop_nonce", UNAUTHENTICATED,
         "the DPoP proof must contain the nonce of this server";
+    /// The token is valid, but of a workload that the verifier does not accept, such as a job of another repository:
+    /// see the guide [`docs::providers`](crate::docs::providers).
+    WrongWorkload: 401, "invalid_token", UNAUTHENTICATED,
+        "the token is of another workload";
     /// The claims cannot be deserialized into the claims type of the application.
     UnexpectedClaims: 401, "invalid_token", UNAUTHENTICATED,
         "the claims of the token do not have the expected form";

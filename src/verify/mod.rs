@@ -5,6 +5,8 @@ mod accepted_tokens;
 mod any_bearer;
 mod by_name;
 mod checks;
+#[cfg(feature = "oidc-discovery")]
+mod claim_values;
 mod confirmation;
 mod deny_list;
 mod explanation;
@@ -45,7 +47,7 @@ pub use self::introspection::{ClientAuthentication, Introspection};
 pub use self::issuer_set::{IssuerKeyStatus, IssuerSet, IssuerTemplate, TemplateMatch};
 pub use self::jwt::{ExpectedAudience, ExpectedIssuer, JwtVerifier};
 #[cfg(feature = "oidc-discovery")]
-pub use self::known_issuer::KnownIssuer;
+pub use self::known_issuer::{KnownIssuer, SpiffeBundle};
 pub use self::map_claims::MapClaims;
 pub use self::one_time_tokens::OneTimeTokens;
 #[cfg(feature = "mcp")]

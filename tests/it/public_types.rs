@@ -194,6 +194,7 @@ fn public_types_of_fetched_keys_are_send_sync_and_clone() {
     sent::<FetchFuture>();
     shared::<Box<dyn Fetch>>();
     shared::<KnownIssuer>();
+    cloned::<SpiffeBundle>();
 }
 
 #[cfg(feature = "resource-metadata")]

@@ -202,6 +202,12 @@ impl JwksUrl {
         Self::with(url, Fetcher::new(fetch))
     }
 
+    /// The keys of this `use` at a URL that was checked.
+    #[cfg(feature = "oidc-discovery")]
+    pub(crate) fn at_bundle(url: FetchUrl, key_use: KeyUse, fetch: impl Fetch) -> Self {
+        Self::with(url, Fetcher::new(fetch).with_key_use(key_use))
+    }
+
     fn with(url: FetchUrl, fetcher: Fetcher) -> Self {
         let cache = KeyCache::new(Loader { url: url.clone(), fetcher: fetcher.clone() });
         Self { url, fetcher, cache }

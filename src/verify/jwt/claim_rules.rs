@@ -7,7 +7,9 @@ use crate::claims::NumericDate;
 use crate::config_error::ConfigError;
 use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::rejection::{Rejection, RejectionKind};
-use crate::token::Limits;
+use crate::token::{CompactJws, Limits};
+#[cfg(feature = "oidc-discovery")]
+use crate::verify::claim_values::ClaimValues;
 use crate::verify::jwt::expected::{AudienceClaim, Expected, ExpectedAudience, ExpectedIssuer};
 use crate::verify::jwt::registered::{Claim, Kind, Registered, Wanted};
 use crate::verify::jwt::stage::{Recorder, Stage};
@@ -21,7 +23,7 @@ pub(in crate::verify) struct Rules {
     issuer: Expected,
     pub(super) audience: Expected,
     pub(super) audience_claim: AudienceClaim,
-    pub(super) algorithms: Option<AlgorithmSet>,
+    pub(in crate::verify) algorithms: Option<AlgorithmSet>,
     /// With the clock and the leeway.
     pub(in crate::verify) context: Arc<RuleContext>,
     /// In seconds.
@@ -31,6 +33,9 @@ pub(in crate::verify) struct Rules {
     pub(super) types: TokenTypes,
     pub(super) exclusive_audience: bool,
     pub(in crate::verify) required: Vec<String>,
+    /// Compared besides the registered claims.
+    #[cfg(feature = "oidc-discovery")]
+    pub(in crate::verify) values: ClaimValues,
     pub(in crate::verify) ignore_confirmation: bool,
     pub(in crate::verify) allow_at_hash: bool,
     pub(in crate::verify) accept_id_tokens: bool,
@@ -56,6 +61,8 @@ impl Rules {
             types: TokenTypes::AccessTokens,
             exclusive_audience: false,
             required: Vec::new(),
+            #[cfg(feature = "oidc-discovery")]
+            values: ClaimValues::default(),
             ignore_confirmation: false,
             allow_at_hash: false,
             accept_id_tokens: false,
@@ -96,7 +103,7 @@ impl Rules {
     pub(super) fn check(
         &self,
         claims: &Registered<'_>,
-        typ: Option<&str>,
+        jws: &CompactJws<'_>,
         defers_confirmation: bool,
         recorder: &mut impl Recorder,
     ) -> Result<Times, Rejection> {
@@ -105,8 +112,11 @@ impl Rules {
         self.check_audience(claims)?;
         recorder.passed(Stage::Audience);
         let times = self.check_times(claims, self.context.clock.now(), recorder)?;
-        self.check_type(claims, typ, recorder)?;
+        self.check_type(claims, jws.header.typ.as_deref(), recorder)?;
         self.check_presence(claims, defers_confirmation, recorder)?;
+        #[cfg(feature = "oidc-discovery")]
+        self.values.check(jws.payload)?;
+        recorder.passed(Stage::Required);
         Ok(times)
     }
 
@@ -243,8 +253,29 @@ impl Rules {
         if let Some(name) = self.required_claims().find(|name| !claims.has_value(name)) {
             return Err(missing(name));
         }
-        recorder.passed(Stage::Required);
         Ok(())
+    }
+
+    /// The claims whose values are compared besides the registered claims, each with its values.
+    pub(super) fn value_displays(&self) -> impl Iterator<Item = &str> {
+        #[cfg(feature = "oidc-discovery")]
+        return self.values.displays();
+        #[cfg(not(feature = "oidc-discovery"))]
+        std::iter::empty()
+    }
+
+    /// Whether a claim beside `iss` says who issued a token.
+    pub(super) fn knows_issuer_otherwise(&self) -> bool {
+        #[cfg(feature = "oidc-discovery")]
+        return self.values.name_the_issuer();
+        #[cfg(not(feature = "oidc-discovery"))]
+        false
+    }
+
+    /// Accepts the types of JWT-SVIDs, and no others.
+    #[cfg(feature = "oidc-discovery")]
+    pub(in crate::verify) fn restrict_to_jwt_svids(&mut self) {
+        self.types = TokenTypes::of_jwt_svids();
     }
 
     /// The claims that must be present, besides those that are compared.

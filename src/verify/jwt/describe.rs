@@ -52,7 +52,9 @@ impl Rules {
             TokenTypes::AccessTokens | TokenTypes::Rfc9068 => String::new(),
             others @ TokenTypes::Others { .. } => format!(", typ {}", others.expected()),
         };
-        format!("{}, algorithms {algorithms}{types}", self.describe_parties())
+        let values = self.value_displays().map(|value| format!(", {value}"));
+        let values: String = values.collect();
+        format!("{}{values}, algorithms {algorithms}{types}", self.describe_parties())
     }
 
     /// The issuer and the audience.
@@ -68,7 +70,7 @@ impl Rules {
     pub(in crate::verify) fn dangers(&self) -> Vec<&'static str> {
         let any = |expected: &Expected| matches!(expected, Expected::Any);
         let all = [
-            (any(self.issuer()), "ExpectedIssuer::dangerous_any"),
+            (any(self.issuer()) && !self.knows_issuer_otherwise(), "ExpectedIssuer::dangerous_any"),
             (any(self.audience()), "ExpectedAudience::dangerous_any"),
             (self.ignore_confirmation, "dangerous_ignore_confirmation"),
             // An issuer whose access tokens have that form sets the first one alone.

@@ -19,7 +19,6 @@ use crate::verify::jwt::claim_rules::Rules;
 use crate::verify::jwt::expected::Expected;
 use crate::verify::jwt::registered::Registered;
 use crate::verify::jwt::stage::Stage;
-use crate::verify::jwt::token_types::TokenTypes;
 use crate::verify::jwt::{JwtVerifier, MayWait, Step, read_claims};
 
 impl<C: DeserializeOwned> JwtVerifier<C> {
@@ -143,7 +142,7 @@ fn expected(rules: &Rules, stage: Stage) -> String {
             Some(max_age) => format!("by iat, less than {max_age} s and {leeway} s of leeway"),
         },
         Stage::Type => match &rules.types {
-            types @ TokenTypes::AccessTokens => format!("{}, or absent", types.expected()),
+            types if types.allow_absence() => format!("{}, or absent", types.expected()),
             types => types.expected().into(),
         },
         Stage::Kind => "no claim that names another kind of token".into(),
@@ -152,7 +151,7 @@ fn expected(rules: &Rules, stage: Stage) -> String {
             false => "no cnf".into(),
         },
         Stage::Required => {
-            let names: Vec<&str> = rules.required_claims().collect();
+            let names: Vec<&str> = rules.required_claims().chain(rules.value_displays()).collect();
             if names.is_empty() { "none further".into() } else { names.join(", ") }
         }
         Stage::ClaimsType => String::new(),
@@ -188,6 +187,8 @@ fn found(rules: &Rules, token: &[u8]) -> Vec<(Stage, String)> {
     let mut registered = Registered::default();
     if read_claims::read::<IgnoredAny>(jws.payload, rules.wanted(), &mut registered).is_ok() {
         found.extend(claims(rules, &registered));
+        #[cfg(feature = "oidc-discovery")]
+        found.extend(values(rules, &registered, jws.payload));
     }
     found
 }
@@ -261,6 +262,19 @@ fn claims(rules: &Rules, claims: &Registered<'_>) -> Vec<(Stage, String)> {
             },
         ),
     ]
+}
+
+/// What the claims contain whose values are compared, if no other required claim is missing.
+#[cfg(feature = "oidc-discovery")]
+fn values(rules: &Rules, claims: &Registered<'_>, payload: &[u8]) -> Option<(Stage, String)> {
+    let is_complete = rules.required_claims().all(|name| claims.has_value(name));
+    let payload = std::str::from_utf8(payload).ok().filter(|_| is_complete)?;
+    let found = rules.values.found(payload).map(|(claim, value)| match value {
+        Some(value) => format!("{claim} {}", json(value)),
+        None => format!("no {claim}"),
+    });
+    let found: Vec<String> = found.collect();
+    (!found.is_empty()).then(|| (Stage::Required, found.join(", ")))
 }
 
 fn relative(date: NumericDate, now: NumericDate) -> String {

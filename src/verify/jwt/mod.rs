@@ -302,7 +302,7 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         };
         recorder.passed(Stage::Claims);
         let defers = token.defers_confirmation();
-        let times = self.rules.check(&registered, jws.header.typ.as_deref(), defers, recorder)?;
+        let times = self.rules.check(&registered, jws, defers, recorder)?;
         let claims = claims?;
         let header = TokenHeader::new(&jws.header, key.kid_arc());
         let validity = times.validity(candidates.generation());

@@ -19,6 +19,8 @@ pub(super) enum TokenTypes {
         names: Vec<String>,
         /// The names in one text, for the log.
         display: Arc<str>,
+        /// Whether the type may be absent.
+        or_absent: bool,
     },
 }
 
@@ -35,8 +37,21 @@ impl TokenTypes {
             (Self::Others { names, .. }, Some(typ)) => {
                 names.iter().any(|name| is_media_type(typ, name))
             }
-            (Self::Rfc9068 | Self::Others { .. }, None) => false,
+            (Self::Others { or_absent, .. }, None) => *or_absent,
+            (Self::Rfc9068, None) => false,
         }
+    }
+
+    /// The types of JWT-SVIDs: `JWT`, `JOSE`, or absent (JWT-SVID section 2.3).
+    #[cfg(feature = "oidc-discovery")]
+    pub(super) fn of_jwt_svids() -> Self {
+        let names = ["JWT", "JOSE"].map(str::to_owned).into();
+        Self::Others { names, display: "JWT or JOSE".into(), or_absent: true }
+    }
+
+    /// Whether a token without a type is accepted.
+    pub(super) fn allow_absence(&self) -> bool {
+        self.allow(None)
     }
 
     pub(super) fn is_rfc9068(&self) -> bool {
@@ -55,13 +70,13 @@ impl TokenTypes {
     /// Adds a type. The first one replaces the access tokens.
     fn add(&mut self, name: String) {
         let mut names = match self {
-            Self::Others { names, .. } => std::mem::take(names),
-            Self::AccessTokens | Self::Rfc9068 => Vec::new(),
+            Self::Others { names, or_absent: false, .. } => std::mem::take(names),
+            Self::AccessTokens | Self::Rfc9068 | Self::Others { .. } => Vec::new(),
         };
         if !names.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
             names.push(name);
         }
-        *self = Self::Others { display: names.join(" or ").into(), names };
+        *self = Self::Others { display: names.join(" or ").into(), names, or_absent: false };
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod makers;
 mod names;
+mod spiffe;
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +10,9 @@ use std::sync::Arc;
 #[cfg(feature = "reqwest-0_13")]
 use reqwest::Client;
 
-use crate::config_error::ConfigError;
+pub use self::spiffe::SpiffeBundle;
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::key::{JwkSet, KeyUse};
 #[cfg(feature = "reqwest-0_13")]
 use crate::key_source::HttpFetch;
 use crate::key_source::{
@@ -18,7 +21,7 @@ use crate::key_source::{
 use crate::verify::jwt::{ExpectedAudience, ExpectedIssuer, JwtVerifier, Rules};
 
 /// Builds the verifier for a well-known issuer: Auth0, Keycloak, Entra ID, Cognito, Google, Okta, Firebase,
-/// Dex, or a Kubernetes cluster.
+/// Dex, a Kubernetes cluster, or a SPIFFE trust domain.
 ///
 /// Each constructor takes the parameters of the provider (a domain, a tenant, a pool), refuses common mistakes,
 /// and builds the issuer's name in the spelling of its tokens. All rules of [`JwtVerifier`] apply, except where
@@ -58,6 +61,9 @@ pub struct KnownIssuer {
 enum Keys {
     ByMetadata(IssuerLocation),
     AtUrl(FetchUrl),
+    /// At the bundle endpoint of a trust domain, with this `use`.
+    AtBundle(FetchUrl, KeyUse),
+    OfBundle(JwkSet),
 }
 
 impl KnownIssuer {
@@ -72,20 +78,29 @@ impl KnownIssuer {
         names: ExpectedIssuer,
         audience: ExpectedAudience,
     ) -> Result<Self, ConfigError> {
-        let http_hosts = HttpHosts::default();
-        let keys = Keys::ByMetadata(IssuerLocation::at_name(&issuer, http_hosts.clone())?);
+        let keys = Keys::ByMetadata(IssuerLocation::at_name(&issuer, HttpHosts::default())?);
+        Self::with_keys(issuer, names, audience, keys)
+    }
+
+    fn with_keys(
+        issuer: String,
+        names: ExpectedIssuer,
+        audience: ExpectedAudience,
+        keys: Keys,
+    ) -> Result<Self, ConfigError> {
         Ok(Self {
             issuer,
             rules: Rules::new(names, audience)?,
             keys,
             #[cfg(feature = "reqwest-0_13")]
             fetch: HttpFetch::default(),
-            http_hosts,
+            http_hosts: HttpHosts::default(),
         })
     }
 
     /// The issuer's name: the `iss` of its tokens and the `issuer` of its metadata. Tokens of
-    /// [Google](Self::google_id_tokens) may have a second spelling in `iss`.
+    /// [Google](Self::google_id_tokens) may have a second spelling in `iss`. For [SPIFFE](Self::spiffe) it is the ID of
+    /// the trust domain, which is in `sub`.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
@@ -94,15 +109,15 @@ impl KnownIssuer {
     /// Replaces an earlier [`with_fetch_base`](Self::with_fetch_base).
     ///
     /// Use this setting for an issuer that has another address inside of a network. The expected `iss` does not
-    /// change.
+    /// change. For [SPIFFE](Self::spiffe) it is the URL of the bundle, and replaces that of the constructor.
     ///
     /// # Errors
     ///
     /// When the text is not a URL, or when the URL is neither https nor http to a loopback address or a
     /// [listed host](Self::dangerous_allow_http_hosts), or has a user name, a password or a fragment.
     pub fn with_jwks_url(self, url: &str) -> Result<Self, ConfigError> {
-        let keys = FetchUrl::parse(url, &self.http_hosts)?;
-        Ok(Self { keys: Keys::AtUrl(keys), ..self })
+        let url = FetchUrl::parse(url, &self.http_hosts)?;
+        Ok(Self { keys: self.keys.moved_to(url)?, ..self })
     }
 
     /// Fetches the issuer's metadata and keys from this base URL, which includes the issuer's path; by
@@ -112,7 +127,8 @@ impl KnownIssuer {
     /// # Errors
     ///
     /// When the base is not an https URL (or http to a loopback address or a [listed
-    /// host](Self::dangerous_allow_http_hosts)), or has a query, a fragment, a user name or a password.
+    /// host](Self::dangerous_allow_http_hosts)), or has a query, a fragment, a user name or a password; or for
+    /// [SPIFFE](Self::spiffe), which has no metadata.
     ///
     /// # Example: Keycloak in another container
     ///
@@ -128,6 +144,12 @@ impl KnownIssuer {
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     pub fn with_fetch_base(self, base: &str) -> Result<Self, ConfigError> {
+        if self.keys.are_of_a_bundle() {
+            return Err(ConfigError::new(
+                ConfigErrorKind::Url,
+                "a trust domain of SPIFFE has no metadata: give the URL of its bundle to with_jwks_url",
+            ));
+        }
         let keys = IssuerLocation::at_name(&self.issuer, self.http_hosts.clone())?;
         Ok(Self { keys: Keys::ByMetadata(keys.with_base(base)?), ..self })
     }
@@ -138,7 +160,7 @@ impl KnownIssuer {
     /// must still be https (or http to a loopback address). A second call replaces the list.
     ///
     /// Call this method before [`with_fetch_base`](Self::with_fetch_base) and
-    /// [`with_jwks_url`](Self::with_jwks_url): it resets both settings.
+    /// [`with_jwks_url`](Self::with_jwks_url): it resets both settings. The bundle of SPIFFE stays where it is.
     ///
     /// # Errors
     ///
@@ -149,8 +171,16 @@ impl KnownIssuer {
         I::Item: AsRef<str>,
     {
         let http_hosts = HttpHosts::parse(hosts)?;
-        let keys = IssuerLocation::at_name(&self.issuer, http_hosts.clone())?;
-        Ok(Self { keys: Keys::ByMetadata(keys), http_hosts, ..self })
+        let keys = match self.keys {
+            Keys::ByMetadata(_) | Keys::AtUrl(_) => {
+                Keys::ByMetadata(IssuerLocation::at_name(&self.issuer, http_hosts.clone())?)
+            }
+            Keys::AtBundle(url, key_use) => {
+                Keys::AtBundle(FetchUrl::parse(url.as_str(), &http_hosts)?, key_use)
+            }
+            keys @ Keys::OfBundle(_) => keys,
+        };
+        Ok(Self { keys, http_hosts, ..self })
     }
 
     /// Replaces the HTTP client, for example with one that uses a proxy; the crate's client by default. See
@@ -193,6 +223,8 @@ impl KnownIssuer {
         let keys: Arc<dyn KeySource> = match self.keys {
             Keys::ByMetadata(issuer) => Arc::new(OidcDiscovery::at(issuer, fetch)),
             Keys::AtUrl(url) => Arc::new(JwksUrl::at(url, fetch)),
+            Keys::AtBundle(url, key_use) => Arc::new(JwksUrl::at_bundle(url, key_use, fetch)),
+            Keys::OfBundle(keys) => Arc::new(keys),
         };
         JwtVerifier::from_parts(self.rules, keys)
     }

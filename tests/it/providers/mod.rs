@@ -10,6 +10,7 @@ mod google;
 mod keycloak;
 mod kubernetes;
 mod okta;
+mod spiffe;
 
 use std::sync::{Arc, Mutex};
 
@@ -36,6 +37,8 @@ const MISSING: Option<RejectionKind> = Some(RejectionKind::MissingClaim);
 const WRONG_AUDIENCE: Option<RejectionKind> = Some(RejectionKind::WrongAudience);
 
 const WRONG_ISSUER: Option<RejectionKind> = Some(RejectionKind::WrongIssuer);
+
+const WRONG_WORKLOAD: Option<RejectionKind> = Some(RejectionKind::WrongWorkload);
 
 const WRONG_TYPE: Option<RejectionKind> = Some(RejectionKind::WrongTokenType);
 

@@ -61,6 +61,7 @@ const KINDS: &[RejectionKind] = &[
     RejectionKind::UnboundToken,
     RejectionKind::InvalidDpopProof,
     RejectionKind::UseDpopNonce,
+    RejectionKind::WrongWorkload,
     RejectionKind::UnexpectedClaims,
     RejectionKind::RevokedToken,
     RejectionKind::UsedToken,
