@@ -69,6 +69,9 @@ pub enum ConfigErrorKind {
     /// A member of a `LayerConfig` (feature `config`) that is unknown, missing, of another type, or in
     /// contradiction to another one; or that names an unreadable file, or needs a feature that is off.
     Member,
+    /// The workloads that a `KnownIssuer` accepts (feature `oidc-discovery`): none is named, or with a value that no
+    /// token has.
+    Workload,
 }
 
 /// A mistake in the configuration, for the developer.

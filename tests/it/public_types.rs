@@ -195,6 +195,7 @@ fn public_types_of_fetched_keys_are_send_sync_and_clone() {
     shared::<Box<dyn Fetch>>();
     shared::<KnownIssuer>();
     cloned::<SpiffeBundle>();
+    cloned::<GithubJobs>();
 }
 
 #[cfg(feature = "resource-metadata")]

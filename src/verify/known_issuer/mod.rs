@@ -1,5 +1,7 @@
 //! Well-known issuers: the spelling of their names, and the special rules for their tokens.
 
+mod github;
+mod jobs;
 mod makers;
 mod names;
 mod spiffe;
@@ -10,6 +12,7 @@ use std::sync::Arc;
 #[cfg(feature = "reqwest-0_13")]
 use reqwest::Client;
 
+pub use self::github::GithubJobs;
 pub use self::spiffe::SpiffeBundle;
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::key::{JwkSet, KeyUse};
@@ -21,7 +24,7 @@ use crate::key_source::{
 use crate::verify::jwt::{ExpectedAudience, ExpectedIssuer, JwtVerifier, Rules};
 
 /// Builds the verifier for a well-known issuer: Auth0, Keycloak, Entra ID, Cognito, Google, Okta, Firebase,
-/// Dex, a Kubernetes cluster, or a SPIFFE trust domain.
+/// Dex, a Kubernetes cluster, a SPIFFE trust domain, or GitHub Actions.
 ///
 /// Each constructor takes the parameters of the provider (a domain, a tenant, a pool), refuses common mistakes,
 /// and builds the issuer's name in the spelling of its tokens. All rules of [`JwtVerifier`] apply, except where

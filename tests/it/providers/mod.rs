@@ -6,6 +6,7 @@ mod auth0;
 mod cognito;
 mod dex;
 mod entra_id;
+mod github;
 mod google;
 mod keycloak;
 mod kubernetes;
