@@ -83,7 +83,7 @@
 )]
 #![cfg_attr(
     feature = "oidc-discovery",
-    doc = "| keys from the issuer's metadata | [`KnownIssuer`], [`OidcDiscovery`]; [`SpiffeBundle`] and [`GithubJobs`] for workloads |"
+    doc = "| keys from the issuer's metadata | [`KnownIssuer`], [`OidcDiscovery`]; [`SpiffeBundle`], [`GithubJobs`] and [`GitlabJobs`] for workloads |"
 )]
 #![cfg_attr(
     any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12"),
@@ -368,7 +368,7 @@ pub use crate::verify::{
 #[cfg(feature = "introspection")]
 pub use crate::verify::{ClientAuthentication, Introspection};
 #[cfg(feature = "oidc-discovery")]
-pub use crate::verify::{GithubJobs, KnownIssuer, SpiffeBundle};
+pub use crate::verify::{GithubJobs, GitlabJobs, KnownIssuer, SpiffeBundle};
 
 /// The README's Rust code, compiled.
 #[cfg(all(

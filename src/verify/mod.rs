@@ -47,7 +47,7 @@ pub use self::introspection::{ClientAuthentication, Introspection};
 pub use self::issuer_set::{IssuerKeyStatus, IssuerSet, IssuerTemplate, TemplateMatch};
 pub use self::jwt::{ExpectedAudience, ExpectedIssuer, JwtVerifier};
 #[cfg(feature = "oidc-discovery")]
-pub use self::known_issuer::{GithubJobs, KnownIssuer, SpiffeBundle};
+pub use self::known_issuer::{GithubJobs, GitlabJobs, KnownIssuer, SpiffeBundle};
 pub use self::map_claims::MapClaims;
 pub use self::one_time_tokens::OneTimeTokens;
 #[cfg(feature = "mcp")]

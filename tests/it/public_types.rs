@@ -196,6 +196,7 @@ fn public_types_of_fetched_keys_are_send_sync_and_clone() {
     shared::<KnownIssuer>();
     cloned::<SpiffeBundle>();
     cloned::<GithubJobs>();
+    cloned::<GitlabJobs>();
 }
 
 #[cfg(feature = "resource-metadata")]

@@ -1,6 +1,7 @@
 //! Well-known issuers: the spelling of their names, and the special rules for their tokens.
 
 mod github;
+mod gitlab;
 mod jobs;
 mod makers;
 mod names;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use reqwest::Client;
 
 pub use self::github::GithubJobs;
+pub use self::gitlab::GitlabJobs;
 pub use self::spiffe::SpiffeBundle;
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::key::{JwkSet, KeyUse};
@@ -24,7 +26,7 @@ use crate::key_source::{
 use crate::verify::jwt::{ExpectedAudience, ExpectedIssuer, JwtVerifier, Rules};
 
 /// Builds the verifier for a well-known issuer: Auth0, Keycloak, Entra ID, Cognito, Google, Okta, Firebase,
-/// Dex, a Kubernetes cluster, a SPIFFE trust domain, or GitHub Actions.
+/// Dex, a Kubernetes cluster, a SPIFFE trust domain, GitHub Actions, or GitLab CI.
 ///
 /// Each constructor takes the parameters of the provider (a domain, a tenant, a pool), refuses common mistakes,
 /// and builds the issuer's name in the spelling of its tokens. All rules of [`JwtVerifier`] apply, except where

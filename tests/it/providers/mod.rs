@@ -7,6 +7,7 @@ mod cognito;
 mod dex;
 mod entra_id;
 mod github;
+mod gitlab;
 mod google;
 mod keycloak;
 mod kubernetes;
