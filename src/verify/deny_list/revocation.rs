@@ -135,7 +135,7 @@ impl Revocation {
     /// [`DenyList::with_token_id_claim`](crate::DenyList::with_token_id_claim) instead of `jti`.
     pub fn of_claim<C>(token: &VerifiedToken<C>, claim: &str) -> Option<Self> {
         let ids = VerifiedToken::ids(token)?.ok()?;
-        Self::of_id(token, ids, &*VerifiedToken::id_in(token, claim)?.ok()??)
+        Self::of_id(token, ids, &VerifiedToken::id_in(token, claim)?.ok()??)
     }
 
     fn of_id<C>(token: &VerifiedToken<C>, ids: &TokenIds, id: &str) -> Option<Self> {
