@@ -121,9 +121,16 @@ fn types_that_are_not_of_a_credential_are_errors() {
         let error = verifier().with_token_type(typ).unwrap_err();
         assert!(error.to_string().contains("`require_rfc9068`"), "{error}");
     }
-    for typ in
-        ["dpop+jwt", "Logout+JWT", "application/secevent+jwt", "token-introspection+jwt", "kb+jwt"]
-    {
+    for typ in [
+        "dpop+jwt",
+        "Logout+JWT",
+        "application/secevent+jwt",
+        "token-introspection+jwt",
+        "kb+jwt",
+        "oauth-client-attestation+jwt",
+        "oauth-client-attestation-pop+jwt",
+        "oauth-id-jag+jwt",
+    ] {
         let error = verifier().with_token_type(typ).unwrap_err();
         assert_eq!(error.kind(), ConfigErrorKind::TokenType);
         assert!(error.to_string().contains("never the credential of a request"), "{error}");

@@ -80,15 +80,18 @@ impl TokenTypes {
     }
 }
 
-/// The types of JWTs that are never the credential of a request: proofs and requests that a client signs, and messages
-/// that an issuer sends.
-const NOT_CREDENTIALS: [&str; 12] = [
+/// Known types of JWTs that are never the credential of a request: proofs, grants and requests that a client signs or
+/// presents to an authorization server, and messages that an issuer sends.
+const NOT_CREDENTIALS: [&str; 15] = [
     "client-authentication+jwt",
     "dpop+jwt",
     "entity-statement+jwt",
     "kb+jwt",
     "logout+jwt",
     "oauth-authz-req+jwt",
+    "oauth-client-attestation+jwt",
+    "oauth-client-attestation-pop+jwt",
+    "oauth-id-jag+jwt",
     "openid4vci-proof+jwt",
     "secevent+jwt",
     "statuslist+jwt",
@@ -113,8 +116,8 @@ impl<C> JwtVerifier<C> {
     /// # Errors
     ///
     /// When the type does not end in `+jwt` or is not a media type; when it is `at+jwt`, which
-    /// [`require_rfc9068`](Self::require_rfc9068) accepts; when it is the type of a JWT that is never the credential of
-    /// a request, such as `dpop+jwt` or `logout+jwt`; or after `require_rfc9068`, which no such token fulfils.
+    /// [`require_rfc9068`](Self::require_rfc9068) accepts; when it is a known type of JWTs that are never the credential
+    /// of a request, such as `dpop+jwt` or `logout+jwt`; or after `require_rfc9068`, which no such token fulfils.
     ///
     /// # Example: transaction tokens
     ///
