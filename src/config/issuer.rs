@@ -45,6 +45,7 @@ pub(super) struct IssuerConfig {
     leeway_seconds: Given<Whole>,
     max_age_seconds: Given<Whole>,
     require_rfc9068: Switch,
+    token_types: Given<Texts>,
     required_claims: Given<Texts>,
     allow_at_hash: Switch,
     max_token_length: Given<Whole>,
@@ -72,6 +73,7 @@ impl IssuerConfig {
                 "a secret is not read from the configuration: write it to a file, and name that in `secret_file`",
             ));
         }
+        self.check_audience_rules(place)?;
         let algorithms = self.algorithms(place)?;
         let verifier = match &*self.provider {
             Some(provider) => self.verifier_of_provider(provider, place, &shared.client)?,
@@ -131,9 +133,25 @@ impl IssuerConfig {
     }
 
     /// The first member that names an audience.
-    #[cfg(feature = "oidc-discovery")]
     pub(super) fn given_audience(&self) -> Option<&'static str> {
         self.audience_members().into_iter().find_map(|(name, is_given)| is_given.then_some(name))
+    }
+
+    /// Refuses rules for `aud` beside a member that replaces it, or that accepts any.
+    fn check_audience_rules(&self, place: &Place) -> Result<(), ConfigError> {
+        let Some(audience) = self.given_audience().filter(|name| *name != "audience") else {
+            return Ok(());
+        };
+        if self.exclusive_audience.0 {
+            let place = place.member("exclusive_audience");
+            return Err(place.error(format_args!("this does not apply to `{audience}`")));
+        }
+        if self.require_rfc9068.0 && audience != "dangerous_any_audience" {
+            return Err(place.member("require_rfc9068").error(format_args!(
+                "this contradicts `{audience}`: an access token of RFC 9068 has an audience"
+            )));
+        }
+        Ok(())
     }
 
     #[cfg(feature = "oidc-discovery")]
@@ -191,6 +209,9 @@ impl IssuerConfig {
             }
             verifier = verifier.add_required_claim(claim);
         }
+        if let Some(types) = &*self.token_types {
+            verifier = self.with_token_types(verifier, types, &place.member("token_types"))?;
+        }
         let switches: [(Switch, Setter); 5] = [
             (self.exclusive_audience, JwtVerifier::exclusive_audience),
             (self.require_rfc9068, JwtVerifier::require_rfc9068),
@@ -200,5 +221,23 @@ impl IssuerConfig {
         ];
         let on = switches.into_iter().filter(|(switch, _)| switch.0);
         Ok(on.fold(verifier, |verifier, (_, turn_on)| turn_on(verifier)))
+    }
+    fn with_token_types(
+        &self,
+        verifier: JwtVerifier,
+        types: &Texts,
+        place: &Place,
+    ) -> Result<JwtVerifier, ConfigError> {
+        if self.require_rfc9068.0 {
+            return Err(place.error(
+                "this contradicts `require_rfc9068`: no other token is an access token of RFC 9068",
+            ));
+        }
+        if types.0.0.is_empty() {
+            return Err(place.error("no type is given: name at least one"));
+        }
+        types.0.0.iter().try_fold(verifier, |verifier, (entry, typ)| {
+            verifier.with_token_type(typ).at(&place.entry(entry))
+        })
     }
 }

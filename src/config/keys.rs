@@ -46,7 +46,8 @@ impl IssuerConfig {
         )?;
         self.check_that_all_apply(source, place)?;
         let from_files = |files: &Option<Texts>, load: Load| {
-            keys_of_files(files.as_ref(), &place.member(source), algorithms, load)
+            let is_secret = source != "public_key_file";
+            keys_of_files(files.as_ref(), &place.member(source), algorithms, load, is_secret)
         };
         Ok(match (source, &*self.jwks_file) {
             ("jwks_file", Some(path)) => Arc::new(self.jwk_set(path, place)?),
@@ -88,7 +89,7 @@ impl IssuerConfig {
 
     fn jwk_set(&self, path: &str, place: &Place) -> Result<JwkSet, ConfigError> {
         let at = place.member("jwks_file");
-        let json = String::from_utf8(read(path, &at)?)
+        let json = String::from_utf8(read(path, false, &at)?)
             .map_err(|_| key_set_error("the file is not UTF-8"))
             .at(&at)?;
         let set = match &*self.key_use {
@@ -103,7 +104,7 @@ impl IssuerConfig {
             None => JwkSet::from_json(&json).at(&at)?,
         };
         match set.is_empty() {
-            true => Err(key_set_error("the JWK set has no usable key")).at(&at),
+            true => Err(set.none_usable()).at(&at),
             false => Ok(set),
         }
     }
@@ -224,6 +225,7 @@ fn keys_of_files(
     place: &Place,
     algorithms: &[Algorithm],
     load: Load,
+    is_secret: bool,
 ) -> Result<JwkSet, ConfigError> {
     if algorithms.is_empty() {
         return Err(place.error("such a key needs `algorithms`: it does not name its own"));
@@ -234,7 +236,7 @@ fn keys_of_files(
             Some(files) if files.0.0.len() > 1 => place.entry(entry),
             _ => place.clone(),
         };
-        let bytes = read(path, &at)?;
+        let bytes = read(path, is_secret, &at)?;
         for algorithm in algorithms {
             keys.push(load(&bytes, *algorithm).at(&at)?);
         }
@@ -251,16 +253,16 @@ fn from_base64_secret(bytes: &[u8], algorithm: Algorithm) -> Result<Verification
     VerificationKey::from_base64_secret(text, algorithm)
 }
 
-fn read(path: &str, place: &Place) -> Result<Vec<u8>, ConfigError> {
+/// The path of a secret is not named in an error: by mistake it may be the secret.
+fn read(path: &str, is_secret: bool, place: &Place) -> Result<Vec<u8>, ConfigError> {
+    let file_at = if is_secret { "the file".to_owned() } else { format!("the file {path}") };
     let mut bytes = Vec::new();
     let file = File::open(path);
     let read = file.and_then(|file| file.take(MAX_FILE.saturating_add(1)).read_to_end(&mut bytes));
     match read {
-        Err(error) => {
-            Err(place.error(format_args!("the file {path} cannot be read")).with_source(error))
-        }
+        Err(error) => Err(place.error(format_args!("{file_at} cannot be read")).with_source(error)),
         Ok(length) if u64::try_from(length).unwrap_or(u64::MAX) > MAX_FILE => {
-            Err(place.error(format_args!("the file {path} is longer than 1 MiB")))
+            Err(place.error(format_args!("{file_at} is longer than 1 MiB")))
         }
         Ok(_) => Ok(bytes),
     }

@@ -65,7 +65,7 @@ impl LayerConfig {
     where
         C: Send + Sync + 'static,
     {
-        let verifier = with_scopes(Arc::new(verifier), self.rule()?);
+        let verifier = with_scopes(Arc::new(verifier), self.required_scopes()?);
         self.apply(JwtAuthLayer::new(verifier))
     }
 
@@ -83,6 +83,7 @@ impl LayerConfig {
             layer = layer.remove_credential();
         }
         if self.0.optional.0 {
+            self.check_optional(&root.member("optional"))?;
             layer = layer.optional();
         }
         if let Some(realm) = &*self.0.realm {
@@ -108,6 +109,22 @@ impl LayerConfig {
             layer = with_metrics(layer).at(&root.member("metrics"))?;
         }
         self.with_resource_metadata(layer, &root.member("resource_metadata"))
+    }
+
+    /// Refuses to forward requests without a token unless the application is made for it, and unless no check is lost.
+    fn check_optional(&self, place: &Place) -> Result<(), ConfigError> {
+        if self.0.required_scopes.is_some() {
+            return Err(place.error(
+                "this contradicts `required_scopes`: a request without a token has none of them",
+            ));
+        }
+        match self.0.is_optional_allowed {
+            true => Ok(()),
+            false => Err(place.error(
+                "the application does not allow requests without a token: if it is made for them, it calls \
+                 `LayerConfig::allow_optional`",
+            )),
+        }
     }
 
     #[cfg(feature = "resource-metadata")]

@@ -6,11 +6,12 @@ use serde::de::{DeserializeOwned, Deserializer};
 use crate::authorize::Rule;
 use crate::claims::{Scope, ScopeHierarchy};
 use crate::config::client::Client;
+use crate::config::format_error::FormatError;
 use crate::config::issuer::{IssuerConfig, Shared};
 use crate::config::place::{At, Place};
 use crate::config::resource::ResourceConfig;
 use crate::config::sources::SourcesConfig;
-use crate::config::values::{Entries, Given, Switch, Table, Texts, Whole};
+use crate::config::values::{Entries, Given, Name, Switch, Table, Texts, TextsByName, Whole};
 use crate::config::verifier::{ConfigVerifier, Issuers};
 use crate::config_error::{ConfigError, ConfigErrorKind};
 #[cfg(feature = "jwks-url")]
@@ -68,13 +69,16 @@ pub struct LayerConfig(pub(super) Members);
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Members {
     issuers: Entries<Table<IssuerConfig>>,
-    required_scopes: Given<Texts>,
-    scope_hierarchy: Entries<Texts>,
+    pub(super) required_scopes: Given<Texts>,
+    scope_hierarchy: TextsByName,
     token_cache: Given<Table<CacheConfig>>,
 
     pub(super) sources: Given<Table<SourcesConfig>>,
     pub(super) remove_credential: Switch,
     pub(super) optional: Switch,
+    /// Of the application and not of the data.
+    #[serde(skip)]
+    pub(super) is_optional_allowed: bool,
 
     pub(super) realm: Given<String>,
     scope_in_challenge: Given<Texts>,
@@ -96,7 +100,8 @@ struct CacheConfig {
 
 impl LayerConfig {
     /// Deserializes a configuration. Unlike [`Deserialize`], every format then gets an error that names the place of
-    /// the fault, such as `issuers[1].jwks_url`; the [source](std::error::Error::source) is the error of the format.
+    /// the fault, such as `issuers[1].jwks_url`. The [source](std::error::Error::source) is the error of the format
+    /// without the values and the lines of the file, which could be secret.
     ///
     /// For a configuration inside of the application's, call `serde_path_to_error::deserialize`, or use the places of
     /// the format: most have a line or a path.
@@ -115,6 +120,19 @@ impl LayerConfig {
     /// let error = LayerConfig::from_deserializer(&mut json).unwrap_err();
     /// assert_eq!(error.to_string(), "issuers[0].jwk_url: this is not a valid configuration");
     /// ```
+    ///
+    /// # Example: nothing may follow the configuration
+    ///
+    /// Some formats, such as JSON, are read up to the end of the first value. Ask their deserializer whether that is the
+    /// end of the text.
+    ///
+    /// ```
+    /// use tower_jwt_auth::LayerConfig;
+    ///
+    /// let mut json = serde_json::Deserializer::from_str(r#"{"realm": "shop"} {"realm": "orders"}"#);
+    /// assert!(LayerConfig::from_deserializer(&mut json).is_ok());
+    /// assert!(json.end().is_err());
+    /// ```
     pub fn from_deserializer<'de, D>(deserializer: D) -> Result<Self, ConfigError>
     where
         D: Deserializer<'de>,
@@ -126,8 +144,27 @@ impl LayerConfig {
                 Some(_) => fault.at(error.path()),
                 None => fault,
             };
-            fault.with_source(FormatError(error.inner().to_string()))
+            fault.with_source(FormatError::new(&error.inner().to_string()))
         })
+    }
+
+    /// Allows the configuration to have `optional = true`. By default that is an error, since only the application knows
+    /// whether its handlers can do without a token: call this if each of them asks for an `Option` of the token.
+    ///
+    /// # Example: a server whose handlers look for a token themselves
+    ///
+    /// ```
+    /// use tower_jwt_auth::{ConfigError, JwtAuthLayer, LayerConfig};
+    ///
+    /// fn layer(config: LayerConfig) -> Result<JwtAuthLayer, ConfigError> {
+    ///     JwtAuthLayer::from_config(&config.allow_optional())
+    /// }
+    /// # let _ = layer;
+    /// ```
+    #[must_use]
+    pub fn allow_optional(mut self) -> Self {
+        self.0.is_optional_allowed = true;
+        self
     }
 
     /// Builds the verifier of the configuration, to add checks to it. The crate's HTTP client (feature `reqwest-0_13`)
@@ -184,11 +221,28 @@ impl LayerConfig {
                 Issuers::Several(set)
             }
         };
-        Ok(ConfigVerifier::new(issuers, self.rule()?))
+        Ok(ConfigVerifier::new(issuers, self.required_scopes()?))
     }
 
-    /// The rule for the required scopes.
-    pub(super) fn rule<C>(&self) -> Result<Option<Rule<C>>, ConfigError> {
+    /// The rule of `required_scopes`, if the configuration has them: for tokens that arrive without a request, whose
+    /// verifier needs [`with_claims_by_name`](JwtVerifier::with_claims_by_name). The layer and the verifier of the
+    /// configuration check it themselves.
+    ///
+    /// # Errors
+    ///
+    /// When there is no scope in `required_scopes`, or one that a token cannot have.
+    ///
+    /// # Example: a scope that a token lacks
+    ///
+    /// ```
+    /// use tower_jwt_auth::{LayerConfig, RegisteredClaims};
+    ///
+    /// let config: LayerConfig = serde_json::from_str(r#"{"required_scopes": "orders:read"}"#)?;
+    /// let rule = config.required_scopes::<RegisteredClaims>().unwrap();
+    /// assert!(rule.is_some());
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub fn required_scopes<C>(&self) -> Result<Option<Rule<C>>, ConfigError> {
         let scopes = self.0.required_scopes.as_ref();
         let rule = scopes.map(|scopes| Rule::all_scopes(scopes.scopes()));
         rule.transpose().at(&Place::default().member("required_scopes"))
@@ -203,16 +257,20 @@ impl LayerConfig {
     }
 
     fn hierarchy(&self) -> Result<Option<ScopeHierarchy>, ConfigError> {
+        let place = Place::default().member("scope_hierarchy");
         let mut pairs = Vec::new();
-        for (name, included) in &self.0.scope_hierarchy.0 {
-            let included: Vec<&str> = included.scopes().collect();
-            pairs.push((name.to_string(), included.join(" ")));
+        for (scope, included) in &self.0.scope_hierarchy.0 {
+            let included = included.join(" ");
+            // Alone, so that an error names the scope.
+            ScopeHierarchy::new([(scope.as_str(), included.as_str())])
+                .at(&place.entry(&Name::Key(scope.clone())))?;
+            pairs.push((scope.as_str(), included));
         }
         if pairs.is_empty() {
             return Ok(None);
         }
-        let pairs = pairs.iter().map(|(scope, included)| (scope.as_str(), included.as_str()));
-        ScopeHierarchy::new(pairs).map(Some).at(&Place::default().member("scope_hierarchy"))
+        let pairs = pairs.iter().map(|(scope, included)| (*scope, included.as_str()));
+        ScopeHierarchy::new(pairs).map(Some).at(&place)
     }
 
     #[cfg(feature = "token-cache")]
@@ -276,23 +334,6 @@ impl<'de> Deserialize<'de> for LayerConfig {
         Table::deserialize(deserializer).map(|Table(members)| Self(members))
     }
 }
-
-/// The error of a format, as text: its `Debug` form may contain the whole file.
-struct FormatError(String);
-
-impl fmt::Display for FormatError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for FormatError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
-
-impl std::error::Error for FormatError {}
 
 impl fmt::Debug for LayerConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,7 @@
 //! The configuration of a layer as data, which `serde` reads.
 
 mod client;
+mod format_error;
 mod issuer;
 mod keys;
 mod layer;

@@ -7,7 +7,7 @@ use crate::config::issuer::IssuerConfig;
 #[cfg(not(feature = "oidc-discovery"))]
 use crate::config::place::needs;
 use crate::config::place::{At, Place, exactly_one};
-use crate::config::values::{Switch, Table};
+use crate::config::values::{Given, Switch, Table};
 use crate::config_error::ConfigError;
 #[cfg(feature = "oidc-discovery")]
 use crate::config_error::ConfigErrorKind;
@@ -19,16 +19,16 @@ use crate::verify::KnownIssuer;
 #[derive(Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Provider {
-    auth0: Option<Table<Domain>>,
-    keycloak: Option<Table<Realm>>,
-    entra_id: Option<Table<Tenant>>,
-    entra_id_v1: Option<Table<Tenant>>,
-    cognito: Option<Table<UserPool>>,
+    auth0: Given<Table<Domain>>,
+    keycloak: Given<Table<Realm>>,
+    entra_id: Given<Table<Tenant>>,
+    entra_id_v1: Given<Table<Tenant>>,
+    cognito: Given<Table<UserPool>>,
     google_id_tokens: Switch,
-    okta: Option<Table<AuthorizationServer>>,
-    firebase: Option<Table<Project>>,
-    dex: Option<Table<Issuer>>,
-    kubernetes: Option<Table<Issuer>>,
+    okta: Given<Table<AuthorizationServer>>,
+    firebase: Given<Table<Project>>,
+    dex: Given<Table<Issuer>>,
+    kubernetes: Given<Table<Issuer>>,
 }
 
 macro_rules! parameters {
@@ -123,7 +123,7 @@ impl IssuerConfig {
 
     #[cfg(feature = "oidc-discovery")]
     fn known_issuer(&self, provider: &Provider, place: &Place) -> Result<KnownIssuer, ConfigError> {
-        if let Some(Table(Project { project })) = &provider.firebase {
+        if let Some(Table(Project { project })) = &*provider.firebase {
             return match self.given_audience() {
                 Some(name) => Err(place
                     .member(name)
@@ -131,31 +131,31 @@ impl IssuerConfig {
                 None => KnownIssuer::firebase(project),
             };
         }
-        if let Some(Table(UserPool { user_pool })) = &provider.cognito {
+        if let Some(Table(UserPool { user_pool })) = &*provider.cognito {
             return KnownIssuer::cognito(user_pool, self.cognito_clients(place)?);
         }
         let (_, audience) = self.audience(place)?;
         match provider {
-            Provider { auth0: Some(Table(Domain { domain })), .. } => {
+            Provider { auth0: Given(Some(Table(Domain { domain }))), .. } => {
                 KnownIssuer::auth0(domain, audience)
             }
-            Provider { keycloak: Some(Table(Realm { base, realm })), .. } => {
+            Provider { keycloak: Given(Some(Table(Realm { base, realm }))), .. } => {
                 KnownIssuer::keycloak(base, realm, audience)
             }
-            Provider { entra_id: Some(Table(Tenant { tenant })), .. } => {
+            Provider { entra_id: Given(Some(Table(Tenant { tenant }))), .. } => {
                 KnownIssuer::entra_id(tenant, audience)
             }
-            Provider { entra_id_v1: Some(Table(Tenant { tenant })), .. } => {
+            Provider { entra_id_v1: Given(Some(Table(Tenant { tenant }))), .. } => {
                 KnownIssuer::entra_id_v1(tenant, audience)
             }
             Provider {
-                okta: Some(Table(AuthorizationServer { domain, authorization_server })),
+                okta: Given(Some(Table(AuthorizationServer { domain, authorization_server }))),
                 ..
             } => KnownIssuer::okta(domain, authorization_server, audience),
-            Provider { dex: Some(Table(Issuer { issuer })), .. } => {
+            Provider { dex: Given(Some(Table(Issuer { issuer }))), .. } => {
                 KnownIssuer::dex(issuer, audience)
             }
-            Provider { kubernetes: Some(Table(Issuer { issuer })), .. } => {
+            Provider { kubernetes: Given(Some(Table(Issuer { issuer }))), .. } => {
                 KnownIssuer::kubernetes(issuer, audience)
             }
             _ => KnownIssuer::google_id_tokens(audience),

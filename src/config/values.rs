@@ -21,7 +21,7 @@ impl<'de> Deserialize<'de> for Whole {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct WholeVisitor;
 
-        impl Visitor<'_> for WholeVisitor {
+        impl<'de> Visitor<'de> for WholeVisitor {
             type Value = Whole;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -43,6 +43,18 @@ impl<'de> Deserialize<'de> for Whole {
                 match text.parse() {
                     Ok(number) if is_digits => Ok(Whole(number)),
                     _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
+                }
+            }
+
+            /// With `serde_json/arbitrary_precision`, which any crate of the user may enable, a number is a map around
+            /// its digits.
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Whole, A::Error> {
+                match serde_json::Number::deserialize(MapAccessDeserializer::new(map)) {
+                    Ok(number) => match number.as_u64() {
+                        Some(number) => Ok(Whole(number)),
+                        None => Err(A::Error::invalid_value(Unexpected::Other("number"), &self)),
+                    },
+                    Err(_) => Err(A::Error::invalid_type(Unexpected::Map, &self)),
                 }
             }
         }
@@ -86,7 +98,7 @@ impl<'de> Deserialize<'de> for Switch {
 /// A member that may be left out, but not be null: in YAML, a name without a value is null, and a rule that is written
 /// like that must not be ignored.
 #[derive(Clone)]
-pub(super) struct Given<T>(Option<T>);
+pub(super) struct Given<T>(pub(super) Option<T>);
 
 impl<T> Default for Given<T> {
     fn default() -> Self {
@@ -137,7 +149,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
             }
         }
 
-        deserializer.deserialize_map(TableVisitor(PhantomData))
+        // `deserialize_map` would take `null` of YAML for an empty table.
+        deserializer.deserialize_any(TableVisitor(PhantomData))
     }
 }
 
@@ -237,6 +250,9 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for EntriesVisitor<T> {
     fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<Entries<T>, A::Error> {
         let mut entries: Vec<(Name, T)> = Vec::new();
         while let Some((key, entry)) = table.next_entry::<String, T>()? {
+            if is_private(&key) {
+                return Err(A::Error::invalid_type(Unexpected::Other("number or date"), &self));
+            }
             if entries.iter().any(|(name, _)| *name == Name::Key(key.clone())) {
                 return Err(A::Error::custom(format_args!("duplicate key `{key}`")));
             }
@@ -245,6 +261,75 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for EntriesVisitor<T> {
         // Formats return tables in different orders.
         entries.sort_by_cached_key(|(name, _)| Order::of(name));
         Ok(Entries(entries))
+    }
+}
+
+/// Whether a table is not one, but how a crate hands on a value that `serde` has no type for: a number of `serde_json`
+/// with `arbitrary_precision`, or a date of `toml`. It would become a list with one text.
+fn is_private(key: &str) -> bool {
+    key.starts_with("$serde_json::private::") || key.starts_with("$__toml_private_")
+}
+
+/// Texts by name, of which each has one text or several. A name is one key: a dot in it would make tables of some
+/// formats, and so another name.
+#[derive(Clone, Default)]
+pub(super) struct TextsByName(pub(super) Vec<(String, Vec<String>)>);
+
+impl<'de> Deserialize<'de> for TextsByName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NamesVisitor;
+
+        impl<'de> Visitor<'de> for NamesVisitor {
+            type Value = TextsByName;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table of text, or of lists of text")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<TextsByName, A::Error> {
+                let mut all: Vec<(String, Vec<String>)> = Vec::new();
+                while let Some(name) = table.next_key::<String>()? {
+                    if all.iter().any(|(known, _)| *known == name) {
+                        return Err(A::Error::custom(format_args!("duplicate key `{name}`")));
+                    }
+                    all.push((name, table.next_value::<PlainTexts>()?.0));
+                }
+                Ok(TextsByName(all))
+            }
+        }
+
+        deserializer.deserialize_any(NamesVisitor)
+    }
+}
+
+/// A text, or a list of text, and no table.
+struct PlainTexts(Vec<String>);
+
+impl<'de> Deserialize<'de> for PlainTexts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PlainVisitor;
+
+        impl<'de> Visitor<'de> for PlainVisitor {
+            type Value = PlainTexts;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text, or a list of text (a name with a dot needs quotation marks)")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<PlainTexts, E> {
+                Ok(PlainTexts(vec![text.to_owned()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<PlainTexts, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(text) = list.next_element()? {
+                    texts.push(text);
+                }
+                Ok(PlainTexts(texts))
+            }
+        }
+
+        deserializer.deserialize_any(PlainVisitor)
     }
 }
 

@@ -184,6 +184,12 @@ impl JwkSet {
         Ok(Self::new(built.keys, skipped, built.index))
     }
 
+    /// The error for a set that [is empty](Self::is_empty), with reasons.
+    #[cfg(feature = "config")]
+    pub(crate) fn none_usable(&self) -> ConfigError {
+        none_usable(self.skipped())
+    }
+
     /// Builds a set from single keys, such as the old and the new secret while a secret is
     /// replaced.
     ///

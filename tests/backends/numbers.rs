@@ -4,7 +4,9 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use tower_jwt_auth::{FixedClock, JwtVerifier, NumericDate, RejectionKind, VerificationKey};
+use tower_jwt_auth::{
+    FixedClock, JwtVerifier, LayerConfig, NumericDate, RejectionKind, VerificationKey,
+};
 
 const SECRET: &[u8; 64] = &[7; 64];
 const NOW: i64 = 1_700_000_000;
@@ -88,6 +90,26 @@ fn main() {
     let whole = verifier().with_claims::<Whole>().verify_now(&token(whole)).unwrap();
     assert_eq!((whole.exp, whole.nbf, whole.iat), (1_700_000_600, 0, 1));
     jwk_set();
+    configuration();
+}
+
+/// A number of a configuration is a number, and no list of text with one entry.
+fn configuration() {
+    let config = |member: &str| {
+        let json = format!(r#"{{"token_cache": {{"capacity": 1}}, "issuers": [{{{member}}}]}}"#);
+        serde_json::from_str::<LayerConfig>(&json).map_err(|error| error.to_string())
+    };
+    for seconds in ["30", "\"30\""] {
+        config(&format!(r#""leeway_seconds": {seconds}"#)).unwrap();
+    }
+    for seconds in ["-1", "1.5", "1e400", "{}", "18446744073709551616"] {
+        let error = config(&format!(r#""leeway_seconds": {seconds}"#)).unwrap_err();
+        assert!(error.contains("expected a whole number"), "{error}");
+    }
+    for member in ["issuer", "audience", "required_claims", "algorithms"] {
+        let error = config(&format!(r#""{member}": 7"#)).unwrap_err();
+        assert!(error.contains("expected text (a number in quotes)"), "{error}");
+    }
 }
 
 /// Keys are read from JSON too.

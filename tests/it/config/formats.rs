@@ -6,7 +6,7 @@ use config::{Config, Environment, File, FileFormat};
 use serde::Deserialize;
 use tower_jwt_auth::{Algorithm, JwtAuthLayer, LayerConfig, RegisteredClaims, VerifyToken};
 
-use crate::config::{config as from_toml, secret_file, token};
+use crate::config::{config as from_toml, secret_file, token, toml_with};
 use crate::support::requests::{bearer, send};
 use crate::support::{AUDIENCE, ISSUER};
 
@@ -137,6 +137,26 @@ fn variable_replaces_one_member_of_the_file() {
         .replace("leeway_seconds = 10", "leeway_seconds = 20")
         .replace("dangerous_ignore_confirmation = true", "");
     assert_eq!(described(&config.unwrap()), described(&from_toml(&changed)));
+}
+
+#[test]
+fn variable_replaces_a_whole_list_and_one_entry_of_a_table() {
+    let list = "required_scopes = ['orders:read', 'orders:write']";
+    let table = "required_scopes = { 0 = 'orders:read', 1 = 'orders:write' }";
+    for (scopes, variable, expected) in [
+        (list, "JWT_REQUIRED_SCOPES", "x"),
+        (list, "JWT_REQUIRED_SCOPES__0", "x"),
+        (list, "JWT_REQUIRED_SCOPES__2", "x"),
+        (table, "JWT_REQUIRED_SCOPES", "x"),
+        (table, "JWT_REQUIRED_SCOPES__0", "x orders:write"),
+        (table, "JWT_REQUIRED_SCOPES__2", "orders:read orders:write x"),
+    ] {
+        let config = merged(&toml_with(scopes, ""), &[(variable, "x")]).unwrap();
+        let layer: JwtAuthLayer = JwtAuthLayer::from_config(&config).unwrap();
+        let challenge = send(&layer, http::Request::new(())).headers()["www-authenticate"].clone();
+        let challenge = challenge.to_str().unwrap();
+        assert!(challenge.ends_with(&format!("scope=\"{expected}\"")), "{variable}: {challenge}");
+    }
 }
 
 #[test]

@@ -84,6 +84,8 @@ fn each_rule_of_an_issuer_is_that_of_its_setter() {
     let long = with(&json!({ "sub": "a".repeat(400) }));
     let long_header = key(Algorithm::HS256)
         .token_of(json!({ "alg": "HS256", "a": "a".repeat(200) }).to_string(), CLAIMS);
+    let transaction = key(Algorithm::HS256)
+        .token_of(json!({ "alg": "HS256", "typ": "txntoken+jwt" }).to_string(), CLAIMS);
     let expired = with(&json!({ "exp": seconds_ago(60) }));
     let old = with(&json!({ "iat": seconds_ago(120) }));
     for (member, token, without, with_it) in [
@@ -100,6 +102,8 @@ fn each_rule_of_an_issuer_is_that_of_its_setter() {
             None,
             Some(WrongAudience),
         ),
+        ("token_types = ['wit+jwt', 'txntoken+jwt']", &plain, None, Some(WrongTokenType)),
+        ("token_types = 'txntoken+jwt'", &transaction, Some(WrongTokenType), None),
         ("allow_at_hash = true", &with(&json!({ "at_hash": "a" })), Some(WrongTokenType), None),
         (
             "dangerous_ignore_confirmation = true",

@@ -79,6 +79,7 @@ const SETTERS: &[(&str, Reach)] = &[
     ("JwtVerifier::with_max_token_length", By("issuers.max_token_length")),
     ("JwtVerifier::with_scope_hierarchy", By("scope_hierarchy")),
     ("JwtVerifier::with_token_cache", By("token_cache.capacity")),
+    ("JwtVerifier::with_token_type", By("issuers.token_types")),
     ("KnownIssuer::auth0", By("issuers.provider.auth0")),
     ("KnownIssuer::cognito", By("issuers.provider.cognito")),
     ("KnownIssuer::dangerous_allow_http_hosts", By("issuers.dangerous_allow_http_hosts")),
@@ -252,7 +253,7 @@ fn configuration_of_the_guide_is_accepted() {
         .filter_map(|line| line.strip_prefix("# "))
         .filter(|line| line.contains(" = "))
         .collect();
-    assert_eq!(commented.len(), 9, "{commented:#?}");
+    assert_eq!(commented.len(), 10, "{commented:#?}");
     for member in commented {
         config(&format!("[issuers.main]\n{member}"));
     }

@@ -1,5 +1,6 @@
 //! The configuration of a layer as data: its members, its errors, its formats.
 
+mod contradictions;
 mod errors;
 mod formats;
 mod issuers;

@@ -86,6 +86,41 @@ fn unknown_member_and_wrong_type_are_errors_at_their_place() {
 }
 
 #[test]
+fn scopes_that_include_others_are_texts_with_whole_names() {
+    let expected = "expected text, or a list of text (a name with a dot needs quotation marks)";
+    for (toml, place) in [
+        // A dot outside of quotation marks makes a table.
+        ("[scope_hierarchy]\norders.admin = 'orders.write'", "scope_hierarchy.orders"),
+        ("scope_hierarchy.orders.admin = 'orders.write'", "scope_hierarchy.orders"),
+        ("[scope_hierarchy]\na = { 0 = 'b' }", "scope_hierarchy.a"),
+        ("[scope_hierarchy]\na = [['b']]", "scope_hierarchy.a[0]"),
+        ("[scope_hierarchy]\na = 7", "scope_hierarchy.a"),
+        ("[scope_hierarchy]\na = 2026-01-01", "scope_hierarchy.a"),
+        ("scope_hierarchy = ['a']", "scope_hierarchy"),
+        ("scope_hierarchy = [['a', 'b']]", "scope_hierarchy"),
+        ("scope_hierarchy = 'a'", "scope_hierarchy"),
+    ] {
+        let parsed = toml::Deserializer::parse(toml).unwrap();
+        let error = LayerConfig::from_deserializer(parsed).unwrap_err();
+        assert_eq!(error.to_string(), format!("{place}: this is not a valid configuration"));
+        let cause = error.source().unwrap().to_string();
+        let is_entry = place != "scope_hierarchy" && !place.ends_with(']');
+        assert!(cause.contains(expected) || !is_entry, "{cause}");
+    }
+    let whole = "[scope_hierarchy]\n'orders.admin' = ['orders.write', 'x y']\n\"a\" = 'b'";
+    assert!(toml::from_str::<LayerConfig>(whole).is_ok());
+}
+
+#[test]
+fn date_is_not_a_list_of_text() {
+    for member in ["audience", "issuer", "required_claims"] {
+        let toml = format!("[[issuers]]\n{member} = 2026-01-01");
+        let error = toml::from_str::<LayerConfig>(&toml).unwrap_err().to_string();
+        assert!(error.contains("expected text (a number in quotes)"), "{error}");
+    }
+}
+
+#[test]
 fn members_have_no_positions() {
     for json in
         ["[]", r#"{"issuers": [["https://issuer.example", true]]}"#, r#"{"sources": [true]}"#]
@@ -100,6 +135,7 @@ fn member_that_is_given_twice_is_an_error() {
     for json in [
         r#"{"optional": true, "optional": false}"#,
         r#"{"issuers": {"a": {}, "a": {}}}"#,
+        r#"{"scope_hierarchy": {"a": "b", "a": "c"}}"#,
         r#"{"issuers": [{"dangerous_any_issuer": false, "dangerous_any_issuer": true}]}"#,
     ] {
         let error = serde_json::from_str::<LayerConfig>(json).unwrap_err().to_string();
@@ -115,18 +151,31 @@ fn member_without_a_value_is_an_error() {
         ("sources", r#"{"sources": {M}}"#),
         ("token_cache", r#"{"token_cache": {M}}"#),
         ("resource_metadata", r#"{"resource_metadata": {M}}"#),
+        ("issuers.provider", r#"{"issuers": [{"provider": {M}}]}"#),
+        ("sources.cookies", r#"{"sources": {"cookies": [{M}]}}"#),
     ];
     let mut count = 0;
     for member in members().iter().filter(|member| *member != "issuers.secret") {
         let (table, name) = member.rsplit_once('.').unwrap_or(("", member));
-        let Some((_, form)) = tables.iter().find(|(name, _)| *name == table) else { continue };
+        let form = tables.iter().find(|(name, _)| *name == table);
+        let (_, form) = form.unwrap_or_else(|| panic!("list the table {table} above"));
         let json = form.replace("{M}", &format!(r#"{{"{name}": null}}"#));
         let error = serde_json::from_str::<LayerConfig>(&json).unwrap_err().to_string();
         assert!(error.contains("invalid type: null"), "{json}: {error}");
         count += 1;
     }
-    assert!(count > 50, "{count} members");
+    assert!(count > 65, "{count} members");
     // In YAML a name without a value is null.
-    let error = serde_norway::from_str::<LayerConfig>("required_scopes:\nrealm: a\n").unwrap_err();
-    assert!(error.to_string().contains("required_scopes: invalid type: unit value"), "{error}");
+    for yaml in [
+        "required_scopes:\nrealm: a\n",
+        "scope_hierarchy:\nrealm: a\n",
+        "sources:\nrealm: a\n",
+        "token_cache:\nrealm: a\n",
+        "scope_hierarchy:\n  a:\nrealm: a\n",
+        "sources:\n  cookies:\nrealm: a\n",
+        "issuers:\n  main:\n    provider:\n      auth0:\n",
+    ] {
+        let error = serde_norway::from_str::<LayerConfig>(yaml).unwrap_err();
+        assert!(error.to_string().contains("invalid type: unit value"), "{yaml}: {error}");
+    }
 }
