@@ -388,11 +388,11 @@ class Runs:
         flags = [*file("clock.toml", "", "leeway_seconds = 300"), "--clock", str(clock["start"])]
         with self.start(*flags, issuer=False) as server:
             self.expect("config, a clock", server, clock["plain"], 200)
-        top = "required_scopes = 'orders:read'\noptional = true\nrealm = 'shop'\ntoken_cache.capacity = 8\n"
+        top = "required_scopes = 'orders:read'\nrealm = 'shop'\ntoken_cache.capacity = 8\n"
         more = "[sources]\nheaders = 'x-token'\n[resource_metadata]\nresource = 'http://127.0.0.1:1/mcp'\n"
         with self.start(*file("more.toml", top, more), "--mcp-scope", "whoami=orders:write", issuer=False) as server:
             address = server.addresses[0]
-            self.checks.equal(curl(address).json(), {"claims": None, "header": None}, "config, optional")
+            self.checks.equal(curl(address).status, 401, "config, no token")
             answer = curl(address, f"X-Token: {self.good}")
             refused(self.checks, "config, scopes", answer, 403, "insufficient_scope")
             challenge = answer.one("www-authenticate") or ""
@@ -401,8 +401,13 @@ class Runs:
             document = curl(address, path="/.well-known/oauth-protected-resource/mcp").json()
             self.checks.equal(document["authorization_servers"], [self.issuer], "config, metadata")
             self.checks.equal(curl(address, "Authorization: Bearer x", path="/mcp").status, 401, "config, /mcp")
-        run = subprocess.run([self.whoami, "explain", *file("plain.toml", "")], input=self.good.encode(), capture_output=True, timeout=10)
-        self.checks.equal(run.returncode, 0, f"config, explain: exit status ({run.stderr.decode()})")
+        with self.start(*file("optional.toml", "optional = true\n"), issuer=False) as server:
+            self.checks.equal(curl(server.addresses[0]).json(), {"claims": None, "header": None}, "config, optional")
+        for name, top, status in (("plain.toml", "", 0), ("scopes.toml", "required_scopes = 'orders:read'\n", 1)):
+            run = subprocess.run([self.whoami, "explain", *file(name, top)], input=self.good.encode(), capture_output=True, timeout=10)
+            self.checks.equal(run.returncode, status, f"config, explain {name}: exit status ({run.stderr.decode()})")
+            named = b"required_scopes: InsufficientScope" in run.stdout
+            self.checks.equal(named, status == 1, f"config, explain {name}: the scopes")
 
     def sources(self):
         keys, origin = ["--jwks", self.file("keys.jwks.json")], "https://app.example"
@@ -617,6 +622,12 @@ class Runs:
                     ["--cookie", "a", "--cookie-origin", "https://app.example"], ["--header", "x-token"], ["--websocket"],
                     ["--resource", "https://api.example"], ["--grpc-error-info", "api.example"],
                     ["--dpop"], ["--require-dpop"], ["--token-type", "txntoken+jwt"],
+                    ["--dpop-nonce"], ["--cookie", "a"], ["--cookie-origin", "https://app.example"],
+                    ["--client-secret-file", self.file("secret.bin")], ["--introspection-cache-age", "1"],
+                    ["--dangerous-any-issuer"], ["--dangerous-any-audience"], ["--discover"],
+                    ["--issuer", self.issuer], ["--audience", self.audience], ["--jwks", self.file("keys.jwks.json")],
+                    ["--jwks-url", "https://issuer.example/jwks"], ["--public-key", self.file("RS256.pem")],
+                    ["--secret-file", self.file("secret.bin")], ["--introspect", "https://issuer.example/introspect"],
                     ["--introspect", "https://issuer.example/introspect", "--client", "a"], ["--client", "a"],
                 )
             ),

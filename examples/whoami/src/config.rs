@@ -7,7 +7,7 @@ use tower_jwt_auth::LayerConfig;
 
 use crate::with_causes;
 
-/// The settings of a file. An error has the line and the member.
+/// The settings of a file. An error has the line and the member. The handlers can do without a token.
 pub(crate) fn read(path: &Path) -> Result<LayerConfig, String> {
     let cannot_use = |fault: &str| {
         let fault: Vec<&str> = fault.split_whitespace().collect();
@@ -21,5 +21,6 @@ pub(crate) fn read(path: &Path) -> Result<LayerConfig, String> {
     };
     let deserializer = toml::Deserializer::parse(&text).map_err(|error| described(&error, ""))?;
     serde_path_to_error::deserialize(deserializer)
+        .map(LayerConfig::allow_optional)
         .map_err(|error| described(error.inner(), &format!(", {}", error.path())))
 }

@@ -25,8 +25,9 @@ pub(crate) struct Flags {
         value_name = "PATH",
         groups = ["Issuer", "Audience", "Keys", "Described"],
         conflicts_with_all = [
-            "algorithms", "leeway", "typ", "allow_at_hash", "max_token_length", "token_cache", "cookie", "header",
-            "websocket", "optional", "grpc_error_info", "scopes", "dpop", "require_dpop", "token_types",
+            "algorithms", "leeway", "typ", "allow_at_hash", "max_token_length", "token_cache", "cookie", "cookie_origins",
+            "header", "websocket", "optional", "grpc_error_info", "scopes", "dpop", "require_dpop", "dpop_nonce",
+            "token_types", "client_id", "client_secret_file", "introspection_cache_age",
         ]
     )]
     pub(crate) config: Option<PathBuf>,

@@ -111,8 +111,15 @@ async fn explain(flags: &mut Flags) -> Result<ExitCode, String> {
     // There is no request with a proof: the last line tells whether one is needed.
     flags.binding.is_explained = binding::is_accepted(flags);
     let verifier = Verifier::new(flags, config.as_ref())?;
-    let (explanation, is_accepted) = verifier.explain(token.trim(), flags).await;
+    let token = token.trim();
+    let (explanation, mut is_accepted) = verifier.explain(token, flags).await;
     writeln!(io::stdout(), "{explanation}").map_err(|error| with_causes(&error))?;
+    if let (true, Some(config)) = (is_accepted, &config)
+        && let Some((scopes, is_met)) = verifier.explain_scopes(token, config, flags).await?
+    {
+        writeln!(io::stdout(), "{scopes}").map_err(|error| with_causes(&error))?;
+        is_accepted = is_met;
+    }
     Ok(if is_accepted { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 

@@ -7,11 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::Request;
 use serde_json::value::RawValue;
 use tower_jwt_auth::{
     Algorithm, ClientAuthentication, ConfigError, ExpectedAudience, ExpectedIssuer, FixedClock,
     Introspection, IssuerSet, JwkSet, JwksUrl, JwtAuthLayer, JwtVerifier, KeySource, KeyStatus,
-    LayerConfig, NumericDate, Rejection, VerificationKey, VerifyToken,
+    LayerConfig, NumericDate, PresentedToken, Rejection, VerificationKey, VerifyToken,
 };
 
 use crate::binding;
@@ -125,8 +126,10 @@ impl Verifier {
             Self::Introspection(verifier) => {
                 return match verifier.verify(token).await {
                     Ok(_) => ("introspection: passed".to_owned(), true),
-                    Err(refused) => binding::if_bound(&refused, flags)
-                        .map_or_else(|| (refusal(&refused), false), |text| (text.to_owned(), true)),
+                    Err(refused) => binding::if_bound(&refused, flags).map_or_else(
+                        || (refusal("introspection", &refused), false),
+                        |text| (text.to_owned(), true),
+                    ),
                 };
             }
         };
@@ -137,6 +140,30 @@ impl Verifier {
             }
             _ => (explanation.to_string(), explanation.is_accepted()),
         }
+    }
+
+    /// The same for `required_scopes` of the file, of a token that is accepted so far.
+    pub(crate) async fn explain_scopes(
+        &self,
+        token: &str,
+        config: &LayerConfig,
+        flags: &Flags,
+    ) -> Result<Option<(String, bool)>, String> {
+        let rule = config.required_scopes().map_err(|error| cannot_use_config(flags, &error))?;
+        let Some(rule) = rule else { return Ok(None) };
+        // As the layer does it: without a request, the scopes of a token are not kept.
+        let (head, ()) = Request::new(()).into_parts();
+        let token = PresentedToken::bearer(token).map_err(|error| with_causes(&error))?;
+        let verification = match self {
+            Self::One { verifier, .. } => verifier.verify_token(&token, &head),
+            Self::Several(issuers) => issuers.verify_token(&token, &head),
+            Self::Introspection(verifier) => verifier.verify_token(&token, &head),
+        };
+        let checked = verification.await.and_then(|accepted| rule.check(accepted.token()));
+        Ok(Some(match checked {
+            Ok(()) => ("required_scopes: passed".to_owned(), true),
+            Err(refused) => (refusal("required_scopes", &refused), false),
+        }))
     }
 
     /// The state of the keys of each issuer. The first call starts to fetch them.
@@ -193,9 +220,9 @@ fn introspection(flags: &Flags) -> Result<Introspection<Claims>, String> {
 }
 
 /// A refusal for the terminal: the reason, what was expected, and the causes.
-fn refusal(refused: &Rejection) -> String {
+fn refusal(what: &str, refused: &Rejection) -> String {
     let expected = refused.expected().map(|it| format!(" (expected {it})")).unwrap_or_default();
-    format!("introspection: {:?}: {}{expected}", refused.kind(), with_causes(refused))
+    format!("{what}: {:?}: {}{expected}", refused.kind(), with_causes(refused))
 }
 
 fn discover(flags: &Flags, issuer: &str) -> Result<JwtVerifier<Claims>, String> {
