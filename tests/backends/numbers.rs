@@ -107,8 +107,10 @@ fn configuration() {
         assert!(error.contains("expected a whole number"), "{error}");
     }
     for member in ["issuer", "audience", "required_claims", "algorithms"] {
-        let error = config(&format!(r#""{member}": 7"#)).unwrap_err();
-        assert!(error.contains("expected text (a number in quotes)"), "{error}");
+        for number in ["7", "7.5", "7e1", "12345678901234567890123"] {
+            let error = config(&format!(r#""{member}": {number}"#)).unwrap_err();
+            assert!(error.contains("expected text (a number in quotes)"), "{error}");
+        }
     }
 }
 
