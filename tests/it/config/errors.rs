@@ -236,7 +236,7 @@ fn rule_that_cannot_be_used_is_an_error_at_its_place() {
 
 #[test]
 fn key_set_without_a_usable_key_is_an_error_with_the_reasons() {
-    let secret = |byte| json!({ "kty": "oct", "kid": "a", "alg": "HS256", "k": b64(&[byte; 32]) });
+    let secret = |byte| json!({ "kty": "oct", "kid": "a", "alg": "HS256", "k": b64([byte; 32]) });
     let ambiguous = file("ambiguous.json", json!({ "keys": [secret(7), secret(8)] }).to_string());
     let toml = fetched(&format!("jwks_file = '{}'", ambiguous.display()));
     assert_errors(&[(
