@@ -17,6 +17,7 @@ use Reach::{By, Not};
 const CODE: &str = "it takes code of the application, which can still call it";
 const CLIENT: &str = "the client is an argument of `from_config_with`";
 const NO_REQUEST: &str = "it is for tokens without a request";
+const WORKLOAD: &str = "which jobs are accepted is a choice that the application makes in code";
 const OPEN_SET: &str = "it is for issuers that are found while the server runs";
 
 const SETTERS: &[(&str, Reach)] = &[
@@ -87,10 +88,13 @@ const SETTERS: &[(&str, Reach)] = &[
     ("KnownIssuer::entra_id", By("issuers.provider.entra_id")),
     ("KnownIssuer::entra_id_v1", By("issuers.provider.entra_id_v1")),
     ("KnownIssuer::firebase", By("issuers.provider.firebase")),
+    ("KnownIssuer::github_actions", Not(WORKLOAD)),
+    ("KnownIssuer::gitlab_ci", Not(WORKLOAD)),
     ("KnownIssuer::google_id_tokens", By("issuers.provider.google_id_tokens")),
     ("KnownIssuer::keycloak", By("issuers.provider.keycloak")),
     ("KnownIssuer::kubernetes", By("issuers.provider.kubernetes")),
     ("KnownIssuer::okta", By("issuers.provider.okta")),
+    ("KnownIssuer::spiffe", Not(WORKLOAD)),
     ("KnownIssuer::with_client", Not(CLIENT)),
     ("KnownIssuer::with_fetch_base", By("issuers.fetch_base")),
     ("KnownIssuer::with_jwks_url", By("issuers.jwks_url")),
