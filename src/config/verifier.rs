@@ -13,7 +13,9 @@ use crate::scheme::TokenScheme;
 use crate::summary::Summary;
 #[cfg(feature = "token-cache")]
 use crate::verify::Accepted;
-use crate::verify::{AcceptedTokens, IssuerSet, JwtVerifier, TokenForm, Verification, VerifyToken};
+use crate::verify::{
+    AcceptedTokens, IssuerSet, JwtVerifier, TokenForm, UnconfirmedToken, Verification, VerifyToken,
+};
 
 /// The verifier of a [`LayerConfig`](crate::LayerConfig): one issuer or several, the cache and the required scopes.
 ///
@@ -98,13 +100,23 @@ struct WithScopes<C> {
     rule: Rule<C>,
 }
 
-impl<C: Send + Sync + 'static> VerifyToken<C> for WithScopes<C> {
-    fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C> {
+impl<C: Send + Sync + 'static> WithScopes<C> {
+    fn check(&self, verification: Verification<C>) -> Verification<C> {
         let rule = self.rule.clone();
-        self.verifier.verify_token(token, head).and_then(move |accepted| {
+        verification.and_then(move |accepted| {
             rule.check(accepted.token())?;
             Ok(accepted)
         })
+    }
+}
+
+impl<C: Send + Sync + 'static> VerifyToken<C> for WithScopes<C> {
+    fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C> {
+        self.check(self.verifier.verify_token(token, head))
+    }
+
+    fn verify_unconfirmed(&self, token: &UnconfirmedToken<'_>, head: &Parts) -> Verification<C> {
+        self.check(self.verifier.verify_unconfirmed(token, head))
     }
 
     fn schemes(&self) -> &[TokenScheme] {
@@ -138,6 +150,10 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for WithScopes<C> {
 impl<C: Send + Sync + 'static> VerifyToken<C> for ConfigVerifier<C> {
     fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C> {
         self.scoped.verify_token(token, head)
+    }
+
+    fn verify_unconfirmed(&self, token: &UnconfirmedToken<'_>, head: &Parts) -> Verification<C> {
+        self.scoped.verify_unconfirmed(token, head)
     }
 
     fn schemes(&self) -> &[TokenScheme] {

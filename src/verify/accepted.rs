@@ -5,6 +5,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use crate::claims::{NumericDate, Scope};
 use crate::extract::OnResponse;
 use crate::rejection::{Rejection, RejectionKind};
+use crate::replay_store::RecordedUses;
 use crate::verify::confirmation::Confirmation;
 use crate::verify::verified_token::VerifiedToken;
 
@@ -42,6 +43,7 @@ impl Extras {
     /// The same for another request or another binding.
     fn unconfirmed(mut self: Box<Self>) -> Box<Self> {
         self.is_confirmed = false;
+        self.extensions.remove::<RecordedUses>();
         self
     }
 

@@ -2,18 +2,20 @@
 
 use std::convert::Infallible;
 use std::future::ready;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Barrier, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use http::request::Parts;
 use http::{Request, Response};
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_jwt_auth::{
-    Algorithm, DenyList, JwtAuthLayer, JwtVerifier, MemoryReplayStore, MemoryRevocationStore,
-    OneTimeTokens, PresentedToken, Rejection, RejectionKind, ReplayCheck, ReplayEntry, ReplayStore,
-    Revocation, VerifyToken, verify_fn,
+    Accepted, Algorithm, DenyList, JwtAuthLayer, JwtVerifier, MemoryReplayStore,
+    MemoryRevocationStore, OneTimeTokens, PresentedToken, RegisteredClaims, Rejection,
+    RejectionKind, ReplayCheck, ReplayEntry, ReplayStore, Revocation, Verification, VerifyToken,
+    verify_fn,
 };
 
 use crate::support::requests::{Body, bearer, challenge, refusal, send, send_later};
@@ -103,6 +105,36 @@ fn nested_layers_with_clones_of_one_verifier_count_a_request_as_one_use() {
     // What passed the inner layer alone is used, too.
     assert_eq!(refusal(&answer(&inner, &token("2"))), None);
     assert_eq!(through_both(&token("2")), Some(UsedToken));
+}
+
+/// Accepts what it has accepted before.
+struct Again(OneTimeTokens, Mutex<Option<Accepted<RegisteredClaims>>>);
+
+impl VerifyToken<RegisteredClaims> for Again {
+    fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<RegisteredClaims> {
+        let mut kept = self.1.lock().unwrap();
+        if let Some(accepted) = &*kept {
+            return Verification::ready(Ok(accepted.clone()));
+        }
+        let accepted = self.0.verify_token(token, head).now_or_never().unwrap();
+        *kept = accepted.as_ref().ok().cloned();
+        Verification::ready(accepted)
+    }
+}
+
+#[test]
+fn use_that_another_request_recorded_does_not_count_for_this_one() {
+    let once = OneTimeTokens::new(verifier(), store());
+    let outer = JwtAuthLayer::new(Again(once.clone(), Mutex::default()));
+    let inner = JwtAuthLayer::new(once);
+    let through_both = || {
+        let service =
+            service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(Body::new())));
+        let stack = outer.layer(inner.layer(service));
+        refusal(&stack.oneshot(bearer(&token("1"))).now_or_never().unwrap().unwrap())
+    };
+    assert_eq!(through_both(), None);
+    assert_eq!(through_both(), Some(UsedToken));
 }
 
 #[test]

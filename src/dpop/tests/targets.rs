@@ -160,7 +160,7 @@ fn trusted_proxy_selects_among_the_public_urls_alone() {
     for (host, proto) in [
         ("evil.example", "https"),
         ("api.example.evil.example", "https"),
-        ("api.exampl", "https"),
+        ("pi.example", "https"),
         ("api.example:8443", "https"),
         ("tenant.example", "https"),
         ("api.example", "http"),

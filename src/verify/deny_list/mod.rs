@@ -91,9 +91,10 @@ impl<C: Send + Sync + 'static> DenyList<C> {
         self
     }
 
-    /// Replaces the claim that identifies a token; `jti` by default. Microsoft Entra ID writes `uti`, and no `jti`, in its
-    /// tokens of version 2. To revoke such a token, use [`Revocation::of_claim`], or [`Revocation::token`] with the text
-    /// of this claim. The claim is read for each request.
+    /// Replaces the claim that a token must have to be identified; `jti` by default. Microsoft Entra ID writes `uti`, and
+    /// no `jti`, in its tokens of version 2. To revoke such a token, use [`Revocation::of_claim`], or
+    /// [`Revocation::token`] with the text of this claim. A token that also has a `jti` can be revoked by either. The
+    /// claim is read for each request.
     #[must_use]
     pub fn with_token_id_claim(mut self, claim: &str) -> Self {
         self.check.token_id_claim = Some(Arc::from(claim));
@@ -113,7 +114,8 @@ impl<C: Send + Sync + 'static> DenyList<C> {
         if !self.schemes().contains(&token.scheme()) {
             return Err(Rejection::invalid_token());
         }
-        Ok(self.verify_token(&token, head).await?.into_token())
+        let (token, _) = self.verify_token(&token, head).await?.admitted()?;
+        Ok(token)
     }
 
     /// Asks the store again about a token that was verified: for a connection that lives longer than its request. It

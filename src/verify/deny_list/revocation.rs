@@ -280,8 +280,11 @@ impl<'a> RevocationQuery<'a> {
     /// and combines the effects of those that it has.
     pub fn keys(&self) -> impl Iterator<Item = String> {
         let of = |kind, id: Option<&str>| id.map(|id| key(kind, self.issuer, id));
+        // With another claim for the ID, somebody may have revoked the token by its `jti` all the same.
+        let jti = self.ids.token_id.as_deref().filter(|jti| Some(*jti) != self.token_id);
         let keys = [
             of(TOKEN, self.token_id()),
+            of(TOKEN, jti),
             of("sub", self.subject()),
             of("sub-before", self.subject()),
             Some(issuer_key(self.issuer)),

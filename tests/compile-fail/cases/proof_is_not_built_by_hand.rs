@@ -2,10 +2,10 @@
 
 use tower_jwt_auth::VerifiedToken;
 
-fn without_scope(token: VerifiedToken) -> VerifiedToken {
-    VerifiedToken { scope: None, ..token }
+fn with_own_scope(token: VerifiedToken) -> VerifiedToken {
+    VerifiedToken { added: None, ..token }
 }
 
 fn main() {
-    let _ = without_scope;
+    let _ = with_own_scope;
 }

@@ -2,13 +2,15 @@
 
 use http::Request;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use tower_jwt_auth::{
-    Algorithm, JwtAuthLayer, JwtVerifier, RegisteredClaims, Rejection, RejectionKind, VerifyToken,
+    Algorithm, ClientCertificate, ClientCertificates, JwtAuthLayer, JwtVerifier, RegisteredClaims,
+    Rejection, RejectionKind, SenderConstrained, VerifyToken,
 };
 
-use crate::config::{config, layer, token, toml_with};
+use crate::config::{config, layer, secret_file, token, toml_with};
 use crate::support::requests::{bearer, reached, refusal, send, send_later};
-use crate::support::{AUDIENCE, ISSUER, key};
+use crate::support::{AUDIENCE, ISSUER, b64, key};
 
 fn challenge<C: Send + Sync + 'static>(layer: &JwtAuthLayer<C>, request: Request<()>) -> String {
     send(layer, request).headers()["www-authenticate"].to_str().unwrap().to_owned()
@@ -57,6 +59,38 @@ fn required_scopes_are_checked_whatever_the_verifier_is() {
         for (scope, status) in [("orders:read", 204), ("orders:write", 403)] {
             let response = send(&layer, bearer(&token(Algorithm::HS256, scope)));
             assert_eq!(response.status(), status);
+        }
+    }
+}
+
+#[test]
+fn bound_token_needs_the_required_scopes_and_the_certificate() {
+    let key = key(Algorithm::HS256);
+    let token = |scope: &str| {
+        key.token(&json!({
+            "iss": ISSUER, "aud": AUDIENCE, "exp": 4_102_444_800_u64, "scope": scope,
+            "cnf": {"x5t#S256": b64(Sha256::digest("certificate"))},
+        }))
+    };
+    let over = |certificate: &str, token: &str| {
+        let mut request = bearer(token);
+        request.extensions_mut().insert(ClientCertificate::from_der(certificate));
+        request
+    };
+    let more = "\n[issuers.other]\nissuer = 'https://other.example'\naudience = 'a'\n";
+    let other = format!("{more}secret_file = '{}'\nalgorithms = 'HS256'", secret_file().display());
+    for more in ["", &other] {
+        for (top, status) in [("", 204), ("required_scopes = 'orders:read'", 403)] {
+            let verifier = config(&toml_with(top, more)).verifier::<RegisteredClaims>().unwrap();
+            let certificates = ClientCertificates::from_extensions();
+            let bound = SenderConstrained::client_certificates(verifier, certificates);
+            let layer = JwtAuthLayer::new(bound);
+            let response = send(&layer, over("certificate", &token("orders:read")));
+            assert_eq!(response.status(), 204, "{top}");
+            let response = send(&layer, over("certificate", &token("orders:write")));
+            assert_eq!(response.status(), status, "{top}");
+            let response = send(&layer, over("another", &token("orders:read")));
+            assert_eq!(refusal(&response), Some(RejectionKind::UnconfirmedSender), "{top}");
         }
     }
 }

@@ -96,6 +96,12 @@ async fn another_claim_can_identify_tokens() {
     store.revoke(&stolen, HOUR).unwrap();
     assert_eq!(refusal_of(&with_uti(json!("stolen"))), Some((RevokedToken, None)));
     assert_eq!(refusal_of(&with_uti(json!("1"))), None);
+    // Somebody may have revoked it by its `jti`.
+    let mut both = with_uti(json!("2"));
+    both["jti"] = json!("of the same token");
+    assert_eq!(refusal_of(&both), None);
+    store.revoke_token(&verified(verifier(), &both).await).unwrap();
+    assert_eq!(refusal_of(&both), Some((RevokedToken, None)));
     // `jti` does not replace it.
     let missing = Some((MissingClaim, Some("uti".to_owned())));
     assert_eq!(refusal_of(&named("1")), missing);

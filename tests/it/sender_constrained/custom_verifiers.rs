@@ -7,9 +7,9 @@ use futures_util::FutureExt;
 use http::Request;
 use http::request::Parts;
 use tower_jwt_auth::{
-    Accepted, Algorithm, ClientCertificates, Confirmation, JwtAuthLayer, JwtVerifier,
-    PresentedToken, RegisteredClaims, Rejection, RejectionKind, SenderConstrained, TokenKinds,
-    TokenScheme, Verification, VerifyToken,
+    Accepted, Algorithm, ClientCertificates, Confirmation, DenyList, JwtAuthLayer, JwtVerifier,
+    MemoryRevocationStore, PresentedToken, RegisteredClaims, Rejection, RejectionKind,
+    SenderConstrained, TokenKinds, TokenScheme, Verification, VerifyToken,
 };
 
 use super::{answer, bound, by_certificate, certificate, over, unbound, x5t};
@@ -83,6 +83,21 @@ fn binding_that_nobody_has_checked_is_refused_without_a_layer() {
     assert_eq!(refused.kind(), UnconfirmedSender);
     let checked = by_certificate(OPAQUE).with_check(async |_, _| Ok(()));
     assert!(checked.verify("opaque", &head).now_or_never().unwrap().is_ok());
+    let store = MemoryRevocationStore::new(10).unwrap().with_clock(now());
+    let listed = DenyList::new(Bound(verifier()), store).dangerous_allow_missing_jti();
+    let refused = listed.verify(&unbound(), &head).now_or_never().unwrap().unwrap_err();
+    assert_eq!(refused.kind(), UnconfirmedSender);
+}
+
+/// Binds each token to the client's certificate.
+struct Bound(JwtVerifier);
+
+impl VerifyToken<RegisteredClaims> for Bound {
+    fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<RegisteredClaims> {
+        self.0.verify_token(token, head).map(|accepted| {
+            accepted.with_confirmation(Confirmation::from_json(&x5t().to_string()).unwrap())
+        })
+    }
 }
 
 /// Adds another binding to what the decorator has confirmed.
