@@ -34,7 +34,7 @@ pub(super) struct IssuerConfig {
     pub(super) public_key_file: Given<Texts>,
     pub(super) secret_file: Given<Texts>,
     pub(super) base64_secret_file: Given<Texts>,
-    /// Only for a good error.
+    /// Only for a helpful error.
     secret: Given<IgnoredAny>,
     pub(super) fetch_base: Given<String>,
     pub(super) key_use: Given<String>,

@@ -23,8 +23,8 @@ use crate::verify::{IssuerSet, JwtVerifier};
 ///
 /// The guide [`docs::configuration`](crate::docs::configuration) lists all members. A member has the name and the
 /// default of a setter, so a `dangerous_…` setting needs its full name. An unknown member, a wrong type, a
-/// contradiction and a value that a setter refuses are errors. None of them is found by the deserialization alone:
-/// only a built layer has been checked as a whole.
+/// contradiction and a value that a setter refuses are errors. Deserialization alone does not find all of them: only a
+/// built layer has been checked as a whole.
 ///
 /// Secrets are read from files, which the configuration names. `Debug` shows only the names of the issuers.
 ///
@@ -76,7 +76,7 @@ pub(super) struct Members {
     pub(super) sources: Given<Table<SourcesConfig>>,
     pub(super) remove_credential: Switch,
     pub(super) optional: Switch,
-    /// Of the application and not of the data.
+    /// Set by the application, not by the data.
     #[serde(skip)]
     pub(super) is_optional_allowed: bool,
 
@@ -103,8 +103,8 @@ impl LayerConfig {
     /// the fault, such as `issuers[1].jwks_url`. The [source](std::error::Error::source) is the error of the format
     /// without the values and the lines of the file, which could be secret.
     ///
-    /// For a configuration inside of the application's, call `serde_path_to_error::deserialize`, or use the places of
-    /// the format: most have a line or a path.
+    /// If the configuration is a part of the application's, call `serde_path_to_error::deserialize`, or use the places
+    /// of the format: most have a line or a path.
     ///
     /// # Errors
     ///
@@ -123,8 +123,8 @@ impl LayerConfig {
     ///
     /// # Example: nothing may follow the configuration
     ///
-    /// Some formats, such as JSON, are read up to the end of the first value. Ask their deserializer whether that is the
-    /// end of the text.
+    /// Some formats, such as JSON, are read up to the end of the first value. Then check with the deserializer that
+    /// this is the end of the text.
     ///
     /// ```
     /// use tower_jwt_auth::LayerConfig;
@@ -148,8 +148,8 @@ impl LayerConfig {
         })
     }
 
-    /// Allows the configuration to have `optional = true`. By default that is an error, since only the application knows
-    /// whether its handlers can do without a token: call this if each of them asks for an `Option` of the token.
+    /// Allows the configuration to have `optional = true`. By default that is an error, since only the application
+    /// knows whether its handlers can do without a token: call this if each of them asks for an `Option` of the token.
     ///
     /// # Example: a server whose handlers look for a token themselves
     ///

@@ -15,7 +15,7 @@ use crate::verify::JwtVerifier;
 #[cfg(feature = "oidc-discovery")]
 use crate::verify::KnownIssuer;
 
-/// Exactly one of these is given. An enum would have a form of its own in YAML.
+/// Exactly one of these is given. An enum would have a special form in YAML.
 #[derive(Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Provider {

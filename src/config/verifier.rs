@@ -43,7 +43,7 @@ use crate::verify::{
 /// ```
 pub struct ConfigVerifier<C = RegisteredClaims> {
     issuers: Issuers<C>,
-    /// The same, with the required scopes.
+    /// The same verifier, with the required scopes.
     scoped: Arc<dyn VerifyToken<C>>,
 }
 

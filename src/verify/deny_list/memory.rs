@@ -13,10 +13,10 @@ use crate::verify::verified_token::VerifiedToken;
 /// A deny-list in the memory of this process. It is empty after a restart, and other processes do not see it.
 ///
 /// It is bounded: at most as many entries as [`new`](Self::new) is given, and at most 256 bytes of keys for each of
-/// them, on average. If it is full, [`revoke`](Self::revoke) returns an error: an entry is removed at its end, and never
-/// to make room for another one. An eighth is kept for entries that are not a single `jti`, so users who log out cannot
-/// prevent an operator from revoking a subject. One subject has a [share](Self::with_share) of it.
-/// [`Revocation::all_before`] always fits. Clones share their entries.
+/// them, on average. If it is full, [`revoke`](Self::revoke) returns an error: an entry is removed at its end, and
+/// never to make room for another one. An eighth is kept for entries that are not a single `jti`, so users who log out
+/// cannot prevent an operator from revoking a subject. The single tokens of one subject have a
+/// [share](Self::with_share) of the list. [`Revocation::all_before`] always fits. Clones share their entries.
 ///
 /// # Example: log out
 ///
@@ -64,8 +64,8 @@ impl MemoryRevocationStore {
     }
 
     /// Replaces how many tokens of one subject can be in the list by [`revoke_token`](Self::revoke_token) or
-    /// [`Revocation::of`]; by default a 64th of all entries, but at least 16. So a user who logs in and out all the time
-    /// cannot fill the list. All tokens of one issuer that have no `sub` count as those of one subject.
+    /// [`Revocation::of`]; by default a 64th of all entries, but at least 16. So a user who logs in and out all the
+    /// time cannot fill the list. All tokens of one issuer that have no `sub` count as those of one subject.
     ///
     /// # Errors
     ///
@@ -82,18 +82,19 @@ impl MemoryRevocationStore {
         Ok(self)
     }
 
-    /// Replaces the clock by which entries end; the [`SystemClock`] by default. It must show the same time as that of the
-    /// verifiers. An entry for one token outlasts it by a minute, in which the verification of a request can end.
+    /// Replaces the clock by which entries end; the [`SystemClock`] by default. It must show the same time as the clock
+    /// of the verifiers. An entry for one token lasts a minute longer than any verifier accepts the token, so that a
+    /// verification that has begun can end.
     #[must_use]
     pub fn with_clock(self, clock: impl Clock) -> Self {
         Self { clock: Arc::new(clock), ..self }
     }
 
-    /// Adds an entry, which lasts for this time: see [`Revocation::end`]. For an entry that exists, the later end and the
-    /// later time of "issued before" apply.
+    /// Adds an entry, which lasts for this time: see [`Revocation::end`]. For an entry that exists, the later end and
+    /// the later time of "issued before" apply.
     ///
     /// Let it last for the lifetime of a token plus twice the leeway of the verifiers. It counts from now, or from the
-    /// time of "issued before" if that is later. An entry for a subject ends too.
+    /// time of "issued before" if that is later. So an entry for a subject does not last forever.
     ///
     /// # Errors
     ///
@@ -107,8 +108,8 @@ impl MemoryRevocationStore {
     ///
     /// # Errors
     ///
-    /// When the list or the share of the subject is full, the token has no `jti`, its expiry is not known, or its claims
-    /// cannot be read by name.
+    /// When the list or the share of the subject is full, the token has no `jti`, its expiry is not known, or its
+    /// claims cannot be read by name.
     pub fn revoke_token<C>(&self, token: &VerifiedToken<C>) -> Result<(), RevokeError> {
         match Revocation::of(token) {
             Some(revocation) if revocation.has_end() => self.add(&revocation, Duration::ZERO),

@@ -31,10 +31,9 @@ use crate::verify::verify_token::VerifyToken;
 
 /// A verifier that also refuses revoked tokens.
 ///
-/// It asks the [store](RevocationStore) once for each token that the inner verifier accepts, also if that verifier
-/// has the token in a cache. A revoked token is 401
-/// [`RevokedToken`](RejectionKind::RevokedToken). If the store fails, the response is 503. A store in memory costs no
-/// boxed future.
+/// It asks the [store](RevocationStore) once for each token that the inner verifier accepts, also if that verifier has
+/// the token in a cache. A revoked token is refused with 401 [`RevokedToken`](RejectionKind::RevokedToken). If the
+/// store fails, the response is 503. A store in memory costs no boxed future.
 ///
 /// The store must be able to find each token. So a token is refused as [`MissingClaim`](RejectionKind::MissingClaim) if
 /// it has no `iss` or no `jti`, or if its claims cannot be read by name, since it is not a JWT. A token without `sub`
@@ -107,8 +106,8 @@ impl<C: Send + Sync + 'static> DenyList<C> {
     ///
     /// # Errors
     ///
-    /// When the verifier refuses the token, the token is revoked or could not be revoked, the store fails, the text is not
-    /// a `token68` (for example, since it begins with `Bearer `), or the verifier accepts no bearer tokens.
+    /// When the verifier refuses the token, the token is revoked or could not be revoked, the store fails, the text is
+    /// not a `token68` (for example, since it begins with `Bearer `), or the verifier accepts no bearer tokens.
     pub async fn verify(&self, token: &str, head: &Parts) -> Result<VerifiedToken<C>, Rejection> {
         let token = PresentedToken::bearer(token)?;
         if !self.schemes().contains(&token.scheme()) {

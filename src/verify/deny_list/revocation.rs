@@ -6,7 +6,7 @@ use crate::claims::NumericDate;
 use crate::verify::token_ids::TokenIds;
 use crate::verify::verified_token::VerifiedToken;
 
-/// What a [`RevocationStore`](crate::RevocationStore) knows of a token, or what one of its entries says.
+/// What a [`RevocationStore`](crate::RevocationStore) knows about a token: the effect of one entry, or of several.
 ///
 /// Entries combine with [`strictest`](Self::strictest), or by `collect()`.
 ///
@@ -32,8 +32,8 @@ pub enum Revoked {
 }
 
 impl Revoked {
-    /// Returns what refuses more tokens: `Yes` before a time, a later time before an earlier one, and any of these
-    /// before `No`.
+    /// Returns the effect that refuses more tokens: `Yes` before a time, a later time before an earlier one, and any of
+    /// these before `No`.
     #[must_use]
     pub fn strictest(self, other: Self) -> Self {
         match (self, other) {
@@ -54,8 +54,8 @@ impl FromIterator<Self> for Revoked {
 
 /// One entry of a deny-list: which tokens are refused.
 ///
-/// A `jti` and a `sub` are unique for one issuer only, so both are given with the issuer, spelled as in `iss`. If tokens
-/// have several spellings of one issuer, revoke under each.
+/// A `jti` and a `sub` are unique for one issuer only, so both are given with the issuer, spelled as in `iss`. If
+/// tokens have several spellings of one issuer, revoke under each.
 ///
 /// The [`key`](Self::key) is what a store keeps, with the [`effect`](Self::effect) as its value, until its
 /// [`end`](Self::end). Two entries are equal if they have the same key and effect.
@@ -111,12 +111,12 @@ impl Revocation {
         Self::new(key("sub-before", issuer, subject), Revoked::IfIssuedBefore(time))
     }
 
-    /// The same for all tokens of an issuer.
+    /// Like [`subject_before`](Self::subject_before), for all tokens of an issuer.
     pub fn issuer_before(issuer: &str, time: NumericDate) -> Self {
         Self::new(issuer_key(issuer), Revoked::IfIssuedBefore(time))
     }
 
-    /// The same for all tokens.
+    /// Like [`subject_before`](Self::subject_before), for all tokens.
     pub fn all_before(time: NumericDate) -> Self {
         Self::new(ALL.to_owned(), Revoked::IfIssuedBefore(time))
     }
@@ -131,7 +131,7 @@ impl Revocation {
         Self::of_id(token, ids, ids.token_id.as_deref()?)
     }
 
-    /// The same by the claim of
+    /// Like [`of`](Self::of), but by the claim of
     /// [`DenyList::with_token_id_claim`](crate::DenyList::with_token_id_claim) instead of `jti`.
     pub fn of_claim<C>(token: &VerifiedToken<C>, claim: &str) -> Option<Self> {
         let ids = VerifiedToken::ids(token)?.ok()?;
@@ -155,13 +155,13 @@ impl Revocation {
         &self.key
     }
 
-    /// What the entry says of the tokens that have this key.
+    /// The effect of the entry on the tokens that have this key.
     pub fn effect(&self) -> Revoked {
         self.effect
     }
 
-    /// The end of the entry if it is added now: before, a store must not forget it. It is the later one of now and the
-    /// time of "issued before", plus how long it lasts.
+    /// The end of the entry if it is added now. A store must not forget it earlier. The end is `lasts` after now, or
+    /// after the time of "issued before" if that is later.
     ///
     /// Let it last for the lifetime of a token plus twice the leeway of the verifiers. An entry of a token that was
     /// verified ([`of`](Self::of)) lasts at least until no verifier accepts the token, with any leeway: 6 minutes after

@@ -45,7 +45,7 @@ impl RevokeError {
         Self { message: message.into(), ..Self::new(RevokeErrorKind::NotIdentified) }
     }
 
-    /// Why.
+    /// The reason.
     pub fn kind(&self) -> RevokeErrorKind {
         self.kind
     }

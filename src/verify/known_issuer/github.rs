@@ -16,11 +16,11 @@ const WORKFLOW: Claim = Claim { name: "job_workflow_ref", form: Form::Workflow }
 
 /// The jobs of GitHub Actions whose tokens are accepted, for [`KnownIssuer::github_actions`].
 ///
-/// Each constructor says whose jobs: of repositories or of their owners, by name or by ID. Each other method adds a
-/// claim that is compared too. All values are compared exactly, and a token without the claim is refused.
+/// A constructor selects the jobs of repositories or of their owners, by name or by ID. Each other method adds a claim
+/// that is compared too. All values are compared exactly, and a token without the claim is refused.
 ///
-/// A name can pass to somebody else: when a repository or an account is renamed or deleted, another may take its name.
-/// An ID never does (`gh api repos/OWNER/NAME --jq .id`).
+/// A name can change hands: after a repository or an account is renamed or deleted, somebody else can take its name. An
+/// ID never changes hands (`gh api repos/OWNER/NAME --jq .id`).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct GithubJobs {
@@ -49,8 +49,8 @@ impl GithubJobs {
         Self::of(Jobs::new(REPOSITORY_ID, ids))
     }
 
-    /// The jobs of all repositories of these organizations or users, by the claim `repository_owner`. **Everyone who can
-    /// create a repository there** can get such a token.
+    /// The jobs of all repositories of these organizations or users, by the claim `repository_owner`. **Everyone who
+    /// can create a repository there** can get such a token.
     pub fn of_owners<T: Into<String>>(names: impl IntoIterator<Item = T>) -> Self {
         Self::of(Jobs::new(OWNER, names))
     }
@@ -64,28 +64,29 @@ impl GithubJobs {
         Self { jobs, host: Host::GithubCom, enterprise: None }
     }
 
-    /// Only jobs in one of these environments, by the claim `environment`; by default in any, or in none. The protection
-    /// rules of the environment decide which branches and whose approval it takes.
+    /// Only jobs in one of these environments, by the claim `environment`; by default in any, or in none. The
+    /// protection rules of the environment decide which branches may use it, and who must approve.
     pub fn in_environments<T: Into<String>>(self, names: impl IntoIterator<Item = T>) -> Self {
         Self { jobs: self.jobs.and(ENVIRONMENT, names), ..self }
     }
 
     /// Only jobs on one of these Git references, in full (`refs/heads/main`), by the claim `ref`; by default on any.
     ///
-    /// A run of `pull_request_target` has the `ref` of the *target* branch, although it may run code of the pull request.
-    /// So prefer an [environment](Self::in_environments).
+    /// A run of `pull_request_target` has the `ref` of the *target* branch, although it may run code of the pull
+    /// request. So prefer an [environment](Self::in_environments).
     pub fn on_refs<T: Into<String>>(self, refs: impl IntoIterator<Item = T>) -> Self {
         Self { jobs: self.jobs.and(REF, refs), ..self }
     }
 
     /// Only jobs that one of these workflow files defines, by the claim `job_workflow_ref`:
-    /// `OWNER/NAME/.github/workflows/FILE@REF`; by default any. For a reusable workflow, this is the file that is called.
+    /// `OWNER/NAME/.github/workflows/FILE@REF`; by default any. For a reusable workflow, this is the file that is
+    /// called.
     pub fn of_workflows<T: Into<String>>(self, files: impl IntoIterator<Item = T>) -> Self {
         Self { jobs: self.jobs.and(WORKFLOW, files), ..self }
     }
 
-    /// The issuer of an enterprise that has chosen a name of its own, with its slug:
-    /// `https://token.actions.githubusercontent.com/SLUG`. By default the issuer of all of GitHub.
+    /// The custom issuer of an enterprise, with its slug: `https://token.actions.githubusercontent.com/SLUG`. By
+    /// default the issuer of all of GitHub.
     pub fn of_enterprise(self, slug: &str) -> Self {
         Self { enterprise: Some(slug.to_owned()), ..self }
     }
@@ -134,20 +135,19 @@ impl KnownIssuer {
     /// GitHub Actions: accepts the OIDC tokens of these jobs. `audience` is what the jobs request for this service.
     ///
     /// The issuer is `https://token.actions.githubusercontent.com`, or that of an enterprise or a server: see
-    /// [`GithubJobs`]. **Every repository of the world can get a token of this issuer for any audience**, so the jobs
-    /// are an argument. A token of another job is refused as
-    /// [`WrongWorkload`](crate::RejectionKind::WrongWorkload).
+    /// [`GithubJobs`]. **Every repository on GitHub can get a token of this issuer for any audience**, so the jobs are
+    /// an argument. A token of another job is refused as [`WrongWorkload`](crate::RejectionKind::WrongWorkload).
     ///
-    /// Whoever sees a token can use it until it expires. To accept each token once, put
+    /// Everyone who sees a token can use it until it expires. To accept each token once, put
     /// [`OneTimeTokens`](crate::OneTimeTokens) around the verifier. See the guide
     /// [`docs::providers`](crate::docs::providers).
     ///
     /// # Errors
     ///
-    /// When there is no value to compare, or one that no token has: a repository that is not `OWNER/NAME`, an ID that is
-    /// not a number, a branch that does not begin with `refs/`, a wildcard; when a slug, subdomain or host is not one;
-    /// when an audience is empty, or is a URL of GitHub (`https://github.com/OWNER`): this is the audience of all jobs
-    /// that request none.
+    /// When there is no value to compare, or one that no token has: a repository that is not `OWNER/NAME`, an ID that
+    /// is not a number, a branch that does not begin with `refs/`, a wildcard; when a slug, subdomain or host is
+    /// invalid; when an audience is empty, or is a URL of GitHub (`https://github.com/OWNER`): this is the audience of
+    /// all jobs that request none.
     ///
     /// # Example: the deployments of one repository
     ///

@@ -17,10 +17,10 @@ const ENVIRONMENT_PROTECTED: Claim = Claim { name: "environment_protected", form
 
 /// The jobs of GitLab CI whose ID tokens are accepted, for [`KnownIssuer::gitlab_ci`].
 ///
-/// Each constructor says whose jobs: of projects or of their namespaces, by path or by ID. Each other method adds a
-/// claim that is compared too. All values are compared exactly, and a token without the claim is refused.
+/// A constructor selects the jobs of projects or of their namespaces, by path or by ID. Each other method adds a claim
+/// that is compared too. All values are compared exactly, and a token without the claim is refused.
 ///
-/// A path can pass to somebody else, when a project or a group is renamed or deleted. An ID never does.
+/// A path can change hands after a project or a group is renamed or deleted. An ID never changes hands.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct GitlabJobs(Jobs);
@@ -58,8 +58,8 @@ impl GitlabJobs {
         Self(self.0.and(REF_PROTECTED, ["true"]))
     }
 
-    /// Only jobs in one of these environments, by the claim `environment`; by default in any, or in none. Every branch can
-    /// name an environment that is not [protected](Self::in_protected_environments).
+    /// Only jobs in one of these environments, by the claim `environment`; by default in any, or in none. Every branch
+    /// can name an environment that is not [protected](Self::in_protected_environments).
     pub fn in_environments<T: Into<String>>(self, names: impl IntoIterator<Item = T>) -> Self {
         Self(self.0.and(ENVIRONMENT, names))
     }
@@ -74,19 +74,19 @@ impl KnownIssuer {
     /// GitLab CI: accepts the ID tokens (`id_tokens`) of these jobs. `instance` is the URL of GitLab, such as
     /// `https://gitlab.com`; `audience` is the `aud` that the jobs request for this service.
     ///
-    /// The issuer is the URL of the instance, without a slash at its end. **Every project of the instance can get a token
-    /// for any audience**, so the jobs are an argument. A token of another job is refused as
+    /// The issuer is the URL of the instance, without a slash at its end. **Every project of the instance can get a
+    /// token for any audience**, so the jobs are an argument. A token of another job is refused as
     /// [`WrongWorkload`](crate::RejectionKind::WrongWorkload).
     ///
-    /// Whoever sees a token can use it until it expires. To accept each token once, put
+    /// Everyone who sees a token can use it until it expires. To accept each token once, put
     /// [`OneTimeTokens`](crate::OneTimeTokens) around the verifier. See the guide
     /// [`docs::providers`](crate::docs::providers).
     ///
     /// # Errors
     ///
-    /// When the instance is not an https URL (or http to a loopback address), or has a query, a fragment, a user name or a
-    /// password; when there is no value to compare, or one that no token has: a project without its group, an ID that is
-    /// not a number, a branch that does not begin with `refs/`; when an audience is empty, or is the URL of the
+    /// When the instance is not an https URL (or http to a loopback address), or has a query, a fragment, a user name
+    /// or a password; when there is no value to compare, or one that no token has: a project without its group, an ID
+    /// that is not a number, a branch that does not begin with `refs/`; when an audience is empty, or is the URL of the
     /// instance: older versions of GitLab gave all jobs a token with this audience.
     ///
     /// # Example: the protected branches of one project

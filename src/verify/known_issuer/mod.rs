@@ -164,8 +164,8 @@ impl KnownIssuer {
     /// [`OidcDiscovery::dangerous_allow_http_hosts_with`]. The issuer's name, which the constructor has checked,
     /// must still be https (or http to a loopback address). A second call replaces the list.
     ///
-    /// Call this method before [`with_fetch_base`](Self::with_fetch_base) and
-    /// [`with_jwks_url`](Self::with_jwks_url): it resets both settings. The bundle of SPIFFE stays where it is.
+    /// Call this method before [`with_fetch_base`](Self::with_fetch_base) and [`with_jwks_url`](Self::with_jwks_url):
+    /// it resets both settings. The URL of a SPIFFE bundle does not change.
     ///
     /// # Errors
     ///

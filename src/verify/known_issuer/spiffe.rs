@@ -66,7 +66,7 @@ impl KnownIssuer {
     ///
     /// When the trust domain is empty, longer than 255 characters, or has other characters than lower-case ASCII
     /// letters, digits, `.`, `-` and `_`; when an audience is empty, or is the trust domain itself
-    /// (`spiffe://TRUST-DOMAIN`): that is the name of all services.
+    /// (`spiffe://TRUST-DOMAIN`): that names every service of the trust domain.
     ///
     /// # Example: the keys from a bundle endpoint
     ///
