@@ -7,9 +7,9 @@ use futures_util::FutureExt;
 use http::Request;
 use http::request::Parts;
 use tower_jwt_auth::{
-    Accepted, Algorithm, ClientCertificates, Confirmation, DenyList, JwtAuthLayer, JwtVerifier,
-    MemoryRevocationStore, PresentedToken, RegisteredClaims, Rejection, RejectionKind,
-    SenderConstrained, TokenKinds, TokenScheme, Verification, VerifyToken,
+    Accepted, Algorithm, Confirmation, DenyList, JwtAuthLayer, JwtVerifier, MemoryRevocationStore,
+    PresentedToken, RegisteredClaims, Rejection, RejectionKind, SenderConstrained, TokenKinds,
+    TokenScheme, Verification, VerifyToken,
 };
 
 use super::{answer, bound, by_certificate, certificate, over, unbound, x5t};
@@ -203,7 +203,7 @@ fn decorator_inside_of_another_one_refuses_bound_tokens() {
 fn decorators_of_two_kinds_inside_of_each_other_refuse_bound_tokens() {
     use super::proofs::{by_dpop, jkt, proven};
 
-    let certificates = ClientCertificates::from_extensions;
+    let certificates = tower_jwt_auth::ClientCertificates::from_extensions;
     let nested: [fn() -> SenderConstrained; 3] = [
         || by_certificate(by_dpop(verifier())),
         || by_dpop(by_certificate(verifier())),

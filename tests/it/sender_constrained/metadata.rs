@@ -1,6 +1,8 @@
 //! What clients are told about bound tokens: in [`AcceptedTokens`], and in the metadata of the resource.
 
-use tower_jwt_auth::{AcceptedTokens, Algorithm, TokenKinds, VerifyToken, dangerous_any_bearer};
+use tower_jwt_auth::{AcceptedTokens, Algorithm, VerifyToken};
+#[cfg(feature = "dpop")]
+use tower_jwt_auth::{TokenKinds, dangerous_any_bearer};
 
 use super::by_certificate;
 use crate::support::{ISSUER, key};
