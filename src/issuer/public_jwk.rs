@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::crypto::{Algorithm, KeyMaterial};
-use crate::issuer::crypto::sha256;
+use crate::key;
 
 /// The members of the JWK, without `kid`; `None` for a secret, which has no public half.
 pub(super) fn members(key: &KeyMaterial<'_>, algorithm: Algorithm) -> Option<Map<String, Value>> {
@@ -41,23 +41,9 @@ pub(super) fn members(key: &KeyMaterial<'_>, algorithm: Algorithm) -> Option<Map
     Some(jwk)
 }
 
-/// The thumbprint of a public JWK (RFC 7638): the SHA-256 of its required members, sorted by name.
+/// The thumbprint of a public JWK (RFC 7638).
 pub(super) fn thumbprint(jwk: &Map<String, Value>) -> Option<String> {
-    let text = |name: &str| jwk.get(name).and_then(Value::as_str);
-    let names: &[&str] = match text("kty")? {
-        "RSA" => &["e", "kty", "n"],
-        "EC" => &["crv", "kty", "x", "y"],
-        "OKP" => &["crv", "kty", "x"],
-        // RFC 9964 section 6.
-        "AKP" => &["alg", "kty", "pub"],
-        _ => return None,
-    };
-    // The values are names and base64url, which JSON needs no escapes for.
-    let members: Vec<String> = names
-        .iter()
-        .map(|name| Some(format!(r#""{name}":"{}""#, text(name)?)))
-        .collect::<Option<_>>()?;
-    Some(base64url(&sha256(format!("{{{}}}", members.join(",")).as_bytes())))
+    key::thumbprint(|name| jwk.get(name).and_then(Value::as_str))
 }
 
 fn base64url(bytes: &[u8]) -> String {

@@ -16,6 +16,8 @@ mod secret_check;
 mod set_builder;
 #[cfg(test)]
 pub(crate) mod test_keys;
+#[cfg(any(feature = "dpop", feature = "issuer"))]
+mod thumbprint;
 mod verification_key;
 
 pub use self::candidates::KeyCandidates;
@@ -27,6 +29,8 @@ pub(crate) use self::key_hint::OwnedKeyHint;
 pub(crate) use self::key_use::KeyUse;
 #[cfg(feature = "dpop")]
 pub(crate) use self::proof_key::ProofJwk;
+#[cfg(feature = "issuer")]
+pub(crate) use self::thumbprint::thumbprint;
 pub use self::verification_key::VerificationKey;
 
 /// For `test_keys`, which `tests/it` includes too.

@@ -2,14 +2,9 @@
 
 use crate::config_error::ConfigError;
 use crate::crypto::Algorithm;
-use crate::crypto::digest::sha256;
 use crate::key::jwk::{JwkReader, Members};
+use crate::key::thumbprint::thumbprint;
 use crate::key::verification_key::VerificationKey;
-
-/// The members of a public key whose type has a thumbprint here, in lexicographic order (RFC 7638 section 3.2, RFC 8037
-/// appendix A.3).
-const THUMBPRINT_MEMBERS: [(&str, &[&str]); 3] =
-    [("EC", &["crv", "kty", "x", "y"]), ("OKP", &["crv", "kty", "x"]), ("RSA", &["e", "kty", "n"])];
 
 /// A JWK from an untrusted client, not yet loaded.
 pub(crate) struct ProofJwk<'a>(Members<'a>);
@@ -25,16 +20,12 @@ impl<'a> ProofJwk<'a> {
     /// The members are taken as the client wrote them, and the authorization server does the same. So the thumbprint of
     /// a JWK that [`load`](Self::load) refuses means nothing.
     pub(crate) fn thumbprint(&self) -> Option<String> {
-        let kty = self.0.text("kty").ok()??;
-        let (_, names) = THUMBPRINT_MEMBERS.iter().find(|(known, _)| *known == kty)?;
-        let mut json = String::from("{");
-        for name in *names {
-            let value = self.0.text(name).ok()??;
-            let comma = if json.len() > 1 { "," } else { "" };
-            json.push_str(&format!("{comma}\"{name}\":\"{value}\""));
+        let text = |name: &'static str| self.0.text(name).ok()?;
+        // No proof has a key of ML-DSA.
+        if text("kty")? == "AKP" {
+            return None;
         }
-        json.push('}');
-        Some(base64_simd::URL_SAFE_NO_PAD.encode_to_string(sha256(&[json.as_bytes()])))
+        thumbprint(text)
     }
 
     /// Loads the key for one algorithm, by the rules for a key that anyone could have published: no secret, no private
