@@ -19,7 +19,7 @@ use crate::verify::jwt::JwtVerifier;
 use crate::verify::unconfirmed_token::UnconfirmedToken;
 use crate::verify::verification::{Verification, VerificationState};
 use crate::verify::verified_token::VerifiedToken;
-use crate::verify::verify_token::VerifyToken;
+use crate::verify::verify_token::{VerifyToken, verify_text};
 
 /// A verifier with additional asynchronous checks. [`VerifyToken::with_check`] creates it.
 ///
@@ -126,12 +126,7 @@ impl<C: Send + Sync + 'static> WithChecks<C> {
     /// # let _ = sender;
     /// ```
     pub async fn verify(&self, token: &str, head: &Parts) -> Result<VerifiedToken<C>, Rejection> {
-        let token = PresentedToken::bearer(token)?;
-        if !self.schemes().contains(&token.scheme()) {
-            return Err(Rejection::invalid_token());
-        }
-        let (token, _) = self.verify_token(&token, head).await?.admitted()?;
-        Ok(token)
+        verify_text(self, token, head).await
     }
 }
 

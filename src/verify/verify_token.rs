@@ -209,6 +209,21 @@ pub trait VerifyToken<C>: Send + Sync + 'static {
     }
 }
 
+/// Verifies a bearer token that is not in a header. A token that is bound to a sender whom nobody has confirmed is
+/// refused, as the layer does it.
+pub(super) async fn verify_text<C: Send + Sync + 'static>(
+    verifier: &impl VerifyToken<C>,
+    token: &str,
+    head: &Parts,
+) -> Result<VerifiedToken<C>, Rejection> {
+    let token = PresentedToken::bearer(token)?;
+    if !verifier.schemes().contains(&token.scheme()) {
+        return Err(Rejection::invalid_token());
+    }
+    let (token, _) = verifier.verify_token(&token, head).await?.admitted()?;
+    Ok(token)
+}
+
 impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
     fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C> {
         (**self).verify_token(token, head)

@@ -25,9 +25,9 @@ use crate::verify::accepted::Accepted;
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::token_ids::{TokenIds, malformed, missing, unreadable};
 use crate::verify::unconfirmed_token::UnconfirmedToken;
-use crate::verify::verification::{Verification, VerificationState};
+use crate::verify::verification::Verification;
 use crate::verify::verified_token::VerifiedToken;
-use crate::verify::verify_token::VerifyToken;
+use crate::verify::verify_token::{VerifyToken, verify_text};
 
 /// A verifier that also refuses revoked tokens.
 ///
@@ -109,12 +109,7 @@ impl<C: Send + Sync + 'static> DenyList<C> {
     /// When the verifier refuses the token, the token is revoked or could not be revoked, the store fails, the text is
     /// not a `token68` (for example, since it begins with `Bearer `), or the verifier accepts no bearer tokens.
     pub async fn verify(&self, token: &str, head: &Parts) -> Result<VerifiedToken<C>, Rejection> {
-        let token = PresentedToken::bearer(token)?;
-        if !self.schemes().contains(&token.scheme()) {
-            return Err(Rejection::invalid_token());
-        }
-        let (token, _) = self.verify_token(&token, head).await?.admitted()?;
-        Ok(token)
+        verify_text(self, token, head).await
     }
 
     /// Asks the store again about a token that was verified: for a connection that lives longer than its request. It
@@ -143,6 +138,11 @@ impl<C: Send + Sync + 'static> DenyList<C> {
     /// ```
     pub async fn check(&self, token: &VerifiedToken<C>) -> Result<(), Rejection> {
         decide(self.check.find(token)?.wait().await, token)
+    }
+
+    fn check_accepted(&self, verification: Verification<C>) -> Verification<C> {
+        let check = self.check.clone();
+        verification.then(move |accepted| check.run(accepted))
     }
 }
 
@@ -205,19 +205,11 @@ fn decide<C>(found: Found, token: &VerifiedToken<C>) -> Result<(), Rejection> {
 
 impl<C: Send + Sync + 'static> VerifyToken<C> for DenyList<C> {
     fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C> {
-        match self.verifier.verify_token(token, head).0 {
-            VerificationState::Ready(Ok(accepted)) => self.check.run(accepted),
-            VerificationState::Ready(refused) => Verification::ready(refused),
-            VerificationState::Pending(verification) => {
-                let check = self.check.clone();
-                Verification::pending(async move { check.run(verification.await?).await })
-            }
-        }
+        self.check_accepted(self.verifier.verify_token(token, head))
     }
 
     fn verify_unconfirmed(&self, token: &UnconfirmedToken<'_>, head: &Parts) -> Verification<C> {
-        let check = self.check.clone();
-        self.verifier.verify_unconfirmed(token, head).then(move |accepted| check.run(accepted))
+        self.check_accepted(self.verifier.verify_unconfirmed(token, head))
     }
 
     fn schemes(&self) -> &[TokenScheme] {

@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use crate::claims::NumericDate;
 use crate::json_member;
 use crate::key::{KeyCandidates, VerificationKey};
-use crate::key_source::{KeyLookup, KeyQuery, KeySource, KeySourceError, LookupState};
+use crate::key_source::{KeyLookup, KeyQuery, KeySource, KeySourceError};
 use crate::strict_json;
 use crate::token::{CompactJws, Limits, Scratch, is_media_type};
 use crate::verify::jwt::{Expected, Rules, Wanted, read_answer};
@@ -34,10 +34,7 @@ impl SignedResponses {
         rules: &Rules,
         client_id: &str,
     ) -> Result<String, KeySourceError> {
-        let candidates = match self.find_keys(response)?.0 {
-            LookupState::Ready(found) => found?,
-            LookupState::Pending(found) => found.await?,
-        };
+        let candidates = self.find_keys(response)?.wait().await?;
         conclude(response, &candidates, sent_at, rules, client_id).map_err(unusable)
     }
 
