@@ -17,6 +17,8 @@ use crate::key_source::HttpFetch;
 pub(super) struct Client {
     #[cfg(feature = "jwks-url")]
     fetch: Option<Arc<dyn Fetch>>,
+    #[cfg(feature = "introspection")]
+    is_of_crate: bool,
 }
 
 impl Client {
@@ -26,12 +28,23 @@ impl Client {
             fetch: Some(Arc::new(HttpFetch::default())),
             #[cfg(all(feature = "jwks-url", not(feature = "reqwest-0_13")))]
             fetch: None,
+            #[cfg(feature = "introspection")]
+            is_of_crate: true,
         }
     }
 
     #[cfg(feature = "jwks-url")]
     pub(super) fn custom(fetch: impl Fetch) -> Self {
-        Self { fetch: Some(Arc::new(fetch)) }
+        Self {
+            fetch: Some(Arc::new(fetch)),
+            #[cfg(feature = "introspection")]
+            is_of_crate: false,
+        }
+    }
+
+    #[cfg(feature = "introspection")]
+    pub(super) fn is_of_crate(&self) -> bool {
+        self.is_of_crate
     }
 
     /// For the member at this place.

@@ -7,7 +7,8 @@ use serde::de::IgnoredAny;
 
 use crate::claims::ScopeHierarchy;
 use crate::config::client::Client;
-use crate::config::place::{At, Place, exactly_one};
+use crate::config::introspection::IntrospectionConfig;
+use crate::config::place::{At, Place, exactly_one, first_given};
 use crate::config::provider::Provider;
 use crate::config::values::{Given, Switch, Table, Texts, Whole};
 use crate::config_error::{ConfigError, ConfigErrorKind};
@@ -26,7 +27,7 @@ pub(super) struct IssuerConfig {
     clients: Given<Texts>,
     cognito_clients: Given<Texts>,
     dangerous_any_audience: Switch,
-    exclusive_audience: Switch,
+    pub(super) exclusive_audience: Switch,
 
     pub(super) discover: Switch,
     pub(super) jwks_url: Given<String>,
@@ -36,22 +37,23 @@ pub(super) struct IssuerConfig {
     pub(super) base64_secret_file: Given<Texts>,
     /// Only for a helpful error.
     secret: Given<IgnoredAny>,
+    pub(super) introspection: Given<Table<IntrospectionConfig>>,
     pub(super) fetch_base: Given<String>,
     pub(super) key_use: Given<String>,
     pub(super) refuse_private_addresses: Switch,
     pub(super) dangerous_allow_http_hosts: Given<Texts>,
 
-    algorithms: Given<Texts>,
-    leeway_seconds: Given<Whole>,
-    max_age_seconds: Given<Whole>,
-    require_rfc9068: Switch,
-    token_types: Given<Texts>,
-    required_claims: Given<Texts>,
-    allow_at_hash: Switch,
-    max_token_length: Given<Whole>,
-    max_header_length: Given<Whole>,
-    dangerous_ignore_confirmation: Switch,
-    dangerous_accept_id_tokens: Switch,
+    pub(super) algorithms: Given<Texts>,
+    pub(super) leeway_seconds: Given<Whole>,
+    pub(super) max_age_seconds: Given<Whole>,
+    pub(super) require_rfc9068: Switch,
+    pub(super) token_types: Given<Texts>,
+    pub(super) required_claims: Given<Texts>,
+    pub(super) allow_at_hash: Switch,
+    pub(super) max_token_length: Given<Whole>,
+    pub(super) max_header_length: Given<Whole>,
+    pub(super) dangerous_ignore_confirmation: Switch,
+    pub(super) dangerous_accept_id_tokens: Switch,
 }
 
 type Setter = fn(JwtVerifier) -> JwtVerifier;
@@ -68,11 +70,7 @@ impl IssuerConfig {
         place: &Place,
         shared: &Shared,
     ) -> Result<JwtVerifier, ConfigError> {
-        if self.secret.is_some() {
-            return Err(place.member("secret").error(
-                "a secret is not read from the configuration: write it to a file, and name that in `secret_file`",
-            ));
-        }
+        self.check_secret(place)?;
         self.check_audience_rules(place)?;
         let algorithms = self.algorithms(place)?;
         let verifier = match &*self.provider {
@@ -94,7 +92,14 @@ impl IssuerConfig {
         self.with_rules(verifier, place, algorithms)
     }
 
-    fn expected_issuer(&self, place: &Place) -> Result<ExpectedIssuer, ConfigError> {
+    pub(super) fn check_secret(&self, place: &Place) -> Result<(), ConfigError> {
+        match *self.secret {
+            Some(_) => Err(secret_in_data(&place.member("secret"), "secret_file")),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn expected_issuer(&self, place: &Place) -> Result<ExpectedIssuer, ConfigError> {
         let members = [
             ("issuer", self.issuer.is_some()),
             ("dangerous_any_issuer", self.dangerous_any_issuer.0),
@@ -134,11 +139,11 @@ impl IssuerConfig {
 
     /// The first member that names an audience.
     pub(super) fn given_audience(&self) -> Option<&'static str> {
-        self.audience_members().into_iter().find_map(|(name, is_given)| is_given.then_some(name))
+        first_given(self.audience_members())
     }
 
     /// Refuses rules for `aud` beside a member that replaces it, or that accepts any.
-    fn check_audience_rules(&self, place: &Place) -> Result<(), ConfigError> {
+    pub(super) fn check_audience_rules(&self, place: &Place) -> Result<(), ConfigError> {
         let Some(audience) = self.given_audience().filter(|name| *name != "audience") else {
             return Ok(());
         };
@@ -164,7 +169,7 @@ impl IssuerConfig {
         }
     }
 
-    fn algorithms(&self, place: &Place) -> Result<Vec<Algorithm>, ConfigError> {
+    pub(super) fn algorithms(&self, place: &Place) -> Result<Vec<Algorithm>, ConfigError> {
         let place = place.member("algorithms");
         let names = self.algorithms.iter().flat_map(|names| &names.0.0);
         let mut algorithms = Vec::new();
@@ -202,11 +207,7 @@ impl IssuerConfig {
             let place = place.member("max_header_length");
             verifier = verifier.with_max_header_length(length.as_usize()).at(&place)?;
         }
-        for (entry, claim) in self.required_claims.iter().flat_map(|claims| &claims.0.0) {
-            if claim.is_empty() {
-                let place = place.member("required_claims").entry(entry);
-                return Err(place.error("the name of a claim must not be empty"));
-            }
+        for claim in self.claims_to_require(place)? {
             verifier = verifier.add_required_claim(claim);
         }
         if let Some(types) = &*self.token_types {
@@ -222,6 +223,19 @@ impl IssuerConfig {
         let on = switches.into_iter().filter(|(switch, _)| switch.0);
         Ok(on.fold(verifier, |verifier, (_, turn_on)| turn_on(verifier)))
     }
+
+    pub(super) fn claims_to_require(&self, place: &Place) -> Result<Vec<&str>, ConfigError> {
+        let claims = self.required_claims.iter().flat_map(|claims| &claims.0.0);
+        let claims = claims.map(|(entry, claim)| match claim.as_str() {
+            "" => {
+                let place = place.member("required_claims").entry(entry);
+                Err(place.error("the name of a claim must not be empty"))
+            }
+            claim => Ok(claim),
+        });
+        claims.collect()
+    }
+
     fn with_token_types(
         &self,
         verifier: JwtVerifier,
@@ -240,4 +254,11 @@ impl IssuerConfig {
             verifier.with_token_type(typ).at(&place.entry(entry))
         })
     }
+}
+
+/// The error of a secret that is in the configuration itself.
+pub(super) fn secret_in_data(place: &Place, member: &str) -> ConfigError {
+    place.error(format_args!(
+        "a secret is not read from the configuration: write it to a file, and name that in `{member}`"
+    ))
 }

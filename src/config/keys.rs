@@ -1,10 +1,9 @@
 //! The keys of an issuer: from files, or from the network.
 
-use std::fs::File;
-use std::io::Read;
 use std::sync::Arc;
 
 use crate::config::client::Client;
+use crate::config::files::{Contents, one_line, read};
 use crate::config::issuer::IssuerConfig;
 #[cfg(not(feature = "oidc-discovery"))]
 use crate::config::place::needs;
@@ -19,9 +18,6 @@ use crate::key_source::OidcDiscovery;
 #[cfg(feature = "jwks-url")]
 use crate::key_source::{HttpHosts, JwksUrl};
 
-/// More of a key file is not read.
-const MAX_FILE: u64 = 1024 * 1024;
-
 type Load = fn(&[u8], Algorithm) -> Result<VerificationKey, ConfigError>;
 
 impl IssuerConfig {
@@ -32,22 +28,14 @@ impl IssuerConfig {
         algorithms: &[Algorithm],
         client: &Client,
     ) -> Result<Arc<dyn KeySource>, ConfigError> {
-        let source = exactly_one(
-            place,
-            "the source of keys",
-            &[
-                ("discover", self.discover.0),
-                ("jwks_url", self.jwks_url.is_some()),
-                ("jwks_file", self.jwks_file.is_some()),
-                ("public_key_file", self.public_key_file.is_some()),
-                ("secret_file", self.secret_file.is_some()),
-                ("base64_secret_file", self.base64_secret_file.is_some()),
-            ],
-        )?;
+        let source = exactly_one(place, "the source of keys", &self.key_members())?;
         self.check_that_all_apply(source, place)?;
         let from_files = |files: &Option<Texts>, load: Load| {
-            let is_secret = source != "public_key_file";
-            keys_of_files(files.as_ref(), &place.member(source), algorithms, load, is_secret)
+            let contents = match source {
+                "public_key_file" => Contents::Public,
+                _ => Contents::Secret,
+            };
+            keys_of_files(files.as_ref(), &place.member(source), algorithms, load, contents)
         };
         Ok(match (source, &*self.jwks_file) {
             ("jwks_file", Some(path)) => Arc::new(self.jwk_set(path, place)?),
@@ -64,14 +52,28 @@ impl IssuerConfig {
         })
     }
 
+    /// The members that say where the keys are.
+    pub(super) fn key_members(&self) -> [(&'static str, bool); 6] {
+        [
+            ("discover", self.discover.0),
+            ("jwks_url", self.jwks_url.is_some()),
+            ("jwks_file", self.jwks_file.is_some()),
+            ("public_key_file", self.public_key_file.is_some()),
+            ("secret_file", self.secret_file.is_some()),
+            ("base64_secret_file", self.base64_secret_file.is_some()),
+        ]
+    }
+
     /// Refuses members that this source of keys would ignore.
     fn check_that_all_apply(&self, source: &str, place: &Place) -> Result<(), ConfigError> {
         let is_discovered = source == "discover";
         let is_fetched = is_discovered || source == "jwks_url";
+        // An introspection endpoint has a URL too.
+        let has_url = is_fetched || self.introspection.is_some();
         let members = [
             ("fetch_base", self.fetch_base.is_some(), is_discovered),
-            ("refuse_private_addresses", self.refuse_private_addresses.0, is_fetched),
-            ("dangerous_allow_http_hosts", self.dangerous_allow_http_hosts.is_some(), is_fetched),
+            ("refuse_private_addresses", self.refuse_private_addresses.0, has_url),
+            ("dangerous_allow_http_hosts", self.dangerous_allow_http_hosts.is_some(), has_url),
             ("key_use", self.key_use.is_some(), is_fetched || source == "jwks_file"),
         ];
         match members.into_iter().find(|(_, is_given, applies)| *is_given && !applies) {
@@ -89,7 +91,7 @@ impl IssuerConfig {
 
     fn jwk_set(&self, path: &str, place: &Place) -> Result<JwkSet, ConfigError> {
         let at = place.member("jwks_file");
-        let json = String::from_utf8(read(path, false, &at)?)
+        let json = String::from_utf8(read(path, Contents::Public, &at)?)
             .map_err(|_| key_set_error("the file is not UTF-8"))
             .at(&at)?;
         let set = match &*self.key_use {
@@ -225,7 +227,7 @@ fn keys_of_files(
     place: &Place,
     algorithms: &[Algorithm],
     load: Load,
-    is_secret: bool,
+    contents: Contents,
 ) -> Result<JwkSet, ConfigError> {
     if algorithms.is_empty() {
         return Err(place.error("such a key needs `algorithms`: it does not name its own"));
@@ -236,7 +238,7 @@ fn keys_of_files(
             Some(files) if files.0.0.len() > 1 => place.entry(entry),
             _ => place.clone(),
         };
-        let bytes = read(path, is_secret, &at)?;
+        let bytes = read(path, contents, &at)?;
         for algorithm in algorithms {
             keys.push(load(&bytes, *algorithm).at(&at)?);
         }
@@ -246,26 +248,9 @@ fn keys_of_files(
 
 /// Base64 text, of which a line break at the end is not a part.
 fn from_base64_secret(bytes: &[u8], algorithm: Algorithm) -> Result<VerificationKey, ConfigError> {
-    let text = str::from_utf8(bytes)
-        .map_err(|_| ConfigError::new(ConfigErrorKind::Key, "the file is not base64"))?;
-    let text = text.strip_suffix('\n').unwrap_or(text);
-    let text = text.strip_suffix('\r').unwrap_or(text);
+    let text = one_line(bytes)
+        .ok_or_else(|| ConfigError::new(ConfigErrorKind::Key, "the file is not base64"))?;
     VerificationKey::from_base64_secret(text, algorithm)
-}
-
-/// The path of a secret is not named in an error: by mistake it may be the secret.
-fn read(path: &str, is_secret: bool, place: &Place) -> Result<Vec<u8>, ConfigError> {
-    let file_at = if is_secret { "the file".to_owned() } else { format!("the file {path}") };
-    let mut bytes = Vec::new();
-    let file = File::open(path);
-    let read = file.and_then(|file| file.take(MAX_FILE.saturating_add(1)).read_to_end(&mut bytes));
-    match read {
-        Err(error) => Err(place.error(format_args!("{file_at} cannot be read")).with_source(error)),
-        Ok(length) if u64::try_from(length).unwrap_or(u64::MAX) > MAX_FILE => {
-            Err(place.error(format_args!("{file_at} is longer than 1 MiB")))
-        }
-        Ok(_) => Ok(bytes),
-    }
 }
 
 fn key_set_error(fault: &'static str) -> ConfigError {

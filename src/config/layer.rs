@@ -26,7 +26,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> JwtAuthLayer<C> {
     /// The files that the configuration names are read now, and nothing is fetched yet. All other setters of the layer
     /// can still be called; each replaces what the configuration says.
     ///
-    /// A layer with `required_scopes` refuses tokens without them, and names them in its challenges.
+    /// A layer with `required_scopes` refuses tokens without them, and names them in its challenges. Its stores of used
+    /// proofs and tokens are its own: to protect several services with one layer, clone it.
     ///
     /// # Errors
     ///
@@ -35,7 +36,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> JwtAuthLayer<C> {
     /// as `issuers[1].jwks_url`.
     pub fn from_config(config: &LayerConfig) -> Result<Self, ConfigError> {
         let verifier = config.verifier()?;
-        config.apply(Self::new(verifier.into_scoped()))
+        config.apply(Self::new(verifier.into_verifier()))
     }
 
     /// Like [`from_config`](Self::from_config), but `fetch` fetches the keys. See [`Fetch`].
@@ -46,14 +47,15 @@ impl<C: DeserializeOwned + Send + Sync + 'static> JwtAuthLayer<C> {
     #[cfg(feature = "jwks-url")]
     pub fn from_config_with(config: &LayerConfig, fetch: impl Fetch) -> Result<Self, ConfigError> {
         let verifier = config.verifier_with(fetch)?;
-        config.apply(Self::new(verifier.into_scoped()))
+        config.apply(Self::new(verifier.into_verifier()))
     }
 }
 
 impl LayerConfig {
     /// Creates a layer with another verifier, such as the [configured one](Self::verifier) with checks. The issuers and
-    /// the token cache of the configuration are those of the verifier, and are ignored here. The `required_scopes` are
-    /// checked in any case.
+    /// the token cache of the configuration are those of the verifier, and are ignored here. The `required_scopes`, the
+    /// proofs of `dpop` and the `one_time_tokens` are checked in any case, after the checks of the verifier: what it
+    /// refuses is not used up.
     ///
     /// # Errors
     ///
@@ -66,7 +68,7 @@ impl LayerConfig {
         C: Send + Sync + 'static,
     {
         let verifier = with_scopes(Arc::new(verifier), self.required_scopes()?);
-        self.apply(JwtAuthLayer::new(verifier))
+        self.apply(JwtAuthLayer::new(self.around()?.all(verifier)))
     }
 
     /// Applies all members except those of the verifier.

@@ -5,18 +5,20 @@ use serde::de::{DeserializeOwned, Deserializer};
 
 use crate::authorize::Rule;
 use crate::claims::{Scope, ScopeHierarchy};
+use crate::config::cache::CacheConfig;
 use crate::config::client::Client;
+use crate::config::dpop::DpopConfig;
 use crate::config::format_error::FormatError;
 use crate::config::issuer::{IssuerConfig, Shared};
 use crate::config::place::{At, Place};
+use crate::config::replay::OneTimeConfig;
 use crate::config::resource::ResourceConfig;
 use crate::config::sources::SourcesConfig;
-use crate::config::values::{Entries, Given, Name, Switch, Table, Texts, TextsByName, Whole};
-use crate::config::verifier::{ConfigVerifier, Issuers};
+use crate::config::values::{Entries, Given, Name, Switch, Table, Texts, TextsByName};
+use crate::config::verifier::ConfigVerifier;
 use crate::config_error::{ConfigError, ConfigErrorKind};
 #[cfg(feature = "jwks-url")]
 use crate::key_source::Fetch;
-use crate::verify::{IssuerSet, JwtVerifier};
 
 /// The configuration of a [`JwtAuthLayer`](crate::JwtAuthLayer) as data: `serde` deserializes it from TOML, YAML, JSON
 /// or environment variables, and [`JwtAuthLayer::from_config`](crate::JwtAuthLayer::from_config) makes the layer.
@@ -68,10 +70,12 @@ pub struct LayerConfig(pub(super) Members);
 #[derive(Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Members {
-    issuers: Entries<Table<IssuerConfig>>,
+    pub(super) issuers: Entries<Table<IssuerConfig>>,
     pub(super) required_scopes: Given<Texts>,
     scope_hierarchy: TextsByName,
-    token_cache: Given<Table<CacheConfig>>,
+    pub(super) token_cache: Given<Table<CacheConfig>>,
+    pub(super) dpop: Given<Table<DpopConfig>>,
+    pub(super) one_time_tokens: Given<Table<OneTimeConfig>>,
 
     pub(super) sources: Given<Table<SourcesConfig>>,
     pub(super) remove_credential: Switch,
@@ -87,15 +91,6 @@ pub(super) struct Members {
     pub(super) grpc_error_info: Given<String>,
     pub(super) metrics: Switch,
     pub(super) resource_metadata: Given<Table<ResourceConfig>>,
-}
-
-#[cfg_attr(not(feature = "token-cache"), allow(dead_code, reason = "an error without it"))]
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CacheConfig {
-    capacity: Whole,
-    #[serde(default)]
-    max_token_length: Given<Whole>,
 }
 
 impl LayerConfig {
@@ -204,24 +199,8 @@ impl LayerConfig {
         C: DeserializeOwned + Send + Sync + 'static,
     {
         let shared = Shared { hierarchy: self.hierarchy()?, client };
-        let place = Place::default().member("issuers");
-        let issuers = match self.0.issuers.0.as_slice() {
-            [] => return Err(place.error("no issuer is given: name at least one")),
-            [(name, issuer)] => {
-                let verifier = issuer.verifier(&place.entry(name), &shared)?;
-                Issuers::One(self.with_cache_of_one(verifier.with_claims())?)
-            }
-            issuers => {
-                let set = self.with_cache_of_set(IssuerSet::new())?;
-                for (name, issuer) in issuers {
-                    let place = place.entry(name);
-                    let verifier = issuer.verifier(&place, &shared)?;
-                    set.add(verifier.with_claims()).at(&place)?;
-                }
-                Issuers::Several(set)
-            }
-        };
-        Ok(ConfigVerifier::new(issuers, self.required_scopes()?))
+        let issuers = self.issuers(&shared)?;
+        ConfigVerifier::new(issuers, self.required_scopes()?, &self.around()?)
     }
 
     /// The rule of `required_scopes`, if the configuration has them: for tokens that arrive without a request, whose
@@ -272,61 +251,6 @@ impl LayerConfig {
         let pairs = pairs.iter().map(|(scope, included)| (*scope, included.as_str()));
         ScopeHierarchy::new(pairs).map(Some).at(&place)
     }
-
-    #[cfg(feature = "token-cache")]
-    fn with_cache_of_one<C>(
-        &self,
-        verifier: JwtVerifier<C>,
-    ) -> Result<JwtVerifier<C>, ConfigError> {
-        let Some(cache) = &*self.0.token_cache else { return Ok(verifier) };
-        let place = Place::default().member("token_cache");
-        let capacity = cache.capacity.as_usize();
-        let verifier = verifier.with_token_cache(capacity).at(&place.member("capacity"))?;
-        match *cache.max_token_length {
-            Some(length) => {
-                let place = place.member("max_token_length");
-                verifier.with_max_cached_token_length(length.as_usize()).at(&place)
-            }
-            None => Ok(verifier),
-        }
-    }
-
-    #[cfg(feature = "token-cache")]
-    fn with_cache_of_set<C>(&self, set: IssuerSet<C>) -> Result<IssuerSet<C>, ConfigError> {
-        let Some(cache) = &*self.0.token_cache else { return Ok(set) };
-        let place = Place::default().member("token_cache");
-        let capacity = cache.capacity.as_usize();
-        let set = set.with_token_cache(capacity).at(&place.member("capacity"))?;
-        match *cache.max_token_length {
-            Some(length) => {
-                let place = place.member("max_token_length");
-                set.with_max_cached_token_length(length.as_usize()).at(&place)
-            }
-            None => Ok(set),
-        }
-    }
-
-    #[cfg(not(feature = "token-cache"))]
-    fn with_cache_of_one<C>(
-        &self,
-        verifier: JwtVerifier<C>,
-    ) -> Result<JwtVerifier<C>, ConfigError> {
-        self.without_cache().map(|()| verifier)
-    }
-
-    #[cfg(not(feature = "token-cache"))]
-    fn with_cache_of_set<C>(&self, set: IssuerSet<C>) -> Result<IssuerSet<C>, ConfigError> {
-        self.without_cache().map(|()| set)
-    }
-
-    #[cfg(not(feature = "token-cache"))]
-    fn without_cache(&self) -> Result<(), ConfigError> {
-        match *self.0.token_cache {
-            Some(_) => Err(crate::config::place::needs("token-cache"))
-                .at(&Place::default().member("token_cache")),
-            None => Ok(()),
-        }
-    }
 }
 
 impl<'de> Deserialize<'de> for LayerConfig {
@@ -368,6 +292,19 @@ mod tests {
                 cfg!(feature = "reqwest-0_13"),
                 issuer("jwks_url = 'https://a.example'"),
                 "reqwest-0_13",
+            ),
+            (
+                cfg!(all(feature = "introspection", feature = "reqwest-0_13")),
+                issuer(
+                    "introspection = { url = 'https://a.example', client_id = 'c', client_secret_file = \
+                     'examples/demo-token.txt' }",
+                ),
+                "introspection",
+            ),
+            (
+                cfg!(feature = "dpop"),
+                format!("{secret}dpop.public_urls = 'https://api.example'"),
+                "dpop",
             ),
             (
                 cfg!(feature = "token-cache"),

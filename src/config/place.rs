@@ -65,6 +65,13 @@ pub(super) fn exactly_one(
     }
 }
 
+/// The first member that is given.
+pub(super) fn first_given(
+    members: impl IntoIterator<Item = (&'static str, bool)>,
+) -> Option<&'static str> {
+    members.into_iter().find_map(|(name, is_given)| is_given.then_some(name))
+}
+
 /// The error of a member that needs a feature.
 #[allow(dead_code, reason = "no member needs a feature that is on")]
 pub(super) fn needs(feature: &str) -> ConfigError {

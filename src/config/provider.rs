@@ -4,10 +4,13 @@ use serde::Deserialize;
 
 use crate::config::client::Client;
 use crate::config::issuer::IssuerConfig;
+#[cfg(feature = "oidc-discovery")]
+use crate::config::place::first_given;
 #[cfg(not(feature = "oidc-discovery"))]
 use crate::config::place::needs;
 use crate::config::place::{At, Place, exactly_one};
 use crate::config::values::{Given, Switch, Table};
+use crate::config::workload::{GithubActions, GitlabCi, Spiffe};
 use crate::config_error::ConfigError;
 #[cfg(feature = "oidc-discovery")]
 use crate::config_error::ConfigErrorKind;
@@ -29,6 +32,9 @@ pub(super) struct Provider {
     firebase: Given<Table<Project>>,
     dex: Given<Table<Issuer>>,
     kubernetes: Given<Table<Issuer>>,
+    pub(super) spiffe: Given<Table<Spiffe>>,
+    pub(super) github_actions: Given<Table<GithubActions>>,
+    pub(super) gitlab_ci: Given<Table<GitlabCi>>,
 }
 
 macro_rules! parameters {
@@ -69,6 +75,9 @@ impl Provider {
                 ("firebase", self.firebase.is_some()),
                 ("dex", self.dex.is_some()),
                 ("kubernetes", self.kubernetes.is_some()),
+                ("spiffe", self.spiffe.is_some()),
+                ("github_actions", self.github_actions.is_some()),
+                ("gitlab_ci", self.gitlab_ci.is_some()),
             ],
         )
     }
@@ -97,19 +106,25 @@ impl IssuerConfig {
         let provider_at = place.member("provider");
         let name = provider.name(&provider_at)?;
         let provider_at = provider_at.member(name);
-        self.check_beside_provider(place)?;
+        self.check_beside_provider(provider, place)?;
         let fetch = client.get(&provider_at)?;
-        let mut known = self.known_issuer(provider, place).map_err(|error| match error.kind() {
-            // It already names its place.
-            ConfigErrorKind::Member => error,
-            ConfigErrorKind::Audience => {
-                let member = self.given_audience().unwrap_or("audience");
-                error.at(place.member(member))
-            }
-            _ => error.at(&provider_at),
-        })?;
-        if let Some(hosts) = &*self.dangerous_allow_http_hosts {
+        if self.dangerous_allow_http_hosts.is_some() {
             self.check_http_hosts(place)?;
+        }
+        let known = match self.workloads(provider, place, &provider_at)? {
+            Some(known) => Ok(known),
+            None => self.known_issuer(provider, place).map_err(|error| match error.kind() {
+                // It already names its place.
+                ConfigErrorKind::Member => error,
+                ConfigErrorKind::Audience => {
+                    let member = self.given_audience().unwrap_or("audience");
+                    error.at(place.member(member))
+                }
+                _ => error.at(&provider_at),
+            }),
+        };
+        let mut known = known?;
+        if let Some(hosts) = &*self.dangerous_allow_http_hosts {
             known = known.dangerous_allow_http_hosts(hosts.iter()).at(&provider_at)?;
         }
         if let Some(base) = &*self.fetch_base {
@@ -164,7 +179,7 @@ impl IssuerConfig {
 
     /// Refuses members that contradict a provider, or that would have no effect.
     #[cfg(feature = "oidc-discovery")]
-    fn check_beside_provider(&self, place: &Place) -> Result<(), ConfigError> {
+    fn check_beside_provider(&self, provider: &Provider, place: &Place) -> Result<(), ConfigError> {
         let members = [
             ("issuer", self.issuer.is_some()),
             ("dangerous_any_issuer", self.dangerous_any_issuer.0),
@@ -176,13 +191,34 @@ impl IssuerConfig {
             ("key_use", self.key_use.is_some()),
             ("refuse_private_addresses", self.refuse_private_addresses.0),
         ];
-        let given = members.into_iter().find_map(|(name, is_given)| is_given.then_some(name));
-        match given {
+        match first_given(members) {
             Some(name) => Err(place
                 .member(name)
                 .error("this contradicts `provider`, which names the issuer and its keys")),
             None if self.fetch_base.is_some() && self.jwks_url.is_some() => Err(place.error(
                 "`fetch_base` and `jwks_url` contradict each other: the keys have one place",
+            )),
+            None => match &*provider.spiffe {
+                Some(spiffe) => self.check_beside_spiffe(spiffe, place),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// A trust domain has a bundle, and no metadata.
+    #[cfg(feature = "oidc-discovery")]
+    fn check_beside_spiffe(&self, spiffe: &Spiffe, place: &Place) -> Result<(), ConfigError> {
+        let members = [
+            ("jwks_url", self.jwks_url.is_some()),
+            ("fetch_base", self.fetch_base.is_some()),
+            (
+                "dangerous_allow_http_hosts",
+                self.dangerous_allow_http_hosts.is_some() && !spiffe.has_url(),
+            ),
+        ];
+        match first_given(members) {
+            Some(name) => Err(place.member(name).error(
+                "this does not apply to `spiffe`: `bundle_url` or `bundle_file` says where the keys are",
             )),
             None => Ok(()),
         }

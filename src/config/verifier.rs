@@ -6,6 +6,9 @@ use serde::de::DeserializeOwned;
 
 use crate::authorize::Rule;
 use crate::claims::RegisteredClaims;
+use crate::config::around::Around;
+use crate::config::issuers::{Issuers, Jwts};
+use crate::config_error::ConfigError;
 use crate::extract::PresentedToken;
 #[cfg(feature = "token-cache")]
 use crate::extract::RawBearer;
@@ -13,15 +16,22 @@ use crate::scheme::TokenScheme;
 use crate::summary::Summary;
 #[cfg(feature = "token-cache")]
 use crate::verify::Accepted;
+#[cfg(feature = "introspection")]
+use crate::verify::Introspection;
 use crate::verify::{
     AcceptedTokens, IssuerSet, JwtVerifier, TokenForm, UnconfirmedToken, Verification, VerifyToken,
 };
 
 /// The verifier of a [`LayerConfig`](crate::LayerConfig): one issuer or several, the cache and the required scopes.
 ///
-/// It is a [`JwtVerifier`] if the configuration has one issuer, and an [`IssuerSet`] otherwise. As a [`VerifyToken`]
-/// it also refuses tokens without the `required_scopes`. [`as_jwt_verifier`](Self::as_jwt_verifier) and
-/// [`as_issuer_set`](Self::as_issuer_set) do not: use them for the status of keys. Cloning is cheap.
+/// It is a [`JwtVerifier`] if the configuration has one issuer, and an [`IssuerSet`] if it has several. An issuer with
+/// `introspection` is asked about its tokens; if there are others too, it is asked about all tokens that are not JWTs.
+/// As a [`VerifyToken`] it also refuses tokens without the `required_scopes`, checks the proofs of `dpop`, and accepts
+/// `one_time_tokens` once. [`as_jwt_verifier`](Self::as_jwt_verifier) and the methods like it return a verifier that does
+/// not: use it for the status of keys. Cloning is cheap.
+///
+/// Inside of [`layer_with_verifier`](crate::LayerConfig::layer_with_verifier), the layer checks proofs and one-time
+/// tokens instead, after the checks that are around this verifier.
 ///
 /// # Example: a check of the application's own
 ///
@@ -43,44 +53,52 @@ use crate::verify::{
 /// ```
 pub struct ConfigVerifier<C = RegisteredClaims> {
     issuers: Issuers<C>,
-    /// The same verifier, with the required scopes.
-    scoped: Arc<dyn VerifyToken<C>>,
-}
-
-pub(super) enum Issuers<C> {
-    One(JwtVerifier<C>),
-    Several(IssuerSet<C>),
+    /// With everything around it.
+    whole: Arc<dyn VerifyToken<C>>,
+    /// The same without the check of proofs, for a caller that checks the binding of tokens.
+    unconfirmed: Arc<dyn VerifyToken<C>>,
 }
 
 impl<C> ConfigVerifier<C> {
-    /// The verifier of the only issuer; `None` if there are several issuers. It does not check the required scopes.
+    /// The verifier of the only issuer whose keys are known; `None` if there are several such issuers, or none. It does
+    /// not check the required scopes, proofs of possession and one-time tokens.
     pub fn as_jwt_verifier(&self) -> Option<&JwtVerifier<C>> {
-        match &self.issuers {
-            Issuers::One(verifier) => Some(verifier),
-            Issuers::Several(_) => None,
+        match &self.issuers.jwts {
+            Some(Jwts::One(verifier)) => Some(verifier),
+            Some(Jwts::Several(_)) | None => None,
         }
     }
 
-    /// The set of the issuers; `None` if there is only one issuer. It does not check the required scopes.
+    /// The set of the issuers whose keys are known; `None` if there is at most one such issuer. It does not check the
+    /// required scopes, proofs of possession and one-time tokens.
     pub fn as_issuer_set(&self) -> Option<&IssuerSet<C>> {
-        match &self.issuers {
-            Issuers::One(_) => None,
-            Issuers::Several(issuers) => Some(issuers),
+        match &self.issuers.jwts {
+            Some(Jwts::Several(issuers)) => Some(issuers),
+            Some(Jwts::One(_)) | None => None,
         }
+    }
+
+    /// The verifier that asks an issuer about its tokens; `None` if the configuration has no `introspection`. It does
+    /// not check the required scopes, proofs of possession and one-time tokens.
+    #[cfg(feature = "introspection")]
+    pub fn as_introspection(&self) -> Option<&Introspection<C>> {
+        self.issuers.asked.as_ref().map(|asked| &asked.verifier)
     }
 }
 
 impl<C: DeserializeOwned + Send + Sync + 'static> ConfigVerifier<C> {
-    pub(super) fn new(issuers: Issuers<C>, scopes: Option<Rule<C>>) -> Self {
-        let verifier: Arc<dyn VerifyToken<C>> = match &issuers {
-            Issuers::One(verifier) => Arc::new(verifier.clone()),
-            Issuers::Several(issuers) => Arc::new(issuers.clone()),
-        };
-        Self { issuers, scoped: with_scopes(verifier, scopes) }
+    pub(super) fn new(
+        issuers: Issuers<C>,
+        scopes: Option<Rule<C>>,
+        around: &Around,
+    ) -> Result<Self, ConfigError> {
+        let scoped = with_scopes(issuers.verifier()?, scopes);
+        let unconfirmed = around.once(Arc::clone(&scoped));
+        Ok(Self { issuers, whole: around.all(scoped), unconfirmed })
     }
 
-    pub(super) fn into_scoped(self) -> Arc<dyn VerifyToken<C>> {
-        self.scoped
+    pub(super) fn into_verifier(self) -> Arc<dyn VerifyToken<C>> {
+        self.whole
     }
 }
 
@@ -149,57 +167,62 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for WithScopes<C> {
 
 impl<C: Send + Sync + 'static> VerifyToken<C> for ConfigVerifier<C> {
     fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C> {
-        self.scoped.verify_token(token, head)
+        self.whole.verify_token(token, head)
     }
 
     fn verify_unconfirmed(&self, token: &UnconfirmedToken<'_>, head: &Parts) -> Verification<C> {
-        self.scoped.verify_unconfirmed(token, head)
+        self.unconfirmed.verify_unconfirmed(token, head)
     }
 
     fn schemes(&self) -> &[TokenScheme] {
-        self.scoped.schemes()
+        self.whole.schemes()
     }
 
     fn token_form(&self) -> TokenForm {
-        self.scoped.token_form()
+        self.whole.token_form()
     }
 
     fn describe(&self) -> Option<Summary> {
-        self.scoped.describe()
+        self.whole.describe()
     }
 
     fn accepted_tokens(&self) -> AcceptedTokens {
-        self.scoped.accepted_tokens()
+        self.whole.accepted_tokens()
     }
 
     #[cfg(feature = "token-cache")]
     fn has_token_cache(&self) -> bool {
-        self.scoped.has_token_cache()
+        self.whole.has_token_cache()
     }
 
     #[cfg(feature = "token-cache")]
     fn recall(&self, token: &mut RawBearer<'_>) -> Option<Accepted<C>> {
-        self.scoped.recall(token)
+        self.whole.recall(token)
     }
 }
 
 impl<C> Clone for ConfigVerifier<C> {
     fn clone(&self) -> Self {
-        let issuers = match &self.issuers {
-            Issuers::One(verifier) => Issuers::One(verifier.clone()),
-            Issuers::Several(issuers) => Issuers::Several(issuers.clone()),
-        };
-        Self { issuers, scoped: Arc::clone(&self.scoped) }
+        Self {
+            issuers: self.issuers.clone(),
+            whole: Arc::clone(&self.whole),
+            unconfirmed: Arc::clone(&self.unconfirmed),
+        }
     }
 }
 
 impl<C> fmt::Debug for ConfigVerifier<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut f = f.debug_struct("ConfigVerifier");
-        match &self.issuers {
-            Issuers::One(verifier) => f.field("verifier", verifier),
-            Issuers::Several(issuers) => f.field("issuers", issuers),
+        match &self.issuers.jwts {
+            Some(Jwts::One(verifier)) => f.field("verifier", verifier),
+            Some(Jwts::Several(issuers)) => f.field("issuers", issuers),
+            None => &mut f,
         };
+        #[cfg(feature = "introspection")]
+        if let Some(asked) = &self.issuers.asked {
+            f.field("introspection", &asked.verifier);
+        }
         f.finish_non_exhaustive()
     }
 }

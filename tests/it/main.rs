@@ -7,7 +7,9 @@ mod claim_rules;
 mod claim_types;
 #[cfg(all(
     feature = "config",
+    feature = "dpop",
     feature = "grpc-error-info",
+    feature = "introspection",
     feature = "metrics",
     feature = "oidc-discovery",
     feature = "query-token",

@@ -10,9 +10,9 @@ use std::time::Duration;
 use axum::http::Request;
 use serde_json::value::RawValue;
 use tower_jwt_auth::{
-    Algorithm, ClientAuthentication, ConfigError, ExpectedAudience, ExpectedIssuer, FixedClock,
-    Introspection, IssuerSet, JwkSet, JwksUrl, JwtAuthLayer, JwtVerifier, KeySource, KeyStatus,
-    LayerConfig, NumericDate, PresentedToken, Rejection, VerificationKey, VerifyToken,
+    Algorithm, ClientAuthentication, ConfigError, ConfigVerifier, ExpectedAudience, ExpectedIssuer,
+    FixedClock, Introspection, IssuerSet, JwkSet, JwksUrl, JwtAuthLayer, JwtVerifier, KeySource,
+    KeyStatus, LayerConfig, NumericDate, PresentedToken, Rejection, VerificationKey, VerifyToken,
 };
 
 use crate::binding;
@@ -22,13 +22,14 @@ use crate::with_causes;
 /// The claims of any token, as written in it. Even numbers keep their form.
 pub(crate) type Claims = BTreeMap<String, Box<RawValue>>;
 
-/// A verifier for one issuer (or, dangerously, for any), for several issuers with separate keys, or for tokens about
-/// which the issuer is asked.
+/// A verifier for one issuer (or, dangerously, for any), for several issuers with separate keys, for tokens about which
+/// the issuer is asked, or, from a file, for both.
 #[derive(Clone)]
 pub(crate) enum Verifier {
     One { issuer: Option<String>, verifier: JwtVerifier<Claims> },
     Several(IssuerSet<Claims>),
     Introspection(Introspection<Claims>),
+    Both(ConfigVerifier<Claims>),
 }
 
 impl Verifier {
@@ -53,17 +54,39 @@ impl Verifier {
 
     fn of(config: &LayerConfig, flags: &Flags) -> Result<Self, String> {
         let all = config.verifier::<Claims>().map_err(|error| cannot_use_config(flags, &error))?;
-        match (all.as_jwt_verifier(), all.as_issuer_set(), flags.clock) {
-            (Some(verifier), ..) => {
-                let issuer = all.accepted_tokens().authorization_servers().first().cloned();
-                let mut verifier = verifier.clone();
-                if let Some(epoch) = flags.clock {
-                    verifier = verifier.with_clock(fixed(epoch));
+        if let Some(verifier) = all.as_introspection() {
+            let has_keys = all.as_jwt_verifier().is_some() || all.as_issuer_set().is_some();
+            return match (has_keys, flags.clock) {
+                (false, None) => Ok(Self::Introspection(verifier.clone())),
+                (false, Some(epoch)) => {
+                    Ok(Self::Introspection(verifier.clone().with_clock(fixed(epoch))))
                 }
-                Ok(Self::One { issuer, verifier })
+                (true, None) => Ok(Self::Both(all)),
+                (true, Some(_)) => Err("--clock with --config needs a file with one issuer".into()),
+            };
+        }
+        let issuer = all.accepted_tokens().authorization_servers().first().cloned();
+        match (Self::with_keys(&all, issuer), flags.clock) {
+            (Some(Self::One { issuer, verifier }), Some(epoch)) => {
+                Ok(Self::One { issuer, verifier: verifier.with_clock(fixed(epoch)) })
             }
-            (None, Some(issuers), None) => Ok(Self::Several(issuers.clone())),
+            (Some(verifier), None) => Ok(verifier),
             _ => Err("--clock with --config needs a file with one issuer".into()),
+        }
+    }
+
+    /// The part of a file that has keys.
+    fn with_keys(all: &ConfigVerifier<Claims>, issuer: Option<String>) -> Option<Self> {
+        let one = all.as_jwt_verifier().cloned().map(|verifier| Self::One { issuer, verifier });
+        one.or_else(|| all.as_issuer_set().cloned().map(Self::Several))
+    }
+
+    /// The part of a file that verifies this token, by its form.
+    fn part(all: &ConfigVerifier<Claims>, token: &str) -> Option<Self> {
+        let asked = || all.as_introspection().cloned().map(Self::Introspection);
+        match token.split('.').count() {
+            3 => Self::with_keys(all, None),
+            _ => asked(),
         }
     }
 
@@ -103,6 +126,7 @@ impl Verifier {
             Self::One { verifier, .. } => config.layer_with_verifier(verifier.clone()),
             Self::Several(issuers) => config.layer_with_verifier(issuers.clone()),
             Self::Introspection(verifier) => config.layer_with_verifier(verifier.clone()),
+            Self::Both(verifier) => config.layer_with_verifier(verifier.clone()),
         }
     }
 
@@ -111,6 +135,7 @@ impl Verifier {
             Self::One { verifier, .. } => binding::layer(verifier.clone(), flags),
             Self::Several(issuers) => binding::layer(issuers.clone(), flags),
             Self::Introspection(verifier) => binding::layer(verifier.clone(), flags),
+            Self::Both(verifier) => binding::layer(verifier.clone(), flags),
         };
         layer.map_err(|error| with_causes(&error))
     }
@@ -130,6 +155,12 @@ impl Verifier {
                         || (refusal("introspection", &refused), false),
                         |text| (text.to_owned(), true),
                     ),
+                };
+            }
+            Self::Both(all) => {
+                return match Self::part(all, token) {
+                    Some(part) => Box::pin(part.explain(token, flags)).await,
+                    None => ("no issuer of the file has such tokens".to_owned(), false),
                 };
             }
         };
@@ -158,6 +189,7 @@ impl Verifier {
             Self::One { verifier, .. } => verifier.verify_token(&token, &head),
             Self::Several(issuers) => issuers.verify_token(&token, &head),
             Self::Introspection(verifier) => verifier.verify_token(&token, &head),
+            Self::Both(verifier) => verifier.verify_token(&token, &head),
         };
         let checked = verification.await.and_then(|accepted| rule.check(accepted.token()));
         Ok(Some(match checked {
@@ -177,6 +209,9 @@ impl Verifier {
                 .collect(),
             // It has no keys to wait for.
             Self::Introspection(_) => Vec::new(),
+            Self::Both(all) => {
+                Self::with_keys(all, None).iter().flat_map(Self::key_status).collect()
+            }
         }
     }
 }

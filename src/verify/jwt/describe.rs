@@ -11,7 +11,7 @@ use crate::verify::jwt::token_types::TokenTypes;
 
 impl<C> JwtVerifier<C> {
     /// The issuer names that the verifier expects; `None` if it accepts any issuer.
-    pub(in crate::verify) fn issuer_names(&self) -> Option<&[String]> {
+    pub(crate) fn issuer_names(&self) -> Option<&[String]> {
         match self.rules.issuer() {
             Expected::Any => None,
             Expected::OneOf { values, .. } => Some(values),

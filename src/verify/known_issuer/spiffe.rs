@@ -35,7 +35,12 @@ impl SpiffeBundle {
     /// When the text is not a URL, or when the URL is neither https nor http to a loopback address, or has a user
     /// name, a password or a fragment.
     pub fn at_url(url: &str) -> Result<Self, ConfigError> {
-        Ok(Self(Source::Url(FetchUrl::parse(url, &HttpHosts::default())?)))
+        Self::at_url_or_http_host(url, &HttpHosts::default())
+    }
+
+    /// The same, where plain http to these hosts is allowed.
+    pub(crate) fn at_url_or_http_host(url: &str, hosts: &HttpHosts) -> Result<Self, ConfigError> {
+        Ok(Self(Source::Url(FetchUrl::parse(url, hosts)?)))
     }
 
     /// A bundle as JSON, such as the content of a file. Its keys never change.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tower_jwt_auth::LayerConfig;
 
-use crate::config::{config, layer};
+use crate::config::{config, file, layer};
 
 /// How a configuration reaches a setter: by this member, or not, for this reason.
 enum Reach {
@@ -17,10 +17,104 @@ use Reach::{By, Not};
 const CODE: &str = "it takes code of the application, which can still call it";
 const CLIENT: &str = "the client is an argument of `from_config_with`";
 const NO_REQUEST: &str = "it is for tokens without a request";
-const WORKLOAD: &str = "which jobs are accepted is a choice that the application makes in code";
+const CLOCK: &str = "a clock is code; a server uses that of the system";
+const REVOKED: &str =
+    "code adds the entries while the server runs, so the application has the store";
 const OPEN_SET: &str = "it is for issuers that are found while the server runs";
 
 const SETTERS: &[(&str, Reach)] = &[
+    ("ClientAuthentication::client_secret_basic", By("issuers.introspection.client_secret_file")),
+    ("ClientAuthentication::client_secret_post", By("issuers.introspection.client_authentication")),
+    ("ClientAuthentication::private_key_jwt", By("issuers.introspection.private_key_file")),
+    ("ClientAuthentication::tls_client", By("issuers.introspection.client_authentication")),
+    ("DenyList::dangerous_allow_missing_jti", Not(REVOKED)),
+    ("DenyList::new", Not(REVOKED)),
+    ("DenyList::with_token_id_claim", Not(REVOKED)),
+    ("Dpop::add_previous_nonce_key", By("dpop.previous_nonce_key_file")),
+    ("Dpop::add_public_url", By("dpop.public_urls")),
+    ("Dpop::dangerous_host_of_request", By("dpop.dangerous_host_of_request")),
+    ("Dpop::new", By("dpop.public_urls")),
+    ("Dpop::require_nonce", By("dpop.require_nonce")),
+    ("Dpop::with_algorithms", By("dpop.algorithms")),
+    ("Dpop::with_clock", Not(CLOCK)),
+    ("Dpop::with_leeway", By("dpop.leeway_seconds")),
+    ("Dpop::with_max_age", By("dpop.max_age_seconds")),
+    ("Dpop::with_nonce_key", By("dpop.nonce_key_file")),
+    ("Dpop::with_nonce_lifetime", By("dpop.nonce_lifetime_seconds")),
+    ("Dpop::with_replay_store", By("dpop.replay_capacity")),
+    ("Dpop::with_trusted_proxy", Not(CODE)),
+    ("GithubJobs::in_environments", By("issuers.provider.github_actions.environments")),
+    ("GithubJobs::of_data_residency", By("issuers.provider.github_actions.data_residency")),
+    ("GithubJobs::of_enterprise", By("issuers.provider.github_actions.enterprise")),
+    ("GithubJobs::of_owner_ids", By("issuers.provider.github_actions.owner_ids")),
+    ("GithubJobs::of_owners", By("issuers.provider.github_actions.owners")),
+    ("GithubJobs::of_repositories", By("issuers.provider.github_actions.repositories")),
+    ("GithubJobs::of_repository_ids", By("issuers.provider.github_actions.repository_ids")),
+    ("GithubJobs::of_server", By("issuers.provider.github_actions.server")),
+    ("GithubJobs::of_workflows", By("issuers.provider.github_actions.workflows")),
+    ("GithubJobs::on_refs", By("issuers.provider.github_actions.refs")),
+    ("GitlabJobs::in_environments", By("issuers.provider.gitlab_ci.environments")),
+    (
+        "GitlabJobs::in_protected_environments",
+        By("issuers.provider.gitlab_ci.in_protected_environments"),
+    ),
+    ("GitlabJobs::of_namespace_ids", By("issuers.provider.gitlab_ci.namespace_ids")),
+    ("GitlabJobs::of_namespaces", By("issuers.provider.gitlab_ci.namespaces")),
+    ("GitlabJobs::of_project_ids", By("issuers.provider.gitlab_ci.project_ids")),
+    ("GitlabJobs::of_projects", By("issuers.provider.gitlab_ci.projects")),
+    ("GitlabJobs::on_protected_refs", By("issuers.provider.gitlab_ci.on_protected_refs")),
+    ("GitlabJobs::on_refs", By("issuers.provider.gitlab_ci.refs")),
+    ("Introspection::add_required_claim", By("issuers.required_claims")),
+    ("Introspection::dangerous_allow_http_hosts", By("issuers.dangerous_allow_http_hosts")),
+    ("Introspection::dangerous_allow_http_hosts_with", By("issuers.dangerous_allow_http_hosts")),
+    (
+        "Introspection::dangerous_allow_missing_audience",
+        By("issuers.introspection.dangerous_allow_missing_audience"),
+    ),
+    ("Introspection::dangerous_ignore_confirmation", By("issuers.dangerous_ignore_confirmation")),
+    ("Introspection::new", By("issuers.introspection")),
+    ("Introspection::new_with", By("issuers.introspection")),
+    ("Introspection::refuse_private_addresses", By("issuers.refuse_private_addresses")),
+    (
+        "Introspection::require_signed_responses",
+        By("issuers.introspection.require_signed_responses"),
+    ),
+    ("Introspection::with_cache_age", By("issuers.introspection.cache_age_seconds")),
+    ("Introspection::with_cache_capacity", By("issuers.introspection.cache_capacity")),
+    ("Introspection::with_claims", Not("the claims are the type parameter of `from_config`")),
+    ("Introspection::with_client", Not(CLIENT)),
+    ("Introspection::with_clock", Not(CLOCK)),
+    ("Introspection::with_fetcher", Not(CLIENT)),
+    ("Introspection::with_leeway", By("issuers.leeway_seconds")),
+    (
+        "Introspection::with_max_concurrent_requests",
+        By("issuers.introspection.max_concurrent_requests"),
+    ),
+    ("Introspection::with_max_token_length", By("issuers.max_token_length")),
+    ("Introspection::with_scope_hierarchy", By("scope_hierarchy")),
+    ("MemoryReplayStore::new", By("dpop")),
+    ("MemoryReplayStore::with_capacity", By("one_time_tokens.capacity")),
+    ("MemoryReplayStore::with_clock", Not(CLOCK)),
+    ("MemoryReplayStore::with_share", By("one_time_tokens.share")),
+    ("MemoryRevocationStore::new", Not(REVOKED)),
+    ("MemoryRevocationStore::with_clock", Not(REVOKED)),
+    ("MemoryRevocationStore::with_share", Not(REVOKED)),
+    ("OneTimeTokens::new", By("one_time_tokens")),
+    ("SenderConstrained::client_certificates", Not(CODE)),
+    ("SenderConstrained::dpop", By("dpop")),
+    ("SenderConstrained::required", By("dpop.required")),
+    ("SenderConstrained::with_client_certificates", Not(CODE)),
+    (
+        "SenderConstrained::with_dpop",
+        Not("client certificates are set up in code, and DPoP then too"),
+    ),
+    ("SpiffeBundle::at_url", By("issuers.provider.spiffe.bundle_url")),
+    ("SpiffeBundle::from_json", By("issuers.provider.spiffe.bundle_file")),
+    ("TokenKinds::add_issuer", By("issuers.introspection")),
+    ("TokenKinds::add_prefix", Not(CODE)),
+    ("TokenKinds::new", By("issuers.introspection")),
+    ("TokenKinds::with_jwt", By("issuers.introspection")),
+    ("TokenKinds::with_otherwise", By("issuers.introspection")),
     ("ExpectedAudience::authorized_parties", By("issuers.authorized_parties")),
     ("ExpectedAudience::clients", By("issuers.clients")),
     ("ExpectedAudience::cognito_clients", By("issuers.cognito_clients")),
@@ -72,7 +166,7 @@ const SETTERS: &[(&str, Reach)] = &[
     ("JwtVerifier::with_algorithms", By("issuers.algorithms")),
     ("JwtVerifier::with_claims", Not("the claims are the type parameter of `from_config`")),
     ("JwtVerifier::with_claims_by_name", Not(NO_REQUEST)),
-    ("JwtVerifier::with_clock", Not("a clock is code; a server uses that of the system")),
+    ("JwtVerifier::with_clock", Not(CLOCK)),
     ("JwtVerifier::with_leeway", By("issuers.leeway_seconds")),
     ("JwtVerifier::with_max_age", By("issuers.max_age_seconds")),
     ("JwtVerifier::with_max_cached_token_length", By("token_cache.max_token_length")),
@@ -88,13 +182,13 @@ const SETTERS: &[(&str, Reach)] = &[
     ("KnownIssuer::entra_id", By("issuers.provider.entra_id")),
     ("KnownIssuer::entra_id_v1", By("issuers.provider.entra_id_v1")),
     ("KnownIssuer::firebase", By("issuers.provider.firebase")),
-    ("KnownIssuer::github_actions", Not(WORKLOAD)),
-    ("KnownIssuer::gitlab_ci", Not(WORKLOAD)),
+    ("KnownIssuer::github_actions", By("issuers.provider.github_actions")),
+    ("KnownIssuer::gitlab_ci", By("issuers.provider.gitlab_ci")),
     ("KnownIssuer::google_id_tokens", By("issuers.provider.google_id_tokens")),
     ("KnownIssuer::keycloak", By("issuers.provider.keycloak")),
     ("KnownIssuer::kubernetes", By("issuers.provider.kubernetes")),
     ("KnownIssuer::okta", By("issuers.provider.okta")),
-    ("KnownIssuer::spiffe", Not(WORKLOAD)),
+    ("KnownIssuer::spiffe", By("issuers.provider.spiffe")),
     ("KnownIssuer::with_client", Not(CLIENT)),
     ("KnownIssuer::with_fetch_base", By("issuers.fetch_base")),
     ("KnownIssuer::with_jwks_url", By("issuers.jwks_url")),
@@ -141,16 +235,37 @@ const SETTERS: &[(&str, Reach)] = &[
 
 /// Members that are no setter of a builder.
 const OTHERS: &[&str] = &[
+    "dpop.nonce_key",
+    "dpop.replay_share",
     "issuers.audience",
+    "issuers.introspection.client_id",
+    "issuers.introspection.client_secret",
+    "issuers.introspection.private_key_algorithm",
+    "issuers.introspection.private_key_id",
+    "issuers.introspection.url",
     "issuers.provider",
+    "issuers.provider.gitlab_ci.instance",
+    "issuers.provider.spiffe.trust_domain",
     "issuers.secret",
     "required_scopes",
     "sources.cookies.name",
     "sources.cookies.origins",
 ];
 
-const TABLES: [&str; 6] =
-    ["", "issuers", "issuers.provider", "sources", "token_cache", "resource_metadata"];
+const TABLES: [&str; 12] = [
+    "",
+    "dpop",
+    "issuers",
+    "issuers.introspection",
+    "issuers.provider",
+    "issuers.provider.github_actions",
+    "issuers.provider.gitlab_ci",
+    "issuers.provider.spiffe",
+    "one_time_tokens",
+    "resource_metadata",
+    "sources",
+    "token_cache",
+];
 
 /// The names of the setters and constructors that return the builder, from the list of the public API.
 fn setters() -> BTreeSet<String> {
@@ -183,7 +298,7 @@ pub(super) fn members() -> BTreeSet<String> {
     for table in TABLES {
         let toml = match table {
             "" => "unknown = 0".to_owned(),
-            "issuers" | "issuers.provider" => {
+            table if table.starts_with("issuers") => {
                 format!("[issuers.main{}]\nunknown = 0", &table["issuers".len()..])
             }
             table => format!("[{table}]\nunknown = 0"),
@@ -243,8 +358,11 @@ fn configuration_of_the_guide_is_accepted() {
     let guide = include_str!("../../../src/docs/configuration.md");
     let blocks: Vec<&str> =
         guide.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    let [_, short, whole] = blocks[..] else { panic!("{} blocks", blocks.len()) };
-    for toml in [short, whole] {
+    let [_, short, whole, spiffe] = blocks[..] else { panic!("{} blocks", blocks.len()) };
+    assert!(layer(spiffe).describe().to_string().contains("https://spire.example.org/bundle"));
+    let secret = file("client-secret", "s3cret\n");
+    let usable = whole.replace("/run/secrets/introspection", &secret.display().to_string());
+    for toml in [short, &usable] {
         let layer = layer(toml);
         assert!(layer.describe().dangers().is_empty());
         assert!(layer.describe().to_string().contains("https://issuer.example"));

@@ -3,9 +3,12 @@
 mod contradictions;
 mod errors;
 mod formats;
+mod introspection;
 mod issuers;
 mod layers;
 mod members;
+mod possession;
+mod workloads;
 mod wrong_members;
 
 use std::path::{Path, PathBuf};

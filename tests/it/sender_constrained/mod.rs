@@ -69,7 +69,7 @@ fn answer(verifier: impl VerifyToken<RegisteredClaims>, request: Request<()>) ->
 }
 
 #[cfg(feature = "dpop")]
-mod proofs {
+pub(crate) mod proofs {
     use http::header::AUTHORIZATION;
     use http::{HeaderValue, Method, Request};
     use serde_json::{Value, json};
@@ -79,17 +79,17 @@ mod proofs {
     use crate::support::{NOW, TestKey, b64, key, now};
 
     /// Checks proofs at the time of all tests.
-    pub(super) fn dpop() -> Dpop {
+    pub(crate) fn dpop() -> Dpop {
         let dpop = Dpop::new("https://api.example").unwrap().with_clock(now());
         dpop.with_algorithms([Algorithm::ES256, Algorithm::ES384]).unwrap()
     }
 
-    pub(super) fn by_dpop(verifier: impl VerifyToken<RegisteredClaims>) -> SenderConstrained {
+    pub(crate) fn by_dpop(verifier: impl VerifyToken<RegisteredClaims>) -> SenderConstrained {
         SenderConstrained::dpop(verifier, dpop())
     }
 
     /// The key of the client.
-    pub(super) fn client() -> &'static TestKey {
+    pub(crate) fn client() -> &'static TestKey {
         key(Algorithm::ES256)
     }
 
@@ -100,17 +100,17 @@ mod proofs {
     }
 
     /// The `cnf` of a token that is bound to the client's key (RFC 7638 section 3).
-    pub(super) fn jkt() -> Value {
+    pub(crate) fn jkt() -> Value {
         // The members of the object are in the order of their names.
         json!({"jkt": b64(Sha256::digest(jwk(client()).to_string()))})
     }
 
-    pub(super) fn proof(key: &TestKey, token: &str) -> String {
+    pub(crate) fn proof(key: &TestKey, token: &str) -> String {
         proof_with(key, token, &json!({}))
     }
 
     /// A proof with these claims beside the others, or in their place.
-    pub(super) fn proof_with(key: &TestKey, token: &str, claims: &Value) -> String {
+    pub(crate) fn proof_with(key: &TestKey, token: &str, claims: &Value) -> String {
         use std::sync::atomic::{AtomicUsize, Ordering};
 
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
@@ -128,7 +128,7 @@ mod proofs {
     }
 
     /// A request with this value of `Authorization` and this proof.
-    pub(super) fn with_proof(authorization: &str, proof: &str) -> Request<()> {
+    pub(crate) fn with_proof(authorization: &str, proof: &str) -> Request<()> {
         let mut request = Request::new(());
         *request.method_mut() = Method::GET;
         *request.uri_mut() = "https://api.example/orders".parse().unwrap();
@@ -139,7 +139,7 @@ mod proofs {
     }
 
     /// A request as a client with the key of the token makes it.
-    pub(super) fn proven(token: &str) -> Request<()> {
+    pub(crate) fn proven(token: &str) -> Request<()> {
         with_proof(&format!("DPoP {token}"), &proof(client(), token))
     }
 }
