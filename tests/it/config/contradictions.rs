@@ -90,6 +90,23 @@ fn no_error_contains_a_secret() {
         let error = error_of(&toml);
         assert!(!format!("{error} {error:?}").contains("horse"), "{error:?}");
     }
+    let introspection =
+        "[issuers.introspection]\nurl = 'https://issuer.example'\nclient_id = 'a'\n";
+    for toml in [
+        toml_with(
+            "dpop = { public_urls = 'https://a.example', nonce_key = 'correct horse battery' }",
+            "",
+        ),
+        toml_with(
+            "dpop = { public_urls = 'https://a.example', require_nonce = true, nonce_key_file = 'correct horse battery' }",
+            "",
+        ),
+        fetched(&format!("{introspection}client_secret = 'correct horse battery'")),
+        fetched(&format!("{introspection}client_secret_file = 'correct horse battery'")),
+    ] {
+        let error = error_of(&toml);
+        assert!(!format!("{error} {error:?}").contains("horse"), "{error:?}");
+    }
     // By mistake a secret is where its file belongs.
     for member in ["secret_file", "base64_secret_file"] {
         let error = error_of(&fetched(&format!(

@@ -6,7 +6,7 @@ use config::{Config, Environment, File, FileFormat};
 use serde::Deserialize;
 use tower_jwt_auth::{Algorithm, JwtAuthLayer, LayerConfig, RegisteredClaims, VerifyToken};
 
-use crate::config::{config as from_toml, secret_file, token, toml_with};
+use crate::config::{config as from_toml, file, secret_file, token, toml_with};
 use crate::support::requests::{bearer, send};
 use crate::support::{AUDIENCE, ISSUER};
 
@@ -205,6 +205,83 @@ fn wrong_variable_is_an_error_that_names_it() {
         let error = merged(&toml(), &[(variable, value)]).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+/// Proofs, one-time tokens, an issuer that is asked, and jobs of a CI service.
+fn more() -> String {
+    let (secret, nonce) = (secret_file(), file("nonce-1", [1; 32]));
+    let client = file("client-secret", "s3cret\n");
+    let opaque = format!(
+        "url = 'https://opaque.example/introspect'\nclient_id = 'orders'\nclient_secret_file = '{}'\n\
+         cache_age_seconds = 10",
+        client.display()
+    );
+    format!(
+        "
+        dpop = {{ public_urls = ['https://api.example'], require_nonce = true, nonce_key_file = '{}' }}
+        one_time_tokens = {{ capacity = 100 }}
+        [issuers.main]
+        issuer = '{ISSUER}'
+        audience = '{AUDIENCE}'
+        secret_file = '{}'
+        algorithms = 'HS256'
+        [issuers.opaque]
+        issuer = 'https://opaque.example'
+        audience = 'orders'
+        [issuers.opaque.introspection]
+        {opaque}
+        [issuers.deploy]
+        audience = 'deploy'
+        [issuers.deploy.provider.github_actions]
+        repository_ids = ['74', '75']
+        ",
+        nonce.display(),
+        secret.display()
+    )
+}
+
+#[test]
+fn proofs_introspection_and_workloads_can_come_from_every_format() {
+    let summary = |config: &LayerConfig| {
+        let layer: JwtAuthLayer = JwtAuthLayer::from_config(config).unwrap();
+        layer.describe().to_string()
+    };
+    let expected = summary(&from_toml(&more()));
+    for part in ["bound by DPoP", "opaque.example/introspect as orders", "githubusercontent"] {
+        assert!(expected.contains(part), "{expected}");
+    }
+    let value: serde_json::Value = toml::from_str(&more()).unwrap();
+    let yaml = serde_norway::to_string(&value).unwrap();
+    assert_eq!(summary(&serde_norway::from_str(&yaml).unwrap()), expected);
+
+    let (secret, nonce) = (secret_file(), file("nonce-1", [1; 32]));
+    let client = file("client-secret", "s3cret\n");
+    let variables = [
+        ("JWT_DPOP__PUBLIC_URLS", "https://api.example"),
+        ("JWT_DPOP__REQUIRE_NONCE", "true"),
+        ("JWT_DPOP__NONCE_KEY_FILE", nonce.to_str().unwrap()),
+        ("JWT_ONE_TIME_TOKENS__CAPACITY", "100"),
+        ("JWT_ISSUERS__MAIN__ISSUER", ISSUER),
+        ("JWT_ISSUERS__MAIN__AUDIENCE", AUDIENCE),
+        ("JWT_ISSUERS__MAIN__SECRET_FILE", secret.to_str().unwrap()),
+        ("JWT_ISSUERS__MAIN__ALGORITHMS", "HS256"),
+        ("JWT_ISSUERS__OPAQUE__ISSUER", "https://opaque.example"),
+        ("JWT_ISSUERS__OPAQUE__AUDIENCE", "orders"),
+        ("JWT_ISSUERS__OPAQUE__INTROSPECTION__URL", "https://opaque.example/introspect"),
+        ("JWT_ISSUERS__OPAQUE__INTROSPECTION__CLIENT_ID", "orders"),
+        ("JWT_ISSUERS__OPAQUE__INTROSPECTION__CLIENT_SECRET_FILE", client.to_str().unwrap()),
+        ("JWT_ISSUERS__OPAQUE__INTROSPECTION__CACHE_AGE_SECONDS", "10"),
+        ("JWT_ISSUERS__DEPLOY__AUDIENCE", "deploy"),
+        ("JWT_ISSUERS__DEPLOY__PROVIDER__GITHUB_ACTIONS__REPOSITORY_IDS__0", "74"),
+        ("JWT_ISSUERS__DEPLOY__PROVIDER__GITHUB_ACTIONS__REPOSITORY_IDS__1", "75"),
+    ];
+    assert_eq!(summary(&merged("", &variables).unwrap()), expected);
+    let twice = [("JWT_ISSUERS__MAIN__INTROSPECTION__URL", "https://a.example")];
+    let error = merged(&more(), &twice).unwrap_err().to_string();
+    assert!(error.contains("client_id"), "{error}");
+    let off = merged(&more(), &[("JWT_DPOP__REQUIRE_NONCE", "false")]).unwrap();
+    let error = JwtAuthLayer::<RegisteredClaims>::from_config(&off).unwrap_err().to_string();
+    assert!(error.starts_with("dpop.nonce_key_file: this has no effect"), "{error}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use tower_jwt_auth::{
 use crate::config::errors::assert_errors;
 use crate::config::{config, file, layer, token, toml_with};
 use crate::introspection::{Asked, Endpoint, ok};
+use crate::sender_constrained::proofs::jkt;
 use crate::support::requests::{bearer, refusal, send_later};
 use crate::support::{AUDIENCE, ISSUER, key, pem};
 
@@ -111,8 +112,8 @@ async fn each_rule_of_an_issuer_applies_to_the_answer_too() {
         ("leeway_seconds = 90", "", json!({ "exp": now - 60 }), None),
         ("required_claims = 'username'", "", json!({}), Some(MissingClaim)),
         ("max_token_length = 128", "", json!({}), Some(TokenTooLong)),
-        ("", "", json!({ "cnf": { "jkt": "a" } }), Some(UnconfirmedSender)),
-        ("dangerous_ignore_confirmation = true", "", json!({ "cnf": { "jkt": "a" } }), None),
+        ("", "", json!({ "cnf": jkt() }), Some(UnconfirmedSender)),
+        ("dangerous_ignore_confirmation = true", "", json!({ "cnf": jkt() }), None),
     ] {
         let (refused, _) = result(&asked(issuer, more), active(changes), &long).await;
         assert_eq!(refused, expected, "{issuer}{more}");
