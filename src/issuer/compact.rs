@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+#[cfg(feature = "test-util")]
+use crate::issuer::crypto;
 use crate::issuer::issue_error::IssueError;
 use crate::issuer::signing_key::SigningKey;
 
@@ -26,10 +28,21 @@ pub(crate) fn sign(
     key: &SigningKey,
 ) -> Result<String, IssueError> {
     let mut token = format!("{encoded_header}.{}", encode_object(claims));
-    let signature = key.sign(token.as_bytes())?;
+    let signature = signature(token.as_bytes(), key)?;
     token.push('.');
     base64_simd::URL_SAFE_NO_PAD.encode_append(signature, &mut token);
     Ok(token)
+}
+
+/// The signature of a message.
+pub(crate) fn signature(message: &[u8], key: &SigningKey) -> Result<Vec<u8>, IssueError> {
+    key.sign(message)
+}
+
+/// The HMAC with SHA-256, with a secret of any length, for forged tokens.
+#[cfg(feature = "test-util")]
+pub(crate) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Vec<u8> {
+    crypto::hmac_sha256(secret, message)
 }
 
 fn encode_object(object: Map<String, Value>) -> String {

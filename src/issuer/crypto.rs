@@ -142,6 +142,12 @@ pub(super) fn random_name() -> Result<String, Unspecified> {
     Ok(base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes))
 }
 
+/// The HMAC with SHA-256. The length of the secret is not checked.
+#[cfg(feature = "test-util")]
+pub(super) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Vec<u8> {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message).as_ref().to_vec()
+}
+
 fn rsa_encoding(algorithm: Algorithm) -> Option<&'static dyn RsaEncoding> {
     Some(match algorithm {
         Algorithm::RS256 => &signature::RSA_PKCS1_SHA256,

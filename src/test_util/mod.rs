@@ -17,6 +17,7 @@
 //! | a handler, called as a function | [`verified_token`] |
 //! | a router, with every request accepted | [`accept_all`] |
 //! | a router with its real verifier: valid and invalid tokens | [`TestIssuer`] |
+//! | a whole service: that no bad token is accepted | [`assert_protected`] |
 //! | what changes as time passes | [`ManualClock`] |
 //! | keys from the network: rotations, outages, faults (feature `jwks-url`) | [`MockIssuer`] |
 //!
@@ -59,6 +60,7 @@ mod accepting_verifier;
 mod manual_clock;
 #[cfg(feature = "jwks-url")]
 mod mock_issuer;
+mod protection;
 mod test_issuer;
 mod token_builder;
 
@@ -66,5 +68,11 @@ pub use self::accepting_verifier::{AcceptingVerifier, accept_all, verified_token
 pub use self::manual_clock::ManualClock;
 #[cfg(feature = "jwks-url")]
 pub use self::mock_issuer::{MockAnswer, MockIssuer};
+pub use self::protection::{
+    Attack, ProtectedRequests, ProtectionFault, ProtectionFinding, ProtectionReport, SentBody,
+    assert_protected, check_protection,
+};
+#[cfg(feature = "reqwest-0_13")]
+pub use self::protection::{RemoteFuture, RemoteService};
 pub use self::test_issuer::TestIssuer;
 pub use self::token_builder::TokenBuilder;

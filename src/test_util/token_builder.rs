@@ -181,6 +181,13 @@ impl TokenBuilder {
         self.claim("nbf", not_before).claim("exp", expires_at)
     }
 
+    /// The header, the claims, the key and the time.
+    pub(super) fn into_parts(
+        self,
+    ) -> (Map<String, Value>, Map<String, Value>, SigningKey, NumericDate) {
+        (self.header, self.claims, self.key, self.now)
+    }
+
     /// Gives the token an invalid signature: that of other claims.
     pub fn forged(mut self) -> Self {
         self.forged = true;

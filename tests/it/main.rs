@@ -61,6 +61,8 @@ mod precomputed;
 #[cfg(feature = "mcp")]
 mod principal;
 mod properties;
+#[cfg(all(feature = "axum", feature = "test-util"))]
+mod protection;
 #[cfg(all(feature = "oidc-discovery", feature = "reqwest-0_13"))]
 mod providers;
 mod public_types;

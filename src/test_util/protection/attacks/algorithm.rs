@@ -1,0 +1,87 @@
+//! Another algorithm than that of the key.
+
+use serde_json::{Value, json};
+
+use crate::issuer::compact::hmac_sha256;
+use crate::test_util::protection::attack::{Attack, token};
+use crate::test_util::protection::good_token::GoodToken;
+
+const NONE: &str = "RFC 7519 section 6 and RFC 8725 section 3.1: `none` is never accepted";
+const MALFORMED: &str = "RFC 7515 section 4.1.1: `alg` is required, a string, and case-sensitive";
+const BOUND: &str = "RFC 8725 section 3.1: each key is used with one algorithm";
+const CONFUSION: &str =
+    "RFC 8725 sections 2.1 and 3.1: a public key is not an HMAC secret, everybody knows it";
+const KNOWN_SECRET: &str =
+    "RFC 7518 section 3.2 and RFC 8725 section 3.5: a secret is random, and as long as the hash";
+
+pub(super) static ATTACKS: [Attack; 20] = [
+    token("alg: none", NONE, |good| unsigned(good, "none")),
+    token("alg: None", NONE, |good| unsigned(good, "None")),
+    token("alg: NONE", NONE, |good| unsigned(good, "NONE")),
+    token("alg: nOnE", NONE, |good| unsigned(good, "nOnE")),
+    token("alg: none with a signature", NONE, |good| {
+        good.forged(json!({"alg": "none"}), |_| vec![7; 64])
+    }),
+    token("alg: missing", MALFORMED, |good| {
+        let mut header = good.header();
+        header.remove("alg")?;
+        good.signed(header, good.claims())
+    }),
+    token("alg: number", MALFORMED, |good| good.with_header("alg", 256)),
+    token("alg: list", MALFORMED, |good| good.with_header("alg", json!([good.algorithm()]))),
+    token("alg: empty", MALFORMED, |good| good.with_header("alg", "")),
+    token("alg: in lower case", MALFORMED, |good| {
+        let lower = good.algorithm().to_lowercase();
+        (lower != good.algorithm()).then(|| good.with_header("alg", lower))?
+    }),
+    token(
+        "alg: unknown, without a signature",
+        "RFC 7515 section 5.2: an algorithm that is not known verifies nothing",
+        |good| unsigned(good, "XS256"),
+    ),
+    token("alg: another of its family", BOUND, |good| {
+        good.with_header(
+            "alg",
+            match good.algorithm() {
+                "HS256" => "HS512",
+                "HS384" | "HS512" => "HS256",
+                "RS256" => "PS256",
+                "RS384" | "RS512" => "RS256",
+                "PS256" => "RS256",
+                "PS384" | "PS512" => "PS256",
+                "ES256" => "ES384",
+                _ => "ES256",
+            },
+        )
+    }),
+    token("public key: PEM as a secret", CONFUSION, |good| {
+        confused(good, good.public_key()?.pem()?)
+    }),
+    token("public key: PEM without the last line break", CONFUSION, |good| {
+        confused(good, good.public_key()?.pem()?.trim_end())
+    }),
+    token("public key: DER as a secret", CONFUSION, |good| {
+        confused(good, good.public_key()?.der())
+    }),
+    token("public key: raw bytes as a secret", CONFUSION, |good| {
+        confused(good, good.public_key()?.raw())
+    }),
+    token("public key: JWK as a secret", CONFUSION, |good| {
+        confused(good, good.public_key()?.jwk())
+    }),
+    token("weak secret: empty", KNOWN_SECRET, |good| confused(good, "")),
+    token("weak secret: secret", KNOWN_SECRET, |good| confused(good, "secret")),
+    token("weak secret: your-256-bit-secret", KNOWN_SECRET, |good| {
+        confused(good, "your-256-bit-secret")
+    }),
+];
+
+fn unsigned(good: &GoodToken, algorithm: &str) -> Option<String> {
+    good.forged(json!({"alg": algorithm}), |_| Vec::new())
+}
+
+/// A token with HS256 and this secret, under the `kid` of the good key.
+fn confused(good: &GoodToken, secret: impl AsRef<[u8]>) -> Option<String> {
+    let parameters: Value = json!({"alg": "HS256"});
+    good.forged(parameters, |message| hmac_sha256(secret.as_ref(), message))
+}
