@@ -18,8 +18,8 @@ use axum::routing::get;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tower_jwt_auth::{
-    Algorithm, JwtAuthLayer, JwtVerifier, ProblemJson, Rejection, RejectionKind, RequestSummary,
-    VerificationKey, VerifiedToken,
+    Algorithm, ConfigError, JwtAuthLayer, JwtVerifier, ProblemJson, Rejection, RejectionKind,
+    RequestSummary, VerificationKey, VerifiedToken,
 };
 
 /// In an application, read it from a file or the environment.
@@ -33,6 +33,14 @@ struct Claims {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    let app = app()?;
+    let listener = TcpListener::bind(env::var("LISTEN").unwrap_or("127.0.0.1:3000".into())).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    axum::serve(listener, app).await?;
+    Ok(())
+}
+
+fn app() -> Result<Router, ConfigError> {
     let key = VerificationKey::from_secret(DEMO_SECRET, Algorithm::HS256)?;
     let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?
         .add_required_claim("sub"); // Also refuses an empty one.
@@ -44,11 +52,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let pages = Router::new()
         .route("/account", get(account))
         .route_layer(auth.with_rejection_fn(please_log_in));
-
-    let listener = TcpListener::bind(env::var("LISTEN").unwrap_or("127.0.0.1:3000".into())).await?;
-    println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, api.merge(pages)).await?;
-    Ok(())
+    Ok(api.merge(pages))
 }
 
 /// A page instead of an empty body. The layer adds `WWW-Authenticate` and `Cache-Control`.
@@ -70,4 +74,23 @@ async fn account(token: VerifiedToken<Claims>) -> Html<String> {
     // Claims are text of the issuer, and may be text of the user. Escape them in a page.
     let name = token.sub.replace('&', "&amp;").replace('<', "&lt;");
     Html(format!("<!doctype html><title>Your account</title><p>You are {name}.\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tower_jwt_auth::SigningKey;
+    use tower_jwt_auth::test_util::{ProtectedRequests, TestIssuer, assert_protected};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn server_is_protected() {
+        let key = SigningKey::from_secret(DEMO_SECRET, Algorithm::HS256).unwrap();
+        let issuer = TestIssuer::new()
+            .with_issuer("https://issuer.example")
+            .with_audience("https://api.example")
+            .with_key(key);
+        let requests = ProtectedRequests::new(issuer.token()).get("/orders").get("/account");
+        assert_protected(app().unwrap(), requests).await;
+    }
 }

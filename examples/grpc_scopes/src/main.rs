@@ -28,6 +28,7 @@ use serde::Deserialize;
 use tokio::fs;
 use tokio::net::TcpListener;
 use tokio_stream::Once;
+use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
@@ -54,33 +55,38 @@ struct Claims {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let key = VerificationKey::from_secret(DEMO_SECRET, Algorithm::HS256)?;
     let disabled_users = env::var("DISABLED_USERS").unwrap_or(DISABLED_USERS.into());
     let disabled_users: Arc<Path> = PathBuf::from(disabled_users).into();
-    let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?
-        .add_required_claim("sub") // Refuses an empty one, too.
-        .with_claims::<Claims>()
-        .with_check(async move |token, _request| check_enabled(&disabled_users, &token.sub).await);
-
-    let rules = rules()?;
-    let auth = JwtAuthLayer::new(verifier).exempt(rules.open_methods());
-    let health = HealthServer::new(HealthService { internal: Rule::scope("health:internal")? });
-    let reflection =
-        || Builder::configure().register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET);
 
     let listener =
         TcpListener::bind(env::var("LISTEN").unwrap_or("127.0.0.1:50051".into())).await?;
     println!("listening on http://{}", listener.local_addr()?);
     Server::builder()
         // The first one is the outermost.
-        .layer(auth)
-        .layer(AuthorizeLayer::new(rules))
-        .add_service(health)
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?)
+        .layer(auth(disabled_users)?)
+        .layer(AuthorizeLayer::new(rules()?))
+        .add_routes(services()?)
         .serve_with_incoming(TcpIncoming::from(listener))
         .await?;
     Ok(())
+}
+
+fn auth(disabled_users: Arc<Path>) -> Result<JwtAuthLayer<Claims>, ConfigError> {
+    let key = VerificationKey::from_secret(DEMO_SECRET, Algorithm::HS256)?;
+    let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?
+        .add_required_claim("sub") // Refuses an empty one, too.
+        .with_claims::<Claims>()
+        .with_check(async move |token, _request| check_enabled(&disabled_users, &token.sub).await);
+    Ok(JwtAuthLayer::new(verifier).exempt(rules()?.open_methods()))
+}
+
+fn services() -> Result<Routes, Box<dyn Error>> {
+    let health = HealthServer::new(HealthService { internal: Rule::scope("health:internal")? });
+    let reflection =
+        || Builder::configure().register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET);
+    Ok(Routes::new(health)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?))
 }
 
 fn rules() -> Result<GrpcRules<Claims>, ConfigError> {
@@ -138,4 +144,30 @@ fn caller<T>(request: &Request<T>) -> Result<&VerifiedToken<Claims>, Status> {
 
 fn serving() -> HealthCheckResponse {
     HealthCheckResponse { status: ServingStatus::Serving.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use tower::Layer;
+    use tower_jwt_auth::SigningKey;
+    use tower_jwt_auth::test_util::{ProtectedRequests, TestIssuer, assert_protected};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn server_is_protected() {
+        let key = SigningKey::from_secret(DEMO_SECRET, Algorithm::HS256).unwrap();
+        let issuer = TestIssuer::new()
+            .with_issuer("https://issuer.example")
+            .with_audience("https://api.example")
+            .with_key(key);
+        let authorize = AuthorizeLayer::new(rules().unwrap());
+        let auth = auth(Path::new(DISABLED_USERS).into()).unwrap();
+        let app = auth.layer(authorize.layer(services().unwrap()));
+        let token = issuer.token().scope("health:read health:watch");
+        let requests = ProtectedRequests::new(token)
+            .grpc("/grpc.health.v1.Health/Check")
+            .grpc("/grpc.health.v1.Health/Watch");
+        assert_protected(app, requests).await;
+    }
 }

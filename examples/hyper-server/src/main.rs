@@ -13,7 +13,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -22,7 +21,7 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
 use tower_jwt_auth::{
-    Algorithm, JwtAuthLayer, JwtVerifier, MissingLayer, VerificationKey, VerifiedToken,
+    Algorithm, ConfigError, JwtAuthLayer, JwtVerifier, MissingLayer, VerificationKey, VerifiedToken,
 };
 
 /// In an application, read it from a file or the environment.
@@ -39,13 +38,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let key = VerificationKey::from_secret(DEMO_SECRET, Algorithm::HS256)?;
-    let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?
-        .add_required_claim("sub"); // Also refuses an empty one.
-    let auth = JwtAuthLayer::new(verifier.with_claims::<Claims>());
-    let service = ServiceBuilder::new().layer(auth).service_fn(async |request| {
-        Ok::<_, Infallible>(hello(&request).unwrap_or_else(|missing| server_error(&missing)))
-    });
+    let service = ServiceBuilder::new().layer(auth()?).service_fn(answer);
 
     let listener = TcpListener::bind(env::var("LISTEN").unwrap_or("127.0.0.1:3000".into())).await?;
     println!("listening on http://{}", listener.local_addr()?);
@@ -78,8 +71,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+fn auth() -> Result<JwtAuthLayer<Claims>, ConfigError> {
+    let key = VerificationKey::from_secret(DEMO_SECRET, Algorithm::HS256)?;
+    let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?
+        .add_required_claim("sub"); // Also refuses an empty one.
+    Ok(JwtAuthLayer::new(verifier.with_claims()))
+}
+
+/// The service behind the layer, for requests with any body.
+async fn answer<B>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+    Ok(hello(&request).unwrap_or_else(|missing| server_error(&missing)))
+}
+
 /// The handler. Behind the layer there is always a token.
-fn hello(request: &Request<Incoming>) -> Result<Response<Full<Bytes>>, MissingLayer> {
+fn hello<B>(request: &Request<B>) -> Result<Response<Full<Bytes>>, MissingLayer> {
     let token = VerifiedToken::<Claims>::from_extensions(request.extensions())?;
     Ok(Response::new(format!("hello, {}\n", token.sub).into()))
 }
@@ -90,4 +95,23 @@ fn server_error(missing: &MissingLayer) -> Response<Full<Bytes>> {
     let mut response = Response::default();
     *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use tower_jwt_auth::SigningKey;
+    use tower_jwt_auth::test_util::{ProtectedRequests, TestIssuer, assert_protected};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn server_is_protected() {
+        let key = SigningKey::from_secret(DEMO_SECRET, Algorithm::HS256).unwrap();
+        let issuer = TestIssuer::new()
+            .with_issuer("https://issuer.example")
+            .with_audience("https://api.example")
+            .with_key(key);
+        let service = ServiceBuilder::new().layer(auth().unwrap()).service_fn(answer);
+        assert_protected(service, ProtectedRequests::new(issuer.token()).get("/")).await;
+    }
 }

@@ -63,15 +63,18 @@ impl TryFrom<TokenClaims> for Caller {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let auth = JwtAuthLayer::new(issuers()?);
-    let app = Router::new()
-        .route("/orders", get(orders).route_layer(AuthorizeLayer::new(TenantRules::new()?)))
-        .route_layer(auth);
-
+    let app = app()?;
     let listener = TcpListener::bind(env::var("LISTEN").unwrap_or("127.0.0.1:3000".into())).await?;
     println!("listening on http://{}", listener.local_addr()?);
     axum::serve(listener, app).await?;
     Ok(())
+}
+
+fn app() -> Result<Router, ConfigError> {
+    let auth = JwtAuthLayer::new(issuers()?);
+    Ok(Router::new()
+        .route("/orders", get(orders).route_layer(AuthorizeLayer::new(TenantRules::new()?)))
+        .route_layer(auth))
 }
 
 /// Tenants can be added and removed while the server runs: by `add` and `remove`, or with
@@ -113,4 +116,28 @@ impl Authorize<Caller> for TenantRules {
 
 async fn orders(token: VerifiedToken<Caller>) -> String {
     format!("the orders of {}, read by {}\n", token.tenant, token.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use tower_jwt_auth::SigningKey;
+    use tower_jwt_auth::test_util::{ProtectedRequests, TestIssuer, assert_protected};
+
+    use super::*;
+
+    fn issuer(name: &str, tenant: &str) -> TestIssuer {
+        let secret = format!("demo secret of {tenant}: never use it for real");
+        let key = SigningKey::from_secret(secret.as_bytes(), Algorithm::HS256).unwrap();
+        TestIssuer::new().with_issuer(name).with_audience(AUDIENCE).with_key(key)
+    }
+
+    #[tokio::test]
+    async fn orders_of_each_tenant_are_protected() {
+        let acme = issuer("https://issuer.example/acme", "acme").token().scope("orders:read");
+        let globex = issuer(GLOBEX, "globex").token().claim("groups", ["buyers"]);
+        for token in [acme, globex] {
+            let requests = ProtectedRequests::new(token).get("/orders");
+            assert_protected(app().unwrap(), requests).await;
+        }
+    }
 }

@@ -48,16 +48,19 @@ struct Claims {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let key = VerificationKey::from_secret(DEMO_SECRET, Algorithm::HS256)?;
-    let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", key)?
-        .add_required_claim("sub"); // Refuses an empty one, too.
     let disabled_users = env::var("DISABLED_USERS").unwrap_or(DISABLED_USERS.into());
-    let app = app(verifier, Path::new(&disabled_users).into())?;
+    let app = app(verifier()?, Path::new(&disabled_users).into())?;
 
     let listener = TcpListener::bind(env::var("LISTEN").unwrap_or("127.0.0.1:3000".into())).await?;
     println!("listening on http://{}", listener.local_addr()?);
     axum::serve(listener, app).await?;
     Ok(())
+}
+
+fn verifier() -> Result<JwtVerifier, ConfigError> {
+    let key = VerificationKey::from_secret(DEMO_SECRET, Algorithm::HS256)?;
+    Ok(JwtVerifier::new("https://issuer.example", "https://api.example", key)?
+        .add_required_claim("sub")) // Refuses an empty one, too.
 }
 
 fn app(verifier: JwtVerifier, disabled_users: Arc<Path>) -> Result<Router, ConfigError> {
@@ -132,4 +135,28 @@ async fn list_users() -> &'static str {
 
 async fn read_log() -> &'static str {
     "nothing happened\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use tower_jwt_auth::SigningKey;
+    use tower_jwt_auth::test_util::{ProtectedRequests, TestIssuer, assert_protected};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn server_is_protected() {
+        let key = SigningKey::from_secret(DEMO_SECRET, Algorithm::HS256).unwrap();
+        let issuer = TestIssuer::new()
+            .with_issuer("https://issuer.example")
+            .with_audience("https://api.example")
+            .with_key(key);
+        let requests =
+            ProtectedRequests::new(issuer.token().scope("admin orders:large orders:write"))
+                .get("/orders")
+                .post("/orders", "application/json", r#"{"pieces": 101}"#)
+                .get("/admin/users");
+        let app = app(verifier().unwrap(), Path::new(DISABLED_USERS).into()).unwrap();
+        assert_protected(app, requests).await;
+    }
 }

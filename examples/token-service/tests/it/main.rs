@@ -5,5 +5,6 @@ mod cors;
 mod docs;
 mod metadata;
 mod program;
+mod protection;
 mod support;
 mod token;

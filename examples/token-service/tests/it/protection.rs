@@ -1,0 +1,36 @@
+//! The routes behind the layer, against tokens that were not issued.
+
+use std::sync::Arc;
+
+use token_service::{Service, Settings};
+use tower_jwt_auth::test_util::{ProtectedRequests, check_protection};
+
+use crate::support::{Client, ISSUER};
+
+/// The key exists only inside of the service, so nothing else can sign: these are the attacks without a valid
+/// signature.
+#[tokio::test]
+async fn routes_for_tokens_of_this_service_are_protected() {
+    let client = Client::new();
+    let token = client.token().await;
+    let app = Arc::clone(&client.service).router().unwrap();
+    let requests = ProtectedRequests::from_token(token)
+        .get("/protected")
+        .get("/user")
+        .get("/items")
+        .open_get("/jwks.json")
+        .open_get("/docs");
+    let report = check_protection(app, requests).await;
+    assert!(report.findings().is_empty(), "{report}");
+    assert!(report.sent() > 200, "{report}");
+}
+
+#[tokio::test]
+async fn route_that_shows_any_token_lets_forged_ones_through() {
+    let client = Client::new();
+    let token = client.token().await;
+    let app = Arc::new(Service::demo(&Settings::new(ISSUER)).unwrap()).router().unwrap();
+    let report = check_protection(app, ProtectedRequests::from_token(token).get("/secure")).await;
+    assert!(report.let_through().contains(&"alg: none"), "{report}");
+    assert!(!report.let_through().contains(&"no token: no header"), "{report}");
+}
