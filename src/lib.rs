@@ -120,7 +120,7 @@
 )]
 #![cfg_attr(
     feature = "test-util",
-    doc = "| test | [`test_util`]: tokens, keys, issuers and clocks for tests |"
+    doc = "| test | [`test_util`]: tokens, keys, issuers and clocks for tests, and `assert_protected`, which attacks a service |"
 )]
 #![cfg_attr(
     feature = "dpop",
@@ -203,7 +203,7 @@
 //! | `reqwest-0_13` | | the HTTP client (reqwest 0.13, rustls): `JwksUrl::new`, `JwtVerifier::discover`, `KnownIssuer::verifier`, `Introspection::new` |
 //! | `dpop` | | DPoP (RFC 9449): `Dpop`, the check of proofs of possession |
 //! | `query-token` | | `Source::dangerous_query`: a token in the query of the URL |
-//! | `test-util` | | for dev-dependencies: module `test_util`, which makes valid and invalid tokens for tests |
+//! | `test-util` | | for dev-dependencies: module `test_util`, which makes valid and invalid tokens for tests, and sends them to a service |
 //! | `token-cache` | | `with_token_cache`: a bounded cache of verified tokens; off until it is called |
 //! | `resource-metadata` | | RFC 9728: `ResourceMetadata`, a layer that serves it, and its URL in challenges: see [`docs::resource_metadata`] |
 //! | `tonic-0_14` | | tonic 0.14: `From<Rejection> for tonic::Status` |

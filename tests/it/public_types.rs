@@ -226,6 +226,11 @@ fn public_types_of_feature_test_util_are_send_and_sync() {
     sent::<test_util::TokenBuilder>();
     cloned::<test_util::ManualClock>();
     shared::<test_util::AcceptingVerifier<Claims>>();
+    shared::<test_util::Attack>();
+    shared::<test_util::ProtectedRequests>();
+    cloned::<test_util::ProtectionReport>();
+    cloned::<test_util::ProtectionFinding>();
+    cloned::<test_util::SentBody>();
 }
 
 /// Compiles for every inner service: that is the test.

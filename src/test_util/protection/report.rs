@@ -216,10 +216,11 @@ impl fmt::Display for ProtectionReport {
         for (Allowed { name, reason }, used) in &self.allowed {
             writeln!(f, "allowed: {name} ({reason}): {used} times")?;
         }
-        if !self.left_out.is_empty() {
-            writeln!(f, "not sent: {}", self.left_out.join("; "))?;
+        match self.left_out.len() {
+            0 => Ok(()),
+            1..=8 => writeln!(f, "not sent: {}", self.left_out.join("; ")),
+            count => writeln!(f, "not sent: {count} attacks, which `left_out` names"),
         }
-        Ok(())
     }
 }
 

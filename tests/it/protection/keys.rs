@@ -71,6 +71,12 @@ async fn token_of_another_issuer_is_enough_for_the_attacks_without_a_valid_signa
     for sent in ["alg: none", "signature: of other claims", "key: jwk in the header", "kid: SQL"] {
         assert!(!report.left_out().contains(&sent), "{sent}");
     }
+    let count = report.left_out().len();
+    assert!(
+        report
+            .to_string()
+            .ends_with(&format!("\nnot sent: {count} attacks, which `left_out` names\n"))
+    );
     for missing in ["aud: another", "exp: missing", "public key: PEM as a secret"] {
         assert!(report.left_out().contains(&missing), "{missing}");
     }

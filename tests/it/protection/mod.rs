@@ -49,6 +49,14 @@ async fn router_with_the_layer_is_protected() {
 }
 
 #[tokio::test]
+async fn check_can_run_in_another_task() {
+    let issuer = TestIssuer::new();
+    let check = check_protection(router(issuer.verifier()), requests(&issuer));
+    let report = tokio::spawn(check).await.unwrap();
+    assert!(report.findings().is_empty(), "{report}");
+}
+
+#[tokio::test]
 async fn grpc_service_with_the_layer_is_protected() {
     let issuer = TestIssuer::new();
     let (_reporter, health) = tonic_health::server::health_reporter();

@@ -19,7 +19,7 @@ async fn routes_for_tokens_of_this_service_are_protected() {
         .get("/user")
         .get("/items")
         .open_get("/jwks.json")
-        .open_get("/docs");
+        .open_get("/docs/");
     let report = check_protection(app, requests).await;
     assert!(report.findings().is_empty(), "{report}");
     assert!(report.sent() > 200, "{report}");
