@@ -35,6 +35,8 @@ pub enum ConfigErrorKind {
     /// A set of keys that cannot be used: unreadable, without a usable key, or with keys among which
     /// a token cannot select.
     KeySet,
+    /// The path of a `KeyFile` (feature `key-file`).
+    KeyFile,
     /// A leeway, age or lifetime out of its bounds.
     Duration,
     /// A limit on the length of tokens or headers out of its bounds.

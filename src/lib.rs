@@ -79,8 +79,9 @@
 //! | local keys | [`VerificationKey`], [`JwkSet`], [`SkippedKey`] |
 #![cfg_attr(
     feature = "jwks-url",
-    doc = "| keys from a URL | [`JwksUrl`]; [`Fetch`], [`FetchRequest`] and [`FetchFuture`] for a custom HTTP client |"
+    doc = "| keys from a URL | [`JwksUrl`]; [`Fetch`], [`FetchRequest`] and [`FetchFuture`] for a custom HTTP client; [`ChangedKeys`] to be told of changes |"
 )]
+#![cfg_attr(feature = "key-file", doc = "| remember fetched keys across restarts | [`KeyFile`] |")]
 #![cfg_attr(
     feature = "oidc-discovery",
     doc = "| keys from the issuer's metadata | [`KnownIssuer`], [`OidcDiscovery`]; [`SpiffeBundle`], [`GithubJobs`] and [`GitlabJobs`] for workloads |"
@@ -175,6 +176,7 @@
 //! - [`docs::providers`]: Auth0, Keycloak, Entra ID, Cognito, Google, Okta, Firebase, Dex, Clerk, WorkOS,
 //!   Kubernetes, SPIFFE.
 //! - [`docs::configuration`]: a layer from a file and environment variables.
+//! - [`docs::cold_starts`]: start a service while its issuer is down.
 //! - [`docs::layer_order`]: CORS, tracing, limits and this layer.
 //! - [`docs::websockets_and_cookies`]: tokens that browsers cannot send in `Authorization`.
 //! - [`docs::dpop`]: tokens that are bound to a key of the client.
@@ -198,6 +200,7 @@
 //! | `axum` | | axum 0.8: extractors of [`VerifiedToken`] and [`PresentedToken`], `IntoResponse for Rejection` |
 //! | `issuer` | | `TokenIssuer` and `SigningKey`: issues tokens, signed by aws-lc-rs |
 //! | `jwks-url` | | `JwksUrl`: keys from a URL, refreshed in the background with any HTTP client (`Fetch`); adds tokio |
+//! | `key-file` | | `KeyFile`: a file that remembers fetched keys across restarts: see [`docs::cold_starts`] |
 //! | `oidc-discovery` | | `OidcDiscovery`, `JwtVerifier::discover_with`, `KnownIssuer`: finds the keys through the issuer's metadata |
 //! | `introspection` | | `Introspection`: asks the authorization server about each token (RFC 7662): see [`docs::introspection`] |
 //! | `reqwest-0_13` | | the HTTP client (reqwest 0.13, rustls): `JwksUrl::new`, `JwtVerifier::discover`, `KnownIssuer::verifier`, `Introspection::new` |
@@ -333,10 +336,12 @@ pub use crate::jsonwebtoken_keys::JsonwebtokenDecodingKey;
 #[cfg(all(feature = "issuer", any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12")))]
 pub use crate::jsonwebtoken_keys::JsonwebtokenEncodingKey;
 pub use crate::key::{JwkSet, KeyCandidates, SkippedKey, VerificationKey};
+#[cfg(feature = "key-file")]
+pub use crate::key_source::KeyFile;
 #[cfg(feature = "oidc-discovery")]
 pub use crate::key_source::OidcDiscovery;
 #[cfg(feature = "jwks-url")]
-pub use crate::key_source::{Fetch, FetchFuture, FetchRequest, JwksUrl};
+pub use crate::key_source::{ChangedKeys, Fetch, FetchFuture, FetchRequest, JwksUrl};
 pub use crate::key_source::{KeyLookup, KeyQuery, KeySource, KeySourceError, KeyStatus, KeyTask};
 pub use crate::observe::Outcome;
 pub use crate::rejection::{

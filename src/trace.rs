@@ -63,6 +63,40 @@ pub(crate) fn keys_skipped<T>(_: &[T]) {}
 #[cfg(feature = "tracing")]
 const SKIPPED_SHOWN: usize = 8;
 
+/// The event of a source that begins with the keys of its file.
+#[cfg(all(feature = "tracing", feature = "key-file"))]
+pub(crate) fn keys_remembered(source: &str, keys: usize, age: std::time::Duration, is_quiet: bool) {
+    if !is_quiet {
+        let age = age.as_secs();
+        tracing::info!(
+            target: "tower_jwt_auth", source, keys, age, "keys of a file are used until a fetch succeeds"
+        );
+    }
+}
+
+#[cfg(all(not(feature = "tracing"), feature = "key-file"))]
+pub(crate) fn keys_remembered(_: &str, _: usize, _: std::time::Duration, _: bool) {}
+
+/// The event of a file of keys that is not used, once for each source.
+#[cfg(all(feature = "tracing", feature = "key-file"))]
+pub(crate) fn key_file_ignored(source: &str, reason: &str, is_quiet: bool) {
+    if !is_quiet {
+        tracing::warn!(target: "tower_jwt_auth", source, reason, "the file of keys is ignored");
+    }
+}
+
+#[cfg(all(not(feature = "tracing"), feature = "key-file"))]
+pub(crate) fn key_file_ignored(_: &str, _: &str, _: bool) {}
+
+/// The event of a file of keys that cannot be written, at most once a minute for a set that does not change.
+#[cfg(all(feature = "tracing", feature = "key-file"))]
+pub(crate) fn key_file_not_written(source: &str, error: &std::io::Error) {
+    tracing::warn!(target: "tower_jwt_auth", source, %error, "the file of keys cannot be written");
+}
+
+#[cfg(all(not(feature = "tracing"), feature = "key-file"))]
+pub(crate) fn key_file_not_written(_: &str, _: &std::io::Error) {}
+
 /// The event of consecutive failed fetches, at most once a minute.
 #[cfg(all(feature = "tracing", feature = "jwks-url"))]
 pub(crate) fn refresh_failed(source: &str, failures: u32, error: &str) {

@@ -18,6 +18,7 @@ macro_rules! pages {
                 feature = "config",
                 feature = "grpc-error-info",
                 feature = "introspection",
+                feature = "key-file",
                 feature = "mcp",
                 feature = "oidc-discovery",
                 feature = "reqwest-0_13",
@@ -73,6 +74,8 @@ pages! {
     from_spring_security: "from_spring_security.md";
     #[needs("oidc-discovery", "reqwest-0_13")]
     providers: "providers.md";
+    #[needs("key-file", "oidc-discovery", "reqwest-0_13")]
+    cold_starts: "cold_starts.md";
     #[needs("config")]
     configuration: "configuration.md";
     #[needs("axum")]

@@ -30,12 +30,14 @@ pub(crate) use self::remote::HttpFetch;
 pub(crate) use self::remote::HttpHosts;
 #[cfg(feature = "oidc-discovery")]
 pub(crate) use self::remote::IssuerLocation;
+#[cfg(feature = "key-file")]
+pub use self::remote::KeyFile;
 #[cfg(feature = "oidc-discovery")]
 pub use self::remote::OidcDiscovery;
 #[cfg(feature = "jwks-url")]
 pub(crate) use self::remote::wait_until;
 #[cfg(feature = "jwks-url")]
-pub use self::remote::{Fetch, FetchFuture, FetchRequest, JwksUrl};
+pub use self::remote::{ChangedKeys, Fetch, FetchFuture, FetchRequest, JwksUrl};
 #[cfg(feature = "introspection")]
 pub(crate) use self::remote::{PostFault, Poster};
 pub use self::status::KeyStatus;

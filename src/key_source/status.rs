@@ -23,6 +23,7 @@ pub struct KeyStatus {
     pub(crate) ready: Option<bool>,
     pub(crate) age: Option<Duration>,
     pub(crate) stale: bool,
+    pub(crate) unconfirmed: bool,
     pub(crate) changes: u64,
     pub(crate) keys: usize,
     pub(crate) kids: Vec<String>,
@@ -72,7 +73,7 @@ impl KeyStatus {
     }
 
     /// The time since the last successful fetch; `None` before the first one, and for keys that are
-    /// not fetched.
+    /// not fetched. For keys from a `KeyFile` the time since an earlier process fetched them.
     pub fn age(&self) -> Option<Duration> {
         self.age
     }
@@ -84,6 +85,13 @@ impl KeyStatus {
         self.stale
     }
 
+    /// Whether the keys are initial keys, or keys from a `KeyFile`, and no fetch has succeeded yet. Such keys are also
+    /// [stale](Self::is_stale), and the source [is ready](Self::is_ready) as long as they may be used. `false`
+    /// for other keys.
+    pub fn is_unconfirmed(&self) -> bool {
+        self.unconfirmed
+    }
+
     /// How often the fetched set has changed: 1 after the first successful fetch, 0 before it and for
     /// keys that are not fetched. A document that differs in any byte is a change. Each source counts
     /// its own changes, unlike [`KeySource::generation`](crate::KeySource::generation).
@@ -92,7 +100,7 @@ impl KeyStatus {
     }
 
     /// The number of keys in the loaded set, without the [skipped](Self::skipped) ones. 0 before the first
-    /// successful fetch, for a single [`VerificationKey`](crate::VerificationKey), and in a status from
+    /// successful fetch unless there are initial keys or keys from a `KeyFile`, for a single [`VerificationKey`](crate::VerificationKey), and in a status from
     /// [`new`](Self::new) or [`unknown`](Self::unknown). A set that is too old to be used is counted too: for
     /// readiness see [`is_ready`](Self::is_ready).
     pub fn keys(&self) -> usize {
@@ -141,6 +149,7 @@ impl fmt::Debug for KeyStatus {
             .field("ready", &self.ready)
             .field("age", &self.age)
             .field("stale", &self.stale)
+            .field("unconfirmed", &self.unconfirmed)
             .field("changes", &self.changes)
             .field("kids", &self.kids)
             .field("fetches_ok", &self.fetches_ok)

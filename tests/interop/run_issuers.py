@@ -261,6 +261,42 @@ class Runs(introspection.IntrospectionRuns):
             self.refuses("return, the key from before", server, known)
             self.is_ready("return", server, generation=2, last_error=None)
 
+    def restart_while_down(self):
+        """With a file, whoami accepts the known keys after a restart, and follows the issuer when it is back."""
+        file = self.folder / "issuer-keys"
+        file.unlink(missing_ok=True)
+        with OidcProvider() as issuer:
+            flags = ["--issuer", issuer.name, "--discover", "--key-file", str(file)]
+            with self.start(*flags) as server:
+                self.until_ready("before the restart", server)
+                known = issuer.token()
+                self.accepts("before the restart", server, known)
+                self.is_ready("before the restart", server, unconfirmed=False)
+                self.until("before the restart: a file", file.exists)
+                if file.exists():
+                    self.checks.equal(file.stat().st_mode & 0o777, 0o600, "before the restart: mode of the file")
+                self.stops("before the restart", server)
+            issuer.kill()
+            with self.start(*flags) as server:
+                self.accepts("restart while down", server, known)
+                self.has_no_keys("restart while down, stranger's kid", server, strange(known))
+                self.is_ready("restart while down", server, unconfirmed=True, stale=True, generation=0)
+                issuer.start()
+                self.until_no_error("issuer is back", server)
+                self.accepts("issuer is back, new key", server, issuer.token())
+                self.refuses("issuer is back, the key from before", server, known)
+                self.is_ready("issuer is back", server, unconfirmed=False, generation=1)
+                self.stops("issuer is back", server)
+            # The keys of the first process are older than those in the file.
+            issuer.kill()
+            with self.start(*flags) as server:
+                self.has_no_keys("second restart, the first key", server, known)
+            # A damaged file is as none.
+            file.write_text(file.read_text()[:-5] if file.exists() else "")
+            with self.start(*flags) as server:
+                self.has_no_keys("damaged file", server, known)
+                self.is_not_ready("damaged file", server, issuer.name, error="cannot be fetched")
+
     def started_first(self):
         issuer = OidcProvider()
         with OidcProvider(name=issuer.name) as stand_in:
@@ -431,8 +467,8 @@ class Runs(introspection.IntrospectionRuns):
                 self.checks.that("GET /nowhere" in issuer.requests(), "by a wrong URL: asked there")
 
     NAMES = [
-        "every_algorithm", "rotation", "broken_sets", "outage", "started_first", "another_issuer", "hung_issuer",
-        "strangers", "glewlwyd", "two_issuers", "by_url", "introspection", "introspection_by_glewlwyd",
+        "every_algorithm", "rotation", "broken_sets", "outage", "restart_while_down", "started_first", "another_issuer",
+        "hung_issuer", "strangers", "glewlwyd", "two_issuers", "by_url", "introspection", "introspection_by_glewlwyd",
     ]
 
     def all(self):
@@ -485,6 +521,10 @@ CAUGHT = {
     "rotation": ["an unknown kid: status", "first key, dropped: status"],
     "broken_sets": [f"set answers {mode}, new key: status" for mode in ("500", "garbage", "hang")],
     "outage": ["outage, stranger's kid: status", "return, the key from before: status"],
+    "restart_while_down": [
+        "restart while down, stranger's kid: status", "issuer is back, the key from before: status",
+        "second restart, the first key: status", "damaged file: status",
+    ],
     "started_first": ["nobody there: status", "nobody there: not ready", "issuer appears, another's key: status"],
     "another_issuer": ["another issuer: status", "another issuer: not ready"],
     "hung_issuer": ["hung issuer: status", "hung issuer: not ready", "hung issuer, no token: status"],

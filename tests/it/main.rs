@@ -5,6 +5,8 @@ mod canary;
 mod checks;
 mod claim_rules;
 mod claim_types;
+#[cfg(all(feature = "key-file", feature = "oidc-discovery", feature = "test-util"))]
+mod cold_starts;
 #[cfg(all(
     feature = "config",
     feature = "dpop",

@@ -189,6 +189,9 @@ fn public_types_of_feature_issuer_are_send_and_sync() {
 #[test]
 fn public_types_of_fetched_keys_are_send_sync_and_clone() {
     cloned::<JwksUrl>();
+    cloned::<ChangedKeys>();
+    #[cfg(feature = "key-file")]
+    cloned::<KeyFile>();
     cloned::<OidcDiscovery>();
     cloned::<FetchRequest>();
     sent::<FetchFuture>();

@@ -27,7 +27,7 @@ pub(crate) struct Flags {
         conflicts_with_all = [
             "algorithms", "leeway", "typ", "allow_at_hash", "max_token_length", "token_cache", "cookie", "cookie_origins",
             "header", "websocket", "optional", "grpc_error_info", "scopes", "dpop", "require_dpop", "dpop_nonce",
-            "token_types", "client_id", "client_secret_file", "introspection_cache_age",
+            "token_types", "key_file", "initial_jwks", "client_id", "client_secret_file", "introspection_cache_age",
         ]
     )]
     pub(crate) config: Option<PathBuf>,
@@ -37,6 +37,8 @@ pub(crate) struct Flags {
     pub(crate) audience: Audience,
     #[command(flatten)]
     pub(crate) keys: Keys,
+    #[command(flatten)]
+    pub(crate) start: Start,
     #[command(flatten)]
     pub(crate) client: Client,
     /// An allowed algorithm; narrows those of the keys. Repeatable; required with a secret or a PEM file
@@ -146,6 +148,17 @@ pub(crate) struct Keys {
     /// without an audience is accepted if it has a token type
     #[arg(long, value_name = "URL", requires = "client_id")]
     pub(crate) introspect: Option<String>,
+}
+
+/// Keys before the first fetch has succeeded, for one issuer with --jwks-url or --discover.
+#[derive(Args)]
+pub(crate) struct Start {
+    /// Remember the last good set in this file across restarts
+    #[arg(long, value_name = "PATH", conflicts_with = "introspect")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Begin with the keys of this JWK set, until a fetch succeeds
+    #[arg(long, value_name = "PATH", conflicts_with = "introspect")]
+    pub(crate) initial_jwks: Option<PathBuf>,
 }
 
 /// How to authenticate to the introspection endpoint.

@@ -22,9 +22,10 @@
 //! for a file with `resource_metadata`, `--mcp-scope`. The MCP server and WebSockets follow the file. It also decides
 //! about the form of refusals: `grpc_web = true` is as without a file.
 //!
-//! It serves at once, whether the issuer can be reached or not. Until the keys are loaded, a token gets 503. `/readyz`
-//! needs no token. It returns 200 when the keys of every issuer are loaded and 503 before, with the age of the keys,
-//! how often they have changed, and why the last fetch failed.
+//! It serves at once, whether the issuer can be reached or not. Until the keys are loaded, a token gets 503, unless
+//! `--key-file` or `--initial-jwks` gives keys to begin with. `/readyz` needs no token. It returns 200 when the keys of
+//! every issuer are loaded and 503 before, with the age of the keys, how often they have changed, and why the last
+//! fetch failed.
 
 mod binding;
 mod config;
@@ -34,6 +35,7 @@ mod readiness;
 mod resource;
 mod scopes;
 mod sources;
+mod start;
 mod verifier;
 mod websocket;
 

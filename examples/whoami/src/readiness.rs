@@ -27,6 +27,8 @@ struct Keys {
     ready: bool,
     /// The keys are no longer fresh, because the issuer cannot be reached.
     stale: bool,
+    /// The keys are of --key-file or --initial-jwks, and no fetch has succeeded yet.
+    unconfirmed: bool,
     /// The time since the issuer last confirmed them; `null` if it never did.
     age: Option<u64>,
     /// How often the set has changed.
@@ -60,6 +62,7 @@ impl Keys {
             issuer,
             ready: status.is_ready(),
             stale: status.is_stale(),
+            unconfirmed: status.is_unconfirmed(),
             age: status.age().as_ref().map(Duration::as_secs),
             generation: status.changes(),
             kids: status.kids().to_vec(),

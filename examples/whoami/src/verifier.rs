@@ -12,12 +12,13 @@ use serde_json::value::RawValue;
 use tower_jwt_auth::{
     Algorithm, ClientAuthentication, ConfigError, ConfigVerifier, ExpectedAudience, ExpectedIssuer,
     FixedClock, Introspection, IssuerSet, JwkSet, JwksUrl, JwtAuthLayer, JwtVerifier, KeySource,
-    KeyStatus, LayerConfig, NumericDate, PresentedToken, Rejection, VerificationKey, VerifyToken,
+    KeyStatus, LayerConfig, NumericDate, OidcDiscovery, PresentedToken, Rejection, VerificationKey,
+    VerifyToken,
 };
 
-use crate::binding;
-use crate::flags::{Audience, Flags, Keys, Typ};
+use crate::flags::{Audience, Flags, Typ};
 use crate::with_causes;
+use crate::{binding, start};
 
 /// The claims of any token, as written in it. Even numbers keep their form.
 pub(crate) type Claims = BTreeMap<String, Box<RawValue>>;
@@ -41,6 +42,7 @@ impl Verifier {
         if let Some(config) = config {
             return Self::of(config, flags);
         }
+        start::check(flags)?;
         match &*flags.issuer.issuers {
             [] | [_] if flags.keys.introspect.is_some() => {
                 introspection(flags).map(Self::Introspection)
@@ -95,7 +97,7 @@ impl Verifier {
             Some(issuer) if flags.keys.discover => discover(flags, issuer)?,
             _ => {
                 let algorithms = algorithms(flags);
-                let keys = keys(&flags.keys, &algorithms)?;
+                let keys = keys(flags, &algorithms)?;
                 let issuer =
                     issuer.map_or_else(ExpectedIssuer::dangerous_any, ExpectedIssuer::from);
                 JwtVerifier::new(issuer, audience(&flags.audience), keys)
@@ -261,7 +263,9 @@ fn refusal(what: &str, refused: &Rejection) -> String {
 }
 
 fn discover(flags: &Flags, issuer: &str) -> Result<JwtVerifier<Claims>, String> {
-    JwtVerifier::discover(issuer, audience(&flags.audience))
+    let keys = OidcDiscovery::new(issuer).map_err(|error| cannot_use(issuer, &error))?;
+    let keys = start::discovery(keys, &flags.start)?;
+    JwtVerifier::new(issuer, audience(&flags.audience), keys)
         .and_then(|verifier| with_rules(verifier, flags))
         .map_err(|error| cannot_use(issuer, &error))
 }
@@ -319,12 +323,13 @@ fn algorithms(flags: &Flags) -> Vec<Algorithm> {
 }
 
 /// The keys from the one source of the flags. A secret and a PEM file make a key for each algorithm.
-fn keys(source: &Keys, algorithms: &[Algorithm]) -> Result<Arc<dyn KeySource>, String> {
+fn keys(flags: &Flags, algorithms: &[Algorithm]) -> Result<Arc<dyn KeySource>, String> {
     type Load = fn(&[u8], Algorithm) -> Result<VerificationKey, ConfigError>;
 
+    let source = &flags.keys;
     if let Some(url) = &source.jwks_url {
         let keys = JwksUrl::new(url).map_err(|error| cannot_use(url, &error))?;
-        return Ok(Arc::new(keys));
+        return Ok(Arc::new(start::url(keys, &flags.start)?));
     }
     if let Some(path) = &source.jwks {
         return Ok(Arc::new(jwk_set(path)?));
@@ -347,7 +352,7 @@ fn keys(source: &Keys, algorithms: &[Algorithm]) -> Result<Arc<dyn KeySource>, S
     Ok(Arc::new(keys))
 }
 
-fn jwk_set(path: &Path) -> Result<JwkSet, String> {
+pub(crate) fn jwk_set(path: &Path) -> Result<JwkSet, String> {
     let json = fs::read_to_string(path).map_err(|error| cannot_use_file(path, &error))?;
     let set = JwkSet::from_json(&json).map_err(|error| cannot_use_file(path, &error))?;
     if set.is_empty() {
@@ -365,7 +370,7 @@ pub(crate) fn cannot_use_config(flags: &Flags, error: &dyn Error) -> String {
     cannot_use_file(path, error)
 }
 
-fn cannot_use_file(path: &Path, error: &dyn Error) -> String {
+pub(crate) fn cannot_use_file(path: &Path, error: &dyn Error) -> String {
     cannot_use(&path.to_string_lossy(), error)
 }
 

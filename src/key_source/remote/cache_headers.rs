@@ -48,7 +48,17 @@ impl Lifetime {
             None => DEFAULT_FRESH,
         };
         let stale = seconds("stale-if-error").map_or(DEFAULT_STALE, Duration::from_secs);
-        Self { fresh: fresh.clamp(MINUTE, DAY), stale: stale.clamp(MINUTE, DAY) }
+        Self { fresh, stale }.bounded()
+    }
+
+    /// Of keys that no response has confirmed: never fresh, and used as long as stale keys without `stale-if-error`.
+    pub(super) fn unconfirmed() -> Self {
+        Self { fresh: Duration::ZERO, stale: DEFAULT_STALE }
+    }
+
+    /// The same within the bounds of the crate.
+    pub(super) fn bounded(self) -> Self {
+        Self { fresh: self.fresh.clamp(MINUTE, DAY), stale: self.stale.clamp(MINUTE, DAY) }
     }
 }
 

@@ -12,6 +12,7 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
+use crate::config_error::ConfigError;
 use crate::key::{JwkSet, KeyUse};
 use crate::key_source::error::KeySourceError;
 use crate::key_source::remote::document::{Document, content_coding, page_type};
@@ -271,9 +272,7 @@ impl Fetcher {
     pub(super) async fn get_set(&self, url: &FetchUrl, by: Deadline) -> Result<Loaded, Fault> {
         let document = self.get(url, by).await?;
         let set = match document.text() {
-            Ok(text) => {
-                JwkSet::from_fetched(text.as_bytes(), self.key_use.as_ref()).map_err(Into::into)
-            }
+            Ok(text) => self.read_set(text.as_bytes()).map_err(Into::into),
             Err(reason) => Err(KeySourceError::new(reason).into()),
         };
         let set = set.map_err(|reason: Box<dyn Error + Send + Sync>| {
@@ -282,6 +281,11 @@ impl Fetcher {
             Fault::new(FaultKind::Unfit, message).with_source(reason)
         })?;
         Ok(Loaded { set, document })
+    }
+
+    /// Reads a JWK set of which this source takes the keys.
+    pub(super) fn read_set(&self, json: &[u8]) -> Result<JwkSet, ConfigError> {
+        JwkSet::from_fetched(json, self.key_use.as_ref())
     }
 
     pub(super) async fn get(&self, url: &FetchUrl, by: Deadline) -> Result<Document, Fault> {

@@ -1,18 +1,23 @@
 //! The tasks of the cache: one runs a single fetch, the other sleeps until the next fetch is due.
 //! Neither of them keeps the source alive.
 
+use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::key_source::error::KeySourceError;
+use crate::key_source::remote::changed_keys::ChangedKeys;
 use crate::key_source::remote::fetch::{FETCH_TIMEOUT, Loaded};
 use crate::key_source::remote::held::Held;
 use crate::key_source::remote::key_cache::{LoadKeys, Shared, State};
+#[cfg(feature = "key-file")]
+use crate::key_source::remote::key_file::{FetchedSet, Remembered};
 use crate::key_source::remote::schedule::after;
 use crate::trace;
 
@@ -92,7 +97,7 @@ impl Shared {
         let fetching = state.fetching.take();
         let before = self.held.load_full();
         let may_be_made_up = state.is_quiet;
-        let is_quiet = may_be_made_up && before.is_none();
+        let is_quiet = may_be_made_up && before.as_ref().is_none_or(|held| !held.is_confirmed());
         let is_ok = result.as_ref().map(Result::is_ok);
         let (mut new, mut failed) = (None, None);
         match result {
@@ -126,15 +131,52 @@ impl Shared {
             trace::fetched(is_ok);
             self.meter_fetch(may_be_made_up, is_ok, new.as_deref().or(before.as_deref()));
         }
+        if let Some(new) = &new {
+            self.pass_on(new, before.is_none_or(|before| before.changes != new.changes));
+        }
         match (new, failed) {
-            (Some(new), _) if before.is_none_or(|before| before.changes != new.changes) => {
-                trace::keys_changed(name, new.changes, new.set.len(), new.set.skipped());
-            }
             (_, Some((failures, text))) if is_quiet => {
                 trace::first_fetch_failed(name, failures, &text);
             }
             (_, Some((failures, text))) => trace::refresh_failed(name, failures, &text),
             _ => {}
+        }
+    }
+
+    /// Uses the keys of the file, unless a fetch was faster.
+    #[cfg(feature = "key-file")]
+    fn begin_with(&self, remembered: Remembered) {
+        let name = self.loader.name();
+        let state = self.state();
+        let is_quiet = state.is_quiet;
+        let remembered = match remembered {
+            Ok(held) => held.filter(|_| !self.is_confirmed()).map(Arc::new),
+            Err(reason) => {
+                drop(state);
+                trace::key_file_ignored(name, &reason, is_quiet);
+                return;
+            }
+        };
+        if let Some(held) = remembered {
+            self.held.store(Some(Arc::clone(&held)));
+            drop(state);
+            trace::keys_remembered(name, held.set.len(), held.age(), is_quiet);
+        }
+    }
+
+    /// Passes a set that was fetched on to those who keep it.
+    fn pass_on(&self, held: &Held, is_changed: bool) {
+        let (name, at) = (self.loader.name(), held.confirmed_at().unwrap_or_default());
+        if is_changed {
+            trace::keys_changed(name, held.changes, held.set.len(), held.set.skipped());
+            if let Some(on_changed) = &self.on_changed {
+                let (json, keys) = (held.body().clone(), held.set.clone());
+                on_changed.submit(ChangedKeys::new(name, json, keys, at));
+            }
+        }
+        #[cfg(feature = "key-file")]
+        if let Some(file) = &self.key_file {
+            file.write(FetchedSet { json: held.body().clone(), lifetime: held.lifetime, at });
         }
     }
 
@@ -196,7 +238,7 @@ impl Attempt {
 
     pub(super) fn start(self, runtime: &Handle, shared: &Shared) {
         let (ended, loader) = (self.ended(), Arc::clone(&shared.loader));
-        let is_quiet = shared.state().is_quiet && shared.held.load().is_none();
+        let is_quiet = shared.state().is_quiet && !shared.is_confirmed();
         let fetch = trace::in_fetch_span(shared.loader.name(), is_quiet, self.run(loader));
         let task = runtime.spawn(fetch).abort_handle();
         if let Some(fetching) = &mut shared.state().fetching
@@ -207,7 +249,17 @@ impl Attempt {
     }
 
     async fn run(mut self, loader: Arc<dyn LoadKeys>) {
-        let loaded = timeout(FETCH_TIMEOUT, loader.load()).await;
+        let load = pin!(timeout(FETCH_TIMEOUT, loader.load()));
+        let remember = pin!(remember(self.shared.clone()));
+        let loaded = match select(load, remember).await {
+            Either::Left((loaded @ Ok(Ok(_)), _)) => loaded,
+            Either::Left((failed, remember)) => {
+                // So that waiting requests find the keys of the file.
+                remember.await;
+                failed
+            }
+            Either::Right(((), load)) => load.await,
+        };
         self.result =
             Some(loaded.unwrap_or_else(|_| {
                 Err(KeySourceError::new("no complete response within 5 seconds"))
@@ -239,3 +291,23 @@ impl Drop for Attempt {
         // Waiting requests wake when the sender is dropped.
     }
 }
+
+/// Reads the file of keys, if there is one that was not read yet.
+#[cfg(feature = "key-file")]
+async fn remember(shared: Weak<Shared>) {
+    let reading = shared.upgrade().and_then(|shared| {
+        let file = shared.key_file.as_ref().filter(|_| !shared.is_confirmed())?;
+        file.read()
+    });
+    let Some(reading) = reading else { return };
+    let remembered = reading.await;
+    if let Some(shared) = shared.upgrade() {
+        shared.begin_with(remembered);
+        if let Some(file) = &shared.key_file {
+            file.set_read();
+        }
+    }
+}
+
+#[cfg(not(feature = "key-file"))]
+async fn remember(_: Weak<Shared>) {}

@@ -19,11 +19,24 @@ pub(super) struct Held {
     pub(super) lifetime: Lifetime,
     /// The number of different sets that the source has had.
     pub(super) changes: u64,
+    /// The document as it was sent; empty for initial keys.
     body: Bytes,
     loaded_at: Moment,
+    origin: Origin,
     /// Whether the set is stale and an attempt to replace it has failed: then it may be used until
     /// its lifetime ends.
     has_outlived: AtomicBool,
+}
+
+/// Where a set comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Fetched,
+    /// From a file of an earlier process, to which the issuer has confirmed it.
+    #[cfg(feature = "key-file")]
+    Remembered,
+    /// From the application.
+    Initial,
 }
 
 /// The result of a look-up in memory.
@@ -39,16 +52,37 @@ pub(super) enum Found {
 }
 
 impl Held {
+    /// Keys of the application, to begin with.
+    pub(super) fn initial(set: JwkSet) -> Self {
+        let (lifetime, body, loaded_at) = (Lifetime::unconfirmed(), Bytes::new(), Moment::now());
+        let has_outlived = AtomicBool::new(false);
+        Self { set, lifetime, changes: 0, body, loaded_at, origin: Origin::Initial, has_outlived }
+    }
+
+    /// The set of an earlier process, which the issuer confirmed at a time that is `age` ago.
+    #[cfg(feature = "key-file")]
+    pub(super) fn remembered(
+        set: JwkSet,
+        body: Bytes,
+        lifetime: Lifetime,
+        confirmed_at: Duration,
+        age: Duration,
+    ) -> Self {
+        let loaded_at = Moment { since_epoch: confirmed_at, before: age, ..Moment::now() };
+        let (origin, has_outlived) = (Origin::Remembered, AtomicBool::new(false));
+        Self { set, lifetime, changes: 0, body, loaded_at, origin, has_outlived }
+    }
+
     /// Combines the loaded document with the previous set.
     pub(super) fn new(loaded: Loaded, before: Option<&Self>) -> Self {
         let Document { body, lifetime, .. } = loaded.document;
         let (set, changes) = match before {
             // The same set keeps its generation, so results that were cached for it remain valid.
-            Some(before) if body == before.body => (before.set.clone(), before.changes),
+            Some(before) if body == before.body => (before.set.clone(), before.changes.max(1)),
             _ => (loaded.set, before.map_or(0, |before| before.changes).saturating_add(1)),
         };
-        let loaded_at = Moment::now();
-        Self { set, lifetime, changes, body, loaded_at, has_outlived: AtomicBool::new(false) }
+        let (loaded_at, has_outlived) = (Moment::now(), AtomicBool::new(false));
+        Self { set, lifetime, changes, body, loaded_at, origin: Origin::Fetched, has_outlived }
     }
 
     pub(super) fn find(&self, query: &KeyQuery<'_>) -> Found {
@@ -68,14 +102,29 @@ impl Held {
         self.loaded_at.elapsed()
     }
 
-    /// The time at which the issuer confirmed the set, as a duration since 1970.
-    #[cfg(feature = "metrics")]
-    pub(super) fn confirmed_at(&self) -> Duration {
-        self.loaded_at.since_epoch
+    /// Whether this process has fetched the set.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.origin == Origin::Fetched
     }
 
+    /// The time at which the issuer confirmed the set, as a duration since 1970; `None` if it never did.
+    pub(super) fn confirmed_at(&self) -> Option<Duration> {
+        (self.origin != Origin::Initial).then_some(self.loaded_at.since_epoch)
+    }
+
+    /// The document as the issuer sent it.
+    pub(super) fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// Whether a look-up should try to replace the set. An unconfirmed set is stale from the start.
     pub(super) fn is_stale(&self, age: Duration) -> bool {
-        age >= self.lifetime.fresh
+        !self.is_confirmed() || age >= self.lifetime.fresh
+    }
+
+    /// Whether an attempt to confirm the set has ended, well or not.
+    pub(super) fn has_been_tried(&self) -> bool {
+        self.is_confirmed() || self.has_outlived.load(Ordering::Acquire)
     }
 
     pub(super) fn has_ended(&self, age: Duration) -> bool {
@@ -102,17 +151,20 @@ impl Held {
 pub(super) struct Moment {
     monotonic: Instant,
     since_epoch: Duration,
+    /// The time that had passed already at `monotonic`, by the system clock.
+    before: Duration,
 }
 
 impl Moment {
     pub(super) fn now() -> Self {
-        Self { monotonic: Instant::now(), since_epoch: clock::since_epoch() }
+        let since_epoch = clock::since_epoch();
+        Self { monotonic: Instant::now(), since_epoch, before: Duration::ZERO }
     }
 
     /// The longer of the two durations: setting the system clock back makes nothing younger.
     pub(super) fn elapsed(&self) -> Duration {
         let by_system = clock::since_epoch().saturating_sub(self.since_epoch);
-        self.monotonic.elapsed().max(by_system)
+        self.monotonic.elapsed().saturating_add(self.before).max(by_system)
     }
 }
 
@@ -171,6 +223,41 @@ mod tests {
         let held = Held { loaded_at: set_back, ..held };
         tokio::time::advance(secs(601)).await;
         assert!(matches!(find(&held, "here"), Found::Stale(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    #[cfg(feature = "key-file")]
+    async fn remembered_keys_age_by_both_clocks_and_setting_one_back_makes_them_no_younger() {
+        let remembered = |back: Duration| {
+            let (set, age, lifetime) = (held().set, secs(3000), Lifetime::default());
+            let at = clock::since_epoch() - age + back;
+            Held::remembered(set, Bytes::new(), lifetime, at, age)
+        };
+        for back in [Duration::ZERO, secs(9999)] {
+            let held = remembered(back);
+            assert!((secs(3000)..secs(3060)).contains(&held.age()), "{:?}", held.age());
+            assert!(matches!(find(&held, "here"), Found::Stale(_)));
+            held.outlive(Duration::ZERO);
+            assert!(matches!(find(&held, "here"), Found::Known(_)));
+            tokio::time::advance(secs(1201)).await;
+            assert!(matches!(find(&held, "here"), Found::Nothing));
+        }
+        let suspended = remembered(Duration::ZERO).suspended(secs(1201));
+        assert!(matches!(find(&suspended, "here"), Found::Nothing));
+    }
+
+    #[test]
+    fn unconfirmed_keys_are_stale_from_the_start_and_have_no_time_of_confirmation() {
+        let initial = Held::initial(held().set);
+        assert!(matches!(find(&initial, "here"), Found::Stale(_)));
+        assert!(matches!(find(&initial, "other"), Found::Unknown));
+        assert_eq!((initial.confirmed_at(), initial.changes), (None, 0));
+        assert!(!initial.is_confirmed() && !initial.has_been_tried());
+        initial.outlive(Duration::ZERO);
+        assert!(matches!(find(&initial, "here"), Found::Known(_)));
+        assert!(initial.has_been_tried());
+        let ended = Held::initial(held().set).suspended(secs(3601));
+        assert!(matches!(find(&ended, "here"), Found::Nothing));
     }
 
     #[test]

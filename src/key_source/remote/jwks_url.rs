@@ -4,13 +4,17 @@ use std::fmt;
 use reqwest::Client;
 
 use crate::config_error::ConfigError;
-use crate::key::KeyUse;
+use crate::key::{JwkSet, KeyUse};
 use crate::key_source::lookup::{KeyLookup, KeyQuery};
+use crate::key_source::remote::changed_keys::ChangedKeys;
 use crate::key_source::remote::fetch::{Deadline, Fetch, Fetcher};
 use crate::key_source::remote::fetch_url::{FetchUrl, HttpHosts};
 #[cfg(feature = "reqwest-0_13")]
 use crate::key_source::remote::http_client::HttpFetch;
 use crate::key_source::remote::key_cache::{KeyCache, LoadKeys, Loading};
+#[cfg(feature = "key-file")]
+use crate::key_source::remote::key_file::{KeyFile, identity};
+use crate::key_source::remote::settings::Settings;
 use crate::key_source::status::KeyStatus;
 use crate::key_source::{KeySource, KeyTask};
 use crate::summary::Summary;
@@ -57,6 +61,7 @@ use crate::summary::Summary;
 pub struct JwksUrl {
     url: FetchUrl,
     fetcher: Fetcher,
+    settings: Settings,
     cache: KeyCache,
 }
 
@@ -80,7 +85,8 @@ impl JwksUrl {
     /// When `url` is not an absolute URL of at most 2048 bytes; when it is neither https nor http to
     /// `localhost` or a loopback address; or when it has a user name, a password or a fragment.
     pub fn new_with<F: Fetch>(url: &str, fetch: F) -> Result<Self, ConfigError> {
-        Ok(Self::with(FetchUrl::parse(url, &HttpHosts::default())?, Fetcher::new(fetch)))
+        let url = FetchUrl::parse(url, &HttpHosts::default())?;
+        Ok(Self::with(url, Fetcher::new(fetch), Settings::default()))
     }
 
     /// Like [`new`](Self::new), but also allows plain http to the listed hosts.
@@ -137,7 +143,7 @@ impl JwksUrl {
         F: Fetch,
     {
         let url = FetchUrl::parse(url, &HttpHosts::parse(hosts)?)?;
-        Ok(Self::with(url, Fetcher::new(fetch)))
+        Ok(Self::with(url, Fetcher::new(fetch), Settings::default()))
     }
 
     /// Replaces the HTTP client, for custom proxies, certificates or headers.
@@ -159,7 +165,7 @@ impl JwksUrl {
     /// the keys that were loaded before. Other settings are kept.
     #[must_use]
     pub fn with_fetcher<F: Fetch>(self, fetch: F) -> Self {
-        Self::with(self.url, self.fetcher.with(fetch))
+        Self::with(self.url, self.fetcher.with(fetch), self.settings)
     }
 
     /// Refuses addresses outside the public internet (RFC 6890), such as those of private networks,
@@ -180,7 +186,7 @@ impl JwksUrl {
     /// When the host in the URL is `localhost` or such an address.
     pub fn refuse_private_addresses(self) -> Result<Self, ConfigError> {
         self.url.check_public()?;
-        Ok(Self::with(self.url, self.fetcher.refusing_private_addresses()))
+        Ok(Self::with(self.url, self.fetcher.refusing_private_addresses(), self.settings))
     }
 
     /// Takes only keys with exactly this `use`, such as `jwt-svid` in the bundle of a SPIFFE trust
@@ -193,24 +199,95 @@ impl JwksUrl {
     /// When the `use` is empty, `enc` or `x509-svid`: such keys never verify tokens.
     pub fn with_key_use(self, key_use: &str) -> Result<Self, ConfigError> {
         let key_use = KeyUse::parse(key_use)?;
-        Ok(Self::with(self.url, self.fetcher.with_key_use(key_use)))
+        Ok(Self::with(self.url, self.fetcher.with_key_use(key_use), self.settings))
+    }
+
+    /// Begins with these keys, before the first fetch succeeds; none by default.
+    ///
+    /// The first fetch still starts with the first use, and the first look-up waits for it. If it fails, the initial
+    /// keys are used until a fetch succeeds, and end 1 hour after this source was created. Until then they are
+    /// [stale and unconfirmed](KeyStatus::is_unconfirmed), and a token with another `kid` is refused as unavailable
+    /// (503). A fetched set replaces them as a whole, and so do keys from a `KeyFile`.
+    ///
+    /// Keys that the issuer has withdrawn since then are accepted while it cannot be reached. So give keys that are
+    /// as new as possible, as the issuer publishes them, with `kid`.
+    ///
+    /// # Errors
+    ///
+    /// When the set [is empty](JwkSet::is_empty) or has a secret.
+    ///
+    /// # Example: keys of the deployment
+    ///
+    /// ```
+    /// # #[cfg(feature = "reqwest-0_13")] {
+    /// use tower_jwt_auth::{JwkSet, JwksUrl, KeySource};
+    ///
+    /// let deployed = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "2026-01",
+    ///     "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+    /// let keys = JwksUrl::new("https://issuer.example/jwks")?
+    ///     .with_initial_keys(JwkSet::from_json(deployed)?)?;
+    /// assert!(keys.status().is_ready() && keys.status().is_unconfirmed());
+    /// # }
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn with_initial_keys(self, keys: JwkSet) -> Result<Self, ConfigError> {
+        let settings = self.settings.with_initial_keys(keys)?;
+        Ok(Self::with(self.url, self.fetcher, settings))
+    }
+
+    /// Calls this closure with the first set that was fetched, and with each later set that differs in any byte; none
+    /// by default. For a single file, use a `KeyFile` (feature `key-file`) instead.
+    ///
+    /// The closure runs on a thread that may block, after the set is in use. It neither delays nor stops a fetch or a
+    /// request, even if it panics. It runs once at a time: if further sets arrive while it runs, it is called once
+    /// more, with the last of them. It has to end, since a runtime that shuts down waits for it.
+    ///
+    /// # Example: send the keys to other instances
+    ///
+    /// ```
+    /// # #[cfg(feature = "reqwest-0_13")] {
+    /// use std::sync::mpsc;
+    /// use tower_jwt_auth::JwksUrl;
+    ///
+    /// let (sender, receiver) = mpsc::channel();
+    /// let keys = JwksUrl::new("https://issuer.example/jwks")?.on_changed_keys(move |changed| {
+    ///     // The receiver may be gone.
+    ///     let _ = sender.send((changed.fetched_at(), changed.json().to_owned()));
+    /// });
+    /// assert!(receiver.try_recv().is_err()); // Nothing was fetched yet.
+    /// # }
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn on_changed_keys(self, f: impl Fn(&ChangedKeys) + Send + Sync + 'static) -> Self {
+        let settings = self.settings.on_changed_keys(f);
+        Self::with(self.url, self.fetcher, settings)
+    }
+
+    /// Remembers the last good set in this file across restarts; by default sets are only in memory. See [`KeyFile`].
+    #[cfg(feature = "key-file")]
+    #[must_use]
+    pub fn with_key_file(self, file: KeyFile) -> Self {
+        let settings = self.settings.with_key_file(file);
+        Self::with(self.url, self.fetcher, settings)
     }
 
     /// The keys at a URL that was checked.
     #[cfg(feature = "oidc-discovery")]
     pub(crate) fn at(url: FetchUrl, fetch: impl Fetch) -> Self {
-        Self::with(url, Fetcher::new(fetch))
+        Self::with(url, Fetcher::new(fetch), Settings::default())
     }
 
     /// The keys of this `use` at a URL that was checked.
     #[cfg(feature = "oidc-discovery")]
     pub(crate) fn at_bundle(url: FetchUrl, key_use: KeyUse, fetch: impl Fetch) -> Self {
-        Self::with(url, Fetcher::new(fetch).with_key_use(key_use))
+        Self::with(url, Fetcher::new(fetch).with_key_use(key_use), Settings::default())
     }
 
-    fn with(url: FetchUrl, fetcher: Fetcher) -> Self {
-        let cache = KeyCache::new(Loader { url: url.clone(), fetcher: fetcher.clone() });
-        Self { url, fetcher, cache }
+    fn with(url: FetchUrl, fetcher: Fetcher, settings: Settings) -> Self {
+        let loader = Loader { url: url.clone(), fetcher: fetcher.clone() };
+        let cache = KeyCache::new(loader, &settings);
+        Self { url, fetcher, settings, cache }
     }
 }
 
@@ -262,5 +339,16 @@ impl LoadKeys for Loader {
 
     fn name(&self) -> &str {
         self.url.name()
+    }
+
+    #[cfg(feature = "key-file")]
+    fn identity(&self) -> String {
+        // The query may contain a secret.
+        identity(&["url", self.url.as_str()])
+    }
+
+    #[cfg(feature = "key-file")]
+    fn read_set(&self, json: &[u8]) -> Result<JwkSet, ConfigError> {
+        self.fetcher.read_set(json)
     }
 }

@@ -11,14 +11,23 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
+#[cfg(feature = "key-file")]
+use crate::config_error::ConfigError;
+#[cfg(feature = "key-file")]
+use crate::key::JwkSet;
 use crate::key::KeyCandidates;
 use crate::key_source::KeyTask;
 use crate::key_source::error::KeySourceError;
 use crate::key_source::lookup::{KeyLookup, KeyQuery};
+use crate::key_source::remote::changed_keys::ChangedKeys;
 use crate::key_source::remote::fetch::Loaded;
 use crate::key_source::remote::fetch_task::{AbortOnDrop, Ended, Fetching, Outcome};
 use crate::key_source::remote::held::{Found, Held};
+#[cfg(feature = "key-file")]
+use crate::key_source::remote::key_file::KeyFileTasks;
+use crate::key_source::remote::newest::Newest;
 use crate::key_source::remote::schedule::Schedule;
+use crate::key_source::remote::settings::Settings;
 use crate::key_source::remote::waiter::Waiter;
 use crate::key_source::status::KeyStatus;
 
@@ -32,6 +41,14 @@ pub(super) trait LoadKeys: fmt::Debug + Send + Sync + 'static {
 
     /// The URL or the issuer, for logs.
     fn name(&self) -> &str;
+
+    /// What a remembered set must have been fetched from.
+    #[cfg(feature = "key-file")]
+    fn identity(&self) -> String;
+
+    /// Reads a set as if it were fetched.
+    #[cfg(feature = "key-file")]
+    fn read_set(&self, json: &[u8]) -> Result<JwkSet, ConfigError>;
 }
 
 pub(super) type Loading<'a> =
@@ -53,6 +70,10 @@ pub(super) struct Shared {
     /// The permits of requests that wait for an unknown `kid`.
     pub(super) permits: Arc<Semaphore>,
     state: Mutex<State>,
+    /// Tells the application of a changed set.
+    pub(super) on_changed: Option<Arc<Newest<ChangedKeys>>>,
+    #[cfg(feature = "key-file")]
+    pub(super) key_file: Option<KeyFileTasks>,
 }
 
 /// Locked only for short sections, without I/O or calls of the application's code.
@@ -70,11 +91,16 @@ pub(super) struct State {
 }
 
 impl KeyCache {
-    pub(super) fn new(loader: impl LoadKeys) -> Self {
-        let now = Instant::now();
+    pub(super) fn new(loader: impl LoadKeys, settings: &Settings) -> Self {
+        let (now, loader) = (Instant::now(), Arc::new(loader) as Arc<dyn LoadKeys>);
+        let initial = settings.initial_keys.clone().map(Held::initial);
+        let on_changed = settings.on_changed_keys.clone();
         Self(Arc::new(Shared {
-            loader: Arc::new(loader),
-            held: ArcSwapOption::empty(),
+            #[cfg(feature = "key-file")]
+            key_file: settings.key_file.clone().map(|file| KeyFileTasks::new(file, &loader)),
+            loader,
+            on_changed: on_changed.map(|f| Newest::new(move |changed| f(&changed))),
+            held: ArcSwapOption::from_pointee(initial),
             due: AtomicU64::new(0),
             is_used: AtomicBool::new(false),
             made_at: now,
@@ -159,7 +185,8 @@ impl KeyCache {
             let age = held.age();
             shared.meter_age(is_quiet, &held);
             status.ready = Some(!held.has_ended(age));
-            status.age = Some(age);
+            status.age = held.confirmed_at().map(|_| age);
+            status.unconfirmed = !held.is_confirmed();
             status.stale = held.is_stale(age);
             status.changes = held.changes;
             status.describe(&held.set);
@@ -177,8 +204,14 @@ impl Shared {
         self.held.load().as_ref().map_or(Found::Nothing, |held| held.find(query))
     }
 
+    /// Whether there are usable keys. Unconfirmed ones count after the first attempt to confirm them.
     pub(super) fn is_usable(&self) -> bool {
-        self.held.load().as_ref().is_some_and(|held| !held.has_ended(held.age()))
+        let held = self.held.load();
+        held.as_ref().is_some_and(|held| held.has_been_tried() && !held.has_ended(held.age()))
+    }
+
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.held.load().as_ref().is_some_and(|held| held.is_confirmed())
     }
 
     fn note_use(&self) {
@@ -218,8 +251,8 @@ impl Shared {
         }
     }
 
-    /// The result without waiting for a fetch. The key is unknown, unless the last fetch failed:
-    /// then the result is an error.
+    /// The result without waiting for a fetch. The key is unknown, unless the last fetch failed, or
+    /// there was none: then the result is an error.
     pub(super) fn last_word(
         &self,
         state: &State,
@@ -227,7 +260,9 @@ impl Shared {
     ) -> Result<KeyCandidates, KeySourceError> {
         match found {
             Found::Known(candidates) | Found::Stale(candidates) => Ok(candidates),
-            Found::Unknown if state.schedule.last_error.is_none() => Ok(KeyCandidates::default()),
+            Found::Unknown if state.schedule.last_error.is_none() && self.is_confirmed() => {
+                Ok(KeyCandidates::default())
+            }
             Found::Unknown | Found::Nothing => {
                 Err(self.unavailable(state, "they were not fetched in time"))
             }

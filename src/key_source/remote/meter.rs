@@ -17,8 +17,8 @@ impl Shared {
     }
 
     pub(super) fn meter_age(&self, may_be_made_up: bool, held: &Held) {
-        if !may_be_made_up {
-            meters::age(self.loader.name(), held.age(), held.confirmed_at());
+        if let (false, Some(confirmed_at)) = (may_be_made_up, held.confirmed_at()) {
+            meters::age(self.loader.name(), held.age(), confirmed_at);
         }
     }
 }

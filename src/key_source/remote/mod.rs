@@ -2,6 +2,7 @@
 //! network.
 
 mod cache_headers;
+mod changed_keys;
 mod document;
 mod fetch;
 mod fetch_task;
@@ -13,9 +14,12 @@ mod http_client;
 mod issuer_location;
 mod jwks_url;
 mod key_cache;
+#[cfg(feature = "key-file")]
+mod key_file;
 #[cfg(feature = "oidc-discovery")]
 mod metadata;
 mod meter;
+mod newest;
 #[cfg(feature = "oidc-discovery")]
 mod oidc_discovery;
 #[cfg(feature = "oidc-discovery")]
@@ -24,9 +28,11 @@ mod oidc_loader;
 mod post;
 mod retry_after;
 mod schedule;
+mod settings;
 mod wait;
 mod waiter;
 
+pub use self::changed_keys::ChangedKeys;
 pub use self::fetch::{Fetch, FetchFuture, FetchRequest};
 #[cfg(any(feature = "introspection", feature = "oidc-discovery"))]
 pub(crate) use self::fetch_url::FetchUrl;
@@ -40,6 +46,8 @@ pub(crate) use self::http_client::HttpFetch;
 #[cfg(feature = "oidc-discovery")]
 pub(crate) use self::issuer_location::IssuerLocation;
 pub use self::jwks_url::JwksUrl;
+#[cfg(feature = "key-file")]
+pub use self::key_file::KeyFile;
 #[cfg(feature = "oidc-discovery")]
 pub use self::oidc_discovery::OidcDiscovery;
 #[cfg(feature = "introspection")]

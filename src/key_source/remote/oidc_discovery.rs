@@ -1,15 +1,19 @@
 use std::fmt;
 
 use crate::config_error::ConfigError;
-use crate::key::KeyUse;
+use crate::key::{JwkSet, KeyUse};
 use crate::key_source::lookup::{KeyLookup, KeyQuery};
+use crate::key_source::remote::changed_keys::ChangedKeys;
 use crate::key_source::remote::fetch::{Fetch, Fetcher};
 use crate::key_source::remote::fetch_url::HttpHosts;
 #[cfg(feature = "reqwest-0_13")]
 use crate::key_source::remote::http_client::HttpFetch;
 use crate::key_source::remote::issuer_location::IssuerLocation;
 use crate::key_source::remote::key_cache::KeyCache;
+#[cfg(feature = "key-file")]
+use crate::key_source::remote::key_file::KeyFile;
 use crate::key_source::remote::oidc_loader::OidcLoader;
+use crate::key_source::remote::settings::Settings;
 use crate::key_source::status::KeyStatus;
 use crate::key_source::{KeySource, KeyTask};
 use crate::summary::Summary;
@@ -61,6 +65,7 @@ use reqwest::Client;
 pub struct OidcDiscovery {
     issuer: IssuerLocation,
     fetcher: Fetcher,
+    settings: Settings,
     cache: KeyCache,
 }
 
@@ -87,7 +92,7 @@ impl OidcDiscovery {
     /// bytes, or has a query, a fragment, a user name or a password.
     pub fn new_with<F: Fetch>(issuer: &str, fetch: F) -> Result<Self, ConfigError> {
         let location = IssuerLocation::at_name(issuer, HttpHosts::default())?;
-        Ok(Self::with(location, Fetcher::new(fetch)))
+        Ok(Self::with(location, Fetcher::new(fetch), Settings::default()))
     }
 
     /// Creates a source of the keys of this issuer, whose documents are fetched below `base` and
@@ -120,7 +125,8 @@ impl OidcDiscovery {
         base: &str,
         fetch: F,
     ) -> Result<Self, ConfigError> {
-        Ok(Self::with(IssuerLocation::at_base(issuer, base)?, Fetcher::new(fetch)))
+        let location = IssuerLocation::at_base(issuer, base)?;
+        Ok(Self::with(location, Fetcher::new(fetch), Settings::default()))
     }
 
     /// Like [`new`](Self::new), but also allows plain http to the listed hosts.
@@ -167,7 +173,7 @@ impl OidcDiscovery {
         F: Fetch,
     {
         let location = IssuerLocation::at_name(issuer, HttpHosts::parse(hosts)?)?;
-        Ok(Self::with(location, Fetcher::new(fetch)))
+        Ok(Self::with(location, Fetcher::new(fetch), Settings::default()))
     }
 
     /// Replaces the base URL of the metadata and the JWK set. By default it is the issuer's name, or
@@ -204,7 +210,7 @@ impl OidcDiscovery {
         if self.fetcher.refuses_private_addresses() {
             location.base().check_public()?;
         }
-        Ok(Self::with(location, self.fetcher))
+        Ok(Self::with(location, self.fetcher, self.settings))
     }
 
     /// Replaces the HTTP client: see [`JwksUrl::with_client`](crate::JwksUrl::with_client).
@@ -217,7 +223,7 @@ impl OidcDiscovery {
     /// Replaces the [`Fetch`] implementation; by default that of the constructor.
     #[must_use]
     pub fn with_fetcher<F: Fetch>(self, fetch: F) -> Self {
-        Self::with(self.issuer, self.fetcher.with(fetch))
+        Self::with(self.issuer, self.fetcher.with(fetch), self.settings)
     }
 
     /// Refuses private addresses for the metadata and for the set; by default they are allowed. See
@@ -229,7 +235,7 @@ impl OidcDiscovery {
     /// address.
     pub fn refuse_private_addresses(self) -> Result<Self, ConfigError> {
         self.issuer.base().check_public()?;
-        Ok(Self::with(self.issuer, self.fetcher.refusing_private_addresses()))
+        Ok(Self::with(self.issuer, self.fetcher.refusing_private_addresses(), self.settings))
     }
 
     /// Takes only keys with exactly this `use`: see
@@ -240,17 +246,46 @@ impl OidcDiscovery {
     /// When the `use` is empty, `enc` or `x509-svid`: such keys never verify tokens.
     pub fn with_key_use(self, key_use: &str) -> Result<Self, ConfigError> {
         let key_use = KeyUse::parse(key_use)?;
-        Ok(Self::with(self.issuer, self.fetcher.with_key_use(key_use)))
+        Ok(Self::with(self.issuer, self.fetcher.with_key_use(key_use), self.settings))
+    }
+
+    /// Begins with these keys, before the first fetch succeeds: see
+    /// [`JwksUrl::with_initial_keys`](crate::JwksUrl::with_initial_keys). None by default.
+    ///
+    /// # Errors
+    ///
+    /// When the set [is empty](JwkSet::is_empty) or has a secret.
+    pub fn with_initial_keys(self, keys: JwkSet) -> Result<Self, ConfigError> {
+        let settings = self.settings.with_initial_keys(keys)?;
+        Ok(Self::with(self.issuer, self.fetcher, settings))
+    }
+
+    /// Calls this closure with each changed set: see
+    /// [`JwksUrl::on_changed_keys`](crate::JwksUrl::on_changed_keys). None by default.
+    #[must_use]
+    pub fn on_changed_keys(self, f: impl Fn(&ChangedKeys) + Send + Sync + 'static) -> Self {
+        let settings = self.settings.on_changed_keys(f);
+        Self::with(self.issuer, self.fetcher, settings)
+    }
+
+    /// Remembers the last good set in this file across restarts; by default sets are only in memory. See [`KeyFile`].
+    /// The file belongs to the issuer and its [base](Self::with_fetch_base), also if the `jwks_uri` changes.
+    #[cfg(feature = "key-file")]
+    #[must_use]
+    pub fn with_key_file(self, file: KeyFile) -> Self {
+        let settings = self.settings.with_key_file(file);
+        Self::with(self.issuer, self.fetcher, settings)
     }
 
     /// The keys of an issuer whose location was checked.
     pub(crate) fn at(issuer: IssuerLocation, fetch: impl Fetch) -> Self {
-        Self::with(issuer, Fetcher::new(fetch))
+        Self::with(issuer, Fetcher::new(fetch), Settings::default())
     }
 
-    fn with(issuer: IssuerLocation, fetcher: Fetcher) -> Self {
-        let cache = KeyCache::new(OidcLoader::new(issuer.clone(), fetcher.clone()));
-        Self { issuer, fetcher, cache }
+    fn with(issuer: IssuerLocation, fetcher: Fetcher, settings: Settings) -> Self {
+        let loader = OidcLoader::new(issuer.clone(), fetcher.clone());
+        let cache = KeyCache::new(loader, &settings);
+        Self { issuer, fetcher, settings, cache }
     }
 }
 

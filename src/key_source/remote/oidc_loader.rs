@@ -5,12 +5,18 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
+#[cfg(feature = "key-file")]
+use crate::config_error::ConfigError;
+#[cfg(feature = "key-file")]
+use crate::key::JwkSet;
 use crate::key_source::error::KeySourceError;
 use crate::key_source::remote::document::Document;
 use crate::key_source::remote::fetch::{Deadline, Fault, FaultKind, Fetcher, Loaded};
 use crate::key_source::remote::fetch_url::FetchUrl;
 use crate::key_source::remote::issuer_location::IssuerLocation;
 use crate::key_source::remote::key_cache::{LoadKeys, Loading};
+#[cfg(feature = "key-file")]
+use crate::key_source::remote::key_file::identity;
 use crate::key_source::remote::metadata::Metadata;
 use crate::key_source::remote::schedule::after;
 
@@ -42,6 +48,16 @@ impl LoadKeys for OidcLoader {
 
     fn name(&self) -> &str {
         self.issuer.name()
+    }
+
+    #[cfg(feature = "key-file")]
+    fn identity(&self) -> String {
+        identity(&["issuer", self.issuer.name(), self.issuer.base().as_str()])
+    }
+
+    #[cfg(feature = "key-file")]
+    fn read_set(&self, json: &[u8]) -> Result<JwkSet, ConfigError> {
+        self.fetcher.read_set(json)
     }
 }
 
