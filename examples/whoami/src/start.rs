@@ -1,5 +1,7 @@
 //! `--key-file` and `--initial-jwks`: keys before the first fetch has succeeded.
 
+use std::path::PathBuf;
+
 use tower_jwt_auth::{JwkSet, JwksUrl, KeyFile, OidcDiscovery};
 
 use crate::flags::{Flags, Start};
@@ -49,6 +51,6 @@ fn cannot_use_initial(flags: &Start, error: &dyn std::error::Error) -> String {
 }
 
 fn key_file(flags: &Start) -> Result<Option<KeyFile>, String> {
-    let new = |path| KeyFile::new(path).map_err(|error| cannot_use_file(path, &error));
+    let new = |path: &PathBuf| KeyFile::new(path).map_err(|error| cannot_use_file(path, &error));
     flags.key_file.as_ref().map(new).transpose()
 }

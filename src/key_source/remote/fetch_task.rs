@@ -15,9 +15,10 @@ use crate::key_source::error::KeySourceError;
 use crate::key_source::remote::changed_keys::ChangedKeys;
 use crate::key_source::remote::fetch::{FETCH_TIMEOUT, Loaded};
 use crate::key_source::remote::held::Held;
-use crate::key_source::remote::key_cache::{LoadKeys, Shared, State};
+use crate::key_source::remote::key_cache::{Shared, State};
 #[cfg(feature = "key-file")]
 use crate::key_source::remote::key_file::{FetchedSet, Remembered};
+use crate::key_source::remote::load_keys::LoadKeys;
 use crate::key_source::remote::schedule::after;
 use crate::trace;
 

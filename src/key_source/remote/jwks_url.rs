@@ -11,9 +11,10 @@ use crate::key_source::remote::fetch::{Deadline, Fetch, Fetcher};
 use crate::key_source::remote::fetch_url::{FetchUrl, HttpHosts};
 #[cfg(feature = "reqwest-0_13")]
 use crate::key_source::remote::http_client::HttpFetch;
-use crate::key_source::remote::key_cache::{KeyCache, LoadKeys, Loading};
+use crate::key_source::remote::key_cache::KeyCache;
 #[cfg(feature = "key-file")]
 use crate::key_source::remote::key_file::{KeyFile, identity};
+use crate::key_source::remote::load_keys::{LoadKeys, Loading};
 use crate::key_source::remote::settings::Settings;
 use crate::key_source::status::KeyStatus;
 use crate::key_source::{KeySource, KeyTask};

@@ -2,8 +2,6 @@
 //! fetch.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,20 +9,16 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
-#[cfg(feature = "key-file")]
-use crate::config_error::ConfigError;
-#[cfg(feature = "key-file")]
-use crate::key::JwkSet;
 use crate::key::KeyCandidates;
 use crate::key_source::KeyTask;
 use crate::key_source::error::KeySourceError;
 use crate::key_source::lookup::{KeyLookup, KeyQuery};
 use crate::key_source::remote::changed_keys::ChangedKeys;
-use crate::key_source::remote::fetch::Loaded;
 use crate::key_source::remote::fetch_task::{AbortOnDrop, Ended, Fetching, Outcome};
 use crate::key_source::remote::held::{Found, Held};
 #[cfg(feature = "key-file")]
 use crate::key_source::remote::key_file::KeyFileTasks;
+use crate::key_source::remote::load_keys::LoadKeys;
 use crate::key_source::remote::newest::Newest;
 use crate::key_source::remote::schedule::Schedule;
 use crate::key_source::remote::settings::Settings;
@@ -33,26 +27,6 @@ use crate::key_source::status::KeyStatus;
 
 /// How many requests may wait for an unknown `kid` while there is a set.
 const MAX_WAITING: usize = 64;
-
-/// Loads a set for the cache.
-pub(super) trait LoadKeys: fmt::Debug + Send + Sync + 'static {
-    /// Makes one attempt: fetches the set and parses it.
-    fn load(&self) -> Loading<'_>;
-
-    /// The URL or the issuer, for logs.
-    fn name(&self) -> &str;
-
-    /// What a remembered set must have been fetched from.
-    #[cfg(feature = "key-file")]
-    fn identity(&self) -> String;
-
-    /// Reads a set as if it were fetched.
-    #[cfg(feature = "key-file")]
-    fn read_set(&self, json: &[u8]) -> Result<JwkSet, ConfigError>;
-}
-
-pub(super) type Loading<'a> =
-    Pin<Box<dyn Future<Output = Result<Loaded, KeySourceError>> + Send + 'a>>;
 
 /// The cache. Clones share one set; its tasks end when the last clone is dropped.
 #[derive(Clone)]

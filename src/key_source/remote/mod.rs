@@ -16,6 +16,7 @@ mod jwks_url;
 mod key_cache;
 #[cfg(feature = "key-file")]
 mod key_file;
+mod load_keys;
 #[cfg(feature = "oidc-discovery")]
 mod metadata;
 mod meter;

@@ -33,7 +33,9 @@ impl<T: Send + 'static> Newest<T> {
         drop(work);
         let running = Running(Some(Arc::clone(self)));
         // In a task of its own, because `spawn_blocking` panics if the system has no thread left.
-        runtime.spawn(async move { tokio::task::spawn_blocking(move || running.run()) });
+        runtime.spawn(async move {
+            let _ = tokio::task::spawn_blocking(move || running.run()).await;
+        });
     }
 
     fn work(&self) -> MutexGuard<'_, Work<T>> {

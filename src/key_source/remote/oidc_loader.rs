@@ -14,9 +14,9 @@ use crate::key_source::remote::document::Document;
 use crate::key_source::remote::fetch::{Deadline, Fault, FaultKind, Fetcher, Loaded};
 use crate::key_source::remote::fetch_url::FetchUrl;
 use crate::key_source::remote::issuer_location::IssuerLocation;
-use crate::key_source::remote::key_cache::{LoadKeys, Loading};
 #[cfg(feature = "key-file")]
 use crate::key_source::remote::key_file::identity;
+use crate::key_source::remote::load_keys::{LoadKeys, Loading};
 use crate::key_source::remote::metadata::Metadata;
 use crate::key_source::remote::schedule::after;
 

@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn process_that_is_killed_while_it_writes_leaves_a_whole_file() {
         if let Some(path) = std::env::var_os(CHILD) {
-            (0..).for_each(|number| write(Path::new(&path), &long(number)).unwrap());
+            (0..100_000).for_each(|number| write(Path::new(&path), &long(number)).unwrap());
         }
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys");

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use crate::clock;
 use crate::key_source::remote::cache_headers::Lifetime;
 use crate::key_source::remote::held::Held;
-use crate::key_source::remote::key_cache::LoadKeys;
 use crate::key_source::remote::key_file::KeyFile;
 use crate::key_source::remote::key_file::disk;
 use crate::key_source::remote::key_file::saved::Saved;
+use crate::key_source::remote::load_keys::LoadKeys;
 use crate::trace;
 
 /// A set that has not changed is written again after this time.

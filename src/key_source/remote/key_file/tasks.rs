@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::key_source::remote::key_cache::LoadKeys;
 use crate::key_source::remote::key_file::KeyFile;
 use crate::key_source::remote::key_file::store::{FetchedSet, KeyFileStore, Remembered};
+use crate::key_source::remote::load_keys::LoadKeys;
 use crate::key_source::remote::newest::Newest;
 
 /// A disk that needs longer does not delay a fetch.
