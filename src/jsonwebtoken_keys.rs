@@ -127,8 +127,8 @@ impl VerificationKey {
 #[cfg(feature = "issuer")]
 impl SigningKey {
     /// Converts a [`jsonwebtoken::EncodingKey`] for use with one algorithm: an [`Algorithm`] of
-    /// this crate, or one of `jsonwebtoken`. An `EncodingKey` contains no key ID, so the result has a
-    /// new random one: see [`with_kid`](Self::with_kid).
+    /// this crate, or one of `jsonwebtoken`. An `EncodingKey` contains no key ID, so the result has the
+    /// default one: see [`with_kid`](Self::with_kid).
     ///
     /// # Errors
     ///

@@ -330,7 +330,7 @@ pub use crate::end_at_expiry::{EndAtExpiry, EndAtExpiryFuture, EndAtExpiryLayer,
 pub use crate::extensions::MissingLayer;
 pub use crate::extract::{PresentedToken, Source, TokenSource};
 #[cfg(feature = "issuer")]
-pub use crate::issuer::{IssueError, IssueErrorKind, SigningKey, TokenIssuer};
+pub use crate::issuer::{IssueError, IssueErrorKind, PrivatePem, SigningKey, TokenIssuer};
 #[cfg(any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12"))]
 pub use crate::jsonwebtoken_keys::JsonwebtokenDecodingKey;
 #[cfg(all(feature = "issuer", any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12")))]

@@ -2,13 +2,16 @@
 
 use std::fmt;
 
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::error::{KeyRejected, Unspecified};
 use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeyPairComponents, KeySize, PublicKeyComponents};
 use aws_lc_rs::signature::{
     self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, PqdsaKeyPair,
     PqdsaSigningAlgorithm, RsaEncoding, RsaKeyPair,
 };
 use aws_lc_rs::{hmac, rand};
+use zeroize::Zeroizing;
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::crypto::{Algorithm, KeyMaterial, KeyType, material};
@@ -22,6 +25,16 @@ pub(super) enum KeyPair {
     Ecdsa(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
     MlDsa(PqdsaKeyPair),
+}
+
+/// The private numbers of an RSA key (RFC 7518 section 6.3.2).
+pub(super) struct RsaNumbers {
+    pub(super) d: Zeroizing<Vec<u8>>,
+    pub(super) p: Zeroizing<Vec<u8>>,
+    pub(super) q: Zeroizing<Vec<u8>>,
+    pub(super) dp: Zeroizing<Vec<u8>>,
+    pub(super) dq: Zeroizing<Vec<u8>>,
+    pub(super) qi: Zeroizing<Vec<u8>>,
 }
 
 impl KeyPair {
@@ -66,14 +79,67 @@ impl KeyPair {
         pair.map_err(|error| rejected(algorithm, error))
     }
 
-    pub(super) fn generate_es256() -> Result<Self, ConfigError> {
-        EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_FIXED_SIGNING)
-            .map(Self::Ecdsa)
-            .map_err(not_generated)
+    /// Generates a key pair; not for an algorithm that uses secrets.
+    pub(super) fn generate(algorithm: Algorithm) -> Result<Self, ConfigError> {
+        match algorithm.key_type() {
+            KeyType::Secret => return Err(material::mismatch(algorithm, KeyType::Secret)),
+            KeyType::Rsa => RsaKeyPair::generate(KeySize::Rsa2048).map(Self::Rsa),
+            KeyType::P256 | KeyType::P384 | KeyType::P521 => {
+                EcdsaKeyPair::generate(ecdsa(algorithm)?).map(Self::Ecdsa)
+            }
+            KeyType::Ed25519 => Ed25519KeyPair::generate().map(Self::Ed25519),
+            KeyType::MlDsa44 | KeyType::MlDsa65 | KeyType::MlDsa87 => {
+                PqdsaKeyPair::generate(ml_dsa(algorithm)?).map(Self::MlDsa)
+            }
+        }
+        .map_err(not_generated)
     }
 
-    pub(super) fn generate_ml_dsa(algorithm: Algorithm) -> Result<Self, ConfigError> {
-        PqdsaKeyPair::generate(ml_dsa(algorithm)?).map(Self::MlDsa).map_err(not_generated)
+    /// Builds a key from its numbers, which the backend compares with each other.
+    pub(super) fn from_rsa_numbers(
+        public: &KeyMaterial<'_>,
+        private: &RsaNumbers,
+        algorithm: Algorithm,
+    ) -> Result<Self, ConfigError> {
+        let KeyMaterial::Rsa { modulus, exponent } = public else {
+            return Err(material::mismatch(algorithm, public.key_type()));
+        };
+        RsaKeyPair::from_components(&KeyPairComponents {
+            public_key: PublicKeyComponents { n: *modulus, e: *exponent },
+            d: &*private.d,
+            p: &*private.p,
+            q: &*private.q,
+            dP: &*private.dp,
+            dQ: &*private.dq,
+            qInv: &*private.qi,
+        })
+        .map(Self::Rsa)
+        .map_err(|error| rejected(algorithm, error))
+    }
+
+    /// Builds a key from its private number, which the backend compares with the public point.
+    pub(super) fn from_ec_numbers(
+        public: &KeyMaterial<'_>,
+        private: &[u8],
+        algorithm: Algorithm,
+    ) -> Result<Self, ConfigError> {
+        let KeyMaterial::Ec { point, .. } = public else {
+            return Err(material::mismatch(algorithm, public.key_type()));
+        };
+        EcdsaKeyPair::from_private_key_and_public_key(ecdsa(algorithm)?, private, point)
+            .map(Self::Ecdsa)
+            .map_err(|error| rejected(algorithm, error))
+    }
+
+    /// Expands the seed of a key (RFC 8032 section 5.1.5), and compares its public half.
+    pub(super) fn from_ed25519_seed(
+        seed: &[u8; 32],
+        public: &[u8],
+        algorithm: Algorithm,
+    ) -> Result<Self, ConfigError> {
+        Ed25519KeyPair::from_seed_and_public_key(seed, public)
+            .map(Self::Ed25519)
+            .map_err(|error| rejected(algorithm, error))
     }
 
     /// Expands the seed of a key (FIPS 204 section 6.1).
@@ -102,6 +168,18 @@ impl KeyPair {
                 KeyMaterial::ml_dsa(key_type, pair.public_key().as_ref()).map(Some)
             }
         }
+    }
+
+    /// The private key in PKCS#8; `None` for a secret.
+    pub(super) fn to_pkcs8(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Unspecified> {
+        let copy = |der: &[u8]| Some(Zeroizing::new(der.to_vec()));
+        Ok(match self {
+            Self::Hmac(_) => None,
+            Self::Rsa(pair) => copy(AsDer::<Pkcs8V1Der<'_>>::as_der(pair)?.as_ref()),
+            Self::Ecdsa(pair) => copy(pair.to_pkcs8v1()?.as_ref()),
+            Self::Ed25519(pair) => copy(pair.to_pkcs8v1()?.as_ref()),
+            Self::MlDsa(pair) => copy(pair.to_pkcs8v1()?.as_ref()),
+        })
     }
 
     /// Signs with the algorithm that the key was parsed for.
@@ -133,6 +211,18 @@ impl fmt::Debug for KeyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyPair").finish_non_exhaustive()
     }
+}
+
+/// A new secret, as long as the hash of the algorithm.
+pub(super) fn random_secret(algorithm: Algorithm) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+    let length = match algorithm {
+        Algorithm::HS256 => 32,
+        Algorithm::HS384 => 48,
+        _ => 64,
+    };
+    let mut secret = Zeroizing::new(vec![0; length]);
+    rand::fill(&mut secret).map_err(not_generated)?;
+    Ok(secret)
 }
 
 /// An unpredictable and unique name: 16 random bytes in base64url.

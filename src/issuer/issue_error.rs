@@ -27,9 +27,10 @@ pub enum IssueErrorKind {
 /// # Example: no audience
 ///
 /// ```
-/// use tower_jwt_auth::{IssueErrorKind, SigningKey, TokenIssuer};
+/// use tower_jwt_auth::{Algorithm, IssueErrorKind, SigningKey, TokenIssuer};
 ///
-/// let issuer = TokenIssuer::new("https://issuer.example", SigningKey::generate_es256()?)?;
+/// let key = SigningKey::generate(Algorithm::ES256)?;
+/// let issuer = TokenIssuer::new("https://issuer.example", key)?;
 /// let error = issuer.issue(&serde_json::json!({"sub": "alice"})).unwrap_err();
 /// assert_eq!(error.kind(), IssueErrorKind::Audience);
 /// # Ok::<(), tower_jwt_auth::ConfigError>(())

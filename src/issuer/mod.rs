@@ -5,11 +5,14 @@ pub(crate) mod compact;
 mod crypto;
 mod issue_error;
 mod lifetime;
+mod private_jwk;
 mod private_key;
+mod private_pem;
 mod public_jwk;
 mod signing_key;
 mod token_issuer;
 
 pub use self::issue_error::{IssueError, IssueErrorKind};
+pub use self::private_pem::PrivatePem;
 pub use self::signing_key::SigningKey;
 pub use self::token_issuer::TokenIssuer;

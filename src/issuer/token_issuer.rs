@@ -37,7 +37,7 @@ use crate::token::Limits;
 ///
 /// ```
 /// use serde::Serialize;
-/// use tower_jwt_auth::{JwtVerifier, SigningKey, TokenIssuer};
+/// use tower_jwt_auth::{Algorithm, JwtVerifier, SigningKey, TokenIssuer};
 ///
 /// #[derive(Serialize)]
 /// struct Claims {
@@ -45,7 +45,8 @@ use crate::token::Limits;
 ///     tenant: u32,
 /// }
 ///
-/// let issuer = TokenIssuer::new("https://issuer.example", SigningKey::generate_es256()?)?
+/// let key = SigningKey::generate(Algorithm::ES256)?;
+/// let issuer = TokenIssuer::new("https://issuer.example", key)?
 ///     .with_audience("https://api.example")?;
 /// let token = issuer.issue(&Claims { sub: "alice".into(), tenant: 7 }).unwrap();
 ///
@@ -124,9 +125,10 @@ impl TokenIssuer {
     ///
     /// ```
     /// use serde_json::json;
-    /// use tower_jwt_auth::{SigningKey, TokenIssuer};
+    /// use tower_jwt_auth::{Algorithm, SigningKey, TokenIssuer};
     ///
-    /// let issuer = TokenIssuer::new("https://issuer.example", SigningKey::generate_es256()?)?
+    /// let key = SigningKey::generate(Algorithm::ES256)?;
+    /// let issuer = TokenIssuer::new("https://issuer.example", key)?
     ///     .with_audience("https://api.example")?;
     /// let usual = issuer.issue(&json!({"sub": "alice"}));
     /// let other = issuer.issue(&json!({"sub": "alice", "aud": "https://other.example"}));
@@ -172,9 +174,10 @@ impl TokenIssuer {
     ///
     /// ```
     /// use serde_json::json;
-    /// use tower_jwt_auth::{JwtVerifier, SigningKey, TokenIssuer};
+    /// use tower_jwt_auth::{Algorithm, JwtVerifier, SigningKey, TokenIssuer};
     ///
-    /// let issuer = TokenIssuer::new("https://issuer.example", SigningKey::generate_es256()?)?
+    /// let key = SigningKey::generate(Algorithm::ES256)?;
+    /// let issuer = TokenIssuer::new("https://issuer.example", key)?
     ///     .with_audience("https://api.example")?
     ///     .with_type("at+jwt")?;
     /// let token = issuer.issue(&json!({"sub": "alice", "client_id": "app"})).unwrap();
@@ -226,9 +229,10 @@ impl TokenIssuer {
     /// ```
     /// use serde_json::json;
     /// use std::time::Duration;
-    /// use tower_jwt_auth::{IssueErrorKind, SigningKey, TokenIssuer};
+    /// use tower_jwt_auth::{Algorithm, IssueErrorKind, SigningKey, TokenIssuer};
     ///
-    /// let issuer = TokenIssuer::new("https://issuer.example", SigningKey::generate_es256()?)?
+    /// let key = SigningKey::generate(Algorithm::ES256)?;
+    /// let issuer = TokenIssuer::new("https://issuer.example", key)?
     ///     .with_audience("https://api.example")?;
     /// let error = issuer.issue(&json!({"sub": "alice", "exp": 4_102_444_800_u32})).unwrap_err();
     /// assert_eq!(error.kind(), IssueErrorKind::Claims);
@@ -313,9 +317,10 @@ impl TokenIssuer {
     /// # Example: another service reads the set
     ///
     /// ```
-    /// use tower_jwt_auth::{JwkSet, SigningKey, TokenIssuer};
+    /// use tower_jwt_auth::{Algorithm, JwkSet, SigningKey, TokenIssuer};
     ///
-    /// let issuer = TokenIssuer::new("https://issuer.example", SigningKey::generate_es256()?)?;
+    /// let key = SigningKey::generate(Algorithm::ES256)?;
+    /// let issuer = TokenIssuer::new("https://issuer.example", key)?;
     /// assert_eq!(JwkSet::from_json(&issuer.jwk_set())?.len(), 1);
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```

@@ -28,6 +28,7 @@ const KEY_TYPES: [&str; 5] = ["RSA", "EC", "OKP", "AKP", "oct"];
 pub(crate) struct JwkReader<'a> {
     key_use: Option<&'a KeyUse>,
     is_published: bool,
+    is_private: bool,
     only: Option<Algorithm>,
 }
 
@@ -41,6 +42,12 @@ impl<'a> JwkReader<'a> {
     #[cfg(any(feature = "dpop", feature = "jwks-url"))]
     pub(crate) fn published(self) -> Self {
         Self { is_published: true, ..self }
+    }
+
+    /// Reads the public half of a private key, which may sign.
+    #[cfg(feature = "issuer")]
+    pub(crate) fn private(self) -> Self {
+        Self { is_private: true, ..self }
     }
 
     /// Prepares the key for this algorithm alone; a key that is bound to another one is refused.
@@ -70,15 +77,14 @@ impl<'a> JwkReader<'a> {
                  fetch it can sign tokens",
             ));
         }
-        if PRIVATE_MEMBERS.into_iter().any(|name| members.has_value(name))
-            || (kty != "oct" && members.has_value("k"))
-        {
+        let has_private = PRIVATE_MEMBERS.into_iter().any(|name| members.has_value(name));
+        if !self.is_private && (has_private || (kty != "oct" && members.has_value("k"))) {
             return Err(unusable(
                 "the JWK holds a private key: remove its private members, and replace the key if \
                  it was published",
             ));
         }
-        check_use(members, self.key_use)?;
+        check_use(members, self.key_use, self.is_private)?;
 
         let mut key = material_and_algorithms(members, &kty, self.only)?;
         if let Some(kid) = members.text("kid")? {
@@ -209,7 +215,11 @@ fn algorithms(
 }
 
 /// Checks the purpose of the key, by `use` and `key_ops` (RFC 7517 sections 4.2 and 4.3).
-fn check_use(members: &Members<'_>, wanted: Option<&KeyUse>) -> Result<(), ConfigError> {
+fn check_use(
+    members: &Members<'_>,
+    wanted: Option<&KeyUse>,
+    is_private: bool,
+) -> Result<(), ConfigError> {
     let for_signatures = match (members.text("use")?.as_deref(), wanted) {
         (Some("sig"), None) => true,
         (None, None) => false,
@@ -234,8 +244,12 @@ fn check_use(members: &Members<'_>, wanted: Option<&KeyUse>) -> Result<(), Confi
     if operations.len() != count {
         return Err(unusable("`key_ops` of the JWK has a duplicate operation"));
     }
-    if !operations.iter().any(|operation| operation == "verify") {
-        return Err(unusable("the `key_ops` of the JWK do not allow verifying"));
+    let (needed, fault) = match is_private {
+        true => ("sign", "the `key_ops` of the JWK do not allow signing"),
+        false => ("verify", "the `key_ops` of the JWK do not allow verifying"),
+    };
+    if !operations.iter().any(|operation| operation == needed) {
+        return Err(unusable(fault));
     }
     if for_signatures
         && operations.iter().any(|operation| operation != "verify" && operation != "sign")
@@ -258,7 +272,7 @@ impl<'a> Members<'a> {
                 }
                 ObjectError::Json(error) if error.is_data() => "is not a JSON object",
                 _ if json.trim_start().starts_with("-----BEGIN") => {
-                    "is not JSON but PEM: use `VerificationKey::from_pem`"
+                    "is not JSON but PEM: use `from_pem`"
                 }
                 ObjectError::Json(_) => "is not well-formed JSON",
             };
@@ -283,12 +297,12 @@ impl<'a> Members<'a> {
     }
 
     /// Whether the name is present, with any value.
-    fn has_name(&self, name: &str) -> bool {
+    pub(crate) fn has_name(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
     /// Whether a member has content: an empty string or an empty array has none.
-    fn has_value(&self, name: &str) -> bool {
+    pub(crate) fn has_value(&self, name: &str) -> bool {
         self.get(name)
             .is_some_and(|raw| raw != "\"\"" && serde_json::from_str::<[(); 0]>(raw).is_err())
     }
@@ -298,7 +312,7 @@ impl<'a> Members<'a> {
     }
 
     /// A member in strict base64url: no padding, no line breaks, no non-zero trailing bits.
-    fn bytes(&self, name: &'static str) -> Result<Vec<u8>, ConfigError> {
+    pub(crate) fn bytes(&self, name: &'static str) -> Result<Vec<u8>, ConfigError> {
         let text = self.required(name)?;
         let bytes = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(&text).map_err(|_| {
             let fault = if text.contains(char::is_whitespace) {

@@ -21,6 +21,8 @@ mod thumbprint;
 mod verification_key;
 
 pub use self::candidates::KeyCandidates;
+#[cfg(feature = "issuer")]
+pub(crate) use self::jwk::{JwkReader, Members, without_bom};
 pub use self::jwk_set::{JwkSet, SkippedKey};
 pub(crate) use self::key_hint::KeyHint;
 #[cfg(feature = "jwks-url")]

@@ -1,6 +1,7 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::clock::{Clock, SystemClock};
+use crate::crypto::Algorithm;
 use crate::issuer::{SigningKey, TokenIssuer};
 use crate::key::JwkSet;
 use crate::test_util::token_builder::TokenBuilder;
@@ -70,10 +71,10 @@ impl TestIssuer {
     /// # Example: a token that is signed with another key
     ///
     /// ```
-    /// use tower_jwt_auth::SigningKey;
+    /// use tower_jwt_auth::{Algorithm, SigningKey};
     /// use tower_jwt_auth::test_util::TestIssuer;
     ///
-    /// let other = TestIssuer::new().with_key(SigningKey::generate_es256()?);
+    /// let other = TestIssuer::new().with_key(SigningKey::generate(Algorithm::ES256)?);
     /// let token = other.token().build();
     /// assert!(TestIssuer::new().verifier().verify_now(&token).is_err());
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
@@ -157,6 +158,6 @@ impl Default for TestIssuer {
 fn process_key() -> SigningKey {
     static KEY: OnceLock<SigningKey> = OnceLock::new();
 
-    let new = || SigningKey::generate_es256().expect("a new ES256 key").with_kid("test");
+    let new = || SigningKey::generate(Algorithm::ES256).expect("a new ES256 key").with_kid("test");
     KEY.get_or_init(new).clone()
 }

@@ -29,7 +29,9 @@ use clap::Parser;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tower_http::csrf::CsrfLayer;
-use tower_jwt_auth::{JwtAuthLayer, JwtVerifier, SigningKey, Source, TokenIssuer, VerifiedToken};
+use tower_jwt_auth::{
+    Algorithm, JwtAuthLayer, JwtVerifier, SigningKey, Source, TokenIssuer, VerifiedToken,
+};
 
 const USER: &str = "alice";
 const PASSWORD: &str = "wonderland";
@@ -90,7 +92,7 @@ struct Claims {
 
 /// The API. Only pages of these origins can use the cookie.
 fn app(origin: &str, origins: &[&str]) -> Result<Router, Box<dyn Error>> {
-    let issuer = TokenIssuer::new(origin, SigningKey::generate_es256()?)?
+    let issuer = TokenIssuer::new(origin, SigningKey::generate(Algorithm::ES256)?)?
         .with_audience(origin)?
         .with_lifetime(LIFETIME)?;
     let verifier = JwtVerifier::new(origin, origin, issuer.verification_keys())?;

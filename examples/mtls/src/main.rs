@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use tokio::net::TcpListener;
 use tower_jwt_auth::{
-    ClientCertificate, ClientCertificates, JwtAuthLayer, JwtVerifier, SenderConstrained,
+    Algorithm, ClientCertificate, ClientCertificates, JwtAuthLayer, JwtVerifier, SenderConstrained,
     SigningKey, TokenIssuer,
 };
 
@@ -63,7 +63,8 @@ fn layer(issuer: &TokenIssuer) -> Result<JwtAuthLayer, Box<dyn Error>> {
 
 /// In an application, this is the authorization server.
 fn issuer() -> Result<TokenIssuer, Box<dyn Error>> {
-    Ok(TokenIssuer::new(ISSUER, SigningKey::generate_es256()?)?.with_audience(AUDIENCE)?)
+    Ok(TokenIssuer::new(ISSUER, SigningKey::generate(Algorithm::ES256)?)?
+        .with_audience(AUDIENCE)?)
 }
 
 /// What the authorization server issues to a client with this certificate.

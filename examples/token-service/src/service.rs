@@ -9,7 +9,7 @@ use axum::Router;
 use axum::routing::get;
 use tower_http::cors::CorsLayer;
 use tower_jwt_auth::{
-    ConfigError, JwtAuthLayer, JwtVerifier, ProblemJson, SigningKey, TokenIssuer,
+    Algorithm, ConfigError, JwtAuthLayer, JwtVerifier, ProblemJson, SigningKey, TokenIssuer,
     dangerous_any_bearer,
 };
 use url::Url;
@@ -59,7 +59,7 @@ impl Service {
     /// A service with the demo user and a new key. Both are lost when it ends.
     pub fn demo(settings: &Settings) -> Result<Self, Box<dyn Error + Send + Sync>> {
         check_issuer(&settings.issuer)?;
-        let tokens = TokenIssuer::new(&settings.issuer, SigningKey::generate_es256()?)?
+        let tokens = TokenIssuer::new(&settings.issuer, SigningKey::generate(Algorithm::ES256)?)?
             .with_audience(&*settings.issuer)?
             .with_lifetime(settings.lifetime)?;
         let login = Arc::new(Login::new(Users::demo()?, settings.places));

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 use tokio::task::AbortHandle;
 
+use crate::crypto::Algorithm;
 use crate::issuer::SigningKey;
 use crate::test_util::test_issuer::TestIssuer;
 use crate::test_util::token_builder::TokenBuilder;
@@ -335,7 +336,7 @@ impl fmt::Debug for MockIssuer {
 }
 
 fn new_key() -> SigningKey {
-    SigningKey::generate_es256().expect("a new ES256 key")
+    SigningKey::generate(Algorithm::ES256).expect("a new ES256 key")
 }
 
 fn jwk_set(keys: &[SigningKey]) -> String {

@@ -106,10 +106,10 @@ impl ClientAuthentication {
     /// # Example: a key of this service
     ///
     /// ```
-    /// use tower_jwt_auth::{ClientAuthentication, SigningKey};
+    /// use tower_jwt_auth::{Algorithm, ClientAuthentication, SigningKey};
     ///
     /// // In production, a key from a file, whose public half is registered at the server.
-    /// let key = SigningKey::generate_es256()?.with_kid("2026-01");
+    /// let key = SigningKey::generate(Algorithm::ES256)?.with_kid("2026-01");
     /// let client =
     ///     ClientAuthentication::private_key_jwt("orders-api", key, "https://issuer.example")?;
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())

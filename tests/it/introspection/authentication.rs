@@ -71,7 +71,7 @@ async fn client_with_a_certificate_sends_its_id_alone() {
 
 #[tokio::test]
 async fn signed_assertion_names_the_client_and_the_server_and_is_new_for_each_request() {
-    let key = SigningKey::generate_es256().unwrap().with_kid("k1");
+    let key = SigningKey::generate(Algorithm::ES256).unwrap().with_kid("k1");
     let public = key.verification_key();
     let client = ClientAuthentication::private_key_jwt("orders-api", key, ISSUER).unwrap();
     let endpoint = Endpoint::usual();

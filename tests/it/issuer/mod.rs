@@ -4,6 +4,7 @@ mod claims;
 #[cfg(any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12"))]
 mod encoding_keys;
 mod keys;
+mod private_keys;
 
 use std::sync::LazyLock;
 
@@ -60,7 +61,7 @@ fn key(algorithm: Algorithm) -> SigningKey {
 }
 
 fn es256() -> SigningKey {
-    SigningKey::generate_es256().unwrap()
+    SigningKey::generate(Algorithm::ES256).unwrap()
 }
 
 /// An issuer with the usual name and audience, and a clock that stands at [`NOW`].
