@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::error::Error;
 
 use crate::opaque_error::opaque_error;
@@ -106,6 +107,13 @@ impl ConfigError {
     #[cfg(feature = "config")]
     pub(crate) fn at(self, place: impl std::fmt::Display) -> Self {
         Self { message: format!("{place}: {}", self.message).into(), ..self }
+    }
+}
+
+/// Never called. It lets a function that takes what converts to a type also take that type, whose conversion cannot fail.
+impl From<Infallible> for ConfigError {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

@@ -4,7 +4,6 @@
 //! `jsonwebtoken` is never called.
 
 use std::borrow::Cow;
-use std::convert::Infallible;
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::crypto::{Algorithm, KeyMaterial, KeyType};
@@ -171,14 +170,6 @@ impl SigningKey {
             // the given DER.
             _ => Self::from_der(key.bytes(), algorithm),
         }
-    }
-}
-
-/// Never called. It lets [`VerificationKey::from_decoding_key`] accept an [`Algorithm`] of this crate,
-/// whose conversion cannot fail.
-impl From<Infallible> for ConfigError {
-    fn from(never: Infallible) -> Self {
-        match never {}
     }
 }
 

@@ -198,7 +198,7 @@
 //! | `jsonwebtoken-12` | yes | conversions from the keys, algorithms and JWKs of `jsonwebtoken` 12 |
 //! | `jsonwebtoken-11` | | the same for `jsonwebtoken` 11 |
 //! | `axum` | | axum 0.8: extractors of [`VerifiedToken`] and [`PresentedToken`], `IntoResponse for Rejection` |
-//! | `issuer` | | `TokenIssuer` and `SigningKey`: issues tokens, signed by aws-lc-rs |
+//! | `issuer` | | `TokenIssuer`, `SigningKey` and `KeyRing`: issues tokens, signed by aws-lc-rs with keys that rotate |
 //! | `jwks-url` | | `JwksUrl`: keys from a URL, refreshed in the background with any HTTP client (`Fetch`); adds tokio |
 //! | `key-file` | | `KeyFile`: a file that remembers fetched keys across restarts: see [`docs::cold_starts`] |
 //! | `oidc-discovery` | | `OidcDiscovery`, `JwtVerifier::discover_with`, `KnownIssuer`: finds the keys through the issuer's metadata |
@@ -330,7 +330,10 @@ pub use crate::end_at_expiry::{EndAtExpiry, EndAtExpiryFuture, EndAtExpiryLayer,
 pub use crate::extensions::MissingLayer;
 pub use crate::extract::{PresentedToken, Source, TokenSource};
 #[cfg(feature = "issuer")]
-pub use crate::issuer::{IssueError, IssueErrorKind, PrivatePem, SigningKey, TokenIssuer};
+pub use crate::issuer::{
+    IssueError, IssueErrorKind, KeyRing, PrivatePem, RingKeyState, RingKeyStatus, SigningKey,
+    TokenIssuer,
+};
 #[cfg(any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12"))]
 pub use crate::jsonwebtoken_keys::JsonwebtokenDecodingKey;
 #[cfg(all(feature = "issuer", any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12")))]

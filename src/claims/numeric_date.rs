@@ -35,6 +35,7 @@ pub struct NumericDate {
 
 impl NumericDate {
     pub(crate) const EPOCH: Self = Self { seconds: 0, nanos: 0 };
+    pub(crate) const MAX: Self = Self { seconds: i64::MAX, nanos: NANOS_PER_SECOND - 1 };
 
     pub(crate) fn new(seconds: i64, nanos: u32) -> Self {
         Self { seconds, nanos }
@@ -76,7 +77,7 @@ impl NumericDate {
     pub(crate) fn saturating_add(self, seconds: u64) -> Self {
         match i64::try_from(seconds).ok().and_then(|s| self.seconds.checked_add(s)) {
             Some(seconds) => Self { seconds, ..self },
-            None => Self { seconds: i64::MAX, nanos: NANOS_PER_SECOND - 1 },
+            None => Self::MAX,
         }
     }
 

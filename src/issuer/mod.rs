@@ -1,9 +1,10 @@
-//! Issuing tokens: signing keys, and the claims that the issuer sets.
+//! Issuing tokens: signing keys and how they rotate, and the claims that the issuer sets.
 
 mod claims;
 pub(crate) mod compact;
 mod crypto;
 mod issue_error;
+mod key_ring;
 mod lifetime;
 mod private_jwk;
 mod private_key;
@@ -13,6 +14,7 @@ mod signing_key;
 mod token_issuer;
 
 pub use self::issue_error::{IssueError, IssueErrorKind};
+pub use self::key_ring::{KeyRing, RingKeyState, RingKeyStatus};
 pub use self::private_pem::PrivatePem;
 pub use self::signing_key::SigningKey;
 pub use self::token_issuer::TokenIssuer;

@@ -9,10 +9,9 @@ use crate::claims::{Audience, NumericDate};
 use crate::clock::{Clock, SystemClock};
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::issuer::issue_error::{IssueError, IssueErrorKind};
+use crate::issuer::key_ring::KeyRing;
 use crate::issuer::lifetime::whole_seconds;
-use crate::issuer::signing_key::SigningKey;
 use crate::issuer::{claims, compact, crypto};
-use crate::key::JwkSet;
 use crate::token::Limits;
 
 /// Issues signed tokens (RFC 7519). It takes the application's claims, and adds the claims that every token
@@ -64,29 +63,27 @@ struct Inner {
     audience: Option<Audience>,
     lifetime: Duration,
     typ: String,
-    key: SigningKey,
-    /// The keys that verify the tokens.
-    keys: JwkSet,
-    /// The header of every token, in base64url.
-    header: String,
+    keys: KeyRing,
     clock: Arc<dyn Clock>,
 }
 
 impl TokenIssuer {
-    /// Creates an issuer with this name (`iss`, RFC 7519 section 4.1.1). It signs its tokens with `key`. By
-    /// default the tokens have a lifetime of 30 minutes and the type `JWT`. There is no default audience: call
-    /// [`with_audience`](Self::with_audience), or put `aud` into the claims of each token. Otherwise
-    /// [`issue`](Self::issue) fails.
+    /// Creates an issuer with this name (`iss`, RFC 7519 section 4.1.1). It signs its tokens with one
+    /// [`SigningKey`](crate::SigningKey), or with the current key of a [`KeyRing`]. By default the tokens have a
+    /// lifetime of 30 minutes, or of the [maximum](KeyRing::max_token_lifetime) of the ring if that is shorter, and the
+    /// type `JWT`. There is no default audience: call [`with_audience`](Self::with_audience), or put `aud` into the
+    /// claims of each token. Otherwise [`issue`](Self::issue) fails.
     ///
     /// # Errors
     ///
     /// When the name is empty; when the `kid` of the key is empty, longer than 1,024 bytes or
     /// contains control characters.
-    pub fn new(issuer: impl Into<String>, key: SigningKey) -> Result<Self, ConfigError> {
+    pub fn new(
+        issuer: impl Into<String>,
+        keys: impl TryInto<KeyRing, Error: Into<ConfigError>>,
+    ) -> Result<Self, ConfigError> {
         const LIFETIME: Duration = Duration::from_secs(30 * 60);
         const TYPE: &str = "JWT";
-        /// With this limit the whole header stays within the default limit of a verifier.
-        const MAX_KID: usize = 1024;
 
         let issuer = issuer.into();
         if issuer.is_empty() {
@@ -95,21 +92,13 @@ impl TokenIssuer {
                 "the name of an issuer must not be empty",
             ));
         }
-        if key.kid().is_empty() || key.kid().len() > MAX_KID || key.kid().contains(char::is_control)
-        {
-            return Err(ConfigError::new(
-                ConfigErrorKind::Key,
-                "the `kid` of a signing key has 1 to 1024 bytes and no control characters",
-            ));
-        }
+        let keys = keys.try_into().map_err(Into::into)?;
         Ok(Self(Arc::new(Inner {
             issuer,
             audience: None,
-            lifetime: LIFETIME,
+            lifetime: LIFETIME.min(keys.max_token_lifetime()),
             typ: TYPE.to_owned(),
-            header: compact::header_of(&key, TYPE),
-            keys: JwkSet::from_keys([key.verification_key()])?,
-            key,
+            keys,
             clock: Arc::new(SystemClock),
         })))
     }
@@ -151,9 +140,11 @@ impl TokenIssuer {
     ///
     /// # Errors
     ///
-    /// When the lifetime is less than a second or more than a hundred years.
+    /// When the lifetime is less than a second, more than a hundred years, or longer than the
+    /// [maximum](KeyRing::with_max_token_lifetime) of the key ring.
     pub fn with_lifetime(mut self, lifetime: Duration) -> Result<Self, ConfigError> {
-        let lifetime = whole_seconds(lifetime)
+        let lifetime = self
+            .checked_lifetime(lifetime)
             .map_err(|why| ConfigError::new(ConfigErrorKind::Duration, why))?;
         self.inner_mut().lifetime = lifetime;
         Ok(self)
@@ -200,9 +191,7 @@ impl TokenIssuer {
                 "the type of a token is a media type such as `JWT` or `at+jwt`",
             ));
         }
-        let inner = self.inner_mut();
-        inner.header = compact::header_of(&inner.key, &typ);
-        inner.typ = typ;
+        self.inner_mut().typ = typ;
         Ok(self)
     }
 
@@ -249,18 +238,20 @@ impl TokenIssuer {
     ///
     /// # Errors
     ///
-    /// When [`issue`](Self::issue) would fail, and when the lifetime is less than a second or more than a
-    /// hundred years.
+    /// When [`issue`](Self::issue) would fail, and when the lifetime is less than a second, more than a hundred years,
+    /// or longer than the [maximum](KeyRing::with_max_token_lifetime) of the key ring.
     pub fn issue_for<C: Serialize + ?Sized>(
         &self,
         claims: &C,
         lifetime: Duration,
     ) -> Result<String, IssueError> {
-        let lifetime = whole_seconds(lifetime)
+        let lifetime = self
+            .checked_lifetime(lifetime)
             .map_err(|why| IssueError::new(IssueErrorKind::Lifetime, why))?;
         let mut claims = claims::read(claims)?;
         self.complete(&mut claims, lifetime)?;
-        let token = compact::sign(&self.0.header, claims, &self.0.key)?;
+        let key = self.0.keys.current();
+        let token = compact::sign(&compact::header_of(&key, &self.0.typ), claims, &key)?;
         if token.len() > Limits::DEFAULT.token {
             return Err(IssueError::new(
                 IssueErrorKind::Claims,
@@ -268,6 +259,17 @@ impl TokenIssuer {
             ));
         }
         Ok(token)
+    }
+
+    /// Removes the fraction of a lifetime. The error says why the lifetime is not valid.
+    fn checked_lifetime(&self, lifetime: Duration) -> Result<Duration, &'static str> {
+        match whole_seconds(lifetime)? {
+            lifetime if lifetime > self.0.keys.max_token_lifetime() => Err(
+                "the lifetime of a token is at most that of `KeyRing::with_max_token_lifetime`: \
+                 longer, and its key may be gone before it expires",
+            ),
+            lifetime => Ok(lifetime),
+        }
     }
 
     /// Adds the claims that every token needs to the application's claims.
@@ -311,8 +313,8 @@ impl TokenIssuer {
         self.0.lifetime
     }
 
-    /// The public key as the JSON of a JWK set (RFC 7517 section 5), to be served as `application/jwk-set+json`. A
-    /// secret is left out: an issuer that signs with a secret has an empty set.
+    /// The public keys as the JSON of a JWK set (RFC 7517 section 5), to be served as `application/jwk-set+json`. A
+    /// secret is left out: an issuer that signs with a secret has an empty set. See [`KeyRing::jwk_set`].
     ///
     /// # Example: another service reads the set
     ///
@@ -325,12 +327,12 @@ impl TokenIssuer {
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     pub fn jwk_set(&self) -> String {
-        let keys: Vec<Value> = self.0.key.jwk_value().into_iter().collect();
-        json!({ "keys": keys }).to_string()
+        self.0.keys.jwk_set()
     }
 
-    /// The key that verifies the tokens of this issuer in the same process, also if it is a secret.
-    pub fn verification_keys(&self) -> JwkSet {
+    /// The keys that verify the tokens of this issuer in the same process, also if they are secrets: its key ring, which
+    /// follows each rotation.
+    pub fn verification_keys(&self) -> KeyRing {
         self.0.keys.clone()
     }
 
@@ -346,7 +348,7 @@ impl fmt::Debug for TokenIssuer {
             .field("audience", &self.0.audience)
             .field("lifetime", &self.0.lifetime)
             .field("typ", &self.0.typ)
-            .field("key", &self.0.key)
+            .field("keys", &self.0.keys)
             .field("clock", &self.0.clock)
             .finish_non_exhaustive()
     }

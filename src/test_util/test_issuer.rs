@@ -129,7 +129,7 @@ impl TestIssuer {
     /// # Ok::<(), tower_jwt_auth::ConfigError>(())
     /// ```
     pub fn verification_keys(&self) -> JwkSet {
-        self.token_issuer().verification_keys()
+        JwkSet::from_keys([self.key.verification_key()]).expect("one key")
     }
 
     /// The public key as the JSON of a JWK set (RFC 7517 section 5), for a service that reads JWK

@@ -3,10 +3,13 @@
 mod claims;
 #[cfg(any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12"))]
 mod encoding_keys;
+mod key_ring;
 mod keys;
 mod private_keys;
+mod rotation;
 
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::KeySize;
@@ -15,11 +18,31 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use spki::der::{AnyRef, Decode, Reader, SliceReader};
-use tower_jwt_auth::{Algorithm, ConfigError, SigningKey, TokenIssuer};
+use tower_jwt_auth::{Algorithm, ConfigError, NumericDate, SigningKey, TokenIssuer};
 
 use crate::support::{self, AUDIENCE, ISSUER, now};
 
 const SECRET: [u8; 64] = [7; 64];
+
+/// A clock that a test sets.
+#[derive(Clone, Debug)]
+struct Clock(Arc<AtomicI64>);
+
+impl Clock {
+    fn at(seconds: i64) -> Self {
+        Self(Arc::new(AtomicI64::new(seconds)))
+    }
+
+    fn set(&self, seconds: i64) {
+        self.0.store(seconds, Ordering::Relaxed);
+    }
+}
+
+impl tower_jwt_auth::Clock for Clock {
+    fn now(&self) -> NumericDate {
+        NumericDate::from_unix_seconds(self.0.load(Ordering::Relaxed))
+    }
+}
 
 /// A private key in PKCS#8, of the type that the algorithm wants: a new one, but for RSA, whose
 /// keys are slow to make, always the same.

@@ -1,0 +1,344 @@
+//! The keys of an issuer: the one that signs, those before it, and the next one.
+
+mod settings;
+mod source;
+mod state;
+mod status;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+
+use self::settings::Settings;
+use self::state::{Entry, Stage, State};
+pub use self::status::{RingKeyState, RingKeyStatus};
+use crate::claims::NumericDate;
+use crate::clock::{Clock, SystemClock};
+use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::issuer::lifetime::HUNDRED_YEARS;
+use crate::issuer::signing_key::SigningKey;
+
+/// The signing keys of an issuer, each with the time from which it signs.
+///
+/// The state of a key follows from these times alone, so several processes with the same list agree:
+///
+/// | state | when | signs | is published and verifies |
+/// |---|---|---|---|
+/// | next | its time has not come | no | yes |
+/// | current | its time has come, and no later key's time has | yes | yes |
+/// | retired | a later key signs | no | until the last token that it may have signed has expired |
+/// | gone | after that | no | no |
+///
+/// A retired key is gone after the start of its successor, plus the
+/// [maximum lifetime](Self::with_max_token_lifetime) of a token, plus 10 minutes for the leeway of verifiers and for
+/// clocks that differ. If no key's time has come, such as after a clock was set back, the earliest key is current: the
+/// first key signs at once.
+///
+/// Publish the public keys with `JwkSetService` or [`jwk_set`](Self::jwk_set). In the same
+/// process, the ring is a [`KeySource`](crate::KeySource), and verifies also tokens that are signed with a secret.
+/// A token that a *next* key signed is accepted: another process, whose clock is ahead, may already sign with it.
+///
+/// Clones share their keys. Nothing runs in the background: call [`rotate_if_due`](Self::rotate_if_due), for example
+/// once an hour. At most 64 keys are not gone.
+///
+/// # Example: keys that rotate
+///
+/// ```
+/// use tower_jwt_auth::{Algorithm, JwtVerifier, KeyRing, RingKeyState, SigningKey, TokenIssuer};
+///
+/// let ring = KeyRing::new(SigningKey::generate(Algorithm::ES256)?)?;
+/// let issuer = TokenIssuer::new("https://issuer.example", ring.clone())?
+///     .with_audience("https://api.example")?;
+/// let verifier =
+///     JwtVerifier::new("https://issuer.example", "https://api.example", ring.clone())?;
+///
+/// // In a task, once an hour:
+/// if ring.rotate_if_due()? {
+///     println!("a new key is published");
+/// }
+///
+/// let token = issuer.issue(&serde_json::json!({"sub": "alice"})).unwrap();
+/// assert!(verifier.verify_now(&token).is_ok());
+/// assert_eq!(ring.keys()[0].state(), RingKeyState::Current);
+/// # Ok::<(), tower_jwt_auth::ConfigError>(())
+/// ```
+///
+/// # Example: keys from a database, for several processes
+///
+/// ```
+/// use tower_jwt_auth::{Algorithm, ConfigError, KeyRing, NumericDate, SigningKey};
+///
+/// /// A row: the private key, and when it begins to sign.
+/// struct Row(String, i64);
+///
+/// fn keys(rows: &[Row]) -> Result<Vec<(SigningKey, NumericDate)>, ConfigError> {
+///     let key = |Row(pem, signs_from): &Row| {
+///         let key = SigningKey::from_pem(pem.as_bytes(), Algorithm::ES256)?;
+///         Ok((key, NumericDate::from_unix_seconds(*signs_from)))
+///     };
+///     rows.iter().map(key).collect()
+/// }
+///
+/// /// Every minute, in each process. `insert` stores a row unless another process was faster.
+/// fn refresh(
+///     ring: &KeyRing,
+///     load: impl Fn() -> Vec<Row>,
+///     insert: impl Fn(Row),
+/// ) -> Result<(), ConfigError> {
+///     ring.set_keys(keys(&load())?)?;
+///     if let Some(signs_from) = ring.rotation_due() {
+///         let key = SigningKey::generate(Algorithm::ES256)?;
+///         insert(Row(key.private_pem()?.as_str().to_owned(), signs_from.unix_seconds()));
+///         ring.set_keys(keys(&load())?)?;
+///     }
+///     Ok(())
+/// }
+/// # let first = SigningKey::generate(Algorithm::ES256)?;
+/// # let pem = first.private_pem()?;
+/// # let rows = || vec![Row(pem.as_str().to_owned(), 1_700_000_000)];
+/// # refresh(&KeyRing::from_keys(keys(&rows())?)?, rows, |_| ())?;
+/// # Ok::<(), ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct KeyRing(Arc<Inner>);
+
+struct Inner {
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+    state: ArcSwap<State>,
+    /// Held while the keys are replaced. Readers do not wait for it.
+    writing: Mutex<()>,
+}
+
+impl KeyRing {
+    /// Creates a ring with one key, which signs at once.
+    ///
+    /// Its [age](Self::with_rotation) counts from now: for a key that is loaded again at each start, use
+    /// [`from_keys`](Self::from_keys).
+    ///
+    /// # Errors
+    ///
+    /// When the `kid` of the key is empty, longer than 1,024 bytes or contains control characters.
+    pub fn new(key: SigningKey) -> Result<Self, ConfigError> {
+        let (clock, settings) = (Arc::new(SystemClock), Settings::default());
+        let state = State::new(vec![Entry::new(key, clock.now())], &settings, clock.now())?;
+        Ok(Self::with(clock, settings, state.of_new_ring()))
+    }
+
+    /// Creates a ring with these keys, each with the time from which it signs, in any order. Of two keys with the same
+    /// time, the one with the greater `kid` signs. A fraction of a second is dropped. Keys that are gone may be in the
+    /// list.
+    ///
+    /// # Errors
+    ///
+    /// When there is no key, when two keys have the same `kid`, when a `kid` is empty, longer than 1,024 bytes or
+    /// contains control characters, or when more than 64 keys are not gone.
+    pub fn from_keys(
+        keys: impl IntoIterator<Item = (SigningKey, NumericDate)>,
+    ) -> Result<Self, ConfigError> {
+        let (clock, settings) = (Arc::new(SystemClock), Settings::default());
+        let state = State::new(entries(keys), &settings, clock.now())?;
+        Ok(Self::with(clock, settings, state))
+    }
+
+    fn with(clock: Arc<dyn Clock>, settings: Settings, state: State) -> Self {
+        let state = ArcSwap::from_pointee(state);
+        Self(Arc::new(Inner { clock, settings, state, writing: Mutex::new(()) }))
+    }
+
+    /// Replaces the clock; [`SystemClock`] by default. Call it, as the other `with_…` methods, before the ring is
+    /// cloned: earlier clones do not change, and no longer share their keys with this one. A
+    /// [`TokenIssuer`](crate::TokenIssuer) has its own clock, for `iat` and `exp`.
+    #[must_use]
+    pub fn with_clock(self, clock: impl Clock) -> Self {
+        let state = State::clone(&self.0.state.load()).for_clock(clock.now());
+        Self::with(Arc::new(clock), self.0.settings, state)
+    }
+
+    /// Replaces the longest lifetime of a token; 24 hours by default. A fraction of a second is dropped. Retired keys
+    /// are published for this time, so a [`TokenIssuer`](crate::TokenIssuer) with this ring refuses a longer one.
+    ///
+    /// All processes of an issuer need the same value.
+    ///
+    /// # Errors
+    ///
+    /// When the lifetime is less than a second or more than a hundred years.
+    pub fn with_max_token_lifetime(self, lifetime: Duration) -> Result<Self, ConfigError> {
+        let settings = self.0.settings.with_max_token_lifetime(lifetime)?;
+        self.with_settings(settings)
+    }
+
+    /// Replaces the age at which a key is replaced, and how long its successor is published before it signs. By default
+    /// a key signs for 90 days, and its successor is published for the last 7 days of them.
+    ///
+    /// The second time must be longer than verifiers cache the set: it is longer than a day by default, since many
+    /// refresh their keys daily. Until a verifier has the new key, it refuses good tokens, unless it fetches the set
+    /// again for an unknown `kid`, as `JwksUrl` of this crate does.
+    ///
+    /// # Errors
+    ///
+    /// When a key is published for less than 2 minutes before it signs, or for longer than its predecessor signs, or
+    /// when the age is more than a hundred years.
+    ///
+    /// # Example: every week
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_jwt_auth::{Algorithm, KeyRing, SigningKey};
+    ///
+    /// const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    /// let ring = KeyRing::new(SigningKey::generate(Algorithm::EdDSA)?)?
+    ///     .with_rotation(7 * DAY, 2 * DAY)?;
+    /// assert!(ring.rotation_due().is_none());
+    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
+    /// ```
+    pub fn with_rotation(
+        self,
+        age: Duration,
+        published_before: Duration,
+    ) -> Result<Self, ConfigError> {
+        let settings = self.0.settings.with_rotation(age, published_before)?;
+        self.with_settings(settings)
+    }
+
+    fn with_settings(self, settings: Settings) -> Result<Self, ConfigError> {
+        let state = self.0.state.load().with_settings(&settings, self.0.clock.now())?;
+        Ok(Self::with(Arc::clone(&self.0.clock), settings, state))
+    }
+
+    /// Adds a key that signs from this time on; a fraction of a second is dropped. It is published at once.
+    ///
+    /// Verifiers that have cached the set do not know the key yet, so leave them the time of
+    /// [`with_rotation`](Self::with_rotation). Replace a key that has leaked with [`set_keys`](Self::set_keys).
+    ///
+    /// # Errors
+    ///
+    /// When the time is more than 10 minutes in the past or before that of the current key, when the ring has a key
+    /// with the same `kid`, when the `kid` is empty, longer than 1,024 bytes or contains control characters, or when
+    /// the ring has 64 keys that are not gone. The keys of the ring do not change then.
+    pub fn add_next(&self, key: SigningKey, signs_from: NumericDate) -> Result<(), ConfigError> {
+        self.update(|state, now| self.added(state, Entry::new(key, signs_from), now).map(Some))
+    }
+
+    /// Replaces all keys at once, as [`from_keys`](Self::from_keys) reads them. With the same keys and times, nothing
+    /// changes, so it can be called often.
+    ///
+    /// A key that is left out is gone at once, with the tokens that it signed: so a key that has leaked is revoked. The
+    /// processes of an issuer need a new list before its next key signs.
+    ///
+    /// # Errors
+    ///
+    /// When [`from_keys`](Self::from_keys) would fail. The keys of the ring do not change then.
+    pub fn set_keys(
+        &self,
+        keys: impl IntoIterator<Item = (SigningKey, NumericDate)>,
+    ) -> Result<(), ConfigError> {
+        let entries = entries(keys);
+        self.update(|state, now| {
+            let new = State::new(entries, &self.0.settings, now)?;
+            Ok((!new.has_keys_of(state)).then_some(new))
+        })
+    }
+
+    /// The time from which a new key is to sign, if it is time to publish one; see [`with_rotation`](Self::with_rotation).
+    /// `None` as long as the newest key is young enough. For keys in a database; otherwise
+    /// [`rotate_if_due`](Self::rotate_if_due) does all of it.
+    pub fn rotation_due(&self) -> Option<NumericDate> {
+        self.0.settings.rotation_due(&self.0.state.load(), self.0.clock.now())
+    }
+
+    /// Generates the next key if it is time to publish one: see [`with_rotation`](Self::with_rotation). It has the
+    /// algorithm of the newest key. Returns whether there is a new key.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no random bytes, or the ring has 64 keys that are not gone.
+    pub fn rotate_if_due(&self) -> Result<bool, ConfigError> {
+        let mut is_new = false;
+        self.update(|state, now| {
+            let Some(signs_from) = self.0.settings.rotation_due(state, now) else {
+                return Ok(None);
+            };
+            is_new = true;
+            let key = SigningKey::generate(state.newest_algorithm())?;
+            self.added(state, Entry::new(key, signs_from), now).map(Some)
+        })?;
+        Ok(is_new)
+    }
+
+    /// The keys that are not gone, in the order of their times.
+    pub fn keys(&self) -> Vec<RingKeyStatus> {
+        self.0.state.load().status(self.0.clock.now())
+    }
+
+    /// The public keys that are not gone, as the JSON of a JWK set (RFC 7517 section 5). Secrets are left out. See
+    /// `JwkSetService`, which serves it.
+    pub fn jwk_set(&self) -> String {
+        String::from_utf8_lossy(&self.document()).into_owned()
+    }
+
+    /// The longest lifetime of a token: see [`with_max_token_lifetime`](Self::with_max_token_lifetime).
+    pub fn max_token_lifetime(&self) -> Duration {
+        self.0.settings.max_token_lifetime
+    }
+
+    /// The key that signs now.
+    pub(super) fn current(&self) -> SigningKey {
+        self.0.state.load().current(self.0.clock.now()).clone()
+    }
+
+    /// The JSON of [`jwk_set`](Self::jwk_set).
+    pub(super) fn document(&self) -> Bytes {
+        self.at_stage(Stage::document)
+    }
+
+    /// Uses the keys that are not gone.
+    fn at_stage<T>(&self, use_it: impl FnOnce(&Stage) -> T) -> T {
+        let state = self.0.state.load();
+        use_it(state.stage(|| self.0.clock.now()))
+    }
+
+    /// Replaces the keys by what `new` makes of them.
+    fn update(
+        &self,
+        new: impl FnOnce(&State, NumericDate) -> Result<Option<State>, ConfigError>,
+    ) -> Result<(), ConfigError> {
+        let _writing = self.0.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(state) = new(&self.0.state.load(), self.0.clock.now())? {
+            self.0.state.store(Arc::new(state));
+        }
+        Ok(())
+    }
+
+    fn added(&self, state: &State, entry: Entry, now: NumericDate) -> Result<State, ConfigError> {
+        self.0.settings.check_start(entry.signs_from, state, now)?;
+        let entries = state.entries().cloned().chain([entry]).collect();
+        State::new(entries, &self.0.settings, now)
+    }
+}
+
+/// One key, which is never retired: its tokens may have any lifetime.
+impl TryFrom<SigningKey> for KeyRing {
+    type Error = ConfigError;
+
+    fn try_from(key: SigningKey) -> Result<Self, ConfigError> {
+        Self::new(key)?.with_max_token_lifetime(HUNDRED_YEARS)
+    }
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyRing").field("keys", &self.keys()).finish_non_exhaustive()
+    }
+}
+
+fn entries(keys: impl IntoIterator<Item = (SigningKey, NumericDate)>) -> Vec<Entry> {
+    keys.into_iter().map(|(key, signs_from)| Entry::new(key, signs_from)).collect()
+}
+
+fn unusable(message: impl Into<std::borrow::Cow<'static, str>>) -> ConfigError {
+    ConfigError::new(ConfigErrorKind::KeySet, message)
+}
