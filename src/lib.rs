@@ -113,7 +113,8 @@
 )]
 #![cfg_attr(
     feature = "issuer",
-    doc = "| issue tokens | [`TokenIssuer`], [`SigningKey`], [`IssueError`], [`IssueErrorKind`] |"
+    doc = "| issue tokens | [`TokenIssuer`], [`NewAccessToken`], [`NewIdToken`], [`IssueError`], [`IssueErrorKind`] |\n\
+           | sign with keys that rotate, and publish them | [`SigningKey`], [`PrivatePem`], [`KeyRing`], [`RingKeyStatus`], [`RingKeyState`], [`JwkSetService`] |"
 )]
 #![cfg_attr(
     all(feature = "issuer", any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12")),
@@ -165,6 +166,7 @@
 //! - [`docs::hyper`]: hyper, and any other Tower stack.
 //! - [`docs::without_a_request`]: tokens from queues and other places without an HTTP request.
 //! - [`docs::token_types`]: tokens that are not access tokens, such as transaction tokens.
+//! - [`docs::issuing`]: an issuer of its own: keys that rotate, access tokens and ID tokens.
 //! - [`docs::testing`]: tests of handlers and routers with feature `test-util`.
 //! - [`docs::from_jsonwebtoken`]: replace code that calls `jsonwebtoken`: before and after.
 //! - [`docs::from_fastapi`]: FastAPI's security tutorial, step by step.
@@ -331,8 +333,8 @@ pub use crate::extensions::MissingLayer;
 pub use crate::extract::{PresentedToken, Source, TokenSource};
 #[cfg(feature = "issuer")]
 pub use crate::issuer::{
-    IssueError, IssueErrorKind, KeyRing, PrivatePem, RingKeyState, RingKeyStatus, SigningKey,
-    TokenIssuer,
+    IssueError, IssueErrorKind, JwkSetService, KeyRing, NewAccessToken, NewIdToken, PrivatePem,
+    RingKeyState, RingKeyStatus, SigningKey, TokenIssuer,
 };
 #[cfg(any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12"))]
 pub use crate::jsonwebtoken_keys::JsonwebtokenDecodingKey;

@@ -46,6 +46,8 @@ pages! {
     mcp: "mcp.md";
     #[needs("issuer")]
     token_types: "token_types.md";
+    #[needs("axum", "issuer")]
+    issuing: "issuing.md";
     #[needs("test-util")]
     without_a_request: "without_a_request.md";
     #[needs("axum", "test-util", "jwks-url")]

@@ -61,11 +61,16 @@ pub(super) fn read<C: Serialize + ?Sized>(claims: &C) -> Result<Map<String, Valu
         let audience = Audience::deserialize(audience).map_err(|_| {
             unusable("`aud` in the claims is neither a string nor an array of strings")
         })?;
-        if !names_somebody(&audience) {
-            return Err(IssueError::new(IssueErrorKind::Audience, "`aud` in the claims is empty"));
-        }
+        check_audience(&audience)?;
     }
     Ok(claims)
+}
+
+pub(super) fn check_audience(audience: &Audience) -> Result<(), IssueError> {
+    match names_somebody(audience) {
+        true => Ok(()),
+        false => Err(IssueError::new(IssueErrorKind::Audience, "`aud` in the claims is empty")),
+    }
 }
 
 /// Whether the list has at least one audience, and no audience is empty.

@@ -10,7 +10,7 @@ use aws_lc_rs::signature::{
     self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, PqdsaKeyPair,
     PqdsaSigningAlgorithm, RsaEncoding, RsaKeyPair,
 };
-use aws_lc_rs::{hmac, rand};
+use aws_lc_rs::{digest, hmac, rand};
 use zeroize::Zeroizing;
 
 use crate::config_error::{ConfigError, ConfigErrorKind};
@@ -211,6 +211,26 @@ impl fmt::Debug for KeyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyPair").finish_non_exhaustive()
     }
+}
+
+/// The digest with the hash of a signature algorithm; `None` if no standard says which hash that is.
+///
+/// Ed25519 hashes with SHA-512. ML-DSA is left out: OpenID Connect does not say what its hash is.
+pub(super) fn hash_of(algorithm: Algorithm, text: &[u8]) -> Option<digest::Digest> {
+    let hash = match algorithm {
+        Algorithm::HS256 | Algorithm::RS256 | Algorithm::PS256 | Algorithm::ES256 => {
+            &digest::SHA256
+        }
+        Algorithm::HS384 | Algorithm::RS384 | Algorithm::PS384 | Algorithm::ES384 => {
+            &digest::SHA384
+        }
+        Algorithm::HS512 | Algorithm::RS512 | Algorithm::PS512 | Algorithm::ES512 => {
+            &digest::SHA512
+        }
+        Algorithm::EdDSA | Algorithm::Ed25519 => &digest::SHA512,
+        Algorithm::MlDsa44 | Algorithm::MlDsa65 | Algorithm::MlDsa87 => return None,
+    };
+    Some(digest::digest(hash, text))
 }
 
 /// A new secret, as long as the hash of the algorithm.

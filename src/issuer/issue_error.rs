@@ -16,6 +16,9 @@ pub enum IssueErrorKind {
     Audience,
     /// The lifetime is less than a second, or more than a hundred years.
     Lifetime,
+    /// The algorithm of the key cannot be used for this kind of token: no standard defines `at_hash` of an ID token for
+    /// ML-DSA.
+    Algorithm,
     /// The crypto backend could not sign, or had no random bytes.
     Signing,
 }

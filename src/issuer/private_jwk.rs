@@ -18,7 +18,11 @@ pub(super) struct PrivateJwk {
 
 impl PrivateJwk {
     pub(super) fn parse(json: &str) -> Result<Self, ConfigError> {
-        let members = Members::parse(without_bom(json), "JWK")?;
+        let json = without_bom(json);
+        if json.trim_start().starts_with("-----BEGIN") {
+            return Err(unusable("this is PEM, not a JWK: use `SigningKey::from_pem`"));
+        }
+        let members = Members::parse(json, "JWK")?;
         if !members.has_name("kty") && members.has_name("keys") {
             return Err(unusable("this is a JWK set, not a JWK: give one key of it"));
         }

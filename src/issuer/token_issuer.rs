@@ -11,6 +11,7 @@ use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::issuer::issue_error::{IssueError, IssueErrorKind};
 use crate::issuer::key_ring::KeyRing;
 use crate::issuer::lifetime::whole_seconds;
+use crate::issuer::signing_key::SigningKey;
 use crate::issuer::{claims, compact, crypto};
 use crate::token::Limits;
 
@@ -153,32 +154,13 @@ impl TokenIssuer {
     /// Replaces the type of the tokens, the `typ` of their header (RFC 7515 section 4.1.9); `JWT` by default.
     ///
     /// With `at+jwt` (RFC 9068), a verifier that checks `typ` can distinguish access tokens from other tokens,
-    /// such as ID tokens. Section 2.2 of that RFC then also requires `sub` and `client_id`: put them into the
-    /// claims, since [`issue`](Self::issue) does not check that they are there.
+    /// such as ID tokens. Section 2.2 of that RFC then also requires `sub` and `client_id`, for which
+    /// [`issue`](Self::issue) does not check: [`issue_access_token`](Self::issue_access_token) adds all of this.
     ///
     /// # Errors
     ///
     /// When the type is empty or longer than 127 bytes, or is neither a name (`JWT`, `at+jwt`) nor a media
     /// type without parameters (`application/at+jwt`), in the characters of RFC 6838 section 4.2.
-    ///
-    /// # Example: access tokens
-    ///
-    /// ```
-    /// use serde_json::json;
-    /// use tower_jwt_auth::{Algorithm, JwtVerifier, SigningKey, TokenIssuer};
-    ///
-    /// let key = SigningKey::generate(Algorithm::ES256)?;
-    /// let issuer = TokenIssuer::new("https://issuer.example", key)?
-    ///     .with_audience("https://api.example")?
-    ///     .with_type("at+jwt")?;
-    /// let token = issuer.issue(&json!({"sub": "alice", "client_id": "app"})).unwrap();
-    ///
-    /// let keys = issuer.verification_keys();
-    /// let verifier = JwtVerifier::new("https://issuer.example", "https://api.example", keys)?
-    ///     .require_rfc9068();
-    /// assert!(verifier.verify_now(&token).is_ok());
-    /// # Ok::<(), tower_jwt_auth::ConfigError>(())
-    /// ```
     pub fn with_type(mut self, typ: impl Into<String>) -> Result<Self, ConfigError> {
         let typ = typ.into();
         // A type name, or type and subtype of a media type (RFC 6838 section 4.2).
@@ -245,13 +227,22 @@ impl TokenIssuer {
         claims: &C,
         lifetime: Duration,
     ) -> Result<String, IssueError> {
+        self.sign(&self.0.keys.current(), &self.0.typ, claims::read(claims)?, lifetime)
+    }
+
+    /// Completes and signs the claims of a token.
+    pub(super) fn sign(
+        &self,
+        key: &SigningKey,
+        typ: &str,
+        mut claims: Map<String, Value>,
+        lifetime: Duration,
+    ) -> Result<String, IssueError> {
         let lifetime = self
             .checked_lifetime(lifetime)
             .map_err(|why| IssueError::new(IssueErrorKind::Lifetime, why))?;
-        let mut claims = claims::read(claims)?;
         self.complete(&mut claims, lifetime)?;
-        let key = self.0.keys.current();
-        let token = compact::sign(&compact::header_of(&key, &self.0.typ), claims, &key)?;
+        let token = compact::sign(&compact::header_of(key, typ), claims, key)?;
         if token.len() > Limits::DEFAULT.token {
             return Err(IssueError::new(
                 IssueErrorKind::Claims,
@@ -334,6 +325,10 @@ impl TokenIssuer {
     /// follows each rotation.
     pub fn verification_keys(&self) -> KeyRing {
         self.0.keys.clone()
+    }
+
+    pub(super) fn key_ring(&self) -> &KeyRing {
+        &self.0.keys
     }
 
     fn inner_mut(&mut self) -> &mut Inner {

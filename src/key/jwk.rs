@@ -272,7 +272,7 @@ impl<'a> Members<'a> {
                 }
                 ObjectError::Json(error) if error.is_data() => "is not a JSON object",
                 _ if json.trim_start().starts_with("-----BEGIN") => {
-                    "is not JSON but PEM: use `from_pem`"
+                    "is not JSON but PEM: use `VerificationKey::from_pem`"
                 }
                 ObjectError::Json(_) => "is not well-formed JSON",
             };

@@ -179,6 +179,13 @@ fn public_types_of_feature_stream_expiry_are_send_sync_and_clone() {
 #[cfg(feature = "issuer")]
 #[test]
 fn public_types_of_feature_issuer_are_send_and_sync() {
+    cloned::<KeyRing>();
+    cloned::<RingKeyStatus>();
+    cloned::<RingKeyState>();
+    cloned::<JwkSetService<PhantomPinned>>();
+    cloned::<NewAccessToken>();
+    cloned::<NewIdToken>();
+    shared::<PrivatePem>();
     shared::<TokenIssuer>();
     shared::<SigningKey>();
     cloned::<IssueErrorKind>();

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 
 use self::settings::Settings;
+pub(super) use self::state::Published;
 use self::state::{Entry, Stage, State};
 pub use self::status::{RingKeyState, RingKeyStatus};
 use crate::claims::NumericDate;
@@ -37,7 +37,7 @@ use crate::issuer::signing_key::SigningKey;
 /// clocks that differ. If no key's time has come, such as after a clock was set back, the earliest key is current: the
 /// first key signs at once.
 ///
-/// Publish the public keys with `JwkSetService` or [`jwk_set`](Self::jwk_set). In the same
+/// Publish the public keys with [`JwkSetService`](crate::JwkSetService) or [`jwk_set`](Self::jwk_set). In the same
 /// process, the ring is a [`KeySource`](crate::KeySource), and verifies also tokens that are signed with a secret.
 /// A token that a *next* key signed is accepted: another process, whose clock is ahead, may already sign with it.
 ///
@@ -275,9 +275,9 @@ impl KeyRing {
     }
 
     /// The public keys that are not gone, as the JSON of a JWK set (RFC 7517 section 5). Secrets are left out. See
-    /// `JwkSetService`, which serves it.
+    /// [`JwkSetService`](crate::JwkSetService), which serves it.
     pub fn jwk_set(&self) -> String {
-        String::from_utf8_lossy(&self.document()).into_owned()
+        String::from_utf8_lossy(&self.published().document).into_owned()
     }
 
     /// The longest lifetime of a token: see [`with_max_token_lifetime`](Self::with_max_token_lifetime).
@@ -290,9 +290,13 @@ impl KeyRing {
         self.0.state.load().current(self.0.clock.now()).clone()
     }
 
-    /// The JSON of [`jwk_set`](Self::jwk_set).
-    pub(super) fn document(&self) -> Bytes {
-        self.at_stage(Stage::document)
+    pub(super) fn published(&self) -> Published {
+        self.at_stage(Stage::published)
+    }
+
+    /// How long a client may cache the document.
+    pub(super) fn max_age(&self) -> Duration {
+        self.0.settings.max_age()
     }
 
     /// Uses the keys that are not gone.

@@ -7,6 +7,7 @@ use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::issuer::key_ring::state::State;
 use crate::issuer::lifetime::{HUNDRED_YEARS, whole_seconds};
 
+const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How much longer than its tokens live a retired key is published: the most leeway that a verifier of this crate has (5
@@ -14,6 +15,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const MARGIN: Duration = Duration::from_secs(10 * 60);
 /// A fetched set is fresh for at least a minute to `JwksUrl`, so a new key needs more than that.
 const SHORTEST_PUBLICATION: Duration = Duration::from_secs(2 * 60);
+/// The longest time for which a client may cache the set: so long may a key that was revoked still be accepted.
+const LONGEST_MAX_AGE: Duration = Duration::from_secs(10 * 60);
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
@@ -85,6 +88,13 @@ impl Settings {
             true => Err(bad("a key that is added signs from a time after that of the current key")),
             false => Ok(()),
         }
+    }
+
+    /// How long a client may cache the public keys: at most half of the time for which a key is published before it signs,
+    /// since a cache between the two may also keep them.
+    pub(super) fn max_age(&self) -> Duration {
+        let half = Duration::from_secs(self.published_before.as_secs().div_euclid(2));
+        half.clamp(MINUTE, LONGEST_MAX_AGE)
     }
 }
 

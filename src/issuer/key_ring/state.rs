@@ -4,11 +4,13 @@ use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use serde_json::{Value, json};
 
 use crate::claims::NumericDate;
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::crypto::Algorithm;
+use crate::crypto::digest::sha256;
 use crate::issuer::key_ring::settings::Settings;
 use crate::issuer::key_ring::status::{RingKeyState, RingKeyStatus};
 use crate::issuer::key_ring::unusable;
@@ -47,7 +49,16 @@ pub(super) struct Stage {
     keys: Vec<SigningKey>,
     pub(super) set: JwkSet,
     /// Written when it is first requested.
-    document: OnceLock<Bytes>,
+    published: OnceLock<Published>,
+}
+
+/// The public keys as they are served.
+#[derive(Clone)]
+pub(in crate::issuer) struct Published {
+    /// The JSON of a JWK set.
+    pub(in crate::issuer) document: Bytes,
+    /// A strong entity tag, from a digest of the document.
+    pub(in crate::issuer) etag: HeaderValue,
 }
 
 impl Entry {
@@ -182,16 +193,20 @@ impl Stage {
     fn new(entries: &[Entry], until: NumericDate) -> Result<Self, ConfigError> {
         let keys: Vec<SigningKey> = entries.iter().map(|entry| entry.key.clone()).collect();
         let set = JwkSet::from_keys(keys.iter().map(SigningKey::verification_key))?;
-        Ok(Self { until, keys, set, document: OnceLock::new() })
+        Ok(Self { until, keys, set, published: OnceLock::new() })
     }
 
-    /// The public keys as the JSON of a JWK set.
-    pub(super) fn document(&self) -> Bytes {
+    pub(super) fn published(&self) -> Published {
         let write = || {
             let keys: Vec<Value> = self.keys.iter().filter_map(SigningKey::jwk_value).collect();
-            json!({ "keys": keys }).to_string().into()
+            let document = Bytes::from(json!({ "keys": keys }).to_string());
+            let digest = base64_simd::URL_SAFE_NO_PAD.encode_to_string(sha256(&[&document]));
+            // Never the fallback: base64url is allowed in a header.
+            let etag = HeaderValue::try_from(format!("\"{digest}\""))
+                .unwrap_or(HeaderValue::from_static("\"\""));
+            Published { document, etag }
         };
-        self.document.get_or_init(write).clone()
+        self.published.get_or_init(write).clone()
     }
 }
 

@@ -3,10 +3,14 @@
 mod claims;
 #[cfg(any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12"))]
 mod encoding_keys;
+mod jwk_set_service;
 mod key_ring;
 mod keys;
 mod private_keys;
 mod rotation;
+#[cfg(feature = "jwks-url")]
+mod rotation_under_load;
+mod typed_tokens;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};

@@ -203,7 +203,7 @@ fn a_private_jwk_with_a_fault_is_refused() {
     let set = json!({"keys": [serde_json::from_str::<Value>(&twice[..]).unwrap()]}).to_string();
     assert_refused(SigningKey::from_jwk(&set), "this is a JWK set");
     assert_refused(SigningKey::from_jwk("[]"), "not a JSON object");
-    assert_refused(SigningKey::from_jwk("-----BEGIN PRIVATE KEY-----"), "`from_pem`");
+    assert_refused(SigningKey::from_jwk("-----BEGIN PRIVATE KEY-----"), "`SigningKey::from_pem`");
 }
 
 #[test]
