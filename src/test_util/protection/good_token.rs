@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::claims::NumericDate;
 use crate::clock::{Clock, SystemClock};
+use crate::crypto::Algorithm;
 use crate::issuer::{SigningKey, compact};
 use crate::test_util::protection::public_key::PublicKey;
 use crate::test_util::token_builder::TokenBuilder;
@@ -187,7 +188,9 @@ impl GoodToken {
 /// A key that no service knows.
 pub(super) fn attacker() -> &'static SigningKey {
     static KEY: OnceLock<SigningKey> = OnceLock::new();
-    KEY.get_or_init(|| SigningKey::generate_es256().expect("a new ES256 key").with_kid("attacker"))
+    KEY.get_or_init(|| {
+        SigningKey::generate(Algorithm::ES256).expect("a new ES256 key").with_kid("attacker")
+    })
 }
 
 /// The signature of the attacker, with ES256.
