@@ -408,6 +408,35 @@ class Runs:
             self.checks.equal(run.returncode, status, f"config, explain {name}: exit status ({run.stderr.decode()})")
             named = b"required_scopes: InsufficientScope" in run.stdout
             self.checks.equal(named, status == 1, f"config, explain {name}: the scopes")
+        secret = self.folder / "client-secret.txt"
+        secret.write_text("s3cret")
+        asked = f"""
+            [issuers.asked]
+            issuer = 'https://asked.example'
+            audience = '{self.audience}'
+            [issuers.asked.introspection]
+            url = 'http://127.0.0.1:1/introspect'
+            client_id = 'a'
+            client_secret_file = '{secret}'
+        """
+        # Nobody answers at the endpoint: it is asked about the second token only.
+        for token, status in ((self.good, 0), ("opaque", 1)):
+            flags = ["explain", *file("both.toml", "", asked)]
+            run = subprocess.run([self.whoami, *flags], input=token.encode(), capture_output=True, timeout=10)
+            self.checks.equal(run.returncode, status, f"config, explain with introspection ({run.stdout.decode()})")
+        once = file("once.toml", "one_time_tokens.capacity = 1\n")
+        dpop = file("dpop.toml", "dpop.public_urls = 'https://api.example'\n")
+        listen = ["--listen", "127.0.0.1:0"]
+        for member, flags in (
+            ("one_time_tokens", ["explain", *once]),
+            ("dpop", ["explain", *dpop]),
+            ("one_time_tokens", [*listen, "--clock", "1", *once]),
+            ("dpop", [*listen, "--clock", "1", *dpop]),
+        ):
+            run = subprocess.run([self.whoami, *flags], input=self.good.encode(), capture_output=True, timeout=10)
+            error = run.stderr.decode()
+            self.checks.equal(run.returncode, 2, f"config, {flags[0]} with {member}: exit status ({error})")
+            self.checks.that(f"`{member}`" in error and error.count("\n") == 1, f"config, {member}: one sentence", error)
 
     def sources(self):
         keys, origin = ["--jwks", self.file("keys.jwks.json")], "https://app.example"

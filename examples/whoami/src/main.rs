@@ -20,7 +20,8 @@
 //! With `--config FILE`, the settings of the layer come from a TOML file, as `LayerConfig` reads it. A flag that the file
 //! could contain is then an error. The other flags stay: `--listen`, `--grpc-listen`, `--clock`, `--end-at-expiry` and,
 //! for a file with `resource_metadata`, `--mcp-scope`. The MCP server and WebSockets follow the file. It also decides
-//! about the form of refusals: `grpc_web = true` is as without a file.
+//! about the form of refusals: `grpc_web = true` is as without a file. Of a file with `dpop` or `one_time_tokens`,
+//! `explain` and `--clock` are an error: what these members check is a request, by the time of this machine.
 //!
 //! It serves at once, whether the issuer can be reached or not. Until the keys are loaded, a token gets 503, unless
 //! `--key-file` or `--initial-jwks` gives keys to begin with. `/readyz` needs no token. It returns 200 when the keys of
@@ -105,7 +106,7 @@ fn with_causes(error: &dyn Error) -> String {
 
 /// Explains the token on standard input: 0 when it is accepted, 1 when it is refused.
 async fn explain(flags: &mut Flags) -> Result<ExitCode, String> {
-    let config = flags.config.as_deref().map(config::read).transpose()?;
+    let config = config::of(flags)?;
     // For its errors: what the server would refuse is refused here too.
     authentication(&Verifier::new(flags, config.as_ref())?, flags, config.as_ref())?;
     let token = io::read_to_string(io::stdin().take(LONGEST_INPUT))
@@ -127,7 +128,7 @@ async fn explain(flags: &mut Flags) -> Result<ExitCode, String> {
 
 /// Serves until SIGTERM or Ctrl-C.
 async fn serve(flags: &Flags) -> Result<(), String> {
-    let config = flags.config.as_deref().map(config::read).transpose()?;
+    let config = config::of(flags)?;
     let verifier = Verifier::new(flags, config.as_ref())?;
     let mut auth = authentication(&verifier, flags, config.as_ref())?;
     let scopes = Scopes::new(flags)?.map(AuthorizeLayer::new);

@@ -10,10 +10,10 @@ use std::time::Duration;
 use axum::http::Request;
 use serde_json::value::RawValue;
 use tower_jwt_auth::{
-    Algorithm, ClientAuthentication, ConfigError, ConfigVerifier, ExpectedAudience, ExpectedIssuer,
-    FixedClock, Introspection, IssuerSet, JwkSet, JwksUrl, JwtAuthLayer, JwtVerifier, KeySource,
-    KeyStatus, LayerConfig, NumericDate, OidcDiscovery, PresentedToken, Rejection, VerificationKey,
-    VerifyToken,
+    Accepted, Algorithm, ClientAuthentication, ConfigError, ConfigVerifier, ExpectedAudience,
+    ExpectedIssuer, FixedClock, Introspection, IssuerSet, JwkSet, JwksUrl, JwtAuthLayer,
+    JwtVerifier, KeySource, KeyStatus, LayerConfig, NumericDate, OidcDiscovery, PresentedToken,
+    Rejection, VerificationKey, VerifyToken,
 };
 
 use crate::flags::{Audience, Flags, Typ};
@@ -81,15 +81,6 @@ impl Verifier {
     fn with_keys(all: &ConfigVerifier<Claims>, issuer: Option<String>) -> Option<Self> {
         let one = all.as_jwt_verifier().cloned().map(|verifier| Self::One { issuer, verifier });
         one.or_else(|| all.as_issuer_set().cloned().map(Self::Several))
-    }
-
-    /// The part of a file that verifies this token, by its form.
-    fn part(all: &ConfigVerifier<Claims>, token: &str) -> Option<Self> {
-        let asked = || all.as_introspection().cloned().map(Self::Introspection);
-        match token.split('.').count() {
-            3 => Self::with_keys(all, None),
-            _ => asked(),
-        }
     }
 
     fn one(flags: &Flags, issuer: Option<&String>) -> Result<Self, String> {
@@ -160,9 +151,9 @@ impl Verifier {
                 };
             }
             Self::Both(all) => {
-                return match Self::part(all, token) {
-                    Some(part) => Box::pin(part.explain(token, flags)).await,
-                    None => ("no issuer of the file has such tokens".to_owned(), false),
+                return match present(all, token).await {
+                    Ok(_) => ("keys or introspection: passed".to_owned(), true),
+                    Err(refused) => (refusal("keys or introspection", &refused), false),
                 };
             }
         };
@@ -184,16 +175,13 @@ impl Verifier {
     ) -> Result<Option<(String, bool)>, String> {
         let rule = config.required_scopes().map_err(|error| cannot_use_config(flags, &error))?;
         let Some(rule) = rule else { return Ok(None) };
-        // As the layer does it: without a request, the scopes of a token are not kept.
-        let (head, ()) = Request::new(()).into_parts();
-        let token = PresentedToken::bearer(token).map_err(|error| with_causes(&error))?;
-        let verification = match self {
-            Self::One { verifier, .. } => verifier.verify_token(&token, &head),
-            Self::Several(issuers) => issuers.verify_token(&token, &head),
-            Self::Introspection(verifier) => verifier.verify_token(&token, &head),
-            Self::Both(verifier) => verifier.verify_token(&token, &head),
+        let checked = match self {
+            Self::One { verifier, .. } => present(verifier, token).await,
+            Self::Several(issuers) => present(issuers, token).await,
+            Self::Introspection(verifier) => present(verifier, token).await,
+            Self::Both(verifier) => present(verifier, token).await,
         };
-        let checked = verification.await.and_then(|accepted| rule.check(accepted.token()));
+        let checked = checked.and_then(|accepted| rule.check(accepted.token()));
         Ok(Some(match checked {
             Ok(()) => ("required_scopes: passed".to_owned(), true),
             Err(refused) => (refusal("required_scopes", &refused), false),
@@ -254,6 +242,16 @@ fn introspection(flags: &Flags) -> Result<Introspection<Claims>, String> {
         Ok(verifier)
     };
     verifier().map_err(|error| cannot_use(url, &error))
+}
+
+/// Verifies a token as the layer does it: without a request, the scopes of a token are not kept.
+async fn present(
+    verifier: &impl VerifyToken<Claims>,
+    token: &str,
+) -> Result<Accepted<Claims>, Rejection> {
+    let (head, ()) = Request::new(()).into_parts();
+    let token = PresentedToken::bearer(token)?;
+    verifier.verify_token(&token, &head).await
 }
 
 /// A refusal for the terminal: the reason, what was expected, and the causes.
