@@ -1,6 +1,6 @@
 //! What is around the verifier of every layer: the check of proofs, and the record of one-time tokens.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::request::Parts;
 
@@ -12,25 +12,43 @@ use crate::config_error::ConfigError;
 #[cfg(feature = "dpop")]
 use crate::dpop::Dpop;
 use crate::extract::PresentedToken;
-use crate::replay_store::MemoryReplayStore;
+use crate::rejection::{Rejection, RejectionKind};
 use crate::scheme::TokenScheme;
 use crate::summary::Summary;
 #[cfg(feature = "dpop")]
 use crate::verify::SenderConstrained;
-use crate::verify::{AcceptedTokens, OneTimeTokens, UnconfirmedToken, Verification, VerifyToken};
+use crate::verify::{
+    Accepted, AcceptedTokens, TokenUses, UnconfirmedToken, Verification, VerifiedToken, VerifyToken,
+};
 
 /// The members `dpop` and `one_time_tokens`.
+#[derive(Clone)]
 pub(super) struct Around {
     #[cfg(feature = "dpop")]
     dpop: Option<(Dpop, bool)>,
-    one_time: Option<MemoryReplayStore>,
+    one_time: Option<TokenUses>,
 }
+
+/// What all layers of a configuration and of its clones share. So nested layers know the uses of each other, and a proof
+/// or a token that one of them has accepted is used for all.
+#[derive(Clone, Default)]
+pub(super) struct SharedAround(Arc<OnceLock<Around>>);
 
 impl LayerConfig {
     pub(super) fn around(&self) -> Result<Around, ConfigError> {
+        let shared = &self.0.around.0;
+        if let Some(around) = shared.get() {
+            return Ok(around.clone());
+        }
+        let built = self.build_around()?;
+        Ok(shared.get_or_init(|| built).clone())
+    }
+
+    fn build_around(&self) -> Result<Around, ConfigError> {
         let root = Place::default();
         let one_time = self.0.one_time_tokens.as_ref();
         let one_time = one_time.map(|it| it.store(&root.member("one_time_tokens"))).transpose()?;
+        let one_time = one_time.map(TokenUses::new);
         let at = root.member("dpop");
         #[cfg(feature = "dpop")]
         {
@@ -63,10 +81,7 @@ impl Around {
         C: Send + Sync + 'static,
     {
         match &self.one_time {
-            Some(store) => {
-                let recorded = OneTimeTokens::new(Arc::clone(&verifier), store.clone());
-                Arc::new(Once { verifier, recorded })
-            }
+            Some(uses) => Arc::new(Once { verifier, uses: uses.clone() }),
             None => verifier,
         }
     }
@@ -95,7 +110,7 @@ impl Around {
 /// tells the inner one by a mark in the extensions. So a check in between is always inside of the record.
 struct Once<C> {
     verifier: Arc<dyn VerifyToken<C>>,
-    recorded: OneTimeTokens<C>,
+    uses: TokenUses,
 }
 
 /// An outer verifier records the token.
@@ -112,17 +127,32 @@ fn marked(head: &Parts) -> Option<Parts> {
     Some(head)
 }
 
+/// Refuses a bound token. The caller checks the binding later: a request of somebody else would use up the token.
+fn unbound<C>(accepted: Accepted<C>) -> Result<Accepted<C>, Rejection> {
+    const DESCRIPTION: &str =
+        "a bound token that is accepted once needs LayerConfig::layer_with_verifier";
+    match VerifiedToken::confirmation(accepted.token()) {
+        None => Ok(accepted),
+        Some(_) => {
+            Err(Rejection::from(RejectionKind::UnconfirmedSender).with_description(DESCRIPTION))
+        }
+    }
+}
+
 impl<C: Send + Sync + 'static> VerifyToken<C> for Once<C> {
     fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C> {
         match marked(head) {
-            Some(head) => self.recorded.verify_token(token, &head),
+            Some(head) => self.uses.record_after(self.verifier.verify_token(token, &head), &head),
             None => self.verifier.verify_token(token, head),
         }
     }
 
     fn verify_unconfirmed(&self, token: &UnconfirmedToken<'_>, head: &Parts) -> Verification<C> {
         match marked(head) {
-            Some(head) => self.recorded.verify_unconfirmed(token, &head),
+            Some(head) => {
+                let verification = self.verifier.verify_unconfirmed(token, &head);
+                self.uses.record_after(verification.and_then(unbound), &head)
+            }
             None => self.verifier.verify_unconfirmed(token, head),
         }
     }

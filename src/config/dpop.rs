@@ -106,6 +106,11 @@ impl DpopConfig {
                 None => Ok(dpop),
             };
         }
+        if self.nonce_key_file.is_none() && self.previous_nonce_key_file.is_some() {
+            return Err(place.member("previous_nonce_key_file").error(
+                "this needs `nonce_key_file`: the key that replaces it is not a random one",
+            ));
+        }
         dpop = match &*self.nonce_key_file {
             Some(path) => {
                 let at = place.member("nonce_key_file");

@@ -57,6 +57,11 @@ pub(super) struct IntrospectionConfig {
     dangerous_allow_missing_audience: Switch,
 }
 
+/// The values of `client_authentication`.
+#[cfg(feature = "introspection")]
+const METHODS: [&str; 4] =
+    ["client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth"];
+
 #[cfg(feature = "introspection")]
 impl IssuerConfig {
     /// The verifier that asks this issuer.
@@ -157,6 +162,19 @@ impl IssuerConfig {
         if let Some(name) = first_given(members) {
             return Err(place.member(name).error("this does not apply to `introspection`"));
         }
+        if let (
+            true,
+            Some(
+                name @ ("authorized_parties"
+                | "clients"
+                | "cognito_clients"
+                | "dangerous_any_audience"),
+            ),
+        ) = (config.dangerous_allow_missing_audience.0, self.given_audience())
+        {
+            let at = place.member("introspection").member("dangerous_allow_missing_audience");
+            return Err(at.error(format_args!("this has no effect beside `{name}`")));
+        }
         let is_key_file = self.public_key_file.is_some()
             || self.secret_file.is_some()
             || self.base64_secret_file.is_some();
@@ -190,6 +208,9 @@ impl IntrospectionConfig {
         }
         if let Some(capacity) = *self.cache_capacity {
             let place = place.member("cache_capacity");
+            if matches!(*self.cache_age_seconds, Some(Whole(0))) {
+                return Err(place.error("this has no effect if `cache_age_seconds` is 0"));
+            }
             verifier = verifier.with_cache_capacity(capacity.as_usize()).at(&place)?;
         }
         if let Some(requests) = *self.max_concurrent_requests {
@@ -213,6 +234,11 @@ impl IntrospectionConfig {
         }
         let method = self.client_authentication.as_deref().unwrap_or("client_secret_basic");
         let at = place.member("client_authentication");
+        // First, and without the value: it could be a secret in the wrong place.
+        if !METHODS.contains(&method) {
+            let names = METHODS.map(|name| format!("`{name}`")).join(", ");
+            return Err(at.error(format_args!("unknown method: give one of {names}")));
+        }
         self.check_credentials(method, place)?;
         match method {
             "client_secret_basic" => {
@@ -228,11 +254,7 @@ impl IntrospectionConfig {
                 "the HTTP client of this crate has no certificate: use a method that ends in `_with`, with a client \
                  that has one",
             )),
-            "tls_client_auth" => ClientAuthentication::tls_client(&self.client_id).at(place),
-            _ => Err(at.error(
-                "unknown method: give one of `client_secret_basic`, `client_secret_post`, `private_key_jwt`, \
-                 `tls_client_auth`",
-            )),
+            _ => ClientAuthentication::tls_client(&self.client_id).at(place),
         }
     }
 

@@ -23,9 +23,9 @@ pub(super) struct IssuerConfig {
     pub(super) provider: Given<Table<Provider>>,
 
     audience: Given<Texts>,
-    authorized_parties: Given<Texts>,
-    clients: Given<Texts>,
-    cognito_clients: Given<Texts>,
+    pub(super) authorized_parties: Given<Texts>,
+    pub(super) clients: Given<Texts>,
+    pub(super) cognito_clients: Given<Texts>,
     dangerous_any_audience: Switch,
     pub(super) exclusive_audience: Switch,
 

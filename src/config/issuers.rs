@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::config::issuer::{IssuerConfig, Shared};
 use crate::config::layer_config::LayerConfig;
 use crate::config::place::{At, Place};
-use crate::config::values::{Name, Table};
+use crate::config::values::{Name, Table, Texts};
 use crate::config_error::ConfigError;
 #[cfg(feature = "introspection")]
 use crate::verify::{Introspection, TokenKinds};
@@ -28,7 +28,7 @@ pub(super) enum Jwts<C> {
 #[cfg(feature = "introspection")]
 pub(super) struct Asked<C> {
     pub(super) verifier: Introspection<C>,
-    /// The names of the issuer that no other one has.
+    /// The names of the issuer that no other one lists.
     names: Vec<String>,
 }
 
@@ -42,6 +42,9 @@ impl LayerConfig {
         let place = Place::default().member("issuers");
         if self.0.issuers.0.is_empty() {
             return Err(place.error("no issuer is given: name at least one"));
+        }
+        for (name, issuer) in &self.0.issuers.0 {
+            self.check_with_the_rest(issuer, &place.entry(name))?;
         }
         let (asked, with_keys): (Vec<&Entry>, Vec<&Entry>) =
             self.0.issuers.0.iter().partition(|(_, issuer)| issuer.introspection.is_some());
@@ -72,7 +75,30 @@ impl LayerConfig {
         self.with_introspection(jwts, &names, &asked, shared)
     }
 
-    /// `names` are those of the issuers with keys; `None` for one that accepts any name.
+    /// Refuses an issuer for which a member for all issuers has no effect, or that it would lock out.
+    fn check_with_the_rest(&self, issuer: &IssuerConfig, place: &Place) -> Result<(), ConfigError> {
+        if self.0.dpop.is_some() && issuer.dangerous_ignore_confirmation.0 {
+            return Err(place.member("dangerous_ignore_confirmation").error(
+                "this has no effect beside `dpop`, which checks the binding of each token",
+            ));
+        }
+        let is_spiffe = issuer.provider.as_ref().is_some_and(|it| it.spiffe.is_some());
+        let is_required =
+            |name| issuer.required_claims.iter().flat_map(Texts::iter).any(|claim| claim == name);
+        if self.0.one_time_tokens.is_some()
+            && is_spiffe
+            && !["iss", "jti"].into_iter().all(is_required)
+        {
+            return Err(Place::default().member("one_time_tokens").error(
+                "tokens of `spiffe` need not have `iss` and `jti`, which name a token that is accepted once: list \
+                 both in `required_claims` of the issuer",
+            ));
+        }
+        Ok(())
+    }
+
+    /// `names` are those of the issuers with keys; `None` for one that accepts any name. A JWT with a name of the other
+    /// issuer is not for that one.
     #[cfg(feature = "introspection")]
     fn with_introspection<C>(
         &self,
@@ -95,7 +121,7 @@ impl LayerConfig {
         let verifier = issuer.introspection(config, &place.entry(name), shared)?.with_claims();
         let is_free = |name: &&str| {
             let is_other = |of_one: &Vec<String>| of_one.iter().all(|other| other != name);
-            names.iter().all(|of_one| of_one.as_ref().is_some_and(is_other))
+            names.iter().flatten().all(is_other)
         };
         let own = issuer.issuer.iter().flat_map(|names| names.iter());
         let mut names: Vec<String> = own.filter(is_free).map(str::to_owned).collect();
@@ -124,7 +150,7 @@ impl LayerConfig {
 
 impl<C: DeserializeOwned + Send + Sync + 'static> Issuers<C> {
     /// One verifier for the tokens of all issuers. With keys and introspection, a JWT is verified with the keys, unless
-    /// only the other issuer has its `iss`; the issuer is asked about all other tokens.
+    /// only the other issuer lists its `iss`; the issuer is asked about all other tokens.
     #[cfg(feature = "introspection")]
     pub(super) fn verifier(&self) -> Result<Arc<dyn VerifyToken<C>>, ConfigError> {
         match (&self.jwts, &self.asked) {

@@ -26,8 +26,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> JwtAuthLayer<C> {
     /// The files that the configuration names are read now, and nothing is fetched yet. All other setters of the layer
     /// can still be called; each replaces what the configuration says.
     ///
-    /// A layer with `required_scopes` refuses tokens without them, and names them in its challenges. Its stores of used
-    /// proofs and tokens are its own: to protect several services with one layer, clone it.
+    /// A layer with `required_scopes` refuses tokens without them, and names them in its challenges. All layers of one
+    /// `LayerConfig` and of its clones share the stores of used proofs and tokens, and the key of the nonces. The first
+    /// layer reads the file of that key, for all of them.
     ///
     /// # Errors
     ///
@@ -57,9 +58,13 @@ impl LayerConfig {
     /// proofs of `dpop` and the `one_time_tokens` are checked in any case, after the checks of the verifier: what it
     /// refuses is not used up.
     ///
+    /// With `dpop`, a custom verifier that wraps another one must override
+    /// [`verify_unconfirmed`](VerifyToken::verify_unconfirmed): otherwise every bound token is refused.
+    ///
     /// # Errors
     ///
-    /// See [`JwtAuthLayer::from_config`](crate::JwtAuthLayer::from_config).
+    /// See [`JwtAuthLayer::from_config`](crate::JwtAuthLayer::from_config). Also when a
+    /// [`SenderConstrained`](crate::SenderConstrained) is in the verifier, and the configuration has `dpop`.
     pub fn layer_with_verifier<C>(
         &self,
         verifier: impl VerifyToken<C>,
@@ -67,6 +72,11 @@ impl LayerConfig {
     where
         C: Send + Sync + 'static,
     {
+        if self.0.dpop.is_some() && verifier.confirms_sender() {
+            return Err(Place::default().member("dpop").error(
+                "the verifier checks bindings itself, and two checks accept no bound token: leave out one of them",
+            ));
+        }
         let verifier = with_scopes(Arc::new(verifier), self.required_scopes()?);
         self.apply(JwtAuthLayer::new(self.around()?.all(verifier)))
     }

@@ -5,6 +5,7 @@ use serde::de::{DeserializeOwned, Deserializer};
 
 use crate::authorize::Rule;
 use crate::claims::{Scope, ScopeHierarchy};
+use crate::config::around::SharedAround;
 use crate::config::cache::CacheConfig;
 use crate::config::client::Client;
 use crate::config::dpop::DpopConfig;
@@ -76,6 +77,9 @@ pub(super) struct Members {
     pub(super) token_cache: Given<Table<CacheConfig>>,
     pub(super) dpop: Given<Table<DpopConfig>>,
     pub(super) one_time_tokens: Given<Table<OneTimeConfig>>,
+    /// Built with the first layer.
+    #[serde(skip)]
+    pub(super) around: SharedAround,
 
     pub(super) sources: Given<Table<SourcesConfig>>,
     pub(super) remove_credential: Switch,
@@ -280,12 +284,35 @@ mod tests {
         let issuer = |keys: &str| {
             format!("issuers = [{{ issuer = 'https://a.example', audience = 'b', {keys} }}]")
         };
+        let bundle = std::env::temp_dir().join(format!("bundle-{}.json", std::process::id()));
+        let key = r#"{"kty": "EC", "crv": "P-256", "use": "jwt-svid", "kid": "a",
+            "x": "fK-wKTnKL7KFLM27lqq5DC-bxrVaH6rDV-IcCSEOeL4",
+            "y": "wq-g3TQWxYlV51TCPH030yXsRxvujD4hUUaIQrXk4KI"}"#;
+        std::fs::write(&bundle, format!("{{\"keys\": [{key}]}}")).unwrap();
         let rows = [
-            (cfg!(feature = "jwks-url"), issuer("jwks_url = 'https://a.example'"), "jwks-url"),
-            (cfg!(feature = "oidc-discovery"), issuer("discover = true"), "oidc-discovery"),
+            (
+                cfg!(all(feature = "jwks-url", feature = "reqwest-0_13")),
+                issuer("jwks_url = 'https://a.example'"),
+                "jwks-url",
+            ),
+            (
+                cfg!(all(feature = "oidc-discovery", feature = "reqwest-0_13")),
+                issuer("discover = true"),
+                "oidc-discovery",
+            ),
+            (
+                cfg!(all(feature = "oidc-discovery", feature = "reqwest-0_13")),
+                "issuers = [{ provider.firebase.project = 'acme-app' }]".to_owned(),
+                "oidc-discovery",
+            ),
+            // Nothing is fetched.
             (
                 cfg!(feature = "oidc-discovery"),
-                "issuers = [{ provider.firebase.project = 'acme-app' }]".to_owned(),
+                format!(
+                    "[[issuers]]\naudience = 'orders'\n[issuers.provider.spiffe]\ntrust_domain = 'example.org'\n\
+                     bundle_file = '{}'",
+                    bundle.display()
+                ),
                 "oidc-discovery",
             ),
             (

@@ -107,7 +107,6 @@ impl IssuerConfig {
         let name = provider.name(&provider_at)?;
         let provider_at = provider_at.member(name);
         self.check_beside_provider(provider, place)?;
-        let fetch = client.get(&provider_at)?;
         if self.dangerous_allow_http_hosts.is_some() {
             self.check_http_hosts(place)?;
         }
@@ -133,7 +132,7 @@ impl IssuerConfig {
         if let Some(url) = &*self.jwks_url {
             known = known.with_jwks_url(url).at(&place.member("jwks_url"))?;
         }
-        Ok(known.verifier_with(fetch))
+        known.verifier_with_needed(|| client.get(&provider_at))
     }
 
     #[cfg(feature = "oidc-discovery")]

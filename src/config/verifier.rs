@@ -31,7 +31,10 @@ use crate::verify::{
 /// not: use it for the status of keys. Cloning is cheap.
 ///
 /// Inside of [`layer_with_verifier`](crate::LayerConfig::layer_with_verifier), the layer checks proofs and one-time
-/// tokens instead, after the checks that are around this verifier.
+/// tokens instead, after the checks that are around this verifier. Give a verifier with such a check to that method and
+/// to no other layer: elsewhere a request that the check refuses has used up the token. Inside of a
+/// [`SenderConstrained`](crate::SenderConstrained) in another layer, a bound token is refused if tokens are accepted
+/// once.
 ///
 /// # Example: a check of the application's own
 ///

@@ -91,6 +91,7 @@ impl IssuerConfig {
         place: &Place,
         at: &Place,
     ) -> Result<Option<KnownIssuer>, ConfigError> {
+        self.check_beside_workloads(provider, place)?;
         let known = match provider {
             Provider { spiffe: Given(Some(Table(spiffe))), .. } => {
                 let bundle = spiffe.bundle(self, at)?;
@@ -102,11 +103,7 @@ impl IssuerConfig {
                 let jobs = github.jobs(at)?;
                 let (audience_at, audience) = self.audience(place)?;
                 let known = KnownIssuer::github_actions(audience, jobs);
-                let issuer = [
-                    ("enterprise", github.enterprise.is_some()),
-                    ("data_residency", github.data_residency.is_some()),
-                ];
-                (audience_at, first_given(issuer).unwrap_or("server"), known)
+                (audience_at, "enterprise", known)
             }
             Provider { gitlab_ci: Given(Some(Table(gitlab))), .. } => {
                 let jobs = gitlab.jobs(at)?;
@@ -121,6 +118,33 @@ impl IssuerConfig {
             ConfigErrorKind::Audience => error.at(&audience_at),
             _ => error.at(at.member(issuer)),
         })
+    }
+
+    /// Refuses members with which no token of a workload would be accepted: it has an audience and no client, and it is
+    /// a JWT of no other type.
+    fn check_beside_workloads(
+        &self,
+        provider: &Provider,
+        place: &Place,
+    ) -> Result<(), ConfigError> {
+        let workloads = [
+            ("spiffe", provider.spiffe.is_some()),
+            ("github_actions", provider.github_actions.is_some()),
+            ("gitlab_ci", provider.gitlab_ci.is_some()),
+        ];
+        let members = [
+            ("clients", self.clients.is_some()),
+            ("authorized_parties", self.authorized_parties.is_some()),
+            ("cognito_clients", self.cognito_clients.is_some()),
+            ("require_rfc9068", self.require_rfc9068.0),
+            ("token_types", self.token_types.is_some()),
+        ];
+        match (first_given(workloads), first_given(members)) {
+            (Some(provider), Some(name)) => Err(place.member(name).error(format_args!(
+                "this does not apply to `{provider}`, whose tokens are JWTs for an `audience`"
+            ))),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -179,6 +203,9 @@ impl GithubActions {
             (None, Some(host)) => jobs = jobs.of_server(host),
             (None, None) => {}
         }
+        // Alone, so that the error of the host does not name the enterprise.
+        let host = if self.server.is_some() { "server" } else { "data_residency" };
+        check(jobs.clone()).at(&place.member(host))?;
         if let Some(slug) = &*self.enterprise {
             jobs = jobs.of_enterprise(slug);
         }

@@ -185,7 +185,7 @@ impl JwkSet {
     }
 
     /// The error for a set that [is empty](Self::is_empty), with reasons.
-    #[cfg(feature = "config")]
+    #[cfg(any(feature = "config", feature = "oidc-discovery"))]
     pub(crate) fn none_usable(&self) -> ConfigError {
         none_usable(self.skipped())
     }

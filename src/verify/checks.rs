@@ -161,6 +161,10 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for WithChecks<C> {
         self.verifier.schemes()
     }
 
+    fn confirms_sender(&self) -> bool {
+        self.verifier.confirms_sender()
+    }
+
     fn describe(&self) -> Option<Summary> {
         self.verifier.describe()
     }

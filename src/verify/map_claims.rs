@@ -60,6 +60,10 @@ where
         self.verifier.schemes()
     }
 
+    fn confirms_sender(&self) -> bool {
+        self.verifier.confirms_sender()
+    }
+
     fn describe(&self) -> Option<Summary> {
         self.verifier.describe()
     }
@@ -80,6 +84,10 @@ impl<D: 'static> VerifyToken<D> for MapClaims<D> {
 
     fn schemes(&self) -> &[TokenScheme] {
         self.0.schemes()
+    }
+
+    fn confirms_sender(&self) -> bool {
+        self.0.confirms_sender()
     }
 
     fn describe(&self) -> Option<Summary> {

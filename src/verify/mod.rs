@@ -24,6 +24,7 @@ mod recorded_uses;
 mod rule_context;
 mod sender_constrained;
 mod token_cache;
+mod token_form;
 mod token_ids;
 mod token_kinds;
 mod unconfirmed_token;
@@ -50,13 +51,15 @@ pub use self::jwt::{ExpectedAudience, ExpectedIssuer, JwtVerifier};
 pub use self::known_issuer::{GithubJobs, GitlabJobs, KnownIssuer, SpiffeBundle};
 pub use self::map_claims::MapClaims;
 pub use self::one_time_tokens::OneTimeTokens;
+#[cfg(feature = "config")]
+pub(crate) use self::one_time_tokens::TokenUses;
 #[cfg(feature = "mcp")]
 pub use self::principal::Principal;
 pub use self::sender_constrained::{ClientCertificate, ClientCertificates, SenderConstrained};
+pub(crate) use self::token_form::TokenForm;
 pub use self::token_kinds::TokenKinds;
 pub use self::unconfirmed_token::UnconfirmedToken;
 pub use self::verification::Verification;
 pub(crate) use self::verification::{PendingVerdict, VerificationState};
 pub use self::verified_token::VerifiedToken;
-pub(crate) use self::verify_token::TokenForm;
 pub use self::verify_token::{VerifyAsyncFn, VerifyFn, VerifyToken, verify_async_fn, verify_fn};

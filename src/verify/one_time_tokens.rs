@@ -53,12 +53,12 @@ use crate::verify::verify_token::VerifyToken;
 /// ```
 pub struct OneTimeTokens<C = RegisteredClaims> {
     verifier: Arc<dyn VerifyToken<C>>,
-    uses: Uses,
+    uses: TokenUses,
 }
 
-/// Where uses are recorded.
+/// Where uses of tokens are recorded. Clones share the record.
 #[derive(Clone)]
-struct Uses {
+pub(crate) struct TokenUses {
     store: Arc<dyn ReplayStore>,
     id: StoreId,
 }
@@ -66,17 +66,25 @@ struct Uses {
 impl<C: Send + Sync + 'static> OneTimeTokens<C> {
     /// Creates a verifier that records each token that the inner verifier accepts in this store.
     pub fn new(verifier: impl VerifyToken<C>, store: impl ReplayStore) -> Self {
-        let uses = Uses { store: Arc::new(store), id: StoreId::new() };
-        Self { verifier: Arc::new(verifier), uses }
-    }
-
-    fn record_after(&self, verification: Verification<C>, head: &Parts) -> Verification<C> {
-        let (uses, outside) = (self.uses.clone(), RecordedUses::of(&head.extensions));
-        verification.then(move |accepted| uses.record(accepted, outside))
+        Self { verifier: Arc::new(verifier), uses: TokenUses::new(store) }
     }
 }
 
-impl Uses {
+impl TokenUses {
+    pub(crate) fn new(store: impl ReplayStore) -> Self {
+        Self { store: Arc::new(store), id: StoreId::new() }
+    }
+
+    /// Records the use of the token, if it is accepted.
+    pub(crate) fn record_after<C: Send + Sync + 'static>(
+        &self,
+        verification: Verification<C>,
+        head: &Parts,
+    ) -> Verification<C> {
+        let (uses, outside) = (self.clone(), RecordedUses::of(&head.extensions));
+        verification.then(move |accepted| uses.record(accepted, outside))
+    }
+
     /// Records the use of an accepted token, unless a layer outside has recorded it for the same request.
     fn record<C: Send + Sync + 'static>(
         &self,
@@ -119,15 +127,19 @@ fn entry<C>(token: &VerifiedToken<C>) -> Result<ReplayEntry, Rejection> {
 
 impl<C: Send + Sync + 'static> VerifyToken<C> for OneTimeTokens<C> {
     fn verify_token(&self, token: &PresentedToken, head: &Parts) -> Verification<C> {
-        self.record_after(self.verifier.verify_token(token, head), head)
+        self.uses.record_after(self.verifier.verify_token(token, head), head)
     }
 
     fn verify_unconfirmed(&self, token: &UnconfirmedToken<'_>, head: &Parts) -> Verification<C> {
-        self.record_after(self.verifier.verify_unconfirmed(token, head), head)
+        self.uses.record_after(self.verifier.verify_unconfirmed(token, head), head)
     }
 
     fn schemes(&self) -> &[TokenScheme] {
         self.verifier.schemes()
+    }
+
+    fn confirms_sender(&self) -> bool {
+        self.verifier.confirms_sender()
     }
 
     fn describe(&self) -> Option<Summary> {

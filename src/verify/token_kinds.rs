@@ -216,12 +216,21 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for TokenKinds<C> {
         if self.schemes.is_empty() { &[TokenScheme::Bearer] } else { &self.schemes }
     }
 
+    fn confirms_sender(&self) -> bool {
+        self.verifiers().any(|verifier| verifier.confirms_sender())
+    }
+
     fn describe(&self) -> Option<Summary> {
-        let of = |verifier: &Arc<dyn VerifyToken<C>>| {
-            let summary = verifier.describe();
-            summary.unwrap_or_else(|| Summary::new("tokens by a custom verifier"))
-        };
-        self.verifiers().map(of).reduce(Summary::and)
+        let mut all: Vec<Summary> = Vec::new();
+        for verifier in self.verifiers() {
+            match verifier.describe() {
+                // One verifier can be that of several kinds.
+                Some(summary) if all.contains(&summary) => {}
+                Some(summary) => all.push(summary),
+                None => all.push(Summary::new("tokens by a custom verifier")),
+            }
+        }
+        all.into_iter().reduce(Summary::and)
     }
 
     fn accepted_tokens(&self) -> AcceptedTokens {

@@ -14,6 +14,7 @@ use crate::verify::accepted::Accepted;
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::checks::{IntoChecked, WithChecks};
 use crate::verify::map_claims::MapClaims;
+use crate::verify::token_form::TokenForm;
 use crate::verify::unconfirmed_token::UnconfirmedToken;
 use crate::verify::verification::Verification;
 use crate::verify::verified_token::VerifiedToken;
@@ -142,6 +143,13 @@ pub trait VerifyToken<C>: Send + Sync + 'static {
         TokenForm::ANY
     }
 
+    /// Whether a [`SenderConstrained`](crate::SenderConstrained) is inside: then another one around it accepts no bound
+    /// token.
+    #[doc(hidden)]
+    fn confirms_sender(&self) -> bool {
+        false
+    }
+
     /// Describes what the verifier accepts, for the log line at start-up: see [`Summary`]. `None` by default:
     /// the line then reads `tokens by a custom verifier`. A type that wraps another verifier must
     /// forward this call too, since the line names each `dangerous_…` setting in force.
@@ -241,6 +249,10 @@ impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
         (**self).token_form()
     }
 
+    fn confirms_sender(&self) -> bool {
+        (**self).confirms_sender()
+    }
+
     fn describe(&self) -> Option<Summary> {
         (**self).describe()
     }
@@ -257,25 +269,6 @@ impl<C, V: VerifyToken<C> + ?Sized> VerifyToken<C> for Arc<V> {
     #[cfg(feature = "token-cache")]
     fn recall(&self, token: &mut RawBearer<'_>) -> Option<Accepted<C>> {
         (**self).recall(token)
-    }
-}
-
-/// The form of the tokens that a verifier accepts. Only the verifiers of this crate can have another one than
-/// [`ANY`](Self::ANY).
-#[derive(Clone, Copy, Debug)]
-pub struct TokenForm {
-    is_jws: bool,
-}
-
-impl TokenForm {
-    /// Any text that is a `token68`.
-    pub(crate) const ANY: Self = Self { is_jws: false };
-
-    /// Only a JWS in compact serialization: a text that is not a `token68` is refused, and causes nothing else.
-    pub(crate) const JWS: Self = Self { is_jws: true };
-
-    pub(crate) fn is_jws(self) -> bool {
-        self.is_jws
     }
 }
 

@@ -216,6 +216,10 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for DenyList<C> {
         self.verifier.schemes()
     }
 
+    fn confirms_sender(&self) -> bool {
+        self.verifier.confirms_sender()
+    }
+
     fn describe(&self) -> Option<Summary> {
         let summary = self.verifier.describe();
         if self.check.requires_token_id {

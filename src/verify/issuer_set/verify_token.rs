@@ -13,9 +13,10 @@ use crate::verify::by_name::Input;
 use crate::verify::issuer_set::IssuerSet;
 use crate::verify::issuer_set::entry::Issuer;
 use crate::verify::jwt::Step;
+use crate::verify::token_form::TokenForm;
 use crate::verify::unconfirmed_token::UnconfirmedToken;
 use crate::verify::verification::Verification;
-use crate::verify::verify_token::{TokenForm, VerifyToken};
+use crate::verify::verify_token::VerifyToken;
 
 impl<C: DeserializeOwned + Send + Sync + 'static> IssuerSet<C> {
     #[inline]

@@ -11,9 +11,10 @@ use crate::verify::accepted::Accepted;
 use crate::verify::accepted_tokens::AcceptedTokens;
 use crate::verify::by_name::Input;
 use crate::verify::jwt::{JwtVerifier, MayWait, Step};
+use crate::verify::token_form::TokenForm;
 use crate::verify::unconfirmed_token::UnconfirmedToken;
 use crate::verify::verification::Verification;
-use crate::verify::verify_token::{TokenForm, VerifyToken};
+use crate::verify::verify_token::VerifyToken;
 
 impl<C: DeserializeOwned + Send + Sync + 'static> JwtVerifier<C> {
     #[inline]

@@ -1,9 +1,16 @@
 //! The JWT-SVIDs of a SPIFFE trust domain.
 
+#[cfg(feature = "config")]
+use std::sync::Arc;
+
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::crypto::{Algorithm, KeyType};
 use crate::key::{JwkSet, KeyUse};
+#[cfg(feature = "config")]
+use crate::key_source::Fetch;
 use crate::key_source::{FetchUrl, HttpHosts};
+#[cfg(feature = "config")]
+use crate::verify::jwt::JwtVerifier;
 use crate::verify::jwt::{ExpectedAudience, ExpectedIssuer};
 use crate::verify::known_issuer::names::unusable_audience;
 use crate::verify::known_issuer::{Keys, KnownIssuer};
@@ -49,11 +56,27 @@ impl SpiffeBundle {
     ///
     /// When the text is not a JWK set, or has no usable key with `use: jwt-svid`.
     pub fn from_json(json: &str) -> Result<Self, ConfigError> {
-        Ok(Self(Source::Keys(JwkSet::from_json_with_key_use(json, KEY_USE)?)))
+        let keys = JwkSet::from_json_with_key_use(json, KEY_USE)?;
+        match keys.is_empty() {
+            true => Err(keys.none_usable()),
+            false => Ok(Self(Source::Keys(keys))),
+        }
     }
 }
 
 impl KnownIssuer {
+    /// The verifier, with this HTTP client if it has keys to fetch: those of a bundle may be known.
+    #[cfg(feature = "config")]
+    pub(crate) fn verifier_with_needed<F: Fetch>(
+        self,
+        fetch: impl FnOnce() -> Result<F, ConfigError>,
+    ) -> Result<JwtVerifier, ConfigError> {
+        match self.keys {
+            Keys::OfBundle(keys) => Ok(JwtVerifier::from_parts(self.rules, Arc::new(keys))),
+            keys => Ok(Self { keys, ..self }.verifier_with(fetch()?)),
+        }
+    }
+
     /// SPIFFE: accepts the JWT-SVIDs of one trust domain (`example.org`). `audience` is what the workloads request
     /// for this service.
     ///

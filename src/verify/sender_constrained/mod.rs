@@ -312,6 +312,10 @@ impl<C: Send + Sync + 'static> VerifyToken<C> for SenderConstrained<C> {
         }
     }
 
+    fn confirms_sender(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> Option<Summary> {
         let summary = self.verifier.describe();
         let summary = summary.unwrap_or_else(|| Summary::new("tokens by a custom verifier"));

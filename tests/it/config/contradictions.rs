@@ -102,6 +102,9 @@ fn no_error_contains_a_secret() {
             "",
         ),
         fetched(&format!("{introspection}client_secret = 'correct horse battery'")),
+        fetched(&format!(
+            "{introspection}client_secret_file = 'a'\nclient_authentication = 'correct horse battery'"
+        )),
         fetched(&format!("{introspection}client_secret_file = 'correct horse battery'")),
     ] {
         let error = error_of(&toml);

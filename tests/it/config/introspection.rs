@@ -38,10 +38,11 @@ fn active(changes: Value) -> Value {
         "active": true, "iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "scope": "read",
         "token_type": "Bearer", "exp": 4_102_444_800_u64,
     });
-    for (name, value) in changes.as_object().unwrap() {
+    let Value::Object(changes) = changes else { panic!("{changes}") };
+    for (name, value) in changes {
         match value {
-            Value::Null => drop(answer.as_object_mut().unwrap().remove(name)),
-            value => answer[name] = value.clone(),
+            Value::Null => drop(answer.as_object_mut().unwrap().remove(&name)),
+            value => answer[&name] = value,
         }
     }
     answer
@@ -166,11 +167,24 @@ async fn issuer_is_asked_only_about_tokens_whose_keys_nobody_has() {
         assert_eq!(refused, expected, "{issuer}: {token}");
         assert_eq!(!requests.is_empty(), asked_about, "{issuer}: {token}");
     }
+    // A name is more exact than any issuer.
+    let any =
+        toml_with("", "").replace(&format!("issuer = '{ISSUER}'"), "dangerous_any_issuer = true");
+    for (token, asked_about) in
+        [(jwt_of(second), true), (jwt_of("https://third.example"), false), (jwt_of(ISSUER), false)]
+    {
+        let toml = format!("{any}\n{}", other(second));
+        let (refused, requests) = result(&toml, active(json!({ "iss": second })), &token).await;
+        assert_eq!((refused, !requests.is_empty()), (None, asked_about), "{token}");
+    }
     let both = config(&format!("{}\n{}", toml_with("", ""), other(second)));
     let verifier = both.verifier_with::<RegisteredClaims>(Endpoint::usual()).unwrap();
     assert!(verifier.as_jwt_verifier().is_some() && verifier.as_introspection().is_some());
     let text = format!("{verifier:?}");
     assert!(text.contains(second) && !text.contains("s3cret"), "{text}");
+    // It verifies JWTs of its own and other tokens, and is described once.
+    let text = tower_jwt_auth::VerifyToken::describe(&verifier).unwrap().to_string();
+    assert_eq!(text.matches("by introspection").count(), 1, "{text}");
     let alone =
         config(&asked("", "")).verifier_with::<RegisteredClaims>(Endpoint::usual()).unwrap();
     assert!(alone.as_jwt_verifier().is_none() && alone.as_issuer_set().is_none());
@@ -229,11 +243,8 @@ fn introspection_that_cannot_be_used_is_an_error_at_its_place() {
             without_secret(""),
             format!("{at}.private_key_id: this does not apply to `client_secret_basic`"),
         ),
-        (method("none"), format!("{at}.client_secret_file: this does not apply to `none`")),
-        (
-            method("none").replace("client_secret_file", "# "),
-            format!("{at}.client_authentication: unknown method"),
-        ),
+        (method("none"), format!("{at}.client_authentication: unknown method")),
+        (method("client_secret_jwt"), format!("{at}.client_authentication: unknown method")),
         (method("private_key_jwt"), format!("{at}.client_secret_file: this does not apply to")),
         (
             method("private_key_jwt").replace("client_secret_file", "# "),
@@ -249,6 +260,10 @@ fn introspection_that_cannot_be_used_is_an_error_at_its_place() {
         ),
         (asked("", "cache_age_seconds = 3601"), format!("{at}.cache_age_seconds: ")),
         (asked("", "cache_capacity = 0"), format!("{at}.cache_capacity: ")),
+        (
+            asked("", "cache_age_seconds = 0\ncache_capacity = 100"),
+            format!("{at}.cache_capacity: this has no effect if `cache_age_seconds` is 0"),
+        ),
         (asked("", "max_concurrent_requests = 0"), format!("{at}.max_concurrent_requests: ")),
         (asked("leeway_seconds = 301", ""), "issuers.asked.leeway_seconds: ".into()),
         (
@@ -272,6 +287,19 @@ fn introspection_that_cannot_be_used_is_an_error_at_its_place() {
             "token_cache: this does not apply to `introspection`".into(),
         ),
     ];
+    for audience in [
+        "clients = 'a'",
+        "authorized_parties = 'a'",
+        "cognito_clients = 'a'",
+        "dangerous_any_audience = true",
+    ] {
+        let toml = asked("", "dangerous_allow_missing_audience = true")
+            .replace(&format!("audience = '{AUDIENCE}'"), audience);
+        let (name, _) = audience.split_once(" =").unwrap();
+        let expected =
+            format!("{at}.dangerous_allow_missing_audience: this has no effect beside `{name}`");
+        rows.push((toml, expected));
+    }
     for (member, value) in [
         ("discover", "true"),
         ("jwks_url", "'https://issuer.example/jwks'"),

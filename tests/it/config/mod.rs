@@ -8,6 +8,7 @@ mod issuers;
 mod layers;
 mod members;
 mod possession;
+mod shared_uses;
 mod workloads;
 mod wrong_members;
 

@@ -15,30 +15,30 @@ use crate::support::{AUDIENCE, ISSUER, key};
 
 use RejectionKind::*;
 
-const DPOP: &str = "dpop.public_urls = 'https://api.example'\n";
+pub(super) const DPOP: &str = "dpop.public_urls = 'https://api.example'\n";
 
 fn seconds() -> i64 {
     SystemClock.now().unix_seconds()
 }
 
-fn token(claims: &Value) -> String {
+pub(super) fn token(claims: &Value) -> String {
     let mut all = json!({ "iss": ISSUER, "aud": AUDIENCE, "exp": 4_102_444_800_u64, "sub": "a" });
     all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
     key(Algorithm::HS256).token(&all)
 }
 
-fn bound() -> String {
+pub(super) fn bound() -> String {
     token(&json!({ "cnf": jkt(), "scope": "read" }))
 }
 
 /// A request with a proof that has these claims beside the others.
-fn proven(token: &str, claims: &Value) -> Request<()> {
+pub(super) fn proven(token: &str, claims: &Value) -> Request<()> {
     let mut all = json!({ "iat": seconds() });
     all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
     with_proof(&format!("DPoP {token}"), &proof_with(client(), token, &all))
 }
 
-fn refused<C: Send + Sync + 'static>(
+pub(super) fn refused<C: Send + Sync + 'static>(
     layer: &JwtAuthLayer<C>,
     request: Request<()>,
 ) -> Option<RejectionKind> {
@@ -126,7 +126,7 @@ fn nonce_is_of_this_process_or_of_the_key_in_a_file() {
 }
 
 #[test]
-fn one_time_token_is_accepted_once_by_every_layer_of_the_configuration() {
+fn one_time_token_is_accepted_once_by_all_layers_of_the_configuration() {
     let toml = toml_with("one_time_tokens = { capacity = 100, share = 10 }", "");
     let config = config(&toml);
     let verifier = || config.verifier::<RegisteredClaims>().unwrap();
@@ -134,14 +134,14 @@ fn one_time_token_is_accepted_once_by_every_layer_of_the_configuration() {
         JwtVerifier::new(ISSUER, AUDIENCE, key(Algorithm::HS256).verification_key()).unwrap();
     let revoked = MemoryRevocationStore::new(10).unwrap();
     let layers = [
-        layer(&toml),
+        JwtAuthLayer::from_config(&config).unwrap(),
         config.layer_with_verifier(verifier()).unwrap(),
         config.layer_with_verifier(own).unwrap(),
         config.layer_with_verifier(DenyList::new(verifier(), revoked)).unwrap(),
         JwtAuthLayer::new(verifier()),
     ];
-    for layer in layers {
-        let once = token(&json!({ "jti": "1" }));
+    for (id, layer) in layers.into_iter().enumerate() {
+        let once = token(&json!({ "jti": format!("{id}") }));
         for expected in [None, Some(UsedToken), Some(UsedToken)] {
             assert_eq!(refused(&layer, bearer(&once)), expected);
         }
@@ -258,7 +258,21 @@ fn setting_of_proofs_and_one_time_tokens_that_cannot_be_used_is_an_error_at_its_
             key_file(std::path::Path::new("/nowhere/secret")),
             "dpop.nonce_key_file: the file cannot be read",
         ),
-        (nonce("previous_nonce_key_file", &[&good, &short]), "dpop.previous_nonce_key_file[1]: "),
+        (
+            nonce("previous_nonce_key_file", &[&good, &short]).replace(
+                "require_nonce",
+                &format!("nonce_key_file = '{}'\nrequire_nonce", good.display()),
+            ),
+            "dpop.previous_nonce_key_file[1]: ",
+        ),
+        (
+            nonce("previous_nonce_key_file", &[&good]),
+            "dpop.previous_nonce_key_file: this needs `nonce_key_file`",
+        ),
+        (
+            toml_with(DPOP, "dangerous_ignore_confirmation = true"),
+            "issuers.main.dangerous_ignore_confirmation: this has no effect beside `dpop`",
+        ),
         (toml_with("one_time_tokens = { capacity = 0 }", ""), "one_time_tokens.capacity: "),
         (toml_with("one_time_tokens = { capacity = 1, share = 2 }", ""), "one_time_tokens.share: "),
     ]);

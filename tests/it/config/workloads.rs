@@ -30,8 +30,8 @@ async fn assert_jobs(
         for (name, value) in claims {
             match changed(name) {
                 Some((_, None)) => {}
-                Some((_, Some(other))) => token = token.claim(*name, *other),
-                None => token = token.claim(*name, *value),
+                Some((_, Some(other))) => token = token.claim(name, *other),
+                None => token = token.claim(name, *value),
             }
         }
         let response = send_later(&layer, bearer(&token.build())).await;
@@ -182,6 +182,16 @@ fn workload_that_cannot_be_used_is_an_error_at_its_place() {
         ))
     };
     let no_set = file("no-set.json", "[]");
+    // Two keys that a token cannot tell apart.
+    let mut same = bundle();
+    same["keys"][0]["kid"] = "same".into();
+    let other = json!({
+        "kty": "EC", "crv": "P-256", "use": "jwt-svid", "kid": "same",
+        "x": "fK-wKTnKL7KFLM27lqq5DC-bxrVaH6rDV-IcCSEOeL4",
+        "y": "wq-g3TQWxYlV51TCPH030yXsRxvujD4hUUaIQrXk4KI",
+    });
+    same["keys"].as_array_mut().unwrap().push(other);
+    let no_keys = file("no-keys.json", same.to_string());
     let bundle = file("spiffe.json", bundle().to_string());
     let bundle = format!("bundle_file = '{}'", bundle.display());
     let beside = |member: &str| spiffe(&bundle).replace("audience", &format!("{member}\naudience"));
@@ -232,6 +242,14 @@ fn workload_that_cannot_be_used_is_an_error_at_its_place() {
             "issuers[0].provider.github_actions.enterprise: ",
         ),
         (
+            github("owners = 'octo-org'\nenterprise = 'octocat-inc'\nserver = 'https://a.example'"),
+            "issuers[0].provider.github_actions.server: ",
+        ),
+        (
+            github("owners = 'octo-org'\nenterprise = 'octocat-inc'\ndata_residency = 'a/b'"),
+            "issuers[0].provider.github_actions.data_residency: ",
+        ),
+        (
             github("owners = 'octo-org'").replace("'deploy'", "'https://github.com/octo-org'"),
             "issuers[0].audience: all jobs that request no audience get this one",
         ),
@@ -271,6 +289,10 @@ fn workload_that_cannot_be_used_is_an_error_at_its_place() {
             "issuers[0].provider.spiffe.bundle_file: ",
         ),
         (
+            spiffe(&format!("bundle_file = '{}'", no_keys.display())),
+            "issuers[0].provider.spiffe.bundle_file: no key of the JWK set can be used",
+        ),
+        (
             spiffe(&bundle).replace("example.org", "spiffe://example.org"),
             "issuers[0].provider.spiffe.trust_domain: give the name of the trust domain",
         ),
@@ -290,6 +312,14 @@ fn workload_that_cannot_be_used_is_an_error_at_its_place() {
             beside("dangerous_allow_http_hosts = 'a'"),
             "issuers[0].dangerous_allow_http_hosts: this does not apply to `spiffe`",
         ),
+        (
+            format!("one_time_tokens.capacity = 100\n{}", spiffe(&bundle)),
+            "one_time_tokens: tokens of `spiffe` need not have `iss` and `jti`",
+        ),
+        (
+            format!("one_time_tokens.capacity = 100\n{}", beside("required_claims = ['jti']")),
+            "one_time_tokens: tokens of `spiffe` need not have `iss` and `jti`",
+        ),
         // An issuer that is found by the name in a token must have one.
         (
             format!(
@@ -300,4 +330,49 @@ fn workload_that_cannot_be_used_is_an_error_at_its_place() {
             "issuers[0]: a verifier that accepts any issuer cannot be added to a set",
         ),
     ]);
+}
+
+#[test]
+fn member_that_would_refuse_every_workload_is_an_error_at_its_place() {
+    let providers = [
+        ("spiffe", "trust_domain = 'example.org'\nbundle_url = 'https://spire.example'"),
+        ("github_actions", "owners = 'octo-org'"),
+        ("gitlab_ci", "instance = 'https://gitlab.example'\nproject_ids = '7'"),
+    ];
+    for (provider, members) in providers {
+        for (name, value, audience) in [
+            ("clients", "'a'", ""),
+            ("authorized_parties", "'a'", ""),
+            ("cognito_clients", "'a'", ""),
+            ("require_rfc9068", "true", "audience = 'orders'\n"),
+            ("token_types", "'txntoken+jwt'", "audience = 'orders'\n"),
+        ] {
+            let toml = provided(&format!(
+                "{audience}{name} = {value}\n[issuers.provider.{provider}]\n{members}"
+            ));
+            let expected = format!("issuers[0].{name}: this does not apply to `{provider}`");
+            assert_errors(&[(toml, &expected)]);
+        }
+    }
+}
+
+#[test]
+fn one_time_tokens_of_workloads_are_accepted_if_they_must_have_a_name() {
+    let path = file("spiffe.json", bundle().to_string());
+    let members = spiffe(&format!("bundle_file = '{}'", path.display()));
+    let toml = members.replace("audience", "required_claims = ['iss', 'jti']\naudience");
+    let layer = layer(&format!("one_time_tokens.capacity = 100\n{toml}"));
+    let token = |changes: Value| {
+        let mut claims = json!({
+            "sub": "spiffe://example.org/web", "aud": "orders", "exp": 4_102_444_800_u64, "jti": "1",
+        });
+        claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        key(Algorithm::ES256).token(&claims)
+    };
+    let named = token(json!({ "iss": "https://spire.example" }));
+    for (token, expected) in
+        [(token(json!({})), Some(MissingClaim)), (named.clone(), None), (named, Some(UsedToken))]
+    {
+        assert_eq!(refusal(&send(&layer, bearer(&token))), expected);
+    }
 }
