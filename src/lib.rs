@@ -114,7 +114,7 @@
 #![cfg_attr(
     feature = "issuer",
     doc = "| issue tokens | [`TokenIssuer`], [`NewAccessToken`], [`NewIdToken`], [`IssueError`], [`IssueErrorKind`] |\n\
-           | sign with keys that rotate, and publish them | [`SigningKey`], [`PrivatePem`], [`KeyRing`], [`RingKeyStatus`], [`RingKeyState`], [`JwkSetService`] |"
+           | sign with keys that rotate, and publish them | [`SigningKey`], [`PrivatePem`], [`KeyRing`], [`RingKeyStatus`], [`RingKeyState`], [`DueKey`], [`JwkSetService`] |"
 )]
 #![cfg_attr(
     all(feature = "issuer", any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12")),
@@ -333,8 +333,8 @@ pub use crate::extensions::MissingLayer;
 pub use crate::extract::{PresentedToken, Source, TokenSource};
 #[cfg(feature = "issuer")]
 pub use crate::issuer::{
-    IssueError, IssueErrorKind, JwkSetService, KeyRing, NewAccessToken, NewIdToken, PrivatePem,
-    RingKeyState, RingKeyStatus, SigningKey, TokenIssuer,
+    DueKey, IssueError, IssueErrorKind, JwkSetService, KeyRing, NewAccessToken, NewIdToken,
+    PrivatePem, RingKeyState, RingKeyStatus, SigningKey, TokenIssuer,
 };
 #[cfg(any(feature = "jsonwebtoken-11", feature = "jsonwebtoken-12"))]
 pub use crate::jsonwebtoken_keys::JsonwebtokenDecodingKey;

@@ -17,7 +17,7 @@ mod token_issuer;
 
 pub use self::issue_error::{IssueError, IssueErrorKind};
 pub use self::jwk_set_service::JwkSetService;
-pub use self::key_ring::{KeyRing, RingKeyState, RingKeyStatus};
+pub use self::key_ring::{DueKey, KeyRing, RingKeyState, RingKeyStatus};
 pub use self::new_token::{NewAccessToken, NewIdToken};
 pub use self::private_pem::PrivatePem;
 pub use self::signing_key::SigningKey;

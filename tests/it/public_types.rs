@@ -181,6 +181,7 @@ fn public_types_of_feature_stream_expiry_are_send_sync_and_clone() {
 fn public_types_of_feature_issuer_are_send_and_sync() {
     cloned::<KeyRing>();
     cloned::<RingKeyStatus>();
+    cloned::<DueKey>();
     cloned::<RingKeyState>();
     cloned::<JwkSetService<PhantomPinned>>();
     cloned::<NewAccessToken>();

@@ -1,5 +1,6 @@
 //! The keys of an issuer: the one that signs, those before it, and the next one.
 
+mod due_key;
 mod settings;
 mod source;
 mod state;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+pub use self::due_key::DueKey;
 use self::settings::Settings;
 pub(super) use self::state::Published;
 use self::state::{Entry, Stage, State};
@@ -18,7 +20,6 @@ pub use self::status::{RingKeyState, RingKeyStatus};
 use crate::claims::NumericDate;
 use crate::clock::{Clock, SystemClock};
 use crate::config_error::{ConfigError, ConfigErrorKind};
-use crate::issuer::lifetime::HUNDRED_YEARS;
 use crate::issuer::signing_key::SigningKey;
 
 /// The signing keys of an issuer, each with the time from which it signs.
@@ -42,7 +43,11 @@ use crate::issuer::signing_key::SigningKey;
 /// A token that a *next* key signed is accepted: another process, whose clock is ahead, may already sign with it.
 ///
 /// Clones share their keys. Nothing runs in the background: call [`rotate_if_due`](Self::rotate_if_due), for example
-/// once an hour. At most 64 keys are not gone.
+/// once an hour.
+///
+/// A ring uses at most 64 keys. A longer list is not an error, so that a service always starts and learns of a key that
+/// was removed: keys that are gone are left out, then keys that sign later than those that are published now, then
+/// retired and next keys that sign for the shortest time. A key that is left out is as one that is gone.
 ///
 /// # Example: keys that rotate
 ///
@@ -71,34 +76,36 @@ use crate::issuer::signing_key::SigningKey;
 /// ```
 /// use tower_jwt_auth::{Algorithm, ConfigError, KeyRing, NumericDate, SigningKey};
 ///
-/// /// A row: the private key, and when it begins to sign.
-/// struct Row(String, i64);
+/// /// A row: the private key, when it begins to sign, and the `kid` of the key that it follows, with a unique index.
+/// struct Row(String, i64, Option<String>);
 ///
 /// fn keys(rows: &[Row]) -> Result<Vec<(SigningKey, NumericDate)>, ConfigError> {
-///     let key = |Row(pem, signs_from): &Row| {
+///     let key = |Row(pem, signs_from, _): &Row| {
 ///         let key = SigningKey::from_pem(pem.as_bytes(), Algorithm::ES256)?;
 ///         Ok((key, NumericDate::from_unix_seconds(*signs_from)))
 ///     };
 ///     rows.iter().map(key).collect()
 /// }
 ///
-/// /// Every minute, in each process. `insert` stores a row unless another process was faster.
+/// /// Every minute, in each process. `insert` does nothing if another process has stored a key that follows the same
+/// /// one: `INSERT … ON CONFLICT DO NOTHING`.
 /// fn refresh(
 ///     ring: &KeyRing,
 ///     load: impl Fn() -> Vec<Row>,
 ///     insert: impl Fn(Row),
 /// ) -> Result<(), ConfigError> {
 ///     ring.set_keys(keys(&load())?)?;
-///     if let Some(signs_from) = ring.rotation_due() {
+///     if let Some(due) = ring.due_key() {
 ///         let key = SigningKey::generate(Algorithm::ES256)?;
-///         insert(Row(key.private_pem()?.as_str().to_owned(), signs_from.unix_seconds()));
+///         let (pem, signs_from) = (key.private_pem()?, due.signs_from().unix_seconds());
+///         insert(Row(pem.as_str().to_owned(), signs_from, Some(due.follows().to_owned())));
 ///         ring.set_keys(keys(&load())?)?;
 ///     }
 ///     Ok(())
 /// }
 /// # let first = SigningKey::generate(Algorithm::ES256)?;
 /// # let pem = first.private_pem()?;
-/// # let rows = || vec![Row(pem.as_str().to_owned(), 1_700_000_000)];
+/// # let rows = || vec![Row(pem.as_str().to_owned(), 1_700_000_000, None)];
 /// # refresh(&KeyRing::from_keys(keys(&rows())?)?, rows, |_| ())?;
 /// # Ok::<(), ConfigError>(())
 /// ```
@@ -130,12 +137,12 @@ impl KeyRing {
 
     /// Creates a ring with these keys, each with the time from which it signs, in any order. Of two keys with the same
     /// time, the one with the greater `kid` signs. A fraction of a second is dropped. Keys that are gone may be in the
-    /// list.
+    /// list: which ones these are follows from the clock and the lifetime that are set later.
     ///
     /// # Errors
     ///
-    /// When there is no key, when two keys have the same `kid`, when a `kid` is empty, longer than 1,024 bytes or
-    /// contains control characters, or when more than 64 keys are not gone.
+    /// When there is no key, when two keys have the same `kid`, or when a `kid` is empty, longer than 1,024 bytes or
+    /// contains control characters.
     pub fn from_keys(
         keys: impl IntoIterator<Item = (SigningKey, NumericDate)>,
     ) -> Result<Self, ConfigError> {
@@ -154,7 +161,7 @@ impl KeyRing {
     /// [`TokenIssuer`](crate::TokenIssuer) has its own clock, for `iat` and `exp`.
     #[must_use]
     pub fn with_clock(self, clock: impl Clock) -> Self {
-        let state = State::clone(&self.0.state.load()).for_clock(clock.now());
+        let state = self.0.state.load().for_clock(&self.0.settings, clock.now());
         Self::with(Arc::new(clock), self.0.settings, state)
     }
 
@@ -165,7 +172,9 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// When the lifetime is less than a second or more than a hundred years.
+    /// When the lifetime is less than a second or more than a hundred years, or, with 10 minutes more, at least 61 times
+    /// the age at which a key is replaced: then a ring would have more than 64 keys. For a longer lifetime, call
+    /// [`with_rotation`](Self::with_rotation) before.
     pub fn with_max_token_lifetime(self, lifetime: Duration) -> Result<Self, ConfigError> {
         let settings = self.0.settings.with_max_token_lifetime(lifetime)?;
         self.with_settings(settings)
@@ -180,8 +189,10 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// When a key is published for less than 2 minutes before it signs, or for longer than its predecessor signs, or
-    /// when the age is more than a hundred years.
+    /// When a key is published for less than 2 minutes before it signs, or for longer than its predecessor signs, when
+    /// the age is more than a hundred years, or when it is so short that a ring would have more than 64 keys: the default
+    /// lifetime of tokens needs 24 minutes. For a shorter age, call
+    /// [`with_max_token_lifetime`](Self::with_max_token_lifetime) before.
     ///
     /// # Example: every week
     ///
@@ -243,11 +254,20 @@ impl KeyRing {
         })
     }
 
-    /// The time from which a new key is to sign, if it is time to publish one; see [`with_rotation`](Self::with_rotation).
-    /// `None` as long as the newest key is young enough. For keys in a database; otherwise
-    /// [`rotate_if_due`](Self::rotate_if_due) does all of it.
+    /// The key to publish next, if it is time for it: see [`with_rotation`](Self::with_rotation). `None` as long as the
+    /// newest key is young enough. For keys in a database; otherwise [`rotate_if_due`](Self::rotate_if_due) does all of
+    /// it.
+    ///
+    /// Several processes find a key due at the same time. Store it only if none is stored that follows the same key, as
+    /// the example above does. If it is due again afterwards, then a stored key with a time in the far future follows that
+    /// key, from a process whose clock was wrong: delete it.
+    pub fn due_key(&self) -> Option<DueKey> {
+        self.0.settings.due_key(&self.0.state.load(), self.0.clock.now())
+    }
+
+    /// The time of the [`due_key`](Self::due_key), if it is time to publish one.
     pub fn rotation_due(&self) -> Option<NumericDate> {
-        self.0.settings.rotation_due(&self.0.state.load(), self.0.clock.now())
+        self.due_key().map(|due| due.signs_from())
     }
 
     /// Generates the next key if it is time to publish one: see [`with_rotation`](Self::with_rotation). It has the
@@ -259,12 +279,12 @@ impl KeyRing {
     pub fn rotate_if_due(&self) -> Result<bool, ConfigError> {
         let mut is_new = false;
         self.update(|state, now| {
-            let Some(signs_from) = self.0.settings.rotation_due(state, now) else {
+            let Some(due) = self.0.settings.due_key(state, now) else {
                 return Ok(None);
             };
             is_new = true;
             let key = SigningKey::generate(state.newest_algorithm())?;
-            self.added(state, Entry::new(key, signs_from), now).map(Some)
+            self.added(state, Entry::new(key, due.signs_from()), now).map(Some)
         })?;
         Ok(is_new)
     }
@@ -319,8 +339,7 @@ impl KeyRing {
 
     fn added(&self, state: &State, entry: Entry, now: NumericDate) -> Result<State, ConfigError> {
         self.0.settings.check_start(entry.signs_from, state, now)?;
-        let entries = state.entries().cloned().chain([entry]).collect();
-        State::new(entries, &self.0.settings, now)
+        state.with(entry, &self.0.settings, now)
     }
 }
 
@@ -329,7 +348,7 @@ impl TryFrom<SigningKey> for KeyRing {
     type Error = ConfigError;
 
     fn try_from(key: SigningKey) -> Result<Self, ConfigError> {
-        Self::new(key)?.with_max_token_lifetime(HUNDRED_YEARS)
+        Self::new(key)?.with_settings(Settings::of_single_key())
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::claims::NumericDate;
 use crate::config_error::{ConfigError, ConfigErrorKind};
+use crate::issuer::key_ring::due_key::DueKey;
 use crate::issuer::key_ring::state::State;
 use crate::issuer::lifetime::{HUNDRED_YEARS, whole_seconds};
 
@@ -15,6 +16,9 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const MARGIN: Duration = Duration::from_secs(10 * 60);
 /// A fetched set is fresh for at least a minute to `JwksUrl`, so a new key needs more than that.
 const SHORTEST_PUBLICATION: Duration = Duration::from_secs(2 * 60);
+/// How many whole times a key may be replaced while a token and the margin last. Then at most 61 keys are retired. With the
+/// current and the next one these are 63 of the 64 of a ring, so one more can be added by hand.
+const MOST_RETIRED: u64 = 60;
 /// The longest time for which a client may cache the set: so long may a key that was revoked still be accepted.
 const LONGEST_MAX_AGE: Duration = Duration::from_secs(10 * 60);
 
@@ -39,7 +43,12 @@ impl Default for Settings {
 impl Settings {
     pub(super) fn with_max_token_lifetime(self, lifetime: Duration) -> Result<Self, ConfigError> {
         let max_token_lifetime = whole_seconds(lifetime).map_err(bad)?;
-        Ok(Self { max_token_lifetime, ..self })
+        Self { max_token_lifetime, ..self }.checked()
+    }
+
+    /// For a key that is not replaced.
+    pub(super) fn of_single_key() -> Self {
+        Self { max_token_lifetime: HUNDRED_YEARS, ..Self::default() }
     }
 
     pub(super) fn with_rotation(
@@ -57,21 +66,43 @@ impl Settings {
             return Err(bad("a key signs for at most a hundred years"));
         }
         let whole = |duration: Duration| Duration::from_secs(duration.as_secs());
-        Ok(Self { age: whole(age), published_before: whole(published_before), ..self })
+        Self { age: whole(age), published_before: whole(published_before), ..self }.checked()
+    }
+
+    /// Refuses so frequent a rotation that a ring has too many keys.
+    fn checked(self) -> Result<Self, ConfigError> {
+        let most = self.age.as_secs().saturating_mul(MOST_RETIRED.saturating_add(1));
+        match self.retired_for().as_secs() < most {
+            true => Ok(self),
+            false => Err(bad(
+                "keys that rotate so often, with tokens that live so long, would be more than the \
+                 64 keys of a ring: a key signs for at least a sixtieth of the longest lifetime of a token",
+            )),
+        }
+    }
+
+    /// How long a key stays after it has signed.
+    fn retired_for(&self) -> Duration {
+        self.max_token_lifetime.saturating_add(MARGIN)
     }
 
     /// When a key is gone whose successor signs from this time on.
     pub(super) fn gone_at(&self, successor_signs_from: NumericDate) -> NumericDate {
-        let after = self.max_token_lifetime.saturating_add(MARGIN);
-        successor_signs_from.saturating_add(after.as_secs())
+        successor_signs_from.saturating_add(self.retired_for().as_secs())
     }
 
-    pub(super) fn rotation_due(&self, state: &State, now: NumericDate) -> Option<NumericDate> {
+    /// Until when keys begin to sign that are to be published now.
+    pub(super) fn published_until(&self, now: NumericDate) -> NumericDate {
+        now.saturating_add(self.published_before.as_secs())
+    }
+
+    pub(super) fn due_key(&self, state: &State, now: NumericDate) -> Option<DueKey> {
         // A key in a more distant future was added while the clock was wrong.
-        let newest = state.start_by(now.saturating_add(self.age.as_secs()));
-        let replaced_at = newest.saturating_add(self.age.as_secs());
-        let published_at = now.saturating_add(self.published_before.as_secs());
-        (published_at >= replaced_at).then_some(published_at)
+        let newest = state.started(now.saturating_add(self.age.as_secs()));
+        let replaced_at = newest.signs_from.saturating_add(self.age.as_secs());
+        let signs_from = self.published_until(now);
+        (signs_from >= replaced_at)
+            .then(|| DueKey { follows: newest.key.kid().to_owned(), signs_from })
     }
 
     /// Checks the start of a key that is added to others.
@@ -84,7 +115,7 @@ impl Settings {
         if signs_from.saturating_add(MARGIN.as_secs()) < now {
             return Err(bad("a key that is added signs from a time that is not in the past"));
         }
-        match signs_from < state.start_by(now) {
+        match signs_from < state.started(now).signs_from {
             true => Err(bad("a key that is added signs from a time after that of the current key")),
             false => Ok(()),
         }

@@ -1,5 +1,6 @@
 //! A list of keys, and what follows from it at any time.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
@@ -24,13 +25,16 @@ const MAX_KEYS: usize = 64;
 /// A key, and the time from which it signs.
 #[derive(Clone)]
 pub(super) struct Entry {
-    key: SigningKey,
+    pub(super) key: SigningKey,
     pub(super) signs_from: NumericDate,
 }
 
 /// The keys in the order of their times.
 #[derive(Clone)]
 pub(super) struct State {
+    /// All keys as they were given, never empty. Other settings, or another time, may need those that are left out.
+    listed: Vec<Entry>,
+    /// The keys that are used begin with this one.
     first: Entry,
     later: Vec<Entry>,
     /// What is published until the first key is gone, then until the second one is, and so on.
@@ -77,21 +81,20 @@ impl Entry {
 }
 
 impl State {
-    /// Sorts the keys, and checks that tokens can tell them apart.
+    /// Sorts the keys, and checks that tokens can tell them apart. If there are too many, it leaves out some.
     pub(super) fn new(
-        mut entries: Vec<Entry>,
+        mut listed: Vec<Entry>,
         settings: &Settings,
         now: NumericDate,
     ) -> Result<Self, ConfigError> {
-        entries.sort_by(|one, other| {
-            one.signs_from.cmp(&other.signs_from).then_with(|| one.key.kid().cmp(other.key.kid()))
-        });
-        check_kids(&entries)?;
+        sort(&mut listed);
+        check_kids(&listed)?;
+        let mut entries = listed.clone();
         if entries.len() > MAX_KEYS {
             entries = without_gone(&entries, settings, now);
         }
         if entries.len() > MAX_KEYS {
-            return Err(unusable("a key ring has at most 64 keys that are not gone"));
+            entries = most_needed(&entries, settings, now);
         }
 
         let mut stages = Vec::with_capacity(entries.len());
@@ -106,7 +109,27 @@ impl State {
         let (Some(first), Some(last)) = (entries.next(), stages.pop()) else {
             return Err(unusable("a key ring needs at least one key"));
         };
-        Ok(Self { first, later: entries.collect(), stages, last, is_new: false })
+        Ok(Self { listed, first, later: entries.collect(), stages, last, is_new: false })
+    }
+
+    /// These keys and one more.
+    pub(super) fn with(
+        &self,
+        entry: Entry,
+        settings: &Settings,
+        now: NumericDate,
+    ) -> Result<Self, ConfigError> {
+        let mut listed = self.listed.clone();
+        listed.push(entry);
+        sort(&mut listed);
+        if listed.len() > MAX_KEYS {
+            // For good, so the list of a long-lived process does not grow.
+            listed = without_gone(&listed, settings, now);
+        }
+        if listed.len() > MAX_KEYS {
+            return Err(unusable("a key ring has at most 64 keys that are not gone"));
+        }
+        Self::new(listed, settings, now)
     }
 
     /// Marks that the first key signs since the ring was created.
@@ -115,11 +138,14 @@ impl State {
     }
 
     /// The same keys, for another clock that shows this time.
-    pub(super) fn for_clock(mut self, now: NumericDate) -> Self {
-        if self.is_new {
-            self.first = Entry::new(self.first.key, now);
-        }
-        self
+    pub(super) fn for_clock(&self, settings: &Settings, now: NumericDate) -> Self {
+        let state = match self.is_new {
+            true => Self::new(vec![Entry::new(self.first.key.clone(), now)], settings, now),
+            false => Self::new(self.listed.clone(), settings, now),
+        };
+        // Never the fallback: the list has been checked, and its keys are the same.
+        let state = state.unwrap_or_else(|_| self.clone());
+        Self { is_new: self.is_new, ..state }
     }
 
     pub(super) fn with_settings(
@@ -127,17 +153,23 @@ impl State {
         settings: &Settings,
         now: NumericDate,
     ) -> Result<Self, ConfigError> {
-        let state = Self::new(self.entries().cloned().collect(), settings, now)?;
+        let state = Self::new(self.listed.clone(), settings, now)?;
         Ok(Self { is_new: self.is_new, ..state })
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
         std::iter::once(&self.first).chain(&self.later)
     }
 
+    /// Whether it has the same list, and the same keys of it are used.
     pub(super) fn has_keys_of(&self, other: &Self) -> bool {
-        self.later.len() == other.later.len()
-            && self.entries().zip(other.entries()).all(|(one, other)| one.is_same(other))
+        self.listed.len() == other.listed.len()
+            && self.later.len() == other.later.len()
+            && self.listed.iter().zip(&other.listed).all(|(one, other)| one.is_same(other))
+            && self
+                .entries()
+                .zip(other.entries())
+                .all(|(one, other)| one.key.kid() == other.key.kid())
     }
 
     /// The published keys. The clock is read only if it matters.
@@ -149,22 +181,18 @@ impl State {
         self.stages.iter().find(|stage| now < stage.until).unwrap_or(&self.last)
     }
 
-    /// The last key whose time has come, or the first one.
-    fn started(&self, now: NumericDate) -> &Entry {
-        self.later.iter().rev().find(|entry| entry.signs_from <= now).unwrap_or(&self.first)
+    /// The last listed key whose time has come by this time, or the first one.
+    pub(super) fn started(&self, time: NumericDate) -> &Entry {
+        last_started(&self.listed, time).or(self.listed.first()).unwrap_or(&self.first)
     }
 
+    /// The key that signs, which is one of those that are used.
     pub(super) fn current(&self, now: NumericDate) -> &SigningKey {
-        &self.started(now).key
-    }
-
-    /// The start of the last key that starts by this time, or of the first one.
-    pub(super) fn start_by(&self, time: NumericDate) -> NumericDate {
-        self.started(time).signs_from
+        &last_started(&self.later, now).unwrap_or(&self.first).key
     }
 
     pub(super) fn newest_algorithm(&self) -> Algorithm {
-        self.later.last().unwrap_or(&self.first).key.algorithm()
+        self.listed.last().unwrap_or(&self.first).key.algorithm()
     }
 
     pub(super) fn status(&self, now: NumericDate) -> Vec<RingKeyStatus> {
@@ -208,6 +236,36 @@ impl Stage {
         };
         self.published.get_or_init(write).clone()
     }
+}
+
+fn sort(entries: &mut [Entry]) {
+    entries.sort_by(|one, other| {
+        one.signs_from.cmp(&other.signs_from).then_with(|| one.key.kid().cmp(other.key.kid()))
+    });
+}
+
+fn last_started(entries: &[Entry], time: NumericDate) -> Option<&Entry> {
+    entries.iter().rev().find(|entry| entry.signs_from <= time)
+}
+
+/// The current key, and of the others as many as a ring has: first those that sign for the longest time until a key that
+/// is published now may sign. So a key that signed most of the valid tokens stays, and one far in the future waits.
+fn most_needed(entries: &[Entry], settings: &Settings, now: NumericDate) -> Vec<Entry> {
+    let end = settings.published_until(now);
+    let current = entries.iter().rposition(|entry| entry.signs_from <= now).unwrap_or(0);
+    let ends = entries.iter().skip(1).map(|next| end.min(next.signs_from)).chain([end]);
+    let signs_for = |index, from: NumericDate, until: NumericDate| match index == current {
+        true => i64::MAX,
+        false => until.unix_seconds().saturating_sub(from.unix_seconds()),
+    };
+    let entries = entries.iter().zip(ends).enumerate();
+    let mut ranked: Vec<(i64, usize, &Entry)> = entries
+        .map(|(index, (entry, end))| (signs_for(index, entry.signs_from, end), index, entry))
+        .collect();
+    ranked.sort_by_key(|&(time, index, _)| Reverse((time, index)));
+    ranked.truncate(MAX_KEYS);
+    ranked.sort_by_key(|&(_, index, _)| index);
+    ranked.into_iter().map(|(_, _, entry)| entry.clone()).collect()
 }
 
 /// The keys whose tokens may still be valid.

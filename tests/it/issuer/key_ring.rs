@@ -341,8 +341,7 @@ fn keys_that_are_gone_make_room() {
     let error = ring.add_next(key.clone().with_kid("one more"), at(100)).unwrap_err();
     assert_eq!(error.kind(), ConfigErrorKind::KeySet);
     assert!(error.to_string().contains("at most 64"), "{error}");
-    let error = ring.set_keys((0..65).map(|n| (named(&n.to_string()), at(n)))).unwrap_err();
-    assert_eq!(error.kind(), ConfigErrorKind::KeySet);
+    assert_eq!(ring.keys().len(), 64);
 }
 
 #[test]

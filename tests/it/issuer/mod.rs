@@ -6,6 +6,7 @@ mod encoding_keys;
 mod jwk_set_service;
 mod key_ring;
 mod keys;
+mod many_keys;
 mod private_keys;
 mod rotation;
 #[cfg(feature = "jwks-url")]

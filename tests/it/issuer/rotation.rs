@@ -1,5 +1,6 @@
 //! When keys are replaced.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tower_jwt_auth::{
@@ -103,8 +104,8 @@ fn a_rotation_leaves_verifiers_the_time_to_fetch() {
         let error = ring.clone().with_rotation(age, published_before).unwrap_err();
         assert_eq!(error.kind(), ConfigErrorKind::Duration, "{age:?} {published_before:?}");
     }
-    let short = ring.with_rotation(Duration::from_secs(121), Duration::from_secs(120));
-    assert!(short.is_ok());
+    let short = ring.with_max_token_lifetime(Duration::from_secs(3600)).unwrap();
+    assert!(short.with_rotation(Duration::from_secs(121), Duration::from_secs(120)).is_ok());
 }
 
 #[test]
@@ -132,4 +133,81 @@ fn keys_of_a_database_are_replaced_when_it_is_due() {
     ring.set_keys(rows.clone()).unwrap();
     assert_eq!(ring.rotation_due(), None);
     assert_eq!(ring.keys()[1].kid(), rows[1].0.kid());
+}
+
+#[test]
+fn of_many_processes_with_one_database_one_adds_the_next_key() {
+    // By the `kid` that a key follows, as with a unique index.
+    let mut rows = BTreeMap::from([(String::new(), (es256(), at(0)))]);
+    let list = |rows: &BTreeMap<_, _>| rows.values().cloned().collect::<Vec<_>>();
+    // Their clocks differ, and so do the times that they find.
+    let processes: Vec<_> = (0..5)
+        .map(|n| {
+            let ring = KeyRing::from_keys(list(&rows)).unwrap();
+            let clock = Clock::at(NOW + 83 * DAY + n);
+            (ring.with_clock(clock.clone()), clock)
+        })
+        .collect();
+    for rotation in 0..3 {
+        let newest = list(&rows).into_iter().max_by_key(|(_, signs_from)| *signs_from);
+        let newest = newest.unwrap().0.kid().to_owned();
+        for (n, (ring, _)) in (0..).zip(&processes) {
+            let due = ring.due_key().unwrap();
+            assert_eq!(due.follows(), newest);
+            assert_eq!(Some(due.signs_from()), ring.rotation_due());
+            assert_eq!(due.signs_from(), at((rotation + 1) * 90 * DAY + n));
+            rows.entry(due.follows().to_owned()).or_insert((es256(), due.signs_from()));
+        }
+        assert_eq!(i64::try_from(rows.len()).unwrap(), rotation + 2);
+        for (n, (ring, clock)) in (0..).zip(&processes) {
+            ring.set_keys(list(&rows)).unwrap();
+            assert!(ring.due_key().is_none() && ring.rotation_due().is_none());
+            clock.set(NOW + (rotation + 1) * 90 * DAY + 83 * DAY + n);
+        }
+    }
+}
+
+#[test]
+fn a_due_key_names_the_key_that_it_follows_and_not_one_of_a_wrong_clock() {
+    let clock = Clock::at(NOW + 83 * DAY);
+    let keys = [("a", 0), ("far", 36_500 * DAY)];
+    let keys = keys.map(|(kid, time)| (es256().with_kid(kid), at(time)));
+    let ring = KeyRing::from_keys(keys).unwrap().with_clock(clock);
+    assert_eq!(ring.due_key().unwrap().follows(), "a");
+    let text = format!("{:?}", ring.due_key());
+    assert!(text.contains("\"a\""), "{text}");
+}
+
+#[test]
+fn keys_never_rotate_so_often_that_a_ring_has_too_many() {
+    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+    let ring = KeyRing::new(es256()).unwrap();
+    // 1,450 minutes by default, with the 10 minutes for clocks and leeway.
+    let error = ring.clone().with_rotation(minutes(23), minutes(2)).unwrap_err();
+    assert_eq!(error.kind(), ConfigErrorKind::Duration);
+    assert!(error.to_string().contains("64 keys"), "{error}");
+    ring.clone().with_rotation(minutes(24), minutes(2)).unwrap();
+    let ring = ring.with_rotation(minutes(25), minutes(2)).unwrap();
+    let error = ring.clone().with_max_token_lifetime(minutes(25 * 61 - 10)).unwrap_err();
+    assert_eq!(error.kind(), ConfigErrorKind::Duration);
+    assert!(error.to_string().contains("64 keys"), "{error}");
+    ring.clone().with_max_token_lifetime(minutes(25 * 61 - 11)).unwrap();
+    // A shorter lifetime first, then keys that sign for a shorter time.
+    let ring = ring.with_max_token_lifetime(minutes(60)).unwrap();
+    ring.with_rotation(minutes(20), minutes(5)).unwrap();
+}
+
+#[test]
+fn keys_that_rotate_as_often_as_allowed_always_fit() {
+    let clock = Clock::at(NOW);
+    let ring = ring(&clock).with_max_token_lifetime(Duration::from_secs(6659)).unwrap();
+    let ring = ring.with_rotation(Duration::from_secs(121), Duration::from_secs(120)).unwrap();
+    let mut most = 0;
+    for seconds in 0..10_000 {
+        clock.set(NOW + seconds);
+        ring.rotate_if_due().unwrap();
+        most = most.max(ring.keys().len());
+    }
+    // One more can be added by hand.
+    assert!((60..64).contains(&most), "{most}");
 }
