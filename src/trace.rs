@@ -77,7 +77,7 @@ pub(crate) fn keys_remembered(source: &str, keys: usize, age: std::time::Duratio
 #[cfg(all(not(feature = "tracing"), feature = "key-file"))]
 pub(crate) fn keys_remembered(_: &str, _: usize, _: std::time::Duration, _: bool) {}
 
-/// The event of a file of keys that is not used, once for each source.
+/// The event of a file of keys that is not used, once for each source, or twice if the disk has failed before.
 #[cfg(all(feature = "tracing", feature = "key-file"))]
 pub(crate) fn key_file_ignored(source: &str, reason: &str, is_quiet: bool) {
     if !is_quiet {
@@ -88,14 +88,20 @@ pub(crate) fn key_file_ignored(source: &str, reason: &str, is_quiet: bool) {
 #[cfg(all(not(feature = "tracing"), feature = "key-file"))]
 pub(crate) fn key_file_ignored(_: &str, _: &str, _: bool) {}
 
-/// The event of a file of keys that cannot be written, at most once a minute for a set that does not change.
+/// The event of a file of keys that cannot be written, at most once a minute, and whether an older one was removed.
 #[cfg(all(feature = "tracing", feature = "key-file"))]
-pub(crate) fn key_file_not_written(source: &str, error: &std::io::Error) {
-    tracing::warn!(target: "tower_jwt_auth", source, %error, "the file of keys cannot be written");
+pub(crate) fn key_file_not_written(source: &str, error: &std::io::Error, is_removed: bool) {
+    tracing::warn!(
+        target: "tower_jwt_auth",
+        source,
+        %error,
+        is_old_file_removed = is_removed,
+        "the file of keys cannot be written"
+    );
 }
 
 #[cfg(all(not(feature = "tracing"), feature = "key-file"))]
-pub(crate) fn key_file_not_written(_: &str, _: &std::io::Error) {}
+pub(crate) fn key_file_not_written(_: &str, _: &std::io::Error, _: bool) {}
 
 /// The event of consecutive failed fetches, at most once a minute.
 #[cfg(all(feature = "tracing", feature = "jwks-url"))]

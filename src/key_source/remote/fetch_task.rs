@@ -1,23 +1,25 @@
 //! The tasks of the cache: one runs a single fetch, the other sleeps until the next fetch is due.
 //! Neither of them keeps the source alive.
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::key_source::error::KeySourceError;
+use crate::key_source::remote::abort_on_drop::AbortOnDrop;
 use crate::key_source::remote::changed_keys::ChangedKeys;
 use crate::key_source::remote::fetch::{FETCH_TIMEOUT, Loaded};
 use crate::key_source::remote::held::Held;
 use crate::key_source::remote::key_cache::{Shared, State};
 #[cfg(feature = "key-file")]
-use crate::key_source::remote::key_file::{FetchedSet, Remembered};
+use crate::key_source::remote::key_file::{FetchedSet, Reading, Remembered};
 use crate::key_source::remote::load_keys::LoadKeys;
 use crate::key_source::remote::schedule::after;
 use crate::trace;
@@ -50,15 +52,6 @@ impl Fetching {
 
     fn is_by(&self, ended: &Ended) -> bool {
         self.ended.same_channel(ended)
-    }
-}
-
-/// Aborts a task when dropped.
-pub(super) struct AbortOnDrop(AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 
@@ -110,7 +103,10 @@ impl Shared {
                 // The state is still locked: a thread that sees the end of the fetch also sees its
                 // keys.
                 self.held.store(Some(Arc::clone(&held)));
-                new = Some(held);
+                // Also under the lock, so that sets are passed on in the order in which they were in use.
+                let is_changed = before.as_ref().is_none_or(|old| old.changes != held.changes);
+                self.pass_on(&held, is_changed);
+                new = Some((held, is_changed));
             }
             Some(Err(Failure { text, pause })) => {
                 let told = state.schedule.fail(now, Arc::clone(&text), pause);
@@ -130,50 +126,58 @@ impl Shared {
         let name = self.loader.name();
         if let Some(is_ok) = is_ok {
             trace::fetched(is_ok);
-            self.meter_fetch(may_be_made_up, is_ok, new.as_deref().or(before.as_deref()));
+            let held = new.as_ref().map(|(held, _)| held).or(before.as_ref());
+            self.meter_fetch(may_be_made_up, is_ok, held.map(|held| &**held));
         }
-        if let Some(new) = &new {
-            self.pass_on(new, before.is_none_or(|before| before.changes != new.changes));
+        if let Some((held, true)) = &new {
+            trace::keys_changed(name, held.changes, held.set.len(), held.set.skipped());
         }
-        match (new, failed) {
-            (_, Some((failures, text))) if is_quiet => {
-                trace::first_fetch_failed(name, failures, &text);
-            }
-            (_, Some((failures, text))) => trace::refresh_failed(name, failures, &text),
-            _ => {}
+        match failed {
+            Some((failures, text)) if is_quiet => trace::first_fetch_failed(name, failures, &text),
+            Some((failures, text)) => trace::refresh_failed(name, failures, &text),
+            None => {}
         }
     }
 
-    /// Uses the keys of the file, unless a fetch was faster.
+    /// Uses the keys of the file, unless a fetch was faster or the initial keys are newer.
     #[cfg(feature = "key-file")]
     fn begin_with(&self, remembered: Remembered) {
         let name = self.loader.name();
         let state = self.state();
         let is_quiet = state.is_quiet;
         let remembered = match remembered {
-            Ok(held) => held.filter(|_| !self.is_confirmed()).map(Arc::new),
+            Ok(held) => held,
             Err(reason) => {
                 drop(state);
-                trace::key_file_ignored(name, &reason, is_quiet);
+                trace::key_file_ignored(name, &reason.to_string(), is_quiet);
                 return;
             }
         };
-        if let Some(held) = remembered {
-            self.held.store(Some(Arc::clone(&held)));
-            drop(state);
-            trace::keys_remembered(name, held.set.len(), held.age(), is_quiet);
+        let Some(remembered) = remembered.map(Arc::new) else { return };
+        let current = self.held.load_full();
+        if current.is_some_and(|held| held.is_confirmed() || held.is_newer_than(&remembered)) {
+            return;
         }
+        if state.schedule.last_error.is_some() {
+            // The file was slower than a fetch that failed.
+            remembered.outlive(Duration::ZERO);
+        }
+        self.held.store(Some(Arc::clone(&remembered)));
+        drop(state);
+        trace::keys_remembered(name, remembered.set.len(), remembered.age(), is_quiet);
     }
 
     /// Passes a set that was fetched on to those who keep it.
     fn pass_on(&self, held: &Held, is_changed: bool) {
         let (name, at) = (self.loader.name(), held.confirmed_at().unwrap_or_default());
-        if is_changed {
-            trace::keys_changed(name, held.changes, held.set.len(), held.set.skipped());
-            if let Some(on_changed) = &self.on_changed {
+        match &self.on_changed {
+            Some(on_changed) if is_changed => {
                 let (json, keys) = (held.body().clone(), held.set.clone());
                 on_changed.submit(ChangedKeys::new(name, json, keys, at));
             }
+            // A set that an earlier runtime has not passed on.
+            Some(on_changed) => on_changed.resume(),
+            None => {}
         }
         #[cfg(feature = "key-file")]
         if let Some(file) = &self.key_file {
@@ -250,21 +254,20 @@ impl Attempt {
     }
 
     async fn run(mut self, loader: Arc<dyn LoadKeys>) {
-        let load = pin!(timeout(FETCH_TIMEOUT, loader.load()));
-        let remember = pin!(remember(self.shared.clone()));
-        let loaded = match select(load, remember).await {
-            Either::Left((loaded @ Ok(Ok(_)), _)) => loaded,
-            Either::Left((failed, remember)) => {
-                // So that waiting requests find the keys of the file.
-                remember.await;
-                failed
-            }
-            Either::Right(((), load)) => load.await,
+        #[cfg(feature = "key-file")]
+        let reading = remember(&self.shared);
+        let load = async { timeout(FETCH_TIMEOUT, loader.load()).await };
+        let loaded = match until_panic(load).await {
+            Some(Ok(loaded)) => loaded,
+            Some(Err(_)) => Err(KeySourceError::new("no complete response within 5 seconds")),
+            None => Err(panicked()),
         };
-        self.result =
-            Some(loaded.unwrap_or_else(|_| {
-                Err(KeySourceError::new("no complete response within 5 seconds"))
-            }));
+        #[cfg(feature = "key-file")]
+        if let (Err(_), Some(reading)) = (&loaded, reading) {
+            // So that waiting requests find the keys of the file.
+            reading.wait().await;
+        }
+        self.result = Some(loaded);
     }
 
     /// Stores the result without waking anyone yet.
@@ -279,9 +282,7 @@ impl Attempt {
 impl Drop for Attempt {
     fn drop(&mut self) {
         let result = match self.result.take() {
-            None if std::thread::panicking() => Some(Err(KeySourceError::new(
-                "the fetch panicked (it needs a tokio runtime with timers and I/O: `enable_all()`)",
-            ))),
+            None if std::thread::panicking() => Some(Err(panicked())),
             result => result,
         };
         // The text of an application's error is built here, where no lock is held.
@@ -293,22 +294,32 @@ impl Drop for Attempt {
     }
 }
 
-/// Reads the file of keys, if there is one that was not read yet.
+/// Begins to read the file of keys, if there is one that was not read yet. The reading goes on if the fetch ends first, in
+/// any way.
 #[cfg(feature = "key-file")]
-async fn remember(shared: Weak<Shared>) {
-    let reading = shared.upgrade().and_then(|shared| {
-        let file = shared.key_file.as_ref().filter(|_| !shared.is_confirmed())?;
-        file.read()
-    });
-    let Some(reading) = reading else { return };
-    let remembered = reading.await;
-    if let Some(shared) = shared.upgrade() {
-        shared.begin_with(remembered);
-        if let Some(file) = &shared.key_file {
-            file.set_read();
+fn remember(shared: &Weak<Shared>) -> Option<Reading> {
+    let strong = shared.upgrade()?;
+    let file = strong.key_file.as_ref().filter(|_| !strong.is_confirmed())?;
+    let shared = shared.clone();
+    file.read(move |remembered| {
+        if let Some(shared) = shared.upgrade() {
+            shared.begin_with(remembered);
         }
-    }
+    })
 }
 
-#[cfg(not(feature = "key-file"))]
-async fn remember(_: Weak<Shared>) {}
+/// The output of the future; `None` if it panics. The panic hook of the application has reported the panic.
+async fn until_panic<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Some),
+        Err(_) => Poll::Ready(None),
+    })
+    .await
+}
+
+fn panicked() -> KeySourceError {
+    KeySourceError::new(
+        "the fetch panicked (it needs a tokio runtime with timers and I/O: `enable_all()`)",
+    )
+}

@@ -19,7 +19,7 @@ pub(super) struct Held {
     pub(super) lifetime: Lifetime,
     /// The number of different sets that the source has had.
     pub(super) changes: u64,
-    /// The document as it was sent; empty for initial keys.
+    /// The document as it was sent; empty for initial keys without a time.
     body: Bytes,
     loaded_at: Moment,
     origin: Origin,
@@ -32,10 +32,9 @@ pub(super) struct Held {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
     Fetched,
-    /// From a file of an earlier process, to which the issuer has confirmed it.
-    #[cfg(feature = "key-file")]
+    /// Fetched by an earlier process or another instance, at a known time.
     Remembered,
-    /// From the application.
+    /// From the application, which did not tell when the issuer has confirmed it.
     Initial,
 }
 
@@ -60,7 +59,6 @@ impl Held {
     }
 
     /// The set of an earlier process, which the issuer confirmed at a time that is `age` ago.
-    #[cfg(feature = "key-file")]
     pub(super) fn remembered(
         set: JwkSet,
         body: Bytes,
@@ -112,6 +110,12 @@ impl Held {
         (self.origin != Origin::Initial).then_some(self.loaded_at.since_epoch)
     }
 
+    /// Whether the issuer has confirmed this set later than the other one. An unknown time is never later.
+    #[cfg(feature = "key-file")]
+    pub(super) fn is_newer_than(&self, other: &Self) -> bool {
+        self.confirmed_at().zip(other.confirmed_at()).is_some_and(|(at, other)| at > other)
+    }
+
     /// The document as the issuer sent it.
     pub(super) fn body(&self) -> &Bytes {
         &self.body
@@ -153,6 +157,16 @@ pub(super) struct Moment {
     since_epoch: Duration,
     /// The time that had passed already at `monotonic`, by the system clock.
     before: Duration,
+}
+
+/// How far a time may be in the future: the clocks of two machines differ.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
+
+/// The time that has passed since another process has noted this time. A time that is a little in the future has the
+/// age 0; `None` if it is further in the future, so that its age is unknown.
+pub(super) fn age_since(noted: Duration) -> Option<Duration> {
+    let now = clock::since_epoch();
+    (noted <= now.saturating_add(CLOCKS_DIFFER)).then(|| now.saturating_sub(noted))
 }
 
 impl Moment {
@@ -225,8 +239,17 @@ mod tests {
         assert!(matches!(find(&held, "here"), Found::Stale(_)));
     }
 
+    #[test]
+    fn time_a_minute_in_the_future_has_the_age_zero_and_a_later_one_has_none() {
+        let now = clock::since_epoch();
+        assert_eq!(age_since(now + secs(55)), Some(Duration::ZERO));
+        assert_eq!(age_since(now + secs(90)), None);
+        assert!(
+            age_since(now - secs(100)).is_some_and(|age| (secs(100)..secs(130)).contains(&age))
+        );
+    }
+
     #[tokio::test(start_paused = true)]
-    #[cfg(feature = "key-file")]
     async fn remembered_keys_age_by_both_clocks_and_setting_one_back_makes_them_no_younger() {
         let remembered = |back: Duration| {
             let (set, age, lifetime) = (held().set, secs(3000), Lifetime::default());

@@ -3,6 +3,7 @@ use std::fmt;
 #[cfg(feature = "reqwest-0_13")]
 use reqwest::Client;
 
+use crate::claims::NumericDate;
 use crate::config_error::ConfigError;
 use crate::key::{JwkSet, KeyUse};
 use crate::key_source::lookup::{KeyLookup, KeyQuery};
@@ -208,7 +209,8 @@ impl JwksUrl {
     /// The first fetch still starts with the first use, and the first look-up waits for it. If it fails, the initial
     /// keys are used until a fetch succeeds, and end 1 hour after this source was created. Until then they are
     /// [stale and unconfirmed](KeyStatus::is_unconfirmed), and a token with another `kid` is refused as unavailable
-    /// (503). A fetched set replaces them as a whole, and so do keys from a `KeyFile`.
+    /// (503). A fetched set replaces them as a whole, and so do keys from a `KeyFile`, **which can be older**: nothing
+    /// tells when these keys were fetched. [`with_initial_json`](Self::with_initial_json) tells it.
     ///
     /// Keys that the issuer has withdrawn since then are accepted while it cannot be reached. So give keys that are
     /// as new as possible, as the issuer publishes them, with `kid`.
@@ -233,6 +235,28 @@ impl JwksUrl {
     /// ```
     pub fn with_initial_keys(self, keys: JwkSet) -> Result<Self, ConfigError> {
         let settings = self.settings.with_initial_keys(keys)?;
+        Ok(Self::with(self.url, self.fetcher, settings))
+    }
+
+    /// Begins with the keys of a JWK set that an earlier process or another instance has fetched at this time, such as
+    /// [`ChangedKeys::json`] and [`ChangedKeys::fetched_at`]; none by default. It replaces
+    /// [`with_initial_keys`](Self::with_initial_keys).
+    ///
+    /// The set is read like a fetched one: it may have keys that are not used. Its keys end 70 minutes after they were
+    /// fetched, as those of a response without headers. Of these keys and those of a `KeyFile`, the newer ones are used.
+    /// Call [`with_key_use`](Self::with_key_use) before.
+    ///
+    /// # Errors
+    ///
+    /// When the text is not a JWK set with a key that can be used, or when the time is more than 1 minute in the future.
+    /// A set that is too old is not an error, and is not used.
+    pub fn with_initial_json(
+        self,
+        json: &str,
+        fetched_at: NumericDate,
+    ) -> Result<Self, ConfigError> {
+        let keys = self.fetcher.read_set(json.as_bytes());
+        let settings = self.settings.with_initial_json(keys, json, fetched_at)?;
         Ok(Self::with(self.url, self.fetcher, settings))
     }
 

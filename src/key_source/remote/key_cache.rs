@@ -13,15 +13,16 @@ use crate::key::KeyCandidates;
 use crate::key_source::KeyTask;
 use crate::key_source::error::KeySourceError;
 use crate::key_source::lookup::{KeyLookup, KeyQuery};
+use crate::key_source::remote::abort_on_drop::AbortOnDrop;
 use crate::key_source::remote::changed_keys::ChangedKeys;
-use crate::key_source::remote::fetch_task::{AbortOnDrop, Ended, Fetching, Outcome};
+use crate::key_source::remote::fetch_task::{Ended, Fetching, Outcome};
 use crate::key_source::remote::held::{Found, Held};
 #[cfg(feature = "key-file")]
 use crate::key_source::remote::key_file::KeyFileTasks;
 use crate::key_source::remote::load_keys::LoadKeys;
 use crate::key_source::remote::newest::Newest;
 use crate::key_source::remote::schedule::Schedule;
-use crate::key_source::remote::settings::Settings;
+use crate::key_source::remote::settings::{InitialKeys, Settings};
 use crate::key_source::remote::waiter::Waiter;
 use crate::key_source::status::KeyStatus;
 
@@ -47,7 +48,7 @@ pub(super) struct Shared {
     /// Tells the application of a changed set.
     pub(super) on_changed: Option<Arc<Newest<ChangedKeys>>>,
     #[cfg(feature = "key-file")]
-    pub(super) key_file: Option<KeyFileTasks>,
+    pub(super) key_file: Option<Arc<KeyFileTasks>>,
 }
 
 /// Locked only for short sections, without I/O or calls of the application's code.
@@ -67,7 +68,7 @@ pub(super) struct State {
 impl KeyCache {
     pub(super) fn new(loader: impl LoadKeys, settings: &Settings) -> Self {
         let (now, loader) = (Instant::now(), Arc::new(loader) as Arc<dyn LoadKeys>);
-        let initial = settings.initial_keys.clone().map(Held::initial);
+        let initial = settings.initial_keys.as_ref().and_then(InitialKeys::held);
         let on_changed = settings.on_changed_keys.clone();
         Self(Arc::new(Shared {
             #[cfg(feature = "key-file")]
@@ -184,6 +185,11 @@ impl Shared {
         held.as_ref().is_some_and(|held| held.has_been_tried() && !held.has_ended(held.age()))
     }
 
+    /// Whether an attempt to confirm the loaded set has ended, well or not.
+    pub(super) fn has_been_tried(&self) -> bool {
+        self.held.load().as_ref().is_some_and(|held| held.has_been_tried())
+    }
+
     pub(super) fn is_confirmed(&self) -> bool {
         self.held.load().as_ref().is_some_and(|held| held.is_confirmed())
     }
@@ -226,13 +232,17 @@ impl Shared {
     }
 
     /// The result without waiting for a fetch. The key is unknown, unless the last fetch failed, or
-    /// there was none: then the result is an error.
+    /// there was none: then the result is an error. It is an error too if the key is of a set that no fetch has tried
+    /// to confirm yet.
     pub(super) fn last_word(
         &self,
         state: &State,
         found: Found,
     ) -> Result<KeyCandidates, KeySourceError> {
         match found {
+            Found::Stale(_) if !self.has_been_tried() => {
+                Err(self.unavailable(state, "they are not confirmed yet"))
+            }
             Found::Known(candidates) | Found::Stale(candidates) => Ok(candidates),
             Found::Unknown if state.schedule.last_error.is_none() && self.is_confirmed() => {
                 Ok(KeyCandidates::default())

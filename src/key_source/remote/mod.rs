@@ -1,6 +1,7 @@
 //! Keys from the network: fetched, checked, cached and refreshed. Only this folder uses the
 //! network.
 
+mod abort_on_drop;
 mod cache_headers;
 mod changed_keys;
 mod document;

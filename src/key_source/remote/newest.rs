@@ -22,12 +22,18 @@ impl<T: Send + 'static> Newest<T> {
         Arc::new(Self { job: Box::new(job), work })
     }
 
-    /// Runs the job for this value, on a thread of the current runtime. Without a runtime nothing happens.
+    /// Runs the job for this value, on a thread of the current runtime. Without a runtime, or if the runtime shuts down
+    /// before, the value waits for the next call of this function or of [`resume`](Self::resume).
     pub(super) fn submit(self: &Arc<Self>, value: T) {
+        self.work().next = Some(value);
+        self.resume();
+    }
+
+    /// Runs the job for a value that still waits.
+    pub(super) fn resume(self: &Arc<Self>) {
         let Ok(runtime) = Handle::try_current() else { return };
         let mut work = self.work();
-        work.next = Some(value);
-        if std::mem::replace(&mut work.is_running, true) {
+        if work.next.is_none() || std::mem::replace(&mut work.is_running, true) {
             return;
         }
         drop(work);
@@ -122,5 +128,23 @@ mod tests {
         let _guard = runtime.enter();
         newest.submit(2);
         assert_eq!(values.recv_timeout(Duration::from_secs(5)), Ok(2));
+    }
+
+    #[test]
+    fn value_that_a_runtime_did_not_get_to_is_not_lost() {
+        let (seen, values) = mpsc::channel();
+        let newest = Newest::new(move |value: u32| seen.send(value).unwrap());
+        {
+            let runtime = Builder::new_current_thread().build().unwrap();
+            let _guard = runtime.enter();
+            newest.submit(1);
+        }
+        assert!(values.try_recv().is_err());
+        let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let _guard = runtime.enter();
+        newest.resume();
+        assert_eq!(values.recv_timeout(Duration::from_secs(5)), Ok(1));
+        newest.resume();
+        assert!(values.recv_timeout(Duration::from_millis(50)).is_err());
     }
 }

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use crate::claims::NumericDate;
 use crate::config_error::ConfigError;
 use crate::key::{JwkSet, KeyUse};
 use crate::key_source::lookup::{KeyLookup, KeyQuery};
@@ -257,6 +258,22 @@ impl OidcDiscovery {
     /// When the set [is empty](JwkSet::is_empty) or has a secret.
     pub fn with_initial_keys(self, keys: JwkSet) -> Result<Self, ConfigError> {
         let settings = self.settings.with_initial_keys(keys)?;
+        Ok(Self::with(self.issuer, self.fetcher, settings))
+    }
+
+    /// Begins with the keys of a JWK set that was fetched at this time: see
+    /// [`JwksUrl::with_initial_json`](crate::JwksUrl::with_initial_json). None by default.
+    ///
+    /// # Errors
+    ///
+    /// When the text is not a JWK set with a key that can be used, or when the time is more than 1 minute in the future.
+    pub fn with_initial_json(
+        self,
+        json: &str,
+        fetched_at: NumericDate,
+    ) -> Result<Self, ConfigError> {
+        let keys = self.fetcher.read_set(json.as_bytes());
+        let settings = self.settings.with_initial_json(keys, json, fetched_at)?;
         Ok(Self::with(self.issuer, self.fetcher, settings))
     }
 

@@ -112,7 +112,8 @@ impl Waiter {
             return Turn::Done(Ok(candidates));
         }
         let is_unknown = matches!(found, Found::Unknown);
-        if is_unknown && self.permit.is_none() {
+        // Before the first fetch has ended nobody knows which keys there are, so each request waits, as without a set.
+        if is_unknown && self.permit.is_none() && shared.has_been_tried() {
             self.permit = Arc::clone(&shared.permits).try_acquire_owned().ok();
             if self.permit.is_none() {
                 return Turn::Done(shared.last_word(&state, found));

@@ -28,6 +28,7 @@ async fn truncated_or_damaged_file_is_ignored_and_replaced() {
     let bytes = good.as_bytes();
     let mut cases: Vec<Vec<u8>> = vec![
         Vec::new(),
+        // Long enough to show that it is a file of this crate.
         bytes[..20].to_vec(),
         bytes[..bytes.len() / 2].to_vec(),
         bytes[..bytes.len() - 1].to_vec(),

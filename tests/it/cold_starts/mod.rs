@@ -1,9 +1,12 @@
 //! Starts without the issuer: initial keys, a file that remembers keys, and a closure that is told of changed keys.
 
 mod changed_keys;
+mod first_attempt;
+mod initial_json;
 mod initial_keys;
 mod key_file;
 mod key_file_faults;
+mod key_file_writes;
 #[cfg(feature = "tracing")]
 mod log;
 

@@ -10,6 +10,8 @@ use crate::key_source::remote::key_file::saved::START;
 
 /// The longest file, in bytes. A set of 256 KiB needs at most twice its length.
 const MAX_LENGTH: u64 = 1024 * 1024;
+/// How many bytes of `START` show that a file is one of this crate.
+const NAME_LENGTH: usize = "tower-jwt-auth keys ".len();
 
 /// The bytes of the file; `None` if there is none.
 ///
@@ -20,9 +22,7 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let Some(file) = open(path)? else { return Ok(None) };
     let metadata = file.metadata()?;
     check_regular(&metadata)?;
-    if is_writable_by_all(&metadata) {
-        return Err(io::Error::other("everyone can write it"));
-    }
+    check_trusted(&metadata)?;
     let mut text = Vec::new();
     file.take(MAX_LENGTH.saturating_add(1)).read_to_end(&mut text)?;
     if u64::try_from(text.len()).is_ok_and(|length| length <= MAX_LENGTH) {
@@ -42,18 +42,42 @@ pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
         return Err(io::Error::other("the set is too long"));
     }
     check_replaceable(path)?;
-    // A path without a folder is in the current one.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
+    replace(path, text)
+}
+
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let folder = folder_of(path);
     let mut file = Builder::new().prefix(".tower-jwt-auth-keys-").tempfile_in(folder)?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
     file.persist(path)?;
-    // The new name, too. Not every system can do this, and the file is whole in any case.
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()?;
-    }
+    synchronize(folder);
     Ok(())
+}
+
+/// Removes the file, if it is one of this crate.
+///
+/// # Errors
+///
+/// When the file cannot be removed, or has other contents than keys.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    check_replaceable(path)?;
+    fs::remove_file(path)?;
+    synchronize(folder_of(path));
+    Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    // A path without a folder is in the current one.
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes the names in a folder survive a crash of the machine. Not every file system can do this, and the file is whole
+/// in any case.
+fn synchronize(folder: &Path) {
+    if cfg!(unix) {
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    }
 }
 
 /// Opens a regular file. Opening something else could wait forever (a pipe) or have effects (a device).
@@ -78,23 +102,36 @@ fn check_replaceable(path: &Path) -> io::Result<()> {
     let Some(file) = open(path)? else { return Ok(()) };
     let mut start = Vec::new();
     file.take(u64::try_from(START.len()).unwrap_or(u64::MAX)).read_to_end(&mut start)?;
-    // Also a file that lost its end.
-    match START.as_bytes().starts_with(&start) {
+    // Also an empty file, and one that lost its end.
+    let is_ours = start.is_empty() || start.len() >= NAME_LENGTH;
+    match is_ours && START.as_bytes().starts_with(&start) {
         true => Ok(()),
         false => Err(io::Error::other("it is another file, which is not replaced")),
     }
 }
 
+/// Whether only the user of this process, its group and root can have written the file.
 #[cfg(unix)]
-fn is_writable_by_all(metadata: &Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt;
+fn check_trusted(metadata: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
 
-    metadata.permissions().mode() & 0o002 != 0
+    if metadata.mode() & 0o002 != 0 {
+        return Err(io::Error::other("everyone can write it"));
+    }
+    match is_trusted_owner(metadata.uid(), rustix::process::geteuid().as_raw()) {
+        true => Ok(()),
+        false => Err(io::Error::other("it belongs to another user")),
+    }
+}
+
+#[cfg(unix)]
+fn is_trusted_owner(owner: u32, this_user: u32) -> bool {
+    owner == this_user || owner == 0
 }
 
 #[cfg(not(unix))]
-fn is_writable_by_all(_: &Metadata) -> bool {
-    false
+fn check_trusted(_: &Metadata) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(test)]
@@ -139,6 +176,43 @@ mod tests {
     }
 
     #[test]
+    #[cfg(unix)]
+    fn file_of_another_user_is_refused_except_that_of_root() {
+        for (owner, this_user, is_trusted) in [
+            (1000, 1000, true),
+            (0, 1000, true),
+            (0, 0, true),
+            (1001, 1000, false),
+            (1000, 0, false),
+        ] {
+            assert_eq!(is_trusted_owner(owner, this_user), is_trusted, "{owner} {this_user}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        write(&path, &text("")).unwrap();
+        // Only root can give a file away.
+        if std::os::unix::fs::chown(&path, Some(54321), None).is_ok() {
+            assert_eq!(read(&path).unwrap_err().to_string(), "it belongs to another user");
+            // A process that may replace it does so, and the new file is its own.
+            write(&path, &text("new")).unwrap();
+            assert_eq!(read(&path).unwrap().unwrap(), text("new").as_bytes());
+        }
+    }
+
+    #[test]
+    fn file_is_removed_only_if_it_is_one_of_this_crate() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        write(&path, &text("")).unwrap();
+        remove(&path).unwrap();
+        assert!(!path.exists());
+        assert_eq!(remove(&path).unwrap_err().kind(), ErrorKind::NotFound);
+        fs::write(&path, "something else").unwrap();
+        remove(&path).unwrap_err();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "something else");
+    }
+
+    #[test]
     fn failed_write_leaves_the_old_file_and_no_other_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys");
@@ -148,9 +222,18 @@ mod tests {
         assert_eq!(read(&path).unwrap().unwrap(), text("old").as_bytes());
         let nowhere = folder.path().join("no such folder").join("keys");
         assert_eq!(write(&nowhere, &text("new")).unwrap_err().kind(), ErrorKind::NotFound);
-        // The last step fails: a folder cannot be replaced by a file.
-        assert!(write(folder.path(), &text("new")).is_err());
         assert_eq!(names(folder.path()), ["keys"]);
+    }
+
+    #[test]
+    fn rename_that_fails_leaves_no_other_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        // A folder cannot be replaced by a file.
+        fs::create_dir(&path).unwrap();
+        replace(&path, &text("new")).unwrap_err();
+        assert_eq!(names(folder.path()), ["keys"]);
+        assert!(path.is_dir());
     }
 
     #[test]
@@ -161,9 +244,13 @@ mod tests {
         let error = write(&path, &text("new")).unwrap_err();
         assert_eq!(error.to_string(), "it is another file, which is not replaced");
         assert_eq!(fs::read_to_string(&path).unwrap(), "something else");
-        for truncated in ["", "tower-jwt-auth k"] {
+        for truncated in ["", "tower-jwt-auth keys ", "tower-jwt-auth keys 1 sha256:x"] {
             fs::write(&path, truncated).unwrap();
             write(&path, &text("new")).unwrap();
+        }
+        for other in ["t", "tower-jwt-auth", "tower-jwt-auth keys 2 sha256:x"] {
+            fs::write(&path, other).unwrap();
+            write(&path, &text("new")).unwrap_err();
         }
     }
 

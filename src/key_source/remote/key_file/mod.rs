@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::crypto::digest::sha256;
 pub(super) use crate::key_source::remote::key_file::store::{FetchedSet, Remembered};
-pub(super) use crate::key_source::remote::key_file::tasks::KeyFileTasks;
+pub(super) use crate::key_source::remote::key_file::tasks::{KeyFileTasks, Reading};
 
 /// A short text for what a set belongs to, from which the parts cannot be read.
 pub(super) fn identity(parts: &[&str]) -> String {
@@ -30,11 +30,12 @@ pub(super) fn identity(parts: &[&str]) -> String {
 /// | a set was fetched | the file is replaced as a whole: a new file in the same folder, for its owner alone (0600), which is synchronized and then renamed. A set that has not changed renews the time in the file once a minute at most |
 /// | the first fetch begins | the file is read beside it. Its keys are used if the fetch fails, and replaced by those of the fetch as a whole. Until a fetch succeeds they are [stale and unconfirmed](crate::KeyStatus::is_unconfirmed), and an unknown `kid` is 503 |
 /// | age | its keys end when they would have ended without a restart: 1 hour after they were fresh, or after `stale-if-error`. [`with_max_age`](Self::with_max_age) replaces this |
-/// | the file is damaged, too old, from the future, of another source, longer than 1 MiB, not a regular file (such as a symbolic link), or writable by everyone | it is ignored, with a `warn` event |
-/// | the file cannot be written | a `warn` event, once a minute at most. The keys in memory are not affected |
+/// | the file is damaged, too old, more than 1 minute in the future, of another source, longer than 1 MiB, not a regular file (such as a symbolic link), writable by everyone, or, on Unix, of another user than this process or root | it is ignored, with a `warn` event |
+/// | the file cannot be read because of an error of the system | a `warn` event. It is read again after each failed fetch |
+/// | the file cannot be written | a `warn` event, once a minute at most, and another attempt every 15 seconds. If the set has changed, the old file is removed, because it may have a key that was withdrawn. The keys in memory are not affected |
 ///
-/// The file is read and written by threads that may block. A file that this crate has not written is not replaced.
-/// Each source needs a file of its own, and so does each instance of the service, or they share the last one written.
+/// The file is read and written by threads that may block. A file with other contents is not replaced, unless it is empty.
+/// Each source needs a file of its own, and so does each instance of the service, or they share the set fetched last.
 ///
 /// # Example: keys that outlive a restart
 ///
