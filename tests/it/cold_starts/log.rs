@@ -43,21 +43,6 @@ async fn remembered_keys_are_an_event_with_their_age_and_no_file_is_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn file_that_cannot_be_written_is_a_warning_once_a_minute_for_any_number_of_fetches() {
-    let (issuer, disk) = (MockIssuer::new(), Disk::new());
-    let file = tower_jwt_auth::KeyFile::new(disk.path().join("no folder")).unwrap();
-    let verifier = verifier(&issuer, issuer.keys().with_key_file(file));
-    let (log, _guard) = Log::start(tracing::Level::INFO);
-    for _ in 0..30 {
-        issuer.rotate();
-        verifier.refresh().await.unwrap();
-        pass(10).await;
-    }
-    let count = log.count("the file of keys cannot be written");
-    assert!((1..=6).contains(&count), "{}", log.text());
-}
-
-#[tokio::test(start_paused = true)]
 async fn outage_with_initial_keys_is_told_once_a_minute_like_any_other() {
     let issuer = MockIssuer::new();
     let keys = issuer.keys().with_initial_keys(published(&issuer)).unwrap();

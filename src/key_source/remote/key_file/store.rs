@@ -52,6 +52,16 @@ struct Written {
     warned_at: Option<Instant>,
 }
 
+impl Written {
+    fn may_warn(&mut self, now: Instant) -> bool {
+        let may_warn = self.warned_at.is_none_or(|at| now >= after(at, WARNING));
+        if may_warn {
+            self.warned_at = Some(now);
+        }
+        may_warn
+    }
+}
+
 /// The result of reading the file: no set if there is no file, or the reason why it is ignored.
 pub(in crate::key_source::remote) type Remembered = Result<Option<Held>, Ignored>;
 
@@ -142,9 +152,7 @@ impl KeyFileStore {
         };
         written.set = None;
         let is_removed = self.remove_older(&wanted);
-        let now = Instant::now();
-        if written.warned_at.is_none_or(|at| now >= after(at, WARNING)) {
-            written.warned_at = Some(now);
+        if written.may_warn(Instant::now()) {
             trace::key_file_not_written(self.loader.name(), &error, is_removed);
         }
         false
@@ -255,6 +263,15 @@ mod tests {
         // Also if the issuer goes back to the set that was in the file.
         assert!(write(&store, "first", -4));
         assert_eq!(disk.set().as_deref(), Some("first"));
+    }
+
+    #[test]
+    fn failed_writes_are_one_warning_a_minute() {
+        let (mut written, now) = (Written::default(), Instant::now());
+        let warned: Vec<u64> = (0..200)
+            .filter(|seconds| written.may_warn(now + Duration::from_secs(*seconds)))
+            .collect();
+        assert_eq!(warned, [0, 60, 120, 180]);
     }
 
     #[test]
