@@ -22,6 +22,8 @@ pub mod form;
 pub mod limits;
 pub mod login;
 pub mod metadata;
+pub mod secret;
+pub mod store;
 pub mod token;
 pub mod users;
 

@@ -6,5 +6,6 @@ mod docs;
 mod metadata;
 mod program;
 mod protection;
+mod store;
 mod support;
 mod token;

@@ -1,0 +1,150 @@
+//! What the service keeps: users, clients, grants and their tokens, keys, limits.
+//!
+//! All of it is behind [`Store`], so that the endpoints know no database. Everything short-lived is in the store too, so
+//! any instance of the service can serve any request. An operation is atomic: it happens whole or not at all, also when
+//! the process is killed, and two instances do not undo each other's work.
+
+mod records;
+mod sql;
+mod store_error;
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub use self::records::{
+    Client, ClientAuthentication, Code, Exchange, Grant, GrantType, NewRefreshToken, RefreshToken,
+    Rotation, Session, StoredKey, User,
+};
+pub use self::sql::SqlStore;
+pub use self::store_error::StoreError;
+
+/// Seconds since 1970-01-01 UTC.
+pub type Seconds = i64;
+
+/// The storage of the service.
+///
+/// Every method fails only if the database does.
+#[async_trait]
+pub trait Store: Debug + Send + Sync {
+    /// Adds a user. `false` if the name is taken.
+    async fn add_user(&self, user: &User) -> Result<bool, StoreError>;
+    /// The user with this name, also if it is disabled.
+    async fn user(&self, name: &str) -> Result<Option<User>, StoreError>;
+    /// All users, by name.
+    async fn users(&self) -> Result<Vec<User>, StoreError>;
+    /// Replaces the password, ends every session of the user and revokes every grant. `false` if there is no such user.
+    async fn set_password(&self, name: &str, hash: &str, now: Seconds) -> Result<bool, StoreError>;
+    /// Disables the user, ends every session and revokes every grant. `false` if there is no such user.
+    async fn disable_user(&self, name: &str, now: Seconds) -> Result<bool, StoreError>;
+
+    /// Adds a client. `false` if the ID is taken.
+    async fn add_client(&self, client: &Client) -> Result<bool, StoreError>;
+    /// The client with this ID.
+    async fn client(&self, id: &str) -> Result<Option<Client>, StoreError>;
+    /// All clients, by ID.
+    async fn clients(&self) -> Result<Vec<Client>, StoreError>;
+    /// Replaces the hash of the secret. `false` if there is no such client, or it has no secret.
+    async fn set_client_secret(&self, id: &str, hash: &str) -> Result<bool, StoreError>;
+
+    /// Adds a session.
+    async fn add_session(&self, session: &Session) -> Result<(), StoreError>;
+    /// The session of this cookie, if it has not expired and its user is not disabled.
+    async fn session(&self, cookie: &str, now: Seconds) -> Result<Option<Session>, StoreError>;
+    /// Ends the session with this ID, and revokes every grant that was made in it.
+    async fn end_session(&self, id: &str, now: Seconds) -> Result<(), StoreError>;
+
+    /// Adds an authorization code.
+    async fn add_code(&self, code: &Code) -> Result<(), StoreError>;
+    /// The code with this hash, also if it was exchanged or has expired.
+    async fn code(&self, hash: &str) -> Result<Option<Code>, StoreError>;
+    /// Exchanges a code for a grant, and adds the grant with its first refresh token. If the code was exchanged before,
+    /// revokes that grant instead.
+    async fn exchange_code(
+        &self,
+        hash: &str,
+        grant: &Grant,
+        refresh: Option<&NewRefreshToken>,
+        now: Seconds,
+    ) -> Result<Exchange, StoreError>;
+
+    /// Adds a grant with its first refresh token. `false` if its user is gone or disabled.
+    async fn add_grant(
+        &self,
+        grant: &Grant,
+        refresh: Option<&NewRefreshToken>,
+    ) -> Result<bool, StoreError>;
+    /// The grant with this ID, also if it is revoked.
+    async fn grant(&self, id: &str) -> Result<Option<Grant>, StoreError>;
+    /// The grants of this user to this client that are in force.
+    async fn grants_to(
+        &self,
+        user: &str,
+        client: &str,
+        now: Seconds,
+    ) -> Result<Vec<Grant>, StoreError>;
+    /// Revokes a grant. Nothing happens if it is revoked already or unknown.
+    async fn revoke_grant(&self, id: &str, now: Seconds) -> Result<(), StoreError>;
+
+    /// The refresh token with this hash, also if it was used.
+    async fn refresh_token(&self, hash: &str) -> Result<Option<RefreshToken>, StoreError>;
+    /// Uses a refresh token: its successor takes its place.
+    ///
+    /// If the token was used before, it was at most `grace` ago and the successor was not used, the same successor
+    /// stays. Any other reuse revokes the grant.
+    async fn rotate(
+        &self,
+        hash: &str,
+        successor: &NewRefreshToken,
+        grace: Duration,
+        now: Seconds,
+    ) -> Result<Rotation, StoreError>;
+
+    /// Revokes an access token by its `jti`, until it expires.
+    async fn revoke_token(&self, jti: &str, expires_at: Seconds) -> Result<(), StoreError>;
+    /// Whether the access token with this `jti` was revoked by itself.
+    async fn is_revoked(&self, jti: &str) -> Result<bool, StoreError>;
+
+    /// Whether this is the first use of the ID. It is remembered until it expires.
+    async fn use_once(
+        &self,
+        id: &str,
+        expires_at: Seconds,
+        now: Seconds,
+    ) -> Result<bool, StoreError>;
+
+    /// All signing keys, by the time from which they sign.
+    async fn signing_keys(&self) -> Result<Vec<StoredKey>, StoreError>;
+    /// Adds a signing key, if no other has been added after the key `latest`; `None`: if there is none. So of several
+    /// instances that rotate at once, one does. Returns whether it was added.
+    async fn add_signing_key(
+        &self,
+        key: &StoredKey,
+        latest: Option<&str>,
+    ) -> Result<bool, StoreError>;
+    /// Removes a signing key.
+    async fn remove_signing_key(&self, kid: &str) -> Result<(), StoreError>;
+
+    /// A secret of the service. The first caller's `value` is stored, and everyone gets the stored one.
+    async fn secret(&self, name: &str, value: &str) -> Result<String, StoreError>;
+
+    /// Takes one out of the budget `id`, which has room for `burst` and gets one back in each `period`. `Err` is the time
+    /// until the next one can be taken. Nothing is taken then.
+    async fn take(
+        &self,
+        id: &str,
+        burst: u32,
+        period: Duration,
+        now_ms: i64,
+    ) -> Result<Result<(), Duration>, StoreError>;
+    /// Gives one back that [`take`](Self::take) took.
+    async fn give_back(&self, id: &str, period: Duration, now_ms: i64) -> Result<(), StoreError>;
+
+    /// Deletes expired rows, at most `limit` of each table. Returns the number of deleted rows.
+    async fn purge(&self, limit: u32, now: Seconds) -> Result<u64, StoreError>;
+    /// Succeeds if the database answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+    /// Closes the connections.
+    async fn close(&self);
+}

@@ -1,0 +1,203 @@
+//! Codes, grants, and access tokens that were revoked.
+
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, AnyExecutor, AnyPool};
+
+use super::rows::{get, list, text};
+use super::{refresh_tokens, users};
+use crate::store::{Code, Exchange, Grant, NewRefreshToken, Seconds, StoreError};
+
+pub(super) async fn add_code(pool: &AnyPool, code: &Code) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO codes (code_hash, client_id, user_name, session_id, redirect_uri, \
+         code_challenge, scope, resources, nonce, authenticated_at, expires_at, grant_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+    )
+    .bind(&code.code_hash)
+    .bind(&code.client_id)
+    .bind(&code.user)
+    .bind(code.session_id.as_deref())
+    .bind(&code.redirect_uri)
+    .bind(&code.code_challenge)
+    .bind(text(&code.scopes))
+    .bind(text(&code.resources))
+    .bind(code.nonce.as_deref())
+    .bind(code.authenticated_at)
+    .bind(code.expires_at)
+    .bind(code.grant_id.as_deref())
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn find_code(pool: &AnyPool, hash: &str) -> Result<Option<Code>, StoreError> {
+    let row = sqlx::query("SELECT * FROM codes WHERE code_hash = $1")
+        .bind(hash)
+        .fetch_optional(pool)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Code {
+        code_hash: get(&row, "code_hash")?,
+        client_id: get(&row, "client_id")?,
+        user: get(&row, "user_name")?,
+        session_id: get(&row, "session_id")?,
+        redirect_uri: get(&row, "redirect_uri")?,
+        code_challenge: get(&row, "code_challenge")?,
+        scopes: list(&row, "scope")?,
+        resources: list(&row, "resources")?,
+        nonce: get(&row, "nonce")?,
+        authenticated_at: get(&row, "authenticated_at")?,
+        expires_at: get(&row, "expires_at")?,
+        grant_id: get(&row, "grant_id")?,
+    }))
+}
+
+pub(super) async fn exchange_code(
+    pool: &AnyPool,
+    hash: &str,
+    grant: &Grant,
+    refresh: Option<&NewRefreshToken>,
+    now: Seconds,
+) -> Result<Exchange, StoreError> {
+    let mut transaction = pool.begin().await?;
+    let taken = sqlx::query(
+        "UPDATE codes SET grant_id = $2 \
+         WHERE code_hash = $1 AND grant_id IS NULL AND expires_at > $3",
+    )
+    .bind(hash)
+    .bind(&grant.id)
+    .bind(now)
+    .execute(&mut *transaction)
+    .await?;
+    if taken.rows_affected() == 1 {
+        if !add(&mut transaction, grant, refresh).await? {
+            transaction.rollback().await?;
+            return Ok(Exchange::Invalid);
+        }
+        transaction.commit().await?;
+        return Ok(Exchange::Granted);
+    }
+    let row = sqlx::query("SELECT grant_id FROM codes WHERE code_hash = $1")
+        .bind(hash)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let earlier: Option<String> = match row {
+        Some(row) => get(&row, "grant_id")?,
+        None => None,
+    };
+    let Some(earlier) = earlier else {
+        transaction.rollback().await?;
+        return Ok(Exchange::Invalid);
+    };
+    revoke(&mut *transaction, &earlier, now).await?;
+    transaction.commit().await?;
+    Ok(Exchange::Reused)
+}
+
+/// Adds a grant with its first refresh token, in a transaction. `false` if its user is gone or disabled.
+pub(super) async fn add(
+    connection: &mut AnyConnection,
+    grant: &Grant,
+    refresh: Option<&NewRefreshToken>,
+) -> Result<bool, StoreError> {
+    if !users::lock(connection, &grant.user).await? {
+        return Ok(false);
+    }
+    sqlx::query(
+        "INSERT INTO grants (id, client_id, user_name, session_id, scope, resources, \
+         authenticated_at, created_at, expires_at, revoked_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(&grant.id)
+    .bind(&grant.client_id)
+    .bind(&grant.user)
+    .bind(grant.session_id.as_deref())
+    .bind(text(&grant.scopes))
+    .bind(text(&grant.resources))
+    .bind(grant.authenticated_at)
+    .bind(grant.created_at)
+    .bind(grant.expires_at)
+    .bind(grant.revoked_at)
+    .execute(&mut *connection)
+    .await?;
+    if let Some(refresh) = refresh {
+        refresh_tokens::add(connection, &grant.id, refresh).await?;
+    }
+    Ok(true)
+}
+
+pub(super) async fn find(pool: &AnyPool, id: &str) -> Result<Option<Grant>, StoreError> {
+    let row =
+        sqlx::query("SELECT * FROM grants WHERE id = $1").bind(id).fetch_optional(pool).await?;
+    row.as_ref().map(read).transpose()
+}
+
+pub(super) async fn to_client(
+    pool: &AnyPool,
+    user: &str,
+    client: &str,
+    now: Seconds,
+) -> Result<Vec<Grant>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT * FROM grants WHERE user_name = $1 AND client_id = $2 AND revoked_at IS NULL \
+         AND expires_at > $3 ORDER BY created_at DESC LIMIT 100",
+    )
+    .bind(user)
+    .bind(client)
+    .bind(now)
+    .fetch_all(pool)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+pub(super) async fn revoke<'c>(
+    executor: impl AnyExecutor<'c>,
+    id: &str,
+    now: Seconds,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE grants SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
+        .bind(id)
+        .bind(now)
+        .execute(executor)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn revoke_token(
+    pool: &AnyPool,
+    jti: &str,
+    expires_at: Seconds,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO revoked_tokens (token_id, expires_at) VALUES ($1, $2) \
+         ON CONFLICT (token_id) DO NOTHING",
+    )
+    .bind(jti)
+    .bind(expires_at)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn is_revoked(pool: &AnyPool, jti: &str) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT token_id FROM revoked_tokens WHERE token_id = $1")
+        .bind(jti)
+        .fetch_optional(pool)
+        .await?;
+    Ok(row.is_some())
+}
+
+fn read(row: &AnyRow) -> Result<Grant, StoreError> {
+    Ok(Grant {
+        id: get(row, "id")?,
+        client_id: get(row, "client_id")?,
+        user: get(row, "user_name")?,
+        session_id: get(row, "session_id")?,
+        scopes: list(row, "scope")?,
+        resources: list(row, "resources")?,
+        authenticated_at: get(row, "authenticated_at")?,
+        created_at: get(row, "created_at")?,
+        expires_at: get(row, "expires_at")?,
+        revoked_at: get(row, "revoked_at")?,
+    })
+}

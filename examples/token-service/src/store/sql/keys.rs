@@ -1,0 +1,81 @@
+//! Signing keys, and the service's other secrets.
+
+use sqlx::AnyPool;
+use sqlx::any::AnyRow;
+
+use super::rows::get;
+use crate::store::{StoreError, StoredKey};
+
+/// The row of `secrets` that a rotation locks.
+const ROTATION: &str = "rotation";
+
+pub(super) async fn all(pool: &AnyPool) -> Result<Vec<StoredKey>, StoreError> {
+    let rows =
+        sqlx::query("SELECT * FROM signing_keys ORDER BY signs_from, kid").fetch_all(pool).await?;
+    rows.iter().map(read).collect()
+}
+
+pub(super) async fn add(
+    pool: &AnyPool,
+    key: &StoredKey,
+    latest: Option<&str>,
+) -> Result<bool, StoreError> {
+    let mut transaction = pool.begin().await?;
+    // Instances that rotate at once follow each other.
+    sqlx::query(
+        "INSERT INTO secrets (name, value) VALUES ($1, '') \
+         ON CONFLICT (name) DO UPDATE SET value = secrets.value",
+    )
+    .bind(ROTATION)
+    .execute(&mut *transaction)
+    .await?;
+    let stored =
+        sqlx::query("SELECT kid FROM signing_keys ORDER BY signs_from DESC, kid DESC LIMIT 1")
+            .fetch_optional(&mut *transaction)
+            .await?;
+    let stored: Option<String> = stored.as_ref().map(|row| get(row, "kid")).transpose()?;
+    let is_added = stored.as_deref() == latest;
+    if is_added {
+        sqlx::query(
+            "INSERT INTO signing_keys (kid, algorithm, private_key, created_at, signs_from) \
+             VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(&key.kid)
+        .bind(&key.algorithm)
+        .bind(&key.private_key)
+        .bind(key.created_at)
+        .bind(key.signs_from)
+        .execute(&mut *transaction)
+        .await?;
+    }
+    transaction.commit().await?;
+    Ok(is_added)
+}
+
+pub(super) async fn remove(pool: &AnyPool, kid: &str) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM signing_keys WHERE kid = $1").bind(kid).execute(pool).await?;
+    Ok(())
+}
+
+pub(super) async fn secret(pool: &AnyPool, name: &str, value: &str) -> Result<String, StoreError> {
+    sqlx::query(
+        "INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+    )
+    .bind(name)
+    .bind(value)
+    .execute(pool)
+    .await?;
+    let row =
+        sqlx::query("SELECT value FROM secrets WHERE name = $1").bind(name).fetch_one(pool).await?;
+    get(&row, "value")
+}
+
+fn read(row: &AnyRow) -> Result<StoredKey, StoreError> {
+    Ok(StoredKey {
+        kid: get(row, "kid")?,
+        algorithm: get(row, "algorithm")?,
+        private_key: get(row, "private_key")?,
+        created_at: get(row, "created_at")?,
+        signs_from: get(row, "signs_from")?,
+    })
+}

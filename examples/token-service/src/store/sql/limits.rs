@@ -1,0 +1,81 @@
+//! Budgets, and what may be used once.
+
+use std::time::Duration;
+
+use sqlx::AnyPool;
+
+use super::rows::get;
+use crate::store::{Seconds, StoreError};
+
+pub(super) async fn take(
+    pool: &AnyPool,
+    id: &str,
+    burst: u32,
+    period: Duration,
+    now_ms: i64,
+) -> Result<Result<(), Duration>, StoreError> {
+    let period = millis(period);
+    let capacity = period.saturating_mul(burst.max(1).into());
+    // One statement, so no other instance comes between.
+    let taken = sqlx::query(
+        "INSERT INTO limits (id, full_at) VALUES ($1, $2 + $3) ON CONFLICT (id) DO UPDATE \
+         SET full_at = CASE WHEN limits.full_at > $2 THEN limits.full_at ELSE $2 END + $3 \
+         WHERE CASE WHEN limits.full_at > $2 THEN limits.full_at ELSE $2 END + $3 <= $2 + $4 \
+         RETURNING full_at",
+    )
+    .bind(id)
+    .bind(now_ms)
+    .bind(period)
+    .bind(capacity)
+    .fetch_optional(pool)
+    .await?;
+    if taken.is_some() {
+        return Ok(Ok(()));
+    }
+    let row =
+        sqlx::query("SELECT full_at FROM limits WHERE id = $1").bind(id).fetch_optional(pool).await?;
+    let full_at: i64 = match row {
+        Some(row) => get(&row, "full_at")?,
+        // Another instance has deleted it just now, since it is full.
+        None => return Ok(Err(Duration::ZERO)),
+    };
+    let wait = full_at.saturating_add(period).saturating_sub(now_ms).saturating_sub(capacity);
+    Ok(Err(Duration::from_millis(u64::try_from(wait).unwrap_or(0))))
+}
+
+pub(super) async fn give_back(
+    pool: &AnyPool,
+    id: &str,
+    period: Duration,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE limits SET full_at = full_at - $2 WHERE id = $1 AND full_at > $3")
+        .bind(id)
+        .bind(millis(period))
+        .bind(now_ms)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn use_once(
+    pool: &AnyPool,
+    id: &str,
+    expires_at: Seconds,
+    now: Seconds,
+) -> Result<bool, StoreError> {
+    let first = sqlx::query(
+        "INSERT INTO used_once (id, expires_at) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE \
+         SET expires_at = excluded.expires_at WHERE used_once.expires_at <= $3 RETURNING id",
+    )
+    .bind(id)
+    .bind(expires_at)
+    .bind(now)
+    .fetch_optional(pool)
+    .await?;
+    Ok(first.is_some())
+}
+
+fn millis(period: Duration) -> i64 {
+    i64::try_from(period.as_millis()).unwrap_or(i64::MAX)
+}

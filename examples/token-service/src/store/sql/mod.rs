@@ -1,0 +1,207 @@
+//! The store in a database, with SQL that SQLite and PostgreSQL share.
+//!
+//! A transaction begins with the write that locks the row it is about: a user, a grant or a code. So it waits for another
+//! one about the same row, and then sees what that one did. SQLite locks the whole database at this point, and PostgreSQL
+//! the row.
+
+mod clients;
+mod grants;
+mod keys;
+mod limits;
+mod open;
+mod purge;
+mod refresh_tokens;
+mod rows;
+mod sessions;
+mod users;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::AnyPool;
+
+use super::{
+    Client, Code, Exchange, Grant, NewRefreshToken, RefreshToken, Rotation, Seconds, Session,
+    Store, StoreError, StoredKey, User,
+};
+
+/// The store in a database. Clones share the connections.
+#[derive(Clone, Debug)]
+pub struct SqlStore {
+    pool: AnyPool,
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn add_user(&self, user: &User) -> Result<bool, StoreError> {
+        users::add(&self.pool, user).await
+    }
+
+    async fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
+        users::find(&self.pool, name).await
+    }
+
+    async fn users(&self) -> Result<Vec<User>, StoreError> {
+        users::all(&self.pool).await
+    }
+
+    async fn set_password(&self, name: &str, hash: &str, now: Seconds) -> Result<bool, StoreError> {
+        users::set_password(&self.pool, name, hash, now).await
+    }
+
+    async fn disable_user(&self, name: &str, now: Seconds) -> Result<bool, StoreError> {
+        users::disable(&self.pool, name, now).await
+    }
+
+    async fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
+        clients::add(&self.pool, client).await
+    }
+
+    async fn client(&self, id: &str) -> Result<Option<Client>, StoreError> {
+        clients::find(&self.pool, id).await
+    }
+
+    async fn clients(&self) -> Result<Vec<Client>, StoreError> {
+        clients::all(&self.pool).await
+    }
+
+    async fn set_client_secret(&self, id: &str, hash: &str) -> Result<bool, StoreError> {
+        clients::set_secret(&self.pool, id, hash).await
+    }
+
+    async fn add_session(&self, session: &Session) -> Result<(), StoreError> {
+        sessions::add(&self.pool, session).await
+    }
+
+    async fn session(&self, cookie: &str, now: Seconds) -> Result<Option<Session>, StoreError> {
+        sessions::find(&self.pool, cookie, now).await
+    }
+
+    async fn end_session(&self, id: &str, now: Seconds) -> Result<(), StoreError> {
+        sessions::end(&self.pool, id, now).await
+    }
+
+    async fn add_code(&self, code: &Code) -> Result<(), StoreError> {
+        grants::add_code(&self.pool, code).await
+    }
+
+    async fn code(&self, hash: &str) -> Result<Option<Code>, StoreError> {
+        grants::find_code(&self.pool, hash).await
+    }
+
+    async fn exchange_code(
+        &self,
+        hash: &str,
+        grant: &Grant,
+        refresh: Option<&NewRefreshToken>,
+        now: Seconds,
+    ) -> Result<Exchange, StoreError> {
+        grants::exchange_code(&self.pool, hash, grant, refresh, now).await
+    }
+
+    async fn add_grant(
+        &self,
+        grant: &Grant,
+        refresh: Option<&NewRefreshToken>,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let is_added = grants::add(&mut transaction, grant, refresh).await?;
+        transaction.commit().await?;
+        Ok(is_added)
+    }
+
+    async fn grant(&self, id: &str) -> Result<Option<Grant>, StoreError> {
+        grants::find(&self.pool, id).await
+    }
+
+    async fn grants_to(
+        &self,
+        user: &str,
+        client: &str,
+        now: Seconds,
+    ) -> Result<Vec<Grant>, StoreError> {
+        grants::to_client(&self.pool, user, client, now).await
+    }
+
+    async fn revoke_grant(&self, id: &str, now: Seconds) -> Result<(), StoreError> {
+        grants::revoke(&self.pool, id, now).await
+    }
+
+    async fn refresh_token(&self, hash: &str) -> Result<Option<RefreshToken>, StoreError> {
+        refresh_tokens::find(&self.pool, hash).await
+    }
+
+    async fn rotate(
+        &self,
+        hash: &str,
+        successor: &NewRefreshToken,
+        grace: Duration,
+        now: Seconds,
+    ) -> Result<Rotation, StoreError> {
+        refresh_tokens::rotate(&self.pool, hash, successor, grace, now).await
+    }
+
+    async fn revoke_token(&self, jti: &str, expires_at: Seconds) -> Result<(), StoreError> {
+        grants::revoke_token(&self.pool, jti, expires_at).await
+    }
+
+    async fn is_revoked(&self, jti: &str) -> Result<bool, StoreError> {
+        grants::is_revoked(&self.pool, jti).await
+    }
+
+    async fn use_once(
+        &self,
+        id: &str,
+        expires_at: Seconds,
+        now: Seconds,
+    ) -> Result<bool, StoreError> {
+        limits::use_once(&self.pool, id, expires_at, now).await
+    }
+
+    async fn signing_keys(&self) -> Result<Vec<StoredKey>, StoreError> {
+        keys::all(&self.pool).await
+    }
+
+    async fn add_signing_key(
+        &self,
+        key: &StoredKey,
+        latest: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        keys::add(&self.pool, key, latest).await
+    }
+
+    async fn remove_signing_key(&self, kid: &str) -> Result<(), StoreError> {
+        keys::remove(&self.pool, kid).await
+    }
+
+    async fn secret(&self, name: &str, value: &str) -> Result<String, StoreError> {
+        keys::secret(&self.pool, name, value).await
+    }
+
+    async fn take(
+        &self,
+        id: &str,
+        burst: u32,
+        period: Duration,
+        now_ms: i64,
+    ) -> Result<Result<(), Duration>, StoreError> {
+        limits::take(&self.pool, id, burst, period, now_ms).await
+    }
+
+    async fn give_back(&self, id: &str, period: Duration, now_ms: i64) -> Result<(), StoreError> {
+        limits::give_back(&self.pool, id, period, now_ms).await
+    }
+
+    async fn purge(&self, limit: u32, now: Seconds) -> Result<u64, StoreError> {
+        purge::purge(&self.pool, limit, now).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+}

@@ -1,0 +1,93 @@
+//! Opens a database, and brings its tables to the version of this program.
+
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::sync::Once;
+use std::time::Duration;
+
+use sqlx::any::AnyPoolOptions;
+use sqlx::migrate::{MigrateError, Migrator};
+
+use super::SqlStore;
+use crate::store::StoreError;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// How long a caller waits for a free connection. Then the answer is 503.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Of each new connection to SQLite. `FULL`: what was acknowledged is on the disk.
+const SQLITE_SETTINGS: &str = "\
+    PRAGMA busy_timeout = 5000; \
+    PRAGMA journal_mode = WAL; \
+    PRAGMA synchronous = FULL; \
+    PRAGMA foreign_keys = ON;";
+
+impl SqlStore {
+    /// Opens the database at this URL: `sqlite:FILE`. The file is made if it is missing, for its owner alone.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be opened, or a newer version of this program has changed it.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let Some(file) = url.strip_prefix("sqlite:") else {
+            return Err(StoreError::new("the URL of the database must begin with sqlite:"));
+        };
+        let file = file.strip_prefix("//").unwrap_or(file);
+        if file.is_empty() || file.contains(['?', '#', '%']) {
+            return Err(StoreError::new("the URL of the database must name a file"));
+        }
+        make_file(Path::new(file))?;
+        Self::connect(&format!("sqlite:{file}"), AnyPoolOptions::new().max_connections(4)).await
+    }
+
+    /// A database in memory, which ends with the last clone.
+    ///
+    /// # Errors
+    ///
+    /// None in practice.
+    pub async fn in_memory() -> Result<Self, StoreError> {
+        // One connection, kept for ever: each has a database of its own.
+        let options = AnyPoolOptions::new()
+            .max_connections(1)
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None);
+        Self::connect("sqlite::memory:", options).await
+    }
+
+    async fn connect(url: &str, options: AnyPoolOptions) -> Result<Self, StoreError> {
+        static DRIVERS: Once = Once::new();
+        DRIVERS.call_once(sqlx::any::install_default_drivers);
+
+        let pool = options
+            .acquire_timeout(PATIENCE)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    sqlx::raw_sql(SQLITE_SETTINGS).execute(connection).await?;
+                    Ok(())
+                })
+            })
+            .connect(url)
+            .await
+            .map_err(|error| StoreError::new("the database cannot be opened").with_source(error))?;
+        MIGRATIONS.run(&pool).await.map_err(|error| match error {
+            MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => {
+                StoreError::new("the database was made by a newer version of this program")
+            }
+            error => StoreError::new("the tables of the database cannot be made").with_source(error),
+        })?;
+        Ok(Self { pool })
+    }
+}
+
+/// The database contains private keys, so only its owner may read it.
+fn make_file(path: &Path) -> Result<(), StoreError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let made = options.open(path);
+    made.map(drop)
+        .map_err(|error| StoreError::new("the database cannot be opened").with_source(error))
+}

@@ -1,0 +1,107 @@
+use std::time::Duration;
+
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, AnyPool};
+
+use super::grants;
+use super::rows::get;
+use crate::store::{NewRefreshToken, RefreshToken, Rotation, Seconds, StoreError};
+
+/// Adds a refresh token, in a transaction.
+pub(super) async fn add(
+    connection: &mut AnyConnection,
+    grant: &str,
+    token: &NewRefreshToken,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) VALUES ($1, $2, $3)")
+        .bind(&token.token_hash)
+        .bind(grant)
+        .bind(token.expires_at)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn find(pool: &AnyPool, hash: &str) -> Result<Option<RefreshToken>, StoreError> {
+    let mut connection = pool.acquire().await?;
+    find_in(&mut connection, hash).await
+}
+
+async fn find_in(
+    connection: &mut AnyConnection,
+    hash: &str,
+) -> Result<Option<RefreshToken>, StoreError> {
+    let row = sqlx::query("SELECT * FROM refresh_tokens WHERE token_hash = $1")
+        .bind(hash)
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+pub(super) async fn rotate(
+    pool: &AnyPool,
+    hash: &str,
+    successor: &NewRefreshToken,
+    grace: Duration,
+    now: Seconds,
+) -> Result<Rotation, StoreError> {
+    let mut transaction = pool.begin().await?;
+    // Locks the grant, so uses of its tokens follow each other.
+    let locked = sqlx::query(
+        "UPDATE grants SET revoked_at = revoked_at WHERE revoked_at IS NULL AND expires_at > $2 \
+         AND id = (SELECT grant_id FROM refresh_tokens WHERE token_hash = $1)",
+    )
+    .bind(hash)
+    .bind(now)
+    .execute(&mut *transaction)
+    .await?;
+    let token = find_in(&mut transaction, hash).await?;
+    let (1, Some(token)) = (locked.rows_affected(), token) else {
+        transaction.rollback().await?;
+        return Ok(Rotation::Invalid);
+    };
+
+    let rotation = match token.used_at {
+        None if token.expires_at <= now => Rotation::Invalid,
+        None => {
+            add(&mut transaction, &token.grant_id, successor).await?;
+            sqlx::query(
+                "UPDATE refresh_tokens SET used_at = $2, successor_hash = $3 WHERE token_hash = $1",
+            )
+            .bind(hash)
+            .bind(now)
+            .bind(&successor.token_hash)
+            .execute(&mut *transaction)
+            .await?;
+            Rotation::Successor
+        }
+        Some(used_at) => {
+            let grace = i64::try_from(grace.as_secs()).unwrap_or(i64::MAX);
+            let is_within_grace = grace > 0 && now.saturating_sub(used_at) <= grace;
+            let is_unused = match &token.successor_hash {
+                Some(stored) if *stored == successor.token_hash => find_in(&mut transaction, stored)
+                    .await?
+                    .is_some_and(|successor| successor.used_at.is_none()),
+                _ => false,
+            };
+            if is_within_grace && is_unused {
+                Rotation::Successor
+            } else {
+                grants::revoke(&mut *transaction, &token.grant_id, now).await?;
+                Rotation::Reused
+            }
+        }
+    };
+    transaction.commit().await?;
+    Ok(rotation)
+}
+
+fn read(row: &AnyRow) -> Result<RefreshToken, StoreError> {
+    Ok(RefreshToken {
+        token_hash: get(row, "token_hash")?,
+        grant_id: get(row, "grant_id")?,
+        expires_at: get(row, "expires_at")?,
+        used_at: get(row, "used_at")?,
+        successor_hash: get(row, "successor_hash")?,
+    })
+}

@@ -1,0 +1,109 @@
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, AnyPool};
+
+use super::rows::{get, list, text};
+use crate::store::{Seconds, StoreError, User};
+
+pub(super) async fn add(pool: &AnyPool, user: &User) -> Result<bool, StoreError> {
+    let result = sqlx::query(
+        "INSERT INTO users (name, password_hash, scope, created_at, disabled_at) \
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO NOTHING",
+    )
+    .bind(&user.name)
+    .bind(&user.password_hash)
+    .bind(text(&user.scopes))
+    .bind(user.created_at)
+    .bind(user.disabled_at)
+    .execute(pool)
+    .await?;
+    Ok(result.rows_affected() == 1)
+}
+
+pub(super) async fn find(pool: &AnyPool, name: &str) -> Result<Option<User>, StoreError> {
+    let row = sqlx::query("SELECT * FROM users WHERE name = $1")
+        .bind(name)
+        .fetch_optional(pool)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+pub(super) async fn all(pool: &AnyPool) -> Result<Vec<User>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM users ORDER BY name").fetch_all(pool).await?;
+    rows.iter().map(read).collect()
+}
+
+pub(super) async fn set_password(
+    pool: &AnyPool,
+    name: &str,
+    hash: &str,
+    now: Seconds,
+) -> Result<bool, StoreError> {
+    let mut transaction = pool.begin().await?;
+    let result = sqlx::query("UPDATE users SET password_hash = $2 WHERE name = $1")
+        .bind(name)
+        .bind(hash)
+        .execute(&mut *transaction)
+        .await?;
+    end_all(&mut transaction, name, now).await?;
+    transaction.commit().await?;
+    Ok(result.rows_affected() == 1)
+}
+
+pub(super) async fn disable(
+    pool: &AnyPool,
+    name: &str,
+    now: Seconds,
+) -> Result<bool, StoreError> {
+    let mut transaction = pool.begin().await?;
+    let result =
+        sqlx::query("UPDATE users SET disabled_at = COALESCE(disabled_at, $2) WHERE name = $1")
+            .bind(name)
+            .bind(now)
+            .execute(&mut *transaction)
+            .await?;
+    end_all(&mut transaction, name, now).await?;
+    transaction.commit().await?;
+    Ok(result.rows_affected() == 1)
+}
+
+/// Locks the user until the transaction ends. `false` if it is gone or disabled.
+pub(super) async fn lock(connection: &mut AnyConnection, name: &str) -> Result<bool, StoreError> {
+    let result =
+        sqlx::query("UPDATE users SET name = name WHERE name = $1 AND disabled_at IS NULL")
+            .bind(name)
+            .execute(connection)
+            .await?;
+    Ok(result.rows_affected() == 1)
+}
+
+/// Ends every session of the user, voids its codes and revokes its grants.
+async fn end_all(
+    connection: &mut AnyConnection,
+    name: &str,
+    now: Seconds,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM sessions WHERE user_name = $1")
+        .bind(name)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("DELETE FROM codes WHERE user_name = $1")
+        .bind(name)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("UPDATE grants SET revoked_at = $2 WHERE user_name = $1 AND revoked_at IS NULL")
+        .bind(name)
+        .bind(now)
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
+}
+
+fn read(row: &AnyRow) -> Result<User, StoreError> {
+    Ok(User {
+        name: get(row, "name")?,
+        password_hash: get(row, "password_hash")?,
+        scopes: list(row, "scope")?,
+        created_at: get(row, "created_at")?,
+        disabled_at: get(row, "disabled_at")?,
+    })
+}

@@ -1,0 +1,112 @@
+use token_service::store::{Store, StoredKey};
+
+use super::*;
+
+fn key(kid: &str, signs_from: i64) -> StoredKey {
+    StoredKey {
+        kid: kid.to_owned(),
+        algorithm: "ES256".to_owned(),
+        private_key: format!("private key of {kid}"),
+        created_at: NOW,
+        signs_from,
+    }
+}
+
+async fn kids(store: &dyn Store) -> Vec<String> {
+    store.signing_keys().await.unwrap().into_iter().map(|key| key.kid).collect()
+}
+
+#[tokio::test]
+async fn a_key_is_added_after_the_one_that_the_caller_saw() {
+    over_every_store(async |store: &dyn Store| {
+        assert!(!store.add_signing_key(&key("b", NOW), Some("a")).await.unwrap());
+        assert!(store.add_signing_key(&key("a", NOW), None).await.unwrap());
+        assert!(!store.add_signing_key(&key("b", NOW + 1), None).await.unwrap());
+        assert!(store.add_signing_key(&key("b", NOW + 1), Some("a")).await.unwrap());
+        assert!(!store.add_signing_key(&key("c", NOW + 2), Some("a")).await.unwrap());
+        assert_eq!(kids(store).await, ["a", "b"]);
+        store.remove_signing_key("a").await.unwrap();
+        assert_eq!(kids(store).await, ["b"]);
+        let keys = store.signing_keys().await.unwrap();
+        assert_eq!(keys[0].private_key, "private key of b");
+        assert!(!format!("{keys:?}").contains("private key"));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_rotations_at_once_one_adds_its_key() {
+    over_every_store(async |store: &dyn Store| {
+        store.add_signing_key(&key("first", NOW), None).await.unwrap();
+        let rotations = (0..10).map(async |number| {
+            let key = key(&number.to_string(), NOW + 1);
+            store.add_signing_key(&key, Some("first")).await.unwrap()
+        });
+        let added = futures_util::future::join_all(rotations).await;
+        assert_eq!(added.iter().filter(|added| **added).count(), 1);
+        assert_eq!(kids(store).await.len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_first_value_of_a_secret_stays() {
+    over_every_store(async |store: &dyn Store| {
+        assert_eq!(store.secret("name", "first").await.unwrap(), "first");
+        assert_eq!(store.secret("name", "second").await.unwrap(), "first");
+        assert_eq!(store.secret("other", "third").await.unwrap(), "third");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_database_is_kept_for_its_owner_and_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqlStore::open(&in_folder(&folder)).await.unwrap();
+    store.add_user(&user("alice")).await.unwrap();
+    store.close().await;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(folder.path().join("store.db")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let store = SqlStore::open(&in_folder(&folder)).await.unwrap();
+    assert!(store.user("alice").await.unwrap().is_some());
+    store.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    SqlStore::open(&in_folder(&folder)).await.unwrap().close().await;
+    let pool = sqlx::SqlitePool::connect(&in_folder(&folder)).await.unwrap();
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (9999, 'a later one', TRUE, x'00', 0)",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    pool.close().await;
+    let error = SqlStore::open(&in_folder(&folder)).await.unwrap_err();
+    assert_eq!(error.to_string(), "the database was made by a newer version of this program");
+}
+
+#[tokio::test]
+async fn what_is_no_database_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("text");
+    std::fs::write(&file, "no database, but a text that is long enough to have a header".repeat(9))
+        .unwrap();
+    for url in [
+        format!("sqlite:{}", file.display()),
+        format!("sqlite:{}", folder.path().display()),
+        format!("sqlite:{}/missing/store.db", folder.path().display()),
+        "sqlite:".to_owned(),
+        "mysql://localhost".to_owned(),
+        String::new(),
+    ] {
+        SqlStore::open(&url).await.unwrap_err();
+    }
+}

@@ -1,0 +1,89 @@
+use std::time::Duration;
+
+use token_service::store::Store;
+
+use super::*;
+
+const PERIOD: Duration = Duration::from_secs(6);
+
+async fn take(store: &dyn Store, id: &str, at: i64) -> Result<(), Duration> {
+    store.take(id, 10, PERIOD, NOW * 1000 + at).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_budget_is_used_up_and_comes_back() {
+    over_every_store(async |store: &dyn Store| {
+        for _ in 0..10 {
+            take(store, "alice", 0).await.unwrap();
+        }
+        assert_eq!(take(store, "alice", 0).await, Err(PERIOD));
+        assert_eq!(take(store, "alice", 1500).await, Err(Duration::from_millis(4500)));
+        take(store, "bob", 0).await.unwrap();
+        take(store, "alice", 6000).await.unwrap();
+        assert_eq!(take(store, "alice", 6000).await, Err(PERIOD));
+        for _ in 0..10 {
+            take(store, "alice", 100_000).await.unwrap();
+        }
+        take(store, "alice", 100_000).await.unwrap_err();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_given_back_can_be_taken_again() {
+    over_every_store(async |store: &dyn Store| {
+        for _ in 0..10 {
+            take(store, "alice", 0).await.unwrap();
+        }
+        store.give_back("alice", PERIOD, NOW * 1000).await.unwrap();
+        store.give_back("unknown", PERIOD, NOW * 1000).await.unwrap();
+        take(store, "alice", 0).await.unwrap();
+        take(store, "alice", 0).await.unwrap_err();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_at_once_get_no_more_than_the_budget() {
+    over_every_store(async |store: &dyn Store| {
+        let taken = futures_util::future::join_all((0..50).map(|_| take(store, "alice", 0))).await;
+        assert_eq!(taken.iter().filter(|taken| taken.is_ok()).count(), 10);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_id_is_used_once_until_it_expires() {
+    over_every_store(async |store: &dyn Store| {
+        assert!(store.use_once("id", NOW + 10, NOW).await.unwrap());
+        assert!(!store.use_once("id", NOW + 20, NOW + 9).await.unwrap());
+        assert!(store.use_once("id", NOW + 20, NOW + 10).await.unwrap());
+        assert!(!store.use_once("id", NOW + 30, NOW + 19).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_purge_deletes_what_has_expired_and_a_few_at_a_time() {
+    over_every_store(async |store: &dyn Store| {
+        store.add_user(&user("alice")).await.unwrap();
+        store.add_session(&session("session", "alice")).await.unwrap();
+        store.add_code(&code("code", "alice")).await.unwrap();
+        store.add_grant(&grant("grant", "alice"), Some(&refresh_token("0"))).await.unwrap();
+        store.use_once("id", NOW + 10, NOW).await.unwrap();
+        store.use_once("id 2", NOW + 10, NOW).await.unwrap();
+        take(store, "alice", 0).await.unwrap();
+
+        assert_eq!(store.purge(1, NOW + 5).await.unwrap(), 0);
+        assert_eq!(store.purge(1, NOW + 10).await.unwrap(), 2);
+        assert_eq!(store.purge(1, NOW + 10).await.unwrap(), 1);
+        assert_eq!(store.purge(1, NOW + 10).await.unwrap(), 0);
+        assert_eq!(store.purge(9, NOW + 60).await.unwrap(), 1);
+        assert_eq!(store.purge(9, NOW + DAY).await.unwrap(), 2);
+        assert!(is_in_force(store, "grant").await);
+        assert_eq!(store.purge(9, NOW + 30 * DAY).await.unwrap(), 1);
+        assert!(store.grant("grant").await.unwrap().is_none());
+        assert!(store.user("alice").await.unwrap().is_some());
+    })
+    .await;
+}

@@ -1,0 +1,100 @@
+//! One suite for every store. Each test is one function over `&dyn Store`.
+
+mod grants;
+mod keys;
+mod limits;
+mod rotation;
+mod users;
+
+use token_service::store::{
+    Client, ClientAuthentication, Code, Grant, GrantType, NewRefreshToken, Session, SqlStore,
+    Store, User,
+};
+
+/// A time to begin with.
+const NOW: i64 = 1_800_000_000;
+const DAY: i64 = 86_400;
+
+/// Runs a test over a database in memory and over one in a file.
+async fn over_every_store(test: impl AsyncFn(&dyn Store)) {
+    test(&SqlStore::in_memory().await.unwrap()).await;
+    let folder = tempfile::tempdir().unwrap();
+    test(&SqlStore::open(&in_folder(&folder)).await.unwrap()).await;
+}
+
+fn in_folder(folder: &tempfile::TempDir) -> String {
+    format!("sqlite:{}", folder.path().join("store.db").display())
+}
+
+fn user(name: &str) -> User {
+    User {
+        name: name.to_owned(),
+        password_hash: "$argon2id$…".to_owned(),
+        scopes: vec!["read".to_owned(), "write".to_owned()],
+        created_at: NOW,
+        disabled_at: None,
+    }
+}
+
+fn client(id: &str, authentication: ClientAuthentication) -> Client {
+    Client {
+        id: id.to_owned(),
+        name: format!("The {id}"),
+        authentication,
+        grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+        redirect_uris: vec!["https://app.example/back".to_owned()],
+        post_logout_redirect_uris: Vec::new(),
+        scopes: vec!["read".to_owned()],
+        created_at: NOW,
+    }
+}
+
+fn session(id: &str, user: &str) -> Session {
+    Session {
+        cookie_hash: format!("cookie of {id}"),
+        id: id.to_owned(),
+        user: user.to_owned(),
+        authenticated_at: NOW,
+        expires_at: NOW + DAY,
+    }
+}
+
+fn grant(id: &str, user: &str) -> Grant {
+    Grant {
+        id: id.to_owned(),
+        client_id: "app".to_owned(),
+        user: user.to_owned(),
+        session_id: Some("session".to_owned()),
+        scopes: vec!["read".to_owned()],
+        resources: vec!["https://api.example".to_owned()],
+        authenticated_at: NOW,
+        created_at: NOW,
+        expires_at: NOW + 30 * DAY,
+        revoked_at: None,
+    }
+}
+
+fn code(hash: &str, user: &str) -> Code {
+    Code {
+        code_hash: hash.to_owned(),
+        client_id: "app".to_owned(),
+        user: user.to_owned(),
+        session_id: Some("session".to_owned()),
+        redirect_uri: "https://app.example/back".to_owned(),
+        code_challenge: "challenge".to_owned(),
+        scopes: vec!["read".to_owned(), "openid".to_owned()],
+        resources: Vec::new(),
+        nonce: Some("nonce".to_owned()),
+        authenticated_at: NOW,
+        expires_at: NOW + 60,
+        grant_id: None,
+    }
+}
+
+fn refresh_token(hash: &str) -> NewRefreshToken {
+    NewRefreshToken { token_hash: hash.to_owned(), expires_at: NOW + DAY }
+}
+
+async fn is_in_force(store: &dyn Store, grant: &str) -> bool {
+    store.grant(grant).await.unwrap().unwrap().is_in_force(NOW)
+}

@@ -1,0 +1,110 @@
+use std::time::Duration;
+
+use token_service::store::{Rotation, Store};
+
+use super::*;
+
+const GRACE: Duration = Duration::from_secs(30);
+
+async fn with_family(store: &dyn Store) {
+    store.add_user(&user("alice")).await.unwrap();
+    store.add_grant(&grant("family", "alice"), Some(&refresh_token("0"))).await.unwrap();
+}
+
+/// Uses token N, whose successor is N + 1.
+async fn rotate(store: &dyn Store, number: u32, at: i64) -> Rotation {
+    let successor = refresh_token(&(number + 1).to_string());
+    store.rotate(&number.to_string(), &successor, GRACE, NOW + at).await.unwrap()
+}
+
+#[tokio::test]
+async fn each_token_gives_its_successor() {
+    over_every_store(async |store: &dyn Store| {
+        with_family(store).await;
+        for number in 0..5 {
+            assert_eq!(rotate(store, number, 100 * i64::from(number)).await, Rotation::Successor);
+        }
+        let used = store.refresh_token("0").await.unwrap().unwrap();
+        assert_eq!(used.used_at, Some(NOW));
+        assert_eq!(used.successor_hash.as_deref(), Some("1"));
+        assert!(is_in_force(store, "family").await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn within_the_grace_a_lost_answer_can_be_had_again() {
+    over_every_store(async |store: &dyn Store| {
+        with_family(store).await;
+        for at in [0, 1, 30] {
+            assert_eq!(rotate(store, 0, at).await, Rotation::Successor, "{at}");
+        }
+        // The successor is still one unused token.
+        assert_eq!(rotate(store, 1, 31).await, Rotation::Successor);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reuse_after_the_grace_revokes_the_family() {
+    over_every_store(async |store: &dyn Store| {
+        with_family(store).await;
+        rotate(store, 0, 0).await;
+        assert_eq!(rotate(store, 0, 31).await, Rotation::Reused);
+        assert!(!is_in_force(store, "family").await);
+        assert_eq!(rotate(store, 1, 31).await, Rotation::Invalid);
+        assert_eq!(rotate(store, 0, 31).await, Rotation::Invalid);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reuse_after_the_successor_was_used_revokes_the_family() {
+    over_every_store(async |store: &dyn Store| {
+        with_family(store).await;
+        rotate(store, 0, 0).await;
+        rotate(store, 1, 1).await;
+        assert_eq!(rotate(store, 0, 2).await, Rotation::Reused);
+        assert_eq!(rotate(store, 2, 3).await, Rotation::Invalid);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_a_grace_every_reuse_revokes_the_family() {
+    over_every_store(async |store: &dyn Store| {
+        with_family(store).await;
+        let successor = refresh_token("1");
+        for expected in [Rotation::Successor, Rotation::Reused] {
+            let rotation = store.rotate("0", &successor, Duration::ZERO, NOW).await.unwrap();
+            assert_eq!(rotation, expected);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_unknown_expired_or_revoked_token_gives_nothing() {
+    over_every_store(async |store: &dyn Store| {
+        with_family(store).await;
+        assert_eq!(rotate(store, 7, 0).await, Rotation::Invalid);
+        assert_eq!(rotate(store, 0, DAY).await, Rotation::Invalid);
+        assert!(is_in_force(store, "family").await);
+        store.revoke_grant("family", NOW).await.unwrap();
+        assert_eq!(rotate(store, 0, 0).await, Rotation::Invalid);
+        assert!(store.refresh_token("1").await.unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_uses_at_once_give_one_successor() {
+    over_every_store(async |store: &dyn Store| {
+        with_family(store).await;
+        let uses = (0..20).map(|_| rotate(store, 0, 0));
+        let results = futures_util::future::join_all(uses).await;
+        assert_eq!(results, [Rotation::Successor; 20]);
+        assert_eq!(rotate(store, 1, 0).await, Rotation::Successor);
+    })
+    .await;
+}

@@ -1,0 +1,118 @@
+use token_service::store::{ClientAuthentication, Store};
+
+use super::*;
+
+#[tokio::test]
+async fn a_user_is_found_by_name_and_a_name_is_taken_once() {
+    over_every_store(async |store: &dyn Store| {
+        assert!(store.user("alice").await.unwrap().is_none());
+        assert!(store.add_user(&user("alice")).await.unwrap());
+        assert!(!store.add_user(&user("alice")).await.unwrap());
+        assert!(store.add_user(&user("Alice")).await.unwrap());
+        let found = store.user("alice").await.unwrap().unwrap();
+        assert_eq!((found.name.as_str(), found.disabled_at), ("alice", None));
+        assert_eq!(found.scopes, ["read", "write"]);
+        let names: Vec<_> = store.users().await.unwrap().into_iter().map(|u| u.name).collect();
+        assert_eq!(names, ["Alice", "alice"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_password_and_a_disabled_user_end_sessions_codes_and_grants() {
+    over_every_store(async |store: &dyn Store| {
+        store.add_user(&user("alice")).await.unwrap();
+        store.add_user(&user("bob")).await.unwrap();
+        for (number, disable) in [false, true].into_iter().enumerate() {
+            let id = |what: &str, user: &str| format!("{what} of {user} {number}");
+            for user in ["alice", "bob"] {
+                store.add_session(&session(&id("session", user), user)).await.unwrap();
+                store.add_code(&code(&id("code", user), user)).await.unwrap();
+                assert!(store.add_grant(&grant(&id("grant", user), user), None).await.unwrap());
+            }
+            let changed = if disable {
+                store.disable_user("alice", NOW).await
+            } else {
+                store.set_password("alice", "new", NOW).await
+            };
+            assert!(changed.unwrap());
+            for (user, stays) in [("alice", false), ("bob", true)] {
+                let cookie = format!("cookie of {}", id("session", user));
+                assert_eq!(store.session(&cookie, NOW).await.unwrap().is_some(), stays, "{user}");
+                assert_eq!(store.code(&id("code", user)).await.unwrap().is_some(), stays, "{user}");
+                assert_eq!(is_in_force(store, &id("grant", user)).await, stays, "{user}");
+            }
+        }
+        assert_eq!(store.user("alice").await.unwrap().unwrap().password_hash, "new");
+        assert!(!store.set_password("nobody", "new", NOW).await.unwrap());
+        assert!(!store.disable_user("nobody", NOW).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_disabled_user_gets_no_session_and_no_grant() {
+    over_every_store(async |store: &dyn Store| {
+        store.add_user(&user("alice")).await.unwrap();
+        store.disable_user("alice", NOW).await.unwrap();
+        store.disable_user("alice", NOW + 5).await.unwrap();
+        assert_eq!(store.user("alice").await.unwrap().unwrap().disabled_at, Some(NOW));
+
+        store.add_session(&session("late", "alice")).await.unwrap();
+        assert!(store.session("cookie of late", NOW).await.unwrap().is_none());
+        assert!(!store.add_grant(&grant("late", "alice"), None).await.unwrap());
+        assert!(store.grant("late").await.unwrap().is_none());
+        assert!(!store.add_grant(&grant("nobody", "nobody"), None).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_ends_at_its_time_or_with_its_grants_by_logout() {
+    over_every_store(async |store: &dyn Store| {
+        store.add_user(&user("alice")).await.unwrap();
+        store.add_session(&session("session", "alice")).await.unwrap();
+        let found = store.session("cookie of session", NOW).await.unwrap().unwrap();
+        assert_eq!((found.id.as_str(), found.user.as_str()), ("session", "alice"));
+        assert!(store.session("cookie of session", NOW + DAY).await.unwrap().is_none());
+        assert!(store.session("session", NOW).await.unwrap().is_none());
+
+        store.add_grant(&grant("in it", "alice"), None).await.unwrap();
+        let other = Grant { session_id: None, ..grant("other", "alice") };
+        store.add_grant(&other, None).await.unwrap();
+        store.end_session("session", NOW).await.unwrap();
+        assert!(store.session("cookie of session", NOW).await.unwrap().is_none());
+        assert!(!is_in_force(store, "in it").await);
+        assert!(is_in_force(store, "other").await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_keeps_how_it_authenticates() {
+    over_every_store(async |store: &dyn Store| {
+        let secret = ClientAuthentication::Secret { hash: "old".into() };
+        let keys = ClientAuthentication::PrivateKeyJwt { jwk_set: "{}".into() };
+        assert!(store.add_client(&client("app", ClientAuthentication::None)).await.unwrap());
+        assert!(store.add_client(&client("job", secret)).await.unwrap());
+        assert!(store.add_client(&client("keys", keys)).await.unwrap());
+        assert!(!store.add_client(&client("app", ClientAuthentication::None)).await.unwrap());
+        let ids: Vec<_> = store.clients().await.unwrap().into_iter().map(|c| c.id).collect();
+        assert_eq!(ids, ["app", "job", "keys"]);
+
+        let app = store.client("app").await.unwrap().unwrap();
+        assert!(app.is_public() && app.may_use(GrantType::RefreshToken));
+        assert!(!app.may_use(GrantType::Password));
+        assert_eq!(app.redirect_uris, ["https://app.example/back"]);
+        assert_eq!(app.post_logout_redirect_uris, [""; 0]);
+
+        assert!(store.set_client_secret("job", "new").await.unwrap());
+        let job = store.client("job").await.unwrap().unwrap();
+        assert!(matches!(job.authentication, ClientAuthentication::Secret { hash } if hash == "new"));
+        // A client without a secret does not get one by a rotation.
+        assert!(!store.set_client_secret("app", "new").await.unwrap());
+        assert!(!store.set_client_secret("keys", "new").await.unwrap());
+        assert!(!store.set_client_secret("nobody", "new").await.unwrap());
+    })
+    .await;
+}
