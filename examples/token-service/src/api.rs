@@ -7,23 +7,15 @@ use axum::http::header::CACHE_CONTROL;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tower_jwt_auth::{
     AuthorizeLayer, ConfigError, JwtAuthLayer, PresentedToken, ProblemJson, Rule, VerifiedToken,
 };
 use utoipa::ToSchema;
 
 use crate::Service;
+use crate::access_tokens::Claims;
 use crate::docs::Problem;
-
-/// The claims of an access token, beside the registered ones.
-#[derive(Debug, Deserialize, Serialize)]
-pub struct Claims {
-    /// The user's name.
-    pub sub: String,
-    /// What the token allows.
-    pub scope: String,
-}
 
 pub(crate) fn routes(
     jwt: &JwtAuthLayer<Claims, ProblemJson>,

@@ -1,31 +1,37 @@
-//! A token service: the OAuth2 password grant, some protected routes, and a page to try both in a browser.
+//! A token service for a small team: an OAuth 2.0 authorization server with its users and clients in a database, some
+//! protected routes, and a page to try all of it in a browser.
 //!
 //! The modules, in the order of a login:
 //!
+//! - [`store`]: users, clients, grants and keys, in SQLite;
 //! - [`token`]: the endpoint `POST /token`;
 //! - [`form`] and [`client`]: strict readers of the request's parameters and client credentials;
-//! - [`login`]: one password check, with [`limits`] on guessing and [`users`] with Argon2id hashes;
+//! - [`login`]: one password check, with [`limits`] on guessing and Argon2id hashes ([`passwords`]);
+//! - [`access_tokens`] and [`secret`]: what is issued;
 //! - [`api`]: the routes behind the layer;
 //! - [`metadata`]: the documents that other processes need to verify the tokens;
 //! - [`cors`]: which routes pages of other origins may call;
-//! - [`docs`]: the OpenAPI document and the page.
+//! - [`docs`]: the OpenAPI document and the page;
+//! - [`demo`]: what `--demo` starts with.
 //!
 //! **The password grant is here for comparison with FastAPI's tutorial.** RFC 9700 section 2.4 forbids it, because it
 //! gives a person's password to the client. Use the authorization code grant with PKCE for people, and client
 //! credentials between machines.
 
+pub mod access_tokens;
 pub mod api;
 pub mod client;
 pub mod cors;
+pub mod demo;
 pub mod docs;
 pub mod form;
 pub mod limits;
 pub mod login;
 pub mod metadata;
+pub mod passwords;
 pub mod secret;
 pub mod store;
 pub mod token;
-pub mod users;
 
 mod service;
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,14 +10,18 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::limits::Limits;
-use crate::users::{Memory, User, Users};
+use crate::passwords::{self, Memory};
+use crate::store::{Store, StoreError, User};
 
 /// How long a login waits for a slot.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The users, and the limits on logins.
 pub struct Login {
-    users: Users,
+    store: Arc<dyn Store>,
+    /// The hash that is verified for a user that does not exist.
+    nobody: String,
+    verifications: AtomicU64,
     limits: Arc<Limits>,
     /// The slots. Each running hash occupies a processor and one memory.
     places: Arc<Semaphore>,
@@ -26,7 +31,7 @@ pub struct Login {
 }
 
 /// Why a login fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum LoginError {
     /// The user is unknown or the password is wrong. Which of the two is not revealed.
     Wrong,
@@ -34,15 +39,28 @@ pub enum LoginError {
     TooMany(Duration),
     /// Too many logins at once.
     Busy,
+    /// The store failed.
+    Store(StoreError),
 }
 
 impl Login {
-    pub fn new(users: Users, places: usize) -> Self {
-        let places = Arc::new(Semaphore::new(places));
-        Self { users, limits: Arc::default(), places, memories: Mutex::default() }
+    /// # Errors
+    ///
+    /// None in practice: it hashes one password.
+    pub fn new(store: Arc<dyn Store>, places: usize) -> Result<Self, argon2::password_hash::Error> {
+        Ok(Self {
+            store,
+            nobody: passwords::hash("")?,
+            verifications: AtomicU64::new(0),
+            limits: Arc::default(),
+            places: Arc::new(Semaphore::new(places)),
+            memories: Mutex::default(),
+        })
     }
 
-    /// The user with this name and password. The address is that of the client.
+    /// The user with this name and password, if it is not disabled. The address is that of the client.
+    ///
+    /// It is slow on purpose, and takes the same time for an unknown user: it always verifies one hash.
     pub async fn check(
         self: Arc<Self>,
         name: String,
@@ -55,13 +73,18 @@ impl Login {
             Ok((guess, place.map_err(|_| LoginError::Busy)?))
         });
         let (guess, place) = turn.await.unwrap_or(Err(LoginError::Busy))?;
+        let user = self.store.user(&name).await.map_err(LoginError::Store)?;
+        let user = user.filter(|user| user.disabled_at.is_none());
 
         // The slot and the memory are held until the work ends, also when the client disconnects.
         let checked = tokio::task::spawn_blocking(move || {
             let _place = place;
             let mut memory = self.memories().pop().unwrap_or_default();
-            let user = self.users.verify(&name, &password, &mut memory).cloned();
+            let hash = user.as_ref().map_or(&self.nobody, |user| &user.password_hash);
+            self.verifications.fetch_add(1, Ordering::Relaxed);
+            let is_right = passwords::is_right(&password, hash, &mut memory);
             self.memories().push(memory);
+            let user = user.filter(|_| is_right);
             if user.is_none() {
                 guess.was_wrong();
             }
@@ -76,7 +99,7 @@ impl Login {
 
     /// The number of password hashes that were verified so far.
     pub fn verifications(&self) -> u64 {
-        self.users.verifications()
+        self.verifications.load(Ordering::Relaxed)
     }
 }
 
@@ -84,7 +107,7 @@ impl fmt::Debug for Login {
     /// Leaves out the content of the memories.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Login")
-            .field("users", &self.users)
+            .field("store", &self.store)
             .field("limits", &self.limits)
             .field("places", &self.places)
             .finish_non_exhaustive()
@@ -94,17 +117,50 @@ impl fmt::Debug for Login {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::SqlStore;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-    async fn check(login: &Arc<Login>, name: &str, password: &str) -> Result<String, LoginError> {
+    /// One with the user alice, and a disabled user bob with the same password.
+    async fn login(places: usize) -> Arc<Login> {
+        let store = SqlStore::in_memory().await.unwrap();
+        let password_hash = passwords::hash("wonderland").unwrap();
+        for (name, disabled_at) in [("alice", None), ("bob", Some(0))] {
+            let (name, password_hash) = (name.to_owned(), password_hash.clone());
+            let user = User { name, password_hash, scopes: Vec::new(), created_at: 0, disabled_at };
+            assert!(store.add_user(&user).await.unwrap());
+        }
+        Arc::new(Login::new(Arc::new(store), places).unwrap())
+    }
+
+    /// The name of the user, or the error by its name.
+    async fn check(login: &Arc<Login>, name: &str, password: &str) -> Result<String, String> {
         let checked = Arc::clone(login).check(name.into(), password.into(), HERE).await;
-        checked.map(|user| user.name)
+        checked.map(|user| user.name).map_err(|error| format!("{error:?}"))
+    }
+
+    #[tokio::test]
+    async fn every_guess_verifies_one_hash() {
+        let login = login(1).await;
+        for (number, (name, password, expected)) in [
+            ("alice", "wonderland", Ok("alice".to_owned())),
+            ("alice", "looking-glass", Err("Wrong".to_owned())),
+            ("bob", "wonderland", Err("Wrong".to_owned())),
+            ("nobody", "wonderland", Err("Wrong".to_owned())),
+            // The password of the hash for unknown users does not log in.
+            ("nobody", "", Err("Wrong".to_owned())),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            assert_eq!(check(&login, name, password).await, expected, "{name} {password}");
+            assert_eq!(login.verifications(), number as u64 + 1);
+        }
     }
 
     #[tokio::test]
     async fn a_hundred_guesses_at_once_get_no_further_than_ten() {
-        let login = Arc::new(Login::new(Users::demo().unwrap(), 2));
+        let login = login(2).await;
         let guesses: Vec<_> = (0..100)
             .map(|guess| {
                 let login = Arc::clone(&login);
@@ -132,7 +188,7 @@ mod tests {
 
     #[tokio::test]
     async fn right_passwords_do_not_count_also_at_once() {
-        let login = Arc::new(Login::new(Users::demo().unwrap(), 2));
+        let login = login(2).await;
         assert_twenty_log_in_at_once(&login).await;
         // There are not more memories than slots.
         assert!((1..=2).contains(&login.memories().len()));
@@ -141,18 +197,19 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_guess_is_enough_for_twenty_right_passwords_at_once() {
-        let login = Arc::new(Login::new(Users::demo().unwrap(), 2));
+        let login = login(2).await;
         for _ in 0..9 {
-            assert_eq!(check(&login, "alice", "wrong").await, Err(LoginError::Wrong));
+            assert_eq!(check(&login, "alice", "wrong").await, Err("Wrong".to_owned()));
         }
         assert_twenty_log_in_at_once(&login).await;
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn without_a_place_it_is_busy_and_counts_nothing() {
-        let login = Arc::new(Login::new(Users::demo().unwrap(), 0));
+        let login = login(0).await;
+        tokio::time::pause();
         for _ in 0..20 {
-            assert_eq!(check(&login, "alice", "wrong").await, Err(LoginError::Busy));
+            assert_eq!(check(&login, "alice", "wrong").await, Err("Busy".to_owned()));
         }
         assert_eq!(login.verifications(), 0);
     }

@@ -13,8 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use token_service::users::{DEMO_PASSWORD, DEMO_USER};
-use token_service::{Service, Settings};
+use token_service::{Service, Settings, demo};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -113,23 +112,28 @@ async fn serve(flags: Flags) -> Result<(), String> {
     let mut settings = Settings::new(flags.issuer.unwrap_or_else(|| format!("http://{address}")));
     settings.cors_origins = flags.cors_origin;
     settings.lifetime = Duration::from_secs(flags.lifetime.into());
-    let service = Service::demo(&settings).map_err(|error| with_causes(&*error))?;
+    let now = settings.clock.now().unix_seconds();
+    let (store, secret) =
+        demo::store(&settings.issuer, now).await.map_err(|error| with_causes(&error))?;
+    let issuer = settings.issuer.clone();
+    let service = Service::new(settings, Arc::new(store)).await;
+    let service = service.map_err(|error| with_causes(&*error))?;
     let router = Arc::new(service).router().map_err(|error| with_causes(&error))?;
 
     tracing::warn!(
         "the password grant is on: RFC 9700 section 2.4 forbids it, as it hands passwords to \
          clients; use the authorization code grant with PKCE, or client credentials"
     );
-    if names_no_host(&settings.issuer) {
+    if names_no_host(&issuer) {
         tracing::warn!(
             "the issuer {} cannot be reached by that URL: other services will not find its metadata \
              and keys; give the URL that they use, such as --issuer http://HOST:{}",
-            settings.issuer,
+            issuer,
             address.port()
         );
     }
     let termination = termination().map_err(|error| with_causes(&error))?;
-    announce(address).map_err(|error| with_causes(&error))?;
+    announce(address, &secret).map_err(|error| with_causes(&error))?;
 
     let (stop, stopped) = oneshot::channel::<()>();
     let router = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -153,11 +157,15 @@ fn names_no_host(issuer: &str) -> bool {
     }
 }
 
-fn announce(address: SocketAddr) -> io::Result<()> {
+fn announce(address: SocketAddr, secret: &str) -> io::Result<()> {
     let lines = format!(
-        "demo user: {DEMO_USER}, password: {DEMO_PASSWORD}\n\
+        "demo user: {}, password: {}\n\
+         demo client: {}, secret: {secret}\n\
          listening on http://{address}\n\
          docs page: http://{}/docs\n",
+        demo::USER,
+        demo::PASSWORD,
+        demo::CLIENT,
         reachable(address)
     );
     // One write, because a reader may close the pipe once it has the address.

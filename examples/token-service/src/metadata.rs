@@ -11,7 +11,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::Service;
-use crate::users::SCOPES;
 
 const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
 
@@ -41,7 +40,7 @@ pub(crate) struct Metadata {
     #[schema(example = "http://127.0.0.1:8000/jwks.json")]
     jwks_uri: String,
     #[schema(example = json!(["read", "write"]))]
-    scopes_supported: Vec<&'static str>,
+    scopes_supported: Vec<String>,
     #[schema(example = json!(["password"]))]
     grant_types_supported: [&'static str; 1],
     #[schema(example = json!(["none"]))]
@@ -56,7 +55,12 @@ impl Metadata {
             issuer: service.issuer().to_owned(),
             token_endpoint: service.url("/token"),
             jwks_uri: service.url("/jwks.json"),
-            scopes_supported: SCOPES.iter().map(|(scope, _)| *scope).collect(),
+            scopes_supported: service
+                .settings
+                .scopes
+                .iter()
+                .map(|(scope, _)| scope.clone())
+                .collect(),
             grant_types_supported: ["password"],
             token_endpoint_auth_methods_supported: ["none"],
             service_documentation: service.url("/docs"),

@@ -9,13 +9,15 @@ use axum::Router;
 use axum::routing::get;
 use tower_http::cors::CorsLayer;
 use tower_jwt_auth::{
-    Algorithm, ConfigError, JwtAuthLayer, JwtVerifier, ProblemJson, SigningKey, TokenIssuer,
-    dangerous_any_bearer,
+    Algorithm, Clock, ConfigError, JwtAuthLayer, JwtVerifier, ProblemJson, SigningKey, SystemClock,
+    TokenIssuer, dangerous_any_bearer,
 };
 use url::Url;
 
+use crate::access_tokens::Claims;
 use crate::login::Login;
-use crate::users::Users;
+use crate::secret::{self, Successors};
+use crate::store::{Seconds, Store};
 use crate::{api, cors, docs, metadata, token};
 
 /// The realm of every challenge.
@@ -24,24 +26,44 @@ pub const REALM: &str = "token-service";
 /// The settings of a service.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The issuer's URL, also the audience of its tokens.
+    /// The issuer's URL, also the default audience of its tokens.
     pub issuer: String,
     /// The lifetime of an access token.
     pub lifetime: Duration,
+    /// How long a grant lasts, and its refresh tokens with it.
+    pub grant_lifetime: Duration,
+    /// How long a refresh token that is not used lasts.
+    pub refresh_lifetime: Duration,
+    /// How long a used refresh token gives the same successor again. Zero: never.
+    pub refresh_grace: Duration,
+    /// Resources that tokens may be asked for (RFC 8707), beside the issuer.
+    pub audiences: Vec<String>,
+    /// The scopes of the service, each with its meaning for the consent page.
+    pub scopes: Vec<(String, String)>,
     /// The number of passwords that are checked at the same time.
     pub places: usize,
     /// Origins whose pages may call `/token` and the protected routes. The public documents allow any origin.
     pub cors_origins: Vec<String>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Settings {
-    /// The defaults: tokens live half an hour, and each processor checks one password at a time.
+    /// The defaults: access tokens live half an hour, a grant lasts 30 days and an unused refresh token 14 days, the
+    /// grace is 30 seconds, and each processor checks one password at a time.
     pub fn new(issuer: impl Into<String>) -> Self {
+        let scopes = [("read", "read data"), ("write", "change data")];
         Self {
             issuer: issuer.into(),
             lifetime: Duration::from_secs(1800),
+            grant_lifetime: Duration::from_secs(30 * 86_400),
+            refresh_lifetime: Duration::from_secs(14 * 86_400),
+            refresh_grace: Duration::from_secs(30),
+            audiences: Vec::new(),
+            scopes: scopes.map(|(name, meaning)| (name.to_owned(), meaning.to_owned())).into(),
             places: available_parallelism().map_or(1, usize::from).min(4),
             cors_origins: Vec::new(),
+            clock: Arc::new(SystemClock),
         }
     }
 }
@@ -49,26 +71,49 @@ impl Settings {
 /// The state of the endpoints.
 #[derive(Debug)]
 pub struct Service {
+    pub(crate) settings: Settings,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) tokens: TokenIssuer,
     pub(crate) login: Arc<Login>,
+    pub(crate) successors: Successors,
     /// For pages of the listed origins. `None` if no origin is listed.
     cors: Option<CorsLayer>,
 }
 
 impl Service {
-    /// A service with the demo user and a new key. Both are lost when it ends.
-    pub fn demo(settings: &Settings) -> Result<Self, Box<dyn Error + Send + Sync>> {
+    /// A service on this store.
+    ///
+    /// # Errors
+    ///
+    /// If a setting is wrong, or the store fails.
+    pub async fn new(
+        settings: Settings,
+        store: Arc<dyn Store>,
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         check_issuer(&settings.issuer)?;
+        let cors = cors::named(&settings.cors_origins)?;
         let tokens = TokenIssuer::new(&settings.issuer, SigningKey::generate(Algorithm::ES256)?)?
-            .with_audience(&*settings.issuer)?
-            .with_lifetime(settings.lifetime)?;
-        let login = Arc::new(Login::new(Users::demo()?, settings.places));
-        Ok(Self { tokens, login, cors: cors::named(&settings.cors_origins)? })
+            .with_type("at+jwt")?
+            .with_lifetime(settings.lifetime)?
+            .with_clock(Arc::clone(&settings.clock));
+        let successors = Successors::new(&store.secret("refresh", &secret::random()).await?);
+        let login = Arc::new(Login::new(Arc::clone(&store), settings.places)?);
+        Ok(Self { settings, store, tokens, login, successors, cors })
     }
 
     /// The issuer's URL, as given.
     pub(crate) fn issuer(&self) -> &str {
         self.tokens.issuer()
+    }
+
+    /// The time.
+    pub(crate) fn now(&self) -> Seconds {
+        self.settings.clock.now().unix_seconds()
+    }
+
+    /// Whether tokens may be asked for this resource.
+    pub(crate) fn is_audience(&self, resource: &str) -> bool {
+        resource == self.issuer() || self.settings.audiences.iter().any(|one| one == resource)
     }
 
     /// The URL of a path of this service.
@@ -91,7 +136,9 @@ impl Service {
             Some(cors) => closed.layer(cors),
             None => closed,
         };
-        let routes = closed.merge(metadata::routes().layer(cors::any())).merge(docs::routes()?);
+        let routes = closed
+            .merge(metadata::routes().layer(cors::any()))
+            .merge(docs::routes(&self.settings)?);
         let path = Url::parse(self.issuer()).map(|url| url.path().trim_end_matches('/').to_owned());
         let routes = match path.as_deref() {
             Ok("") | Err(_) => routes,
@@ -106,10 +153,11 @@ impl Service {
 
     /// The layer that accepts this service's own tokens. The same clock issues and verifies them, so no leeway is
     /// needed.
-    fn jwt_layer(&self) -> Result<JwtAuthLayer<api::Claims, ProblemJson>, ConfigError> {
+    fn jwt_layer(&self) -> Result<JwtAuthLayer<Claims, ProblemJson>, ConfigError> {
         let keys = self.tokens.verification_keys();
         let verifier = JwtVerifier::new(self.issuer(), self.issuer(), keys)?
             .with_claims()
+            .with_clock(Arc::clone(&self.settings.clock))
             .with_leeway(Duration::ZERO)?;
         JwtAuthLayer::new(verifier).with_rejection_response(ProblemJson::new()).with_realm(REALM)
     }
@@ -162,9 +210,10 @@ fn check_path(path: &str) -> Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::SqlStore;
 
-    #[test]
-    fn good_issuers() {
+    #[tokio::test]
+    async fn good_issuers() {
         for issuer in [
             "http://127.0.0.1:8000",
             "http://127.0.0.1:8000/",
@@ -178,7 +227,8 @@ mod tests {
             "http://e/realms/.well-known",
             "http://e/.well-known-not",
         ] {
-            let service = Service::demo(&Settings::new(issuer)).unwrap();
+            let store = Arc::new(SqlStore::in_memory().await.unwrap());
+            let service = Service::new(Settings::new(issuer), store).await.unwrap();
             // It panics if two routes conflict.
             let _ = Arc::new(service).router().unwrap();
         }

@@ -16,18 +16,17 @@ use utoipa::openapi::security::{
     Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes, SecurityRequirement,
     SecurityScheme,
 };
-use utoipa::{Modify, OpenApi, ToSchema};
+use utoipa::{OpenApi, ToSchema};
 
 use tower_jwt_auth::ConfigError;
 
-use crate::users::SCOPES;
-use crate::{Service, api, cors, metadata, token};
+use crate::{Service, Settings, api, cors, metadata, token};
 
 /// The path of the page.
 pub(crate) const PAGE: &str = "/docs/";
 
-pub(crate) fn routes() -> Result<Router<Arc<Service>>, ConfigError> {
-    let document = Json(document()?);
+pub(crate) fn routes(settings: &Settings) -> Result<Router<Arc<Service>>, ConfigError> {
+    let document = Json(document(settings)?);
     Ok(Router::new()
         .route("/openapi.json", get(|| async { document }))
         .route("/docs", get(to_page))
@@ -118,13 +117,13 @@ The password grant is here for comparison. [RFC 9700 section 2.4]\
         metadata::openid_configuration,
         metadata::jwk_set,
     ),
-    modifiers(&SecuritySchemes),
 )]
 struct Document;
 
 /// The document, with the scopes of the rules that the layers enforce.
-fn document() -> Result<utoipa::openapi::OpenApi, ConfigError> {
+fn document(settings: &Settings) -> Result<utoipa::openapi::OpenApi, ConfigError> {
     let mut document = Document::openapi();
+    add_security_schemes(&mut document, settings);
     let scopes = api::items_rule()?.required_scope().unwrap_or_default();
     let items = document.paths.paths.get_mut("/items").and_then(|path| path.get.as_mut());
     if let Some(items) = items {
@@ -135,22 +134,17 @@ fn document() -> Result<utoipa::openapi::OpenApi, ConfigError> {
 }
 
 /// Both ways to enter a token on the page: a login form, and a field to paste it into.
-struct SecuritySchemes;
-
-impl Modify for SecuritySchemes {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let mut login =
-            OAuth2::new([Flow::Password(Password::new("/token", Scopes::from_iter(SCOPES)))]);
-        login.description = Some(
-            "For `/protected`, `/user` and `/items`. The client fields stay empty.".to_owned(),
-        );
-        let paste = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .bearer_format("JWT")
-            .description(Some("For `/secure`, which accepts any text."))
-            .build();
-        let components = document.components.get_or_insert_default();
-        components.add_security_scheme("OAuth2PasswordBearer", SecurityScheme::OAuth2(login));
-        components.add_security_scheme("HTTPBearer", SecurityScheme::Http(paste));
-    }
+fn add_security_schemes(document: &mut utoipa::openapi::OpenApi, settings: &Settings) {
+    let scopes = Scopes::from_iter(settings.scopes.iter().cloned());
+    let mut login = OAuth2::new([Flow::Password(Password::new("/token", scopes))]);
+    login.description =
+        Some("For `/protected`, `/user` and `/items`. The client fields stay empty.".to_owned());
+    let paste = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .description(Some("For `/secure`, which accepts any text."))
+        .build();
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("OAuth2PasswordBearer", SecurityScheme::OAuth2(login));
+    components.add_security_scheme("HTTPBearer", SecurityScheme::Http(paste));
 }

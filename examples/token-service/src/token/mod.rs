@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::Service;
-use crate::api::Claims;
+use crate::access_tokens::{self, BUILT_IN_CLIENT, Claims};
 use crate::client::{self, ClientError, Shown};
 use crate::form::Form;
 use crate::login::LoginError;
-use crate::users::User;
+use crate::store::{StoreError, User};
 
 mod error;
 
@@ -159,16 +159,29 @@ async fn answer(
         LoginError::Wrong => TokenError::InvalidGrant { basic: answers_basic(shown, headers) },
         LoginError::TooMany(wait) => TokenError::TooManyGuesses(wait),
         LoginError::Busy => TokenError::Unavailable,
+        LoginError::Store(error) => unavailable(&error),
     })?;
 
     let scope = granted(&user, form.get("scope"))?;
-    let claims = Claims { sub: user.name, scope };
-    let access_token = service.tokens.issue(&claims).map_err(|error| {
+    let claims = Claims {
+        sub: user.name,
+        client_id: BUILT_IN_CLIENT.to_owned(),
+        scope,
+        auth_time: Some(service.now()),
+    };
+    let audience = [service.issuer().to_owned()];
+    let issued = access_tokens::issue(&service.tokens, &claims, None, &audience);
+    let access_token = issued.map_err(|error| {
         tracing::error!(%error, "a token could not be issued");
         TokenError::Unavailable
     })?;
-    let expires_in = service.tokens.lifetime().as_secs();
+    let expires_in = service.settings.lifetime.as_secs();
     Ok(TokenResponse { access_token, token_type: "bearer", expires_in, scope: claims.scope })
+}
+
+fn unavailable(error: &StoreError) -> TokenError {
+    tracing::error!(error = error as &dyn std::error::Error, "the store failed");
+    TokenError::Unavailable
 }
 
 /// The name and the password, if the request is for the password grant.

@@ -12,7 +12,7 @@ const ROUTES: [&str; 4] = ["/protected", "/user", "/items", "/secure"];
 
 #[tokio::test]
 async fn a_good_token_opens_them() {
-    let client = Client::new();
+    let client = Client::new().await;
     let token = client.token().await;
     for scheme in ["Bearer", "bearer", "BEARER"] {
         let credentials = format!("{scheme} {token}");
@@ -30,7 +30,7 @@ async fn a_good_token_opens_them() {
 
 #[tokio::test]
 async fn items_need_the_scope_that_the_document_names() {
-    let client = Client::new();
+    let client = Client::new().await;
     let document = client.get("/openapi.json").await.json();
     let scopes = &document["paths"]["/items"]["get"]["security"][0]["OAuth2PasswordBearer"];
     assert_eq!(scopes.as_array().unwrap().len(), 1, "{document}");
@@ -53,14 +53,14 @@ async fn items_need_the_scope_that_the_document_names() {
 
 #[tokio::test]
 async fn secure_reads_any_bearer_token_and_verifies_none() {
-    let answer = Client::new().get_with("/secure", "Bearer whatever").await;
+    let answer = Client::new().await.get_with("/secure", "Bearer whatever").await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.body, r#"{"message":"Token received","token":"whatever"}"#);
 }
 
 #[tokio::test]
 async fn without_a_token_they_are_401() {
-    let client = Client::new();
+    let client = Client::new().await;
     for route in ROUTES {
         for answer in [client.get(route).await, client.get_with(route, "Basic YTpi").await] {
             assert_eq!(answer.status, 401, "{route}");
@@ -74,7 +74,7 @@ async fn without_a_token_they_are_401() {
 
 #[tokio::test]
 async fn malformed_credentials_are_400() {
-    let client = Client::new();
+    let client = Client::new().await;
     for route in ROUTES {
         for credentials in ["Bearer", "Bearer a b", "Bearer {}"] {
             let answer = client.get_with(route, credentials).await;
@@ -88,10 +88,10 @@ async fn malformed_credentials_are_400() {
 async fn an_expired_token_is_told_from_an_invalid_one() {
     let mut settings = Settings::new(ISSUER);
     settings.lifetime = Duration::from_secs(1);
-    let client = Client::with(&settings);
+    let client = Client::with(settings).await;
     let token = client.token().await;
     tokio::time::sleep(Duration::from_millis(2100)).await;
-    let of_another_service = Client::new().token().await;
+    let of_another_service = Client::new().await.token().await;
 
     for route in ["/protected", "/user"] {
         let expired = client.get_with(route, &format!("Bearer {token}")).await;
@@ -115,7 +115,7 @@ async fn an_expired_token_is_told_from_an_invalid_one() {
 
 #[tokio::test]
 async fn other_methods_and_unknown_paths_are_no_matter_of_the_layer() {
-    let client = Client::new();
+    let client = Client::new().await;
     for route in ROUTES {
         let answer = client.send(Request::post(route).body(Body::empty()).unwrap()).await;
         assert_eq!(answer.status, 405);

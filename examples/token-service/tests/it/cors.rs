@@ -1,7 +1,10 @@
 //! Pages of other origins.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::Request;
+use token_service::store::SqlStore;
 use token_service::{Service, Settings};
 
 use crate::support::{Answer, Client, GOOD, ISSUER};
@@ -19,10 +22,10 @@ const CLOSED: [(&str, &str); 4] =
     [("POST", "/token"), ("GET", "/protected"), ("GET", "/user"), ("GET", "/secure")];
 
 /// A client of a service that names one origin.
-fn client() -> Client {
+async fn client() -> Client {
     let mut settings = Settings::new(ISSUER);
     settings.cors_origins = vec![APP.into()];
-    Client::with(&settings)
+    Client::with(settings).await
 }
 
 async fn get_from(client: &Client, origin: &str, path: &str) -> Answer {
@@ -40,7 +43,7 @@ async fn preflight(client: &Client, origin: &str, method: &str, path: &str) -> A
 
 #[tokio::test]
 async fn any_origin_may_read_the_public_documents() {
-    let client = Client::new();
+    let client = Client::new().await;
     for path in PUBLIC {
         let answer = get_from(&client, "https://anybody.example", path).await;
         assert_eq!(
@@ -50,13 +53,13 @@ async fn any_origin_may_read_the_public_documents() {
     }
     let settings = Settings::new("https://issuer.example/realms/one");
     let inserted = "/.well-known/oauth-authorization-server/realms/one";
-    let answer = get_from(&Client::with(&settings), APP, inserted).await;
+    let answer = get_from(&Client::with(settings).await, APP, inserted).await;
     assert_eq!(answer.header("access-control-allow-origin"), "*");
 }
 
 #[tokio::test]
 async fn a_named_origin_may_get_tokens_and_use_them() {
-    let client = client();
+    let client = client().await;
     let answer = client.post_with(GOOD, &[("origin", APP)]).await;
     assert_eq!((answer.status.as_u16(), answer.header("access-control-allow-origin")), (200, APP));
     for (method, path) in CLOSED {
@@ -70,7 +73,7 @@ async fn a_named_origin_may_get_tokens_and_use_them() {
 
 #[tokio::test]
 async fn a_named_origin_may_read_why_a_request_was_refused() {
-    let client = client();
+    let client = client().await;
     let refused = [
         client.post_with("username=alice&password=wrong", &[("origin", APP)]).await,
         get_from(&client, APP, "/protected").await,
@@ -84,9 +87,11 @@ async fn a_named_origin_may_read_why_a_request_was_refused() {
 
 #[tokio::test]
 async fn other_origins_are_not_allowed_where_a_password_or_a_token_is_sent() {
-    for (client, origin) in
-        [(Client::new(), APP), (client(), "https://other.example"), (client(), "null")]
-    {
+    for (client, origin) in [
+        (Client::new().await, APP),
+        (client().await, "https://other.example"),
+        (client().await, "null"),
+    ] {
         let answer = client.post_with(GOOD, &[("origin", origin)]).await;
         assert!(!answer.headers.contains_key("access-control-allow-origin"), "{origin}");
         for (method, path) in CLOSED {
@@ -96,12 +101,13 @@ async fn other_origins_are_not_allowed_where_a_password_or_a_token_is_sent() {
     }
 }
 
-#[test]
-fn an_origin_that_browsers_never_send_is_refused_at_the_start() {
+#[tokio::test]
+async fn an_origin_that_browsers_never_send_is_refused_at_the_start() {
     for origin in ["*", "null", "https://app.example/", "app.example"] {
         let mut settings = Settings::new(ISSUER);
         settings.cors_origins = vec![origin.into()];
-        let error = Service::demo(&settings).unwrap_err().to_string();
+        let store = Arc::new(SqlStore::in_memory().await.unwrap());
+        let error = Service::new(settings, store).await.unwrap_err().to_string();
         assert!(error.contains(&format!("{origin:?}")), "{error}");
     }
 }

@@ -7,7 +7,7 @@ use crate::support::{Client, ISSUER};
 
 #[tokio::test]
 async fn both_schemes_are_declared() {
-    let document = Client::new().get("/openapi.json").await.json();
+    let document = Client::new().await.get("/openapi.json").await.json();
     let schemes = &document["components"]["securitySchemes"];
     let login = &schemes["OAuth2PasswordBearer"];
     assert_eq!(login["type"], "oauth2");
@@ -30,7 +30,7 @@ async fn both_schemes_are_declared() {
 /// The statuses that the tests of this folder provoke, and no others.
 #[tokio::test]
 async fn every_status_is_listed() {
-    let document = Client::new().get("/openapi.json").await.json();
+    let document = Client::new().await.get("/openapi.json").await.json();
     let mut listed = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
@@ -56,7 +56,7 @@ async fn every_status_is_listed() {
 
 #[tokio::test]
 async fn the_page_and_all_of_its_files_come_from_here() {
-    let client = Client::new();
+    let client = Client::new().await;
     let answer = client.get("/docs").await;
     assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/docs/"));
     let page = client.get("/docs/").await;
@@ -87,11 +87,11 @@ async fn the_page_and_all_of_its_files_come_from_here() {
 #[tokio::test]
 async fn the_root_leads_to_the_page() {
     for issuer in [ISSUER, "http://issuer.example/docs"] {
-        let answer = Client::with(&Settings::new(issuer)).get("/").await;
+        let answer = Client::with(Settings::new(issuer)).await.get("/").await;
         assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/docs/"));
     }
     // It is not part of the API.
-    assert!(Client::new().get("/openapi.json").await.json()["paths"]["/"].is_null());
+    assert!(Client::new().await.get("/openapi.json").await.json()["paths"]["/"].is_null());
 }
 
 /// Asserts that the texts occur in this order.
@@ -108,7 +108,7 @@ fn assert_order(text: &str, parts: &[&str]) {
 
 #[tokio::test]
 async fn the_document_begins_with_the_token_and_ends_with_the_metadata() {
-    let answer = Client::new().get("/openapi.json").await;
+    let answer = Client::new().await.get("/openapi.json").await;
     let json = answer.json();
     let tags: Vec<_> = json["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).collect();
     assert_eq!(tags, ["token", "routes", "metadata"]);
@@ -133,7 +133,7 @@ async fn the_document_begins_with_the_token_and_ends_with_the_metadata() {
 
 #[tokio::test]
 async fn an_example_of_a_refusal_has_the_status_it_is_an_example_of() {
-    let document = Client::new().get("/openapi.json").await.json();
+    let document = Client::new().await.get("/openapi.json").await.json();
     let mut number = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
         for operation in item.as_object().unwrap().values() {
@@ -156,7 +156,7 @@ async fn an_example_of_a_refusal_has_the_status_it_is_an_example_of() {
 
 #[tokio::test]
 async fn the_document_warns_of_the_password_grant() {
-    let document = Client::new().get("/openapi.json").await.json();
+    let document = Client::new().await.get("/openapi.json").await.json();
     for text in
         [&document["info"]["description"], &document["paths"]["/token"]["post"]["description"]]
     {

@@ -12,7 +12,7 @@ const DOCUMENTS: [&str; 2] =
 #[tokio::test]
 async fn both_documents_name_the_issuer_and_endpoints_that_exist() {
     for issuer in [ISSUER, "https://issuer.example/", "https://issuer.example/realms/one"] {
-        let client = Client::with(&Settings::new(issuer));
+        let client = Client::with(Settings::new(issuer)).await;
         let base = issuer.trim_end_matches('/');
         let host = base.split('/').take(3).collect::<Vec<_>>().join("/");
         for document in DOCUMENTS {
@@ -38,7 +38,7 @@ async fn both_documents_name_the_issuer_and_endpoints_that_exist() {
 
 #[tokio::test]
 async fn no_member_of_the_metadata_is_empty() {
-    let client = Client::new();
+    let client = Client::new().await;
     for document in DOCUMENTS {
         for (name, value) in client.get(document).await.json().as_object().unwrap() {
             let is_empty = *value == json!([]) || *value == json!("") || value.is_null();
@@ -49,7 +49,7 @@ async fn no_member_of_the_metadata_is_empty() {
 
 #[tokio::test]
 async fn an_issuer_with_a_path_is_found_in_every_place() {
-    let client = Client::with(&Settings::new("https://issuer.example/realms/one"));
+    let client = Client::with(Settings::new("https://issuer.example/realms/one")).await;
     for path in [
         // OpenID Connect Discovery, RFC 8414, and a proxy that removes the path.
         "/realms/one/.well-known/openid-configuration",
@@ -64,7 +64,7 @@ async fn an_issuer_with_a_path_is_found_in_every_place() {
 
 #[tokio::test]
 async fn the_key_set_verifies_the_tokens_and_holds_no_private_part() {
-    let client = Client::new();
+    let client = Client::new().await;
     let answer = client.get("/jwks.json").await;
     assert_eq!(answer.header("content-type"), "application/jwk-set+json");
     assert!(answer.json()["keys"][0]["d"].is_null());
@@ -80,6 +80,6 @@ async fn the_key_set_verifies_the_tokens_and_holds_no_private_part() {
 
 #[tokio::test]
 async fn no_two_tokens_are_alike() {
-    let client = Client::new();
+    let client = Client::new().await;
     assert_ne!(client.token().await, client.token().await);
 }

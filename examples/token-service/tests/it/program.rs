@@ -87,6 +87,9 @@ fn it_says_what_it_does_warns_of_the_grant_and_ends_with_0() {
             .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         assert_eq!(lines.next().unwrap().unwrap(), "demo user: alice, password: wonderland");
+        let client = lines.next().unwrap().unwrap();
+        let secret = client.strip_prefix("demo client: demo, secret: ").unwrap();
+        assert_eq!(secret.len(), 43);
         let line = lines.next().unwrap().unwrap();
         let address = line.strip_prefix("listening on http://").unwrap().to_owned();
         assert_eq!(lines.next().unwrap().unwrap(), format!("docs page: http://{address}/docs"));

@@ -11,7 +11,7 @@ use crate::support::{Client, ISSUER};
 /// signature.
 #[tokio::test]
 async fn routes_for_tokens_of_this_service_are_protected() {
-    let client = Client::new();
+    let client = Client::new().await;
     let token = client.token().await;
     let app = Arc::clone(&client.service).router().unwrap();
     let requests = ProtectedRequests::from_token(token)
@@ -27,7 +27,7 @@ async fn routes_for_tokens_of_this_service_are_protected() {
 
 #[tokio::test]
 async fn route_that_shows_any_token_lets_forged_ones_through() {
-    let client = Client::new();
+    let client = Client::new().await;
     let token = client.token().await;
     let app = Arc::new(Service::demo(&Settings::new(ISSUER)).unwrap()).router().unwrap();
     let report = check_protection(app, ProtectedRequests::from_token(token).get("/secure")).await;

@@ -10,13 +10,17 @@ use axum::http::request::Builder;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
-use token_service::{Service, Settings};
+use token_service::store::SqlStore;
+use token_service::{Service, Settings, demo};
 use tower::ServiceExt;
 
 pub const ISSUER: &str = "http://127.0.0.1:8000";
 
 pub struct Client {
     pub service: Arc<Service>,
+    pub store: Arc<SqlStore>,
+    /// The secret of the demo client.
+    pub secret: String,
     router: Router,
     address: SocketAddr,
 }
@@ -28,14 +32,18 @@ pub struct Answer {
 }
 
 impl Client {
-    pub fn new() -> Self {
-        Self::with(&Settings::new(ISSUER))
+    pub async fn new() -> Self {
+        Self::with(Settings::new(ISSUER)).await
     }
 
-    pub fn with(settings: &Settings) -> Self {
-        let service = Arc::new(Service::demo(settings).unwrap());
+    /// With the user and the client of `--demo`.
+    pub async fn with(settings: Settings) -> Self {
+        let now = settings.clock.now().unix_seconds();
+        let (store, secret) = demo::store(&settings.issuer, now).await.unwrap();
+        let store = Arc::new(store);
+        let service = Arc::new(Service::new(settings, store.clone()).await.unwrap());
         let router = Arc::clone(&service).router().unwrap();
-        Self { service, router, address: SocketAddr::from(([127, 0, 0, 1], 1)) }
+        Self { service, store, secret, router, address: SocketAddr::from(([127, 0, 0, 1], 1)) }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {

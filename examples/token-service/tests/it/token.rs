@@ -8,7 +8,7 @@ use crate::support::{Client, GOOD, ISSUER, token_request};
 
 #[tokio::test]
 async fn a_token_for_a_name_and_a_password() {
-    let client = Client::new();
+    let client = Client::new().await;
     let answer = client.post(GOOD).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("content-type"), "application/json");
@@ -23,7 +23,7 @@ async fn a_token_for_a_name_and_a_password() {
 
 #[tokio::test]
 async fn json_and_other_bodies_are_invalid_requests() {
-    let client = Client::new();
+    let client = Client::new().await;
     let json = r#"{"grant_type":"password","username":"alice","password":"wonderland"}"#;
     for content_type in ["application/json", "text/plain", "multipart/form-data; boundary=x"] {
         let request = Request::post("/token").header("content-type", content_type);
@@ -41,7 +41,7 @@ async fn json_and_other_bodies_are_invalid_requests() {
 
 #[tokio::test]
 async fn wrong_credentials_are_401_with_a_bearer_challenge() {
-    let client = Client::new();
+    let client = Client::new().await;
     for form in [
         "grant_type=password&username=alice&password=looking-glass",
         "grant_type=password&username=bob&password=wonderland",
@@ -56,7 +56,7 @@ async fn wrong_credentials_are_401_with_a_bearer_challenge() {
 
 #[tokio::test]
 async fn the_challenge_is_basic_only_to_a_client_that_sent_basic() {
-    let client = Client::new();
+    let client = Client::new().await;
     let wrong = "grant_type=password&username=alice&password=wrong";
     let basic = ("authorization", "Basic Og==");
     let answer = client.post_with(wrong, &[basic]).await;
@@ -71,7 +71,7 @@ async fn the_challenge_is_basic_only_to_a_client_that_sent_basic() {
 
 #[tokio::test]
 async fn other_grants_are_unsupported_and_a_missing_one_is_password() {
-    let client = Client::new();
+    let client = Client::new().await;
     for grant in ["client_credentials", "authorization_code", "Password", "password%20"] {
         let form = format!("grant_type={grant}&username=alice&password=wonderland");
         client.post(&form).await.assert_error(400, "unsupported_grant_type");
@@ -96,7 +96,7 @@ async fn other_grants_are_unsupported_and_a_missing_one_is_password() {
 
 #[tokio::test]
 async fn a_client_that_shows_itself_is_unknown() {
-    let client = Client::new();
+    let client = Client::new().await;
     // app:secret, app:, :secret, no base64.
     for credentials in ["YXBwOnNlY3JldA==", "YXBwOg==", "OnNlY3JldA==", "?"] {
         let authorization = format!("Basic {credentials}");
@@ -111,7 +111,7 @@ async fn a_client_that_shows_itself_is_unknown() {
 
 #[tokio::test]
 async fn to_show_nothing_is_no_error() {
-    let client = Client::new();
+    let client = Client::new().await;
     let answer = client.post_with(GOOD, &[("authorization", "Basic Og==")]).await;
     assert_eq!(answer.status, 200);
     let answer = client.post(&format!("{GOOD}&client_id=&client_secret=")).await;
@@ -125,7 +125,7 @@ async fn to_show_nothing_is_no_error() {
 
 #[tokio::test]
 async fn a_repeated_parameter_is_an_invalid_request() {
-    let client = Client::new();
+    let client = Client::new().await;
     for parameter in
         ["grant_type=password", "username=bob", "password=x", "scope=read&scope=read", "a&a"]
     {
@@ -136,7 +136,7 @@ async fn a_repeated_parameter_is_an_invalid_request() {
 
 #[tokio::test]
 async fn the_user_may_have_read_and_write() {
-    let client = Client::new();
+    let client = Client::new().await;
     for (asked, granted) in [
         ("read", "read"),
         ("write", "write"),
@@ -168,7 +168,7 @@ async fn the_user_may_have_read_and_write() {
 
 #[tokio::test]
 async fn the_only_resource_is_the_issuer() {
-    let client = Client::new();
+    let client = Client::new().await;
     for resource in ["", ISSUER] {
         assert_eq!(client.post(&format!("{GOOD}&resource={resource}")).await.status, 200);
     }
@@ -189,7 +189,7 @@ async fn the_only_resource_is_the_issuer() {
 
 #[tokio::test]
 async fn ten_wrong_guesses_per_user_and_the_right_ones_do_not_count() {
-    let client = Client::new();
+    let client = Client::new().await;
     let wrong = "username=alice&password=wrong";
     for _ in 0..9 {
         client.post(wrong).await.assert_error(401, "invalid_grant");
@@ -215,7 +215,7 @@ async fn ten_wrong_guesses_per_user_and_the_right_ones_do_not_count() {
 
 #[tokio::test]
 async fn fifty_wrong_guesses_per_address() {
-    let client = Client::new();
+    let client = Client::new().await;
     for user in 0..50 {
         let answer = client.post(&format!("username=user{user}&password=wrong")).await;
         answer.assert_error(401, "invalid_grant");
@@ -233,7 +233,7 @@ async fn fifty_wrong_guesses_per_address() {
 
 #[tokio::test]
 async fn an_unknown_user_takes_the_one_verification_that_a_known_one_takes() {
-    let client = Client::new();
+    let client = Client::new().await;
     let mut before = 0;
     for form in [GOOD, "username=alice&password=wrong", "username=nobody&password=wrong"] {
         client.post(form).await;
@@ -249,7 +249,7 @@ async fn an_unknown_user_takes_the_one_verification_that_a_known_one_takes() {
 
 #[tokio::test]
 async fn another_method_is_not_allowed() {
-    let client = Client::new();
+    let client = Client::new().await;
     for method in ["GET", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"] {
         let request = Request::builder().method(method).uri("/token").body(Body::empty()).unwrap();
         let answer = client.send(request).await;
@@ -259,7 +259,7 @@ async fn another_method_is_not_allowed() {
 
 #[tokio::test]
 async fn a_large_body_is_413_and_long_credentials_are_400() {
-    let client = Client::new();
+    let client = Client::new().await;
     let answer = client.post(&format!("{GOOD}&x={}", "x".repeat(20_000))).await;
     answer.assert_error(413, "invalid_request");
     let long = "x".repeat(2000);
@@ -272,7 +272,7 @@ async fn a_large_body_is_413_and_long_credentials_are_400() {
 async fn without_a_place_for_another_login_it_is_503() {
     let mut settings = Settings::new(ISSUER);
     settings.places = 0;
-    let client = Client::with(&settings);
+    let client = Client::with(settings).await;
     tokio::time::pause();
     let answer = client.send(token_request().body(Body::from(GOOD)).unwrap()).await;
     answer.assert_error(503, "temporarily_unavailable");

@@ -69,7 +69,8 @@ fn read(row: &AnyRow) -> Result<Client, StoreError> {
         (PRIVATE_KEY_JWT, _, Some(jwk_set)) => ClientAuthentication::PrivateKeyJwt { jwk_set },
         _ => return Err(StoreError::new("a client in the database has an unknown authentication")),
     };
-    let grant_types = list(row, "grant_types")?.iter().map(|one| one.parse::<GrantType>()).collect();
+    let grant_types =
+        list(row, "grant_types")?.iter().map(|one| one.parse::<GrantType>()).collect();
     let grant_types: Result<Vec<GrantType>, _> = grant_types;
     Ok(Client {
         id: get(row, "id")?,

@@ -58,13 +58,11 @@ pub(super) async fn remove(pool: &AnyPool, kid: &str) -> Result<(), StoreError> 
 }
 
 pub(super) async fn secret(pool: &AnyPool, name: &str, value: &str) -> Result<String, StoreError> {
-    sqlx::query(
-        "INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
-    )
-    .bind(name)
-    .bind(value)
-    .execute(pool)
-    .await?;
+    sqlx::query("INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
+        .bind(name)
+        .bind(value)
+        .execute(pool)
+        .await?;
     let row =
         sqlx::query("SELECT value FROM secrets WHERE name = $1").bind(name).fetch_one(pool).await?;
     get(&row, "value")

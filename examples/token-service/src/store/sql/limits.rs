@@ -32,8 +32,10 @@ pub(super) async fn take(
     if taken.is_some() {
         return Ok(Ok(()));
     }
-    let row =
-        sqlx::query("SELECT full_at FROM limits WHERE id = $1").bind(id).fetch_optional(pool).await?;
+    let row = sqlx::query("SELECT full_at FROM limits WHERE id = $1")
+        .bind(id)
+        .fetch_optional(pool)
+        .await?;
     let full_at: i64 = match row {
         Some(row) => get(&row, "full_at")?,
         // Another instance has deleted it just now, since it is full.

@@ -75,7 +75,9 @@ impl SqlStore {
             MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => {
                 StoreError::new("the database was made by a newer version of this program")
             }
-            error => StoreError::new("the tables of the database cannot be made").with_source(error),
+            error => {
+                StoreError::new("the tables of the database cannot be made").with_source(error)
+            }
         })?;
         Ok(Self { pool })
     }

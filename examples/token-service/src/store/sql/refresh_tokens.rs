@@ -13,12 +13,14 @@ pub(super) async fn add(
     grant: &str,
     token: &NewRefreshToken,
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) VALUES ($1, $2, $3)")
-        .bind(&token.token_hash)
-        .bind(grant)
-        .bind(token.expires_at)
-        .execute(connection)
-        .await?;
+    sqlx::query(
+        "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) VALUES ($1, $2, $3)",
+    )
+    .bind(&token.token_hash)
+    .bind(grant)
+    .bind(token.expires_at)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -79,9 +81,11 @@ pub(super) async fn rotate(
             let grace = i64::try_from(grace.as_secs()).unwrap_or(i64::MAX);
             let is_within_grace = grace > 0 && now.saturating_sub(used_at) <= grace;
             let is_unused = match &token.successor_hash {
-                Some(stored) if *stored == successor.token_hash => find_in(&mut transaction, stored)
-                    .await?
-                    .is_some_and(|successor| successor.used_at.is_none()),
+                Some(stored) if *stored == successor.token_hash => {
+                    find_in(&mut transaction, stored)
+                        .await?
+                        .is_some_and(|successor| successor.used_at.is_none())
+                }
                 _ => false,
             };
             if is_within_grace && is_unused {

@@ -20,10 +20,8 @@ pub(super) async fn add(pool: &AnyPool, user: &User) -> Result<bool, StoreError>
 }
 
 pub(super) async fn find(pool: &AnyPool, name: &str) -> Result<Option<User>, StoreError> {
-    let row = sqlx::query("SELECT * FROM users WHERE name = $1")
-        .bind(name)
-        .fetch_optional(pool)
-        .await?;
+    let row =
+        sqlx::query("SELECT * FROM users WHERE name = $1").bind(name).fetch_optional(pool).await?;
     row.as_ref().map(read).transpose()
 }
 
@@ -49,11 +47,7 @@ pub(super) async fn set_password(
     Ok(result.rows_affected() == 1)
 }
 
-pub(super) async fn disable(
-    pool: &AnyPool,
-    name: &str,
-    now: Seconds,
-) -> Result<bool, StoreError> {
+pub(super) async fn disable(pool: &AnyPool, name: &str, now: Seconds) -> Result<bool, StoreError> {
     let mut transaction = pool.begin().await?;
     let result =
         sqlx::query("UPDATE users SET disabled_at = COALESCE(disabled_at, $2) WHERE name = $1")

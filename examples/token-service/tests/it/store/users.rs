@@ -108,7 +108,9 @@ async fn a_client_keeps_how_it_authenticates() {
 
         assert!(store.set_client_secret("job", "new").await.unwrap());
         let job = store.client("job").await.unwrap().unwrap();
-        assert!(matches!(job.authentication, ClientAuthentication::Secret { hash } if hash == "new"));
+        assert!(
+            matches!(job.authentication, ClientAuthentication::Secret { hash } if hash == "new")
+        );
         // A client without a secret does not get one by a rotation.
         assert!(!store.set_client_secret("app", "new").await.unwrap());
         assert!(!store.set_client_secret("keys", "new").await.unwrap());
