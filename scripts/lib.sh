@@ -171,6 +171,34 @@ start_server() {
   address=$(sed -n 's/^listening on //p' "$log" | head -n 1)
 }
 
+# postgres_programs: prints the folder of PostgreSQL's server programs, which Debian keeps out of the path.
+postgres_programs() {
+  ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1
+}
+
+# start_postgres: starts PostgreSQL on a free port of the loopback interface, with its data in a temporary folder, and
+# sets `postgres_url` (a user who may make databases) and `postgres_data` (the folder). It does not run as root. It is
+# stopped when the script ends.
+start_postgres() {
+  [ -n "$(postgres_programs)" ] || apt_install postgresql
+  local programs port as=()
+  programs=$(postgres_programs)
+  postgres_data=$scratch/postgres-${#servers[@]}
+  port=$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  mkdir -p "$postgres_data"
+  if [ "$(id -u)" = 0 ]; then
+    as=(setpriv --reuid=postgres --regid=postgres --clear-groups)
+    chmod a+x "$scratch"
+    chown postgres: "$postgres_data"
+  fi
+  "${as[@]}" "$programs/initdb" -D "$postgres_data" -A trust -U service -E UTF8 --no-locale >/dev/null
+  "${as[@]}" "$programs/postgres" -D "$postgres_data" -p "$port" -h 127.0.0.1 -k '' \
+    >"$scratch/postgres.log" 2>&1 </dev/null &
+  servers+=("$!")
+  wait_for_line "$scratch/postgres.log" 'ready to accept connections' 30 "$!"
+  postgres_url=postgres://service@127.0.0.1:$port/postgres
+}
+
 # stop_server: stops the server that was started last, and waits until it has ended.
 stop_server() {
   kill "$server" 2>/dev/null || true

@@ -23,22 +23,38 @@ const SQLITE_SETTINGS: &str = "\
     PRAGMA synchronous = FULL; \
     PRAGMA foreign_keys = ON;";
 
+/// Of each new connection to PostgreSQL. A statement that takes longer fails, as does one that waits for a lock.
+const POSTGRES_SETTINGS: &str = "\
+    SET statement_timeout = '5s'; \
+    SET lock_timeout = '4s'; \
+    SET idle_in_transaction_session_timeout = '10s';";
+
 impl SqlStore {
-    /// Opens the database at this URL: `sqlite:FILE`. The file is made if it is missing, for its owner alone.
+    /// Opens the database at this URL, and brings its tables to the version of this program.
+    ///
+    /// - `sqlite:FILE`: the file is made if it is missing, for its owner alone.
+    /// - `postgres://USER:PASSWORD@HOST/DATABASE`: the database must exist. `?sslmode=verify-full` asks for TLS.
     ///
     /// # Errors
     ///
     /// If the database cannot be opened, or a newer version of this program has changed it.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let options = AnyPoolOptions::new().max_connections(10);
+            return Self::connect(url, options, POSTGRES_SETTINGS).await;
+        }
         let Some(file) = url.strip_prefix("sqlite:") else {
-            return Err(StoreError::new("the URL of the database must begin with sqlite:"));
+            return Err(StoreError::new(
+                "the URL of the database must begin with sqlite: or postgres://",
+            ));
         };
         let file = file.strip_prefix("//").unwrap_or(file);
         if file.is_empty() || file.contains(['?', '#', '%']) {
             return Err(StoreError::new("the URL of the database must name a file"));
         }
         make_file(Path::new(file))?;
-        Self::connect(&format!("sqlite:{file}"), AnyPoolOptions::new().max_connections(4)).await
+        let options = AnyPoolOptions::new().max_connections(4);
+        Self::connect(&format!("sqlite:{file}"), options, SQLITE_SETTINGS).await
     }
 
     /// A database in memory, which ends with the last clone.
@@ -53,18 +69,22 @@ impl SqlStore {
             .min_connections(1)
             .idle_timeout(None)
             .max_lifetime(None);
-        Self::connect("sqlite::memory:", options).await
+        Self::connect("sqlite::memory:", options, SQLITE_SETTINGS).await
     }
 
-    async fn connect(url: &str, options: AnyPoolOptions) -> Result<Self, StoreError> {
+    async fn connect(
+        url: &str,
+        options: AnyPoolOptions,
+        settings: &'static str,
+    ) -> Result<Self, StoreError> {
         static DRIVERS: Once = Once::new();
         DRIVERS.call_once(sqlx::any::install_default_drivers);
 
         let pool = options
             .acquire_timeout(PATIENCE)
-            .after_connect(|connection, _| {
+            .after_connect(move |connection, _| {
                 Box::pin(async move {
-                    sqlx::raw_sql(SQLITE_SETTINGS).execute(connection).await?;
+                    sqlx::raw_sql(settings).execute(connection).await?;
                     Ok(())
                 })
             })

@@ -6,6 +6,7 @@ mod limits;
 mod rotation;
 mod users;
 
+use sqlx::Connection;
 use token_service::store::{
     Client, ClientAuthentication, Code, Grant, GrantType, NewRefreshToken, Session, SqlStore,
     Store, User,
@@ -15,11 +16,26 @@ use token_service::store::{
 const NOW: i64 = 1_800_000_000;
 const DAY: i64 = 86_400;
 
-/// Runs a test over a database in memory and over one in a file.
+/// Runs a test over a database in memory and over one in a file, and over PostgreSQL if `POSTGRES_URL` names a server.
 async fn over_every_store(test: impl AsyncFn(&dyn Store)) {
     test(&SqlStore::in_memory().await.unwrap()).await;
     let folder = tempfile::tempdir().unwrap();
     test(&SqlStore::open(&in_folder(&folder)).await.unwrap()).await;
+    if let Ok(server) = std::env::var("POSTGRES_URL") {
+        let store = SqlStore::open(&new_database(&server).await).await.unwrap();
+        test(&store).await;
+        store.close().await;
+    }
+}
+
+/// Makes a database of its own for the test. It goes with the server.
+async fn new_database(server: &str) -> String {
+    let name = format!("test_{}", token_service::secret::random_id()).replace('-', "$");
+    let mut connection = sqlx::PgConnection::connect(server).await.unwrap();
+    let statement = sqlx::AssertSqlSafe(format!("CREATE DATABASE \"{name}\""));
+    sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    format!("{}/{name}", server.rsplit_once('/').unwrap().0)
 }
 
 fn in_folder(folder: &tempfile::TempDir) -> String {
