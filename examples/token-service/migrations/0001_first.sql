@@ -54,7 +54,7 @@ CREATE TABLE grants (
     expires_at BIGINT NOT NULL,
     revoked_at BIGINT
 );
-CREATE INDEX grants_user ON grants (user_name);
+CREATE INDEX grants_user ON grants (user_name, client_id, created_at);
 CREATE INDEX grants_session ON grants (session_id);
 CREATE INDEX grants_expiry ON grants (expires_at);
 

@@ -64,7 +64,12 @@ fn is_form(headers: &HeaderMap) -> bool {
 fn decode(text: &[u8]) -> Result<String, &'static str> {
     let spaced: Vec<u8> = text.iter().map(|o| if *o == b'+' { b' ' } else { *o }).collect();
     let decoded = percent_decode(&spaced).decode_utf8();
-    decoded.map(String::from).map_err(|_| "the body must be UTF-8")
+    let decoded = decoded.map_err(|_| "the body must be UTF-8")?;
+    // No value may have one, and PostgreSQL cannot compare it.
+    if decoded.contains('\0') {
+        return Err("a parameter contains a NUL character");
+    }
+    Ok(decoded.into_owned())
 }
 
 #[cfg(test)]
@@ -122,6 +127,13 @@ mod tests {
         assert_eq!(form.resources(), ["a", "b", "a"]);
         assert_eq!(form.get("b"), Some("1"));
         assert_eq!(form.get("resource"), None);
+    }
+
+    #[test]
+    fn a_nul_character_is_refused() {
+        for body in ["a=%00", "a%00=b", "a=b\0"] {
+            assert!(form(body.as_bytes()).is_err(), "{body:?}");
+        }
     }
 
     #[test]

@@ -23,12 +23,21 @@ pub use self::store_error::StoreError;
 /// Seconds since 1970-01-01 UTC.
 pub type Seconds = i64;
 
+/// How far the clocks of two instances may differ.
+pub const CLOCK_SKEW: Seconds = 60;
+
+/// How long an expired row is kept, for instances whose clocks are behind.
+pub const PURGE_MARGIN: Seconds = 600;
+
+/// The grants of one user to one client.
+pub const MAX_GRANTS: u32 = 100;
+
 /// The storage of the service.
 ///
 /// Every method fails only if the database does.
 #[async_trait]
 pub trait Store: Debug + Send + Sync {
-    /// Adds a user. `false` if the name is taken.
+    /// Adds a user. `false` if the name is taken, also by a client: the `sub` of a token names one or the other.
     async fn add_user(&self, user: &User) -> Result<bool, StoreError>;
     /// The user with this name, also if it is disabled.
     async fn user(&self, name: &str) -> Result<Option<User>, StoreError>;
@@ -39,7 +48,7 @@ pub trait Store: Debug + Send + Sync {
     /// Disables the user, ends every session and revokes every grant. `false` if there is no such user.
     async fn disable_user(&self, name: &str, now: Seconds) -> Result<bool, StoreError>;
 
-    /// Adds a client. `false` if the ID is taken.
+    /// Adds a client. `false` if the ID is taken, also by a user.
     async fn add_client(&self, client: &Client) -> Result<bool, StoreError>;
     /// The client with this ID.
     async fn client(&self, id: &str) -> Result<Option<Client>, StoreError>;
@@ -48,15 +57,17 @@ pub trait Store: Debug + Send + Sync {
     /// Replaces the hash of the secret. `false` if there is no such client, or it has no secret.
     async fn set_client_secret(&self, id: &str, hash: &str) -> Result<bool, StoreError>;
 
-    /// Adds a session.
-    async fn add_session(&self, session: &Session) -> Result<(), StoreError>;
+    /// Adds a session. `false` if the user is gone or disabled, or no longer has the password that was checked, whose hash
+    /// this is.
+    async fn add_session(&self, session: &Session, password_hash: &str)
+    -> Result<bool, StoreError>;
     /// The session of this cookie, if it has not expired and its user is not disabled.
     async fn session(&self, cookie: &str, now: Seconds) -> Result<Option<Session>, StoreError>;
     /// Ends the session with this ID, and revokes every grant that was made in it.
     async fn end_session(&self, id: &str, now: Seconds) -> Result<(), StoreError>;
 
-    /// Adds an authorization code.
-    async fn add_code(&self, code: &Code) -> Result<(), StoreError>;
+    /// Adds an authorization code. `false` if its session has ended.
+    async fn add_code(&self, code: &Code) -> Result<bool, StoreError>;
     /// The code with this hash, also if it was exchanged or has expired.
     async fn code(&self, hash: &str) -> Result<Option<Code>, StoreError>;
     /// Exchanges a code for a grant, and adds the grant with its first refresh token. If the code was exchanged before,
@@ -69,11 +80,15 @@ pub trait Store: Debug + Send + Sync {
         now: Seconds,
     ) -> Result<Exchange, StoreError>;
 
-    /// Adds a grant with its first refresh token. `false` if its user is gone or disabled.
+    /// Adds a grant with its first refresh token. `false` if the user is gone or disabled, or no longer has the password
+    /// that was checked, whose hash this is.
+    ///
+    /// A user has at most [`MAX_GRANTS`] grants to one client: the oldest is deleted.
     async fn add_grant(
         &self,
         grant: &Grant,
         refresh: Option<&NewRefreshToken>,
+        password_hash: &str,
     ) -> Result<bool, StoreError>;
     /// The grant with this ID, also if it is revoked.
     async fn grant(&self, id: &str) -> Result<Option<Grant>, StoreError>;
@@ -92,7 +107,7 @@ pub trait Store: Debug + Send + Sync {
     /// Uses a refresh token: its successor takes its place.
     ///
     /// If the token was used before, it was at most `grace` ago and the successor was not used, the same successor
-    /// stays. Any other reuse revokes the grant.
+    /// stays. A use that seems to be in the future, by at most [`CLOCK_SKEW`], counts as just now. Any other reuse revokes the grant.
     async fn rotate(
         &self,
         hash: &str,
@@ -106,13 +121,8 @@ pub trait Store: Debug + Send + Sync {
     /// Whether the access token with this `jti` was revoked by itself.
     async fn is_revoked(&self, jti: &str) -> Result<bool, StoreError>;
 
-    /// Whether this is the first use of the ID. It is remembered until it expires.
-    async fn use_once(
-        &self,
-        id: &str,
-        expires_at: Seconds,
-        now: Seconds,
-    ) -> Result<bool, StoreError>;
+    /// Whether this is the first use of the ID. It is remembered until it has expired and is purged.
+    async fn use_once(&self, id: &str, expires_at: Seconds) -> Result<bool, StoreError>;
 
     /// All signing keys, by the time from which they sign.
     async fn signing_keys(&self) -> Result<Vec<StoredKey>, StoreError>;
@@ -141,7 +151,8 @@ pub trait Store: Debug + Send + Sync {
     /// Gives one back that [`take`](Self::take) took.
     async fn give_back(&self, id: &str, period: Duration, now_ms: i64) -> Result<(), StoreError>;
 
-    /// Deletes expired rows, at most `limit` of each table. Returns the number of deleted rows.
+    /// Deletes rows that expired more than [`PURGE_MARGIN`] ago, at most `limit` of each table. What shows that a code or a
+    /// refresh token was used stays as long as its grant. Returns the number of deleted rows.
     async fn purge(&self, limit: u32, now: Seconds) -> Result<u64, StoreError>;
     /// Succeeds if the database answers.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -2,6 +2,7 @@ use sqlx::AnyPool;
 use sqlx::any::AnyRow;
 
 use super::rows::{get, list, text};
+use crate::access_tokens::BUILT_IN_CLIENT;
 use crate::store::{Client, ClientAuthentication, GrantType, StoreError};
 
 const NONE: &str = "none";
@@ -9,6 +10,9 @@ const SECRET: &str = "client_secret";
 const PRIVATE_KEY_JWT: &str = "private_key_jwt";
 
 pub(super) async fn add(pool: &AnyPool, client: &Client) -> Result<bool, StoreError> {
+    if client.id == BUILT_IN_CLIENT {
+        return Ok(false);
+    }
     let (authentication, secret_hash, jwk_set) = match &client.authentication {
         ClientAuthentication::None => (NONE, None, None),
         ClientAuthentication::Secret { hash } => (SECRET, Some(hash.as_str()), None),
@@ -21,7 +25,8 @@ pub(super) async fn add(pool: &AnyPool, client: &Client) -> Result<bool, StoreEr
     let result = sqlx::query(
         "INSERT INTO clients (id, name, authentication, secret_hash, jwk_set, grant_types, \
          redirect_uris, post_logout_redirect_uris, scope, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING",
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 \
+         WHERE NOT EXISTS (SELECT 1 FROM users WHERE name = $1) ON CONFLICT (id) DO NOTHING",
     )
     .bind(&client.id)
     .bind(&client.name)

@@ -4,10 +4,19 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AnyExecutor, AnyPool};
 
 use super::rows::{get, list, text};
-use super::{refresh_tokens, users};
-use crate::store::{Code, Exchange, Grant, NewRefreshToken, Seconds, StoreError};
+use super::{refresh_tokens, sessions, users};
+use crate::store::{Code, Exchange, Grant, MAX_GRANTS, NewRefreshToken, Seconds, StoreError};
 
-pub(super) async fn add_code(pool: &AnyPool, code: &Code) -> Result<(), StoreError> {
+pub(super) async fn add_code(pool: &AnyPool, code: &Code) -> Result<bool, StoreError> {
+    let mut transaction = pool.begin().await?;
+    let is_alive = match &code.session_id {
+        Some(session) => sessions::lock(&mut transaction, session).await?,
+        None => users::lock(&mut transaction, &code.user).await?,
+    };
+    if !is_alive {
+        transaction.rollback().await?;
+        return Ok(false);
+    }
     sqlx::query(
         "INSERT INTO codes (code_hash, client_id, user_name, session_id, redirect_uri, \
          code_challenge, scope, resources, nonce, authenticated_at, expires_at, grant_id) \
@@ -25,9 +34,10 @@ pub(super) async fn add_code(pool: &AnyPool, code: &Code) -> Result<(), StoreErr
     .bind(code.authenticated_at)
     .bind(code.expires_at)
     .bind(code.grant_id.as_deref())
-    .execute(pool)
+    .execute(&mut *transaction)
     .await?;
-    Ok(())
+    transaction.commit().await?;
+    Ok(true)
 }
 
 pub(super) async fn find_code(pool: &AnyPool, hash: &str) -> Result<Option<Code>, StoreError> {
@@ -60,6 +70,7 @@ pub(super) async fn exchange_code(
     now: Seconds,
 ) -> Result<Exchange, StoreError> {
     let mut transaction = pool.begin().await?;
+    let is_user_alive = users::lock(&mut transaction, &grant.user).await?;
     let taken = sqlx::query(
         "UPDATE codes SET grant_id = $2 \
          WHERE code_hash = $1 AND grant_id IS NULL AND expires_at > $3",
@@ -70,10 +81,11 @@ pub(super) async fn exchange_code(
     .execute(&mut *transaction)
     .await?;
     if taken.rows_affected() == 1 {
-        if !add(&mut transaction, grant, refresh).await? {
+        if !is_user_alive {
             transaction.rollback().await?;
             return Ok(Exchange::Invalid);
         }
+        add(&mut transaction, grant, refresh).await?;
         transaction.commit().await?;
         return Ok(Exchange::Granted);
     }
@@ -94,15 +106,29 @@ pub(super) async fn exchange_code(
     Ok(Exchange::Reused)
 }
 
-/// Adds a grant with its first refresh token, in a transaction. `false` if its user is gone or disabled.
-pub(super) async fn add(
+pub(super) async fn add_after_login(
+    pool: &AnyPool,
+    grant: &Grant,
+    refresh: Option<&NewRefreshToken>,
+    password_hash: &str,
+) -> Result<bool, StoreError> {
+    let mut transaction = pool.begin().await?;
+    if !users::lock_after_login(&mut transaction, &grant.user, password_hash).await? {
+        transaction.rollback().await?;
+        return Ok(false);
+    }
+    add(&mut transaction, grant, refresh).await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
+/// Adds a grant with its first refresh token, in a transaction that has locked the user. Deletes the oldest beyond the
+/// limit.
+async fn add(
     connection: &mut AnyConnection,
     grant: &Grant,
     refresh: Option<&NewRefreshToken>,
-) -> Result<bool, StoreError> {
-    if !users::lock(connection, &grant.user).await? {
-        return Ok(false);
-    }
+) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO grants (id, client_id, user_name, session_id, scope, resources, \
          authenticated_at, created_at, expires_at, revoked_at) \
@@ -121,9 +147,20 @@ pub(super) async fn add(
     .execute(&mut *connection)
     .await?;
     if let Some(refresh) = refresh {
-        refresh_tokens::add(connection, &grant.id, refresh).await?;
+        refresh_tokens::add(&mut *connection, &grant.id, refresh).await?;
     }
-    Ok(true)
+    sqlx::query(
+        "DELETE FROM grants WHERE id IN (SELECT id FROM grants \
+         WHERE user_name = $1 AND client_id = $2 AND id <> $3 \
+         ORDER BY created_at DESC, id LIMIT 100 OFFSET $4)",
+    )
+    .bind(&grant.user)
+    .bind(&grant.client_id)
+    .bind(&grant.id)
+    .bind(i64::from(MAX_GRANTS) - 1)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 pub(super) async fn find(pool: &AnyPool, id: &str) -> Result<Option<Grant>, StoreError> {
@@ -140,7 +177,7 @@ pub(super) async fn to_client(
 ) -> Result<Vec<Grant>, StoreError> {
     let rows = sqlx::query(
         "SELECT * FROM grants WHERE user_name = $1 AND client_id = $2 AND revoked_at IS NULL \
-         AND expires_at > $3 ORDER BY created_at DESC LIMIT 100",
+         AND expires_at > $3 ORDER BY created_at DESC",
     )
     .bind(user)
     .bind(client)

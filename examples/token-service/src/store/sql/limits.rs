@@ -1,10 +1,11 @@
-//! Budgets, and what may be used once.
+//! Budgets, and what may be used once. Clients choose parts of the IDs, so the store has their hashes.
 
 use std::time::Duration;
 
 use sqlx::AnyPool;
 
 use super::rows::get;
+use crate::secret;
 use crate::store::{Seconds, StoreError};
 
 pub(super) async fn take(
@@ -14,26 +15,32 @@ pub(super) async fn take(
     period: Duration,
     now_ms: i64,
 ) -> Result<Result<(), Duration>, StoreError> {
+    let id = secret::hash(id);
     let period = millis(period);
     let capacity = period.saturating_mul(burst.max(1).into());
     // One statement, so no other instance comes between.
     let taken = sqlx::query(
         "INSERT INTO limits (id, full_at) VALUES ($1, $2 + $3) ON CONFLICT (id) DO UPDATE \
          SET full_at = CASE WHEN limits.full_at > $2 THEN limits.full_at ELSE $2 END + $3 \
-         WHERE CASE WHEN limits.full_at > $2 THEN limits.full_at ELSE $2 END + $3 <= $2 + $4 \
-         RETURNING full_at",
+         WHERE CASE WHEN limits.full_at > $2 THEN limits.full_at ELSE $2 END + $3 <= $2 + $4",
     )
-    .bind(id)
+    .bind(&id)
     .bind(now_ms)
     .bind(period)
     .bind(capacity)
-    .fetch_optional(pool)
+    .execute(pool)
     .await?;
-    if taken.is_some() {
+    if taken.rows_affected() == 1 {
         return Ok(Ok(()));
     }
+    // After a clock was set back, a budget must not stay empty until the old time comes.
+    sqlx::query("UPDATE limits SET full_at = $2 WHERE id = $1 AND full_at > $2")
+        .bind(&id)
+        .bind(now_ms.saturating_add(capacity))
+        .execute(pool)
+        .await?;
     let row = sqlx::query("SELECT full_at FROM limits WHERE id = $1")
-        .bind(id)
+        .bind(&id)
         .fetch_optional(pool)
         .await?;
     let full_at: i64 = match row {
@@ -52,7 +59,7 @@ pub(super) async fn give_back(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     sqlx::query("UPDATE limits SET full_at = full_at - $2 WHERE id = $1 AND full_at > $3")
-        .bind(id)
+        .bind(secret::hash(id))
         .bind(millis(period))
         .bind(now_ms)
         .execute(pool)
@@ -64,18 +71,15 @@ pub(super) async fn use_once(
     pool: &AnyPool,
     id: &str,
     expires_at: Seconds,
-    now: Seconds,
 ) -> Result<bool, StoreError> {
     let first = sqlx::query(
-        "INSERT INTO used_once (id, expires_at) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE \
-         SET expires_at = excluded.expires_at WHERE used_once.expires_at <= $3 RETURNING id",
+        "INSERT INTO used_once (id, expires_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING",
     )
-    .bind(id)
+    .bind(secret::hash(id))
     .bind(expires_at)
-    .bind(now)
-    .fetch_optional(pool)
+    .execute(pool)
     .await?;
-    Ok(first.is_some())
+    Ok(first.rows_affected() == 1)
 }
 
 fn millis(period: Duration) -> i64 {

@@ -2,7 +2,7 @@
 //!
 //! A transaction begins with the write that locks the row it is about: a user, a grant or a code. So it waits for another
 //! one about the same row, and then sees what that one did. SQLite locks the whole database at this point, and PostgreSQL
-//! the row.
+//! the row; where there are several, it is in the order user, session, code, grant.
 
 mod clients;
 mod grants;
@@ -69,8 +69,12 @@ impl Store for SqlStore {
         clients::set_secret(&self.pool, id, hash).await
     }
 
-    async fn add_session(&self, session: &Session) -> Result<(), StoreError> {
-        sessions::add(&self.pool, session).await
+    async fn add_session(
+        &self,
+        session: &Session,
+        password_hash: &str,
+    ) -> Result<bool, StoreError> {
+        sessions::add(&self.pool, session, password_hash).await
     }
 
     async fn session(&self, cookie: &str, now: Seconds) -> Result<Option<Session>, StoreError> {
@@ -81,7 +85,7 @@ impl Store for SqlStore {
         sessions::end(&self.pool, id, now).await
     }
 
-    async fn add_code(&self, code: &Code) -> Result<(), StoreError> {
+    async fn add_code(&self, code: &Code) -> Result<bool, StoreError> {
         grants::add_code(&self.pool, code).await
     }
 
@@ -103,11 +107,9 @@ impl Store for SqlStore {
         &self,
         grant: &Grant,
         refresh: Option<&NewRefreshToken>,
+        password_hash: &str,
     ) -> Result<bool, StoreError> {
-        let mut transaction = self.pool.begin().await?;
-        let is_added = grants::add(&mut transaction, grant, refresh).await?;
-        transaction.commit().await?;
-        Ok(is_added)
+        grants::add_after_login(&self.pool, grant, refresh, password_hash).await
     }
 
     async fn grant(&self, id: &str) -> Result<Option<Grant>, StoreError> {
@@ -149,13 +151,8 @@ impl Store for SqlStore {
         grants::is_revoked(&self.pool, jti).await
     }
 
-    async fn use_once(
-        &self,
-        id: &str,
-        expires_at: Seconds,
-        now: Seconds,
-    ) -> Result<bool, StoreError> {
-        limits::use_once(&self.pool, id, expires_at, now).await
+    async fn use_once(&self, id: &str, expires_at: Seconds) -> Result<bool, StoreError> {
+        limits::use_once(&self.pool, id, expires_at).await
     }
 
     async fn signing_keys(&self) -> Result<Vec<StoredKey>, StoreError> {

@@ -27,7 +27,8 @@ const SQLITE_SETTINGS: &str = "\
 const POSTGRES_SETTINGS: &str = "\
     SET statement_timeout = '5s'; \
     SET lock_timeout = '4s'; \
-    SET idle_in_transaction_session_timeout = '10s';";
+    SET idle_in_transaction_session_timeout = '10s'; \
+    SET default_transaction_isolation = 'read committed';";
 
 impl SqlStore {
     /// Opens the database at this URL, and brings its tables to the version of this program.
@@ -40,6 +41,11 @@ impl SqlStore {
     /// If the database cannot be opened, or a newer version of this program has changed it.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            // A migration may take longer than a statement may, so it has a connection of its own.
+            let options = AnyPoolOptions::new().max_connections(1);
+            let migration = Self::connect(url, options, "").await?;
+            migration.migrate().await?;
+            migration.pool.close().await;
             let options = AnyPoolOptions::new().max_connections(10);
             return Self::connect(url, options, POSTGRES_SETTINGS).await;
         }
@@ -49,12 +55,14 @@ impl SqlStore {
             ));
         };
         let file = file.strip_prefix("//").unwrap_or(file);
-        if file.is_empty() || file.contains(['?', '#', '%']) {
+        if file.is_empty() || file.starts_with(':') || file.contains(['?', '#', '%']) {
             return Err(StoreError::new("the URL of the database must name a file"));
         }
         make_file(Path::new(file))?;
         let options = AnyPoolOptions::new().max_connections(4);
-        Self::connect(&format!("sqlite:{file}"), options, SQLITE_SETTINGS).await
+        let store = Self::connect(&format!("sqlite:{file}"), options, SQLITE_SETTINGS).await?;
+        store.migrate().await?;
+        Ok(store)
     }
 
     /// A database in memory, which ends with the last clone.
@@ -69,7 +77,9 @@ impl SqlStore {
             .min_connections(1)
             .idle_timeout(None)
             .max_lifetime(None);
-        Self::connect("sqlite::memory:", options, SQLITE_SETTINGS).await
+        let store = Self::connect("sqlite::memory:", options, SQLITE_SETTINGS).await?;
+        store.migrate().await?;
+        Ok(store)
     }
 
     async fn connect(
@@ -91,19 +101,33 @@ impl SqlStore {
             .connect(url)
             .await
             .map_err(|error| StoreError::new("the database cannot be opened").with_source(error))?;
-        MIGRATIONS.run(&pool).await.map_err(|error| match error {
+        Ok(Self { pool })
+    }
+
+    /// Brings the tables to the version of this program.
+    async fn migrate(&self) -> Result<(), StoreError> {
+        let mut result = MIGRATIONS.run(&self.pool).await;
+        // Two processes that start on a new SQLite file both begin; the slower one fails, and finds all done.
+        for _ in 0..3 {
+            if !matches!(result, Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)))
+            {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            result = MIGRATIONS.run(&self.pool).await;
+        }
+        result.map_err(|error| match error {
             MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => {
                 StoreError::new("the database was made by a newer version of this program")
             }
             error => {
                 StoreError::new("the tables of the database cannot be made").with_source(error)
             }
-        })?;
-        Ok(Self { pool })
+        })
     }
 }
 
-/// The database contains private keys, so only its owner may read it.
+/// The database contains private keys, so a new file is for its owner alone.
 fn make_file(path: &Path) -> Result<(), StoreError> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);

@@ -5,7 +5,7 @@ use sqlx::{AnyConnection, AnyPool};
 
 use super::grants;
 use super::rows::get;
-use crate::store::{NewRefreshToken, RefreshToken, Rotation, Seconds, StoreError};
+use crate::store::{CLOCK_SKEW, NewRefreshToken, RefreshToken, Rotation, Seconds, StoreError};
 
 /// Adds a refresh token, in a transaction.
 pub(super) async fn add(
@@ -79,7 +79,8 @@ pub(super) async fn rotate(
         }
         Some(used_at) => {
             let grace = i64::try_from(grace.as_secs()).unwrap_or(i64::MAX);
-            let is_within_grace = grace > 0 && now.saturating_sub(used_at) <= grace;
+            let since = now.saturating_sub(used_at);
+            let is_within_grace = grace > 0 && (-CLOCK_SKEW..=grace).contains(&since);
             let is_unused = match &token.successor_hash {
                 Some(stored) if *stored == successor.token_hash => {
                     find_in(&mut transaction, stored)

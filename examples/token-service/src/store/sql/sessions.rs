@@ -1,27 +1,41 @@
-use sqlx::AnyPool;
+use sqlx::{AnyConnection, AnyPool};
 
 use super::rows::get;
 use super::users;
 use crate::store::{Seconds, Session, StoreError};
 
-pub(super) async fn add(pool: &AnyPool, session: &Session) -> Result<(), StoreError> {
+pub(super) async fn add(
+    pool: &AnyPool,
+    session: &Session,
+    password_hash: &str,
+) -> Result<bool, StoreError> {
     let mut transaction = pool.begin().await?;
-    // A user who was disabled meanwhile gets no session; the page finds none and asks to log in.
-    if users::lock(&mut transaction, &session.user).await? {
-        sqlx::query(
-            "INSERT INTO sessions (cookie_hash, id, user_name, authenticated_at, expires_at) \
-             VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(&session.cookie_hash)
-        .bind(&session.id)
-        .bind(&session.user)
-        .bind(session.authenticated_at)
-        .bind(session.expires_at)
-        .execute(&mut *transaction)
-        .await?;
+    if !users::lock_after_login(&mut transaction, &session.user, password_hash).await? {
+        transaction.rollback().await?;
+        return Ok(false);
     }
+    sqlx::query(
+        "INSERT INTO sessions (cookie_hash, id, user_name, authenticated_at, expires_at) \
+         VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(&session.cookie_hash)
+    .bind(&session.id)
+    .bind(&session.user)
+    .bind(session.authenticated_at)
+    .bind(session.expires_at)
+    .execute(&mut *transaction)
+    .await?;
     transaction.commit().await?;
-    Ok(())
+    Ok(true)
+}
+
+/// Locks the session until the transaction ends. `false` if it has ended.
+pub(super) async fn lock(connection: &mut AnyConnection, id: &str) -> Result<bool, StoreError> {
+    let result = sqlx::query("UPDATE sessions SET expires_at = expires_at WHERE id = $1")
+        .bind(id)
+        .execute(connection)
+        .await?;
+    Ok(result.rows_affected() == 1)
 }
 
 pub(super) async fn find(

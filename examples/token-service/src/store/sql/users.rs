@@ -2,12 +2,17 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AnyPool};
 
 use super::rows::{get, list, text};
+use crate::access_tokens::BUILT_IN_CLIENT;
 use crate::store::{Seconds, StoreError, User};
 
 pub(super) async fn add(pool: &AnyPool, user: &User) -> Result<bool, StoreError> {
+    if user.name == BUILT_IN_CLIENT {
+        return Ok(false);
+    }
     let result = sqlx::query(
         "INSERT INTO users (name, password_hash, scope, created_at, disabled_at) \
-         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO NOTHING",
+         SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT 1 FROM clients WHERE id = $1) \
+         ON CONFLICT (name) DO NOTHING",
     )
     .bind(&user.name)
     .bind(&user.password_hash)
@@ -62,11 +67,29 @@ pub(super) async fn disable(pool: &AnyPool, name: &str, now: Seconds) -> Result<
 
 /// Locks the user until the transaction ends. `false` if it is gone or disabled.
 pub(super) async fn lock(connection: &mut AnyConnection, name: &str) -> Result<bool, StoreError> {
-    let result =
-        sqlx::query("UPDATE users SET name = name WHERE name = $1 AND disabled_at IS NULL")
-            .bind(name)
-            .execute(connection)
-            .await?;
+    let result = sqlx::query(
+        "UPDATE users SET created_at = created_at WHERE name = $1 AND disabled_at IS NULL",
+    )
+    .bind(name)
+    .execute(connection)
+    .await?;
+    Ok(result.rows_affected() == 1)
+}
+
+/// The same, and `false` too if the user has another password than the one that was checked.
+pub(super) async fn lock_after_login(
+    connection: &mut AnyConnection,
+    name: &str,
+    password_hash: &str,
+) -> Result<bool, StoreError> {
+    let result = sqlx::query(
+        "UPDATE users SET created_at = created_at \
+         WHERE name = $1 AND disabled_at IS NULL AND password_hash = $2",
+    )
+    .bind(name)
+    .bind(password_hash)
+    .execute(connection)
+    .await?;
     Ok(result.rows_affected() == 1)
 }
 

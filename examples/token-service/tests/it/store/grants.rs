@@ -5,8 +5,8 @@ use super::*;
 #[tokio::test]
 async fn a_code_is_exchanged_once_and_a_second_time_revokes_the_grant() {
     over_every_store(async |store: &dyn Store| {
-        store.add_user(&user("alice")).await.unwrap();
-        store.add_code(&code("code", "alice")).await.unwrap();
+        add_alice(store).await;
+        assert!(store.add_code(&code("code", "alice")).await.unwrap());
         let stored = store.code("code").await.unwrap().unwrap();
         assert_eq!((stored.nonce.as_deref(), stored.grant_id), (Some("nonce"), None));
         assert_eq!(stored.scopes, ["read", "openid"]);
@@ -20,7 +20,8 @@ async fn a_code_is_exchanged_once_and_a_second_time_revokes_the_grant() {
         let refresh = store.refresh_token("first").await.unwrap().unwrap();
         assert_eq!((refresh.grant_id.as_str(), refresh.used_at), ("one", None));
 
-        // Also after the code has expired.
+        // Also after the code has expired, and what has expired was deleted.
+        store.purge(100, NOW + 100 + PURGE_MARGIN).await.unwrap();
         assert_eq!(exchange("two", None, NOW + 100).await, Exchange::Reused);
         assert!(!is_in_force(store, "one").await);
         assert!(store.grant("two").await.unwrap().is_none());
@@ -31,14 +32,15 @@ async fn a_code_is_exchanged_once_and_a_second_time_revokes_the_grant() {
 #[tokio::test]
 async fn an_unknown_expired_or_disabled_code_gives_nothing() {
     over_every_store(async |store: &dyn Store| {
-        store.add_user(&user("alice")).await.unwrap();
-        store.add_code(&code("code", "alice")).await.unwrap();
+        add_alice(store).await;
+        assert!(store.add_code(&code("code", "alice")).await.unwrap());
         let exchange = async |hash: &str, now: i64| {
             store.exchange_code(hash, &grant("grant", "alice"), None, now).await.unwrap()
         };
         assert_eq!(exchange("unknown", NOW).await, Exchange::Invalid);
         assert_eq!(exchange("code", NOW + 60).await, Exchange::Invalid);
         assert!(store.grant("grant").await.unwrap().is_none());
+        // Its codes are deleted with it.
         store.disable_user("alice", NOW).await.unwrap();
         assert_eq!(exchange("code", NOW).await, Exchange::Invalid);
         assert!(store.grant("grant").await.unwrap().is_none());
@@ -49,8 +51,8 @@ async fn an_unknown_expired_or_disabled_code_gives_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_exchanges_at_once_one_is_granted() {
     over_every_store(async |store: &dyn Store| {
-        store.add_user(&user("alice")).await.unwrap();
-        store.add_code(&code("code", "alice")).await.unwrap();
+        add_alice(store).await;
+        assert!(store.add_code(&code("code", "alice")).await.unwrap());
         let exchanges = (0..20).map(async |number| {
             let grant = grant(&number.to_string(), "alice");
             store.exchange_code("code", &grant, None, NOW).await.unwrap()
@@ -66,10 +68,10 @@ async fn of_many_exchanges_at_once_one_is_granted() {
 #[tokio::test]
 async fn grants_are_found_by_user_and_client_while_in_force() {
     over_every_store(async |store: &dyn Store| {
-        store.add_user(&user("alice")).await.unwrap();
-        store.add_grant(&grant("one", "alice"), None).await.unwrap();
+        add_alice(store).await;
+        add_grant(store, &grant("one", "alice"), None).await;
         let other = Grant { client_id: "other".into(), ..grant("two", "alice") };
-        store.add_grant(&other, None).await.unwrap();
+        add_grant(store, &other, None).await;
         let found = async |now: i64| -> Vec<String> {
             let grants = store.grants_to("alice", "app", now).await.unwrap();
             grants.into_iter().map(|grant| grant.id).collect()
@@ -93,10 +95,58 @@ async fn a_revoked_token_stays_revoked() {
         store.revoke_token("jti", NOW + 10).await.unwrap();
         store.revoke_token("jti", NOW + 10).await.unwrap();
         assert!(store.is_revoked("jti").await.unwrap());
-        store.purge(100, NOW + 9).await.unwrap();
+        store.purge(100, NOW + 9 + PURGE_MARGIN).await.unwrap();
         assert!(store.is_revoked("jti").await.unwrap());
-        store.purge(100, NOW + 10).await.unwrap();
+        store.purge(100, NOW + 10 + PURGE_MARGIN).await.unwrap();
         assert!(!store.is_revoked("jti").await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exchanges_and_new_passwords_do_not_wait_for_each_other_for_ever() {
+    over_every_store(async |store: &dyn Store| {
+        add_alice(store).await;
+        let code = |number: u32| Code { session_id: None, ..code(&number.to_string(), "alice") };
+        for number in 0..20 {
+            assert!(store.add_code(&code(number)).await.unwrap());
+        }
+        let exchanges = (0..20).map(async |number: u32| {
+            let grant = grant(&number.to_string(), "alice");
+            store.exchange_code(&number.to_string(), &grant, None, NOW).await.unwrap();
+        });
+        let passwords = (0..20).map(async |number: u32| {
+            assert!(store.set_password("alice", &number.to_string(), NOW).await.unwrap());
+        });
+        let (exchanges, passwords) =
+            (futures_util::future::join_all(exchanges), futures_util::future::join_all(passwords));
+        futures_util::future::join(exchanges, passwords).await;
+        assert!(store.set_password("alice", "last", NOW).await.unwrap());
+        for number in 0..20 {
+            let grant = store.grant(&number.to_string()).await.unwrap();
+            assert!(grant.is_none_or(|grant| grant.revoked_at.is_some()), "{number}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_oldest_of_too_many_grants_to_one_client_is_deleted() {
+    over_every_store(async |store: &dyn Store| {
+        add_alice(store).await;
+        let count = i64::from(MAX_GRANTS);
+        for number in 0..=count {
+            let created_at = NOW + number;
+            let grant = Grant { created_at, ..grant(&number.to_string(), "alice") };
+            add_grant(store, &grant, Some(&refresh_token(&number.to_string()))).await;
+        }
+        let other = Grant { client_id: "other".into(), ..grant("other", "alice") };
+        add_grant(store, &other, None).await;
+        assert!(store.grant("0").await.unwrap().is_none());
+        assert!(store.refresh_token("0").await.unwrap().is_none());
+        assert!(store.grant("1").await.unwrap().is_some());
+        let grants = store.grants_to("alice", "app", NOW).await.unwrap();
+        assert_eq!(grants.len() as i64, count);
     })
     .await;
 }

@@ -104,9 +104,27 @@ async fn what_is_no_database_is_an_error() {
         format!("sqlite:{}", folder.path().display()),
         format!("sqlite:{}/missing/store.db", folder.path().display()),
         "sqlite:".to_owned(),
+        "sqlite::memory:".to_owned(),
         "mysql://localhost".to_owned(),
         String::new(),
     ] {
         SqlStore::open(&url).await.unwrap_err();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_processes_may_start_on_a_new_database_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut urls = vec![in_folder(&folder)];
+    if let Ok(server) = std::env::var("POSTGRES_URL") {
+        urls.push(new_database(&server).await);
+    }
+    for url in urls {
+        let opened = futures_util::future::join_all((0..5).map(|_| SqlStore::open(&url))).await;
+        for store in opened {
+            let store = store.unwrap();
+            assert!(store.users().await.unwrap().is_empty());
+            store.close().await;
+        }
     }
 }

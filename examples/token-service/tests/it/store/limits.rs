@@ -43,6 +43,16 @@ async fn what_is_given_back_can_be_taken_again() {
     .await;
 }
 
+#[tokio::test]
+async fn a_budget_heals_after_the_clock_was_set_back() {
+    over_every_store(async |store: &dyn Store| {
+        take(store, "alice", 1000 * DAY).await.unwrap();
+        assert_eq!(take(store, "alice", 0).await, Err(PERIOD));
+        take(store, "alice", 6000).await.unwrap();
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn many_at_once_get_no_more_than_the_budget() {
     over_every_store(async |store: &dyn Store| {
@@ -55,10 +65,16 @@ async fn many_at_once_get_no_more_than_the_budget() {
 #[tokio::test]
 async fn an_id_is_used_once_until_it_expires() {
     over_every_store(async |store: &dyn Store| {
-        assert!(store.use_once("id", NOW + 10, NOW).await.unwrap());
-        assert!(!store.use_once("id", NOW + 20, NOW + 9).await.unwrap());
-        assert!(store.use_once("id", NOW + 20, NOW + 10).await.unwrap());
-        assert!(!store.use_once("id", NOW + 30, NOW + 19).await.unwrap());
+        // Also one that a client has chosen badly.
+        for id in ["id".to_owned(), "\0".to_owned(), "x".repeat(10_000)] {
+            assert!(store.use_once(&id, NOW + 10).await.unwrap());
+            assert!(!store.use_once(&id, NOW + 20).await.unwrap());
+            take(store, &id, 0).await.unwrap();
+        }
+        store.purge(9, NOW + 9 + PURGE_MARGIN).await.unwrap();
+        assert!(!store.use_once("id", NOW + 20).await.unwrap());
+        store.purge(9, NOW + 10 + PURGE_MARGIN).await.unwrap();
+        assert!(store.use_once("id", NOW + 20).await.unwrap());
     })
     .await;
 }
@@ -66,22 +82,23 @@ async fn an_id_is_used_once_until_it_expires() {
 #[tokio::test]
 async fn a_purge_deletes_what_has_expired_and_a_few_at_a_time() {
     over_every_store(async |store: &dyn Store| {
-        store.add_user(&user("alice")).await.unwrap();
-        store.add_session(&session("session", "alice")).await.unwrap();
-        store.add_code(&code("code", "alice")).await.unwrap();
-        store.add_grant(&grant("grant", "alice"), Some(&refresh_token("0"))).await.unwrap();
-        store.use_once("id", NOW + 10, NOW).await.unwrap();
-        store.use_once("id 2", NOW + 10, NOW).await.unwrap();
+        add_alice(store).await;
+        assert!(store.add_code(&code("code", "alice")).await.unwrap());
+        add_grant(store, &grant("grant", "alice"), Some(&refresh_token("0"))).await;
+        store.use_once("id", NOW + 10).await.unwrap();
+        store.use_once("id 2", NOW + 10).await.unwrap();
         take(store, "alice", 0).await.unwrap();
 
-        assert_eq!(store.purge(1, NOW + 5).await.unwrap(), 0);
-        assert_eq!(store.purge(1, NOW + 10).await.unwrap(), 2);
-        assert_eq!(store.purge(1, NOW + 10).await.unwrap(), 1);
-        assert_eq!(store.purge(1, NOW + 10).await.unwrap(), 0);
-        assert_eq!(store.purge(9, NOW + 60).await.unwrap(), 1);
-        assert_eq!(store.purge(9, NOW + DAY).await.unwrap(), 2);
+        let purge =
+            async |limit: u32, at: i64| store.purge(limit, NOW + at + PURGE_MARGIN).await.unwrap();
+        assert_eq!(purge(1, 5).await, 0);
+        assert_eq!(purge(1, 10).await, 2);
+        assert_eq!(purge(1, 10).await, 1);
+        assert_eq!(purge(1, 10).await, 0);
+        assert_eq!(purge(9, 60).await, 1);
+        assert_eq!(purge(9, DAY).await, 2);
         assert!(is_in_force(store, "grant").await);
-        assert_eq!(store.purge(9, NOW + 30 * DAY).await.unwrap(), 1);
+        assert_eq!(purge(9, 30 * DAY).await, 1);
         assert!(store.grant("grant").await.unwrap().is_none());
         assert!(store.user("alice").await.unwrap().is_some());
     })

@@ -8,13 +8,15 @@ mod users;
 
 use sqlx::Connection;
 use token_service::store::{
-    Client, ClientAuthentication, Code, Grant, GrantType, NewRefreshToken, Session, SqlStore,
-    Store, User,
+    CLOCK_SKEW, Client, ClientAuthentication, Code, Grant, GrantType, MAX_GRANTS, NewRefreshToken,
+    PURGE_MARGIN, Session, SqlStore, Store, User,
 };
 
 /// A time to begin with.
 const NOW: i64 = 1_800_000_000;
 const DAY: i64 = 86_400;
+/// The hash of every user's password.
+const HASH: &str = "$argon2id$…";
 
 /// Runs a test over a database in memory and over one in a file, and over PostgreSQL if `POSTGRES_URL` names a server.
 async fn over_every_store(test: impl AsyncFn(&dyn Store)) {
@@ -45,7 +47,7 @@ fn in_folder(folder: &tempfile::TempDir) -> String {
 fn user(name: &str) -> User {
     User {
         name: name.to_owned(),
-        password_hash: "$argon2id$…".to_owned(),
+        password_hash: HASH.to_owned(),
         scopes: vec!["read".to_owned(), "write".to_owned()],
         created_at: NOW,
         disabled_at: None,
@@ -109,6 +111,20 @@ fn code(hash: &str, user: &str) -> Code {
 
 fn refresh_token(hash: &str) -> NewRefreshToken {
     NewRefreshToken { token_hash: hash.to_owned(), expires_at: NOW + DAY }
+}
+
+async fn add_session(store: &dyn Store, id: &str, user: &str) {
+    assert!(store.add_session(&session(id, user), HASH).await.unwrap());
+}
+
+async fn add_grant(store: &dyn Store, grant: &Grant, refresh: Option<&NewRefreshToken>) {
+    assert!(store.add_grant(grant, refresh, HASH).await.unwrap());
+}
+
+/// Adds alice, with a session.
+async fn add_alice(store: &dyn Store) {
+    store.add_user(&user("alice")).await.unwrap();
+    add_session(store, "session", "alice").await;
 }
 
 async fn is_in_force(store: &dyn Store, grant: &str) -> bool {

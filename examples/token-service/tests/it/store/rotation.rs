@@ -7,8 +7,8 @@ use super::*;
 const GRACE: Duration = Duration::from_secs(30);
 
 async fn with_family(store: &dyn Store) {
-    store.add_user(&user("alice")).await.unwrap();
-    store.add_grant(&grant("family", "alice"), Some(&refresh_token("0"))).await.unwrap();
+    add_alice(store).await;
+    add_grant(store, &grant("family", "alice"), Some(&refresh_token("0"))).await;
 }
 
 /// Uses token N, whose successor is N + 1.
@@ -54,6 +54,29 @@ async fn a_reuse_after_the_grace_revokes_the_family() {
         assert!(!is_in_force(store, "family").await);
         assert_eq!(rotate(store, 1, 31).await, Rotation::Invalid);
         assert_eq!(rotate(store, 0, 31).await, Rotation::Invalid);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reuse_is_seen_after_the_token_has_expired_and_rows_were_purged() {
+    over_every_store(async |store: &dyn Store| {
+        with_family(store).await;
+        rotate(store, 0, 0).await;
+        store.purge(100, NOW + 2 * DAY).await.unwrap();
+        assert_eq!(rotate(store, 0, 2 * DAY).await, Rotation::Reused);
+        assert!(!is_in_force(store, "family").await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn clocks_may_differ_a_little_but_not_lengthen_the_grace() {
+    over_every_store(async |store: &dyn Store| {
+        with_family(store).await;
+        rotate(store, 0, 3600).await;
+        assert_eq!(rotate(store, 0, 3600 - CLOCK_SKEW).await, Rotation::Successor);
+        assert_eq!(rotate(store, 0, 3600 - CLOCK_SKEW - 1).await, Rotation::Reused);
     })
     .await;
 }

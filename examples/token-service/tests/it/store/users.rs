@@ -14,6 +14,14 @@ async fn a_user_is_found_by_name_and_a_name_is_taken_once() {
         assert_eq!(found.scopes, ["read", "write"]);
         let names: Vec<_> = store.users().await.unwrap().into_iter().map(|u| u.name).collect();
         assert_eq!(names, ["Alice", "alice"]);
+
+        // The subject of a token is a user or a client.
+        assert!(!store.add_user(&user("token-service")).await.unwrap());
+        assert!(!store.add_client(&client("alice", ClientAuthentication::None)).await.unwrap());
+        assert!(store.add_client(&client("app", ClientAuthentication::None)).await.unwrap());
+        assert!(!store.add_user(&user("app")).await.unwrap());
+        let built_in = client("token-service", ClientAuthentication::None);
+        assert!(!store.add_client(&built_in).await.unwrap());
     })
     .await;
 }
@@ -26,10 +34,16 @@ async fn a_new_password_and_a_disabled_user_end_sessions_codes_and_grants() {
         for (number, disable) in [false, true].into_iter().enumerate() {
             let id = |what: &str, user: &str| format!("{what} of {user} {number}");
             for user in ["alice", "bob"] {
-                store.add_session(&session(&id("session", user), user)).await.unwrap();
-                store.add_code(&code(&id("code", user), user)).await.unwrap();
-                assert!(store.add_grant(&grant(&id("grant", user), user), None).await.unwrap());
+                let hash = store.user(user).await.unwrap().unwrap().password_hash;
+                let session = session(&id("session", user), user);
+                assert!(store.add_session(&session, &hash).await.unwrap());
+                let session_id = Some(id("session", user));
+                let code = Code { session_id, ..code(&id("code", user), user) };
+                assert!(store.add_code(&code).await.unwrap());
+                let grant = grant(&id("grant", user), user);
+                assert!(store.add_grant(&grant, None, &hash).await.unwrap());
             }
+            let hash = store.user("alice").await.unwrap().unwrap().password_hash;
             let changed = if disable {
                 store.disable_user("alice", NOW).await
             } else {
@@ -42,6 +56,14 @@ async fn a_new_password_and_a_disabled_user_end_sessions_codes_and_grants() {
                 assert_eq!(store.code(&id("code", user)).await.unwrap().is_some(), stays, "{user}");
                 assert_eq!(is_in_force(store, &id("grant", user)).await, stays, "{user}");
             }
+            // Who logged in just before, and is late.
+            let late = session(&id("late session", "alice"), "alice");
+            assert!(!store.add_session(&late, &hash).await.unwrap());
+            let late = grant(&id("late grant", "alice"), "alice");
+            assert!(!store.add_grant(&late, None, &hash).await.unwrap());
+            let session_id = Some(id("session", "alice"));
+            let late = Code { session_id, ..code(&id("late code", "alice"), "alice") };
+            assert!(!store.add_code(&late).await.unwrap());
         }
         assert_eq!(store.user("alice").await.unwrap().unwrap().password_hash, "new");
         assert!(!store.set_password("nobody", "new", NOW).await.unwrap());
@@ -58,11 +80,13 @@ async fn a_disabled_user_gets_no_session_and_no_grant() {
         store.disable_user("alice", NOW + 5).await.unwrap();
         assert_eq!(store.user("alice").await.unwrap().unwrap().disabled_at, Some(NOW));
 
-        store.add_session(&session("late", "alice")).await.unwrap();
+        assert!(!store.add_session(&session("late", "alice"), HASH).await.unwrap());
         assert!(store.session("cookie of late", NOW).await.unwrap().is_none());
-        assert!(!store.add_grant(&grant("late", "alice"), None).await.unwrap());
+        assert!(!store.add_grant(&grant("late", "alice"), None, HASH).await.unwrap());
         assert!(store.grant("late").await.unwrap().is_none());
-        assert!(!store.add_grant(&grant("nobody", "nobody"), None).await.unwrap());
+        assert!(!store.add_grant(&grant("nobody", "nobody"), None, HASH).await.unwrap());
+        let code = Code { session_id: None, ..code("late", "alice") };
+        assert!(!store.add_code(&code).await.unwrap());
     })
     .await;
 }
@@ -71,15 +95,15 @@ async fn a_disabled_user_gets_no_session_and_no_grant() {
 async fn a_session_ends_at_its_time_or_with_its_grants_by_logout() {
     over_every_store(async |store: &dyn Store| {
         store.add_user(&user("alice")).await.unwrap();
-        store.add_session(&session("session", "alice")).await.unwrap();
+        add_session(store, "session", "alice").await;
         let found = store.session("cookie of session", NOW).await.unwrap().unwrap();
         assert_eq!((found.id.as_str(), found.user.as_str()), ("session", "alice"));
         assert!(store.session("cookie of session", NOW + DAY).await.unwrap().is_none());
         assert!(store.session("session", NOW).await.unwrap().is_none());
 
-        store.add_grant(&grant("in it", "alice"), None).await.unwrap();
+        add_grant(store, &grant("in it", "alice"), None).await;
         let other = Grant { session_id: None, ..grant("other", "alice") };
-        store.add_grant(&other, None).await.unwrap();
+        add_grant(store, &other, None).await;
         store.end_session("session", NOW).await.unwrap();
         assert!(store.session("cookie of session", NOW).await.unwrap().is_none());
         assert!(!is_in_force(store, "in it").await);
