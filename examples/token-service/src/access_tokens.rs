@@ -23,6 +23,20 @@ pub struct Claims {
     pub auth_time: Option<Seconds>,
 }
 
+/// The claims of an access token, as they are read.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Issued {
+    pub(crate) sub: String,
+    pub(crate) client_id: String,
+    #[serde(default)]
+    pub(crate) scope: String,
+    pub(crate) auth_time: Option<Seconds>,
+    pub(crate) aud: Audience,
+    pub(crate) iat: Seconds,
+    pub(crate) exp: Seconds,
+    pub(crate) jti: String,
+}
+
 /// Issues an access token. `resources` are its audience: at least one.
 ///
 /// The `jti` of a token that came of a grant begins with the grant's ID and a dot, so that `/introspect` finds the grant

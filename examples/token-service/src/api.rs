@@ -14,11 +14,11 @@ use tower_jwt_auth::{
 use utoipa::ToSchema;
 
 use crate::Service;
-use crate::access_tokens::Claims;
+use crate::access_tokens::Issued;
 use crate::docs::Problem;
 
 pub(crate) fn routes(
-    jwt: &JwtAuthLayer<Claims, ProblemJson>,
+    jwt: &JwtAuthLayer<Issued, ProblemJson>,
     any_bearer: &JwtAuthLayer<(), ProblemJson>,
 ) -> Result<Router<Arc<Service>>, ConfigError> {
     // The last layer is the outermost.
@@ -50,11 +50,17 @@ pub(crate) struct Access {
                 "detail": "the credentials are empty, too long or contain invalid characters",
                 "error": "invalid_request",
             })),
-        (status = 401, description = "The token is missing, expired or invalid",
+        (status = 401, description = "The token is missing, expired, revoked or invalid",
             body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer", body = Problem,
+            content_type = "application/problem+json", example = json!({
+                "title": "Service Unavailable",
+                "status": 503,
+                "detail": "the token cannot be verified at the moment",
+            })),
     ),
 )]
-pub(crate) async fn protected(token: VerifiedToken<Claims>) -> Json<Access> {
+pub(crate) async fn protected(token: VerifiedToken<Issued>) -> Json<Access> {
     Json(Access { message: "Access granted", user: token.sub.clone() })
 }
 
@@ -76,16 +82,22 @@ pub(crate) struct UserName {
                 "detail": "the credentials are empty, too long or contain invalid characters",
                 "error": "invalid_request",
             })),
-        (status = 401, description = "The token is missing, expired or invalid",
+        (status = 401, description = "The token is missing, expired, revoked or invalid",
             body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer", body = Problem,
+            content_type = "application/problem+json", example = json!({
+                "title": "Service Unavailable",
+                "status": 503,
+                "detail": "the token cannot be verified at the moment",
+            })),
     ),
 )]
-pub(crate) async fn user(token: VerifiedToken<Claims>) -> Json<UserName> {
+pub(crate) async fn user(token: VerifiedToken<Issued>) -> Json<UserName> {
     Json(UserName { username: token.sub.clone() })
 }
 
 /// What `/items` requires of a token: for the layer, and for the OpenAPI document.
-pub(crate) fn items_rule() -> Result<Rule<Claims>, ConfigError> {
+pub(crate) fn items_rule() -> Result<Rule<Issued>, ConfigError> {
     Rule::scope("read")
 }
 
@@ -110,7 +122,7 @@ pub(crate) struct Item {
                 "detail": "the credentials are empty, too long or have forbidden characters",
                 "error": "invalid_request",
             })),
-        (status = 401, description = "The token is missing, expired or invalid",
+        (status = 401, description = "The token is missing, expired, revoked or invalid",
             body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "The token does not have the scope", body = Problem,
             content_type = "application/problem+json", example = json!({
@@ -119,9 +131,15 @@ pub(crate) struct Item {
                 "detail": "the token does not permit this request",
                 "error": "insufficient_scope",
             })),
+        (status = 503, description = "The database does not answer", body = Problem,
+            content_type = "application/problem+json", example = json!({
+                "title": "Service Unavailable",
+                "status": 503,
+                "detail": "the token cannot be verified at the moment",
+            })),
     ),
 )]
-pub(crate) async fn items(token: VerifiedToken<Claims>) -> Json<[Item; 1]> {
+pub(crate) async fn items(token: VerifiedToken<Issued>) -> Json<[Item; 1]> {
     Json([Item { name: "a looking-glass", owner: token.sub.clone() }])
 }
 

@@ -61,7 +61,8 @@ fn is_form(headers: &HeaderMap) -> bool {
         && charsets.all(|charset| charset.eq_ignore_ascii_case("utf-8"))
 }
 
-fn decode(text: &[u8]) -> Result<String, &'static str> {
+/// Decodes a name or a value of a form.
+pub(crate) fn decode(text: &[u8]) -> Result<String, &'static str> {
     let spaced: Vec<u8> = text.iter().map(|o| if *o == b'+' { b' ' } else { *o }).collect();
     let decoded = percent_decode(&spaced).decode_utf8();
     let decoded = decoded.map_err(|_| "the body must be UTF-8")?;

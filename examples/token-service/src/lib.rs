@@ -4,10 +4,11 @@
 //! The modules, in the order of a login:
 //!
 //! - [`store`]: users, clients, grants and keys, in SQLite;
-//! - [`token`]: the endpoint `POST /token`;
-//! - [`form`] and [`client`]: strict readers of the request's parameters and client credentials;
+//! - [`token`]: the endpoint `POST /token` and its grants;
+//! - [`form`] and `client`: strict readers of the request's parameters, and client authentication;
 //! - [`login`]: one password check, with [`limits`] on guessing and Argon2id hashes ([`passwords`]);
-//! - [`access_tokens`] and [`secret`]: what is issued;
+//! - [`access_tokens`], `id_tokens` and [`secret`]: what is issued;
+//! - `revoke`, `introspect` and `userinfo`: the endpoints for a token that was issued;
 //! - [`api`]: the routes behind the layer;
 //! - [`metadata`]: the documents that other processes need to verify the tokens;
 //! - [`cors`]: which routes pages of other origins may call;
@@ -20,18 +21,22 @@
 
 pub mod access_tokens;
 pub mod api;
-pub mod client;
+mod client;
 pub mod cors;
 pub mod demo;
 pub mod docs;
 pub mod form;
+mod id_tokens;
+mod introspect;
 pub mod limits;
 pub mod login;
 pub mod metadata;
 pub mod passwords;
+mod revoke;
 pub mod secret;
 pub mod store;
 pub mod token;
+mod userinfo;
 
 mod service;
 

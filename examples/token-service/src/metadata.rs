@@ -10,7 +10,9 @@ use axum::{Json, Router};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Service;
+use crate::store::GrantType;
+use crate::token::scopes::IDENTITY;
+use crate::{Service, client};
 
 const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
 
@@ -37,45 +39,73 @@ pub(crate) struct Metadata {
     issuer: String,
     #[schema(example = "http://127.0.0.1:8000/token")]
     token_endpoint: String,
+    #[schema(example = "http://127.0.0.1:8000/revoke")]
+    revocation_endpoint: String,
+    #[schema(example = "http://127.0.0.1:8000/introspect")]
+    introspection_endpoint: String,
+    #[schema(example = "http://127.0.0.1:8000/userinfo")]
+    userinfo_endpoint: String,
     #[schema(example = "http://127.0.0.1:8000/jwks.json")]
     jwks_uri: String,
-    #[schema(example = json!(["read", "write"]))]
+    #[schema(example = json!(["read", "write", "openid"]))]
     scopes_supported: Vec<String>,
-    #[schema(example = json!(["password"]))]
-    grant_types_supported: [&'static str; 1],
-    #[schema(example = json!(["none"]))]
-    token_endpoint_auth_methods_supported: [&'static str; 1],
+    #[schema(example = json!(["authorization_code", "refresh_token"]))]
+    grant_types_supported: [&'static str; 4],
+    #[schema(example = json!(["client_secret_basic", "none"]))]
+    token_endpoint_auth_methods_supported: [&'static str; 4],
+    #[schema(example = json!(["ES256", "RS256"]))]
+    token_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
+    #[schema(example = json!(["client_secret_basic", "none"]))]
+    revocation_endpoint_auth_methods_supported: [&'static str; 4],
+    #[schema(example = json!(["ES256", "RS256"]))]
+    revocation_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
+    #[schema(example = json!(["client_secret_basic"]))]
+    introspection_endpoint_auth_methods_supported: Vec<&'static str>,
+    #[schema(example = json!(["ES256", "RS256"]))]
+    introspection_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     #[schema(example = "http://127.0.0.1:8000/docs")]
     service_documentation: String,
 }
 
 impl Metadata {
     fn of(service: &Service) -> Self {
+        let algorithms: Vec<_> = client::assertion_algorithms().map(|one| one.name()).collect();
+        let scopes = service.settings.scopes.iter().map(|(scope, _)| scope.clone());
+        let is_proof = |method: &&str| *method != "none";
         Self {
             issuer: service.issuer().to_owned(),
             token_endpoint: service.url("/token"),
+            revocation_endpoint: service.url("/revoke"),
+            introspection_endpoint: service.url("/introspect"),
+            userinfo_endpoint: service.url("/userinfo"),
             jwks_uri: service.url("/jwks.json"),
-            scopes_supported: service
-                .settings
-                .scopes
-                .iter()
-                .map(|(scope, _)| scope.clone())
+            scopes_supported: scopes.chain(IDENTITY.map(str::to_owned)).collect(),
+            grant_types_supported: GrantType::ALL.map(GrantType::as_str),
+            token_endpoint_auth_methods_supported: client::METHODS,
+            token_endpoint_auth_signing_alg_values_supported: algorithms.clone(),
+            revocation_endpoint_auth_methods_supported: client::METHODS,
+            revocation_endpoint_auth_signing_alg_values_supported: algorithms.clone(),
+            introspection_endpoint_auth_methods_supported: client::METHODS
+                .into_iter()
+                .filter(is_proof)
                 .collect(),
-            grant_types_supported: ["password"],
-            token_endpoint_auth_methods_supported: ["none"],
+            introspection_endpoint_auth_signing_alg_values_supported: algorithms,
             service_documentation: service.url("/docs"),
         }
     }
 }
 
 /// The same metadata, with the members that OpenID Connect Discovery adds.
-// No ID tokens are issued, so no algorithm for them is listed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OpenIdMetadata {
     #[serde(flatten)]
     metadata: Metadata,
     #[schema(example = json!(["public"]))]
     subject_types_supported: [&'static str; 1],
+    #[schema(example = json!(["ES256"]))]
+    id_token_signing_alg_values_supported: [&'static str; 1],
+    #[schema(example = json!(["sub", "preferred_username"]))]
+    claims_supported: [&'static str; 10],
 }
 
 /// Authorization server metadata (RFC 8414)
@@ -93,8 +123,23 @@ pub(crate) async fn oauth_metadata(State(service): State<Arc<Service>>) -> impl 
     responses((status = 200, description = "The metadata", body = OpenIdMetadata)),
 )]
 pub(crate) async fn openid_configuration(State(service): State<Arc<Service>>) -> impl IntoResponse {
-    let metadata =
-        OpenIdMetadata { metadata: Metadata::of(&service), subject_types_supported: ["public"] };
+    let metadata = OpenIdMetadata {
+        metadata: Metadata::of(&service),
+        subject_types_supported: ["public"],
+        id_token_signing_alg_values_supported: ["ES256"],
+        claims_supported: [
+            "iss",
+            "sub",
+            "aud",
+            "exp",
+            "iat",
+            "auth_time",
+            "nonce",
+            "at_hash",
+            "sid",
+            "preferred_username",
+        ],
+    };
     ([(CACHE_CONTROL, KEEP)], Json(metadata))
 }
 

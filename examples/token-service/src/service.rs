@@ -9,16 +9,18 @@ use axum::Router;
 use axum::routing::get;
 use tower_http::cors::CorsLayer;
 use tower_jwt_auth::{
-    Algorithm, Clock, ConfigError, JwtAuthLayer, JwtVerifier, ProblemJson, SigningKey, SystemClock,
-    TokenIssuer, dangerous_any_bearer,
+    Algorithm, Clock, ConfigError, ExpectedAudience, JwtAuthLayer, JwtVerifier, ProblemJson,
+    Rejection, RejectionKind, SigningKey, SystemClock, TokenIssuer, VerifiedToken,
+    dangerous_any_bearer,
 };
 use url::Url;
 
-use crate::access_tokens::Claims;
+use crate::access_tokens::{self, Issued, Standing};
+use crate::limits::Limits;
 use crate::login::Login;
 use crate::secret::{self, Successors};
 use crate::store::{Seconds, Store};
-use crate::{api, cors, docs, metadata, token};
+use crate::{api, cors, docs, metadata, token, userinfo};
 
 /// The realm of every challenge.
 pub const REALM: &str = "token-service";
@@ -73,7 +75,14 @@ impl Settings {
 pub struct Service {
     pub(crate) settings: Settings,
     pub(crate) store: Arc<dyn Store>,
+    /// Issues access tokens.
     pub(crate) tokens: TokenIssuer,
+    /// Issues ID tokens.
+    pub(crate) id_tokens: TokenIssuer,
+    /// Verifies this service's own access tokens, whichever resource they are for.
+    pub(crate) access_tokens: JwtVerifier<Issued>,
+    /// Limits on wrong client credentials.
+    pub(crate) client_limits: Arc<Limits>,
     pub(crate) login: Arc<Login>,
     pub(crate) successors: Successors,
     /// For pages of the listed origins. `None` if no origin is listed.
@@ -96,9 +105,23 @@ impl Service {
             .with_type("at+jwt")?
             .with_lifetime(settings.lifetime)?
             .with_clock(Arc::clone(&settings.clock));
+        let id_tokens = tokens.clone().with_type("JWT")?;
+        let mut audiences = settings.audiences.clone();
+        audiences.push(settings.issuer.clone());
+        let access_tokens = own_tokens(&settings, &tokens, audiences)?;
         let successors = Successors::new(&store.secret("refresh", &secret::random()).await?);
         let login = Arc::new(Login::new(Arc::clone(&store), settings.places)?);
-        Ok(Self { settings, store, tokens, login, successors, cors })
+        Ok(Self {
+            settings,
+            store,
+            tokens,
+            id_tokens,
+            access_tokens,
+            client_limits: Arc::default(),
+            login,
+            successors,
+            cors,
+        })
     }
 
     /// The issuer's URL, as given.
@@ -131,7 +154,10 @@ impl Service {
     /// root, so it works where the root is served.
     pub fn router(self: Arc<Self>) -> Result<Router, ConfigError> {
         // CORS is outside of authentication, because a preflight has no token.
-        let closed = token::routes().merge(api::routes(&self.jwt_layer()?, &any_bearer_layer()?)?);
+        let jwt = self.jwt_layer()?;
+        let closed = token::routes()
+            .merge(userinfo::routes(&jwt)?)
+            .merge(api::routes(&jwt, &any_bearer_layer()?)?);
         let closed = match self.cors.clone() {
             Some(cors) => closed.layer(cors),
             None => closed,
@@ -151,16 +177,37 @@ impl Service {
         Ok(routes.route("/", get(docs::to_page)).with_state(self))
     }
 
-    /// The layer that accepts this service's own tokens. The same clock issues and verifies them, so no leeway is
-    /// needed.
-    fn jwt_layer(&self) -> Result<JwtAuthLayer<Claims, ProblemJson>, ConfigError> {
-        let keys = self.tokens.verification_keys();
-        let verifier = JwtVerifier::new(self.issuer(), self.issuer(), keys)?
-            .with_claims()
-            .with_clock(Arc::clone(&self.settings.clock))
-            .with_leeway(Duration::ZERO)?;
+    /// The layer that accepts this service's own tokens for itself, unless they are revoked.
+    fn jwt_layer(&self) -> Result<JwtAuthLayer<Issued, ProblemJson>, ConfigError> {
+        let verifier = own_tokens(&self.settings, &self.tokens, self.issuer())?;
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.settings.clock));
+        let verifier = verifier.with_check(async move |token: VerifiedToken<Issued>, _request| {
+            let now = clock.now().unix_seconds();
+            match access_tokens::standing(&*store, &token.jti, now).await {
+                Ok(Standing::Active(_)) => Ok(()),
+                Ok(Standing::Revoked) => Err(Rejection::from(RejectionKind::RevokedToken)),
+                Err(error) => {
+                    token::unavailable(&error);
+                    Err(Rejection::unavailable(error))
+                }
+            }
+        });
         JwtAuthLayer::new(verifier).with_rejection_response(ProblemJson::new()).with_realm(REALM)
     }
+}
+
+/// The verifier of this service's own access tokens. The same clock issues and verifies them, so no leeway is needed.
+fn own_tokens(
+    settings: &Settings,
+    issuer: &TokenIssuer,
+    audience: impl Into<ExpectedAudience>,
+) -> Result<JwtVerifier<Issued>, ConfigError> {
+    let verifier = JwtVerifier::new(issuer.issuer(), audience, issuer.verification_keys())?
+        .require_rfc9068()
+        .with_claims()
+        .with_clock(Arc::clone(&settings.clock))
+        .with_leeway(Duration::ZERO)?;
+    Ok(verifier)
 }
 
 /// The layer that accepts any bearer token. `/secure` shows the token and does not trust it.

@@ -20,7 +20,7 @@ use utoipa::{OpenApi, ToSchema};
 
 use tower_jwt_auth::ConfigError;
 
-use crate::{Service, Settings, api, cors, metadata, token};
+use crate::{Service, Settings, api, cors, introspect, metadata, revoke, token, userinfo};
 
 /// The path of the page.
 pub(crate) const PAGE: &str = "/docs/";
@@ -103,12 +103,16 @@ The password grant is here for comparison. [RFC 9700 section 2.4]\
         license(name = "MIT OR Apache-2.0"),
     ),
     tags(
-        (name = "token", description = "The token endpoint (RFC 6749)"),
+        (name = "token", description = "The token endpoint (RFC 6749) and its neighbours"),
         (name = "routes", description = "Routes behind the layer, which need a token"),
         (name = "metadata", description = "What other services read to verify the tokens"),
     ),
     paths(
         token::token,
+        revoke::revoke,
+        introspect::introspect,
+        userinfo::userinfo,
+        userinfo::userinfo_by_post,
         api::protected,
         api::user,
         api::items,

@@ -2,29 +2,41 @@
 
 use std::time::Duration;
 
-use super::*;
-use crate::service::REALM;
+use axum::Json;
+use axum::http::header::{CACHE_CONTROL, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-/// Why a token request is refused.
+use super::request::{NO_CACHE, NO_STORE};
+use crate::service::REALM;
+use crate::store::StoreError;
+
+/// Why a request to `/token`, `/revoke` or `/introspect` is refused.
 #[derive(Clone, Copy, Debug)]
 pub enum TokenError {
     /// The request is malformed, for this reason.
     InvalidRequest(&'static str),
     /// The body is too large.
     TooLarge,
-    /// The client credentials are unknown.
+    /// The client is unknown, or its credentials are wrong. Which of the two is not revealed.
     InvalidClient,
+    /// The client may not use this grant.
+    UnauthorizedClient,
     /// The name or the password is wrong. The field tells whether the challenge is for Basic.
-    InvalidGrant { basic: bool },
-    /// Another grant than `password`.
+    WrongPassword { basic: bool },
+    /// The code or the refresh token is refused, for this reason.
+    InvalidGrant(&'static str),
+    /// There is no such grant.
     UnsupportedGrantType,
-    /// A scope that the user may not have.
+    /// A scope that the user or the client may not have, or that was not granted.
     InvalidScope,
-    /// A resource that this service issues no tokens for (RFC 8707).
+    /// A resource that this service issues no tokens for, or that was not granted (RFC 8707).
     InvalidTarget,
     /// Too many wrong guesses. The next one is possible after this time.
     TooManyGuesses(Duration),
-    /// Too many logins at once.
+    /// Too many logins at once, or the store failed.
     Unavailable,
 }
 
@@ -36,36 +48,44 @@ impl TokenError {
             Self::TooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "the body is too large")
             }
-            Self::InvalidClient => {
-                (StatusCode::UNAUTHORIZED, "invalid_client", "there is no such client")
-            }
-            Self::InvalidGrant { .. } => {
+            Self::InvalidClient => (
+                StatusCode::UNAUTHORIZED,
+                "invalid_client",
+                "the client is unknown or not authenticated",
+            ),
+            Self::UnauthorizedClient => (
+                StatusCode::BAD_REQUEST,
+                "unauthorized_client",
+                "the client may not use this grant",
+            ),
+            Self::WrongPassword { .. } => {
                 (StatusCode::UNAUTHORIZED, "invalid_grant", "the username or the password is wrong")
             }
+            Self::InvalidGrant(why) => (StatusCode::BAD_REQUEST, "invalid_grant", why),
             Self::UnsupportedGrantType => (
                 StatusCode::BAD_REQUEST,
                 "unsupported_grant_type",
-                "the only grant_type here is password",
+                "the grant_type is none of those in the metadata",
             ),
             Self::InvalidScope => (
                 StatusCode::BAD_REQUEST,
                 "invalid_scope",
-                "the user may not have every scope that is asked for",
+                "not every scope that is asked for can be granted",
             ),
             Self::InvalidTarget => (
                 StatusCode::BAD_REQUEST,
                 "invalid_target",
-                "the only resource here is the issuer's URL",
+                "not every resource that is asked for can be granted",
             ),
             Self::TooManyGuesses(_) => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "too_many_attempts",
-                "too many wrong passwords: try again later",
+                "too many wrong passwords or secrets: try again later",
             ),
             Self::Unavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "temporarily_unavailable",
-                "too many logins at once: try again later",
+                "the service is busy: try again later",
             ),
         }
     }
@@ -78,10 +98,10 @@ impl TokenError {
     /// The scheme of the challenge, on a 401.
     fn challenge(self) -> Option<String> {
         match self {
-            Self::InvalidClient | Self::InvalidGrant { basic: true } => {
+            Self::InvalidClient | Self::WrongPassword { basic: true } => {
                 Some(format!("Basic realm=\"{REALM}\", charset=\"UTF-8\""))
             }
-            Self::InvalidGrant { basic: false } => Some(format!("Bearer realm=\"{REALM}\"")),
+            Self::WrongPassword { basic: false } => Some(format!("Bearer realm=\"{REALM}\"")),
             _ => None,
         }
     }
@@ -94,6 +114,12 @@ impl TokenError {
             _ => None,
         }
     }
+}
+
+/// The refusal for a failure of the store, which is logged.
+pub(crate) fn unavailable(error: &StoreError) -> TokenError {
+    tracing::error!(error = error as &dyn std::error::Error, "the store failed");
+    TokenError::Unavailable
 }
 
 /// The body of a refusal (RFC 6749 section 5.2).

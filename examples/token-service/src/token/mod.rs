@@ -1,65 +1,102 @@
-//! `POST /token`: the password grant of OAuth 2.0 (RFC 6749 section 4.3). Responses have the format of section 5.
+//! `POST /token`: the token endpoint of OAuth 2.0 (RFC 6749 section 3.2). Responses have the format of section 5.
+
+mod authorization_code;
+mod client_credentials;
+mod error;
+mod issue;
+mod password;
+mod refresh_token;
+pub(crate) mod request;
+pub(crate) mod scopes;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
-use axum::http::header::{CACHE_CONTROL, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use axum::routing::post;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::Service;
-use crate::access_tokens::{self, BUILT_IN_CLIENT, Claims};
-use crate::client::{self, ClientError, Shown};
-use crate::form::Form;
-use crate::login::LoginError;
-use crate::store::{StoreError, User};
-
-mod error;
-
-pub use error::{TokenError, TokenErrorBody};
+pub(crate) use self::error::unavailable;
+pub use self::error::{TokenError, TokenErrorBody};
+use self::request::Request;
+use crate::store::{Client, GrantType};
+use crate::{Service, introspect, revoke};
 
 /// A request with a larger body is refused unread.
 const MAX_BODY: usize = 16 * 1024;
-/// Longer names and passwords are refused without a check.
-const MAX_CREDENTIAL: usize = 1024;
 
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
-
+/// `/token`, `/revoke` and `/introspect`, which read the same kind of request.
 pub(crate) fn routes() -> Router<Arc<Service>> {
-    Router::new().route("/token", post(token)).layer(DefaultBodyLimit::max(MAX_BODY))
+    Router::new()
+        .route("/token", post(token))
+        .route("/revoke", post(revoke::revoke))
+        .route("/introspect", post(introspect::introspect))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
-/// The form of a token request.
+/// The form of a token request. Which parameters are needed depends on `grant_type`.
 // Only for the OpenAPI document. `Form` reads the request.
 #[derive(Debug, Deserialize, ToSchema)]
 #[allow(dead_code, reason = "only its schema is used")]
 pub(crate) struct TokenRequest {
-    /// `password`, which is also the default, as in FastAPI's form.
-    #[schema(nullable = false, pattern = "^(password)?$", example = "password")]
-    grant_type: Option<String>,
-    #[schema(min_length = 1, max_length = 256, example = "alice")]
-    username: String,
-    #[schema(min_length = 1, max_length = 256, format = Password, example = "wonderland")]
-    password: String,
-    /// The scopes of the token, separated by spaces: `read`, `write`. Default: `read`.
+    /// `password`, `client_credentials`, `authorization_code` or `refresh_token`. Without it, a request with a
+    /// username and a password is for `password`, as in FastAPI's form.
     #[schema(
         nullable = false,
-        pattern = "^((read|write)( (read|write))*)?$",
+        pattern = "^(password|client_credentials|authorization_code|refresh_token)?$",
+        example = "password"
+    )]
+    grant_type: Option<String>,
+    /// For `password`.
+    #[schema(nullable = false, max_length = 256, example = "alice")]
+    username: Option<String>,
+    /// For `password`.
+    #[schema(nullable = false, max_length = 256, format = Password, example = "wonderland")]
+    password: Option<String>,
+    /// The scopes of the token, separated by spaces. Default: for `password` the least powerful scope of the user, for
+    /// `client_credentials` those of the client, for `refresh_token` those that were granted.
+    #[schema(
+        nullable = false,
+        pattern = "^((read|write|openid|profile|offline_access)( (read|write|openid|profile|offline_access))*)?$",
         example = "read write"
     )]
     scope: Option<String>,
+    /// The service that the token is for (RFC 8707); it may be repeated. Default: this one, or all that were granted.
+    #[schema(nullable = false)]
+    resource: Option<String>,
+    /// For `authorization_code`.
+    #[schema(nullable = false)]
+    code: Option<String>,
+    /// For `authorization_code`: that of the authorization request.
+    #[schema(nullable = false)]
+    redirect_uri: Option<String>,
+    /// For `authorization_code`: that of PKCE (RFC 7636).
+    #[schema(nullable = false)]
+    code_verifier: Option<String>,
+    /// For `refresh_token`.
+    #[schema(nullable = false)]
+    refresh_token: Option<String>,
+    /// A client that is not registered leaves it out. A registered one may also send HTTP Basic.
+    #[schema(nullable = false)]
+    client_id: Option<String>,
+    #[schema(nullable = false, format = Password)]
+    client_secret: Option<String>,
+    /// For `private_key_jwt`: `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`.
+    #[schema(nullable = false)]
+    client_assertion_type: Option<String>,
+    /// For `private_key_jwt` (RFC 7523).
+    #[schema(nullable = false)]
+    client_assertion: Option<String>,
 }
 
 /// A token, its lifetime and its scopes (RFC 6749 section 5.1).
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct TokenResponse {
     #[schema(example = "eyJhbGciOiJFUzI1NiIs…")]
     access_token: String,
@@ -68,17 +105,30 @@ pub(crate) struct TokenResponse {
     /// The lifetime, in seconds.
     #[schema(example = 1800)]
     expires_in: u64,
-    #[schema(example = "read write")]
+    /// Absent if the token has no scope.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(required = false, example = "read write")]
     scope: String,
+    /// Absent for `client_credentials`, and if the client may not use it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    refresh_token: Option<String>,
+    /// For the scope `openid`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    id_token: Option<String>,
 }
 
-/// Get a token for a username and a password
+/// Get a token
 ///
 /// The **Authorize** button does the same and keeps the token for the routes below.
 ///
-/// This is the password grant, which hands a user's password to the client: RFC 9700 section 2.4 forbids it,
-/// and it is here for comparison. In a new service use the authorization code grant with PKCE, and client
-/// credentials between machines.
+/// The grants: `authorization_code` for people, `client_credentials` between machines, `refresh_token` for
+/// the next token of either a code or a password. A used refresh token gives the same successor again for a
+/// short time, so that a lost response can be repeated. Any other reuse revokes all tokens of the grant.
+///
+/// `password` hands a user's password to the client: RFC 9700 section 2.4 forbids it, and it is here for
+/// comparison. It needs no client.
 #[utoipa::path(
     post, path = "/token", tag = "token", security(()),
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
@@ -86,29 +136,31 @@ pub(crate) struct TokenResponse {
         (status = 200, description = "A token", body = TokenResponse,
             headers(("Cache-Control" = String, description = "`no-store`"))),
         (status = 400, description = "The request is malformed, or asks for an unknown grant, scope or \
-            resource",
+            resource, or its code or refresh token is not valid",
             body = TokenErrorBody, example = json!({
                 "error": "invalid_scope",
-                "error_description": "the user may not have every scope that is asked for",
+                "error_description": "not every scope that is asked for can be granted",
             })),
-        (status = 401, description = "The username or the password is wrong, or the client is unknown",
+        (status = 401, description = "The username or the password is wrong, or the client is unknown or \
+            not authenticated",
             body = TokenErrorBody,
             headers(("WWW-Authenticate" = String, description = "The challenge"))),
         (status = 413, description = "The body is too large", body = TokenErrorBody, example = json!({
             "error": "invalid_request",
             "error_description": "the body is too large",
         })),
-        (status = 429, description = "Too many wrong passwords", body = TokenErrorBody,
+        (status = 429, description = "Too many wrong passwords or secrets", body = TokenErrorBody,
             headers(("Retry-After" = u64, description = "Seconds until the next try")),
             example = json!({
                 "error": "too_many_attempts",
-                "error_description": "too many wrong passwords: try again later",
+                "error_description": "too many wrong passwords or secrets: try again later",
             })),
-        (status = 503, description = "Too many logins at once", body = TokenErrorBody,
+        (status = 503, description = "Too many logins at once, or the database does not answer",
+            body = TokenErrorBody,
             headers(("Retry-After" = u64, description = "Seconds until the next try")),
             example = json!({
                 "error": "temporarily_unavailable",
-                "error_description": "too many logins at once: try again later",
+                "error_description": "the service is busy: try again later",
             })),
     ),
 )]
@@ -118,15 +170,7 @@ pub(crate) async fn token(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    match answer(&service, address, &headers, body).await {
-        Ok(response) => {
-            ([(CACHE_CONTROL, NO_STORE), (PRAGMA, NO_CACHE)], Json(response)).into_response()
-        }
-        Err(error) => {
-            tracing::debug!(error = error.code(), "no token issued");
-            error.into_response()
-        }
-    }
+    request::respond(answer(&service, address, &headers, body).await)
 }
 
 async fn answer(
@@ -135,93 +179,38 @@ async fn answer(
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<TokenResponse, TokenError> {
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => TokenError::TooLarge,
-        _ => TokenError::InvalidRequest("the body cannot be read"),
-    })?;
-    let form = Form::read(headers, &body).map_err(TokenError::InvalidRequest)?;
-    let shown = client::shown(headers, &form).map_err(|error| match error {
-        ClientError::Unknown => TokenError::InvalidClient,
-        ClientError::Malformed => {
-            TokenError::InvalidRequest("the Authorization header is malformed")
-        }
-        ClientError::Twice => TokenError::InvalidRequest("the client has several credentials"),
-    })?;
-    let (name, password) = credentials(&form)?;
-    // RFC 8707 section 2. Tokens are for the issuer itself and for no other resource.
-    if form.resources().iter().any(|resource| resource != service.issuer()) {
-        return Err(TokenError::InvalidTarget);
-    }
-
-    let login = Arc::clone(&service.login);
-    let user = login.check(name.to_owned(), password.to_owned(), address.ip()).await;
-    let user = user.map_err(|error| match error {
-        LoginError::Wrong => TokenError::InvalidGrant { basic: answers_basic(shown, headers) },
-        LoginError::TooMany(wait) => TokenError::TooManyGuesses(wait),
-        LoginError::Busy => TokenError::Unavailable,
-        LoginError::Store(error) => unavailable(&error),
-    })?;
-
-    let scope = granted(&user, form.get("scope"))?;
-    let claims = Claims {
-        sub: user.name,
-        client_id: BUILT_IN_CLIENT.to_owned(),
-        scope,
-        auth_time: Some(service.now()),
-    };
-    let audience = [service.issuer().to_owned()];
-    let issued = access_tokens::issue(&service.tokens, &claims, None, &audience);
-    let access_token = issued.map_err(|error| {
-        tracing::error!(%error, "a token could not be issued");
-        TokenError::Unavailable
-    })?;
-    let expires_in = service.settings.lifetime.as_secs();
-    Ok(TokenResponse { access_token, token_type: "bearer", expires_in, scope: claims.scope })
-}
-
-fn unavailable(error: &StoreError) -> TokenError {
-    tracing::error!(error = error as &dyn std::error::Error, "the store failed");
-    TokenError::Unavailable
-}
-
-/// The name and the password, if the request is for the password grant.
-fn credentials(form: &Form) -> Result<(&str, &str), TokenError> {
-    let (name, password) = (form.get("username"), form.get("password"));
-    match form.get("grant_type") {
-        Some("password") => {}
-        Some(_) => return Err(TokenError::UnsupportedGrantType),
+    let Request { form, caller } = request::read(service, address, headers, body).await?;
+    let grant_type = match form.get("grant_type") {
+        Some(name) => name.parse().map_err(|_| TokenError::UnsupportedGrantType)?,
         // FastAPI's form defaults to `password`, so its clients may leave it out.
-        None if name.is_some() && password.is_some() => {}
+        None if form.get("username").is_some() && form.get("password").is_some() => {
+            GrantType::Password
+        }
         None => return Err(TokenError::InvalidRequest("grant_type is missing")),
-    }
-    let name = name.ok_or(TokenError::InvalidRequest("username is missing"))?;
-    let password = password.ok_or(TokenError::InvalidRequest("password is missing"))?;
-    if name.len().max(password.len()) > MAX_CREDENTIAL {
-        return Err(TokenError::InvalidRequest("username or password is too long"));
-    }
-    Ok((name, password))
-}
-
-/// The requested scopes, without duplicates, if the user may have all of them. Default: the least powerful scope.
-fn granted(user: &User, asked: Option<&str>) -> Result<String, TokenError> {
-    let Some(asked) = asked else {
-        return Ok(user.scopes.first().cloned().unwrap_or_default());
     };
-    let mut scopes: Vec<&str> = Vec::new();
-    for scope in asked.split(' ') {
-        if !user.scopes.iter().any(|allowed| allowed == scope) {
-            return Err(TokenError::InvalidScope);
+    match grant_type {
+        GrantType::AuthorizationCode => {
+            authorization_code::exchange(service, &form, &caller.registered()?).await
         }
-        if !scopes.contains(&scope) {
-            scopes.push(scope);
+        GrantType::ClientCredentials => {
+            client_credentials::grant(service, &form, &caller.registered()?).await
+        }
+        GrantType::Password => {
+            let basic = caller.sent_basic && !is_script(headers);
+            let client = caller.or_built_in(service);
+            password::grant(service, &form, &client, address.ip(), basic).await
+        }
+        GrantType::RefreshToken => {
+            refresh_token::refresh(service, &form, &caller.or_built_in(service)).await
         }
     }
-    Ok(scopes.join(" "))
 }
 
-/// Whether the response to a wrong password has a challenge for Basic: only if the client sent Basic and is not a page
-/// in a browser. The browser would open its own password dialog.
-fn answers_basic(shown: Shown, headers: &HeaderMap) -> bool {
-    let script = headers.get("x-requested-with").map(HeaderValue::as_bytes);
-    shown == Shown::EmptyBasic && script != Some(b"XMLHttpRequest".as_slice())
+/// Whether the request is from a script of a page. A browser would open its own password dialog for a challenge for Basic.
+fn is_script(headers: &HeaderMap) -> bool {
+    headers.get("x-requested-with").is_some_and(|value| value == "XMLHttpRequest")
+}
+
+fn check_may_use(client: &Client, grant_type: GrantType) -> Result<(), TokenError> {
+    client.may_use(grant_type).then_some(()).ok_or(TokenError::UnauthorizedClient)
 }

@@ -18,8 +18,16 @@ const PUBLIC: [&str; 4] = [
     "/openapi.json",
 ];
 
-const CLOSED: [(&str, &str); 4] =
-    [("POST", "/token"), ("GET", "/protected"), ("GET", "/user"), ("GET", "/secure")];
+const CLOSED: [(&str, &str); 8] = [
+    ("POST", "/token"),
+    ("POST", "/revoke"),
+    ("POST", "/introspect"),
+    ("GET", "/userinfo"),
+    ("POST", "/userinfo"),
+    ("GET", "/protected"),
+    ("GET", "/user"),
+    ("GET", "/secure"),
+];
 
 /// A client of a service that names one origin.
 async fn client() -> Client {

@@ -44,12 +44,16 @@ async fn every_status_is_listed() {
         [
             "get /.well-known/oauth-authorization-server [200]",
             "get /.well-known/openid-configuration [200]",
-            "get /items [200, 400, 401, 403]",
+            "get /items [200, 400, 401, 403, 503]",
             "get /jwks.json [200]",
-            "get /protected [200, 400, 401]",
+            "get /protected [200, 400, 401, 503]",
             "get /secure [200, 400, 401]",
-            "get /user [200, 400, 401]",
+            "get /user [200, 400, 401, 503]",
+            "get /userinfo [200, 400, 401, 403, 503]",
+            "post /introspect [200, 400, 401, 413, 429, 503]",
+            "post /revoke [200, 400, 401, 413, 429, 503]",
             "post /token [200, 400, 401, 413, 429, 503]",
+            "post /userinfo [200, 400, 401, 403, 503]",
         ]
     );
 }
@@ -151,7 +155,7 @@ async fn an_example_of_a_refusal_has_the_status_it_is_an_example_of() {
             }
         }
     }
-    assert_eq!(number, 9);
+    assert_eq!(number, 20);
 }
 
 #[tokio::test]

@@ -20,20 +20,50 @@ async fn both_documents_name_the_issuer_and_endpoints_that_exist() {
             assert_eq!(metadata["issuer"], issuer);
             assert_eq!(metadata["token_endpoint"], format!("{base}/token"));
             assert_eq!(metadata["jwks_uri"], format!("{base}/jwks.json"));
-            assert_eq!(metadata["grant_types_supported"], json!(["password"]));
-            assert_eq!(metadata["token_endpoint_auth_methods_supported"], json!(["none"]));
-            assert_eq!(metadata["scopes_supported"], json!(["read", "write"]));
+            assert_eq!(metadata["revocation_endpoint"], format!("{base}/revoke"));
+            assert_eq!(metadata["introspection_endpoint"], format!("{base}/introspect"));
+            assert_eq!(metadata["userinfo_endpoint"], format!("{base}/userinfo"));
             for (name, value) in metadata.as_object().unwrap() {
                 let Some(path) = value.as_str().and_then(|url| url.strip_prefix(&host)) else {
                     continue;
                 };
                 if name != "issuer" {
                     let status = client.get(path).await.status.as_u16();
-                    assert!([200, 303, 405].contains(&status), "{name}: {path}: {status}");
+                    assert!([200, 303, 401, 405].contains(&status), "{name}: {path}: {status}");
                 }
             }
         }
     }
+}
+
+#[tokio::test]
+async fn both_documents_list_what_the_endpoints_accept() {
+    let client = Client::new().await;
+    for document in DOCUMENTS {
+        let metadata = client.get(document).await.json();
+        let grants =
+            json!(["authorization_code", "client_credentials", "password", "refresh_token"]);
+        assert_eq!(metadata["grant_types_supported"], grants);
+        let scopes = json!(["read", "write", "openid", "profile", "offline_access"]);
+        assert_eq!(metadata["scopes_supported"], scopes);
+        let methods = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
+        for (endpoint, number) in [("token", 4), ("revocation", 4), ("introspection", 3)] {
+            let listed = &metadata[format!("{endpoint}_endpoint_auth_methods_supported")];
+            assert_eq!(*listed, json!(methods[..number]), "{endpoint}");
+            let algorithms =
+                &metadata[format!("{endpoint}_endpoint_auth_signing_alg_values_supported")];
+            let algorithms = algorithms.as_array().unwrap();
+            assert!(algorithms.contains(&json!("ES256")) && algorithms.contains(&json!("RS256")));
+            let is_asymmetric = |name: &serde_json::Value| {
+                let name = name.as_str().unwrap();
+                name != "none" && !name.starts_with("HS")
+            };
+            assert!(algorithms.iter().all(is_asymmetric), "{algorithms:?}");
+        }
+    }
+    let openid = client.get(DOCUMENTS[0]).await.json();
+    assert_eq!(openid["id_token_signing_alg_values_supported"], json!(["ES256"]));
+    assert_eq!(openid["subject_types_supported"], json!(["public"]));
 }
 
 #[tokio::test]

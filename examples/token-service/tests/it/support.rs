@@ -8,11 +8,15 @@ use axum::body::Body;
 use axum::extract::connect_info::MockConnectInfo;
 use axum::http::request::Builder;
 use axum::http::{HeaderMap, Request, StatusCode};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http_body_util::BodyExt;
 use serde_json::Value;
-use token_service::store::SqlStore;
+use token_service::store::{SqlStore, Store};
 use token_service::{Service, Settings, demo};
 use tower::ServiceExt;
+use tower_jwt_auth::NumericDate;
+use tower_jwt_auth::test_util::ManualClock;
 
 pub const ISSUER: &str = "http://127.0.0.1:8000";
 
@@ -38,10 +42,26 @@ impl Client {
 
     /// With the user and the client of `--demo`.
     pub async fn with(settings: Settings) -> Self {
+        Self::with_store(settings, |store| store).await
+    }
+
+    /// With a clock that stands still until the test turns it.
+    pub async fn with_clock(mut settings: Settings) -> (Self, ManualClock) {
+        let clock = ManualClock::new(NumericDate::from_unix_seconds(NOW));
+        settings.clock = Arc::new(clock.clone());
+        (Self::with(settings).await, clock)
+    }
+
+    /// With another store around that of `--demo`.
+    pub async fn with_store<S: Store + 'static>(
+        settings: Settings,
+        around: impl FnOnce(Arc<SqlStore>) -> Arc<S>,
+    ) -> Self {
         let now = settings.clock.now().unix_seconds();
         let (store, secret) = demo::store(&settings.issuer, now).await.unwrap();
         let store = Arc::new(store);
-        let service = Arc::new(Service::new(settings, store.clone()).await.unwrap());
+        let service = Service::new(settings, around(Arc::clone(&store))).await.unwrap();
+        let service = Arc::new(service);
         let router = Arc::clone(&service).router().unwrap();
         Self { service, store, secret, router, address: SocketAddr::from(([127, 0, 0, 1], 1)) }
     }
@@ -67,14 +87,24 @@ impl Client {
         self.send(request.body(Body::empty()).unwrap()).await
     }
 
+    /// A form to the token endpoint.
     pub async fn post(&self, form: &str) -> Answer {
-        self.send(token_request().body(Body::from(form.to_owned())).unwrap()).await
+        self.post_with(form, &[]).await
     }
 
     pub async fn post_with(&self, form: &str, headers: &[(&str, &str)]) -> Answer {
+        self.post_to("/token", form, headers).await
+    }
+
+    pub async fn post_to(&self, path: &str, form: &str, headers: &[(&str, &str)]) -> Answer {
         let request =
-            headers.iter().fold(token_request(), |r, (name, value)| r.header(*name, *value));
+            headers.iter().fold(form_request(path), |r, (name, value)| r.header(*name, *value));
         self.send(request.body(Body::from(form.to_owned())).unwrap()).await
+    }
+
+    /// A form from the demo client.
+    pub async fn post_as_demo(&self, path: &str, form: &str) -> Answer {
+        self.post_to(path, form, &[("authorization", &basic(demo::CLIENT, &self.secret))]).await
     }
 
     /// A good token.
@@ -93,8 +123,26 @@ impl Client {
 /// A form that gets a token.
 pub const GOOD: &str = "grant_type=password&username=alice&password=wonderland";
 
+/// The time with which a manual clock begins.
+pub const NOW: i64 = 1_800_000_000;
+
 pub fn token_request() -> Builder {
-    Request::post("/token").header("content-type", "application/x-www-form-urlencoded")
+    form_request("/token")
+}
+
+fn form_request(path: &str) -> Builder {
+    Request::post(path).header("content-type", "application/x-www-form-urlencoded")
+}
+
+/// Basic credentials. Neither part may need an encoding.
+pub fn basic(id: &str, secret: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
+}
+
+/// The claims of a JWT, unverified.
+pub fn claims(token: &str) -> Value {
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    serde_json::from_slice(&payload).unwrap()
 }
 
 impl Answer {
@@ -107,6 +155,13 @@ impl Answer {
         let value = values.next().unwrap_or_else(|| panic!("no {name}: {:?}", self.headers));
         assert!(values.next().is_none(), "{name} twice: {:?}", self.headers);
         value.to_str().unwrap()
+    }
+
+    /// A member that is a string.
+    #[track_caller]
+    pub fn text(&self, name: &str) -> String {
+        let json = self.json();
+        json[name].as_str().unwrap_or_else(|| panic!("no {name}: {}", self.body)).to_owned()
     }
 
     /// Asserts that the response is a complete refusal of the token endpoint.

@@ -2,9 +2,10 @@
 
 use axum::body::Body;
 use axum::http::Request;
+use serde_json::json;
 use token_service::Settings;
 
-use crate::support::{Client, GOOD, ISSUER, token_request};
+use crate::support::{Client, GOOD, ISSUER, claims, token_request};
 
 #[tokio::test]
 async fn a_token_for_a_name_and_a_password() {
@@ -19,6 +20,8 @@ async fn a_token_for_a_name_and_a_password() {
     assert_eq!(body["expires_in"], 1800);
     assert_eq!(body["scope"], "read");
     assert_eq!(body["access_token"].as_str().unwrap().split('.').count(), 3);
+    assert_eq!(body["refresh_token"].as_str().unwrap().len(), 43);
+    assert!(body.get("id_token").is_none());
 }
 
 #[tokio::test]
@@ -72,11 +75,12 @@ async fn the_challenge_is_basic_only_to_a_client_that_sent_basic() {
 #[tokio::test]
 async fn other_grants_are_unsupported_and_a_missing_one_is_password() {
     let client = Client::new().await;
-    for grant in ["client_credentials", "authorization_code", "Password", "password%20"] {
+    for grant in
+        ["implicit", "Password", "password%20", "urn:ietf:params:oauth:grant-type:device_code"]
+    {
         let form = format!("grant_type={grant}&username=alice&password=wonderland");
         client.post(&form).await.assert_error(400, "unsupported_grant_type");
     }
-    client.post("grant_type=refresh_token").await.assert_error(400, "unsupported_grant_type");
 
     assert_eq!(client.post("username=alice&password=wonderland").await.status, 200);
     assert_eq!(client.post("grant_type=&username=alice&password=wonderland").await.status, 200);
@@ -95,7 +99,7 @@ async fn other_grants_are_unsupported_and_a_missing_one_is_password() {
 }
 
 #[tokio::test]
-async fn a_client_that_shows_itself_is_unknown() {
+async fn an_unregistered_client_with_credentials_is_unknown() {
     let client = Client::new().await;
     // app:secret, app:, :secret, no base64.
     for credentials in ["YXBwOnNlY3JldA==", "YXBwOg==", "OnNlY3JldA==", "?"] {
@@ -143,6 +147,8 @@ async fn the_user_may_have_read_and_write() {
         ("write+read", "write read"),
         ("read+read+write", "read write"),
         ("", "read"),
+        ("openid+read+profile", "openid read profile"),
+        ("offline_access", "offline_access"),
     ] {
         let answer = client.post(&format!("{GOOD}&scope={asked}")).await;
         assert_eq!(answer.status, 200);
@@ -167,7 +173,7 @@ async fn the_user_may_have_read_and_write() {
 }
 
 #[tokio::test]
-async fn the_only_resource_is_the_issuer() {
+async fn without_audiences_the_only_resource_is_the_issuer() {
     let client = Client::new().await;
     for resource in ["", ISSUER] {
         assert_eq!(client.post(&format!("{GOOD}&resource={resource}")).await.status, 200);
@@ -185,6 +191,26 @@ async fn the_only_resource_is_the_issuer() {
         let form = format!("{GOOD}&resource={first}&resource={second}");
         client.post(&form).await.assert_error(400, "invalid_target");
     }
+}
+
+#[tokio::test]
+async fn a_resource_is_the_audience() {
+    let mut settings = Settings::new(ISSUER);
+    settings.audiences = vec!["https://api.example".to_owned()];
+    let client = Client::with(settings).await;
+    for (asked, audience) in [
+        ("", vec![ISSUER]),
+        ("&resource=https://api.example", vec!["https://api.example"]),
+        (
+            "&resource=https://api.example&resource=http://127.0.0.1:8000&resource=https://api.example",
+            vec!["https://api.example", ISSUER],
+        ),
+    ] {
+        let answer = client.post(&format!("{GOOD}{asked}")).await;
+        assert_eq!(claims(&answer.text("access_token"))["aud"], json!(audience));
+    }
+    let answer = client.post(&format!("{GOOD}&resource=https://api.example/")).await;
+    answer.assert_error(400, "invalid_target");
 }
 
 #[tokio::test]

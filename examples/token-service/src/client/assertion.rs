@@ -1,0 +1,106 @@
+//! `private_key_jwt`: a client proves who it is by a JWT that it signs (RFC 7523 section 3).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use tower_jwt_auth::{ConfigError, JwkSet, JwtVerifier};
+
+use super::{MAX_CREDENTIAL, assertion_algorithms, find, guess};
+use crate::Service;
+use crate::secret;
+use crate::store::{Client, ClientAuthentication, Seconds};
+use crate::token::{TokenError, unavailable};
+
+/// How far ahead the expiry may be, in seconds. Authlib's default is an hour.
+const MAX_AHEAD: Seconds = 3600;
+/// For clocks that differ, in seconds: the default of [`JwtVerifier`].
+const LEEWAY: Seconds = 30;
+
+/// An assertion that was verified.
+struct Assertion {
+    jti: String,
+    expires_at: Seconds,
+}
+
+/// The client that signed the assertion. Each assertion is accepted once.
+pub(super) async fn client(
+    service: &Service,
+    id: Option<&str>,
+    assertion: &str,
+    address: IpAddr,
+) -> Result<Client, TokenError> {
+    let subject = unverified_subject(assertion).ok_or(TokenError::InvalidClient)?;
+    if subject.len() > MAX_CREDENTIAL || id.is_some_and(|id| id != subject) {
+        return Err(TokenError::InvalidClient);
+    }
+    let client = find(service, &subject).await?;
+    let guess = guess(service, &subject, address).await?;
+    let verified = client.and_then(|client| {
+        let assertion = verify(service, &client, assertion)?;
+        Some((client, assertion))
+    });
+    let Some((client, assertion)) = verified else {
+        guess.was_wrong();
+        return Err(TokenError::InvalidClient);
+    };
+    drop(guess);
+
+    let use_id = format!("assertion {}", secret::hash(&format!("{} {}", client.id, assertion.jti)));
+    let until = assertion.expires_at.saturating_add(LEEWAY);
+    let is_first = service.store.use_once(&use_id, until, service.now()).await;
+    match is_first.map_err(|error| unavailable(&error))? {
+        true => Ok(client),
+        false => Err(TokenError::InvalidClient),
+    }
+}
+
+/// The `sub`, to find the client whose keys verify the assertion.
+fn unverified_subject(assertion: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Subject {
+        sub: String,
+    }
+    let payload = URL_SAFE_NO_PAD.decode(assertion.split('.').nth(1)?).ok()?;
+    Some(serde_json::from_slice::<Subject>(&payload).ok()?.sub)
+}
+
+fn verify(service: &Service, client: &Client, assertion: &str) -> Option<Assertion> {
+    let ClientAuthentication::PrivateKeyJwt { jwk_set } = &client.authentication else {
+        return None;
+    };
+    let verifier = match verifier(service, &client.id, jwk_set) {
+        Ok(verifier) => verifier,
+        Err(error) => {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(error, client = client.id, "the keys of a client cannot be used");
+            return None;
+        }
+    };
+    let token = match verifier.verify_now(assertion) {
+        Ok(token) => token,
+        Err(rejection) => {
+            tracing::debug!(%rejection, client = client.id, "a client's assertion is refused");
+            return None;
+        }
+    };
+    let jti = token.jti.clone().filter(|jti| !jti.is_empty())?;
+    let expires_at = token.exp?.unix_seconds_rounded_up();
+    let latest = service.now().saturating_add(MAX_AHEAD).saturating_add(LEEWAY);
+    let is_good = token.sub.as_deref() == Some(client.id.as_str()) && expires_at <= latest;
+    is_good.then_some(Assertion { jti, expires_at })
+}
+
+/// The issuer of an assertion is the client. Its audience is this issuer or the token endpoint, and no other one: else a
+/// service that gets the assertion could use it here.
+fn verifier(service: &Service, id: &str, jwk_set: &str) -> Result<JwtVerifier, ConfigError> {
+    let audience = vec![service.issuer().to_owned(), service.url("/token")];
+    let verifier = JwtVerifier::new(id, audience, JwkSet::from_json(jwk_set)?)?
+        .with_algorithms(assertion_algorithms())?
+        .exclusive_audience()
+        .add_required_claim("jti")
+        .with_clock(Arc::clone(&service.settings.clock));
+    Ok(verifier)
+}

@@ -1,0 +1,145 @@
+//! Client authentication (RFC 6749 section 2.3, RFC 7523): who sends a request to `/token`, `/revoke` or `/introspect`.
+
+mod assertion;
+mod shown;
+
+use std::net::IpAddr;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use axum::http::HeaderMap;
+use tower_jwt_auth::Algorithm;
+
+use self::shown::{Proof, Shown, ShownError};
+use crate::Service;
+use crate::access_tokens::BUILT_IN_CLIENT;
+use crate::form::Form;
+use crate::limits::Guess;
+use crate::secret;
+use crate::store::{Client, ClientAuthentication, GrantType};
+use crate::token::{TokenError, unavailable};
+
+/// The methods of client authentication, as the metadata names them.
+pub(crate) const METHODS: [&str; 4] =
+    ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
+
+/// A longer ID or secret is wrong without a check.
+const MAX_CREDENTIAL: usize = 1024;
+
+/// What the hash of a secret is compared with if there is no client with a secret. It is the hash of no secret.
+const NOBODY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// The algorithms of `private_key_jwt`.
+pub(crate) fn assertion_algorithms() -> impl Iterator<Item = Algorithm> {
+    let is_secret =
+        |one: &Algorithm| matches!(one, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512);
+    Algorithm::ALL.iter().copied().filter(move |one| !is_secret(one))
+}
+
+/// Who sent a request.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    /// A registered client: a public one that gave its ID, or a confidential one that proved who it is.
+    client: Option<Client>,
+    /// Whether the request has Basic credentials, maybe empty ones.
+    pub(crate) sent_basic: bool,
+}
+
+impl Caller {
+    /// The registered client.
+    pub(crate) fn registered(self) -> Result<Client, TokenError> {
+        self.client.ok_or(TokenError::InvalidClient)
+    }
+
+    /// The registered client that proved who it is.
+    pub(crate) fn confidential(self) -> Result<Client, TokenError> {
+        self.client.filter(|client| !client.is_public()).ok_or(TokenError::InvalidClient)
+    }
+
+    /// The registered client, or else the built-in one.
+    pub(crate) fn or_built_in(self, service: &Service) -> Client {
+        self.client.unwrap_or_else(|| built_in(service))
+    }
+}
+
+/// The public client of those that are not registered. It has the password grant, and may use, refresh and revoke what
+/// came of it.
+fn built_in(service: &Service) -> Client {
+    Client {
+        id: BUILT_IN_CLIENT.to_owned(),
+        name: BUILT_IN_CLIENT.to_owned(),
+        authentication: ClientAuthentication::None,
+        grant_types: vec![GrantType::Password, GrantType::RefreshToken],
+        redirect_uris: Vec::new(),
+        post_logout_redirect_uris: Vec::new(),
+        scopes: service.settings.scopes.iter().map(|(scope, _)| scope.clone()).collect(),
+        created_at: 0,
+    }
+}
+
+/// Finds out who sent the request.
+///
+/// A request without credentials is nobody's, also if `client_id` names no registered client: it proves nothing, and many
+/// clients of a password grant send any name. Every other unknown client gets the same response as a wrong secret.
+pub(crate) async fn authenticate(
+    service: &Service,
+    headers: &HeaderMap,
+    form: &Form,
+    address: IpAddr,
+) -> Result<Caller, TokenError> {
+    let shown = shown::read(headers, form).map_err(|error| match error {
+        ShownError::Wrong => TokenError::InvalidClient,
+        ShownError::Malformed(why) => TokenError::InvalidRequest(why),
+    })?;
+    let Shown { id, proof, sent_basic } = shown;
+    if id.as_ref().is_some_and(|id| id.len() > MAX_CREDENTIAL) {
+        return Err(TokenError::InvalidClient);
+    }
+    let client = match (id, proof) {
+        (None, Proof::None) => None,
+        (Some(id), Proof::None) => match find(service, &id).await? {
+            Some(client) if client.is_public() => Some(client),
+            None if !sent_basic => None,
+            _ => return Err(TokenError::InvalidClient),
+        },
+        (Some(id), Proof::Secret(secret)) => Some(by_secret(service, &id, &secret, address).await?),
+        (None, Proof::Secret(_)) => return Err(TokenError::InvalidClient),
+        (id, Proof::Assertion(assertion)) => {
+            Some(assertion::client(service, id.as_deref(), &assertion, address).await?)
+        }
+    };
+    Ok(Caller { client, sent_basic })
+}
+
+async fn find(service: &Service, id: &str) -> Result<Option<Client>, TokenError> {
+    if id == BUILT_IN_CLIENT {
+        return Ok(None);
+    }
+    service.store.client(id).await.map_err(|error| unavailable(&error))
+}
+
+async fn by_secret(
+    service: &Service,
+    id: &str,
+    secret: &str,
+    address: IpAddr,
+) -> Result<Client, TokenError> {
+    let client = find(service, id).await?;
+    let guess = guess(service, id, address).await?;
+    let hash = match client.as_ref().map(|client| &client.authentication) {
+        Some(ClientAuthentication::Secret { hash }) => hash.as_str(),
+        _ => NOBODY,
+    };
+    let is_right = secret.len() <= MAX_CREDENTIAL
+        && verify_slices_are_equal(secret::hash(secret).as_bytes(), hash.as_bytes()).is_ok();
+    client.filter(|_| is_right).ok_or_else(|| {
+        guess.was_wrong();
+        TokenError::InvalidClient
+    })
+}
+
+/// Starts a guess of a client's credentials. Wrong ones count for this client at this address, and for the address: so
+/// nobody can lock a client out from elsewhere.
+async fn guess(service: &Service, id: &str, address: IpAddr) -> Result<Guess, TokenError> {
+    let client = format!("{id} {address}");
+    service.client_limits.guess(&client, address).await.map_err(TokenError::TooManyGuesses)
+}

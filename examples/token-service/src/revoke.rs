@@ -1,0 +1,134 @@
+//! `POST /revoke`: a client revokes a token of its own (RFC 7009).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{ConnectInfo, State};
+use axum::http::HeaderMap;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::store::Client;
+use crate::token::request::{self, Request};
+use crate::token::{TokenError, TokenErrorBody, unavailable};
+use crate::{Service, secret};
+
+/// The form of a revocation.
+// Only for the OpenAPI document.
+#[derive(Debug, Deserialize, ToSchema)]
+#[allow(dead_code, reason = "only its schema is used")]
+pub(crate) struct RevocationRequest {
+    /// A refresh token or an access token.
+    #[schema(min_length = 1, max_length = 4096)]
+    token: String,
+    /// Both kinds are looked for in any case.
+    #[schema(nullable = false, example = "refresh_token")]
+    token_type_hint: Option<String>,
+    /// A client that is not registered leaves it out. A registered one may also send HTTP Basic, or an assertion.
+    #[schema(nullable = false)]
+    client_id: Option<String>,
+    #[schema(nullable = false, format = Password)]
+    client_secret: Option<String>,
+}
+
+/// Revoke a token (RFC 7009)
+///
+/// A refresh token is revoked with all tokens of its grant, an access token alone. `/introspect`, `/userinfo`
+/// and the routes of this service refuse them at once. Other services verify an access token by itself, so they
+/// accept it until it expires, unless they have a deny-list.
+///
+/// The status is 200 also if the token is unknown, or another client's, which is then not revoked.
+#[utoipa::path(
+    post, path = "/revoke", tag = "token", security(()),
+    request_body(content = RevocationRequest, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "The client has no such token any more",
+            headers(("Cache-Control" = String, description = "`no-store`"))),
+        (status = 400, description = "The request is malformed", body = TokenErrorBody, example = json!({
+            "error": "invalid_request",
+            "error_description": "token is missing",
+        })),
+        (status = 401, description = "The client is unknown or not authenticated", body = TokenErrorBody,
+            headers(("WWW-Authenticate" = String, description = "The challenge")),
+            example = json!({
+                "error": "invalid_client",
+                "error_description": "the client is unknown or not authenticated",
+            })),
+        (status = 413, description = "The body is too large", body = TokenErrorBody, example = json!({
+            "error": "invalid_request",
+            "error_description": "the body is too large",
+        })),
+        (status = 429, description = "Too many wrong secrets", body = TokenErrorBody,
+            headers(("Retry-After" = u64, description = "Seconds until the next try")),
+            example = json!({
+                "error": "too_many_attempts",
+                "error_description": "too many wrong passwords or secrets: try again later",
+            })),
+        (status = 503, description = "The database does not answer", body = TokenErrorBody,
+            headers(("Retry-After" = u64, description = "Seconds until the next try")),
+            example = json!({
+                "error": "temporarily_unavailable",
+                "error_description": "the service is busy: try again later",
+            })),
+    ),
+)]
+pub(crate) async fn revoke(
+    State(service): State<Arc<Service>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    match answer(&service, address, &headers, body).await {
+        Ok(()) => ([(CACHE_CONTROL, "no-store")], ()).into_response(),
+        Err(error) => request::respond::<()>(Err(error)),
+    }
+}
+
+async fn answer(
+    service: &Service,
+    address: SocketAddr,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(), TokenError> {
+    let Request { form, caller } = request::read(service, address, headers, body).await?;
+    let token = form.get("token").ok_or(TokenError::InvalidRequest("token is missing"))?;
+    let client = caller.or_built_in(service);
+    if !revoke_refresh_token(service, &client, token).await? {
+        revoke_access_token(service, &client, token).await?;
+    }
+    Ok(())
+}
+
+/// Revokes the grant of a refresh token, also of a used one. `false` if it is not a refresh token.
+async fn revoke_refresh_token(
+    service: &Service,
+    client: &Client,
+    token: &str,
+) -> Result<bool, TokenError> {
+    let store = &service.store;
+    let stored = store.refresh_token(&secret::hash(token)).await;
+    let Some(stored) = stored.map_err(|error| unavailable(&error))? else { return Ok(false) };
+    let grant = store.grant(&stored.grant_id).await.map_err(|error| unavailable(&error))?;
+    if let Some(grant) = grant.filter(|grant| grant.client_id == client.id) {
+        let revoked = store.revoke_grant(&grant.id, service.now()).await;
+        revoked.map_err(|error| unavailable(&error))?;
+    }
+    Ok(true)
+}
+
+async fn revoke_access_token(
+    service: &Service,
+    client: &Client,
+    token: &str,
+) -> Result<(), TokenError> {
+    let Ok(token) = service.access_tokens.verify_now(token) else { return Ok(()) };
+    if token.client_id != client.id {
+        return Ok(());
+    }
+    let revoked = service.store.revoke_token(&token.jti, token.exp).await;
+    revoked.map_err(|error| unavailable(&error))
+}

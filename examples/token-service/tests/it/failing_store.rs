@@ -1,0 +1,185 @@
+//! A store that fails: each request is 503 then, wherever in the request it fails.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use token_service::Settings;
+use token_service::store::{
+    Client as Registered, ClientAuthentication, Code, Exchange, Grant, GrantType, NewRefreshToken,
+    RefreshToken, Rotation, Seconds, Session, SqlStore, Store, StoreError, StoredKey, User,
+};
+use tower_jwt_auth::{SigningKey, TokenIssuer};
+
+use crate::grants::{code, exchange, refresh, refresh_token, register};
+use crate::support::{Answer, Client, GOOD, ISSUER, basic};
+
+/// A store whose operations fail after some that succeed.
+#[derive(Debug)]
+struct Failing {
+    store: Arc<SqlStore>,
+    /// The operations that succeed.
+    left: AtomicI64,
+}
+
+impl Failing {
+    fn count(&self) -> Result<(), StoreError> {
+        match self.left.fetch_sub(1, Ordering::Relaxed) {
+            1.. => Ok(()),
+            _ => Err(StoreError::from(sqlx::Error::PoolClosed)),
+        }
+    }
+}
+
+macro_rules! counted {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
+        #[async_trait]
+        impl Store for Failing {
+            $(async fn $name(&self, $($argument: $type),*) -> Result<$result, StoreError> {
+                self.count()?;
+                self.store.$name($($argument),*).await
+            })*
+
+            async fn close(&self) {
+                self.store.close().await;
+            }
+        }
+    };
+}
+
+counted! {
+    add_user(user: &User) -> bool;
+    user(name: &str) -> Option<User>;
+    users() -> Vec<User>;
+    set_password(name: &str, hash: &str, now: Seconds) -> bool;
+    disable_user(name: &str, now: Seconds) -> bool;
+    add_client(client: &Registered) -> bool;
+    client(id: &str) -> Option<Registered>;
+    clients() -> Vec<Registered>;
+    set_client_secret(id: &str, hash: &str) -> bool;
+    add_session(session: &Session) -> ();
+    session(cookie: &str, now: Seconds) -> Option<Session>;
+    end_session(id: &str, now: Seconds) -> ();
+    add_code(code: &Code) -> ();
+    code(hash: &str) -> Option<Code>;
+    exchange_code(hash: &str, grant: &Grant, refresh: Option<&NewRefreshToken>, now: Seconds) -> Exchange;
+    add_grant(grant: &Grant, refresh: Option<&NewRefreshToken>) -> bool;
+    grant(id: &str) -> Option<Grant>;
+    grants_to(user: &str, client: &str, now: Seconds) -> Vec<Grant>;
+    revoke_grant(id: &str, now: Seconds) -> ();
+    refresh_token(hash: &str) -> Option<RefreshToken>;
+    rotate(hash: &str, successor: &NewRefreshToken, grace: Duration, now: Seconds) -> Rotation;
+    revoke_token(jti: &str, expires_at: Seconds) -> ();
+    is_revoked(jti: &str) -> bool;
+    use_once(id: &str, expires_at: Seconds, now: Seconds) -> bool;
+    signing_keys() -> Vec<StoredKey>;
+    add_signing_key(key: &StoredKey, latest: Option<&str>) -> bool;
+    remove_signing_key(kid: &str) -> ();
+    secret(name: &str, value: &str) -> String;
+    take(id: &str, burst: u32, period: Duration, now_ms: i64) -> Result<(), Duration>;
+    give_back(id: &str, period: Duration, now_ms: i64) -> ();
+    purge(limit: u32, now: Seconds) -> u64;
+    ping() -> ();
+}
+
+const ENOUGH: i64 = 1_000_000;
+
+async fn service() -> (Client, Arc<Failing>) {
+    let mut failing = None;
+    let client = Client::with_store(Settings::new(ISSUER), |store| {
+        let store = Arc::new(Failing { store, left: AtomicI64::new(ENOUGH) });
+        failing = Some(Arc::clone(&store));
+        store
+    });
+    let client = client.await;
+    (client, failing.unwrap())
+}
+
+/// Sends the request with a store that fails at its first operation, then at the second one, and so on, until it succeeds.
+/// Returns the number of operations.
+async fn assert_unavailable(failing: &Failing, send: impl AsyncFn() -> Answer) -> i64 {
+    for left in 0..20 {
+        failing.left.store(left, Ordering::Relaxed);
+        let answer = send().await;
+        failing.left.store(ENOUGH, Ordering::Relaxed);
+        if answer.status == 200 {
+            return left;
+        }
+        assert_eq!(answer.status, 503, "after {left} operations: {}", answer.body);
+        let seconds: u64 = answer.header("retry-after").parse().unwrap();
+        assert!(seconds >= 1);
+        assert_eq!(answer.header("cache-control"), "no-store");
+        if answer.header("content-type") == "application/json" {
+            answer.assert_error(503, "temporarily_unavailable");
+        }
+    }
+    panic!("it never succeeds");
+}
+
+#[tokio::test]
+async fn every_grant_is_503() {
+    let (client, failing) = service().await;
+    let password = async || client.post_as_demo("/token", GOOD).await;
+    assert_eq!(assert_unavailable(&failing, password).await, 3);
+
+    let itself = async || client.post_as_demo("/token", "grant_type=client_credentials").await;
+    assert_eq!(assert_unavailable(&failing, itself).await, 2);
+
+    let token = refresh_token(&client.post_as_demo("/token", GOOD).await);
+    let refreshing = async || client.post_as_demo("/token", &refresh(&token)).await;
+    assert_eq!(assert_unavailable(&failing, refreshing).await, 5);
+
+    let year = 365 * 86_400;
+    let code = code(&client, |code| code.expires_at += year).await;
+    let exchanging = async || client.post_as_demo("/token", &exchange(&code)).await;
+    assert_eq!(assert_unavailable(&failing, exchanging).await, 3);
+}
+
+#[tokio::test]
+async fn revocation_introspection_and_the_routes_are_503() {
+    let (client, failing) = service().await;
+    let answer = client.post_as_demo("/token", &format!("{GOOD}&scope=openid+read")).await;
+    let (access, refresh) = (answer.text("access_token"), refresh_token(&answer));
+    for token in [&access, &refresh] {
+        let form = format!("token={token}");
+        let introspecting = async || client.post_as_demo("/introspect", &form).await;
+        assert!(assert_unavailable(&failing, introspecting).await >= 3);
+    }
+    let bearer = format!("Bearer {access}");
+    for route in ["/userinfo", "/protected", "/user", "/items"] {
+        let getting = async || client.get_with(route, &bearer).await;
+        assert_eq!(assert_unavailable(&failing, getting).await, 2, "{route}");
+    }
+    for token in [&access, &refresh] {
+        let form = format!("token={token}");
+        let revoking = async || client.post_as_demo("/revoke", &form).await;
+        assert!(assert_unavailable(&failing, revoking).await >= 3);
+    }
+}
+
+#[tokio::test]
+async fn client_authentication_is_503() {
+    let (client, failing) = service().await;
+    let key = SigningKey::generate_es256().unwrap();
+    let issuer = TokenIssuer::new("signer", key).unwrap();
+    let authentication = ClientAuthentication::PrivateKeyJwt { jwk_set: issuer.jwk_set() };
+    register(&client, "signer", authentication, &[GrantType::ClientCredentials]).await;
+    let claims = serde_json::json!({"sub": "signer", "aud": ISSUER});
+    // An assertion of its own each time: it is used up before the store fails.
+    let send = async || {
+        let assertion = issuer.issue(&claims).unwrap();
+        let form = format!(
+            "grant_type=client_credentials&client_assertion={assertion}\
+             &client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+        );
+        client.post(&form).await
+    };
+    assert_eq!(assert_unavailable(&failing, send).await, 3);
+
+    // A wrong secret too: the service does not know that it is wrong.
+    failing.left.store(0, Ordering::Relaxed);
+    let wrong = basic("demo", "wrong");
+    let answer = client.post_with("grant_type=client_credentials", &[("authorization", &wrong)]);
+    answer.await.assert_error(503, "temporarily_unavailable");
+}

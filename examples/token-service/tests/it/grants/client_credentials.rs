@@ -1,0 +1,71 @@
+use serde_json::json;
+use token_service::Settings;
+use token_service::store::{Store, User};
+
+use super::*;
+use crate::support::{ISSUER, basic, claims};
+
+const FORM: &str = "grant_type=client_credentials";
+
+#[tokio::test]
+async fn a_confidential_client_gets_a_token_for_itself_and_no_refresh_token() {
+    let mut settings = Settings::new(ISSUER);
+    settings.audiences = vec!["https://api.example".to_owned()];
+    let client = Client::with(settings).await;
+    let answer = client.post_as_demo("/token", FORM).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(answer.text("scope"), "read write");
+    assert!(answer.json().get("refresh_token").is_none());
+    assert!(answer.json().get("id_token").is_none());
+    let access = claims(&answer.text("access_token"));
+    assert_eq!((&access["sub"], &access["client_id"]), (&json!("demo"), &json!("demo")));
+    assert_eq!(access["aud"], json!([ISSUER]));
+    assert!(access.get("auth_time").is_none());
+
+    let form = format!("{FORM}&scope=read&resource=https://api.example");
+    let answer = client.post_as_demo("/token", &form).await;
+    assert_eq!(answer.text("scope"), "read");
+    assert_eq!(claims(&answer.text("access_token"))["aud"], json!(["https://api.example"]));
+    let answer = client.post_as_demo("/token", &format!("{FORM}&resource=https://x.example")).await;
+    answer.assert_error(400, "invalid_target");
+}
+
+#[tokio::test]
+async fn scopes_that_the_client_may_not_have_are_refused() {
+    let client = Client::new().await;
+    // There is no user whose identity it could be.
+    for scope in ["admin", "openid", "offline_access", "read+admin", "+"] {
+        let answer = client.post_as_demo("/token", &format!("{FORM}&scope={scope}")).await;
+        answer.assert_error(400, "invalid_scope");
+    }
+}
+
+#[tokio::test]
+async fn it_needs_an_authenticated_client() {
+    let client = Client::new().await;
+    register_app(&client).await;
+    client.post(FORM).await.assert_error(401, "invalid_client");
+    client.post(&format!("{FORM}&client_id=demo")).await.assert_error(401, "invalid_client");
+    client.post(&format!("{FORM}&client_id=nobody")).await.assert_error(401, "invalid_client");
+    client.post(&format!("{FORM}&client_id=app")).await.assert_error(400, "unauthorized_client");
+}
+
+#[tokio::test]
+async fn a_client_with_the_name_of_a_user_gets_no_token() {
+    let client = Client::new().await;
+    let hash = secret::hash("secret");
+    let authentication = ClientAuthentication::Secret { hash };
+    register(&client, "robot", authentication, &[GrantType::ClientCredentials]).await;
+    let header = basic("robot", "secret");
+    let post = async || client.post_with(FORM, &[("authorization", &header)]).await;
+    assert_eq!(post().await.status, 200);
+    let user = User {
+        name: "robot".to_owned(),
+        password_hash: String::new(),
+        scopes: Vec::new(),
+        created_at: NOW,
+        disabled_at: None,
+    };
+    client.store.add_user(&user).await.unwrap();
+    post().await.assert_error(400, "unauthorized_client");
+}
