@@ -180,6 +180,7 @@ async fn client_authentication_is_503() {
     // A wrong secret too: the service does not know that it is wrong.
     failing.left.store(0, Ordering::Relaxed);
     let wrong = basic("demo", "wrong");
-    let answer = client.post_with("grant_type=client_credentials", &[("authorization", &wrong)]);
-    answer.await.assert_error(503, "temporarily_unavailable");
+    let headers = [("authorization", wrong.as_str())];
+    let answer = client.post_with("grant_type=client_credentials", &headers).await;
+    answer.assert_error(503, "temporarily_unavailable");
 }
