@@ -50,6 +50,10 @@ impl Caller {
         self.client.ok_or(TokenError::InvalidClient)
     }
 
+    pub(crate) fn is_registered(&self) -> bool {
+        self.client.is_some()
+    }
+
     /// The registered client that proved who it is.
     pub(crate) fn confidential(self) -> Result<Client, TokenError> {
         self.client.filter(|client| !client.is_public()).ok_or(TokenError::InvalidClient)
@@ -111,9 +115,6 @@ pub(crate) async fn authenticate(
 }
 
 async fn find(service: &Service, id: &str) -> Result<Option<Client>, TokenError> {
-    if id == BUILT_IN_CLIENT {
-        return Ok(None);
-    }
     service.store.client(id).await.map_err(|error| unavailable(&error))
 }
 

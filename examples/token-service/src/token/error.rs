@@ -24,7 +24,8 @@ pub enum TokenError {
     InvalidClient,
     /// The client may not use this grant.
     UnauthorizedClient,
-    /// The name or the password is wrong. The field tells whether the challenge is for Basic.
+    /// The name or the password is wrong, in a request without a registered client. The field tells whether the challenge is
+    /// for Basic.
     WrongPassword { basic: bool },
     /// The code or the refresh token is refused, for this reason.
     InvalidGrant(&'static str),

@@ -193,12 +193,16 @@ async fn answer(
             authorization_code::exchange(service, &form, &caller.registered()?).await
         }
         GrantType::ClientCredentials => {
-            client_credentials::grant(service, &form, &caller.registered()?).await
+            client_credentials::grant(service, &form, &caller.registered()?)
         }
         GrantType::Password => {
-            let basic = caller.sent_basic && !is_script(headers);
+            let wrong = if caller.is_registered() {
+                TokenError::InvalidGrant("the username or the password is wrong")
+            } else {
+                TokenError::WrongPassword { basic: caller.sent_basic && !is_script(headers) }
+            };
             let client = caller.or_built_in(service);
-            password::grant(service, &form, &client, address.ip(), basic).await
+            password::grant(service, &form, &client, address.ip(), wrong).await
         }
         GrantType::RefreshToken => {
             refresh_token::refresh(service, &form, &caller.or_built_in(service)).await

@@ -13,13 +13,13 @@ use crate::store::{Client, GrantType};
 /// Longer names and passwords are refused without a check.
 const MAX_CREDENTIAL: usize = 1024;
 
-/// `basic` tells whether the response to a wrong password has a challenge for Basic.
+/// `wrong` is the response to a wrong name or password.
 pub(super) async fn grant(
     service: &Service,
     form: &Form,
     client: &Client,
     address: IpAddr,
-    basic: bool,
+    wrong: TokenError,
 ) -> Result<TokenResponse, TokenError> {
     check_may_use(client, GrantType::Password)?;
     let (name, password) = credentials(form)?;
@@ -28,7 +28,7 @@ pub(super) async fn grant(
     let login = Arc::clone(&service.login);
     let user = login.check(name.to_owned(), password.to_owned(), address).await;
     let user = user.map_err(|error| match error {
-        LoginError::Wrong => TokenError::WrongPassword { basic },
+        LoginError::Wrong => wrong,
         LoginError::TooMany(wait) => TokenError::TooManyGuesses(wait),
         LoginError::Busy => TokenError::Unavailable,
         LoginError::Store(error) => unavailable(&error),
@@ -38,14 +38,14 @@ pub(super) async fn grant(
 
     let authenticated_at = service.now();
     let granted =
-        Granted { user: user.name, session_id: None, scopes, resources, authenticated_at };
+        Granted { user: user.name.clone(), session_id: None, scopes, resources, authenticated_at };
     let grant = issue::new_grant(service, client, granted);
     let refresh = issue::first_refresh_token(service, client, &grant);
     let stored = refresh.as_ref().map(|(_, stored)| stored);
-    let is_added = service.store.add_grant(&grant, stored).await;
+    let is_added = service.store.add_grant(&grant, stored, &user.password_hash).await;
     if !is_added.map_err(|error| unavailable(&error))? {
-        // Disabled since the login.
-        return Err(TokenError::WrongPassword { basic });
+        // Disabled, or with a new password, since the login.
+        return Err(wrong);
     }
     let refresh = refresh.map(|(token, _)| token);
     issue::of_grant(service, &grant, &grant.scopes, &grant.resources, None, refresh)

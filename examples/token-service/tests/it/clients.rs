@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use token_service::store::{ClientAuthentication, GrantType};
 use token_service::{Settings, secret};
 use tower_jwt_auth::test_util::ManualClock;
-use tower_jwt_auth::{SigningKey, TokenIssuer};
+use tower_jwt_auth::{Algorithm, SigningKey, TokenIssuer};
 
 use crate::grants::register;
 use crate::support::{Answer, Client, GOOD, ISSUER, basic};
@@ -112,7 +112,7 @@ struct Signer {
 impl Signer {
     async fn new() -> Self {
         let (client, clock) = Client::with_clock(Settings::new(ISSUER)).await;
-        let key = SigningKey::generate_es256().unwrap();
+        let key = SigningKey::generate(Algorithm::ES256).unwrap();
         let jwk_set = TokenIssuer::new("signer", key.clone()).unwrap().jwk_set();
         let authentication = ClientAuthentication::PrivateKeyJwt { jwk_set };
         register(&client, "signer", authentication, &GrantType::ALL).await;
@@ -176,7 +176,7 @@ async fn an_assertion_is_accepted_once() {
 async fn any_other_assertion_is_refused() {
     let signer = Signer::new().await;
     let good = json!({"sub": "signer", "aud": ISSUER});
-    let other_key = TokenIssuer::new("signer", SigningKey::generate_es256().unwrap())
+    let other_key = TokenIssuer::new("signer", SigningKey::generate(Algorithm::ES256).unwrap())
         .unwrap()
         .with_clock(signer.clock.clone())
         .issue(&good)

@@ -90,7 +90,7 @@ async fn the_token_of_another_client_is_not_revoked_and_the_response_is_the_same
 #[tokio::test]
 async fn an_unknown_token_is_fine_and_a_missing_one_malformed() {
     let client = Client::new().await;
-    for token in ["unknown", "a.b.c", "%00", &"x".repeat(5000)] {
+    for token in ["unknown", "a.b.c", &"x".repeat(5000)] {
         assert_done(&revoke(&client, &format!("token={token}")).await);
     }
     let of_another_service = Client::new().await.token().await;

@@ -58,6 +58,13 @@ async fn wrong_credentials_are_401_with_a_bearer_challenge() {
 }
 
 #[tokio::test]
+async fn a_registered_client_with_a_wrong_password_gets_the_400_of_the_rfc() {
+    let client = Client::new().await;
+    let wrong = "grant_type=password&username=alice&password=wrong";
+    client.post_as_demo("/token", wrong).await.assert_error(400, "invalid_grant");
+}
+
+#[tokio::test]
 async fn the_challenge_is_basic_only_to_a_client_that_sent_basic() {
     let client = Client::new().await;
     let wrong = "grant_type=password&username=alice&password=wrong";

@@ -1,9 +1,8 @@
 use serde_json::json;
 use token_service::Settings;
-use token_service::store::{Store, User};
 
 use super::*;
-use crate::support::{ISSUER, basic, claims};
+use crate::support::{ISSUER, claims};
 
 const FORM: &str = "grant_type=client_credentials";
 
@@ -48,24 +47,4 @@ async fn it_needs_an_authenticated_client() {
     client.post(&format!("{FORM}&client_id=demo")).await.assert_error(401, "invalid_client");
     client.post(&format!("{FORM}&client_id=nobody")).await.assert_error(401, "invalid_client");
     client.post(&format!("{FORM}&client_id=app")).await.assert_error(400, "unauthorized_client");
-}
-
-#[tokio::test]
-async fn a_client_with_the_name_of_a_user_gets_no_token() {
-    let client = Client::new().await;
-    let hash = secret::hash("secret");
-    let authentication = ClientAuthentication::Secret { hash };
-    register(&client, "robot", authentication, &[GrantType::ClientCredentials]).await;
-    let header = basic("robot", "secret");
-    let post = async || client.post_with(FORM, &[("authorization", &header)]).await;
-    assert_eq!(post().await.status, 200);
-    let user = User {
-        name: "robot".to_owned(),
-        password_hash: String::new(),
-        scopes: Vec::new(),
-        created_at: NOW,
-        disabled_at: None,
-    };
-    client.store.add_user(&user).await.unwrap();
-    post().await.assert_error(400, "unauthorized_client");
 }

@@ -4,7 +4,9 @@ mod authorization_code;
 mod client_credentials;
 mod refresh_token;
 
-use token_service::store::{Client as Registered, ClientAuthentication, Code, GrantType, Store};
+use token_service::store::{
+    Client as Registered, ClientAuthentication, Code, GrantType, Session, Store,
+};
 use token_service::{demo, secret};
 
 use crate::support::{Answer, Client, NOW};
@@ -56,7 +58,20 @@ pub async fn code(client: &Client, change: impl FnOnce(&mut Code)) -> String {
         grant_id: None,
     };
     change(&mut stored);
-    client.store.add_code(&stored).await.unwrap();
+    if let Some(id) = &stored.session_id
+        && client.store.session(id, NOW).await.unwrap().is_none()
+    {
+        let user = client.store.user(demo::USER).await.unwrap().unwrap();
+        let session = Session {
+            cookie_hash: id.clone(),
+            id: id.clone(),
+            user: user.name,
+            authenticated_at: stored.authenticated_at,
+            expires_at: NOW + 8 * 3600,
+        };
+        assert!(client.store.add_session(&session, &user.password_hash).await.unwrap());
+    }
+    assert!(client.store.add_code(&stored).await.unwrap());
     code
 }
 
