@@ -24,7 +24,7 @@ use crate::{Service, secret};
 #[allow(dead_code, reason = "only its schema is used")]
 pub(crate) struct IntrospectionRequest {
     /// An access token, or a refresh token of the client itself.
-    #[schema(min_length = 1, max_length = 4096)]
+    #[schema(min_length = 1)]
     token: String,
     /// Both kinds are looked for in any case.
     #[schema(nullable = false, example = "access_token")]

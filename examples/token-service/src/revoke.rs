@@ -23,7 +23,7 @@ use crate::{Service, secret};
 #[allow(dead_code, reason = "only its schema is used")]
 pub(crate) struct RevocationRequest {
     /// A refresh token or an access token.
-    #[schema(min_length = 1, max_length = 4096)]
+    #[schema(min_length = 1)]
     token: String,
     /// Both kinds are looked for in any case.
     #[schema(nullable = false, example = "refresh_token")]
