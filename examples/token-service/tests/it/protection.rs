@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use token_service::{Service, Settings};
 use tower_jwt_auth::test_util::{ProtectedRequests, check_protection};
 
-use crate::support::{Client, ISSUER};
+use crate::support::Client;
 
 /// The key exists only inside of the service, so nothing else can sign: these are the attacks without a valid
 /// signature.
@@ -29,7 +28,7 @@ async fn routes_for_tokens_of_this_service_are_protected() {
 async fn route_that_shows_any_token_lets_forged_ones_through() {
     let client = Client::new().await;
     let token = client.token().await;
-    let app = Arc::new(Service::demo(&Settings::new(ISSUER)).unwrap()).router().unwrap();
+    let app = Arc::clone(&client.service).router().unwrap();
     let report = check_protection(app, ProtectedRequests::from_token(token).get("/secure")).await;
     assert!(report.let_through().contains(&"alg: none"), "{report}");
     assert!(!report.let_through().contains(&"no token: no header"), "{report}");
