@@ -41,7 +41,11 @@ pub(crate) struct Issued {
 ///
 /// The `jti` of a token that came of a grant begins with the grant's ID and a dot, so that `/introspect` finds the grant
 /// without a row for each token.
-pub(crate) fn issue(
+///
+/// # Errors
+///
+/// If a claim cannot be that of a token, or the system has no random numbers.
+pub fn issue(
     issuer: &TokenIssuer,
     claims: &Claims,
     grant: Option<&str>,

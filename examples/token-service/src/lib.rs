@@ -10,9 +10,12 @@
 //! - [`access_tokens`], `id_tokens` and [`secret`]: what is issued;
 //! - `revoke`, `introspect` and `userinfo`: the endpoints for a token that was issued;
 //! - [`api`]: the routes behind the layer;
+//! - [`keys`]: the keys that sign the tokens;
 //! - [`metadata`]: the documents that other processes need to verify the tokens;
 //! - [`cors`]: which routes pages of other origins may call;
 //! - [`docs`]: the OpenAPI document and the page;
+//! - [`client_address`], [`guard`], [`rates`] and [`connections`]: the limits around all routes;
+//! - [`health`] and [`upkeep`]: for the operator, and what runs beside the requests;
 //! - [`demo`]: what `--demo` starts with.
 //!
 //! **The password grant is here for comparison with FastAPI's tutorial.** RFC 9700 section 2.4 forbids it, because it
@@ -22,22 +25,31 @@
 pub mod access_tokens;
 pub mod api;
 mod client;
+pub mod client_address;
+pub mod connections;
 pub mod cors;
 pub mod demo;
 pub mod docs;
 pub mod form;
+pub mod guard;
+pub mod health;
 mod id_tokens;
 mod introspect;
+pub mod keys;
 pub mod limits;
 pub mod login;
 pub mod metadata;
 pub mod passwords;
+pub mod rates;
 mod revoke;
 pub mod secret;
 pub mod store;
 pub mod token;
+pub mod upkeep;
 mod userinfo;
 
 mod service;
 
+pub use client_address::ProxyHeader;
+pub use connections::ConnectionLimits;
 pub use service::{Service, Settings};

@@ -1,108 +1,165 @@
-//! Limits on wrong passwords, for each user and for each address.
+//! Limits on wrong guesses: of a user's password, of a client's secret, and from one address.
 //!
-//! governor counts them (GCRA): each wrong guess takes one out of a budget of N, which fills up again within a minute.
+//! Each wrong guess takes one out of a budget, which fills up again with time (the generic cell rate algorithm). The
+//! budgets are in the store, so a restart does not forget an attack, and all instances share them. A right guess writes
+//! nothing.
+//!
 //! A running guess may still turn out wrong, so the number of running guesses is at most the rest of the budget. The
 //! other guesses wait until one ends. So a thousand requests at once get no more guesses than a thousand in a row, and
-//! right passwords cost nothing.
+//! right guesses cost nothing.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
-use std::num::NonZeroU32;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
-use governor::clock::{Clock, DefaultClock};
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::StateStore;
-use governor::{Quota, RateLimiter};
 use tokio::sync::Notify;
+use tower_jwt_auth::Clock;
 
-/// The wrong guesses of one user's password that are allowed in a minute.
-pub const PER_USER: NonZeroU32 = NonZeroU32::new(10).unwrap();
+use crate::client_address::network;
+use crate::store::{Store, StoreError};
 
-/// The wrong guesses from one address that are allowed in a minute, for all users together.
-pub const PER_ADDRESS: NonZeroU32 = NonZeroU32::new(50).unwrap();
+/// A kind of budget.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    name: &'static str,
+    /// The wrong guesses that a full budget has.
+    burst: u32,
+    /// How long it takes until one comes back.
+    period: Duration,
+}
 
-/// The number of users, and of addresses, that are remembered.
-const CAPACITY: usize = 10_000;
+/// The wrong guesses of one user's password: 10 in a minute.
+const USER: Kind = Kind { name: "user", burst: 10, period: Duration::from_secs(6) };
+/// The wrong guesses of one client's secret from one address: 10 in a minute. So nobody can lock a client out from
+/// elsewhere; a secret is too long to be guessed.
+const CLIENT: Kind = Kind { name: "client", burst: 10, period: Duration::from_secs(6) };
+/// The wrong guesses from one address, for all users and clients together: 50 in a minute.
+const ADDRESS: Kind = Kind { name: "address", burst: 50, period: Duration::from_millis(1200) };
 
-/// The budgets of users and of addresses.
-pub struct Limits<C: Clock = DefaultClock> {
-    budgets: Mutex<Budgets<C>>,
+/// The budgets of users, clients and addresses.
+pub struct Limits {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    /// The running guesses of each budget.
+    running: Mutex<HashMap<String, u32>>,
+    /// Held while a guess starts: it reads the store, and no other one may start in between.
+    starting: tokio::sync::Mutex<()>,
     /// Notified when a guess ends.
     ended: Notify,
 }
 
-struct Budgets<C: Clock> {
-    users: Budget<String, C>,
-    addresses: Budget<IpAddr, C>,
-}
-
 /// Why a guess may not start.
-#[derive(Debug, PartialEq, Eq)]
-enum Refusal {
+#[derive(Debug)]
+pub enum LimitError {
     /// Wrong guesses have used up the budget. The next guess is possible after this time.
     Exhausted(Duration),
+    /// The store failed.
+    Store(StoreError),
+}
+
+/// Whether a guess may start.
+#[derive(Debug)]
+enum Start {
+    Started(Guess),
     /// The running guesses may use up the rest of the budget.
     Full,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self::new(&DefaultClock::default())
+impl From<StoreError> for LimitError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
     }
 }
 
-impl<C: Clock + Clone> Limits<C> {
-    pub fn new(clock: &C) -> Self {
-        let budgets = Budgets {
-            users: Budget::new(PER_USER, clock.clone()),
-            addresses: Budget::new(PER_ADDRESS, clock.clone()),
-        };
-        Self { budgets: Mutex::new(budgets), ended: Notify::new() }
+impl Limits {
+    /// Limits by the budgets of this store.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            clock,
+            running: Mutex::default(),
+            starting: tokio::sync::Mutex::default(),
+            ended: Notify::new(),
+        }
     }
-}
 
-impl<C: Clock> Limits<C> {
-    /// Starts a guess, or returns the time until the next one is possible. Waits while that depends on the result of
-    /// running guesses.
-    pub async fn guess(
+    /// Starts a guess of a user's password. Waits while that depends on the result of running guesses.
+    ///
+    /// # Errors
+    ///
+    /// If wrong guesses have used up the budget of the user or of the address, or the store fails.
+    pub async fn guess(self: &Arc<Self>, user: &str, address: IpAddr) -> Result<Guess, LimitError> {
+        self.start_when_possible([(ADDRESS, network(address).to_string()), (USER, user.to_owned())])
+            .await
+    }
+
+    /// Starts a guess of a client's secret, as [`guess`](Self::guess).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn guess_secret(
         self: &Arc<Self>,
-        user: &str,
+        client: &str,
         address: IpAddr,
-    ) -> Result<Guess<C>, Duration> {
+    ) -> Result<Guess, LimitError> {
+        let address = network(address).to_string();
+        let client = format!("{address} {client}");
+        self.start_when_possible([(ADDRESS, address), (CLIENT, client)]).await
+    }
+
+    async fn start_when_possible(
+        self: &Arc<Self>,
+        budgets: [(Kind, String); 2],
+    ) -> Result<Guess, LimitError> {
+        // The store has the hashes of these: people type passwords into the wrong field.
+        let budgets = budgets.map(|(kind, key)| (kind, format!("{}:{key}", kind.name)));
         loop {
             // Registered before the check, so that no end between the check and the wait is missed.
             let ended = self.ended.notified();
-            match self.try_guess(user, address) {
-                Ok(guess) => return Ok(guess),
-                Err(Refusal::Exhausted(wait)) => return Err(wait),
-                Err(Refusal::Full) => ended.await,
+            match self.start(&budgets).await? {
+                Start::Started(guess) => return Ok(guess),
+                Start::Full => ended.await,
             }
         }
     }
 
-    fn try_guess(self: &Arc<Self>, user: &str, address: IpAddr) -> Result<Guess<C>, Refusal> {
-        let (user, address) = (user.to_owned(), network(address));
-        let mut budgets = self.budgets();
-        budgets.addresses.ask(&address)?;
-        budgets.users.ask(&user)?;
-        budgets.addresses.begin(&address);
-        budgets.users.begin(&user);
-        Ok(Guess { limits: Arc::clone(self), user, address, is_wrong: false })
+    async fn start(self: &Arc<Self>, budgets: &[(Kind, String); 2]) -> Result<Start, LimitError> {
+        let _starting = self.starting.lock().await;
+        let now = self.now();
+        for (kind, id) in budgets {
+            // Before the store is read: a guess that ends now is then counted here or there.
+            let running = self.running().get(id).copied().unwrap_or(0);
+            match self.store.left(id, kind.burst, kind.period, now).await? {
+                Err(wait) => return Err(LimitError::Exhausted(wait)),
+                Ok(left) if left <= running => return Ok(Start::Full),
+                Ok(_) => {}
+            }
+        }
+        let mut running = self.running();
+        for (_, id) in budgets {
+            *running.entry(id.clone()).or_default() += 1;
+        }
+        drop(running);
+        Ok(Start::Started(Guess { limits: Arc::clone(self), budgets: budgets.clone() }))
     }
 
-    fn budgets(&self) -> MutexGuard<'_, Budgets<C>> {
+    fn running(&self) -> MutexGuard<'_, HashMap<String, u32>> {
         // Nothing panics while the lock is held.
-        self.budgets.lock().unwrap_or_else(PoisonError::into_inner)
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// In milliseconds.
+    fn now(&self) -> i64 {
+        let time = self.clock.now().to_system_time().unwrap_or(UNIX_EPOCH);
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     }
 }
 
-impl<C: Clock> fmt::Debug for Limits<C> {
+impl fmt::Debug for Limits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Limits").finish_non_exhaustive()
     }
@@ -110,251 +167,167 @@ impl<C: Clock> fmt::Debug for Limits<C> {
 
 /// A running guess. It ends when this is dropped, and costs nothing unless it was wrong.
 #[derive(Debug)]
-pub struct Guess<C: Clock = DefaultClock> {
-    limits: Arc<Limits<C>>,
-    user: String,
-    address: IpAddr,
-    is_wrong: bool,
+pub struct Guess {
+    limits: Arc<Limits>,
+    budgets: [(Kind, String); 2],
 }
 
-impl<C: Clock> Guess<C> {
-    /// Takes the guess out of both budgets.
-    pub fn was_wrong(mut self) {
-        self.is_wrong = true;
+impl Guess {
+    /// Takes the guess out of its budgets.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn was_wrong(self) -> Result<(), StoreError> {
+        let now = self.limits.now();
+        for (kind, id) in &self.budgets {
+            // It can be empty already if other instances have guesses running. Then it stays so.
+            let _ = self.limits.store.take(id, kind.burst, kind.period, now).await?;
+        }
+        Ok(())
     }
 }
 
-impl<C: Clock> Drop for Guess<C> {
+impl Drop for Guess {
     fn drop(&mut self) {
-        let mut budgets = self.limits.budgets();
-        budgets.addresses.end(&self.address, self.is_wrong);
-        budgets.users.end(&self.user, self.is_wrong);
-        drop(budgets);
+        let mut running = self.limits.running();
+        for (_, id) in &self.budgets {
+            if let Some(number) = running.get_mut(id) {
+                *number -= 1;
+                if *number == 0 {
+                    running.remove(id);
+                }
+            }
+        }
+        drop(running);
         self.limits.ended.notify_waiters();
-    }
-}
-
-/// The part of an address that is counted: all of IPv4, or the 64 bits of IPv6 that one subscriber has.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
-        v4 => v4,
-    }
-}
-
-struct Budget<K: Key, C: Clock> {
-    /// Counts the wrong guesses.
-    limiter: RateLimiter<Question<K>, Store<K>, C, NoOpMiddleware<C::Instant>>,
-    /// The number of running guesses, at most the rest of the budget.
-    on_the_way: HashMap<K, u32>,
-}
-
-trait Key: Eq + Hash + Clone {}
-
-impl<K: Eq + Hash + Clone> Key for K {}
-
-impl<K: Key, C: Clock> Budget<K, C> {
-    fn new(per_minute: NonZeroU32, clock: C) -> Self {
-        Self {
-            limiter: RateLimiter::new(Quota::per_minute(per_minute), Store::default(), clock),
-            on_the_way: HashMap::new(),
-        }
-    }
-
-    /// Whether a guess is left even if all running ones turn out wrong. Changes nothing.
-    fn ask(&self, key: &K) -> Result<(), Refusal> {
-        let now = self.limiter.clock().now();
-        let question = Question { key: key.clone(), is_counted: false };
-        self.limiter
-            .check_key(&question)
-            .map_err(|not_until| Refusal::Exhausted(not_until.wait_time_from(now)))?;
-
-        let on_the_way = self.on_the_way.get(key).copied().unwrap_or(0);
-        let one_more = NonZeroU32::MIN.saturating_add(on_the_way);
-        let has_room = on_the_way > 0 || self.on_the_way.len() < CAPACITY;
-        match self.limiter.check_key_n(&question, one_more) {
-            Ok(Ok(())) if has_room => Ok(()),
-            _ => Err(Refusal::Full),
-        }
-    }
-
-    fn begin(&mut self, key: &K) {
-        *self.on_the_way.entry(key.clone()).or_default() += 1;
-    }
-
-    fn end(&mut self, key: &K, is_wrong: bool) {
-        if let Some(number) = self.on_the_way.get_mut(key) {
-            *number -= 1;
-            if *number == 0 {
-                self.on_the_way.remove(key);
-            }
-        }
-        if is_wrong {
-            // This cannot fail: it was checked at the start, and the budget has only grown since then.
-            let _ = self.limiter.check_key(&Question { key: key.clone(), is_counted: true });
-        }
-    }
-}
-
-/// A query of the limiter. The store keeps the result only if the query is counted.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Question<K> {
-    key: K,
-    is_counted: bool,
-}
-
-/// The limiter's store: for each key the time at which its budget is full again. It is bounded, and evicts the key with
-/// the fullest budget. So made-up keys do not evict a key with many wrong guesses.
-struct Store<K>(RefCell<HashMap<K, Nanos>>);
-
-impl<K> Default for Store<K> {
-    fn default() -> Self {
-        Self(RefCell::default())
-    }
-}
-
-impl<K: Key> StateStore for Store<K> {
-    type Key = Question<K>;
-
-    fn measure_and_replace<T, F, E>(&self, question: &Question<K>, measure: F) -> Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
-    {
-        let key = &question.key;
-        let mut full_again = self.0.borrow_mut();
-        let (answer, next) = measure(full_again.get(key).copied())?;
-        if !question.is_counted {
-            return Ok(answer);
-        }
-        if full_again.len() >= CAPACITY && !full_again.contains_key(key) {
-            let fullest = full_again.iter().min_by_key(|(_, time)| **time);
-            if let Some(fullest) = fullest.map(|(key, _)| key.clone()) {
-                full_again.remove(&fullest);
-            }
-        }
-        full_again.insert(key.clone(), next);
-        Ok(answer)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use governor::clock::FakeRelativeClock;
+    use tower_jwt_auth::NumericDate;
+    use tower_jwt_auth::test_util::ManualClock;
 
     use super::*;
+    use crate::store::SqlStore;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-    fn limits() -> (Arc<Limits<FakeRelativeClock>>, FakeRelativeClock) {
-        let clock = FakeRelativeClock::default();
-        (Arc::new(Limits::new(&clock)), clock)
+    async fn limits() -> (Arc<Limits>, ManualClock) {
+        let store = Arc::new(SqlStore::in_memory().await.unwrap());
+        let clock = ManualClock::new(NumericDate::from_unix_seconds(1_800_000_000));
+        (Arc::new(Limits::new(store, Arc::new(clock.clone()))), clock)
     }
 
-    type TestLimits = Arc<Limits<FakeRelativeClock>>;
-
-    #[track_caller]
-    fn guess_wrong(limits: &TestLimits, user: &str, address: IpAddr) {
-        limits.try_guess(user, address).unwrap().was_wrong();
-    }
-
-    #[test]
-    fn ten_guesses_per_user_and_then_one_every_six_seconds() {
-        let (limits, clock) = limits();
-        for _ in 0..10 {
-            guess_wrong(&limits, "alice", HERE);
+    /// The result of a start: `Ok` is whether the guess has started.
+    async fn try_guess(
+        limits: &Arc<Limits>,
+        user: &str,
+        address: IpAddr,
+    ) -> Result<Option<Guess>, Duration> {
+        let hash = |kind: Kind, key: &str| (kind, format!("{}:{key}", kind.name));
+        let budgets = [hash(ADDRESS, &network(address).to_string()), hash(USER, user)];
+        match limits.start(&budgets).await {
+            Ok(Start::Started(guess)) => Ok(Some(guess)),
+            Ok(Start::Full) => Ok(None),
+            Err(LimitError::Exhausted(wait)) => Err(wait),
+            Err(LimitError::Store(error)) => panic!("{error}"),
         }
-        let refusal = limits.try_guess("alice", HERE).unwrap_err();
-        assert_eq!(refusal, Refusal::Exhausted(Duration::from_secs(6)));
-        guess_wrong(&limits, "bob", HERE);
+    }
+
+    async fn guess_wrong(limits: &Arc<Limits>, user: &str, address: IpAddr) {
+        limits.guess(user, address).await.unwrap().was_wrong().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn ten_guesses_per_user_and_then_one_every_six_seconds() {
+        let (limits, clock) = limits().await;
+        for _ in 0..10 {
+            guess_wrong(&limits, "alice", HERE).await;
+        }
+        assert_eq!(try_guess(&limits, "alice", HERE).await.unwrap_err(), USER.period);
+        guess_wrong(&limits, "bob", HERE).await;
 
         clock.advance(Duration::from_secs(6));
-        guess_wrong(&limits, "alice", HERE);
-        limits.try_guess("alice", HERE).unwrap_err();
+        guess_wrong(&limits, "alice", HERE).await;
+        try_guess(&limits, "alice", HERE).await.unwrap_err();
 
         clock.advance(Duration::from_secs(60));
         for _ in 0..10 {
-            guess_wrong(&limits, "alice", HERE);
+            guess_wrong(&limits, "alice", HERE).await;
         }
-        limits.try_guess("alice", HERE).unwrap_err();
+        try_guess(&limits, "alice", HERE).await.unwrap_err();
     }
 
-    #[test]
-    fn fifty_guesses_per_address_whomever_they_are_about() {
-        let (limits, _) = limits();
+    #[tokio::test]
+    async fn fifty_guesses_per_address_whomever_they_are_about() {
+        let (limits, _) = limits().await;
         for guess in 0..50 {
-            guess_wrong(&limits, &format!("user {guess}"), HERE);
+            guess_wrong(&limits, &format!("user {guess}"), HERE).await;
         }
-        limits.try_guess("alice", HERE).unwrap_err();
+        try_guess(&limits, "alice", HERE).await.unwrap_err();
         // The refusal because of the address took nothing from alice's budget.
         for _ in 0..10 {
-            guess_wrong(&limits, "alice", IpAddr::from([127, 0, 0, 2]));
+            guess_wrong(&limits, "alice", IpAddr::from([127, 0, 0, 2])).await;
         }
     }
 
-    #[test]
-    fn right_guesses_do_not_count() {
-        let (limits, _) = limits();
-        for _ in 0..9 {
-            guess_wrong(&limits, "alice", HERE);
-        }
-        for _ in 0..1000 {
-            drop(limits.try_guess("alice", HERE).unwrap());
-        }
-        guess_wrong(&limits, "alice", HERE);
-        limits.try_guess("alice", HERE).unwrap_err();
-    }
-
-    #[test]
-    fn as_many_are_on_the_way_as_are_left() {
-        let (limits, clock) = limits();
-        for _ in 0..7 {
-            guess_wrong(&limits, "alice", HERE);
-        }
-        let mut on_the_way: Vec<_> =
-            (0..3).map(|_| limits.try_guess("alice", HERE).unwrap()).collect();
-        assert_eq!(limits.try_guess("alice", HERE).unwrap_err(), Refusal::Full);
-        clock.advance(Duration::from_secs(6));
-        on_the_way.push(limits.try_guess("alice", HERE).unwrap());
-        assert_eq!(limits.try_guess("alice", HERE).unwrap_err(), Refusal::Full);
-
-        on_the_way.pop();
-        on_the_way.push(limits.try_guess("alice", HERE).unwrap());
-        on_the_way.into_iter().for_each(Guess::was_wrong);
-        let refusal = limits.try_guess("alice", HERE).unwrap_err();
-        assert_eq!(refusal, Refusal::Exhausted(Duration::from_secs(6)));
-        assert!(limits.budgets().users.on_the_way.is_empty());
-        assert!(limits.budgets().addresses.on_the_way.is_empty());
-    }
-
-    #[test]
-    fn an_ipv6_subscriber_is_one_address() {
-        assert_eq!(
-            network("2001:db8::1".parse().unwrap()),
-            network("2001:db8::2".parse().unwrap())
-        );
-        assert_ne!(
-            network("2001:db8::1".parse().unwrap()),
-            network("2001:db8:0:1::1".parse().unwrap())
-        );
-        assert_eq!(network("::ffff:192.0.2.1".parse().unwrap()), IpAddr::from([192, 0, 2, 1]));
-    }
-
-    #[test]
-    fn the_memory_is_bounded_and_forgets_no_attacked_user() {
-        let (limits, _) = limits();
+    #[tokio::test]
+    async fn a_client_and_a_user_of_the_same_name_have_their_own_budgets() {
+        let (limits, _) = limits().await;
         for _ in 0..10 {
-            guess_wrong(&limits, "alice", HERE);
+            let guess = limits.guess_secret("alice", HERE).await.unwrap();
+            guess.was_wrong().await.unwrap();
         }
-        for number in 0..CAPACITY as u32 + 100 {
-            guess_wrong(&limits, &number.to_string(), IpAddr::from(number.to_be_bytes()));
-        }
-        limits.try_guess("alice", IpAddr::from([192, 0, 2, 1])).unwrap_err();
+        assert!(matches!(limits.guess_secret("alice", HERE).await, Err(LimitError::Exhausted(_))));
+        guess_wrong(&limits, "alice", HERE).await;
+    }
 
-        let store = Store::default();
-        for key in 0..CAPACITY + 100 {
-            let question = Question { key, is_counted: true };
-            store.measure_and_replace(&question, |_| Ok::<_, ()>(((), Nanos::new(1)))).unwrap();
+    #[tokio::test]
+    async fn right_guesses_do_not_count() {
+        let (limits, _) = limits().await;
+        for _ in 0..9 {
+            guess_wrong(&limits, "alice", HERE).await;
         }
-        assert_eq!(store.0.borrow().len(), CAPACITY);
+        for _ in 0..100 {
+            drop(limits.guess("alice", HERE).await.unwrap());
+        }
+        guess_wrong(&limits, "alice", HERE).await;
+        try_guess(&limits, "alice", HERE).await.unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn as_many_run_as_are_left() {
+        let (limits, clock) = limits().await;
+        for _ in 0..7 {
+            guess_wrong(&limits, "alice", HERE).await;
+        }
+        let mut running = Vec::new();
+        for _ in 0..3 {
+            running.push(limits.guess("alice", HERE).await.unwrap());
+        }
+        assert!(try_guess(&limits, "alice", HERE).await.unwrap().is_none());
+        clock.advance(Duration::from_secs(6));
+        running.push(limits.guess("alice", HERE).await.unwrap());
+        assert!(try_guess(&limits, "alice", HERE).await.unwrap().is_none());
+
+        running.pop();
+        running.push(limits.guess("alice", HERE).await.unwrap());
+        for guess in running {
+            guess.was_wrong().await.unwrap();
+        }
+        assert_eq!(try_guess(&limits, "alice", HERE).await.unwrap_err(), USER.period);
+        assert!(limits.running().is_empty());
+    }
+
+    #[tokio::test]
+    async fn another_instance_and_a_restart_know_the_wrong_guesses() {
+        let (limits, clock) = limits().await;
+        for _ in 0..10 {
+            guess_wrong(&limits, "alice", HERE).await;
+        }
+        let other = Arc::new(Limits::new(Arc::clone(&limits.store), Arc::new(clock)));
+        try_guess(&other, "alice", HERE).await.unwrap_err();
     }
 }

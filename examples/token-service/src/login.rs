@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tower_jwt_auth::Clock;
 
-use crate::limits::Limits;
+use crate::limits::{LimitError, Limits};
 use crate::passwords::{self, Memory};
 use crate::store::{Store, StoreError, User};
 
@@ -22,9 +23,11 @@ pub struct Login {
     /// The hash that is verified for a user that does not exist.
     nobody: String,
     verifications: AtomicU64,
-    limits: Arc<Limits>,
+    pub(crate) limits: Arc<Limits>,
     /// The slots. Each running hash occupies a processor and one memory.
     places: Arc<Semaphore>,
+    /// How long a login waits for a slot.
+    patience: Duration,
     /// The memories of the free slots. They are allocated once and kept, so there are never more than 19 MiB for each
     /// slot.
     memories: Mutex<Vec<Memory>>,
@@ -43,17 +46,31 @@ pub enum LoginError {
     Store(StoreError),
 }
 
+impl From<LimitError> for LoginError {
+    fn from(error: LimitError) -> Self {
+        match error {
+            LimitError::Exhausted(wait) => Self::TooMany(wait),
+            LimitError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 impl Login {
     /// # Errors
     ///
     /// None in practice: it hashes one password.
-    pub fn new(store: Arc<dyn Store>, places: usize) -> Result<Self, argon2::password_hash::Error> {
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        places: usize,
+    ) -> Result<Self, argon2::password_hash::Error> {
         Ok(Self {
+            limits: Arc::new(Limits::new(Arc::clone(&store), clock)),
             store,
             nobody: passwords::hash("")?,
             verifications: AtomicU64::new(0),
-            limits: Arc::default(),
             places: Arc::new(Semaphore::new(places)),
+            patience: PATIENCE,
             memories: Mutex::default(),
         })
     }
@@ -67,8 +84,8 @@ impl Login {
         password: String,
         address: IpAddr,
     ) -> Result<User, LoginError> {
-        let turn = timeout(PATIENCE, async {
-            let guess = self.limits.guess(&name, address).await.map_err(LoginError::TooMany)?;
+        let turn = timeout(self.patience, async {
+            let guess = self.limits.guess(&name, address).await?;
             let place = Arc::clone(&self.places).acquire_owned().await;
             Ok((guess, place.map_err(|_| LoginError::Busy)?))
         });
@@ -76,21 +93,35 @@ impl Login {
         let user = self.store.user(&name).await.map_err(LoginError::Store)?;
         let user = user.filter(|user| user.disabled_at.is_none());
 
-        // The slot and the memory are held until the work ends, also when the client disconnects.
-        let checked = tokio::task::spawn_blocking(move || {
+        // It goes on when the client disconnects, so that a wrong guess is counted then too.
+        let checked = tokio::spawn(async move {
+            let user = self.verify(user, password, place).await?;
+            if user.is_none() {
+                guess.was_wrong().await.map_err(LoginError::Store)?;
+            }
+            user.ok_or(LoginError::Wrong)
+        });
+        checked.await.unwrap_or(Err(LoginError::Busy))
+    }
+
+    /// The user, if the password is right.
+    async fn verify(
+        self: Arc<Self>,
+        user: Option<User>,
+        password: String,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Option<User>, LoginError> {
+        // The slot and the memory are held until the work ends.
+        let verified = tokio::task::spawn_blocking(move || {
             let _place = place;
             let mut memory = self.memories().pop().unwrap_or_default();
             let hash = user.as_ref().map_or(&self.nobody, |user| &user.password_hash);
             self.verifications.fetch_add(1, Ordering::Relaxed);
             let is_right = passwords::is_right(&password, hash, &mut memory);
             self.memories().push(memory);
-            let user = user.filter(|_| is_right);
-            if user.is_none() {
-                guess.was_wrong();
-            }
-            user.ok_or(LoginError::Wrong)
+            user.filter(|_| is_right)
         });
-        checked.await.unwrap_or(Err(LoginError::Busy))
+        verified.await.map_err(|_| LoginError::Busy)
     }
 
     fn memories(&self) -> MutexGuard<'_, Vec<Memory>> {
@@ -116,6 +147,8 @@ impl fmt::Debug for Login {
 
 #[cfg(test)]
 mod tests {
+    use tower_jwt_auth::SystemClock;
+
     use super::*;
     use crate::store::SqlStore;
 
@@ -130,7 +163,7 @@ mod tests {
             let user = User { name, password_hash, scopes: Vec::new(), created_at: 0, disabled_at };
             assert!(store.add_user(&user).await.unwrap());
         }
-        Arc::new(Login::new(Arc::new(store), places).unwrap())
+        Arc::new(Login::new(Arc::new(store), Arc::new(SystemClock), places).unwrap())
     }
 
     /// The name of the user, or the error by its name.
@@ -206,8 +239,8 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_place_it_is_busy_and_counts_nothing() {
-        let login = login(0).await;
-        tokio::time::pause();
+        let mut login = login(0).await;
+        Arc::get_mut(&mut login).unwrap().patience = Duration::from_millis(20);
         for _ in 0..20 {
             assert_eq!(check(&login, "alice", "wrong").await, Err("Busy".to_owned()));
         }

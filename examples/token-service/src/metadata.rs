@@ -163,5 +163,5 @@ pub(crate) struct JwkSetDocument {
 )]
 pub(crate) async fn jwk_set(State(service): State<Arc<Service>>) -> impl IntoResponse {
     let headers = [(CONTENT_TYPE, "application/jwk-set+json"), (CACHE_CONTROL, KEEP)];
-    (headers, service.tokens.jwk_set())
+    (headers, service.keys.jwk_set())
 }

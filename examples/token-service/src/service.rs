@@ -6,21 +6,24 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
+use ipnet::IpNet;
 use tower_http::cors::CorsLayer;
 use tower_jwt_auth::{
-    Algorithm, Clock, ConfigError, ExpectedAudience, JwtAuthLayer, JwtVerifier, ProblemJson,
-    Rejection, RejectionKind, SigningKey, SystemClock, TokenIssuer, VerifiedToken,
+    Clock, ConfigError, ExpectedAudience, JwtAuthLayer, JwtVerifier, KeyRing, ProblemJson,
+    Rejection, RejectionKind, SystemClock, TokenIssuer, VerifiedToken,
     dangerous_any_bearer,
 };
 use url::Url;
 
 use crate::access_tokens::{self, Issued, Standing};
-use crate::limits::Limits;
+use crate::client_address::{self, ProxyHeader};
 use crate::login::Login;
+use crate::rates::Rates;
 use crate::secret::{self, Successors};
 use crate::store::{Seconds, Store};
-use crate::{api, cors, docs, metadata, token, userinfo};
+use crate::{api, cors, docs, guard, health, keys, metadata, token, userinfo};
 
 /// The realm of every challenge.
 pub const REALM: &str = "token-service";
@@ -46,13 +49,26 @@ pub struct Settings {
     pub places: usize,
     /// Origins whose pages may call `/token` and the protected routes. The public documents allow any origin.
     pub cors_origins: Vec<String>,
+    /// The proxies in front, whose header names the client.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The header that they set. The other one is not read, since it may be the client's own.
+    pub proxy_header: ProxyHeader,
+    /// How many POST requests an address, or a client, may make. Zero: no limit.
+    pub requests_per_second: u32,
+    /// How long the body of a request may take.
+    pub body_time: Duration,
+    /// The age at which a signing key is replaced.
+    pub key_age: Duration,
+    /// How long a new key is published before it signs.
+    pub key_published_before: Duration,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Settings {
     /// The defaults: access tokens live half an hour, a grant lasts 30 days and an unused refresh token 14 days, the
-    /// grace is 30 seconds, and each processor checks one password at a time.
+    /// grace is 30 seconds, and each processor checks one password at a time. An address may make 50 POST requests a
+    /// second, and ten times as many at once. A key signs for 90 days, and is published for 7 days before.
     pub fn new(issuer: impl Into<String>) -> Self {
         let scopes = [("read", "read data"), ("write", "change data")];
         Self {
@@ -65,6 +81,12 @@ impl Settings {
             scopes: scopes.map(|(name, meaning)| (name.to_owned(), meaning.to_owned())).into(),
             places: available_parallelism().map_or(1, usize::from).min(4),
             cors_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            proxy_header: ProxyHeader::default(),
+            requests_per_second: 50,
+            body_time: Duration::from_secs(10),
+            key_age: Duration::from_secs(90 * 86_400),
+            key_published_before: Duration::from_secs(7 * 86_400),
             clock: Arc::new(SystemClock),
         }
     }
@@ -75,16 +97,16 @@ impl Settings {
 pub struct Service {
     pub(crate) settings: Settings,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) keys: KeyRing,
     /// Issues access tokens.
     pub(crate) tokens: TokenIssuer,
     /// Issues ID tokens.
     pub(crate) id_tokens: TokenIssuer,
     /// Verifies this service's own access tokens, whichever resource they are for.
     pub(crate) access_tokens: JwtVerifier<Issued>,
-    /// Limits on wrong client credentials.
-    pub(crate) client_limits: Arc<Limits>,
     pub(crate) login: Arc<Login>,
     pub(crate) successors: Successors,
+    pub(crate) rates: Rates,
     /// For pages of the listed origins. `None` if no origin is listed.
     cors: Option<CorsLayer>,
 }
@@ -101,25 +123,29 @@ impl Service {
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         check_issuer(&settings.issuer)?;
         let cors = cors::named(&settings.cors_origins)?;
-        let tokens = TokenIssuer::new(&settings.issuer, SigningKey::generate(Algorithm::ES256)?)?
+        let keys = keys::load(&*store, &settings).await?;
+        let tokens = TokenIssuer::new(&settings.issuer, keys.clone())?
             .with_type("at+jwt")?
             .with_lifetime(settings.lifetime)?
             .with_clock(Arc::clone(&settings.clock));
         let id_tokens = tokens.clone().with_type("JWT")?;
         let mut audiences = settings.audiences.clone();
         audiences.push(settings.issuer.clone());
-        let access_tokens = own_tokens(&settings, &tokens, audiences)?;
+        let access_tokens = own_tokens(&settings, &keys, audiences)?;
         let successors = Successors::new(&store.secret("refresh", &secret::random()).await?);
-        let login = Arc::new(Login::new(Arc::clone(&store), settings.places)?);
+        let clock = Arc::clone(&settings.clock);
+        let login = Arc::new(Login::new(Arc::clone(&store), clock, settings.places)?);
+        let rates = Rates::new(settings.requests_per_second);
         Ok(Self {
             settings,
             store,
+            keys,
             tokens,
             id_tokens,
             access_tokens,
-            client_limits: Arc::default(),
             login,
             successors,
+            rates,
             cors,
         })
     }
@@ -174,12 +200,13 @@ impl Service {
             }
         };
         // Only at the root: if the issuer's path is `/docs`, for example, it would conflict with another route.
-        Ok(routes.route("/", get(docs::to_page)).with_state(self))
+        let routes = routes.merge(health::routes()).route("/", get(docs::to_page));
+        Ok(with_guards(routes, &self).with_state(self))
     }
 
     /// The layer that accepts this service's own tokens for itself, unless they are revoked.
     fn jwt_layer(&self) -> Result<JwtAuthLayer<Issued, ProblemJson>, ConfigError> {
-        let verifier = own_tokens(&self.settings, &self.tokens, self.issuer())?;
+        let verifier = own_tokens(&self.settings, &self.keys, self.issuer())?;
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.settings.clock));
         let verifier = verifier.with_check(async move |token: VerifiedToken<Issued>, _request| {
             let now = clock.now().unix_seconds();
@@ -199,15 +226,24 @@ impl Service {
 /// The verifier of this service's own access tokens. The same clock issues and verifies them, so no leeway is needed.
 fn own_tokens(
     settings: &Settings,
-    issuer: &TokenIssuer,
+    keys: &KeyRing,
     audience: impl Into<ExpectedAudience>,
 ) -> Result<JwtVerifier<Issued>, ConfigError> {
-    let verifier = JwtVerifier::new(issuer.issuer(), audience, issuer.verification_keys())?
+    let verifier = JwtVerifier::new(&settings.issuer, audience, keys.clone())?
         .require_rfc9068()
         .with_claims()
         .with_clock(Arc::clone(&settings.clock))
         .with_leeway(Duration::ZERO)?;
     Ok(verifier)
+}
+
+/// Adds what is around every route. The last layer is the outermost: first the address of the client is found.
+fn with_guards(routes: Router<Arc<Service>>, service: &Arc<Service>) -> Router<Arc<Service>> {
+    routes
+        .layer(from_fn_with_state(Arc::clone(service), guard::limit_time))
+        .layer(from_fn_with_state(Arc::clone(service), guard::limit_rate))
+        .layer(from_fn_with_state(Arc::clone(service), client_address::replace))
+        .layer(from_fn_with_state(Arc::clone(service), guard::add_headers))
 }
 
 /// The layer that accepts any bearer token. `/secure` shows the token and does not trust it.

@@ -16,11 +16,12 @@ use utoipa::openapi::security::{
     Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes, SecurityRequirement,
     SecurityScheme,
 };
+use utoipa::openapi::{ContentBuilder, HeaderBuilder, Object, Ref, ResponseBuilder, schema::Type};
 use utoipa::{OpenApi, ToSchema};
 
 use tower_jwt_auth::ConfigError;
 
-use crate::{Service, Settings, api, cors, introspect, metadata, revoke, token, userinfo};
+use crate::{Service, Settings, api, cors, health, introspect, metadata, revoke, token, userinfo};
 
 /// The path of the page.
 pub(crate) const PAGE: &str = "/docs/";
@@ -106,6 +107,7 @@ The password grant is here for comparison. [RFC 9700 section 2.4]\
         (name = "token", description = "The token endpoint (RFC 6749) and its neighbours"),
         (name = "routes", description = "Routes behind the layer, which need a token"),
         (name = "metadata", description = "What other services read to verify the tokens"),
+        (name = "health", description = "For what starts the service and sends it requests"),
     ),
     paths(
         token::token,
@@ -120,6 +122,8 @@ The password grant is here for comparison. [RFC 9700 section 2.4]\
         metadata::oauth_metadata,
         metadata::openid_configuration,
         metadata::jwk_set,
+        health::healthz,
+        health::readyz,
     ),
 )]
 struct Document;
@@ -128,6 +132,7 @@ struct Document;
 fn document(settings: &Settings) -> Result<utoipa::openapi::OpenApi, ConfigError> {
     let mut document = Document::openapi();
     add_security_schemes(&mut document, settings);
+    add_refusals_of_guards(&mut document);
     let scopes = api::items_rule()?.required_scope().unwrap_or_default();
     let items = document.paths.paths.get_mut("/items").and_then(|path| path.get.as_mut());
     if let Some(items) = items {
@@ -135,6 +140,36 @@ fn document(settings: &Settings) -> Result<utoipa::openapi::OpenApi, ConfigError
         items.security = Some(vec![requirement]);
     }
     Ok(document)
+}
+
+/// What the limits around every route answer.
+fn add_refusals_of_guards(document: &mut utoipa::openapi::OpenApi) {
+    let refusal = |description: &str| {
+        let schema = Ref::from_schema_name("TokenErrorBody");
+        let content = ContentBuilder::new().schema(Some(schema)).build();
+        ResponseBuilder::new().description(description).content("application/json", content)
+    };
+    let retry_after = HeaderBuilder::new()
+        .schema(Some(Object::with_type(Type::Integer)))
+        .description(Some("Seconds until the next try"))
+        .build();
+    for path in document.paths.paths.values_mut() {
+        let Some(post) = path.post.as_mut() else { continue };
+        let responses = &mut post.responses.responses;
+        for (status, description) in [
+            ("400", "The body cannot be read"),
+            ("408", "The body took too long"),
+            ("413", "The body is too large"),
+        ] {
+            responses.entry(status.to_owned()).or_insert(refusal(description).build().into());
+        }
+        for (status, description) in
+            [("429", "Too many requests"), ("503", "The request took too long")]
+        {
+            let late = refusal(description).header("Retry-After", retry_after.clone()).build();
+            responses.entry(status.to_owned()).or_insert(late.into());
+        }
+    }
 }
 
 /// Both ways to enter a token on the page: a login form, and a field to paste it into.

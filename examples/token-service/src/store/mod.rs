@@ -148,6 +148,14 @@ pub trait Store: Debug + Send + Sync {
         period: Duration,
         now_ms: i64,
     ) -> Result<Result<(), Duration>, StoreError>;
+    /// How many can be taken out of the budget `id`, at least one. `Err` is the time until the next one can be taken.
+    async fn left(
+        &self,
+        id: &str,
+        burst: u32,
+        period: Duration,
+        now_ms: i64,
+    ) -> Result<Result<u32, Duration>, StoreError>;
     /// Gives one back that [`take`](Self::take) took.
     async fn give_back(&self, id: &str, period: Duration, now_ms: i64) -> Result<(), StoreError>;
 

@@ -44,16 +44,18 @@ async fn every_status_is_listed() {
         [
             "get /.well-known/oauth-authorization-server [200]",
             "get /.well-known/openid-configuration [200]",
+            "get /healthz [200]",
             "get /items [200, 400, 401, 403, 503]",
             "get /jwks.json [200]",
             "get /protected [200, 400, 401, 503]",
+            "get /readyz [200, 503]",
             "get /secure [200, 400, 401]",
             "get /user [200, 400, 401, 503]",
             "get /userinfo [200, 400, 401, 403, 503]",
-            "post /introspect [200, 400, 401, 413, 429, 503]",
-            "post /revoke [200, 400, 401, 413, 429, 503]",
-            "post /token [200, 400, 401, 413, 429, 503]",
-            "post /userinfo [200, 400, 401, 403, 503]",
+            "post /introspect [200, 400, 401, 408, 413, 429, 503]",
+            "post /revoke [200, 400, 401, 408, 413, 429, 503]",
+            "post /token [200, 400, 401, 408, 413, 429, 503]",
+            "post /userinfo [200, 400, 401, 403, 408, 413, 429, 503]",
         ]
     );
 }
@@ -111,11 +113,11 @@ fn assert_order(text: &str, parts: &[&str]) {
 }
 
 #[tokio::test]
-async fn the_document_begins_with_the_token_and_ends_with_the_metadata() {
+async fn the_document_begins_with_the_token_and_ends_with_the_health() {
     let answer = Client::new().await.get("/openapi.json").await;
     let json = answer.json();
     let tags: Vec<_> = json["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).collect();
-    assert_eq!(tags, ["token", "routes", "metadata"]);
+    assert_eq!(tags, ["token", "routes", "metadata", "health"]);
     // In the text, because a parsed object has another order.
     assert_order(
         &answer.body,

@@ -33,12 +33,7 @@ pub(super) async fn take(
     if taken.rows_affected() == 1 {
         return Ok(Ok(()));
     }
-    // After a clock was set back, a budget must not stay empty until the old time comes.
-    sqlx::query("UPDATE limits SET full_at = $2 WHERE id = $1 AND full_at > $2")
-        .bind(&id)
-        .bind(now_ms.saturating_add(capacity))
-        .execute(pool)
-        .await?;
+    never_beyond(pool, &id, now_ms.saturating_add(capacity)).await?;
     let row = sqlx::query("SELECT full_at FROM limits WHERE id = $1")
         .bind(&id)
         .fetch_optional(pool)
@@ -49,6 +44,43 @@ pub(super) async fn take(
         None => return Ok(Err(Duration::ZERO)),
     };
     let wait = full_at.saturating_add(period).saturating_sub(now_ms).saturating_sub(capacity);
+    Ok(Err(Duration::from_millis(u64::try_from(wait).unwrap_or(0))))
+}
+
+/// After a clock was set back, a budget must not stay empty until the old time comes.
+async fn never_beyond(pool: &AnyPool, id: &str, latest: i64) -> Result<(), StoreError> {
+    sqlx::query("UPDATE limits SET full_at = $2 WHERE id = $1 AND full_at > $2")
+        .bind(id)
+        .bind(latest)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn left(
+    pool: &AnyPool,
+    id: &str,
+    burst: u32,
+    period: Duration,
+    now_ms: i64,
+) -> Result<Result<u32, Duration>, StoreError> {
+    let id = secret::hash(id);
+    let row = sqlx::query("SELECT full_at FROM limits WHERE id = $1")
+        .bind(&id)
+        .fetch_optional(pool)
+        .await?;
+    let full_at = row.as_ref().map(|row| get::<i64>(row, "full_at")).transpose()?;
+    let period = millis(period).max(1);
+    let capacity = period.saturating_mul(burst.max(1).into());
+    let used = full_at.unwrap_or(now_ms).saturating_sub(now_ms).max(0);
+    let left = capacity.saturating_sub(used).div_euclid(period);
+    if left > 0 {
+        return Ok(Ok(u32::try_from(left).unwrap_or(u32::MAX)));
+    }
+    if used > capacity {
+        never_beyond(pool, &id, now_ms.saturating_add(capacity)).await?;
+    }
+    let wait = used.min(capacity).saturating_add(period).saturating_sub(capacity);
     Ok(Err(Duration::from_millis(u64::try_from(wait).unwrap_or(0))))
 }
 

@@ -185,6 +185,16 @@ impl Store for SqlStore {
         limits::take(&self.pool, id, burst, period, now_ms).await
     }
 
+    async fn left(
+        &self,
+        id: &str,
+        burst: u32,
+        period: Duration,
+        now_ms: i64,
+    ) -> Result<Result<u32, Duration>, StoreError> {
+        limits::left(&self.pool, id, burst, period, now_ms).await
+    }
+
     async fn give_back(&self, id: &str, period: Duration, now_ms: i64) -> Result<(), StoreError> {
         limits::give_back(&self.pool, id, period, now_ms).await
     }

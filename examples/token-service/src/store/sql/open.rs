@@ -1,5 +1,6 @@
 //! Opens a database, and brings its tables to the version of this program.
 
+use std::error::Error;
 use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::Once;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{AnyConnection, Connection};
 
 use super::SqlStore;
 use crate::store::StoreError;
@@ -87,9 +89,8 @@ impl SqlStore {
         options: AnyPoolOptions,
         settings: &'static str,
     ) -> Result<Self, StoreError> {
-        static DRIVERS: Once = Once::new();
-        DRIVERS.call_once(sqlx::any::install_default_drivers);
-
+        install_drivers();
+        try_connection(url, settings).await.map_err(not_opened)?;
         let pool = options
             .acquire_timeout(PATIENCE)
             .after_connect(move |connection, _| {
@@ -100,7 +101,7 @@ impl SqlStore {
             })
             .connect(url)
             .await
-            .map_err(|error| StoreError::new("the database cannot be opened").with_source(error))?;
+            .map_err(not_opened)?;
         Ok(Self { pool })
     }
 
@@ -134,6 +135,21 @@ fn make_file(path: &Path) -> Result<(), StoreError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let made = options.open(path);
-    made.map(drop)
-        .map_err(|error| StoreError::new("the database cannot be opened").with_source(error))
+    made.map(drop).map_err(not_opened)
+}
+
+/// Opens it once. The pool would try it again and again, and say only that it has failed for too long.
+async fn try_connection(url: &str, settings: &'static str) -> Result<(), sqlx::Error> {
+    let mut connection = AnyConnection::connect(url).await?;
+    sqlx::raw_sql(settings).execute(&mut connection).await?;
+    connection.close().await
+}
+
+fn install_drivers() {
+    static DRIVERS: Once = Once::new();
+    DRIVERS.call_once(sqlx::any::install_default_drivers);
+}
+
+fn not_opened(error: impl Error + Send + Sync + 'static) -> StoreError {
+    StoreError::new("the database cannot be opened").with_source(error)
 }

@@ -30,6 +30,24 @@ async fn a_budget_is_used_up_and_comes_back() {
 }
 
 #[tokio::test]
+async fn what_is_left_can_be_taken() {
+    over_every_store(async |store: &dyn Store| {
+        let left = async |at: i64| store.left("alice", 10, PERIOD, NOW * 1000 + at).await.unwrap();
+        assert_eq!(left(0).await, Ok(10));
+        for taken in 1..10 {
+            take(store, "alice", 0).await.unwrap();
+            assert_eq!(left(0).await, Ok(10 - taken));
+        }
+        take(store, "alice", 0).await.unwrap();
+        assert_eq!(left(0).await, Err(PERIOD));
+        assert_eq!(left(1500).await, Err(Duration::from_millis(4500)));
+        assert_eq!(left(6000).await, Ok(1));
+        assert_eq!(left(100_000).await, Ok(10));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_given_back_can_be_taken_again() {
     over_every_store(async |store: &dyn Store| {
         for _ in 0..10 {

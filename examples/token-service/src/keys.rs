@@ -1,0 +1,115 @@
+//! The signing keys: in the store, so that tokens survive a restart and all instances sign with the same key.
+//!
+//! When a key signs follows from the stored times alone ([`KeyRing`]). Each instance reads the keys every few seconds, and
+//! adds the next one when it is due; of several instances that do so at once, the store lets one succeed.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tower_jwt_auth::{Algorithm, ConfigError, KeyRing, NumericDate, SigningKey};
+
+use crate::Settings;
+use crate::store::{Seconds, Store, StoredKey};
+
+/// The algorithm of the keys.
+const ALGORITHM: Algorithm = Algorithm::ES256;
+/// The longest lifetime of a token by default: a retired key is published for this time.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(86_400);
+/// The most keys that may be stored. The ring has room for a few more.
+pub const MAX_KEYS: usize = 50;
+
+/// The failure of an operation on the keys: of the store, or of a key in it.
+pub type KeysError = Box<dyn Error + Send + Sync>;
+
+/// Generates a key that signs from this time on.
+///
+/// # Errors
+///
+/// If the system has no random numbers.
+pub fn generate(now: Seconds, signs_from: Seconds) -> Result<StoredKey, ConfigError> {
+    let key = SigningKey::generate(ALGORITHM)?;
+    Ok(StoredKey {
+        kid: key.kid().to_owned(),
+        algorithm: ALGORITHM.name().to_owned(),
+        private_key: key.private_pem()?.as_str().to_owned(),
+        created_at: now,
+        signs_from,
+    })
+}
+
+/// The keys of the store. Adds the first one if there is none.
+///
+/// # Errors
+///
+/// If the store fails, or a key in it cannot be read.
+pub async fn load(store: &dyn Store, settings: &Settings) -> Result<KeyRing, KeysError> {
+    let mut rows = store.signing_keys().await?;
+    if rows.is_empty() {
+        let now = settings.clock.now().unix_seconds();
+        // If another instance has added one in the meantime, that one is used.
+        store.add_signing_key(&generate(now, now)?, None).await?;
+        rows = store.signing_keys().await?;
+    }
+    let keys = read(&rows)?;
+    let lifetime = settings.lifetime.max(LONGEST_LIFETIME);
+    let ring = KeyRing::from_keys(keys.iter().cloned())?
+        .with_max_token_lifetime(lifetime)?
+        .with_rotation(settings.key_age, settings.key_published_before)?
+        .with_clock(Arc::clone(&settings.clock));
+    // Again, by the clock of the settings.
+    ring.set_keys(keys)?;
+    Ok(ring)
+}
+
+/// Follows the store: takes over changed keys, adds the next key when it is due, and removes keys that are gone.
+///
+/// # Errors
+///
+/// If the store fails, or a key in it cannot be read. The keys of the ring stay then.
+pub async fn follow(store: &dyn Store, ring: &KeyRing, now: Seconds) -> Result<(), KeysError> {
+    let mut rows = store.signing_keys().await?;
+    update(ring, &rows)?;
+    if let Some(signs_from) = ring.rotation_due().filter(|_| rows.len() < MAX_KEYS) {
+        let key = generate(now, signs_from.unix_seconds())?;
+        if store.add_signing_key(&key, rows.last().map(|row| row.kid.as_str())).await? {
+            tracing::info!(
+                kid = key.kid,
+                signs_from = key.signs_from,
+                "a new signing key is published"
+            );
+        }
+        rows = store.signing_keys().await?;
+        update(ring, &rows)?;
+    }
+    let published = ring.keys();
+    for row in rows.iter().filter(|row| published.iter().all(|key| key.kid() != row.kid)) {
+        store.remove_signing_key(&row.kid).await?;
+        tracing::info!(kid = row.kid, "a signing key is removed: its last token has expired");
+    }
+    Ok(())
+}
+
+/// Replaces the keys of the ring, unless it has them already.
+fn update(ring: &KeyRing, rows: &[StoredKey]) -> Result<(), KeysError> {
+    let is_same = |key: &tower_jwt_auth::RingKeyStatus, row: &StoredKey| {
+        key.kid() == row.kid && key.signs_from().unix_seconds() == row.signs_from
+    };
+    let keys = ring.keys();
+    if keys.len() == rows.len() && keys.iter().zip(rows).all(|(key, row)| is_same(key, row)) {
+        return Ok(());
+    }
+    if rows.is_empty() {
+        return Err("the signing keys in the database are gone".into());
+    }
+    Ok(ring.set_keys(read(rows)?)?)
+}
+
+fn read(rows: &[StoredKey]) -> Result<Vec<(SigningKey, NumericDate)>, KeysError> {
+    let key = |row: &StoredKey| {
+        let algorithm: Algorithm = row.algorithm.parse()?;
+        let key = SigningKey::from_pem(row.private_key.as_bytes(), algorithm)?;
+        Ok((key.with_kid(row.kid.as_str()), NumericDate::from_unix_seconds(row.signs_from)))
+    };
+    rows.iter().map(key).collect::<Result<_, KeysError>>()
+}
