@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use tower_jwt_auth::{ConfigError, JwkSet, JwtVerifier};
 
-use super::{MAX_CREDENTIAL, assertion_algorithms, find, guess};
+use super::{MAX_CREDENTIAL, assertion_algorithms, find, guess, wrong};
 use crate::Service;
 use crate::store::{Client, ClientAuthentication, Seconds};
 use crate::token::{TokenError, unavailable};
@@ -42,8 +42,7 @@ pub(super) async fn client(
         Some((client, assertion))
     });
     let Some((client, assertion)) = verified else {
-        guess.was_wrong();
-        return Err(TokenError::InvalidClient);
+        return Err(wrong(guess).await);
     };
     drop(guess);
 

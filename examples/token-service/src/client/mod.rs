@@ -13,7 +13,7 @@ use self::shown::{Proof, Shown, ShownError};
 use crate::Service;
 use crate::access_tokens::BUILT_IN_CLIENT;
 use crate::form::Form;
-use crate::limits::Guess;
+use crate::limits::{Guess, LimitError};
 use crate::secret;
 use crate::store::{Client, ClientAuthentication, GrantType};
 use crate::token::{TokenError, unavailable};
@@ -111,6 +111,9 @@ pub(crate) async fn authenticate(
             Some(assertion::client(service, id.as_deref(), &assertion, address).await?)
         }
     };
+    if let Some(client) = &client {
+        service.rates.client(&client.id).map_err(TokenError::TooManyRequests)?;
+    }
     Ok(Caller { client, sent_basic })
 }
 
@@ -132,15 +135,26 @@ async fn by_secret(
     };
     let is_right = secret.len() <= MAX_CREDENTIAL
         && verify_slices_are_equal(secret::hash(secret).as_bytes(), hash.as_bytes()).is_ok();
-    client.filter(|_| is_right).ok_or_else(|| {
-        guess.was_wrong();
-        TokenError::InvalidClient
-    })
+    match client.filter(|_| is_right) {
+        Some(client) => Ok(client),
+        None => Err(wrong(guess).await),
+    }
+}
+
+/// Counts a wrong guess. Returns the refusal.
+async fn wrong(guess: Guess) -> TokenError {
+    match guess.was_wrong().await {
+        Ok(()) => TokenError::InvalidClient,
+        Err(error) => unavailable(&error),
+    }
 }
 
 /// Starts a guess of a client's credentials. Wrong ones count for this client at this address, and for the address: so
 /// nobody can lock a client out from elsewhere.
 async fn guess(service: &Service, id: &str, address: IpAddr) -> Result<Guess, TokenError> {
-    let client = format!("{id} {address}");
-    service.client_limits.guess(&client, address).await.map_err(TokenError::TooManyGuesses)
+    let guess = service.login.limits.guess_secret(id, address).await;
+    guess.map_err(|error| match error {
+        LimitError::Exhausted(wait) => TokenError::TooManyGuesses(wait),
+        LimitError::Store(error) => unavailable(&error),
+    })
 }

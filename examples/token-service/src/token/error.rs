@@ -37,6 +37,8 @@ pub enum TokenError {
     InvalidTarget,
     /// Too many wrong guesses. The next one is possible after this time.
     TooManyGuesses(Duration),
+    /// Too many requests of one client. The next one is possible after this time.
+    TooManyRequests(Duration),
     /// Too many logins at once, or the store failed.
     Unavailable,
 }
@@ -83,6 +85,11 @@ impl TokenError {
                 "too_many_attempts",
                 "too many wrong passwords or secrets: try again later",
             ),
+            Self::TooManyRequests(_) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_requests",
+                "too many requests: try again later",
+            ),
             Self::Unavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "temporarily_unavailable",
@@ -110,7 +117,7 @@ impl TokenError {
     /// In whole seconds, rounded up.
     fn retry_after(self) -> Option<u64> {
         match self {
-            Self::TooManyGuesses(wait) => Some(wait.as_millis().div_ceil(1000).max(1) as u64),
+            Self::TooManyGuesses(wait) | Self::TooManyRequests(wait) => Some(wait.as_millis().div_ceil(1000).max(1) as u64),
             Self::Unavailable => Some(5),
             _ => None,
         }

@@ -78,6 +78,7 @@ counted! {
     remove_signing_key(kid: &str) -> ();
     secret(name: &str, value: &str) -> String;
     take(id: &str, burst: u32, period: Duration, now_ms: i64) -> Result<(), Duration>;
+    left(id: &str, burst: u32, period: Duration, now_ms: i64) -> Result<u32, Duration>;
     give_back(id: &str, period: Duration, now_ms: i64) -> ();
     purge(limit: u32, now: Seconds) -> u64;
     ping() -> ();
@@ -121,19 +122,19 @@ async fn assert_unavailable(failing: &Failing, send: impl AsyncFn() -> Answer) -
 async fn every_grant_is_503() {
     let (client, failing) = service().await;
     let password = async || client.post_as_demo("/token", GOOD).await;
-    assert_eq!(assert_unavailable(&failing, password).await, 3);
+    assert_eq!(assert_unavailable(&failing, password).await, 7);
 
     let itself = async || client.post_as_demo("/token", "grant_type=client_credentials").await;
-    assert_eq!(assert_unavailable(&failing, itself).await, 1);
+    assert_eq!(assert_unavailable(&failing, itself).await, 3);
 
     let token = refresh_token(&client.post_as_demo("/token", GOOD).await);
     let refreshing = async || client.post_as_demo("/token", &refresh(&token)).await;
-    assert_eq!(assert_unavailable(&failing, refreshing).await, 5);
+    assert_eq!(assert_unavailable(&failing, refreshing).await, 7);
 
     let year = 365 * 86_400;
     let code = code(&client, |code| code.expires_at += year).await;
     let exchanging = async || client.post_as_demo("/token", &exchange(&code)).await;
-    assert_eq!(assert_unavailable(&failing, exchanging).await, 3);
+    assert_eq!(assert_unavailable(&failing, exchanging).await, 5);
 }
 
 #[tokio::test]
@@ -175,7 +176,7 @@ async fn client_authentication_is_503() {
         );
         client.post(&form).await
     };
-    assert_eq!(assert_unavailable(&failing, send).await, 2);
+    assert_eq!(assert_unavailable(&failing, send).await, 4);
 
     // A wrong secret too: the service does not know that it is wrong.
     failing.left.store(0, Ordering::Relaxed);

@@ -1,13 +1,19 @@
 //! Tests of the service through its real router, and of the program.
 
+mod administration;
 mod api;
 mod clients;
+mod connections;
 mod cors;
+mod database;
 mod docs;
 mod failing_store;
 mod grants;
+mod guard;
 mod introspect;
+mod keys;
 mod metadata;
+mod process;
 mod program;
 mod protection;
 mod revoke;

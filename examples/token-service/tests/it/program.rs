@@ -4,11 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 
-fn program(flags: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_token-service"));
-    command.args(flags).stdin(Stdio::null()).env_remove("RUST_LOG");
-    command
-}
+use crate::process::program;
 
 /// One sentence on standard error, nothing on standard output, and status 2.
 fn assert_refused(flags: &[&str]) -> String {
@@ -26,7 +22,6 @@ fn assert_command_refused(command: &mut Command, flags: &[&str]) -> String {
 
 #[test]
 fn bad_flags_are_one_sentence_and_status_2() {
-    assert!(assert_refused(&[]).contains("--demo"));
     for flags in [
         ["--demo", "--unknown"],
         ["--demo", "--listen"],
@@ -42,6 +37,20 @@ fn bad_flags_are_one_sentence_and_status_2() {
         ["--demo", "--issuer=https://issuer.example?x=y"],
         ["--demo", "--issuer=http://e/:x"],
         ["--demo", "--issuer=http://e/.well-known/oauth-authorization-server"],
+        ["--demo", "--database=sqlite:x.db"],
+        ["--demo", "--database-file=url"],
+        ["--demo", "--refresh-grace=-1"],
+        ["--demo", "--refresh-grace=601"],
+        ["--demo", "--audience=api.example"],
+        ["--demo", "--audience=https://api.example/#x"],
+        ["--demo", "--scope=two words=x"],
+        ["--demo", "--scope==x"],
+        ["--demo", "--trusted-proxy=proxy.example"],
+        ["--demo", "--trusted-proxy=10.0.0.0/33"],
+        ["--demo", "--proxy-header=x-real-ip"],
+        ["--demo", "--requests-per-second=-1"],
+        ["--demo", "--key-age=7"],
+        ["--demo", "unknown"],
     ] {
         // If a flag is accepted by mistake, the port is a free one.
         let listen =

@@ -1,0 +1,77 @@
+//! `token-service token`.
+
+use std::time::Duration;
+
+use clap::Args;
+use token_service::access_tokens::{self, BUILT_IN_CLIENT, Claims};
+use token_service::keys;
+use token_service::store::Store;
+use tower_jwt_auth::TokenIssuer;
+
+use super::print;
+use crate::program::failure::Failure;
+use crate::program::flags::Serve;
+use crate::program::options;
+
+const HELP: &str = "\
+The token is signed with the key of the database, so services that know the issuer accept it. It can be revoked only by
+its end, since it came of no login: keep its lifetime short.
+
+Example:
+  curl -H \"Authorization: Bearer $(token-service --issuer http://127.0.0.1:8000 token --subject alice)\" \\
+    http://127.0.0.1:8000/protected";
+
+/// The claims of the token.
+#[derive(Args)]
+#[command(after_help = HELP)]
+pub(in crate::program) struct TokenCommand {
+    /// `sub`: whose token it is
+    #[arg(long, value_name = "NAME")]
+    subject: String,
+    /// `client_id`
+    #[arg(long, value_name = "ID", default_value = BUILT_IN_CLIENT)]
+    client: String,
+    /// What the token allows; repeatable
+    #[arg(long = "scope", value_name = "NAME")]
+    scopes: Vec<String>,
+    /// `aud`; repeatable [default: the issuer]
+    #[arg(long = "audience", id = "token_audience", value_name = "URL")]
+    audiences: Vec<String>,
+    /// The lifetime of the token
+    #[arg(
+        long, id = "token_lifetime", value_name = "SECONDS", default_value_t = 300,
+        value_parser = clap::value_parser!(u32).range(1..=86_400)
+    )]
+    lifetime: u32,
+}
+
+pub(super) async fn run(
+    store: &dyn Store,
+    flags: &Serve,
+    command: TokenCommand,
+) -> Result<(), Failure> {
+    let settings = options::settings(flags, format!("http://{}", flags.listen))?;
+    command.scopes.iter().try_for_each(|scope| options::check_scope(scope))?;
+    command.audiences.iter().try_for_each(|one| options::check_audience(one))?;
+    if command.subject.is_empty() || command.client.is_empty() {
+        return Err(Failure::bad("--subject and --client must not be empty"));
+    }
+    let ring = keys::load(store, &settings).await.map_err(|error| Failure::bad_because(&*error))?;
+    let issuer = TokenIssuer::new(&settings.issuer, ring)
+        .and_then(|issuer| issuer.with_type("at+jwt"))
+        .and_then(|issuer| issuer.with_lifetime(Duration::from_secs(command.lifetime.into())))
+        .map_err(|error| Failure::bad_because(&error))?;
+    let claims = Claims {
+        sub: command.subject,
+        client_id: command.client,
+        scope: command.scopes.join(" "),
+        auth_time: None,
+    };
+    let audiences = match command.audiences {
+        none if none.is_empty() => vec![settings.issuer],
+        audiences => audiences,
+    };
+    let token = access_tokens::issue(&issuer, &claims, None, &audiences)
+        .map_err(|error| Failure::bad_because(&error))?;
+    print(&format!("{token}\n"))
+}

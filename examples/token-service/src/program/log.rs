@@ -1,0 +1,29 @@
+//! The log, on standard error.
+
+use std::io;
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
+
+use super::failure::{Failure, with_causes};
+
+/// The log filter: `warn` by default. `RUST_LOG` adds to it, for example `tower_jwt_auth=debug` to see why tokens are
+/// refused. Targets that `RUST_LOG` does not name keep `warn`.
+pub(super) fn to_standard_error() -> Result<(), Failure> {
+    let targets = std::env::var_os("RUST_LOG").unwrap_or_default();
+    let targets: Targets = match targets.to_str() {
+        Some("") => Ok(Targets::new()),
+        Some(targets) => targets.parse().map_err(|error| with_causes(&error)),
+        None => Err("it is not UTF-8".to_owned()),
+    }
+    .map_err(|error: String| Failure::bad(format!("RUST_LOG cannot be read: {error}")))?;
+    let targets = match targets.default_level() {
+        None => targets.with_default(LevelFilter::WARN),
+        Some(_) => targets,
+    };
+    tracing_subscriber::registry()
+        .with(tracing_subscriber::fmt::layer().with_writer(io::stderr))
+        .with(targets)
+        .init();
+    Ok(())
+}

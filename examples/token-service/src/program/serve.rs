@@ -1,0 +1,55 @@
+//! The service: from the flags to its end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use token_service::store::Store;
+use token_service::{ConnectionLimits, Service, connections, demo, upkeep};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tower_jwt_auth::{Clock, SystemClock};
+
+use super::announcement;
+use super::failure::{Failure, with_causes};
+use super::flags::{Database, Serve};
+use super::options;
+use super::termination::termination;
+
+/// How long the database may take to close.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// Serves until SIGTERM or Ctrl-C.
+pub(super) async fn serve(database: &Database, flags: Serve) -> Result<(), Failure> {
+    let listener = TcpListener::bind(&flags.listen).await.map_err(|error| {
+        Failure::bad(format!("cannot listen on {:?}: {}", flags.listen, with_causes(&error)))
+    })?;
+    let address = listener.local_addr().map_err(|error| Failure::bad_because(&error))?;
+    let settings = options::settings(&flags, format!("http://{address}"))?;
+    let limits = ConnectionLimits::new(settings.trusted_proxies.clone());
+
+    let (store, secret): (Arc<dyn Store>, _) = if flags.demo {
+        let (store, secret) =
+            demo::store(&settings.issuer, SystemClock.now().unix_seconds()).await?;
+        (Arc::new(store), Some(secret))
+    } else {
+        (Arc::new(options::open(database).await?), None)
+    };
+    let issuer = settings.issuer.clone();
+    let service = Service::new(settings, Arc::clone(&store)).await;
+    let service = Arc::new(service.map_err(|error| Failure::bad_because(&*error))?);
+    let router = Arc::clone(&service).router().map_err(|error| Failure::bad_because(&error))?;
+
+    announcement::warn(&issuer, address);
+    let termination = termination().map_err(|error| Failure::bad_because(&error))?;
+    let upkeep = tokio::spawn(upkeep::run(service));
+    announce(address, secret.as_deref())?;
+    connections::serve(listener, router, limits, termination).await;
+    upkeep.abort();
+    let _ = timeout(CLOSING, store.close()).await;
+    Ok(())
+}
+
+fn announce(address: SocketAddr, secret: Option<&str>) -> Result<(), Failure> {
+    announcement::announce(address, secret).map_err(|error| Failure::bad_because(&error))
+}
