@@ -12,8 +12,7 @@ use ipnet::IpNet;
 use tower_http::cors::CorsLayer;
 use tower_jwt_auth::{
     Clock, ConfigError, ExpectedAudience, JwtAuthLayer, JwtVerifier, KeyRing, ProblemJson,
-    Rejection, RejectionKind, SystemClock, TokenIssuer, VerifiedToken,
-    dangerous_any_bearer,
+    Rejection, RejectionKind, SystemClock, TokenIssuer, VerifiedToken, dangerous_any_bearer,
 };
 use url::Url;
 

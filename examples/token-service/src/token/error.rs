@@ -117,7 +117,9 @@ impl TokenError {
     /// In whole seconds, rounded up.
     fn retry_after(self) -> Option<u64> {
         match self {
-            Self::TooManyGuesses(wait) | Self::TooManyRequests(wait) => Some(wait.as_millis().div_ceil(1000).max(1) as u64),
+            Self::TooManyGuesses(wait) | Self::TooManyRequests(wait) => {
+                Some(wait.as_millis().div_ceil(1000).max(1) as u64)
+            }
             Self::Unavailable => Some(5),
             _ => None,
         }
