@@ -151,7 +151,7 @@ def flags(checks):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = f"127.0.0.1:{taken.getsockname()[1]}"
         for bad in [
-            [], ["--demo", "--unknown"], ["--demo", "--listen", port], ["--demo", "--listen", "nowhere"],
+            ["--database", "nowhere"], ["--demo", "--unknown"], ["--demo", "--listen", port], ["--demo", "--listen", "nowhere"],
             ["--demo", "--lifetime", "0"], ["--demo", "--listen", "127.0.0.1:0", "--issuer", "nowhere"],
         ]:
             run = subprocess.run([TOKEN_SERVICE, *bad], capture_output=True, text=True, timeout=10)
