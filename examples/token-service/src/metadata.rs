@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::response::IntoResponse;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
+use tower::ServiceExt;
+use tower_jwt_auth::JwkSetService;
 use utoipa::ToSchema;
 
 use crate::store::GrantType;
@@ -144,7 +147,7 @@ pub(crate) async fn openid_configuration(State(service): State<Arc<Service>>) ->
 }
 
 /// The public keys that verify the tokens of this service (RFC 7517 section 5).
-// Only for the OpenAPI document. The response is `TokenIssuer::jwk_set`.
+// Only for the OpenAPI document. The response is that of `JwkSetService`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct JwkSetDocument {
     #[schema(example = json!([{
@@ -158,10 +161,17 @@ pub(crate) struct JwkSetDocument {
 /// The public keys that verify the tokens, as a JWK set (RFC 7517)
 #[utoipa::path(
     get, path = "/jwks.json", tag = "metadata",
-    responses((status = 200, description = "The JWK set", body = JwkSetDocument,
-        content_type = "application/jwk-set+json")),
+    responses(
+        (status = 200, description = "The JWK set", body = JwkSetDocument,
+            content_type = "application/jwk-set+json",
+            headers(
+                ("Cache-Control" = String, description = "How long it may be cached"),
+                ("ETag" = String, description = "The same as long as the keys are"),
+            )),
+        (status = 304, description = "It has not changed since the ETag in `If-None-Match`"),
+    ),
 )]
-pub(crate) async fn jwk_set(State(service): State<Arc<Service>>) -> impl IntoResponse {
-    let headers = [(CONTENT_TYPE, "application/jwk-set+json"), (CACHE_CONTROL, KEEP)];
-    (headers, service.keys.jwk_set())
+pub(crate) async fn jwk_set(State(service): State<Arc<Service>>, request: Request) -> Response {
+    let set = JwkSetService::<Body>::new(service.keys.clone()).oneshot(request).await;
+    set.unwrap_or_else(|never| match never {})
 }

@@ -46,7 +46,7 @@ async fn every_status_is_listed() {
             "get /.well-known/openid-configuration [200]",
             "get /healthz [200]",
             "get /items [200, 400, 401, 403, 503]",
-            "get /jwks.json [200]",
+            "get /jwks.json [200, 304]",
             "get /protected [200, 400, 401, 503]",
             "get /readyz [200, 503]",
             "get /secure [200, 400, 401]",

@@ -113,3 +113,16 @@ async fn no_two_tokens_are_alike() {
     let client = Client::new().await;
     assert_ne!(client.token().await, client.token().await);
 }
+
+#[tokio::test]
+async fn a_key_set_that_has_not_changed_is_304() {
+    let client = Client::new().await;
+    let answer = client.get("/jwks.json").await;
+    assert!(answer.header("cache-control").starts_with("public, max-age="));
+    let request =
+        axum::http::Request::get("/jwks.json").header("if-none-match", answer.header("etag"));
+    let again = client.send(request.body(axum::body::Body::empty()).unwrap()).await;
+    assert_eq!((again.status.as_u16(), &*again.body), (304, ""));
+    assert_eq!(again.header("etag"), answer.header("etag"));
+    assert_eq!(again.header("access-control-allow-origin"), "*");
+}
