@@ -2,8 +2,9 @@
 //
 // The page reads from the token to the metadata, with folded schemas, and fits a phone.
 // Before login a try is refused; a wrong password shows an error and leaves one logged out; with the
-// right one "Try it out" answers 200; a pasted token opens the other scheme's route. All of it without
-// asking another host. Exits with 1 and says what failed; screenshots stay in the folder SHOTS.
+// right one "Try it out" answers 200, and so does a login at the service's own page, by a code and PKCE;
+// a pasted token opens the other scheme's route. All of it without asking another host. Exits with 1 and says
+// what failed; screenshots stay in the folder SHOTS.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { check, finish, launch } from './browser.mjs'
@@ -34,6 +35,7 @@ page.on('console', message => {
 const dialog = page.locator('.modal-ux')
 // One part of the dialog for each scheme; by its title, as its fields go away at login.
 const login = dialog.locator('.auth-container', { hasText: 'OAuth2PasswordBearer' })
+const code = dialog.locator('.auth-container', { hasText: 'OAuth2AuthorizationCode' })
 const paste = dialog.locator('.auth-container', { hasText: 'HTTPBearer' })
 const open = () => page.locator('.auth-wrapper > .authorize').first().click()
 const close = () => dialog.locator('.btn-done').first().click()
@@ -64,7 +66,8 @@ async function firstLook() {
   check(await page.title() === 'token-service', 'its title', await page.title())
 
   const paths = await page.locator('.opblock-summary-path').evaluateAll(all => all.map(one => one.dataset.path))
-  const expected = ['/token', '/protected', '/user', '/items', '/secure', '/.well-known/oauth-authorization-server',
+  const expected = ['/token', '/authorize', '/authorize', '/login', '/login', '/consent', '/consent', '/logout',
+    '/logout', '/protected', '/user', '/items', '/secure', '/.well-known/oauth-authorization-server',
     '/.well-known/openid-configuration', '/jwks.json']
   check(paths.join() === expected.join(), 'the order of the operations', paths)
   const schemas = page.locator('section.models')
@@ -74,8 +77,12 @@ async function firstLook() {
 
   await open()
   const titles = await dialog.locator('.auth-container h4').allInnerTexts()
-  check(titles.length === 2 && titles[0].startsWith('OAuth2PasswordBearer') && titles[1].startsWith('HTTPBearer'),
-    'the login form comes first', titles)
+  const schemes = ['OAuth2PasswordBearer', 'OAuth2AuthorizationCode', 'HTTPBearer']
+  check(titles.length === 3 && schemes.every((name, i) => titles[i].startsWith(name)), 'the login form comes first', titles)
+  // The client of the page is for the login page alone.
+  const ids = [await login.locator('input[data-name=clientId]').inputValue(),
+    await code.locator('input[data-name=clientId]').inputValue()]
+  check(ids.join() === ',docs', 'the client of each scheme', ids)
   await page.waitForFunction(() => document.activeElement?.id === 'oauth_username')
     .catch(error => check(false, 'the login form has the focus', String(error)))
   check(await inView(login.locator('#oauth_username'), dialog), 'the login form is in view', titles)
@@ -113,6 +120,35 @@ async function phone() {
     await fits(what)
   }
   await view.close()
+}
+
+// Logs in at the service's own page, in a window of its own.
+async function byCode() {
+  await open()
+  await code.locator('label[for*="read"]').first().click()
+  const opened = page.waitForEvent('popup')
+  await code.locator('button.authorize').click()
+  const popup = await opened
+  await popup.fill('#username', 'alice')
+  await popup.fill('#password', 'wonderland')
+  await popup.click('button[type=submit]')
+  const allow = popup.locator('button[value=allow]')
+  check((await popup.locator('h1').innerText()).includes('docs page'), 'the page that asks names the client', popup.url())
+  const closed = popup.waitForEvent('close')
+  await allow.click()
+  await closed
+  await code.locator('button:has-text("Logout")').waitFor()
+  const form = new URLSearchParams(tokenRequest.postData())
+  check(form.get('grant_type') === 'authorization_code' && form.get('code_verifier') && form.get('client_id') === 'docs',
+    'the code is exchanged with its verifier', [...form.keys()])
+  await close()
+  const granted = await tryItOut('/protected')
+  check(granted.status === 200 && granted.body.includes('alice'), 'after a login by code, /protected', granted)
+  check((await tryItOut('/items')).status === 200, 'with the scope, /items', '')
+  await open()
+  await code.locator('button:has-text("Logout")').click()
+  await close()
+  check((await tryItOut('/protected')).status === 401, 'after that logout, /protected', '')
 }
 
 async function run() {
@@ -157,6 +193,14 @@ async function run() {
   // The login is for the one scheme alone.
   check((await tryItOut('/secure')).status === 401, 'after login, /secure', '')
 
+  // Logged out again.
+  await open()
+  await login.locator('button:has-text("Logout")').click()
+  await close()
+  check((await tryItOut('/protected')).status === 401, 'after logout, /protected', '')
+
+  await byCode()
+
   // The other scheme.
   await open()
   await paste.locator('input').fill('any-token-at-all')
@@ -165,12 +209,6 @@ async function run() {
   await close()
   const secure = await tryItOut('/secure')
   check(secure.status === 200 && secure.body.includes('any-token-at-all'), 'with a token, /secure', secure)
-
-  // Logged out again.
-  await open()
-  await login.locator('button:has-text("Logout")').click()
-  await close()
-  check((await tryItOut('/protected')).status === 401, 'after logout, /protected', '')
 }
 
 try {

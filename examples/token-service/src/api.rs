@@ -40,7 +40,8 @@ pub(crate) struct Access {
 
 /// Needs a token of this service
 #[utoipa::path(
-    get, path = "/protected", tag = "routes", security(("OAuth2PasswordBearer" = [])),
+    get, path = "/protected", tag = "routes",
+    security(("OAuth2AuthorizationCode" = []), ("OAuth2PasswordBearer" = [])),
     responses(
         (status = 200, description = "The token is valid", body = Access),
         (status = 400, description = "The credentials are malformed", body = Problem,
@@ -72,7 +73,8 @@ pub(crate) struct UserName {
 
 /// The name of the user whose token it is
 #[utoipa::path(
-    get, path = "/user", tag = "routes", security(("OAuth2PasswordBearer" = [])),
+    get, path = "/user", tag = "routes",
+    security(("OAuth2AuthorizationCode" = []), ("OAuth2PasswordBearer" = [])),
     responses(
         (status = 200, description = "The user's name", body = UserName),
         (status = 400, description = "The credentials are malformed", body = Problem,

@@ -46,7 +46,8 @@ impl Form {
     }
 }
 
-fn is_form(headers: &HeaderMap) -> bool {
+/// Whether the body is declared as a form in UTF-8.
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(content_type), None) = (types.next(), types.next()) else { return false };
     let content_type = content_type.to_str().unwrap_or_default();

@@ -6,6 +6,7 @@
 //! - [`store`]: users, clients, grants and keys, in SQLite;
 //! - [`token`]: the endpoint `POST /token` and its grants;
 //! - [`form`] and `client`: strict readers of the request's parameters, and client authentication;
+//! - `authorize`, `logout` and `pages`: the authorization code grant, and the pages that people see;
 //! - [`login`]: one password check, with [`limits`] on guessing and Argon2id hashes ([`passwords`]);
 //! - [`access_tokens`], `id_tokens` and [`secret`]: what is issued;
 //! - `revoke`, `introspect` and `userinfo`: the endpoints for a token that was issued;
@@ -24,6 +25,7 @@
 
 pub mod access_tokens;
 pub mod api;
+mod authorize;
 mod client;
 pub mod client_address;
 pub mod connections;
@@ -33,12 +35,15 @@ pub mod docs;
 pub mod form;
 pub mod guard;
 pub mod health;
+mod id_token_hint;
 mod id_tokens;
 mod introspect;
 pub mod keys;
 pub mod limits;
 pub mod login;
+mod logout;
 pub mod metadata;
+mod pages;
 pub mod passwords;
 pub mod rates;
 mod revoke;

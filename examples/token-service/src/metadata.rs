@@ -35,11 +35,24 @@ pub(crate) fn routes_with_inserted_path(path: &str) -> Router<Arc<Service>> {
 }
 
 /// The metadata of an authorization server (RFC 8414).
-// There is no authorization endpoint and so no response type. Members without a value are left out (section 3.2).
+// Members without a value are left out (section 3.2).
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Metadata {
     #[schema(example = "http://127.0.0.1:8000")]
     issuer: String,
+    #[schema(example = "http://127.0.0.1:8000/authorize")]
+    authorization_endpoint: String,
+    /// RFC 9207.
+    #[schema(example = true)]
+    authorization_response_iss_parameter_supported: bool,
+    #[schema(example = json!(["S256"]))]
+    code_challenge_methods_supported: [&'static str; 1],
+    #[schema(example = json!(["code"]))]
+    response_types_supported: [&'static str; 1],
+    #[schema(example = json!(["query"]))]
+    response_modes_supported: [&'static str; 1],
+    #[schema(example = "http://127.0.0.1:8000/logout")]
+    end_session_endpoint: String,
     #[schema(example = "http://127.0.0.1:8000/token")]
     token_endpoint: String,
     #[schema(example = "http://127.0.0.1:8000/revoke")]
@@ -77,12 +90,18 @@ impl Metadata {
         let is_proof = |method: &&str| *method != "none";
         Self {
             issuer: service.issuer().to_owned(),
+            authorization_endpoint: service.url("/authorize"),
+            authorization_response_iss_parameter_supported: true,
+            code_challenge_methods_supported: ["S256"],
+            response_types_supported: ["code"],
+            response_modes_supported: ["query"],
+            end_session_endpoint: service.url("/logout"),
             token_endpoint: service.url("/token"),
             revocation_endpoint: service.url("/revoke"),
             introspection_endpoint: service.url("/introspect"),
             userinfo_endpoint: service.url("/userinfo"),
             jwks_uri: service.url("/jwks.json"),
-            scopes_supported: scopes.chain(IDENTITY.map(str::to_owned)).collect(),
+            scopes_supported: scopes.chain(IDENTITY.map(|(scope, _)| scope.to_owned())).collect(),
             grant_types_supported: GrantType::ALL.map(GrantType::as_str),
             token_endpoint_auth_methods_supported: client::METHODS,
             token_endpoint_auth_signing_alg_values_supported: algorithms.clone(),
@@ -109,6 +128,15 @@ pub(crate) struct OpenIdMetadata {
     id_token_signing_alg_values_supported: [&'static str; 1],
     #[schema(example = json!(["sub", "preferred_username"]))]
     claims_supported: [&'static str; 10],
+    #[schema(example = json!(["none", "login", "consent", "select_account"]))]
+    prompt_values_supported: [&'static str; 4],
+    #[schema(example = false)]
+    claims_parameter_supported: bool,
+    #[schema(example = false)]
+    request_parameter_supported: bool,
+    /// The default is `true`.
+    #[schema(example = false)]
+    request_uri_parameter_supported: bool,
 }
 
 /// Authorization server metadata (RFC 8414)
@@ -142,6 +170,10 @@ pub(crate) async fn openid_configuration(State(service): State<Arc<Service>>) ->
             "sid",
             "preferred_username",
         ],
+        prompt_values_supported: ["none", "login", "consent", "select_account"],
+        claims_parameter_supported: false,
+        request_parameter_supported: false,
+        request_uri_parameter_supported: false,
     };
     ([(CACHE_CONTROL, KEEP)], Json(metadata))
 }

@@ -19,10 +19,13 @@ use url::Url;
 use crate::access_tokens::{self, Issued, Standing};
 use crate::client_address::{self, ProxyHeader};
 use crate::login::Login;
+use crate::pages::form_tokens::FormTokens;
 use crate::rates::Rates;
 use crate::secret::{self, Successors};
 use crate::store::{Seconds, Store};
-use crate::{api, cors, docs, guard, health, keys, metadata, token, userinfo};
+use crate::{
+    api, authorize, cors, docs, guard, health, keys, logout, metadata, pages, token, userinfo,
+};
 
 /// The realm of every challenge.
 pub const REALM: &str = "token-service";
@@ -106,6 +109,7 @@ pub struct Service {
     pub(crate) login: Arc<Login>,
     pub(crate) successors: Successors,
     pub(crate) rates: Rates,
+    pub(crate) forms: FormTokens,
     /// For pages of the listed origins. `None` if no origin is listed.
     cors: Option<CorsLayer>,
 }
@@ -132,6 +136,8 @@ impl Service {
         audiences.push(settings.issuer.clone());
         let access_tokens = own_tokens(&settings, &keys, audiences)?;
         let successors = Successors::new(&store.secret("refresh", &secret::random()).await?);
+        let forms = FormTokens::new(&store.secret("forms", &secret::random()).await?);
+        docs::client::register(&*store, &settings).await?;
         let clock = Arc::clone(&settings.clock);
         let login = Arc::new(Login::new(Arc::clone(&store), clock, settings.places)?);
         let rates = Rates::new(settings.requests_per_second);
@@ -145,6 +151,7 @@ impl Service {
             login,
             successors,
             rates,
+            forms,
             cors,
         })
     }
@@ -169,6 +176,12 @@ impl Service {
         format!("{}{path}", self.issuer().trim_end_matches('/'))
     }
 
+    /// The host of this service, as a person sees it in the address of a page.
+    pub(crate) fn site(&self) -> String {
+        let url = Url::parse(self.issuer()).ok();
+        url.map(|url| url.authority().to_owned()).unwrap_or_default()
+    }
+
     /// The number of password hashes that were verified so far.
     pub fn verifications(&self) -> u64 {
         self.login.verifications()
@@ -188,6 +201,9 @@ impl Service {
             None => closed,
         };
         let routes = closed
+            .merge(authorize::routes())
+            .merge(logout::routes())
+            .merge(pages::routes())
             .merge(metadata::routes().layer(cors::any()))
             .merge(docs::routes(&self.settings)?);
         let path = Url::parse(self.issuer()).map(|url| url.path().trim_end_matches('/').to_owned());

@@ -1,5 +1,7 @@
 //! The OpenAPI document at `/openapi.json`, and Swagger UI at `/docs`. The program contains all files of the page.
 
+pub(crate) mod client;
+
 use std::sync::Arc;
 
 use axum::extract::Path;
@@ -13,15 +15,22 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 use utoipa::openapi::security::{
-    Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes, SecurityRequirement,
-    SecurityScheme,
+    AuthorizationCode, Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes,
+    SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{ContentBuilder, HeaderBuilder, Object, Ref, ResponseBuilder, schema::Type};
+use utoipa::openapi::{
+    self, ContentBuilder, HeaderBuilder, Object, Ref, RefOr, ResponseBuilder, Responses,
+    schema::Type,
+};
 use utoipa::{OpenApi, ToSchema};
 
 use tower_jwt_auth::ConfigError;
 
-use crate::{Service, Settings, api, cors, health, introspect, metadata, revoke, token, userinfo};
+use crate::token::scopes::IDENTITY;
+use crate::{
+    Service, Settings, api, authorize, cors, health, introspect, logout, metadata, revoke, token,
+    userinfo,
+};
 
 /// The path of the page.
 pub(crate) const PAGE: &str = "/docs/";
@@ -86,12 +95,13 @@ pub(crate) struct Problem {
 const DESCRIPTION: &str = "\
 An OAuth 2.0 token service to try the `tower-jwt-auth` layer with.
 
-1. Press **Authorize** and log in. After a start with `--demo`, the username is `alice` and the password \
-   `wonderland`. The client fields stay empty.
+1. Press **Authorize** and log in, in one of two ways: on the login page of the service (authorization code \
+   with PKCE), or with a password that this page sends. After a start with `--demo`, the username is `alice` \
+   and the password `wonderland`.
 2. Open `GET /protected`, press **Try it out**, then **Execute**. The status is 200; without a login it \
    is 401, and the body says why.
 
-The password grant is here for comparison. [RFC 9700 section 2.4]\
+The password grant is here for comparison with the authorization code grant. [RFC 9700 section 2.4]\
 (https://www.rfc-editor.org/rfc/rfc9700#section-2.4) forbids it: do not use it in a new service.";
 
 // The page has the same order.
@@ -105,6 +115,7 @@ The password grant is here for comparison. [RFC 9700 section 2.4]\
     ),
     tags(
         (name = "token", description = "The token endpoint (RFC 6749) and its neighbours"),
+        (name = "pages", description = "The pages that a person logs in and out with (RFC 6749, OpenID Connect)"),
         (name = "routes", description = "Routes behind the layer, which need a token"),
         (name = "metadata", description = "What other services read to verify the tokens"),
         (name = "health", description = "For what starts the service and sends it requests"),
@@ -115,6 +126,14 @@ The password grant is here for comparison. [RFC 9700 section 2.4]\
         introspect::introspect,
         userinfo::userinfo,
         userinfo::userinfo_by_post,
+        authorize::authorize,
+        authorize::authorize_form,
+        authorize::login_again,
+        authorize::login,
+        authorize::consent_again,
+        authorize::consent,
+        logout::logout,
+        logout::logout_form,
         api::protected,
         api::user,
         api::items,
@@ -129,21 +148,22 @@ The password grant is here for comparison. [RFC 9700 section 2.4]\
 struct Document;
 
 /// The document, with the scopes of the rules that the layers enforce.
-fn document(settings: &Settings) -> Result<utoipa::openapi::OpenApi, ConfigError> {
+fn document(settings: &Settings) -> Result<openapi::OpenApi, ConfigError> {
     let mut document = Document::openapi();
     add_security_schemes(&mut document, settings);
     add_refusals_of_guards(&mut document);
     let scopes = api::items_rule()?.required_scope().unwrap_or_default();
     let items = document.paths.paths.get_mut("/items").and_then(|path| path.get.as_mut());
     if let Some(items) = items {
-        let requirement = SecurityRequirement::new("OAuth2PasswordBearer", scopes.iter());
-        items.security = Some(vec![requirement]);
+        let requirements = ["OAuth2AuthorizationCode", "OAuth2PasswordBearer"]
+            .map(|scheme| SecurityRequirement::new(scheme, scopes.iter()));
+        items.security = Some(requirements.into());
     }
     Ok(document)
 }
 
 /// What the limits around every route answer.
-fn add_refusals_of_guards(document: &mut utoipa::openapi::OpenApi) {
+fn add_refusals_of_guards(document: &mut openapi::OpenApi) {
     let refusal = |description: &str| {
         let schema = Ref::from_schema_name("TokenErrorBody");
         let content = ContentBuilder::new().schema(Some(schema)).build();
@@ -155,35 +175,64 @@ fn add_refusals_of_guards(document: &mut utoipa::openapi::OpenApi) {
         .build();
     for path in document.paths.paths.values_mut() {
         let Some(post) = path.post.as_mut() else { continue };
-        let responses = &mut post.responses.responses;
+        let responses = &mut post.responses;
         for (status, description) in [
             ("400", "The body cannot be read"),
             ("408", "The body took too long"),
             ("413", "The body is too large"),
         ] {
-            responses.entry(status.to_owned()).or_insert(refusal(description).build().into());
+            add(responses, status, refusal(description).build());
         }
         for (status, description) in
             [("429", "Too many requests"), ("503", "The request took too long")]
         {
             let late = refusal(description).header("Retry-After", retry_after.clone()).build();
-            responses.entry(status.to_owned()).or_insert(late.into());
+            add(responses, status, late);
         }
     }
 }
 
-/// Both ways to enter a token on the page: a login form, and a field to paste it into.
-fn add_security_schemes(document: &mut utoipa::openapi::OpenApi, settings: &Settings) {
-    let scopes = Scopes::from_iter(settings.scopes.iter().cloned());
-    let mut login = OAuth2::new([Flow::Password(Password::new("/token", scopes))]);
-    login.description =
-        Some("For `/protected`, `/user` and `/items`. The client fields stay empty.".to_owned());
+/// Adds a response, or only its body if the endpoint answers this status with a page.
+fn add(responses: &mut Responses, status: &str, refusal: openapi::Response) {
+    match responses.responses.get_mut(status) {
+        Some(RefOr::T(response)) => {
+            for (media_type, content) in refusal.content {
+                response.content.entry(media_type).or_insert(content);
+            }
+        }
+        Some(RefOr::Ref(_)) => {}
+        None => {
+            responses.responses.insert(status.to_owned(), refusal.into());
+        }
+    }
+}
+
+/// The ways to enter a token on the page: the login page of the service, a form for a password, and a field to paste a
+/// token into.
+fn add_security_schemes(document: &mut openapi::OpenApi, settings: &Settings) {
+    let scopes = || settings.scopes.iter().cloned();
+    let identity =
+        IDENTITY.iter().map(|(name, meaning)| ((*name).to_owned(), (*meaning).to_owned()));
+    let code =
+        AuthorizationCode::new("/authorize", "/token", Scopes::from_iter(scopes().chain(identity)));
+    let mut page = OAuth2::new([Flow::AuthorizationCode(code)]);
+    page.description = Some(
+        "For the same routes, by the login page of the service. The client is public: it has no secret."
+            .to_owned(),
+    );
+    let password = Password::new("/token", Scopes::from_iter(scopes()));
+    let mut form = OAuth2::new([Flow::Password(password)]);
+    form.description = Some(
+        "For `/protected`, `/user` and `/items`, by a password. The client fields stay empty."
+            .to_owned(),
+    );
     let paste = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
         .description(Some("For `/secure`, which accepts any text."))
         .build();
     let components = document.components.get_or_insert_default();
-    components.add_security_scheme("OAuth2PasswordBearer", SecurityScheme::OAuth2(login));
+    components.add_security_scheme("OAuth2AuthorizationCode", SecurityScheme::OAuth2(page));
+    components.add_security_scheme("OAuth2PasswordBearer", SecurityScheme::OAuth2(form));
     components.add_security_scheme("HTTPBearer", SecurityScheme::Http(paste));
 }

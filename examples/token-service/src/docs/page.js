@@ -1,15 +1,18 @@
 // Starts Swagger UI. Its options: https://swagger.io/docs/open-source-tools/swagger-ui/usage/configuration/
 
+// The flow of a scheme in the Authorize dialog; undefined if it is not one of OAuth.
+const flowOf = scheme => scheme.first().get('flow')
+
 // The Authorize dialog lists the schemes in the order of the document, which is alphabetical, and the last
-// one takes the focus. Here the login form comes first and takes it.
+// one takes the focus. Here the form for a password comes first and takes it, then the login page.
 const loginFirst = {
   statePlugins: {
     auth: {
       wrapSelectors: {
         shownDefinitions: original => (state, ...args) => {
           const schemes = original(state, ...args)
-          const isOther = scheme => scheme.first().get('type') !== 'oauth2'
-          return schemes ? schemes.sortBy(isOther) : schemes
+          const order = ['password', 'authorizationCode', undefined]
+          return schemes ? schemes.sortBy(scheme => order.indexOf(flowOf(scheme))) : schemes
         },
       },
       wrapActions: {
@@ -27,6 +30,17 @@ const loginFirst = {
   },
 }
 
+// The client of `initOAuth` is for the login page alone: the form for a password needs none.
+const clientOfTheLoginPage = {
+  wrapComponents: {
+    oauth2: (Original, system) => props => {
+      const isForm = props.schema.get('flow') === 'password'
+      const authSelectors = isForm ? { ...props.authSelectors, getConfigs: () => ({}) } : props.authSelectors
+      return system.React.createElement(Original, { ...props, authSelectors })
+    },
+  },
+}
+
 window.ui = SwaggerUIBundle({
   url: '/openapi.json',
   dom_id: '#swagger-ui',
@@ -35,5 +49,8 @@ window.ui = SwaggerUIBundle({
   defaultModelsExpandDepth: 0,
   // No validator: the page sends requests to this service alone.
   validatorUrl: 'none',
-  plugins: [loginFirst],
+  plugins: [loginFirst, clientOfTheLoginPage],
 })
+
+// A public client: PKCE takes the place of a secret.
+window.ui.initOAuth({ clientId: 'docs', usePkceWithAuthorizationCodeGrant: true })

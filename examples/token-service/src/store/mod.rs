@@ -57,8 +57,14 @@ pub trait Store: Debug + Send + Sync {
     /// Replaces the hash of the secret. `false` if there is no such client, or it has no secret.
     async fn set_client_secret(&self, id: &str, hash: &str) -> Result<bool, StoreError>;
 
+    /// Replaces the redirect URIs. `false` if there is no such client.
+    async fn set_redirect_uris(&self, id: &str, uris: &[String]) -> Result<bool, StoreError>;
+
     /// Adds a session. `false` if the user is gone or disabled, or no longer has the password that was checked, whose hash
     /// this is.
+    ///
+    /// If there is a session with this ID of the same user, it gets the new cookie and times instead, and its earlier
+    /// cookie is not valid after that. The session of another user stays as it is.
     async fn add_session(&self, session: &Session, password_hash: &str)
     -> Result<bool, StoreError>;
     /// The session of this cookie, if it has not expired and its user is not disabled.

@@ -4,12 +4,17 @@ use super::TokenError;
 use crate::store::{Client, User};
 use crate::{Service, Settings};
 
-/// The scopes of OpenID Connect. Every client may ask for them, and every user may grant them: they are about the user's
-/// own identity. `offline_access` changes nothing, because a client that may use refresh tokens always gets one.
-pub(crate) const IDENTITY: [&str; 3] = ["openid", "profile", "offline_access"];
+/// The scopes of OpenID Connect, each with its meaning. Every client may ask for them, and every user may grant them:
+/// they are about the user's own identity. `offline_access` changes nothing, because a client that may use refresh tokens always gets one.
+pub(crate) const IDENTITY: [(&str, &str); 3] = [
+    ("openid", "know who you are"),
+    ("profile", "see your name"),
+    ("offline_access", "keep its access while you are away"),
+];
 
-fn is_identity(scope: &str) -> bool {
-    IDENTITY.contains(&scope)
+/// Whether it is a scope of OpenID Connect.
+pub(crate) fn is_identity(scope: &str) -> bool {
+    IDENTITY.iter().any(|(name, _)| *name == scope)
 }
 
 /// Whether the service has the scope and the client may have it.

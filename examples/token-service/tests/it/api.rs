@@ -32,7 +32,7 @@ async fn a_good_token_opens_them() {
 async fn items_need_the_scope_that_the_document_names() {
     let client = Client::new().await;
     let document = client.get("/openapi.json").await.json();
-    let scopes = &document["paths"]["/items"]["get"]["security"][0]["OAuth2PasswordBearer"];
+    let scopes = &document["paths"]["/items"]["get"]["security"][1]["OAuth2PasswordBearer"];
     assert_eq!(scopes.as_array().unwrap().len(), 1, "{document}");
     let named = scopes[0].as_str().unwrap();
     for scope in [named, "read write"] {

@@ -1,12 +1,16 @@
 //! The OpenAPI document and the page.
 
-use serde_json::{Value, json};
-use token_service::Settings;
+use std::sync::Arc;
 
+use serde_json::{Value, json};
+use token_service::store::{GrantType, SqlStore, Store};
+use token_service::{Service, Settings};
+
+use crate::browser::{Browser, request};
 use crate::support::{Client, ISSUER};
 
 #[tokio::test]
-async fn both_schemes_are_declared() {
+async fn each_way_to_log_in_is_declared() {
     let document = Client::new().await.get("/openapi.json").await.json();
     let schemes = &document["components"]["securitySchemes"];
     let login = &schemes["OAuth2PasswordBearer"];
@@ -14,6 +18,12 @@ async fn both_schemes_are_declared() {
     assert_eq!(login["flows"]["password"]["tokenUrl"], "/token");
     let scopes = login["flows"]["password"]["scopes"].as_object().unwrap();
     assert_eq!(scopes.keys().collect::<Vec<_>>(), ["read", "write"]);
+    let page = &schemes["OAuth2AuthorizationCode"]["flows"]["authorizationCode"];
+    assert_eq!(page["authorizationUrl"], "/authorize");
+    assert_eq!(page["tokenUrl"], "/token");
+    let scopes = page["scopes"].as_object().unwrap();
+    let names = ["offline_access", "openid", "profile", "read", "write"];
+    assert!(names.iter().all(|name| scopes.contains_key(*name)) && scopes.len() == 5, "{scopes:?}");
     let paste = &schemes["HTTPBearer"];
     assert_eq!((&paste["type"], &paste["scheme"]), (&json!("http"), &json!("bearer")));
     // The purpose of each field, and which fields may stay empty.
@@ -21,9 +31,10 @@ async fn both_schemes_are_declared() {
     assert!(paste["description"].as_str().unwrap().contains("/secure"), "{paste}");
 
     let security = |path: &str| document["paths"][path]["get"]["security"].clone();
-    assert_eq!(security("/protected"), json!([{"OAuth2PasswordBearer": []}]));
-    assert_eq!(security("/user"), json!([{"OAuth2PasswordBearer": []}]));
-    assert_eq!(security("/items"), json!([{"OAuth2PasswordBearer": ["read"]}]));
+    let either = |scopes: Value| json!([{"OAuth2AuthorizationCode": scopes.clone()}, {"OAuth2PasswordBearer": scopes}]);
+    assert_eq!(security("/protected"), either(json!([])));
+    assert_eq!(security("/user"), either(json!([])));
+    assert_eq!(security("/items"), either(json!(["read"])));
     assert_eq!(security("/secure"), json!([{"HTTPBearer": []}]));
 }
 
@@ -44,15 +55,23 @@ async fn every_status_is_listed() {
         [
             "get /.well-known/oauth-authorization-server [200]",
             "get /.well-known/openid-configuration [200]",
+            "get /authorize [200, 303, 400, 503]",
+            "get /consent [303]",
             "get /healthz [200]",
             "get /items [200, 400, 401, 403, 503]",
             "get /jwks.json [200, 304]",
+            "get /login [303]",
+            "get /logout [200, 303, 400, 503]",
             "get /protected [200, 400, 401, 503]",
             "get /readyz [200, 503]",
             "get /secure [200, 400, 401]",
             "get /user [200, 400, 401, 503]",
             "get /userinfo [200, 400, 401, 403, 503]",
+            "post /authorize [303, 400, 408, 413, 429, 503]",
+            "post /consent [303, 400, 408, 413, 429, 503]",
             "post /introspect [200, 400, 401, 408, 413, 429, 503]",
+            "post /login [303, 400, 403, 408, 413, 429, 503]",
+            "post /logout [200, 303, 400, 408, 413, 429, 503]",
             "post /revoke [200, 400, 401, 408, 413, 429, 503]",
             "post /token [200, 400, 401, 408, 413, 429, 503]",
             "post /userinfo [200, 400, 401, 403, 408, 413, 429, 503]",
@@ -117,12 +136,16 @@ async fn the_document_begins_with_the_token_and_ends_with_the_health() {
     let answer = Client::new().await.get("/openapi.json").await;
     let json = answer.json();
     let tags: Vec<_> = json["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).collect();
-    assert_eq!(tags, ["token", "routes", "metadata", "health"]);
+    assert_eq!(tags, ["token", "pages", "routes", "metadata", "health"]);
     // In the text, because a parsed object has another order.
     assert_order(
         &answer.body,
         &[
             r#""/token":{"#,
+            r#""/authorize":{"#,
+            r#""/login":{"#,
+            r#""/consent":{"#,
+            r#""/logout":{"#,
             r#""/protected":{"#,
             r#""/user":{"#,
             r#""/secure":{"#,
@@ -168,4 +191,47 @@ async fn the_document_warns_of_the_password_grant() {
     {
         assert!(text.as_str().unwrap().contains("RFC 9700"));
     }
+}
+
+#[tokio::test]
+async fn the_page_has_a_public_client_with_the_address_of_this_issuer() {
+    let store = Arc::new(SqlStore::in_memory().await.unwrap());
+    for issuer in [ISSUER, ISSUER, "https://issuer.example/realms/one"] {
+        Service::new(Settings::new(issuer), store.clone()).await.unwrap();
+        let client = store.client("docs").await.unwrap().unwrap();
+        assert!(client.is_public() && client.may_use(GrantType::AuthorizationCode));
+        assert_eq!(client.redirect_uris, [format!("{issuer}/docs/oauth2-redirect.html")]);
+        assert_eq!(client.scopes, ["read", "write"]);
+    }
+    assert_eq!(store.clients().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_confidential_client_with_the_name_of_the_page_is_left_alone() {
+    let store = Arc::new(SqlStore::in_memory().await.unwrap());
+    let mut own = Client::new().await.store.client("demo").await.unwrap().unwrap();
+    own.id = "docs".to_owned();
+    assert!(store.add_client(&own).await.unwrap());
+    Service::new(Settings::new(ISSUER), store.clone()).await.unwrap();
+    let client = store.client("docs").await.unwrap().unwrap();
+    assert!(!client.is_public());
+    assert_eq!(client.redirect_uris, own.redirect_uris);
+}
+
+#[tokio::test]
+async fn the_page_gets_its_code_by_a_file_of_its_own() {
+    let client = Client::new().await;
+    let file = client.get("/docs/oauth2-redirect.html").await;
+    assert_eq!(file.status, 200);
+    assert!(file.header("content-type").starts_with("text/html"));
+    assert!(file.body.contains("oauth2-redirect.js"));
+    assert_eq!(client.get("/docs/oauth2-redirect.js").await.status, 200);
+
+    let uri = format!("{ISSUER}/docs/oauth2-redirect.html");
+    let query = request(&[("client_id", "docs"), ("redirect_uri", &uri)]);
+    let browser = Browser::new(&client);
+    let page = browser.log_in(&query).await;
+    assert!(page.body.contains("The docs page of this service"), "{}", page.body);
+    let answer = browser.submit(&page, &[("decision", "allow")]).await;
+    assert!(answer.header("location").starts_with(&format!("{uri}?code=")));
 }

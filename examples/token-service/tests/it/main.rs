@@ -2,8 +2,11 @@
 
 mod administration;
 mod api;
+mod authorize;
+mod browser;
 mod clients;
 mod connections;
+mod consent;
 mod cors;
 mod database;
 mod docs;
@@ -12,6 +15,8 @@ mod grants;
 mod guard;
 mod introspect;
 mod keys;
+mod login;
+mod logout;
 mod metadata;
 mod process;
 mod program;

@@ -23,13 +23,23 @@ async fn both_documents_name_the_issuer_and_endpoints_that_exist() {
             assert_eq!(metadata["revocation_endpoint"], format!("{base}/revoke"));
             assert_eq!(metadata["introspection_endpoint"], format!("{base}/introspect"));
             assert_eq!(metadata["userinfo_endpoint"], format!("{base}/userinfo"));
+            assert_eq!(metadata["authorization_endpoint"], format!("{base}/authorize"));
+            assert_eq!(metadata["end_session_endpoint"], format!("{base}/logout"));
+            assert_eq!(metadata["authorization_response_iss_parameter_supported"], json!(true));
+            assert_eq!(metadata["code_challenge_methods_supported"], json!(["S256"]));
+            assert_eq!(metadata["response_types_supported"], json!(["code"]));
+            assert_eq!(metadata["response_modes_supported"], json!(["query"]));
             for (name, value) in metadata.as_object().unwrap() {
                 let Some(path) = value.as_str().and_then(|url| url.strip_prefix(&host)) else {
                     continue;
                 };
                 if name != "issuer" {
                     let status = client.get(path).await.status.as_u16();
-                    assert!([200, 303, 401, 405].contains(&status), "{name}: {path}: {status}");
+                    // Without parameters `/authorize` is 400.
+                    assert!(
+                        [200, 303, 400, 401, 405].contains(&status),
+                        "{name}: {path}: {status}"
+                    );
                 }
             }
         }
@@ -64,6 +74,17 @@ async fn both_documents_list_what_the_endpoints_accept() {
     let openid = client.get(DOCUMENTS[0]).await.json();
     assert_eq!(openid["id_token_signing_alg_values_supported"], json!(["ES256"]));
     assert_eq!(openid["subject_types_supported"], json!(["public"]));
+}
+
+#[tokio::test]
+async fn the_openid_document_says_what_requests_may_have() {
+    let metadata = Client::new().await.get(DOCUMENTS[0]).await.json();
+    assert_eq!(metadata["subject_types_supported"], json!(["public"]));
+    let prompts = json!(["none", "login", "consent", "select_account"]);
+    assert_eq!(metadata["prompt_values_supported"], prompts);
+    for name in ["request", "request_uri", "claims"] {
+        assert_eq!(metadata[format!("{name}_parameter_supported")], json!(false));
+    }
 }
 
 #[tokio::test]

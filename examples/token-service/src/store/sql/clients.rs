@@ -65,6 +65,19 @@ pub(super) async fn set_secret(pool: &AnyPool, id: &str, hash: &str) -> Result<b
     Ok(result.rows_affected() == 1)
 }
 
+pub(super) async fn set_redirect_uris(
+    pool: &AnyPool,
+    id: &str,
+    uris: &[String],
+) -> Result<bool, StoreError> {
+    let result = sqlx::query("UPDATE clients SET redirect_uris = $2 WHERE id = $1")
+        .bind(id)
+        .bind(text(uris))
+        .execute(pool)
+        .await?;
+    Ok(result.rows_affected() == 1)
+}
+
 fn read(row: &AnyRow) -> Result<Client, StoreError> {
     let authentication: String = get(row, "authentication")?;
     let (secret_hash, jwk_set) = (get(row, "secret_hash")?, get(row, "jwk_set")?);

@@ -14,9 +14,12 @@ pub(super) async fn add(
         transaction.rollback().await?;
         return Ok(false);
     }
-    sqlx::query(
+    let result = sqlx::query(
         "INSERT INTO sessions (cookie_hash, id, user_name, authenticated_at, expires_at) \
-         VALUES ($1, $2, $3, $4, $5)",
+         VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (id) DO UPDATE SET cookie_hash = excluded.cookie_hash, \
+         authenticated_at = excluded.authenticated_at, expires_at = excluded.expires_at \
+         WHERE sessions.user_name = excluded.user_name",
     )
     .bind(&session.cookie_hash)
     .bind(&session.id)
@@ -26,7 +29,7 @@ pub(super) async fn add(
     .execute(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    Ok(true)
+    Ok(result.rows_affected() == 1)
 }
 
 /// Locks the session until the transaction ends. `false` if it has ended.

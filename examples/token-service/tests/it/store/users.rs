@@ -142,3 +142,39 @@ async fn a_client_keeps_how_it_authenticates() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_session_can_be_renewed_by_its_user() {
+    over_every_store(async |store| {
+        for name in ["alice", "bob"] {
+            assert!(store.add_user(&user(name)).await.unwrap());
+        }
+        assert!(store.add_session(&session("one", "alice"), HASH).await.unwrap());
+        let renewed = Session {
+            cookie_hash: "new".to_owned(),
+            authenticated_at: NOW + 5,
+            ..session("one", "alice")
+        };
+        assert!(store.add_session(&renewed, HASH).await.unwrap());
+        assert!(store.session("cookie of one", NOW).await.unwrap().is_none());
+        assert_eq!(store.session("new", NOW).await.unwrap().unwrap().authenticated_at, NOW + 5);
+        // The session of another user is not taken over.
+        let theirs = Session { cookie_hash: "theirs".to_owned(), ..session("one", "bob") };
+        assert!(!store.add_session(&theirs, HASH).await.unwrap());
+        assert!(store.session("theirs", NOW).await.unwrap().is_none());
+        assert_eq!(store.session("new", NOW).await.unwrap().unwrap().user, "alice");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn redirect_uris_can_be_replaced() {
+    over_every_store(async |store| {
+        assert!(store.add_client(&client("app", ClientAuthentication::None)).await.unwrap());
+        let uris = ["https://a.example".to_owned(), "https://b.example".to_owned()];
+        assert!(store.set_redirect_uris("app", &uris).await.unwrap());
+        assert!(!store.set_redirect_uris("nobody", &uris).await.unwrap());
+        assert_eq!(store.client("app").await.unwrap().unwrap().redirect_uris, uris);
+    })
+    .await;
+}

@@ -1,0 +1,223 @@
+//! The comparison of redirect URIs, and the address with the response.
+
+use std::net::Ipv4Addr;
+
+use axum::response::Response;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use url::{Host, Url};
+
+use crate::pages;
+
+/// All but the unreserved characters. A space is `%20`, which every reader understands.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Whether the client has registered this redirect URI.
+///
+/// The texts must be the same (RFC 9700 section 4.1.3). Only for `http` to a loopback IP address the port may differ,
+/// because a native application takes a free one (RFC 8252 section 7.3).
+pub(crate) fn is_registered(registered: &[String], asked: &str) -> bool {
+    // A response in the query would come after the fragment.
+    if asked.contains('#') {
+        return false;
+    }
+    registered.iter().any(|one| {
+        one == asked
+            || loopback(asked).is_some_and(|(host, rest)| loopback(one) == Some((host, rest)))
+    })
+}
+
+/// The host of an `http` URI on a loopback IP address, and what comes after its port.
+fn loopback(uri: &str) -> Option<(&'static str, &str)> {
+    let authority = uri.strip_prefix("http://")?;
+    let (host, rest) = ["127.0.0.1", "[::1]"]
+        .into_iter()
+        .find_map(|host| Some((host, authority.strip_prefix(host)?)))?;
+    let rest = match rest.strip_prefix(':') {
+        None => rest,
+        Some(rest) => {
+            let (port, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+            let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
+            // A sign or nothing at all is no port.
+            (is_port && port.parse::<u16>().is_ok()).then_some(rest)?
+        }
+    };
+    (rest.is_empty() || rest.starts_with(['/', '?'])).then_some((host, rest))
+}
+
+/// Whether another application may have taken the URI for itself: it is on this device, or has a scheme that any
+/// application can register (RFC 8252 section 8.6). Everything but `https`.
+pub(crate) fn can_be_taken(uri: &str) -> bool {
+    !uri.starts_with("https://")
+}
+
+/// Who gets the response, for the page that asks.
+pub(crate) fn describe(uri: &str) -> String {
+    let Ok(url) = Url::parse(uri) else { return "You then return to the application.".to_owned() };
+    let is_loopback = match url.host() {
+        Some(Host::Ipv4(ip)) => ip == Ipv4Addr::LOCALHOST,
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    match url.host_str() {
+        Some(_) if is_loopback => {
+            format!("You then return to an application on this device ({}).", authority(&url))
+        }
+        Some(_) if matches!(url.scheme(), "http" | "https") => {
+            format!("You then return to {}.", authority(&url))
+        }
+        _ => format!("You then return to an application on this device ({}:).", url.scheme()),
+    }
+}
+
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// What `form-action` allows for this redirect URI, with a space before it.
+///
+/// Chromium also applies `form-action` to the redirects that follow a form. An application's redirect URI may redirect
+/// to another host of the application, so every https address is allowed, and the scheme of the URI.
+pub(crate) fn form_action(uri: &str) -> String {
+    let scheme = Url::parse(uri).map(|url| url.scheme().to_owned()).unwrap_or_default();
+    match scheme.as_str() {
+        "" | "https" => " https:".to_owned(),
+        scheme => format!(" https: {scheme}:"),
+    }
+}
+
+/// Where the response goes: the redirect URI, the request's `state`, and the issuer.
+#[derive(Clone, Debug)]
+pub(crate) struct ReturnAddress {
+    pub(crate) redirect_uri: String,
+    pub(crate) state: Option<String>,
+    pub(crate) issuer: String,
+}
+
+impl ReturnAddress {
+    /// The redirect with a code, or with an error and its description (RFC 6749 section 4.1.2). Each has the issuer
+    /// (RFC 9207).
+    pub(crate) fn response(&self, parameters: &[(&str, &str)]) -> Response {
+        let state = self.state.as_deref().map(|state| ("state", state));
+        let issuer = ("iss", self.issuer.as_str());
+        let all = parameters.iter().copied().chain(state).chain([issuer]);
+        pages::see_other(&with_query(&self.redirect_uri, all))
+    }
+}
+
+/// The URI with these parameters after those that it has.
+pub(crate) fn with_query<'a>(
+    uri: &str,
+    parameters: impl Iterator<Item = (&'a str, &'a str)>,
+) -> String {
+    let mut uri = uri.to_owned();
+    for (name, value) in parameters {
+        match uri.find('?') {
+            None => uri.push('?'),
+            Some(_) if uri.ends_with(['?', '&']) => {}
+            Some(_) => uri.push('&'),
+        }
+        uri.push_str(name);
+        uri.push('=');
+        uri.extend(utf8_percent_encode(value, RESERVED));
+    }
+    uri
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_uri_is_compared_as_text() {
+        let registered =
+            ["https://app.example/back".to_owned(), "com.example.app:/back".to_owned()];
+        assert!(is_registered(&registered, "https://app.example/back"));
+        assert!(is_registered(&registered, "com.example.app:/back"));
+        for other in [
+            "",
+            "https://app.example/back/",
+            "https://app.example/back?x",
+            "https://app.example/back#",
+            "https://app.example:443/back",
+            "https://APP.example/back",
+            "https://app.example/%62ack",
+            "https://app.example/x/../back",
+            "https://app.example.evil.example/back",
+            "http://app.example/back",
+            "com.example.app:/back/",
+        ] {
+            assert!(!is_registered(&registered, other), "{other}");
+        }
+        assert!(!is_registered(&["https://a/#x".to_owned()], "https://a/#x"));
+    }
+
+    #[test]
+    fn only_a_loopback_address_may_have_any_port() {
+        let registered = [
+            "http://127.0.0.1/back".to_owned(),
+            "http://[::1]:80/back".to_owned(),
+            "http://localhost/back".to_owned(),
+            "https://127.0.0.1/secure".to_owned(),
+        ];
+        for uri in [
+            "http://127.0.0.1/back",
+            "http://127.0.0.1:1/back",
+            "http://127.0.0.1:65535/back",
+            "http://[::1]/back",
+            "http://[::1]:5000/back",
+            "http://localhost/back",
+        ] {
+            assert!(is_registered(&registered, uri), "{uri}");
+        }
+        for uri in [
+            "http://127.0.0.1:65536/back",
+            "http://127.0.0.1:/back",
+            "http://127.0.0.1:+1/back",
+            "http://127.0.0.1:1",
+            "http://127.0.0.1:1/other",
+            "http://127.0.0.1:1/back?x",
+            "http://127.0.0.1:1@evil.example/back",
+            "http://127.0.0.1.evil.example/back",
+            "http://127.0.0.12/back",
+            "http://127.0.0.2:1/back",
+            "http://[::1]:1/other",
+            "http://localhost:1/back",
+            "https://127.0.0.1:1/secure",
+            "https://127.0.0.1:1/back",
+        ] {
+            assert!(!is_registered(&registered, uri), "{uri}");
+        }
+    }
+
+    #[test]
+    fn the_response_comes_after_the_query_of_the_uri() {
+        let with = |uri| with_query(uri, [("code", "a b&c"), ("state", "\u{e9}")].into_iter());
+        assert_eq!(with("https://a/b"), "https://a/b?code=a%20b%26c&state=%C3%A9");
+        assert_eq!(with("https://a/b?x=y"), "https://a/b?x=y&code=a%20b%26c&state=%C3%A9");
+        assert_eq!(with("https://a/b?"), "https://a/b?code=a%20b%26c&state=%C3%A9");
+        assert_eq!(with("com.example:/b"), "com.example:/b?code=a%20b%26c&state=%C3%A9");
+    }
+
+    #[test]
+    fn the_page_names_who_gets_the_response() {
+        for (uri, name) in [
+            ("https://app.example/back", "return to app.example."),
+            ("http://app.example:8080/back", "return to app.example:8080."),
+            ("http://127.0.0.1:5000/back", "on this device (127.0.0.1:5000)."),
+            ("http://[::1]/back", "on this device ([::1])."),
+            ("com.example.app:/back", "on this device (com.example.app:)."),
+            ("com.example.app://host/back", "on this device (com.example.app:)."),
+        ] {
+            assert!(describe(uri).ends_with(name), "{uri}: {}", describe(uri));
+        }
+    }
+
+    #[test]
+    fn forms_may_lead_to_the_scheme_of_the_uri() {
+        assert_eq!(form_action("https://a/b"), " https:");
+        assert_eq!(form_action("http://127.0.0.1:1/b"), " https: http:");
+        assert_eq!(form_action("com.example.app:/b"), " https: com.example.app:");
+    }
+}

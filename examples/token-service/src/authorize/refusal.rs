@@ -1,0 +1,80 @@
+//! Why an authorization request is refused, and the response to each.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::redirect_uri::ReturnAddress;
+use crate::Service;
+use crate::pages;
+use crate::store::StoreError;
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// There is no address that the response may go to: a page with this sentence.
+    Page(&'static str),
+    /// The client learns of it, with this description.
+    Redirect(ReturnAddress, Code, &'static str),
+    /// The store failed.
+    Store(StoreError),
+}
+
+/// The `error` of a response to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    // RFC 6749 section 4.1.2.1.
+    InvalidRequest,
+    UnauthorizedClient,
+    AccessDenied,
+    UnsupportedResponseType,
+    InvalidScope,
+    // RFC 8707 section 2.
+    InvalidTarget,
+    // OpenID Connect Core 1.0 section 3.1.2.6.
+    LoginRequired,
+    ConsentRequired,
+    RequestNotSupported,
+    RequestUriNotSupported,
+    RegistrationNotSupported,
+}
+
+impl Code {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::UnauthorizedClient => "unauthorized_client",
+            Self::AccessDenied => "access_denied",
+            Self::UnsupportedResponseType => "unsupported_response_type",
+            Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
+            Self::LoginRequired => "login_required",
+            Self::ConsentRequired => "consent_required",
+            Self::RequestNotSupported => "request_not_supported",
+            Self::RequestUriNotSupported => "request_uri_not_supported",
+            Self::RegistrationNotSupported => "registration_not_supported",
+        }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Refusal {
+    /// The response.
+    pub(crate) fn respond(self, service: &Service) -> Response {
+        match self {
+            Self::Page(why) => {
+                tracing::debug!(error = why, "an authorization request is refused");
+                pages::bad_request(service, StatusCode::BAD_REQUEST, why)
+            }
+            Self::Redirect(to, code, why) => {
+                tracing::debug!(error = code.as_str(), why, "an authorization request is refused");
+                to.response(&[("error", code.as_str()), ("error_description", why)])
+            }
+            Self::Store(error) => pages::unavailable(service, &error),
+        }
+    }
+}

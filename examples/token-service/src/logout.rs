@@ -1,0 +1,229 @@
+//! `/logout`: the end of a session (OpenID Connect RP-Initiated Logout 1.0). What was granted in the session ends too.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum_extra::extract::CookieJar;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::Service;
+use crate::authorize::redirect_uri;
+use crate::id_token_hint::{self, IdTokenHint};
+use crate::pages::cookies::Cookies;
+use crate::pages::parameters::{Parameters, Repeated};
+use crate::pages::{self, LogoutPage};
+use crate::store::{Session, StoreError};
+
+/// The name of the form in its token.
+const FORM: &str = "logout";
+
+pub(crate) fn routes() -> Router<Arc<Service>> {
+    Router::new()
+        .route("/logout", get(logout).post(logout_form))
+        .layer(DefaultBodyLimit::max(pages::MAX_BODY))
+}
+
+/// A logout request.
+// Only for the OpenAPI document. `LogoutRequest` reads the parameters.
+#[derive(Debug, Deserialize, utoipa::IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "only its schema is used")]
+pub(crate) struct LogoutParameters {
+    /// An ID token of the session, also an expired one. Without it the user is asked.
+    #[param(nullable = false)]
+    #[schema(nullable = false)]
+    id_token_hint: Option<String>,
+    #[param(nullable = false)]
+    #[schema(nullable = false)]
+    client_id: Option<String>,
+    /// As registered, of the client of the ID token or of `client_id`.
+    #[param(nullable = false)]
+    #[schema(nullable = false)]
+    post_logout_redirect_uri: Option<String>,
+    /// Returned as it is.
+    #[param(nullable = false)]
+    #[schema(nullable = false)]
+    state: Option<String>,
+    /// From the page that asks, for this session.
+    #[param(nullable = false)]
+    #[schema(nullable = false)]
+    form_token: Option<String>,
+}
+
+/// Why there is no logout.
+enum Refusal {
+    Page(&'static str),
+    Store(StoreError),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Repeated> for Refusal {
+    fn from(_: Repeated) -> Self {
+        Self::Page("A parameter is given twice.")
+    }
+}
+
+/// Log out
+///
+/// With an ID token of the session it ends at once, and what was granted in it. Otherwise a page asks.
+#[utoipa::path(
+    get, path = "/logout", tag = "pages", security(()), params(LogoutParameters),
+    responses(
+        (status = 200, description = "A page that asks, or says that the user is logged out", body = String,
+            content_type = "text/html"),
+        (status = 303, description = "To the client",
+            headers(("Location" = String, description = "The URI, with the state"))),
+        (status = 400, description = "The client or the URI is unknown", body = String, content_type = "text/html"),
+        (status = 503, description = "The store does not answer", body = String, content_type = "text/html",
+            headers(("Retry-After" = u64, description = "Seconds until the next try"))),
+    ),
+)]
+pub(crate) async fn logout(
+    State(service): State<Arc<Service>>,
+    RawQuery(query): RawQuery,
+    jar: CookieJar,
+) -> Response {
+    respond(&service, jar, Parameters::from_query(query.as_deref())).await
+}
+
+/// Log out, by a form
+///
+/// The same, by the form of a client or of the page that asks.
+#[utoipa::path(
+    post, path = "/logout", tag = "pages", security(()),
+    request_body(content = LogoutParameters, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "A page that asks, or says that the user is logged out", body = String,
+            content_type = "text/html"),
+        (status = 303, description = "To the client",
+            headers(("Location" = String, description = "The URI, with the state"))),
+        (status = 400, description = "The client or the URI is unknown", body = String, content_type = "text/html"),
+        (status = 413, description = "The body is too large", body = String, content_type = "text/html"),
+        (status = 503, description = "The store does not answer", body = String, content_type = "text/html",
+            headers(("Retry-After" = u64, description = "Seconds until the next try"))),
+    ),
+)]
+pub(crate) async fn logout_form(
+    State(service): State<Arc<Service>>,
+    headers: HeaderMap,
+    jar: CookieJar,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    match body {
+        Ok(body) => respond(&service, jar, Parameters::from_form(&headers, &body)).await,
+        Err(rejection) => pages::unreadable(&service, &rejection),
+    }
+}
+
+async fn respond(
+    service: &Service,
+    jar: CookieJar,
+    parameters: Result<Parameters, &'static str>,
+) -> Response {
+    let response = match parameters {
+        Ok(parameters) => answer(service, jar, &parameters).await,
+        Err(why) => Err(Refusal::Page(why)),
+    };
+    response.unwrap_or_else(|refusal| match refusal {
+        Refusal::Page(why) => pages::bad_request(service, StatusCode::BAD_REQUEST, why),
+        Refusal::Store(error) => pages::unavailable(service, &error),
+    })
+}
+
+async fn answer(
+    service: &Service,
+    jar: CookieJar,
+    parameters: &Parameters,
+) -> Result<Response, Refusal> {
+    let hint = parameters.one("id_token_hint")?;
+    // A hint that cannot be verified, such as one from a key that is gone, is as good as none: the user is asked.
+    let hint = hint.and_then(|token| id_token_hint::read(service, token));
+    let return_to = return_to(service, parameters, hint.as_ref()).await?;
+
+    let cookies = Cookies::of(service);
+    let current = cookies.session(service, &jar).await?;
+    let hinted = hint.and_then(|hint| hint.session);
+    if let Some(id) = &hinted {
+        service.store.end_session(id, service.now()).await?;
+    }
+    match current {
+        Some((session, cookie)) if hinted.as_ref() != Some(&session.id) => {
+            let token = parameters.one("form_token")?.unwrap_or_default();
+            if !service.forms.is_right(token, FORM, &cookie, &session.id) {
+                return ask(service, parameters, &session, &cookie);
+            }
+            service.store.end_session(&session.id, service.now()).await?;
+        }
+        Some(_) | None => {}
+    }
+    let response = match return_to {
+        Some(uri) => pages::see_other(&uri),
+        None => pages::message(service, "You are logged out", "You can close this page."),
+    };
+    Ok((cookies.clear_session(jar), response).into_response())
+}
+
+/// The URI that the client is told by, with the `state`; `None` if it asks for none.
+async fn return_to(
+    service: &Service,
+    parameters: &Parameters,
+    hint: Option<&IdTokenHint>,
+) -> Result<Option<String>, Refusal> {
+    let id = parameters.one("client_id")?;
+    let of_hint = hint.map(|hint| hint.client.as_str());
+    if id.is_some() && of_hint.is_some() && id != of_hint {
+        return Err(Refusal::Page("The ID token is that of another application."));
+    }
+    let client = match id.or(of_hint) {
+        Some(id) => service.store.client(id).await?,
+        None => None,
+    };
+    if id.is_some() && client.is_none() {
+        return Err(Refusal::Page("The application is not registered here."));
+    }
+    let state = parameters.one("state")?.map(|state| ("state", state));
+    let Some(uri) = parameters.one("post_logout_redirect_uri")? else { return Ok(None) };
+    let client = client.ok_or(Refusal::Page("It is not known which application this is."))?;
+    if !client.post_logout_redirect_uris.iter().any(|one| one == uri) {
+        return Err(Refusal::Page(
+            "The post_logout_redirect_uri is not registered for this application.",
+        ));
+    }
+    Ok(Some(redirect_uri::with_query(uri, state.into_iter())))
+}
+
+/// The page that asks. Its form has what the client asked for.
+fn ask(
+    service: &Service,
+    parameters: &Parameters,
+    session: &Session,
+    cookie: &str,
+) -> Result<Response, Refusal> {
+    let mut fields = Vec::new();
+    for name in ["id_token_hint", "client_id", "post_logout_redirect_uri", "state"] {
+        if let Some(value) = parameters.one(name)? {
+            fields.push((name, value));
+        }
+    }
+    let page = LogoutPage {
+        site: &service.site(),
+        user: &session.user,
+        fields: &fields,
+        form_token: &service.forms.token(FORM, cookie, &session.id),
+    };
+    let uri = parameters.one("post_logout_redirect_uri")?;
+    let form_action = uri.map(redirect_uri::form_action).unwrap_or_default();
+    Ok(pages::page(StatusCode::OK, &page, &form_action))
+}
