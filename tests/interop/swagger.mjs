@@ -66,8 +66,8 @@ async function firstLook() {
   check(await page.title() === 'token-service', 'its title', await page.title())
 
   const paths = await page.locator('.opblock-summary-path').evaluateAll(all => all.map(one => one.dataset.path))
-  const expected = ['/token', '/authorize', '/authorize', '/login', '/login', '/consent', '/consent', '/logout',
-    '/logout', '/protected', '/user', '/items', '/secure', '/.well-known/oauth-authorization-server',
+  const expected = ['/token', '/revoke', '/introspect', '/userinfo', '/userinfo', '/authorize', '/authorize', '/login',
+    '/login', '/consent', '/consent', '/logout', '/logout', '/protected', '/user', '/items', '/secure', '/.well-known/oauth-authorization-server',
     '/.well-known/openid-configuration', '/jwks.json']
   check(paths.join() === expected.join(), 'the order of the operations', paths)
   const schemas = page.locator('section.models')
