@@ -35,21 +35,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.hand_on(self.rfile.read(int(self.headers.get("content-length", 0))))
 
     def hand_on(self, body):
-        names = ("content-type", "authorization", "x-requested-with")
+        names = ("content-type", "authorization", "cookie", "x-requested-with")
         headers = {name: self.headers[name] for name in names if self.headers[name]}
         request = urllib.request.Request(SERVICE + self.path, body, headers, method=self.command)
         try:
             answer = ask(request, timeout=10)
         except urllib.error.HTTPError as error:
             answer = error
-        location = answer.headers["location"]
-        self.answer(answer.status, answer.headers["content-type"], answer.read(), location)
+        names = ("location", "set-cookie")
+        further = [(name, value) for name in names for value in answer.headers.get_all(name, [])]
+        self.answer(answer.status, answer.headers["content-type"], answer.read(), further)
 
-    def answer(self, status, content_type, body, location=None):
+    def answer(self, status, content_type, body, further=()):
         self.send_response(status)
-        for name, value in [("content-type", content_type), ("location", location)]:
-            if value:
-                self.send_header(name, value)
+        if content_type:
+            self.send_header("content-type", content_type)
+        for name, value in further:
+            self.send_header(name, value)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
