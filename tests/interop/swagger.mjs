@@ -68,7 +68,7 @@ async function firstLook() {
   const paths = await page.locator('.opblock-summary-path').evaluateAll(all => all.map(one => one.dataset.path))
   const expected = ['/token', '/revoke', '/introspect', '/userinfo', '/userinfo', '/authorize', '/authorize', '/login',
     '/login', '/consent', '/consent', '/logout', '/logout', '/protected', '/user', '/items', '/secure', '/.well-known/oauth-authorization-server',
-    '/.well-known/openid-configuration', '/jwks.json']
+    '/.well-known/openid-configuration', '/jwks.json', '/healthz', '/readyz']
   check(paths.join() === expected.join(), 'the order of the operations', paths)
   const schemas = page.locator('section.models')
   check(await schemas.isVisible() && await schemas.getByText('TokenRequest').count() === 0,
