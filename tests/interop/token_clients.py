@@ -76,4 +76,4 @@ def run(checks, base):
     checks.equal(claims["exp"] - claims["iat"], 1800, "joserfc: lifetime")
     key = pyjwt.PyJWKClient(metadata["jwks_uri"]).get_signing_key_from_jwt(token)
     claims = pyjwt.decode(token, key, algorithms=["ES256"], issuer=base, audience=base)
-    checks.equal(sorted(claims), ["aud", "exp", "iat", "iss", "jti", "scope", "sub"], "PyJWT: claims")
+    checks.equal(sorted(claims), ["aud", "auth_time", "client_id", "exp", "iat", "iss", "jti", "scope", "sub"], "PyJWT: claims")

@@ -1,7 +1,7 @@
 //! Access tokens (RFC 9068), and what their `jti` tells the service.
 
-use serde::{Deserialize, Serialize};
-use tower_jwt_auth::{Audience, IssueError, TokenIssuer};
+use serde::Deserialize;
+use tower_jwt_auth::{Audience, IssueError, NewAccessToken, NumericDate, TokenIssuer};
 
 use crate::secret;
 use crate::store::{Grant, Seconds, Store, StoreError};
@@ -10,16 +10,16 @@ use crate::store::{Grant, Seconds, Store, StoreError};
 pub const BUILT_IN_CLIENT: &str = "token-service";
 
 /// The claims of an access token, beside those that the issuer sets.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Claims {
     /// The user's name, or the client's ID for a token of the client itself.
     pub sub: String,
     pub client_id: String,
     /// What the token allows.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     pub scope: String,
     /// When the user logged in; absent in a token of the client itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub auth_time: Option<Seconds>,
 }
 
@@ -51,19 +51,21 @@ pub fn issue(
     grant: Option<&str>,
     resources: &[String],
 ) -> Result<String, IssueError> {
-    #[derive(Serialize)]
-    struct Payload<'a> {
-        #[serde(flatten)]
-        claims: &'a Claims,
-        aud: Audience,
-        jti: String,
-    }
-    let jti = match grant {
+    let token_id = match grant {
         Some(grant) => format!("{grant}.{}", secret::random_id()),
         None => secret::random_id(),
     };
-    let aud = Audience::from(resources.to_vec());
-    issuer.issue(&Payload { claims, aud, jti })
+    let mut token = NewAccessToken::new(&*claims.sub, &*claims.client_id)
+        .with_token_id(token_id)
+        .with_audience(match resources {
+            [one] => Audience::from(&**one),
+            several => Audience::from(several.to_vec()),
+        })
+        .with_scope(&*claims.scope);
+    if let Some(auth_time) = claims.auth_time {
+        token = token.with_auth_time(NumericDate::from_unix_seconds(auth_time));
+    }
+    issuer.issue_access_token(&token)
 }
 
 /// What the store knows of a token that this service issued.

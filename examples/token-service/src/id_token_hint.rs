@@ -67,8 +67,8 @@ mod tests {
     use std::time::Duration;
 
     use serde_json::json;
-    use tower_jwt_auth::TokenIssuer;
     use tower_jwt_auth::test_util::ManualClock;
+    use tower_jwt_auth::{NewAccessToken, TokenIssuer};
 
     use super::*;
     use crate::Settings;
@@ -102,7 +102,8 @@ mod tests {
         let claims = json!({"sub": "alice", "aud": "app", "sid": "s"});
         let token = issuer.issue(&claims).unwrap();
         assert!(read(&service, &token).is_some());
-        let access_token = service.tokens.issue(&claims).unwrap();
+        let contents = NewAccessToken::new("alice", "app").with_audience("app");
+        let access_token = service.tokens.issue_access_token(&contents).unwrap();
         let (signed, _) = token.rsplit_once('.').unwrap();
         for other in ["", "a.b.c", &access_token, &format!("{signed}.AAAA"), signed] {
             assert!(read(&service, other).is_none(), "{other}");

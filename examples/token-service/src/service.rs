@@ -103,7 +103,6 @@ pub struct Service {
     /// Issues access tokens.
     pub(crate) tokens: TokenIssuer,
     /// Issues ID tokens.
-    pub(crate) id_tokens: TokenIssuer,
     /// Verifies this service's own access tokens, whichever resource they are for.
     pub(crate) access_tokens: JwtVerifier<Issued>,
     pub(crate) login: Arc<Login>,
@@ -128,10 +127,8 @@ impl Service {
         let cors = cors::named(&settings.cors_origins)?;
         let keys = keys::load(&*store, &settings).await?;
         let tokens = TokenIssuer::new(&settings.issuer, keys.clone())?
-            .with_type("at+jwt")?
             .with_lifetime(settings.lifetime)?
             .with_clock(Arc::clone(&settings.clock));
-        let id_tokens = tokens.clone().with_type("JWT")?;
         let mut audiences = settings.audiences.clone();
         audiences.push(settings.issuer.clone());
         let access_tokens = own_tokens(&settings, &keys, audiences)?;
@@ -146,7 +143,6 @@ impl Service {
             store,
             keys,
             tokens,
-            id_tokens,
             access_tokens,
             login,
             successors,

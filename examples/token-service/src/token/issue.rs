@@ -77,7 +77,7 @@ pub(super) fn of_grant(
     let issued = access_tokens::issue(&service.tokens, &claims, Some(&grant.id), resources);
     let access_token = issued.map_err(|error| not_issued(&error))?;
     let id_token = scopes.iter().any(|scope| scope == "openid").then(|| {
-        id_tokens::issue(&service.id_tokens, grant, &access_token, nonce)
+        id_tokens::issue(&service.tokens, grant, &access_token, nonce)
             .map_err(|error| not_issued(&error))
     });
     let id_token = id_token.transpose()?;

@@ -58,7 +58,6 @@ pub(super) async fn run(
     }
     let ring = keys::load(store, &settings).await.map_err(|error| Failure::bad_because(&*error))?;
     let issuer = TokenIssuer::new(&settings.issuer, ring)
-        .and_then(|issuer| issuer.with_type("at+jwt"))
         .and_then(|issuer| issuer.with_lifetime(Duration::from_secs(command.lifetime.into())))
         .map_err(|error| Failure::bad_because(&error))?;
     let claims = Claims {

@@ -78,7 +78,9 @@ impl SqlStore {
             .max_connections(1)
             .min_connections(1)
             .idle_timeout(None)
-            .max_lifetime(None);
+            .max_lifetime(None)
+            // A request that is cancelled during the test would close the connection.
+            .test_before_acquire(false);
         let store = Self::connect("sqlite::memory:", options, SQLITE_SETTINGS).await?;
         store.migrate().await?;
         Ok(store)

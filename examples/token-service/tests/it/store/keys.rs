@@ -128,3 +128,18 @@ async fn several_processes_may_start_on_a_new_database_at_once() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_in_memory_survives_operations_that_are_cancelled() {
+    let store = SqlStore::in_memory().await.unwrap();
+    store.add_user(&user("alice")).await.unwrap();
+    for wait in 0..400 {
+        let (id, wait) = (wait.to_string(), std::time::Duration::from_micros(wait));
+        let grant = grant(&id, "alice");
+        let grant = store.add_grant(&grant, None, HASH);
+        let _ = tokio::time::timeout(wait, grant).await;
+        let _ = tokio::time::timeout(wait, store.use_once(&id, NOW)).await;
+        let _ = tokio::time::timeout(wait, store.user("alice")).await;
+    }
+    assert!(store.user("alice").await.unwrap().is_some());
+}
