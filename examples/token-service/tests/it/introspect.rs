@@ -39,7 +39,7 @@ async fn an_access_token_is_shown_as_it_is() {
             "iat": NOW,
             "auth_time": NOW,
             "sub": "alice",
-            "aud": [ISSUER],
+            "aud": ISSUER,
             "iss": ISSUER,
             "jti": claims(&token)["jti"],
         })
@@ -62,7 +62,7 @@ async fn a_token_for_another_resource_is_shown_too() {
     let client = Client::with(settings).await;
     let answer = client.post(&format!("{GOOD}&resource=https://api.example")).await;
     let token = answer.text("access_token");
-    assert_eq!(introspect(&client, &token).await["aud"], json!(["https://api.example"]));
+    assert_eq!(introspect(&client, &token).await["aud"], json!("https://api.example"));
     // It is not one for this service.
     assert_eq!(client.get_with("/protected", &format!("Bearer {token}")).await.status, 401);
     let answer = client.post_as_demo("/revoke", &format!("token={token}")).await;

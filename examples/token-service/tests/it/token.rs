@@ -206,15 +206,15 @@ async fn a_resource_is_the_audience() {
     settings.audiences = vec!["https://api.example".to_owned()];
     let client = Client::with(settings).await;
     for (asked, audience) in [
-        ("", vec![ISSUER]),
-        ("&resource=https://api.example", vec!["https://api.example"]),
+        ("", json!(ISSUER)),
+        ("&resource=https://api.example", json!("https://api.example")),
         (
             "&resource=https://api.example&resource=http://127.0.0.1:8000&resource=https://api.example",
-            vec!["https://api.example", ISSUER],
+            json!(["https://api.example", ISSUER]),
         ),
     ] {
         let answer = client.post(&format!("{GOOD}{asked}")).await;
-        assert_eq!(claims(&answer.text("access_token"))["aud"], json!(audience));
+        assert_eq!(claims(&answer.text("access_token"))["aud"], audience);
     }
     let answer = client.post(&format!("{GOOD}&resource=https://api.example/")).await;
     answer.assert_error(400, "invalid_target");

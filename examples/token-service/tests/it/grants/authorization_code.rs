@@ -29,7 +29,7 @@ async fn a_code_gives_every_kind_of_token() {
     let access = claims(&answer.text("access_token"));
     assert_eq!(access["sub"], "alice");
     assert_eq!(access["client_id"], "demo");
-    assert_eq!(access["aud"], json!([ISSUER]));
+    assert_eq!(access["aud"], json!(ISSUER));
     assert_eq!(access["auth_time"], NOW - 100);
     assert_eq!(access["scope"], "openid read write");
 }
@@ -152,11 +152,11 @@ async fn the_resources_are_those_of_the_code_or_some_of_them() {
 
     let form = format!("{}&resource={}", exchange(&with_both().await), granted[0]);
     let answer = client.post_as_demo("/token", &form).await;
-    assert_eq!(claims(&answer.text("access_token"))["aud"], json!([granted[0]]));
+    assert_eq!(claims(&answer.text("access_token"))["aud"], json!(granted[0]));
     // The grant has both.
     let form = format!("{}&resource={}", refresh(&refresh_token(&answer)), granted[1]);
     let answer = client.post_as_demo("/token", &form).await;
-    assert_eq!(claims(&answer.text("access_token"))["aud"], json!([granted[1]]));
+    assert_eq!(claims(&answer.text("access_token"))["aud"], json!(granted[1]));
 
     let form = format!("{}&resource={ISSUER}", exchange(&with_both().await));
     client.post_as_demo("/token", &form).await.assert_error(400, "invalid_target");

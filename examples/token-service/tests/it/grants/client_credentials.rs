@@ -18,13 +18,13 @@ async fn a_confidential_client_gets_a_token_for_itself_and_no_refresh_token() {
     assert!(answer.json().get("id_token").is_none());
     let access = claims(&answer.text("access_token"));
     assert_eq!((&access["sub"], &access["client_id"]), (&json!("demo"), &json!("demo")));
-    assert_eq!(access["aud"], json!([ISSUER]));
+    assert_eq!(access["aud"], json!(ISSUER));
     assert!(access.get("auth_time").is_none());
 
     let form = format!("{FORM}&scope=read&resource=https://api.example");
     let answer = client.post_as_demo("/token", &form).await;
     assert_eq!(answer.text("scope"), "read");
-    assert_eq!(claims(&answer.text("access_token"))["aud"], json!(["https://api.example"]));
+    assert_eq!(claims(&answer.text("access_token"))["aud"], json!("https://api.example"));
     let answer = client.post_as_demo("/token", &format!("{FORM}&resource=https://x.example")).await;
     answer.assert_error(400, "invalid_target");
 }
