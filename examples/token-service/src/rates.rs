@@ -1,4 +1,7 @@
-//! Limits on the number of requests, right or wrong: for each address and for each client.
+//! Limits on the number of requests: for each address, right or wrong, and for each client.
+//!
+//! Requests count for a client once it has proven who it is. A public client proves nothing, so its requests count for
+//! each address: nobody can use up the budget of a client from elsewhere.
 //!
 //! They protect the service from an overload, and guard no secret. So they are in memory, and each instance counts for
 //! itself.
@@ -29,6 +32,7 @@ const CAPACITY: usize = 10_000;
 pub struct Rates<C: Clock = DefaultClock> {
     addresses: Option<Rate<IpAddr, C>>,
     clients: Option<Rate<String, C>>,
+    public_clients: Option<Rate<(String, IpAddr), C>>,
 }
 
 impl Rates {
@@ -47,6 +51,7 @@ impl<C: Clock + Clone> Rates<C> {
         Self {
             addresses: quota.map(|quota| Rate::new(quota, clock.clone())),
             clients: quota.map(|quota| Rate::new(quota, clock.clone())),
+            public_clients: quota.map(|quota| Rate::new(quota, clock.clone())),
         }
     }
 }
@@ -68,6 +73,16 @@ impl<C: Clock> Rates<C> {
     /// As [`address`](Self::address).
     pub fn client(&self, id: &str) -> Result<(), Duration> {
         self.clients.as_ref().map_or(Ok(()), |rate| rate.count(&id.to_owned()))
+    }
+
+    /// Counts a request of this public client from this address.
+    ///
+    /// # Errors
+    ///
+    /// As [`address`](Self::address).
+    pub fn public_client(&self, id: &str, address: IpAddr) -> Result<(), Duration> {
+        let key = || (id.to_owned(), network(address));
+        self.public_clients.as_ref().map_or(Ok(()), |rate| rate.count(&key()))
     }
 }
 
@@ -151,6 +166,18 @@ mod tests {
         rates.address(HERE).unwrap();
         rates.address(HERE).unwrap();
         rates.address(HERE).unwrap_err();
+    }
+
+    #[test]
+    fn a_public_client_is_counted_for_each_address() {
+        let rates = Rates::with_clock(1, &FakeRelativeClock::default());
+        for _ in 0..10 {
+            rates.public_client("app", HERE).unwrap();
+        }
+        rates.public_client("app", HERE).unwrap_err();
+        rates.public_client("app", IpAddr::from([127, 0, 0, 2])).unwrap();
+        rates.public_client("other", HERE).unwrap();
+        rates.client("app").unwrap();
     }
 
     #[test]

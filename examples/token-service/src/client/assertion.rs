@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use tower_jwt_auth::{ConfigError, JwkSet, JwtVerifier};
 
-use super::{MAX_CREDENTIAL, assertion_algorithms, find, guess, wrong};
+use super::{MAX_CREDENTIAL, assertion_algorithms, count, find, guess, wrong};
 use crate::Service;
 use crate::store::{Client, ClientAuthentication, Seconds};
 use crate::token::{TokenError, unavailable};
@@ -45,6 +45,8 @@ pub(super) async fn client(
         return Err(wrong(guess).await);
     };
     drop(guess);
+    // Before the assertion is used up, so that the client can send it again later.
+    count(service, &client)?;
 
     // The length of the ID keeps pairs apart that would otherwise be one text.
     let use_id = format!("assertion {} {} {}", client.id.len(), client.id, assertion.jti);

@@ -101,7 +101,11 @@ pub(crate) async fn authenticate(
     let client = match (id, proof) {
         (None, Proof::None) => None,
         (Some(id), Proof::None) => match find(service, &id).await? {
-            Some(client) if client.is_public() => Some(client),
+            Some(client) if client.is_public() => {
+                let counted = service.rates.public_client(&client.id, address);
+                counted.map_err(TokenError::TooManyRequests)?;
+                Some(client)
+            }
             None if !sent_basic => None,
             _ => return Err(TokenError::InvalidClient),
         },
@@ -111,9 +115,6 @@ pub(crate) async fn authenticate(
             Some(assertion::client(service, id.as_deref(), &assertion, address).await?)
         }
     };
-    if let Some(client) = &client {
-        service.rates.client(&client.id).map_err(TokenError::TooManyRequests)?;
-    }
     Ok(Caller { client, sent_basic })
 }
 
@@ -136,9 +137,17 @@ async fn by_secret(
     let is_right = secret.len() <= MAX_CREDENTIAL
         && verify_slices_are_equal(secret::hash(secret).as_bytes(), hash.as_bytes()).is_ok();
     match client.filter(|_| is_right) {
-        Some(client) => Ok(client),
+        Some(client) => {
+            count(service, &client)?;
+            Ok(client)
+        }
         None => Err(wrong(guess).await),
     }
+}
+
+/// Counts a request of a client that proved who it is.
+fn count(service: &Service, client: &Client) -> Result<(), TokenError> {
+    service.rates.client(&client.id).map_err(TokenError::TooManyRequests)
 }
 
 /// Counts a wrong guess. Returns the refusal.

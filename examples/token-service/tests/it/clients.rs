@@ -102,6 +102,65 @@ async fn right_secrets_are_not_limited() {
     }
 }
 
+/// A service that lets an address and a client make ten requests at once, behind a proxy.
+fn limited() -> Settings {
+    let mut settings = Settings::new(ISSUER);
+    settings.requests_per_second = 1;
+    settings.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    settings
+}
+
+#[tokio::test]
+async fn nobody_uses_up_the_budget_of_a_client_without_its_credentials() {
+    let client = Client::with(limited()).await;
+    register(&client, "app", ClientAuthentication::None, &GrantType::ALL).await;
+    let refresh = "grant_type=refresh_token&refresh_token=x&client_id=app";
+    let from = async |form: &str, address: &str| {
+        client.post_with(form, &[("x-forwarded-for", address)]).await.status.as_u16()
+    };
+    for _ in 0..15 {
+        from(refresh, "203.0.113.9").await;
+        from(&format!("{FORM}&client_id=demo&client_secret=wrong"), "203.0.113.10").await;
+    }
+    assert_eq!(from(refresh, "203.0.113.9").await, 429);
+    assert_eq!(from(refresh, "203.0.113.11").await, 400);
+    let good = format!("{FORM}&client_id=demo&client_secret={}", client.secret);
+    assert_eq!(from(&good, "203.0.113.11").await, 200);
+}
+
+#[tokio::test]
+async fn too_many_requests_of_a_client_do_not_use_its_assertion_up() {
+    let signer = Signer::with(limited()).await;
+    let post = async |assertion: &str, address: &str| {
+        let form = format!("{FORM}&client_assertion_type={JWT_BEARER}&client_assertion={assertion}");
+        signer.client.post_with(&form, &[("x-forwarded-for", address)]).await
+    };
+    let sign = || signer.sign("signer", &json!({"sub": "signer", "aud": ISSUER}));
+    // An address has as many requests as a client, so they come from several.
+    let mut refused = None;
+    for number in 0..40 {
+        let assertion = sign();
+        let answer = post(&assertion, &format!("203.0.113.{number}")).await;
+        if answer.status == 429 {
+            assert!(number >= 10, "{number}");
+            answer.assert_error(429, "too_many_requests");
+            refused = Some(assertion);
+            break;
+        }
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    let refused = refused.unwrap();
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        let answer = post(&refused, "198.51.100.1").await;
+        if answer.status == 200 {
+            return;
+        }
+        answer.assert_error(429, "too_many_requests");
+    }
+    panic!("the client stays locked out");
+}
+
 /// A client that signs its assertions.
 struct Signer {
     client: Client,
@@ -111,7 +170,11 @@ struct Signer {
 
 impl Signer {
     async fn new() -> Self {
-        let (client, clock) = Client::with_clock(Settings::new(ISSUER)).await;
+        Self::with(Settings::new(ISSUER)).await
+    }
+
+    async fn with(settings: Settings) -> Self {
+        let (client, clock) = Client::with_clock(settings).await;
         let key = SigningKey::generate(Algorithm::ES256).unwrap();
         let jwk_set = TokenIssuer::new("signer", key.clone()).unwrap().jwk_set();
         let authentication = ClientAuthentication::PrivateKeyJwt { jwk_set };
