@@ -4,7 +4,7 @@
 //! the addresses of trusted proxies, to the first other one. Everything to the left of it came from the client.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -19,6 +19,10 @@ use crate::Service;
 
 /// The most hops that are looked at.
 const MAX_HOPS: usize = 32;
+
+/// The address of all clients whose address cannot be read. No connection comes from it, so they share a budget with
+/// nobody else.
+const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// The header in which proxies write the address of their client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,19 +92,13 @@ fn client(peer: IpAddr, headers: &HeaderMap, header: ProxyHeader, trusted: &[IpN
     }
     let mut hops = Vec::new();
     for value in headers.get_all(header.name()) {
-        // A value that is not text is one unreadable hop.
         match value.to_str() {
-            Ok(text) => hops.extend(elements(text, b',')),
-            Err(_) => hops.push(""),
+            Ok(text) => hops.extend(header.hops(text)),
+            Err(_) => hops.push(None),
         }
     }
     for hop in hops.into_iter().rev().take(MAX_HOPS) {
-        let address = match header {
-            ProxyHeader::XForwardedFor => node(hop),
-            ProxyHeader::Forwarded => for_parameter(hop).and_then(node),
-        };
-        // What cannot be read is not followed: all such clients share the address of the proxy.
-        let Some(address) = address else { break };
+        let Some(address) = hop else { return UNKNOWN };
         client = address;
         if !is_trusted(client) {
             break;
@@ -109,9 +107,26 @@ fn client(peer: IpAddr, headers: &HeaderMap, header: ProxyHeader, trusted: &[IpN
     client
 }
 
+impl ProxyHeader {
+    /// The addresses in a value of this header; `None` for one that cannot be read.
+    fn hops(self, value: &str) -> Vec<Option<IpAddr>> {
+        match self {
+            // It has no quoted strings: each proxy appends a comma and an address to whatever text it got.
+            Self::XForwardedFor => value.split(',').map(node).collect(),
+            Self::Forwarded => match elements(value, b',') {
+                Some(elements) => {
+                    elements.into_iter().map(|one| for_parameter(one).and_then(node)).collect()
+                }
+                None => vec![None],
+            },
+        }
+    }
+}
+
 /// Splits at a separator that is not in a quoted string. A parser that ignores quotes would take an address from
-/// `host="x,for=192.0.2.1"`, which a client can choose.
-fn elements(text: &str, separator: u8) -> Vec<&str> {
+/// `host="x,for=192.0.2.1"`, which a client can choose. `None` if a quoted string does not end: then the text that a proxy
+/// appended cannot be told from that of the client.
+fn elements(text: &str, separator: u8) -> Option<Vec<&str>> {
     let (mut elements, mut start) = (Vec::new(), 0);
     let (mut is_quoted, mut is_escaped) = (false, false);
     for (at, byte) in text.bytes().enumerate() {
@@ -127,13 +142,13 @@ fn elements(text: &str, separator: u8) -> Vec<&str> {
         }
     }
     elements.push(text[start..].trim());
-    elements
+    (!is_quoted).then_some(elements)
 }
 
 /// The one `for=` of an element of `Forwarded`, without quotes.
 fn for_parameter(element: &str) -> Option<&str> {
     let mut found = None;
-    for parameter in elements(element, b';') {
+    for parameter in elements(element, b';')? {
         let Some((name, value)) = parameter.split_once('=') else { continue };
         if name.trim().eq_ignore_ascii_case("for") && found.replace(value.trim()).is_some() {
             return None;
@@ -208,9 +223,14 @@ mod tests {
             (&["::ffff:203.0.113.9"], "203.0.113.9"),
             (&["10.1.1.1"], "10.1.1.1"),
             (&[], "10.0.0.1"),
-            (&[""], "10.0.0.1"),
-            (&["203.0.113.9, unknown"], "10.0.0.1"),
-            (&["203.0.113.9, unknown, 10.1.1.1"], "10.1.1.1"),
+            (&[""], "0.0.0.0"),
+            (&["203.0.113.9, unknown"], "0.0.0.0"),
+            (&["203.0.113.9, unknown, 10.1.1.1"], "0.0.0.0"),
+            (&["\", 203.0.113.9"], "203.0.113.9"),
+            (&["x=\"y, 203.0.113.9"], "203.0.113.9"),
+            (&["\"198.51.100.1, 203.0.113.9, 10.1.1.1"], "203.0.113.9"),
+            (&["\"", "203.0.113.9"], "203.0.113.9"),
+            (&["203.0.113.9, \""], "0.0.0.0"),
         ] {
             assert_eq!(seen("10.0.0.1", header, values), client, "{values:?}");
         }
@@ -228,10 +248,14 @@ mod tests {
             ("for=203.0.113.9;host=\"x, for=198.51.100.1\"", "203.0.113.9"),
             ("for=203.0.113.9;host=\"x\\\", for=198.51.100.1\"", "203.0.113.9"),
             ("for=203.0.113.9;host=\"x; for=198.51.100.1\"", "203.0.113.9"),
-            ("for=203.0.113.9;for=198.51.100.1", "10.0.0.1"),
-            ("for=unknown", "10.0.0.1"),
-            ("for=_hidden", "10.0.0.1"),
-            ("proto=https", "10.0.0.1"),
+            ("for=203.0.113.9;for=198.51.100.1", "0.0.0.0"),
+            ("for=unknown", "0.0.0.0"),
+            ("for=_hidden", "0.0.0.0"),
+            ("proto=https", "0.0.0.0"),
+            ("\", for=203.0.113.9", "0.0.0.0"),
+            ("x=\"y, for=203.0.113.9", "0.0.0.0"),
+            ("x=\"y, for=\"203.0.113.9:80\"", "0.0.0.0"),
+            ("for=\"203.0.113.9:80\\\"", "0.0.0.0"),
         ] {
             assert_eq!(seen("10.0.0.1", ProxyHeader::Forwarded, &[value]), client, "{value}");
         }
