@@ -1,4 +1,4 @@
-//! What is around every route: limits on the time and the number of requests, and security headers.
+//! What is around the routes: limits on the time and the number of requests, and security headers.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -107,14 +107,13 @@ fn is_too_large(error: &axum::Error) -> bool {
     error.source().is_some_and(|source| source.is::<LengthLimitError>())
 }
 
-/// Limits the number of POST requests of an address. The others are cheap.
+/// Limits the number of requests of an address.
 pub(crate) async fn limit_rate(
     State(service): State<Arc<Service>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    if request.method() == Method::POST
-        && let Ok(ConnectInfo(address)) = request.extract_parts::<ConnectInfo<SocketAddr>>().await
+    if let Ok(ConnectInfo(address)) = request.extract_parts::<ConnectInfo<SocketAddr>>().await
         && let Err(wait) = service.rates.address(address.ip())
     {
         return too_many(wait);

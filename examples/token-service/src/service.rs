@@ -18,6 +18,7 @@ use url::Url;
 
 use crate::access_tokens::{self, Issued, Standing};
 use crate::client_address::{self, ProxyHeader};
+use crate::health::Ping;
 use crate::login::Login;
 use crate::pages::form_tokens::FormTokens;
 use crate::rates::Rates;
@@ -55,7 +56,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// The header that they set. The other one is not read, since it may be the client's own.
     pub proxy_header: ProxyHeader,
-    /// How many POST requests an address, or a client, may make. Zero: no limit.
+    /// How many requests an address, or a client, may make in a second; those for documents are not counted. Zero: no
+    /// limit.
     pub requests_per_second: u32,
     /// How long the body of a request may take.
     pub body_time: Duration,
@@ -69,7 +71,7 @@ pub struct Settings {
 
 impl Settings {
     /// The defaults: access tokens live half an hour, a grant lasts 30 days and an unused refresh token 14 days, the
-    /// grace is 30 seconds, and each processor checks one password at a time. An address may make 50 POST requests a
+    /// grace is 30 seconds, and each processor checks one password at a time. An address may make 50 requests a
     /// second, and ten times as many at once. A key signs for 90 days, and is published for 7 days before.
     pub fn new(issuer: impl Into<String>) -> Self {
         let scopes = [("read", "read data"), ("write", "change data")];
@@ -108,6 +110,7 @@ pub struct Service {
     pub(crate) login: Arc<Login>,
     pub(crate) successors: Successors,
     pub(crate) rates: Rates,
+    pub(crate) ping: Ping,
     pub(crate) forms: FormTokens,
     /// For pages of the listed origins. `None` if no origin is listed.
     cors: Option<CorsLayer>,
@@ -147,6 +150,7 @@ impl Service {
             login,
             successors,
             rates,
+            ping: Ping::default(),
             forms,
             cors,
         })
@@ -187,18 +191,19 @@ impl Service {
     /// without a proxy and with one that removes the path. The page at `/docs` requests its document and tokens at the
     /// root, so it works where the root is served.
     pub fn router(self: Arc<Self>) -> Result<Router, ConfigError> {
-        // CORS is outside of authentication, because a preflight has no token.
+        // CORS is outside of authentication, because a preflight has no token, and outside of the limits, so that a page
+        // can read their refusals.
         let jwt = self.jwt_layer()?;
         let closed = token::routes()
             .merge(userinfo::routes(&jwt)?)
             .merge(api::routes(&jwt, &any_bearer_layer()?)?);
+        let closed = with_limits(closed, &self);
         let closed = match self.cors.clone() {
             Some(cors) => closed.layer(cors),
             None => closed,
         };
         let routes = closed
-            .merge(authorize::routes())
-            .merge(logout::routes())
+            .merge(with_limits(authorize::routes().merge(logout::routes()), &self))
             .merge(pages::routes())
             .merge(metadata::routes().layer(cors::any()))
             .merge(docs::routes(&self.settings)?);
@@ -212,7 +217,11 @@ impl Service {
         };
         // Only at the root: if the issuer's path is `/docs`, for example, it would conflict with another route.
         let routes = routes.merge(health::routes()).route("/", get(docs::to_page));
-        Ok(with_guards(routes, &self).with_state(self))
+        // The last layer is the outermost.
+        let routes = routes
+            .layer(from_fn_with_state(Arc::clone(&self), client_address::replace))
+            .layer(from_fn_with_state(Arc::clone(&self), guard::add_headers));
+        Ok(routes.with_state(self))
     }
 
     /// The layer that accepts this service's own tokens for itself, unless they are revoked.
@@ -248,13 +257,12 @@ fn own_tokens(
     Ok(verifier)
 }
 
-/// Adds what is around every route. The last layer is the outermost: first the address of the client is found.
-fn with_guards(routes: Router<Arc<Service>>, service: &Arc<Service>) -> Router<Arc<Service>> {
+/// Adds the limits to routes that reach the store, or have a body. The others are cheap documents. The last layer is the
+/// outermost.
+fn with_limits(routes: Router<Arc<Service>>, service: &Arc<Service>) -> Router<Arc<Service>> {
     routes
         .layer(from_fn_with_state(Arc::clone(service), guard::limit_time))
         .layer(from_fn_with_state(Arc::clone(service), guard::limit_rate))
-        .layer(from_fn_with_state(Arc::clone(service), client_address::replace))
-        .layer(from_fn_with_state(Arc::clone(service), guard::add_headers))
 }
 
 /// The layer that accepts any bearer token. `/secure` shows the token and does not trust it.

@@ -1,13 +1,15 @@
 //! Pages of other origins.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::Request;
 use token_service::store::SqlStore;
 use token_service::{Service, Settings};
 
-use crate::support::{Answer, Client, GOOD, ISSUER};
+use crate::support::{Answer, Client, GOOD, ISSUER, token_request};
 
 const APP: &str = "https://app.example";
 
@@ -91,6 +93,31 @@ async fn a_named_origin_may_read_why_a_request_was_refused() {
         assert_eq!(answer.header("access-control-allow-origin"), APP);
         assert!(answer.header("access-control-expose-headers").contains("www-authenticate"));
     }
+}
+
+#[tokio::test]
+async fn a_named_origin_may_read_the_refusals_of_the_limits() {
+    let mut settings = Settings::new(ISSUER);
+    settings.cors_origins = vec![APP.into()];
+    settings.requests_per_second = 1;
+    settings.body_time = Duration::from_millis(50);
+    let client = Client::with(settings).await;
+    let never = Body::from_stream(futures_util::stream::pending::<Result<Bytes, Infallible>>());
+    let late = token_request().header("origin", APP).body(never);
+    let mut refused = vec![
+        client.send(late.unwrap()).await,
+        client.post_with(&"x".repeat(70_000), &[("origin", APP)]).await,
+    ];
+    for _ in 0..12 {
+        refused.push(client.post_with("grant_type=x", &[("origin", APP)]).await);
+    }
+    for (answer, status) in [(&refused[0], 408), (&refused[1], 413), (&refused[13], 429)] {
+        assert_eq!(answer.status, status, "{}", answer.body);
+        assert_eq!(answer.header("access-control-allow-origin"), APP);
+        assert!(answer.header("access-control-expose-headers").contains("retry-after"));
+    }
+    // A preflight is not counted.
+    assert_eq!(preflight(&client, APP, "POST", "/token").await.status, 200);
 }
 
 #[tokio::test]
