@@ -10,14 +10,41 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
-use tokio::time::timeout;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
 use tower_jwt_auth::RingKeyState;
 use utoipa::ToSchema;
 
 use crate::Service;
+use crate::store::Store;
 
 /// How long the store may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long its answer is kept.
+const KEPT: Duration = Duration::from_secs(1);
+
+/// Whether the store answers. It is asked by one request at a time, and at most once a second.
+#[derive(Debug, Default)]
+pub(crate) struct Ping(Mutex<Option<(Instant, bool)>>);
+
+impl Ping {
+    async fn answers(&self, store: &dyn Store) -> bool {
+        let mut kept = self.0.lock().await;
+        if let Some((at, answers)) = *kept
+            && at.elapsed() < KEPT
+        {
+            return answers;
+        }
+        let result = timeout(PATIENCE, store.ping()).await;
+        let answers = matches!(result, Ok(Ok(())));
+        if !answers {
+            tracing::debug!(?result, "the store does not answer");
+        }
+        *kept = Some((Instant::now(), answers));
+        answers
+    }
+}
 
 pub(crate) fn routes() -> Router<Arc<Service>> {
     Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz))
@@ -50,14 +77,12 @@ pub(crate) async fn healthz() -> Response {
 )]
 pub(crate) async fn readyz(State(service): State<Arc<Service>>) -> Response {
     let signs = service.keys.keys().iter().any(|key| key.state() == RingKeyState::Current);
-    match timeout(PATIENCE, service.store.ping()).await {
-        Ok(Ok(())) if signs => answer(StatusCode::OK, "ok"),
-        result => {
-            tracing::debug!(signs, ?result, "the service is not ready");
-            let retry_after = [(RETRY_AFTER, "5")];
-            (retry_after, answer(StatusCode::SERVICE_UNAVAILABLE, "unavailable")).into_response()
-        }
+    if signs && service.ping.answers(&*service.store).await {
+        return answer(StatusCode::OK, "ok");
     }
+    tracing::debug!(signs, "the service is not ready");
+    let retry_after = [(RETRY_AFTER, "5")];
+    (retry_after, answer(StatusCode::SERVICE_UNAVAILABLE, "unavailable")).into_response()
 }
 
 fn answer(status: StatusCode, text: &'static str) -> Response {

@@ -162,7 +162,7 @@ fn document(settings: &Settings) -> Result<openapi::OpenApi, ConfigError> {
     Ok(document)
 }
 
-/// What the limits around every route answer.
+/// What the limits around the routes answer.
 fn add_refusals_of_guards(document: &mut openapi::OpenApi) {
     let refusal = |description: &str| {
         let schema = Ref::from_schema_name("TokenErrorBody");
@@ -173,7 +173,14 @@ fn add_refusals_of_guards(document: &mut openapi::OpenApi) {
         .schema(Some(Object::with_type(Type::Integer)))
         .description(Some("Seconds until the next try"))
         .build();
+    let too_many = || refusal("Too many requests").header("Retry-After", retry_after.clone());
     for path in document.paths.paths.values_mut() {
+        let is_limited = |tag: &String| !matches!(tag.as_str(), "metadata" | "health");
+        if let Some(get) = path.get.as_mut()
+            && get.tags.iter().flatten().all(is_limited)
+        {
+            add(&mut get.responses, "429", too_many().build());
+        }
         let Some(post) = path.post.as_mut() else { continue };
         let responses = &mut post.responses;
         for (status, description) in [
@@ -183,12 +190,9 @@ fn add_refusals_of_guards(document: &mut openapi::OpenApi) {
         ] {
             add(responses, status, refusal(description).build());
         }
-        for (status, description) in
-            [("429", "Too many requests"), ("503", "The request took too long")]
-        {
-            let late = refusal(description).header("Retry-After", retry_after.clone()).build();
-            add(responses, status, late);
-        }
+        let late = refusal("The request took too long").header("Retry-After", retry_after.clone());
+        add(responses, "429", too_many().build());
+        add(responses, "503", late.build());
     }
 }
 

@@ -6,7 +6,6 @@ pub(crate) mod cookies;
 pub(crate) mod form_tokens;
 pub(crate) mod parameters;
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +21,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
 use crate::Service;
+use crate::failure_log::store_failed;
 use crate::store::StoreError;
 
 /// A request with a larger body is refused unread.
@@ -132,7 +132,7 @@ pub(crate) fn bad_request(service: &Service, status: StatusCode, text: &str) -> 
 
 /// The page for a failure of the store.
 pub(crate) fn unavailable(service: &Service, error: &StoreError) -> Response {
-    tracing::error!(error = error as &dyn Error, "the store failed");
+    store_failed(error);
     let page_of = MessagePage {
         site: &service.site(),
         title: "Try again later",

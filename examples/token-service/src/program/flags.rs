@@ -117,7 +117,7 @@ pub(super) struct Serve {
         ignore_case = true
     )]
     pub(super) proxy_header: ProxyHeader,
-    /// How many POST requests an address, or a client, may make; 0: no limit
+    /// How many requests an address, or a client, may make in a second; 0: no limit
     #[arg(
         long,
         value_name = "NUMBER",

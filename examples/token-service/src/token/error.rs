@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::request::{NO_CACHE, NO_STORE};
+use crate::failure_log::store_failed;
 use crate::service::REALM;
 use crate::store::StoreError;
 
@@ -128,7 +129,7 @@ impl TokenError {
 
 /// The refusal for a failure of the store, which is logged.
 pub(crate) fn unavailable(error: &StoreError) -> TokenError {
-    tracing::error!(error = error as &dyn std::error::Error, "the store failed");
+    store_failed(error);
     TokenError::Unavailable
 }
 

@@ -132,7 +132,8 @@ async fn nobody_uses_up_the_budget_of_a_client_without_its_credentials() {
 async fn too_many_requests_of_a_client_do_not_use_its_assertion_up() {
     let signer = Signer::with(limited()).await;
     let post = async |assertion: &str, address: &str| {
-        let form = format!("{FORM}&client_assertion_type={JWT_BEARER}&client_assertion={assertion}");
+        let form =
+            format!("{FORM}&client_assertion_type={JWT_BEARER}&client_assertion={assertion}");
         signer.client.post_with(&form, &[("x-forwarded-for", address)]).await
     };
     let sign = || signer.sign("signer", &json!({"sub": "signer", "aud": ISSUER}));

@@ -34,6 +34,9 @@ async fn it_is_healthy_always_and_ready_while_the_store_answers() {
     }
     client.store.close().await;
     assert_eq!(client.get("/healthz").await.status, 200);
+    // The last answer of the store is kept for a second.
+    assert_eq!(client.get("/readyz").await.status, 200);
+    tokio::time::sleep(Duration::from_millis(1100)).await;
     let answer = client.get("/readyz").await;
     assert_eq!(answer.status, 503);
     assert_eq!(answer.header("retry-after"), "5");
@@ -88,6 +91,39 @@ async fn an_address_has_a_number_of_posts_also_behind_a_proxy() {
     assert_eq!(post("203.0.113.10").await.status, 400);
     // Documents are not limited.
     assert_eq!(client.get("/jwks.json").await.status, 200);
+}
+
+#[tokio::test]
+async fn gets_that_reach_the_store_count_for_the_address() {
+    for path in ["/userinfo", "/protected", "/user", "/items", "/authorize", "/logout"] {
+        let mut settings = Settings::new(ISSUER);
+        settings.requests_per_second = 1;
+        let client = Client::with(settings).await;
+        for _ in 0..10 {
+            assert_ne!(client.get(path).await.status, 429, "{path}");
+        }
+        let answer = client.get(path).await;
+        assert_eq!(answer.status, 429, "{path}");
+        assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1);
+        for path in ["/jwks.json", "/openapi.json", "/docs/", "/pages/style.css", "/readyz"] {
+            assert_eq!(client.get(path).await.status, 200, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_whose_address_cannot_be_read_does_not_use_up_the_budget_of_the_proxy() {
+    let mut settings = Settings::new(ISSUER);
+    settings.requests_per_second = 1;
+    settings.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    settings.proxy_header = ProxyHeader::Forwarded;
+    let client = Client::with(settings).await;
+    let unreadable = [("forwarded", "x=\"y, for=203.0.113.9")];
+    for _ in 0..15 {
+        client.post_with("grant_type=x", &unreadable).await;
+    }
+    assert_eq!(client.post_with("grant_type=x", &unreadable).await.status, 429);
+    assert_eq!(client.post("grant_type=x").await.status, 400);
 }
 
 #[tokio::test]
