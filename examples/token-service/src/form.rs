@@ -1,17 +1,24 @@
 //! The body of a token request: `application/x-www-form-urlencoded`, read strictly.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use percent_encoding::percent_decode;
 
 /// The parameters of a form. Each may appear once, and `resource` several times.
-#[derive(Debug)]
 pub struct Form {
     parameters: HashMap<String, String>,
     /// RFC 8707 section 2 allows several.
     resources: Vec<String>,
+}
+
+impl fmt::Debug for Form {
+    // Without what was sent: passwords and tokens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Form").field("len", &self.parameters.len()).finish_non_exhaustive()
+    }
 }
 
 impl Form {
@@ -100,6 +107,15 @@ mod tests {
         assert_eq!(form.get("c"), Some("="));
         assert_eq!(form.get("d"), Some("\u{e9}"));
         assert_eq!(form.get("e"), Some("100%"));
+    }
+
+    #[test]
+    fn debug_shows_nothing_that_was_sent() {
+        let body = b"username=alice&password=wonderland&refresh_token=hidden&oops=&resource=there";
+        let shown = format!("{:?}", form(body).unwrap());
+        for text in ["alice", "wonderland", "hidden", "oops", "there"] {
+            assert!(!shown.contains(text), "{shown}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What `/token`, `/revoke` and `/introspect` have in common: a form from a client, and a response that is not stored.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use axum::Json;
@@ -19,10 +20,15 @@ pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 pub(super) const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// A request whose client is known.
-#[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) form: Form,
     pub(crate) caller: Caller,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("caller", &self.caller).finish_non_exhaustive()
+    }
 }
 
 /// Reads the form, and finds out who sent it.
