@@ -1,5 +1,7 @@
 //! Access tokens (RFC 9068), and what their `jti` tells the service.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use tower_jwt_auth::{Audience, IssueError, NewAccessToken, NumericDate, TokenIssuer};
 
@@ -37,7 +39,7 @@ pub(crate) struct Issued {
     pub(crate) jti: String,
 }
 
-/// Issues an access token. `resources` are its audience: at least one.
+/// Issues an access token for this time. `resources` are its audience: at least one.
 ///
 /// The `jti` of a token that came of a grant begins with the grant's ID and a dot, so that `/introspect` finds the grant
 /// without a row for each token.
@@ -50,6 +52,7 @@ pub fn issue(
     claims: &Claims,
     grant: Option<&str>,
     resources: &[String],
+    lifetime: Duration,
 ) -> Result<String, IssueError> {
     let token_id = match grant {
         Some(grant) => format!("{grant}.{}", secret::random_id()),
@@ -57,6 +60,7 @@ pub fn issue(
     };
     let mut token = NewAccessToken::new(&*claims.sub, &*claims.client_id)
         .with_token_id(token_id)
+        .with_lifetime(lifetime)
         .with_audience(match resources {
             [one] => Audience::from(&**one),
             several => Audience::from(several.to_vec()),

@@ -1,5 +1,7 @@
 //! The grant, and the tokens that come of it.
 
+use std::time::Duration;
+
 use tower_jwt_auth::IssueError;
 
 use super::{TokenError, TokenResponse};
@@ -55,7 +57,7 @@ pub(super) fn stored(service: &Service, token: &str, grant: &Grant) -> NewRefres
     NewRefreshToken { token_hash: secret::hash(token), expires_at: unused.min(grant.expires_at) }
 }
 
-fn seconds(duration: std::time::Duration) -> Seconds {
+fn seconds(duration: Duration) -> Seconds {
     Seconds::try_from(duration.as_secs()).unwrap_or(Seconds::MAX)
 }
 
@@ -64,7 +66,7 @@ pub(super) fn of_grant(
     service: &Service,
     grant: &Grant,
     scopes: &[String],
-    resources: &[String],
+    audience: &[String],
     nonce: Option<&str>,
     refresh_token: Option<String>,
 ) -> Result<TokenResponse, TokenError> {
@@ -74,14 +76,24 @@ pub(super) fn of_grant(
         scope: scopes.join(" "),
         auth_time: Some(grant.authenticated_at),
     };
-    let issued = access_tokens::issue(&service.tokens, &claims, Some(&grant.id), resources);
+    let lifetime = lifetime_within(service, grant);
+    let issued =
+        access_tokens::issue(&service.tokens, &claims, Some(&grant.id), audience, lifetime);
     let access_token = issued.map_err(|error| not_issued(&error))?;
     let id_token = scopes.iter().any(|scope| scope == "openid").then(|| {
         id_tokens::issue(&service.tokens, grant, &access_token, nonce)
             .map_err(|error| not_issued(&error))
     });
     let id_token = id_token.transpose()?;
-    Ok(response(service, access_token, claims.scope, refresh_token, id_token))
+    Ok(response(lifetime, access_token, claims.scope, refresh_token, id_token))
+}
+
+/// The lifetime of an access token that does not outlive its grant.
+fn lifetime_within(service: &Service, grant: &Grant) -> Duration {
+    let left = grant.expires_at.saturating_sub(service.now());
+    // The grant was in force when the store was asked: at least a second was left.
+    let left = Duration::from_secs(u64::try_from(left).unwrap_or_default().max(1));
+    service.settings.lifetime.min(left)
 }
 
 /// The response with a token of the client itself.
@@ -89,7 +101,7 @@ pub(super) fn of_client(
     service: &Service,
     client: &Client,
     scopes: &[String],
-    resources: &[String],
+    audience: &[String],
 ) -> Result<TokenResponse, TokenError> {
     let claims = Claims {
         sub: client.id.clone(),
@@ -97,19 +109,20 @@ pub(super) fn of_client(
         scope: scopes.join(" "),
         auth_time: None,
     };
-    let issued = access_tokens::issue(&service.tokens, &claims, None, resources);
+    let lifetime = service.settings.lifetime;
+    let issued = access_tokens::issue(&service.tokens, &claims, None, audience, lifetime);
     let access_token = issued.map_err(|error| not_issued(&error))?;
-    Ok(response(service, access_token, claims.scope, None, None))
+    Ok(response(lifetime, access_token, claims.scope, None, None))
 }
 
 fn response(
-    service: &Service,
+    lifetime: Duration,
     access_token: String,
     scope: String,
     refresh_token: Option<String>,
     id_token: Option<String>,
 ) -> TokenResponse {
-    let expires_in = service.settings.lifetime.as_secs();
+    let expires_in = lifetime.as_secs();
     TokenResponse { access_token, token_type: "bearer", expires_in, scope, refresh_token, id_token }
 }
 

@@ -14,8 +14,8 @@ use crate::program::flags::Serve;
 use crate::program::options;
 
 const HELP: &str = "\
-The token is signed with the key of the database, so services that know the issuer accept it. It can be revoked only by
-its end, since it came of no login: keep its lifetime short.
+The token is signed with the key of the database, so services that know the issuer accept it. It came of no
+login, so no logout ends it: keep its lifetime short. `/revoke` revokes it like any token of its client.
 
 Example:
   curl -H \"Authorization: Bearer $(token-service --issuer http://127.0.0.1:8000 token --subject alice)\" \\
@@ -57,9 +57,8 @@ pub(super) async fn run(
         return Err(Failure::bad("--subject and --client must not be empty"));
     }
     let ring = keys::load(store, &settings).await.map_err(|error| Failure::bad_because(&*error))?;
-    let issuer = TokenIssuer::new(&settings.issuer, ring)
-        .and_then(|issuer| issuer.with_lifetime(Duration::from_secs(command.lifetime.into())))
-        .map_err(|error| Failure::bad_because(&error))?;
+    let issuer =
+        TokenIssuer::new(&settings.issuer, ring).map_err(|error| Failure::bad_because(&error))?;
     let claims = Claims {
         sub: command.subject,
         client_id: command.client,
@@ -70,7 +69,8 @@ pub(super) async fn run(
         none if none.is_empty() => vec![settings.issuer],
         audiences => audiences,
     };
-    let token = access_tokens::issue(&issuer, &claims, None, &audiences)
+    let lifetime = Duration::from_secs(command.lifetime.into());
+    let token = access_tokens::issue(&issuer, &claims, None, &audiences, lifetime)
         .map_err(|error| Failure::bad_because(&error))?;
     print(&format!("{token}\n"))
 }
