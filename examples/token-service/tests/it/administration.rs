@@ -54,7 +54,7 @@ fn passwords_that_are_empty_too_long_or_of_two_lines_are_refused() {
 #[test]
 fn names_and_scopes_that_no_list_can_show_are_status_2() {
     let database = Database::new();
-    for name in ["", " alice", "a\tb", &*"x".repeat(257)] {
+    for name in ["", " alice", "a\tb", "zoë", &*"x".repeat(256)] {
         database.fail(&["user", "add", name], "password", 2);
     }
     for scope in ["", "two words", "quo\"te", "ü"] {
@@ -149,6 +149,8 @@ fn clients_that_cannot_work_are_refused() {
         &["--grant", "implicit"],
         &["--grant", "client_credentials", "--public"],
         &["--grant", "client_credentials", "--id", "two words"],
+        &["--grant", "client_credentials", "--id", "zoë"],
+        &["--grant", "client_credentials", "--id", &*"x".repeat(256)],
         &["--grant", "client_credentials", "--jwks", "/nowhere"],
         &["--grant", "client_credentials", "--public", "--jwks", "/nowhere"],
     ] {
@@ -177,6 +179,12 @@ fn a_token_is_issued_without_a_server() {
     database.fail(&[&mint[..], &["--lifetime", "0"]].concat(), "", 2);
     database.fail(&[&mint[..], &["--scope", "two words"]].concat(), "", 2);
     database.fail(&["token"], "", 2);
+
+    // It can be revoked, as its help says.
+    assert!(database.succeed(&["token", "--help"], "").contains("/revoke"));
+    let form = format!("token={}", token.trim_end());
+    assert_eq!(server.post("/revoke", &form).0, 200);
+    assert_eq!(server.protected(token.trim_end()), 401);
 }
 
 /// The key IDs with this state.

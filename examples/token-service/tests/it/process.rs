@@ -143,10 +143,13 @@ impl Server {
         self.request(&format!("GET /protected HTTP/1.1\r\nauthorization: Bearer {token}"), "").0
     }
 
+    pub fn post(&self, path: &str, form: &str) -> (u16, String) {
+        let media_type = "application/x-www-form-urlencoded";
+        self.request(&format!("POST {path} HTTP/1.1\r\ncontent-type: {media_type}"), form)
+    }
+
     pub fn log_in(&self, name: &str, password: &str) -> (u16, String) {
-        let head = "POST /token HTTP/1.1\r\ncontent-type: application/x-www-form-urlencoded";
-        let form = format!("grant_type=password&username={name}&password={password}");
-        self.request(head, &form)
+        self.post("/token", &format!("grant_type=password&username={name}&password={password}"))
     }
 
     /// An access token by the password grant.

@@ -100,9 +100,9 @@ async fn add(store: &dyn Store, flags: Add) -> Result<(), Failure> {
 /// The client of the flags, and its secret.
 fn client(flags: Add) -> Result<(Client, Option<String>), Failure> {
     let id = flags.id.unwrap_or_else(secret::random_id);
-    if id.is_empty() || id.len() > 256 || !id.chars().all(|c| c.is_ascii_graphic()) {
+    if id.is_empty() || id.len() > 255 || !id.chars().all(|c| c.is_ascii_graphic()) {
         return Err(Failure::bad(format!(
-            "the ID {id:?} must have 1 to 256 printable ASCII characters without spaces"
+            "the ID {id:?} must have 1 to 255 printable ASCII characters without spaces"
         )));
     }
     check_name("the name", &flags.name)?;

@@ -75,6 +75,15 @@ fn line<const N: usize>(fields: [&str; N]) -> String {
     format!("{}\n", fields.join("\t"))
 }
 
+/// The name of a user or the ID of a client, which is the subject of tokens. That of an ID token has at most 255 characters,
+/// all of ASCII (OpenID Connect Core 1.0 section 2).
+fn check_subject(what: &str, name: &str) -> Result<(), Failure> {
+    if !name.is_ascii() || name.len() > 255 {
+        return Err(Failure::bad(format!("{what} must have at most 255 characters, all of ASCII")));
+    }
+    check_name(what, name)
+}
+
 /// A name that people and lists can show: 1 to 256 bytes, without control characters, and without space at its ends.
 fn check_name(what: &str, name: &str) -> Result<(), Failure> {
     if name.is_empty() || name.len() > 256 {

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use token_service::passwords;
 use token_service::store::{Store, User};
 
-use super::{check_name, line, now, print};
+use super::{check_subject, line, now, print};
 use crate::program::failure::Failure;
 use crate::program::{options, password};
 
@@ -69,7 +69,7 @@ pub(super) async fn run(store: &dyn Store, command: UserCommand) -> Result<(), F
 }
 
 async fn add(store: &dyn Store, name: String, mut scopes: Vec<String>) -> Result<(), Failure> {
-    check_name("the name", &name)?;
+    check_subject("the name", &name)?;
     scopes.iter().try_for_each(|scope| options::check_scope(scope))?;
     if scopes.is_empty() {
         scopes.push("read".to_owned());
