@@ -105,8 +105,10 @@ pub struct Service {
     /// Issues access tokens.
     pub(crate) tokens: TokenIssuer,
     /// Issues ID tokens.
-    /// Verifies this service's own access tokens, whichever resource they are for.
+    /// Verifies this service's own access tokens, whichever configured resource they are for.
     pub(crate) access_tokens: JwtVerifier<Issued>,
+    /// The same, also of those for a resource that is no longer configured: to revoke them.
+    pub(crate) revocable_tokens: JwtVerifier<Issued>,
     pub(crate) login: Arc<Login>,
     pub(crate) successors: Successors,
     pub(crate) rates: Rates,
@@ -135,6 +137,7 @@ impl Service {
         let mut audiences = settings.audiences.clone();
         audiences.push(settings.issuer.clone());
         let access_tokens = own_tokens(&settings, &keys, audiences)?;
+        let revocable_tokens = own_tokens(&settings, &keys, ExpectedAudience::dangerous_any())?;
         let successors = Successors::new(&store.secret("refresh", &secret::random()).await?);
         let forms = FormTokens::new(&store.secret("forms", &secret::random()).await?);
         docs::client::register(&*store, &settings).await?;
@@ -147,6 +150,7 @@ impl Service {
             keys,
             tokens,
             access_tokens,
+            revocable_tokens,
             login,
             successors,
             rates,

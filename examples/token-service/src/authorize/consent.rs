@@ -141,14 +141,23 @@ pub(super) async fn is_needed(
     }
     let now = service.now();
     let grants = service.store.grants_to(&session.user, &request.client.id, now).await?;
+    let asked = or_issuer(service, &request.resources);
     let covers =
         |granted: &[String], asked: &[String]| asked.iter().all(|one| granted.contains(one));
     Ok(!grants.iter().any(|grant| {
         // A grant without a session came of a password that the client knew: nobody was asked.
         grant.session_id.is_some()
             && covers(&grant.scopes, scopes)
-            && covers(&grant.resources, &request.resources)
+            && covers(&or_issuer(service, &grant.resources), &asked)
     }))
+}
+
+/// The resources, or the issuer if none was asked for.
+fn or_issuer(service: &Service, resources: &[String]) -> Vec<String> {
+    match resources {
+        [] => vec![service.issuer().to_owned()],
+        resources => resources.to_vec(),
+    }
 }
 
 /// The page that asks.
@@ -166,7 +175,7 @@ pub(super) fn page(
         client: &request.client.name,
         user: &session.user,
         scopes: &meanings::with_meanings(&service.settings, scopes),
-        resources: &request.resources,
+        resources: &or_issuer(service, &request.resources),
         destination: &redirect_uri::describe(redirect_uri),
         query: &query,
         other_account: &request.with_login().to_query(),

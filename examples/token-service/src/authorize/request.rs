@@ -15,7 +15,7 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) return_to: ReturnAddress,
     /// The scopes that are known here; `None` if the request names none.
     pub(crate) scopes: Option<Vec<String>>,
-    /// At least one.
+    /// Empty: the issuer.
     pub(crate) resources: Vec<String>,
     pub(crate) code_challenge: String,
     pub(crate) nonce: Option<String>,
@@ -96,9 +96,6 @@ impl AuthorizationRequest {
             if !resources.iter().any(|one| one == resource) {
                 resources.push(resource.to_owned());
             }
-        }
-        if resources.is_empty() {
-            resources.push(service.issuer().to_owned());
         }
 
         let (nonce, login_hint) = (one("nonce")?.map(str::to_owned), one("login_hint")?);

@@ -15,9 +15,9 @@ use super::flags::{Database, Serve};
 /// The database without a flag.
 const DEFAULT_DATABASE: &str = "sqlite:token-service.db";
 
-/// Opens the database of the flags.
-pub(super) async fn open(database: &Database) -> Result<SqlStore, Failure> {
-    let url = match (&database.url, &database.file) {
+/// The URL of the database.
+fn url(database: &Database) -> Result<String, Failure> {
+    Ok(match (&database.url, &database.file) {
         (Some(url), _) => url.clone(),
         (None, Some(path)) => {
             let text = fs::read_to_string(path).map_err(|error| {
@@ -26,7 +26,23 @@ pub(super) async fn open(database: &Database) -> Result<SqlStore, Failure> {
             text.trim().to_owned()
         }
         (None, None) => DEFAULT_DATABASE.to_owned(),
-    };
+    })
+}
+
+/// Refuses a database of several instances without `--issuer`: each would issue tokens in the name of its own address.
+pub(super) fn check_issuer_is_given(database: &Database, flags: &Serve) -> Result<(), Failure> {
+    let url = url(database)?;
+    if flags.issuer.is_none()
+        && ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
+    {
+        return Err(Failure::bad("--issuer is required with a PostgreSQL database"));
+    }
+    Ok(())
+}
+
+/// Opens the database of the flags.
+pub(super) async fn open(database: &Database) -> Result<SqlStore, Failure> {
+    let url = url(database)?;
     SqlStore::open(&url).await.map_err(|error| {
         // The URL of another kind of database may contain a password.
         match url.strip_prefix("sqlite:") {

@@ -21,6 +21,9 @@ const CLOSING: Duration = Duration::from_secs(1);
 
 /// Serves until SIGTERM or Ctrl-C.
 pub(super) async fn serve(database: &Database, flags: Serve) -> Result<(), Failure> {
+    if !flags.demo {
+        options::check_issuer_is_given(database, &flags)?;
+    }
     let listener = TcpListener::bind(&flags.listen).await.map_err(|error| {
         Failure::bad(format!("cannot listen on {:?}: {}", flags.listen, with_causes(&error)))
     })?;

@@ -38,14 +38,13 @@ pub(super) async fn exchange(
     if code.client_id != client.id || code.redirect_uri != redirect_uri || !is_verified {
         return Err(INVALID);
     }
-    let granted = scopes::granted_resources(service, &code.resources, &[])?;
-    let resources = scopes::granted_resources(service, &code.resources, form.resources())?;
+    let audience = scopes::audience(service, &code.resources, form.resources())?;
 
     let granted = Granted {
         user: code.user,
         session_id: code.session_id,
         scopes: code.scopes,
-        resources: granted,
+        resources: code.resources,
         authenticated_at: code.authenticated_at,
     };
     let grant = issue::new_grant(service, client, granted);
@@ -61,7 +60,7 @@ pub(super) async fn exchange(
         Exchange::Invalid => return Err(INVALID),
     }
     let (nonce, refresh) = (code.nonce.as_deref(), refresh.map(|(token, _)| token));
-    issue::of_grant(service, &grant, &grant.scopes, &resources, nonce, refresh)
+    issue::of_grant(service, &grant, &grant.scopes, &audience, nonce, refresh)
 }
 
 /// 43 to 128 unreserved characters (section 4.1).

@@ -16,7 +16,8 @@ pub(super) fn grant(
         return Err(TokenError::UnauthorizedClient);
     }
     let resources = scopes::resources(service, form.resources())?;
+    let audience = scopes::audience(service, &resources, &[])?;
     let scopes = scopes::of_client(&service.settings, client, form.get("scope"))?;
     // `sub` is the client's ID. The store has no user of that name (RFC 9068 section 5).
-    issue::of_client(service, client, &scopes, &resources)
+    issue::of_client(service, client, &scopes, &audience)
 }

@@ -24,6 +24,7 @@ pub(super) async fn grant(
     check_may_use(client, GrantType::Password)?;
     let (name, password) = credentials(form)?;
     let resources = scopes::resources(service, form.resources())?;
+    let audience = scopes::audience(service, &resources, &[])?;
 
     let login = Arc::clone(&service.login);
     let user = login.check(name.to_owned(), password.to_owned(), address).await;
@@ -48,7 +49,7 @@ pub(super) async fn grant(
         return Err(wrong);
     }
     let refresh = refresh.map(|(token, _)| token);
-    issue::of_grant(service, &grant, &grant.scopes, &grant.resources, None, refresh)
+    issue::of_grant(service, &grant, &grant.scopes, &audience, None, refresh)
 }
 
 fn credentials(form: &Form) -> Result<(&str, &str), TokenError> {

@@ -29,7 +29,7 @@ pub(super) async fn refresh(
     let user = user.filter(|user| user.disabled_at.is_none()).ok_or(INVALID)?;
     let asked = form.get("scope");
     let scopes = scopes::still_granted(&service.settings, client, &user, &grant.scopes, asked)?;
-    let resources = scopes::granted_resources(service, &grant.resources, form.resources())?;
+    let audience = scopes::audience(service, &grant.resources, form.resources())?;
 
     let successor = service.successors.after(token);
     let new = issue::stored(service, &successor, &grant);
@@ -46,5 +46,5 @@ pub(super) async fn refresh(
         }
         Rotation::Invalid => return Err(INVALID),
     }
-    issue::of_grant(service, &grant, &scopes, &resources, None, Some(successor))
+    issue::of_grant(service, &grant, &scopes, &audience, None, Some(successor))
 }

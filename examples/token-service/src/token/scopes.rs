@@ -91,32 +91,38 @@ fn requested(asked: &str, is_allowed: impl Fn(&str) -> bool) -> Result<Vec<Strin
     Ok(scopes)
 }
 
-/// The requested resources (RFC 8707), if tokens can be asked for all of them. Default: the issuer.
+/// The requested resources (RFC 8707) without duplicates, if tokens can be asked for all of them. Empty if none is asked
+/// for: then the audience is the issuer at the time of each token.
 pub(super) fn resources(service: &Service, asked: &[String]) -> Result<Vec<String>, TokenError> {
-    let is_allowed = |resource: &String| service.is_audience(resource);
-    requested_resources(asked, is_allowed, || vec![service.issuer().to_owned()])
+    distinct(asked, |resource| service.is_audience(resource))
 }
 
-/// The requested resources, if all of them were granted. Default: all that were granted. If none was asked for at that
-/// time, it was the issuer.
-pub(super) fn granted_resources(
+/// The audience of a token: the requested resources, if all of them were granted, or else all that were granted. Without
+/// those that this service no longer issues tokens for; at least one must be left.
+pub(super) fn audience(
     service: &Service,
     granted: &[String],
     asked: &[String],
 ) -> Result<Vec<String>, TokenError> {
     let issuer = [service.issuer().to_owned()];
     let granted = if granted.is_empty() { &issuer } else { granted };
-    requested_resources(asked, |resource| granted.contains(resource), || granted.to_vec())
+    let is_allowed =
+        |resource: &String| granted.contains(resource) && service.is_audience(resource);
+    let audience: Vec<String> = match asked {
+        [] => granted.iter().filter(|resource| is_allowed(resource)).cloned().collect(),
+        asked => distinct(asked, is_allowed)?,
+    };
+    if audience.is_empty() {
+        return Err(TokenError::InvalidTarget);
+    }
+    Ok(audience)
 }
 
-fn requested_resources(
+/// The resources without duplicates, if each is allowed.
+fn distinct(
     asked: &[String],
     is_allowed: impl Fn(&String) -> bool,
-    default: impl FnOnce() -> Vec<String>,
 ) -> Result<Vec<String>, TokenError> {
-    if asked.is_empty() {
-        return Ok(default());
-    }
     let mut resources: Vec<String> = Vec::new();
     for resource in asked {
         if !is_allowed(resource) {

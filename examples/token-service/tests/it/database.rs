@@ -90,6 +90,20 @@ fn a_url_with_a_password_is_not_shown() {
 }
 
 #[test]
+fn several_instances_need_the_name_of_their_issuer() {
+    for scheme in ["postgres", "postgresql"] {
+        let url = format!("{scheme}://service:hunter2@127.0.0.1:1/db");
+        for flags in [&["--listen=127.0.0.1:0"][..], &["token", "--subject=alice"]] {
+            let output = program(&[&["--database", &url], flags].concat()).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert_eq!(said.lines().count(), 1, "{said}");
+            assert!(said.contains("--issuer") && !said.contains("hunter2"), "{said}");
+        }
+    }
+}
+
+#[test]
 fn a_database_that_cannot_be_used_is_one_sentence_and_status_2() {
     let database = Database::new();
     let corrupt = database.file("corrupt.db");

@@ -66,6 +66,15 @@ impl Client {
         Self { service, store, secret, router, address: SocketAddr::from(([127, 0, 0, 1], 1)) }
     }
 
+    /// The service with other settings, on the same store.
+    pub async fn restarted(&self, settings: Settings) -> Self {
+        let store: Arc<SqlStore> = Arc::clone(&self.store);
+        let service = Arc::new(Service::new(settings, store).await.unwrap());
+        let router = Arc::clone(&service).router().unwrap();
+        let (store, secret) = (Arc::clone(&self.store), self.secret.clone());
+        Self { service, store, secret, router, address: self.address }
+    }
+
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let router = self.router.clone().layer(MockConnectInfo(self.address));
         let response = router.oneshot(request).await.unwrap();

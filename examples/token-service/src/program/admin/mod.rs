@@ -37,6 +37,9 @@ pub(super) async fn run(
     flags: &Serve,
     command: Command,
 ) -> Result<(), Failure> {
+    if matches!(command, Command::Token(_)) {
+        options::check_issuer_is_given(database, flags)?;
+    }
     let store = options::open(database).await?;
     let result = match command {
         Command::User(command) => user::run(&store, command).await,

@@ -155,6 +155,60 @@ async fn without_a_refresh_token_the_request_is_malformed() {
 }
 
 #[tokio::test]
+async fn resources_that_are_no_longer_configured_get_no_tokens() {
+    let (one, two) = ("https://one.example", "https://two.example");
+    let settings = |issuer: &str, audiences: &[&str]| {
+        let mut settings = Settings::new(issuer);
+        settings.audiences = audiences.iter().map(|one| (*one).to_owned()).collect();
+        settings
+    };
+    let (before, clock) = Client::with_clock(settings(ISSUER, &[one, two])).await;
+    let log_in = async |more: &str| before.post(&format!("{GOOD}{more}")).await;
+    let of_both = log_in(&format!("&resource={one}&resource={two}")).await;
+    let of_two = log_in(&format!("&resource={two}")).await;
+    let of_none = log_in("").await;
+    let of_code = code(&before, |code| code.resources = vec![two.to_owned()]).await;
+
+    let mut only_one = settings(ISSUER, &[one]);
+    only_one.clock = std::sync::Arc::new(clock.clone());
+    let after = before.restarted(only_one).await;
+    let refused = format!("{}&resource={two}", refresh(&refresh_token(&of_both)));
+    after.post(&refused).await.assert_error(400, "invalid_target");
+    let answer = after.post(&refresh(&refresh_token(&of_both))).await;
+    assert_eq!(claims(&answer.text("access_token"))["aud"], one);
+    let refused = refresh(&refresh_token(&of_two));
+    after.post(&refused).await.assert_error(400, "invalid_target");
+    let refused = exchange(&of_code);
+    after.post_as_demo("/token", &refused).await.assert_error(400, "invalid_target");
+
+    // Its access tokens can still be revoked.
+    let form = format!("token={}", of_two.text("access_token"));
+    let introspect = async || before.post_as_demo("/introspect", &form).await.json();
+    assert_eq!(introspect().await["active"], true);
+    assert_eq!(after.post_to("/revoke", &form, &[]).await.status, 200);
+    assert_eq!(introspect().await["active"], false);
+
+    // If none was asked for, it is the issuer of the day.
+    let mut moved = settings("https://new.example", &[]);
+    moved.clock = std::sync::Arc::new(clock);
+    let answer = before.restarted(moved).await.post(&refresh(&refresh_token(&of_none))).await;
+    assert_eq!(claims(&answer.text("access_token"))["aud"], "https://new.example");
+}
+
+#[tokio::test]
+async fn an_access_token_does_not_outlive_its_grant() {
+    let mut settings = Settings::new(ISSUER);
+    settings.grant_lifetime = Duration::from_secs(3600);
+    let (client, clock) = Client::with_clock(settings).await;
+    let answer = client.post(GOOD).await;
+    assert_eq!(answer.json()["expires_in"], 1800);
+    clock.advance(Duration::from_secs(3000));
+    let answer = client.post(&refresh(&refresh_token(&answer))).await;
+    assert_eq!(answer.json()["expires_in"], 600);
+    assert_eq!(claims(&answer.text("access_token"))["exp"], NOW + 3600);
+}
+
+#[tokio::test]
 async fn a_refresh_gives_a_new_id_token_without_the_nonce() {
     let (client, _) = Client::with_clock(Settings::new(ISSUER)).await;
     let code = code(&client, |_| ()).await;
