@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::access_tokens::{self, Standing};
 use crate::store::Client;
 use crate::token::request::{self, Request};
 use crate::token::{TokenError, TokenErrorBody, unavailable};
@@ -41,14 +42,14 @@ pub(crate) struct RevocationRequest {
 /// and the routes of this service refuse them at once. Other services verify an access token by itself, so they
 /// accept it until it expires, unless they have a deny-list.
 ///
-/// The status is 200 also if the token is unknown, or another client's, which is then not revoked.
+/// The status is 200 also if the token is unknown, expired or revoked. A token of another client is not revoked.
 #[utoipa::path(
     post, path = "/revoke", tag = "token", security(()),
     request_body(content = RevocationRequest, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "The client has no such token any more",
             headers(("Cache-Control" = String, description = "`no-store`"))),
-        (status = 400, description = "The request is malformed", body = TokenErrorBody, example = json!({
+        (status = 400, description = "The request is malformed, or the token is another client's", body = TokenErrorBody, example = json!({
             "error": "invalid_request",
             "error_description": "token is missing",
         })),
@@ -96,12 +97,15 @@ async fn answer(
 ) -> Result<(), TokenError> {
     let Request { form, caller } = request::read(service, address, headers, body).await?;
     let token = form.get("token").ok_or(TokenError::InvalidRequest("token is missing"))?;
-    let client = caller.or_built_in(service);
+    let client = caller.known(service)?;
     if !revoke_refresh_token(service, &client, token).await? {
         revoke_access_token(service, &client, token).await?;
     }
     Ok(())
 }
+
+/// A token that is in force, and another client's (RFC 7009 section 2.1).
+const NOT_YOURS: TokenError = TokenError::InvalidGrant("the token is that of another client");
 
 /// Revokes the grant of a refresh token, also of a used one. `false` if it is not a refresh token.
 async fn revoke_refresh_token(
@@ -113,11 +117,15 @@ async fn revoke_refresh_token(
     let stored = store.refresh_token(&secret::hash(token)).await;
     let Some(stored) = stored.map_err(|error| unavailable(&error))? else { return Ok(false) };
     let grant = store.grant(&stored.grant_id).await.map_err(|error| unavailable(&error))?;
-    if let Some(grant) = grant.filter(|grant| grant.client_id == client.id) {
-        let revoked = store.revoke_grant(&grant.id, service.now()).await;
-        revoked.map_err(|error| unavailable(&error))?;
+    match grant {
+        Some(grant) if grant.client_id == client.id => {
+            let revoked = store.revoke_grant(&grant.id, service.now()).await;
+            revoked.map_err(|error| unavailable(&error))?;
+            Ok(true)
+        }
+        Some(grant) if grant.is_in_force(service.now()) => Err(NOT_YOURS),
+        _ => Ok(true),
     }
-    Ok(true)
 }
 
 async fn revoke_access_token(
@@ -125,10 +133,15 @@ async fn revoke_access_token(
     client: &Client,
     token: &str,
 ) -> Result<(), TokenError> {
-    let Ok(token) = service.access_tokens.verify_now(token) else { return Ok(()) };
-    if token.client_id != client.id {
-        return Ok(());
+    let store = &service.store;
+    let Ok(token) = service.revocable_tokens.verify_now(token) else { return Ok(()) };
+    if token.client_id == client.id {
+        let revoked = store.revoke_token(&token.jti, token.exp).await;
+        return revoked.map_err(|error| unavailable(&error));
     }
-    let revoked = service.store.revoke_token(&token.jti, token.exp).await;
-    revoked.map_err(|error| unavailable(&error))
+    let standing = access_tokens::standing(&**store, &token.jti, service.now()).await;
+    match standing.map_err(|error| unavailable(&error))? {
+        Standing::Active(_) => Err(NOT_YOURS),
+        Standing::Revoked => Ok(()),
+    }
 }

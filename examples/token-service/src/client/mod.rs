@@ -40,6 +40,8 @@ pub(crate) fn assertion_algorithms() -> impl Iterator<Item = Algorithm> {
 pub(crate) struct Caller {
     /// A registered client: a public one that gave its ID, or a confidential one that proved who it is.
     client: Option<Client>,
+    /// Whether the request names a client that is not registered.
+    is_unknown: bool,
     /// Whether the request has Basic credentials, maybe empty ones.
     pub(crate) sent_basic: bool,
 }
@@ -57,6 +59,14 @@ impl Caller {
     /// The registered client that proved who it is.
     pub(crate) fn confidential(self) -> Result<Client, TokenError> {
         self.client.filter(|client| !client.is_public()).ok_or(TokenError::InvalidClient)
+    }
+
+    /// The registered client, or the built-in one if the request names none.
+    pub(crate) fn known(self, service: &Service) -> Result<Client, TokenError> {
+        if self.is_unknown {
+            return Err(TokenError::InvalidClient);
+        }
+        Ok(self.or_built_in(service))
     }
 
     /// The registered client, or else the built-in one.
@@ -98,6 +108,7 @@ pub(crate) async fn authenticate(
     if id.as_ref().is_some_and(|id| id.len() > MAX_CREDENTIAL) {
         return Err(TokenError::InvalidClient);
     }
+    let is_other = id.as_ref().is_some_and(|id| id != BUILT_IN_CLIENT);
     let client = match (id, proof) {
         (None, Proof::None) => None,
         (Some(id), Proof::None) => match find(service, &id).await? {
@@ -115,7 +126,7 @@ pub(crate) async fn authenticate(
             Some(assertion::client(service, id.as_deref(), &assertion, address).await?)
         }
     };
-    Ok(Caller { client, sent_basic })
+    Ok(Caller { is_unknown: is_other && client.is_none(), client, sent_basic })
 }
 
 async fn find(service: &Service, id: &str) -> Result<Option<Client>, TokenError> {

@@ -61,7 +61,7 @@ async fn a_token_of_the_client_itself_is_revoked() {
 }
 
 #[tokio::test]
-async fn the_token_of_another_client_is_not_revoked_and_the_response_is_the_same() {
+async fn the_token_of_another_client_is_refused_as_long_as_it_is_in_force() {
     let client = Client::new().await;
     register_app(&client).await;
     let of_nobody = client.post(GOOD).await;
@@ -70,21 +70,44 @@ async fn the_token_of_another_client_is_not_revoked_and_the_response_is_the_same
     for (owner, answer) in [("", &of_nobody), ("app", &of_app), ("demo", &of_demo)] {
         for token in [refresh_token(answer), answer.text("access_token")] {
             let form = format!("token={token}");
+            let mut refused = Vec::new();
             if owner != "demo" {
-                assert_done(&client.post_as_demo("/revoke", &form).await);
+                refused.push(client.post_as_demo("/revoke", &form).await);
             }
             if owner != "app" {
-                assert_done(&revoke(&client, &format!("{form}&client_id=app")).await);
+                refused.push(revoke(&client, &format!("{form}&client_id=app")).await);
             }
             if !owner.is_empty() {
-                assert_done(&revoke(&client, &form).await);
+                refused.push(revoke(&client, &form).await);
+            }
+            for refused in refused {
+                refused.assert_error(400, "invalid_grant");
             }
         }
         assert_eq!(status(&client, &answer.text("access_token")).await, 200, "{owner}");
     }
     assert_eq!(client.post(&refresh(&refresh_token(&of_nobody))).await.status, 200);
-    assert_done(&revoke(&client, &format!("token={}&client_id=app", refresh_token(&of_app))).await);
+    let form = format!("token={}", refresh_token(&of_app));
+    assert_done(&revoke(&client, &format!("{form}&client_id=app")).await);
     assert_eq!(status(&client, &of_app.text("access_token")).await, 401);
+    // It is invalid now, for every client.
+    assert_done(&client.post_as_demo("/revoke", &form).await);
+    let form = format!("token={}", of_app.text("access_token"));
+    assert_done(&client.post_as_demo("/revoke", &form).await);
+}
+
+#[tokio::test]
+async fn a_client_that_is_unknown_is_told_so() {
+    let client = Client::new().await;
+    let answer = client.post(GOOD).await;
+    let form = format!("token={}", refresh_token(&answer));
+    for token in [form.as_str(), "token=unknown"] {
+        let refused = revoke(&client, &format!("{token}&client_id=nobody")).await;
+        refused.assert_error(401, "invalid_client");
+    }
+    assert_eq!(status(&client, &answer.text("access_token")).await, 200);
+    assert_done(&revoke(&client, &format!("{form}&client_id=token-service")).await);
+    assert_eq!(status(&client, &answer.text("access_token")).await, 401);
 }
 
 #[tokio::test]
