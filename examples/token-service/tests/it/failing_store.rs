@@ -186,3 +186,13 @@ async fn client_authentication_is_503() {
     let answer = client.post_with("grant_type=client_credentials", &headers).await;
     answer.assert_error(503, "temporarily_unavailable");
 }
+
+#[tokio::test]
+async fn the_store_is_asked_once_whether_it_answers() {
+    let (client, failing) = service().await;
+    failing.left.store(ENOUGH, Ordering::Relaxed);
+    let answers = futures_util::future::join_all((0..50).map(|_| client.get("/readyz"))).await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    let asked = ENOUGH - failing.left.load(Ordering::Relaxed);
+    assert_eq!(asked, 1);
+}
