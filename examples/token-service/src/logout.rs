@@ -52,7 +52,7 @@ pub(crate) struct LogoutParameters {
     #[schema(nullable = false)]
     state: Option<String>,
     /// From the page that asks, for this session.
-    #[param(nullable = false)]
+    #[param(ignore)]
     #[schema(nullable = false)]
     form_token: Option<String>,
 }
@@ -61,6 +61,15 @@ pub(crate) struct LogoutParameters {
 enum Refusal {
     Page(&'static str),
     Store(StoreError),
+}
+
+impl Refusal {
+    fn respond(self, service: &Service) -> Response {
+        match self {
+            Self::Page(why) => pages::bad_request(service, StatusCode::BAD_REQUEST, why),
+            Self::Store(error) => pages::unavailable(service, &error),
+        }
+    }
 }
 
 impl From<StoreError> for Refusal {
@@ -95,20 +104,25 @@ pub(crate) async fn logout(
     RawQuery(query): RawQuery,
     jar: CookieJar,
 ) -> Response {
-    respond(&service, jar, Parameters::from_query(query.as_deref())).await
+    let response = match Parameters::from_query(query.as_deref()) {
+        Ok(parameters) => answer(&service, jar, &parameters).await,
+        Err(why) => Err(Refusal::Page(why)),
+    };
+    response.unwrap_or_else(|refusal| refusal.respond(&service))
 }
 
 /// Log out, by a form
 ///
-/// The same, by the form of a client or of the page that asks.
+/// The form of the page that asks. A client's form becomes the same request by GET, with which the browser sends its
+/// cookies.
 #[utoipa::path(
     post, path = "/logout", tag = "pages", security(()),
     request_body(content = LogoutParameters, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, description = "A page that asks, or says that the user is logged out", body = String,
+        (status = 200, description = "A page that says that the user is logged out", body = String,
             content_type = "text/html"),
-        (status = 303, description = "To the client",
-            headers(("Location" = String, description = "The URI, with the state"))),
+        (status = 303, description = "To the client, or to the same request by GET",
+            headers(("Location" = String, description = "The URI, with the state; or the request"))),
         (status = 400, description = "The client or the URI is unknown", body = String, content_type = "text/html"),
         (status = 413, description = "The body is too large", body = String, content_type = "text/html"),
         (status = 503, description = "The store does not answer", body = String, content_type = "text/html",
@@ -121,25 +135,36 @@ pub(crate) async fn logout_form(
     jar: CookieJar,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    match body {
-        Ok(body) => respond(&service, jar, Parameters::from_form(&headers, &body)).await,
-        Err(rejection) => pages::unreadable(&service, &rejection),
-    }
+    let response = match body {
+        Ok(body) => match Parameters::from_form(&headers, &body) {
+            Ok(parameters) => answer_form(&service, jar, parameters).await,
+            Err(why) => Err(Refusal::Page(why)),
+        },
+        Err(rejection) => return pages::unreadable(&service, &rejection),
+    };
+    response.unwrap_or_else(|refusal| refusal.respond(&service))
 }
 
-async fn respond(
+/// The form of the page that asks ends the session. Any other form may come from another site, and then the browser has
+/// left out its cookies: it becomes the same request by GET, with which they are sent.
+async fn answer_form(
     service: &Service,
     jar: CookieJar,
-    parameters: Result<Parameters, &'static str>,
-) -> Response {
-    let response = match parameters {
-        Ok(parameters) => answer(service, jar, &parameters).await,
-        Err(why) => Err(Refusal::Page(why)),
-    };
-    response.unwrap_or_else(|refusal| match refusal {
-        Refusal::Page(why) => pages::bad_request(service, StatusCode::BAD_REQUEST, why),
-        Refusal::Store(error) => pages::unavailable(service, &error),
-    })
+    parameters: Parameters,
+) -> Result<Response, Refusal> {
+    let cookies = Cookies::of(service);
+    if let Some(token) = parameters.one("form_token")?
+        && let Some((session, cookie)) = cookies.session(service, &jar).await?
+        && service.forms.is_right(token, FORM, &cookie, &session.id)
+    {
+        let hint = parameters.one("id_token_hint")?;
+        let hint = hint.and_then(|token| id_token_hint::read(service, token));
+        let return_to = return_to(service, &parameters, hint.as_ref()).await?;
+        service.store.end_session(&session.id, service.now()).await?;
+        return Ok(logged_out(service, jar, return_to.as_deref()));
+    }
+    let query = parameters.without("form_token").to_query();
+    Ok(pages::see_other(&format!("logout?{query}")))
 }
 
 async fn answer(
@@ -158,21 +183,21 @@ async fn answer(
     if let Some(id) = &hinted {
         service.store.end_session(id, service.now()).await?;
     }
-    match current {
-        Some((session, cookie)) if hinted.as_ref() != Some(&session.id) => {
-            let token = parameters.one("form_token")?.unwrap_or_default();
-            if !service.forms.is_right(token, FORM, &cookie, &session.id) {
-                return ask(service, parameters, &session, &cookie);
-            }
-            service.store.end_session(&session.id, service.now()).await?;
-        }
-        Some(_) | None => {}
+    if let Some((session, cookie)) = current
+        && hinted.as_ref() != Some(&session.id)
+    {
+        return ask(service, parameters, &session, &cookie);
     }
+    Ok(logged_out(service, jar, return_to.as_deref()))
+}
+
+/// After the logout: back to the client, or a page that says so.
+fn logged_out(service: &Service, jar: CookieJar, return_to: Option<&str>) -> Response {
     let response = match return_to {
-        Some(uri) => pages::see_other(&uri),
+        Some(uri) => pages::see_other(uri),
         None => pages::message(service, "You are logged out", "You can close this page."),
     };
-    Ok((cookies.clear_session(jar), response).into_response())
+    (Cookies::of(service).clear_session(jar), response).into_response()
 }
 
 /// The URI that the client is told by, with the `state`; `None` if it asks for none.

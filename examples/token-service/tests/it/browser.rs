@@ -1,7 +1,7 @@
 //! A browser without a screen: it keeps cookies, and fills in the forms of pages.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::body::Body;
 use axum::http::Request;
@@ -19,26 +19,47 @@ pub const CALLBACK: &str = "http://127.0.0.1:5000/callback";
 pub struct Browser<'a> {
     pub client: &'a Client,
     pub cookies: RefCell<BTreeMap<String, String>>,
+    /// The names of those that are `SameSite=Lax`.
+    lax: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Browser<'a> {
     pub fn new(client: &'a Client) -> Self {
-        Self { client, cookies: RefCell::default() }
+        Self { client, cookies: RefCell::default(), lax: RefCell::default() }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
-        self.send(Request::get(path), String::new()).await
+        self.send(Request::get(path), None, false).await
     }
 
     pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
-        let body = Serializer::new(String::new()).extend_pairs(form).finish();
-        let request = Request::post(path);
-        self.send(request.header("content-type", "application/x-www-form-urlencoded"), body).await
+        self.send(Request::post(path), Some(form), false).await
     }
 
-    async fn send(&self, request: axum::http::request::Builder, body: String) -> Answer {
-        let cookies: Vec<_> =
-            self.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect();
+    /// Sends a form that a page of another site has: without the cookies that are `Lax`.
+    pub async fn post_cross_site(&self, path: &str, form: &[(&str, &str)]) -> Answer {
+        self.send(Request::post(path), Some(form), true).await
+    }
+
+    async fn send(
+        &self,
+        mut request: axum::http::request::Builder,
+        form: Option<&[(&str, &str)]>,
+        is_cross_site: bool,
+    ) -> Answer {
+        let mut body = String::new();
+        if let Some(form) = form {
+            request = request.header("content-type", "application/x-www-form-urlencoded");
+            body = Serializer::new(String::new()).extend_pairs(form).finish();
+        }
+        let is_left_out = |name: &String| is_cross_site && self.lax.borrow().contains(name);
+        let cookies: Vec<_> = self
+            .cookies
+            .borrow()
+            .iter()
+            .filter(|(name, _)| !is_left_out(name))
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let request = match cookies.is_empty() {
             true => request,
             false => request.header("cookie", cookies.join("; ")),
@@ -48,6 +69,9 @@ impl<'a> Browser<'a> {
             let cookie = cookie.to_str().unwrap();
             let (name, rest) = cookie.split_once('=').unwrap();
             let value = rest.split(';').next().unwrap();
+            if rest.contains("SameSite=Lax") {
+                self.lax.borrow_mut().insert(name.to_owned());
+            }
             match cookie.contains("Max-Age=0") {
                 true => self.cookies.borrow_mut().remove(name),
                 false => self.cookies.borrow_mut().insert(name.to_owned(), value.to_owned()),

@@ -55,6 +55,7 @@ async fn without_an_id_token_a_page_asks() {
     let (attacker, _) = logged_in(&client).await;
     let theirs = attacker.get("/logout").await;
     for answer in [browser.submit(&theirs, &[]).await, browser.post("/logout", &[]).await] {
+        let answer = browser.follow(&answer).await;
         assert!(answer.body.contains("<h1>Log out?</h1>"), "{}", answer.body);
         assert!(session(&browser).await.is_some());
     }
@@ -80,6 +81,22 @@ async fn the_page_that_asks_leads_back_to_the_client() {
     let answer = browser.get(&format!("/logout?{query}")).await;
     assert_eq!(answer.header("location"), format!("{ISSUER}?state=a%20b"));
     assert!(browser.get("/logout").await.body.contains("You are logged out"));
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_does_not_say_that_the_user_is_logged_out() {
+    let client = Client::new().await;
+    let (browser, grant) = logged_in(&client).await;
+    let bogus = [("form_token", "x"), ("state", "a b")];
+    for form in [&[("state", "a b")][..], &bogus] {
+        let answer = browser.post_cross_site("/logout", form).await;
+        assert_eq!(answer.status, 303, "{}", answer.body);
+        assert_eq!(answer.header("location"), "logout?state=a+b");
+        assert!(!answer.headers.contains_key("set-cookie"));
+        let page = browser.follow(&answer).await;
+        assert!(page.body.contains("<h1>Log out?</h1>"), "{}", page.body);
+    }
+    assert!(session(&browser).await.is_some() && is_in_force(&client, &grant).await);
 }
 
 #[tokio::test]
@@ -154,7 +171,8 @@ async fn an_id_token_of_the_session_ends_it_at_once() {
         let query = Serializer::new(String::new()).extend_pairs(fields).finish();
         let answer = match method {
             "get" => browser.get(&format!("/logout?{query}")).await,
-            _ => browser.post("/logout", &fields).await,
+            // A form of the client, which is another site.
+            _ => browser.follow(&browser.post_cross_site("/logout", &fields).await).await,
         };
         assert_eq!(answer.status, 303, "{}", answer.body);
         assert_eq!(answer.header("location"), format!("{ISSUER}?state=s"));
