@@ -36,7 +36,7 @@ pub(crate) fn routes() -> Router<Arc<Service>> {
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "only its schema is used")]
 pub(crate) struct LogoutParameters {
-    /// An ID token of the session, also an expired one. Without it the user is asked.
+    /// An ID token of this browser's session, also an expired one. Without it the user is asked.
     #[param(nullable = false)]
     #[schema(nullable = false)]
     id_token_hint: Option<String>,
@@ -86,7 +86,8 @@ impl From<Repeated> for Refusal {
 
 /// Log out
 ///
-/// With an ID token of the session it ends at once, and what was granted in it. Otherwise a page asks.
+/// With an ID token of this browser's session, it ends at once, and what was granted in it. Otherwise a page asks. A
+/// browser without a session ends none.
 #[utoipa::path(
     get, path = "/logout", tag = "pages", security(()), params(LogoutParameters),
     responses(
@@ -180,13 +181,12 @@ async fn answer(
     let cookies = Cookies::of(service);
     let current = cookies.session(service, &jar).await?;
     let hinted = hint.and_then(|hint| hint.session);
-    if let Some(id) = &hinted {
-        service.store.end_session(id, service.now()).await?;
-    }
-    if let Some((session, cookie)) = current
-        && hinted.as_ref() != Some(&session.id)
-    {
-        return ask(service, parameters, &session, &cookie);
+    if let Some((session, cookie)) = current {
+        // Many may have seen an ID token, also long ago: alone it ends nothing. It must be of this browser's session.
+        if hinted.as_ref() != Some(&session.id) {
+            return ask(service, parameters, &session, &cookie);
+        }
+        service.store.end_session(&session.id, service.now()).await?;
     }
     Ok(logged_out(service, jar, return_to.as_deref()))
 }

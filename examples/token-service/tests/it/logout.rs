@@ -192,22 +192,28 @@ async fn an_id_token_of_the_session_ends_it_at_once() {
 }
 
 #[tokio::test]
-async fn an_id_token_of_an_earlier_session_ends_that_and_asks_about_the_present_one() {
+async fn an_id_token_of_another_session_ends_nothing_and_the_user_is_asked() {
     let client = Client::new().await;
     let browser = Browser::new(&client);
     let tokens = with_tokens(&browser).await;
     let earlier = session(&browser).await.unwrap();
+    let access = format!("Bearer {}", text(&tokens, "access_token"));
     browser.cookies.borrow_mut().clear();
     browser.log_in(&request(&[])).await;
 
     let hint = text(&tokens, "id_token");
     let page = browser.get(&format!("/logout?id_token_hint={hint}")).await;
     assert!(page.body.contains("<h1>Log out?</h1>"), "{}", page.body);
-    assert!(client.store.session(&earlier.cookie_hash, 0).await.unwrap().is_none());
     assert!(session(&browser).await.is_some());
     let answer = browser.submit(&page, &[]).await;
     assert!(answer.body.contains("You are logged out"));
     assert!(session(&browser).await.is_none());
+
+    // Nor does it without a cookie, as somebody else may have seen it.
+    let answer = Browser::new(&client).get(&format!("/logout?id_token_hint={hint}")).await;
+    assert!(answer.body.contains("You are logged out"), "{}", answer.body);
+    assert!(client.store.session(&earlier.cookie_hash, 0).await.unwrap().is_some());
+    assert_eq!(client.get_with("/protected", &access).await.status, 200);
 }
 
 #[tokio::test]
