@@ -184,7 +184,7 @@ async fn answer(
     if let Some((session, cookie)) = current {
         // Many may have seen an ID token, also long ago: alone it ends nothing. It must be of this browser's session.
         if hinted.as_ref() != Some(&session.id) {
-            return ask(service, parameters, &session, &cookie);
+            return ask(service, parameters, &session, &cookie, return_to.as_deref());
         }
         service.store.end_session(&session.id, service.now()).await?;
     }
@@ -200,7 +200,7 @@ fn logged_out(service: &Service, jar: CookieJar, return_to: Option<&str>) -> Res
     (Cookies::of(service).clear_session(jar), response).into_response()
 }
 
-/// The URI that the client is told by, with the `state`; `None` if it asks for none.
+/// The URI that the client is told by, with the `state`; `None` if it asks for none, or nobody knows who asks.
 async fn return_to(
     service: &Service,
     parameters: &Parameters,
@@ -220,7 +220,14 @@ async fn return_to(
     }
     let state = parameters.one("state")?.map(|state| ("state", state));
     let Some(uri) = parameters.one("post_logout_redirect_uri")? else { return Ok(None) };
-    let client = client.ok_or(Refusal::Page("It is not known which application this is."))?;
+    let Some(client) = client else {
+        // The hint may be older than the keys of this service. That is no reason to keep the user logged in, but nothing
+        // vouches for the URI.
+        if parameters.one("id_token_hint")?.is_some() {
+            return Ok(None);
+        }
+        return Err(Refusal::Page("It is not known which application this is."));
+    };
     if !client.post_logout_redirect_uris.iter().any(|one| one == uri) {
         return Err(Refusal::Page(
             "The post_logout_redirect_uri is not registered for this application.",
@@ -235,6 +242,7 @@ fn ask(
     parameters: &Parameters,
     session: &Session,
     cookie: &str,
+    return_to: Option<&str>,
 ) -> Result<Response, Refusal> {
     let mut fields = Vec::new();
     for name in ["id_token_hint", "client_id", "post_logout_redirect_uri", "state"] {
@@ -248,7 +256,6 @@ fn ask(
         fields: &fields,
         form_token: &service.forms.token(FORM, cookie, &session.id),
     };
-    let uri = parameters.one("post_logout_redirect_uri")?;
-    let form_action = uri.map(redirect_uri::form_action).unwrap_or_default();
+    let form_action = return_to.map(redirect_uri::form_action).unwrap_or_default();
     Ok(pages::page(StatusCode::OK, &page, &form_action))
 }

@@ -134,6 +134,30 @@ async fn an_id_token_of_another_issuer_is_as_good_as_none() {
     assert!(session(&browser).await.is_some());
 }
 
+#[tokio::test]
+async fn an_id_token_of_a_key_that_is_gone_is_no_dead_end() {
+    let client = Client::new().await;
+    let (browser, _) = logged_in(&client).await;
+    let issuer = TokenIssuer::new(ISSUER, SigningKey::generate(Algorithm::ES256).unwrap()).unwrap();
+    let issuer = issuer.with_type("JWT").unwrap();
+    let token = issuer.issue(&json!({"sub": "alice", "aud": "demo"})).unwrap();
+    let query = format!("id_token_hint={token}&post_logout_redirect_uri={ISSUER}&state=s");
+    let page = browser.get(&format!("/logout?{query}")).await;
+    assert!(page.body.contains("<h1>Log out?</h1>"), "{}", page.body);
+    // Nobody vouches for the URI: it is not followed, and the page does not allow it.
+    assert!(page.header("content-security-policy").contains("form-action 'self';"));
+    let answer = browser.submit(&page, &[]).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(answer.body.contains("You are logged out"));
+    assert!(session(&browser).await.is_none());
+
+    // With the client, it is followed.
+    let (browser, _) = logged_in(&client).await;
+    let page = browser.get(&format!("/logout?{query}&client_id=demo")).await;
+    let answer = browser.submit(&page, &[]).await;
+    assert_eq!(answer.header("location"), format!("{ISSUER}?state=s"));
+}
+
 /// Logs in, and exchanges the code for the tokens of the demo client.
 async fn with_tokens(browser: &Browser<'_>) -> Value {
     let code = browser.allow(&request(&[("scope", "openid read")])).await["code"].clone();
