@@ -33,6 +33,7 @@ const MAX_CREDENTIAL: usize = 1024;
 const SESSION_LIFETIME: Seconds = 8 * 3600;
 
 const WRONG: &str = "The username or the password is wrong.";
+const OTHER_USER: &str = "The application asks for another user. Log in as that one.";
 
 /// The login form.
 // Only for the OpenAPI document. `Form` reads the request.
@@ -78,8 +79,8 @@ pub(crate) async fn login_again(RawQuery(query): RawQuery) -> Response {
             headers(("Location" = String, description = "The request, or the redirect URI with the response"))),
         (status = 400, description = "The request is malformed, or the form is not the one that this browser \
             was shown", body = String, content_type = "text/html"),
-        (status = 403, description = "The username or the password is wrong", body = String,
-            content_type = "text/html"),
+        (status = 403, description = "The username or the password is wrong, or the application asks for another \
+            user", body = String, content_type = "text/html"),
         (status = 413, description = "The body is too large", body = String, content_type = "text/html"),
         (status = 429, description = "Too many wrong passwords", body = String, content_type = "text/html",
             headers(("Retry-After" = u64, description = "Seconds until the next try"))),
@@ -161,6 +162,9 @@ async fn answer(
             return show(jar, Problem { retry_after: wait, ..problem });
         }
     };
+    if request.is_for_another(&user.name) {
+        return show(jar, problem(StatusCode::FORBIDDEN, OTHER_USER));
+    }
     let Some(cookie) = start_session(service, &jar, &user).await? else {
         return show(jar, problem(StatusCode::FORBIDDEN, WRONG));
     };

@@ -136,7 +136,17 @@ impl AuthorizationRequest {
             Prompt { login: true, .. } => parameters.without("prompt"),
             Prompt { .. } => parameters,
         };
-        parameters.without("max_age").without("id_token_hint")
+        // A hint that cannot be verified would ask again and again. A verified one still says who it must be.
+        let parameters = match self.user {
+            Some(None) => parameters.without("id_token_hint"),
+            Some(Some(_)) | None => parameters,
+        };
+        parameters.without("max_age")
+    }
+
+    /// Whether the ID token of the request is that of another user.
+    pub(crate) fn is_for_another(&self, user: &str) -> bool {
+        self.user.as_ref().and_then(Option::as_deref).is_some_and(|wanted| wanted != user)
     }
 
     /// The request for another account.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::body::Body;
 use axum::http::Request;
+use token_service::store::{Store, User};
 use url::form_urlencoded::{self, Serializer};
 
 use crate::support::{Answer, Client, ISSUER};
@@ -158,4 +159,10 @@ pub fn request(changes: &[(&str, &str)]) -> String {
         }
     }
     Serializer::new(String::new()).extend_pairs(parameters).finish()
+}
+
+/// Adds bob, with the same password as alice.
+pub async fn add_bob(client: &Client) {
+    let alice = client.store.user("alice").await.unwrap().unwrap();
+    assert!(client.store.add_user(&User { name: "bob".to_owned(), ..alice }).await.unwrap());
 }

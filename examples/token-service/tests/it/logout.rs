@@ -6,7 +6,7 @@ use token_service::store::{Grant, Session, Store};
 use tower_jwt_auth::{Algorithm, SigningKey, TokenIssuer};
 use url::form_urlencoded::Serializer;
 
-use crate::browser::{Browser, CALLBACK, VERIFIER, request, response};
+use crate::browser::{Browser, CALLBACK, VERIFIER, add_bob, request, response};
 use crate::support::{Client, ISSUER};
 
 const SESSION: &str = "token-service-session";
@@ -268,4 +268,31 @@ async fn an_id_token_says_who_must_be_logged_in() {
     // A new login is enough, without a loop.
     let query = request(&[("id_token_hint", "x"), ("scope", "openid")]);
     assert!(browser.log_in(&query).await.header("location").contains("code="));
+}
+
+#[tokio::test]
+async fn another_user_than_that_of_the_id_token_gets_no_code() {
+    let client = Client::new().await;
+    let tokens = with_tokens(&Browser::new(&client)).await;
+    add_bob(&client).await;
+    let browser = Browser::new(&client);
+    let hint = text(&tokens, "id_token");
+    let query = request(&[("id_token_hint", hint), ("scope", "openid")]);
+    let page = browser.get(&format!("/authorize?{query}")).await;
+    let bob = [("username", "bob"), ("password", "wonderland")];
+    let page = browser.submit(&page, &bob).await;
+    assert_eq!(page.status, 403);
+    assert!(page.body.contains("asks for another user"), "{}", page.body);
+    assert!(session(&browser).await.is_none());
+
+    // Nor does a session of another user, also at the page that asks.
+    let page = browser.get(&format!("/authorize?{}", request(&[]))).await;
+    browser.submit(&page, &bob).await;
+    assert_eq!(session(&browser).await.unwrap().user, "bob");
+    let page = browser.get(&format!("/authorize?{query}")).await;
+    assert!(page.body.contains("type=\"password\""), "{}", page.body);
+    let alice = [("username", "alice"), ("password", "wonderland")];
+    let answer = browser.follow(&browser.submit(&page, &alice).await).await;
+    assert!(response(&answer).contains_key("code"));
+    assert_eq!(session(&browser).await.unwrap().user, "alice");
 }
