@@ -90,7 +90,10 @@ async fn answer(
     let request = AuthorizationRequest::read(service, parameters).await?;
     let form = Form::read(headers, body).map_err(|_| Refusal::Page("The form is malformed."))?;
     let query = request.parameters.to_query();
-    let Some((session, cookie)) = Cookies::of(service).session(service, jar).await? else {
+    // The login may have become too old while the page was open.
+    let session = Cookies::of(service).session(service, jar).await?;
+    let session = session.filter(|(session, _)| !request.needs_login(session, service.now()));
+    let Some((session, cookie)) = session else {
         return Ok(again(Some(&query)));
     };
     let token = form.get("form_token").unwrap_or_default();

@@ -141,7 +141,10 @@ impl AuthorizationRequest {
             Some(None) => parameters.without("id_token_hint"),
             Some(Some(_)) | None => parameters,
         };
-        parameters.without("max_age")
+        match self.max_age {
+            Some(0) => parameters.without("max_age"),
+            Some(_) | None => parameters,
+        }
     }
 
     /// Whether the ID token of the request is that of another user.

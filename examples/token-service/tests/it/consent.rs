@@ -1,10 +1,12 @@
 //! The page that asks whether a client may have what it asks for.
 
+use std::time::Duration;
+
 use token_service::Settings;
 use token_service::secret;
 use token_service::store::{ClientAuthentication, Exchange, Grant, Store};
 
-use crate::authorize::register;
+use crate::authorize::{register, with_clock};
 use crate::browser::{Browser, form_of, request, response, unescape};
 use crate::support::{Client, ISSUER};
 
@@ -201,4 +203,21 @@ async fn another_account_can_be_used() {
     let link = unescape(link.split('"').next().unwrap());
     let page = browser.get(&format!("/{link}")).await;
     assert!(page.body.contains("type=\"password\""), "{}", page.body);
+}
+
+#[tokio::test]
+async fn a_login_that_became_too_old_at_the_page_is_made_again() {
+    let (client, clock) = with_clock().await;
+    let browser = Browser::new(&client);
+    let page = browser.log_in(&request(&[("max_age", "60")])).await;
+    clock.advance(Duration::from_secs(61));
+    let answer = browser.submit(&page, &[("decision", "allow")]).await;
+    let page = browser.follow(&answer).await;
+    assert!(page.body.contains("type=\"password\""), "{}", page.body);
+    let answer = browser.submit(&page, &[("username", "alice"), ("password", "wonderland")]).await;
+    let page = browser.follow(&answer).await;
+    let answer = browser.submit(&page, &[("decision", "allow")]).await;
+    let code = response(&answer)["code"].clone();
+    let code = client.store.code(&secret::hash(&code)).await.unwrap().unwrap();
+    assert_eq!(code.authenticated_at, NOW + 61);
 }
