@@ -29,7 +29,7 @@ const FORM: &str = "consent";
 #[derive(Debug, Deserialize, ToSchema)]
 #[allow(dead_code, reason = "only its schema is used")]
 pub(crate) struct ConsentForm {
-    /// From the page, for this session and this request.
+    /// From the page, for this session, this request and what the page shows.
     form_token: String,
     #[schema(pattern = "^(allow|deny)$")]
     decision: String,
@@ -96,18 +96,24 @@ async fn answer(
     let Some((session, cookie)) = session else {
         return Ok(again(Some(&query)));
     };
+    let scopes = scopes(service, &request, &session).await?;
     let token = form.get("form_token").unwrap_or_default();
-    if !service.forms.is_right(token, FORM, &cookie, &query) {
+    if !service.forms.is_right(token, FORM, &cookie, &shown(&request, &scopes)) {
         return Err(Refusal::Page("The page was out of date."));
     }
     match form.get("decision") {
-        Some("allow") => {
-            let scopes = scopes(service, &request, &session).await?;
-            issue_code(service, &request, &session, scopes).await
-        }
+        Some("allow") => issue_code(service, &request, &session, scopes).await,
         Some("deny") => Err(request.refuse(Code::AccessDenied, "the user has denied it")),
         _ => Err(Refusal::Page("The form is malformed.")),
     }
+}
+
+/// What the page shows: the request, and what is granted by it. That may change while the page is open, with the rights
+/// of the user or the settings; then the form is out of date.
+fn shown(request: &AuthorizationRequest, scopes: &[String]) -> String {
+    let query = request.parameters.to_query();
+    // Neither has a space in it, and the query has no line break.
+    [query, scopes.join(" "), request.resources.join(" ")].join("\n")
 }
 
 /// The scopes that the user of the session can grant.
@@ -182,7 +188,7 @@ pub(super) fn page(
         destination: &redirect_uri::describe(redirect_uri),
         query: &query,
         other_account: &request.with_login().to_query(),
-        form_token: &service.forms.token(FORM, cookie, &query),
+        form_token: &service.forms.token(FORM, cookie, &shown(request, scopes)),
     };
     pages::page(StatusCode::OK, &page, &redirect_uri::form_action(redirect_uri))
 }

@@ -221,3 +221,32 @@ async fn a_login_that_became_too_old_at_the_page_is_made_again() {
     let code = client.store.code(&secret::hash(&code)).await.unwrap().unwrap();
     assert_eq!(code.authenticated_at, NOW + 61);
 }
+
+/// The same database, after a start with other settings.
+async fn restarted(client: &Client, settings: Settings) -> Client {
+    let store = client.store.clone();
+    Client::over(settings, store.clone(), store, client.secret.clone()).await
+}
+
+#[tokio::test]
+async fn nothing_else_than_what_the_page_showed_is_granted() {
+    let client = Client::new().await;
+    // Without a scope, it is the least powerful one that there is.
+    let query = request(&[("scope", "")]);
+    let browser = Browser::new(&client);
+    let page = browser.log_in(&query).await;
+    assert!(page.body.contains("<code>read</code>") && !page.body.contains("<code>write</code>"));
+
+    let mut settings = Settings::new(ISSUER);
+    settings.scopes.retain(|(name, _)| name == "write");
+    let changed = restarted(&client, settings).await;
+    let later = Browser::new(&changed);
+    later.cookies.replace(browser.cookies.borrow().clone());
+    let answer = later.submit(&page, &[("decision", "allow")]).await;
+    assert_eq!(answer.status, 400, "{}", answer.body);
+    assert!(answer.body.contains("out of date"), "{}", answer.body);
+    let page = later.get(&format!("/authorize?{query}")).await;
+    assert!(page.body.contains("<code>write</code>"), "{}", page.body);
+    let answer = later.submit(&page, &[("decision", "allow")]).await;
+    assert!(response(&answer).contains_key("code"));
+}

@@ -60,10 +60,26 @@ impl Client {
         let now = settings.clock.now().unix_seconds();
         let (store, secret) = demo::store(&settings.issuer, now).await.unwrap();
         let store = Arc::new(store);
-        let service = Service::new(settings, around(Arc::clone(&store))).await.unwrap();
-        let service = Arc::new(service);
+        let around = around(Arc::clone(&store));
+        Self::over(settings, around, store, secret).await
+    }
+
+    /// Over a store, which the tests look into by `inner`.
+    pub async fn over<S: Store + 'static>(
+        settings: Settings,
+        store: Arc<S>,
+        inner: Arc<SqlStore>,
+        secret: String,
+    ) -> Self {
+        let service = Arc::new(Service::new(settings, store).await.unwrap());
         let router = Arc::clone(&service).router().unwrap();
-        Self { service, store, secret, router, address: SocketAddr::from(([127, 0, 0, 1], 1)) }
+        Self {
+            service,
+            store: inner,
+            secret,
+            router,
+            address: SocketAddr::from(([127, 0, 0, 1], 1)),
+        }
     }
 
     /// The service with other settings, on the same store.
