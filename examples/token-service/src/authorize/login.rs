@@ -175,21 +175,17 @@ async fn answer(
 /// Starts a session, and returns its new cookie; `None` if the password is no longer that of the user. The earlier cookie of this browser is not valid after that.
 ///
 /// If the same user logs in again, the session stays: the `sid` of ID tokens is the same, and a logout ends what was
-/// granted before, too. If another one does, the earlier session ends as by a logout.
+/// granted before, too. If another one does, the earlier session is deleted; what its user has granted stays, because
+/// nobody asked to log that one out.
 async fn start_session(
     service: &Service,
     jar: &CookieJar,
     user: &User,
 ) -> Result<Option<String>, StoreError> {
     let earlier = Cookies::of(service).session(service, jar).await?;
-    let id = match earlier {
-        Some((session, _)) if session.user == user.name => session.id,
-        Some((session, _)) => {
-            service.store.end_session(&session.id, service.now()).await?;
-            secret::random_id()
-        }
-        None => secret::random_id(),
-    };
+    let (own, other): (Vec<_>, Vec<_>) =
+        earlier.into_iter().partition(|(session, _)| session.user == user.name);
+    let id = own.into_iter().next().map_or_else(secret::random_id, |(session, _)| session.id);
     let (cookie, now) = (secret::random(), service.now());
     let session = Session {
         cookie_hash: secret::hash(&cookie),
@@ -199,6 +195,9 @@ async fn start_session(
         expires_at: now.saturating_add(SESSION_LIFETIME),
     };
     let is_added = service.store.add_session(&session, &user.password_hash).await?;
+    for (session, _) in other {
+        service.store.leave_session(&session.id).await?;
+    }
     Ok(is_added.then_some(cookie))
 }
 

@@ -71,6 +71,8 @@ pub trait Store: Debug + Send + Sync {
     async fn session(&self, cookie: &str, now: Seconds) -> Result<Option<Session>, StoreError>;
     /// Ends the session with this ID, and revokes every grant that was made in it.
     async fn end_session(&self, id: &str, now: Seconds) -> Result<(), StoreError>;
+    /// Deletes the session with this ID and its unused codes. What was granted in it stays.
+    async fn leave_session(&self, id: &str) -> Result<(), StoreError>;
 
     /// Adds an authorization code. `false` if its session has ended.
     async fn add_code(&self, code: &Code) -> Result<bool, StoreError>;

@@ -62,6 +62,7 @@ counted! {
     add_session(session: &Session, password_hash: &str) -> bool;
     session(cookie: &str, now: Seconds) -> Option<Session>;
     end_session(id: &str, now: Seconds) -> ();
+    leave_session(id: &str) -> ();
     add_code(code: &Code) -> bool;
     code(hash: &str) -> Option<Code>;
     exchange_code(hash: &str, grant: &Grant, refresh: Option<&NewRefreshToken>, now: Seconds) -> Exchange;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
-use token_service::store::{Store, User};
-use token_service::{Settings, passwords};
+use token_service::Settings;
+use token_service::store::Store;
 
 use crate::authorize::{register, with_clock};
-use crate::browser::{Browser, form_of, request};
+use crate::browser::{Browser, add_bob, form_of, request};
 use crate::support::{Answer, Client, ISSUER};
 
 const ALICE: [(&str, &str); 2] = [("username", "alice"), ("password", "wonderland")];
@@ -16,17 +16,6 @@ const SESSION: &str = "token-service-session";
 
 async fn login_page(browser: &Browser<'_>) -> Answer {
     browser.get(&format!("/authorize?{}", request(&[]))).await
-}
-
-async fn add_bob(client: &Client) {
-    let bob = User {
-        name: "bob".to_owned(),
-        password_hash: passwords::hash("builder").unwrap(),
-        scopes: vec!["read".to_owned()],
-        created_at: 0,
-        disabled_at: None,
-    };
-    assert!(client.store.add_user(&bob).await.unwrap());
 }
 
 #[tokio::test]
@@ -155,7 +144,7 @@ async fn each_login_has_a_new_cookie_and_the_same_user_the_same_session() {
     // Another user ends the session.
     add_bob(&client).await;
     let page = browser.get(&format!("/authorize?{}", request(&[("prompt", "login")]))).await;
-    browser.submit(&page, &[("username", "bob"), ("password", "builder")]).await;
+    browser.submit(&page, &[("username", "bob"), ("password", "wonderland")]).await;
     assert!(session(&second).await.is_none());
     let bob = session(&cookie()).await.unwrap();
     assert_eq!(bob.user, "bob");

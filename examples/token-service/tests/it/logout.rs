@@ -100,6 +100,19 @@ async fn a_form_of_another_site_does_not_say_that_the_user_is_logged_out() {
 }
 
 #[tokio::test]
+async fn a_login_as_another_user_keeps_what_the_first_one_has_granted() {
+    let client = Client::new().await;
+    add_bob(&client).await;
+    let (browser, grant) = logged_in(&client).await;
+    let earlier = session(&browser).await.unwrap();
+    let page = browser.get(&format!("/authorize?{}", request(&[("prompt", "login")]))).await;
+    browser.submit(&page, &[("username", "bob"), ("password", "wonderland")]).await;
+    assert_eq!(session(&browser).await.unwrap().user, "bob");
+    assert!(client.store.session(&earlier.cookie_hash, 0).await.unwrap().is_none());
+    assert!(is_in_force(&client, &grant).await);
+}
+
+#[tokio::test]
 async fn a_bad_request_is_a_page_and_no_logout() {
     let client = Client::new().await;
     let (browser, grant) = logged_in(&client).await;

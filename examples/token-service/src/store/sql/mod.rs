@@ -89,6 +89,10 @@ impl Store for SqlStore {
         sessions::end(&self.pool, id, now).await
     }
 
+    async fn leave_session(&self, id: &str) -> Result<(), StoreError> {
+        sessions::leave(&self.pool, id).await
+    }
+
     async fn add_code(&self, code: &Code) -> Result<bool, StoreError> {
         grants::add_code(&self.pool, code).await
     }

@@ -63,16 +63,29 @@ pub(super) async fn find(
 
 pub(super) async fn end(pool: &AnyPool, id: &str, now: Seconds) -> Result<(), StoreError> {
     let mut transaction = pool.begin().await?;
-    sqlx::query("DELETE FROM sessions WHERE id = $1").bind(id).execute(&mut *transaction).await?;
-    sqlx::query("DELETE FROM codes WHERE session_id = $1 AND grant_id IS NULL")
-        .bind(id)
-        .execute(&mut *transaction)
-        .await?;
+    delete(&mut transaction, id).await?;
     sqlx::query("UPDATE grants SET revoked_at = $2 WHERE session_id = $1 AND revoked_at IS NULL")
         .bind(id)
         .bind(now)
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await?;
+    Ok(())
+}
+
+pub(super) async fn leave(pool: &AnyPool, id: &str) -> Result<(), StoreError> {
+    let mut transaction = pool.begin().await?;
+    delete(&mut transaction, id).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Deletes the session and its unused codes.
+async fn delete(connection: &mut AnyConnection, id: &str) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM sessions WHERE id = $1").bind(id).execute(&mut *connection).await?;
+    sqlx::query("DELETE FROM codes WHERE session_id = $1 AND grant_id IS NULL")
+        .bind(id)
+        .execute(connection)
+        .await?;
     Ok(())
 }

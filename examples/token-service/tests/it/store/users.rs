@@ -113,6 +113,21 @@ async fn a_session_ends_at_its_time_or_with_its_grants_by_logout() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_left_takes_its_codes_along_and_not_its_grants() {
+    over_every_store(async |store: &dyn Store| {
+        add_alice(store).await;
+        add_grant(store, &grant("in it", "alice"), None).await;
+        assert!(store.add_code(&code("code", "alice")).await.unwrap());
+        store.leave_session("session").await.unwrap();
+        store.leave_session("session").await.unwrap();
+        assert!(store.session("cookie of session", NOW).await.unwrap().is_none());
+        assert!(store.code("code").await.unwrap().is_none());
+        assert!(is_in_force(store, "in it").await);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_client_keeps_how_it_authenticates() {
     over_every_store(async |store: &dyn Store| {
         let secret = ClientAuthentication::Secret { hash: "old".into() };
