@@ -74,6 +74,7 @@ CREATE TABLE codes (
     -- The grant that the code was exchanged for. A second exchange revokes it.
     grant_id TEXT
 );
+CREATE INDEX codes_session ON codes (session_id);
 CREATE INDEX codes_expiry ON codes (expires_at);
 
 CREATE TABLE refresh_tokens (

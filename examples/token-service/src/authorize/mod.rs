@@ -79,7 +79,7 @@ pub(crate) struct AuthorizeParameters {
     #[param(nullable = false, example = "openid read")]
     #[schema(nullable = false, example = "openid read")]
     scope: Option<String>,
-    /// Returned as it is.
+    /// Returned as it is. At most 4096 bytes.
     #[param(nullable = false)]
     #[schema(nullable = false)]
     state: Option<String>,
@@ -87,7 +87,7 @@ pub(crate) struct AuthorizeParameters {
     #[param(nullable = false)]
     #[schema(nullable = false)]
     resource: Option<Vec<String>>,
-    /// Returned in the ID token.
+    /// Returned in the ID token. At most 512 bytes.
     #[param(nullable = false)]
     #[schema(nullable = false)]
     nonce: Option<String>,

@@ -8,6 +8,11 @@ use crate::id_token_hint;
 use crate::pages::parameters::{Parameters, Repeated};
 use crate::store::{Client, GrantType, Seconds, Session};
 
+/// The longest `state`, in bytes.
+const MAX_STATE: usize = 4096;
+/// The longest `nonce`, in bytes. It is stored with the code, and is in the ID token.
+const MAX_NONCE: usize = 512;
+
 /// An authorization request that was checked.
 #[derive(Debug)]
 pub(crate) struct AuthorizationRequest {
@@ -49,6 +54,9 @@ impl AuthorizationRequest {
             return Err(repeated(Repeated));
         }
         let one = |name| parameters.one(name).map_err(repeated);
+        if one("state")?.is_some_and(|state| state.len() > MAX_STATE) {
+            return Err(refuse(Code::InvalidRequest, "state is longer than 4096 bytes"));
+        }
 
         match one("response_type")? {
             Some("code") => {}
@@ -98,6 +106,9 @@ impl AuthorizationRequest {
             }
         }
 
+        if one("nonce")?.is_some_and(|nonce| nonce.len() > MAX_NONCE) {
+            return Err(refuse(Code::InvalidRequest, "nonce is longer than 512 bytes"));
+        }
         let (nonce, login_hint) = (one("nonce")?.map(str::to_owned), one("login_hint")?);
         let login_hint = login_hint.map(str::to_owned);
         let user = one("id_token_hint")?
@@ -181,8 +192,9 @@ async fn addressee(
     if !redirect_uri::is_registered(&client.redirect_uris, uri) {
         return Err(Refusal::Page("The redirect_uri is not registered for this application."));
     }
-    // A `state` that is repeated is refused later, and is not returned then.
-    let state = parameters.one("state").ok().flatten().map(str::to_owned);
+    // A `state` that is repeated or too long is refused later, and is not returned then.
+    let state = parameters.one("state").ok().flatten().filter(|state| state.len() <= MAX_STATE);
+    let state = state.map(str::to_owned);
     let issuer = service.issuer().to_owned();
     Ok((client, ReturnAddress { redirect_uri: uri.to_owned(), state, issuer }))
 }

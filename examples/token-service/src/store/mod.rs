@@ -32,6 +32,12 @@ pub const PURGE_MARGIN: Seconds = 600;
 /// The grants of one user to one client.
 pub const MAX_GRANTS: u32 = 100;
 
+/// The sessions of one user.
+pub const MAX_SESSIONS: u32 = 100;
+
+/// The unused codes of one session.
+pub const MAX_CODES: u32 = 20;
+
 /// The storage of the service.
 ///
 /// Every method fails only if the database does.
@@ -65,6 +71,8 @@ pub trait Store: Debug + Send + Sync {
     ///
     /// If there is a session with this ID of the same user, it gets the new cookie and times instead, and its earlier
     /// cookie is not valid after that. The session of another user stays as it is.
+    ///
+    /// A user has at most [`MAX_SESSIONS`]: the oldest is deleted.
     async fn add_session(&self, session: &Session, password_hash: &str)
     -> Result<bool, StoreError>;
     /// The session of this cookie, if it has not expired and its user is not disabled.
@@ -75,6 +83,8 @@ pub trait Store: Debug + Send + Sync {
     async fn leave_session(&self, id: &str) -> Result<(), StoreError>;
 
     /// Adds an authorization code. `false` if its session has ended.
+    ///
+    /// A session has at most [`MAX_CODES`] that are not used: the oldest is deleted.
     async fn add_code(&self, code: &Code) -> Result<bool, StoreError>;
     /// The code with this hash, also if it was exchanged or has expired.
     async fn code(&self, hash: &str) -> Result<Option<Code>, StoreError>;

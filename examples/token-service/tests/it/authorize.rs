@@ -140,6 +140,22 @@ async fn a_repeated_parameter_is_an_error_and_a_repeated_state_is_not_returned()
 }
 
 #[tokio::test]
+async fn a_state_or_a_nonce_that_is_too_long_is_an_error() {
+    let client = Client::new().await;
+    let browser = Browser::new(&client);
+    let ask = async |name: &str, length: usize| {
+        let query = request(&[(name, &"x".repeat(length)), ("prompt", "none")]);
+        response(&browser.get(&format!("/authorize?{query}")).await)
+    };
+    for (name, longest) in [("state", 4096), ("nonce", 512)] {
+        assert_eq!(ask(name, longest).await["error"], "login_required", "{name}");
+        let response = ask(name, longest + 1).await;
+        assert_eq!(response["error"], "invalid_request", "{name}");
+        assert_eq!(response.contains_key("state"), name != "state");
+    }
+}
+
+#[tokio::test]
 async fn several_resources_may_be_asked_for() {
     let mut settings = Settings::new(ISSUER);
     settings.audiences = vec!["https://api.example".to_owned(), "https://b.example".to_owned()];

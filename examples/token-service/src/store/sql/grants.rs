@@ -5,7 +5,9 @@ use sqlx::{AnyConnection, AnyExecutor, AnyPool};
 
 use super::rows::{get, list, text};
 use super::{refresh_tokens, sessions, users};
-use crate::store::{Code, Exchange, Grant, MAX_GRANTS, NewRefreshToken, Seconds, StoreError};
+use crate::store::{
+    Code, Exchange, Grant, MAX_CODES, MAX_GRANTS, NewRefreshToken, Seconds, StoreError,
+};
 
 pub(super) async fn add_code(pool: &AnyPool, code: &Code) -> Result<bool, StoreError> {
     let mut transaction = pool.begin().await?;
@@ -34,6 +36,16 @@ pub(super) async fn add_code(pool: &AnyPool, code: &Code) -> Result<bool, StoreE
     .bind(code.authenticated_at)
     .bind(code.expires_at)
     .bind(code.grant_id.as_deref())
+    .execute(&mut *transaction)
+    .await?;
+    sqlx::query(
+        "DELETE FROM codes WHERE code_hash IN (SELECT code_hash FROM codes \
+         WHERE session_id = $1 AND grant_id IS NULL AND code_hash <> $2 \
+         ORDER BY expires_at DESC, code_hash LIMIT 100 OFFSET $3)",
+    )
+    .bind(code.session_id.as_deref())
+    .bind(&code.code_hash)
+    .bind(i64::from(MAX_CODES) - 1)
     .execute(&mut *transaction)
     .await?;
     transaction.commit().await?;

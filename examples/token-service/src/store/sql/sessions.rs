@@ -2,7 +2,7 @@ use sqlx::{AnyConnection, AnyPool};
 
 use super::rows::get;
 use super::users;
-use crate::store::{Seconds, Session, StoreError};
+use crate::store::{MAX_SESSIONS, Seconds, Session, StoreError};
 
 pub(super) async fn add(
     pool: &AnyPool,
@@ -26,6 +26,16 @@ pub(super) async fn add(
     .bind(&session.user)
     .bind(session.authenticated_at)
     .bind(session.expires_at)
+    .execute(&mut *transaction)
+    .await?;
+    sqlx::query(
+        "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
+         WHERE user_name = $1 AND id <> $2 \
+         ORDER BY authenticated_at DESC, id LIMIT 100 OFFSET $3)",
+    )
+    .bind(&session.user)
+    .bind(&session.id)
+    .bind(i64::from(MAX_SESSIONS) - 1)
     .execute(&mut *transaction)
     .await?;
     transaction.commit().await?;

@@ -150,3 +150,27 @@ async fn the_oldest_of_too_many_grants_to_one_client_is_deleted() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_session_has_a_limit_of_unused_codes_and_the_oldest_goes() {
+    over_every_store(async |store: &dyn Store| {
+        add_alice(store).await;
+        add_session(store, "other", "alice").await;
+        let other = Code { session_id: Some("other".to_owned()), ..code("other", "alice") };
+        assert!(store.add_code(&other).await.unwrap());
+        assert!(store.add_code(&code("used", "alice")).await.unwrap());
+        let exchange = store.exchange_code("used", &grant("grant", "alice"), None, NOW).await;
+        assert_eq!(exchange.unwrap(), Exchange::Granted);
+        for number in 0..=i64::from(MAX_CODES) {
+            let expires_at = NOW + 60 + number;
+            let code = Code { expires_at, ..code(&number.to_string(), "alice") };
+            assert!(store.add_code(&code).await.unwrap());
+        }
+        for (hash, is_there) in
+            [("0", false), ("1", true), ("20", true), ("other", true), ("used", true)]
+        {
+            assert_eq!(store.code(hash).await.unwrap().is_some(), is_there, "{hash}");
+        }
+    })
+    .await;
+}

@@ -193,3 +193,22 @@ async fn redirect_uris_can_be_replaced() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_user_has_a_limit_of_sessions_and_the_oldest_goes() {
+    over_every_store(async |store: &dyn Store| {
+        add_alice(store).await;
+        store.add_user(&user("bob")).await.unwrap();
+        add_session(store, "of bob", "bob").await;
+        for number in 1..=i64::from(MAX_SESSIONS) {
+            let id = format!("{number}");
+            let session = Session { authenticated_at: NOW + number, ..session(&id, "alice") };
+            assert!(store.add_session(&session, HASH).await.unwrap());
+        }
+        for (id, is_there) in [("session", false), ("1", true), ("100", true), ("of bob", true)] {
+            let found = store.session(&format!("cookie of {id}"), NOW).await.unwrap();
+            assert_eq!(found.is_some(), is_there, "{id}");
+        }
+    })
+    .await;
+}
