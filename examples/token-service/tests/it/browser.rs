@@ -2,9 +2,11 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use axum::body::Body;
 use axum::http::Request;
+use token_service::secret;
 use token_service::store::{Store, User};
 use url::form_urlencoded::{self, Serializer};
 
@@ -16,6 +18,10 @@ pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 /// A redirect URI of the client of `--demo`.
 pub const CALLBACK: &str = "http://127.0.0.1:5000/callback";
+
+/// The name of the cookie of a session.
+pub static SESSION: LazyLock<String> =
+    LazyLock::new(|| format!("token-service-session-{}", &secret::hash(ISSUER)[..8]));
 
 pub struct Browser<'a> {
     pub client: &'a Client,

@@ -8,11 +8,10 @@ use token_service::Settings;
 use token_service::store::Store;
 
 use crate::authorize::{register, with_clock};
-use crate::browser::{Browser, add_bob, form_of, request};
+use crate::browser::{Browser, SESSION, add_bob, form_of, request};
 use crate::support::{Answer, Client, ISSUER};
 
 const ALICE: [(&str, &str); 2] = [("username", "alice"), ("password", "wonderland")];
-const SESSION: &str = "token-service-session";
 
 async fn login_page(browser: &Browser<'_>) -> Answer {
     browser.get(&format!("/authorize?{}", request(&[]))).await
@@ -38,11 +37,11 @@ async fn a_wrong_password_shows_the_page_again_with_an_error() {
             !answer.body.contains("<script") && !answer.body.contains(password)
                 || password.is_empty()
         );
-        assert!(!browser.cookies.borrow().contains_key(SESSION));
+        assert!(!browser.cookies.borrow().contains_key(SESSION.as_str()));
     }
     // The same page logs in all the same.
     assert_eq!(browser.submit(&page, &ALICE).await.status, 303);
-    assert!(browser.cookies.borrow().contains_key(SESSION));
+    assert!(browser.cookies.borrow().contains_key(SESSION.as_str()));
 }
 
 #[tokio::test]
@@ -101,7 +100,7 @@ async fn the_form_of_another_browser_is_refused() {
                 .headers
                 .get_all("set-cookie")
                 .iter()
-                .any(|c| c.to_str().unwrap().starts_with(SESSION))
+                .any(|c| c.to_str().unwrap().starts_with(SESSION.as_str()))
         );
     }
     assert_eq!(client.service.verifications(), 0);
@@ -121,13 +120,13 @@ async fn two_tabs_can_log_in() {
 async fn each_login_has_a_new_cookie_and_the_same_user_the_same_session() {
     let (client, clock) = with_clock().await;
     let browser = Browser::new(&client);
-    let cookie = || browser.cookies.borrow()[SESSION].clone();
+    let cookie = || browser.cookies.borrow()[SESSION.as_str()].clone();
     let session = async |cookie: &str| {
         let hash = token_service::secret::hash(cookie);
         client.store.session(&hash, 1_800_000_000).await.unwrap()
     };
     // A cookie that somebody planted is not taken over.
-    browser.cookies.borrow_mut().insert(SESSION.to_owned(), "A".repeat(43));
+    browser.cookies.borrow_mut().insert(SESSION.clone(), "A".repeat(43));
     browser.log_in(&request(&[])).await;
     let first = cookie();
     assert_ne!(first, "A".repeat(43));
@@ -151,6 +150,24 @@ async fn each_login_has_a_new_cookie_and_the_same_user_the_same_session() {
     assert_ne!(bob.id, kept.id);
 }
 
+/// Ports and paths of a host share their cookies.
+#[tokio::test]
+async fn two_issuers_on_one_host_do_not_log_each_other_out() {
+    let one = Client::new().await;
+    let other = Client::with(Settings::new("http://127.0.0.1:8000/other")).await;
+    let (first, second) = (Browser::new(&one), Browser::new(&other));
+    first.log_in(&request(&[])).await;
+    second.cookies.replace(first.cookies.borrow().clone());
+    let page = login_page(&second).await;
+    assert!(page.body.contains("type=\"password\""), "{}", page.body);
+    second.log_in(&request(&[])).await;
+    assert_eq!(second.cookies.borrow().len(), 4);
+    first.cookies.replace(second.cookies.borrow().clone());
+    for browser in [first, second] {
+        assert!(login_page(&browser).await.body.contains("Allow"));
+    }
+}
+
 #[tokio::test]
 async fn cookies_are_hidden_from_scripts_and_bound_to_the_host() {
     for (issuer, prefix) in [(ISSUER, ""), ("https://issuer.example", "__Host-")] {
@@ -161,7 +178,7 @@ async fn cookies_are_hidden_from_scripts_and_bound_to_the_host() {
         assert_eq!(answer.status, 303, "{}", answer.body);
         for (answer, name) in [(page, "form"), (answer, "session")] {
             let cookie = answer.header("set-cookie");
-            assert!(cookie.starts_with(&format!("{prefix}token-service-{name}=")), "{cookie}");
+            assert!(cookie.starts_with(&format!("{prefix}token-service-{name}-")), "{cookie}");
             for attribute in ["HttpOnly", "SameSite=Lax", "Path=/"] {
                 assert!(cookie.contains(attribute), "{cookie}");
             }

@@ -6,13 +6,12 @@ use token_service::store::{Grant, Session, Store};
 use tower_jwt_auth::{Algorithm, SigningKey, TokenIssuer};
 use url::form_urlencoded::Serializer;
 
-use crate::browser::{Browser, CALLBACK, VERIFIER, add_bob, request, response};
+use crate::browser::{Browser, CALLBACK, SESSION, VERIFIER, add_bob, request, response};
 use crate::support::{Client, ISSUER};
 
-const SESSION: &str = "token-service-session";
 
 async fn session(browser: &Browser<'_>) -> Option<Session> {
-    let cookie = browser.cookies.borrow().get(SESSION).cloned()?;
+    let cookie = browser.cookies.borrow().get(SESSION.as_str()).cloned()?;
     browser.client.store.session(&secret::hash(&cookie), 0).await.unwrap()
 }
 
@@ -62,7 +61,7 @@ async fn without_an_id_token_a_page_asks() {
 
     let answer = browser.submit(&page, &[]).await;
     assert!(answer.body.contains("You are logged out"), "{}", answer.body);
-    assert!(!browser.cookies.borrow().contains_key(SESSION));
+    assert!(!browser.cookies.borrow().contains_key(SESSION.as_str()));
     assert!(!is_in_force(&client, &grant).await);
     assert!(session(&attacker).await.is_some());
 }
@@ -213,7 +212,7 @@ async fn an_id_token_of_the_session_ends_it_at_once() {
         };
         assert_eq!(answer.status, 303, "{}", answer.body);
         assert_eq!(answer.header("location"), format!("{ISSUER}?state=s"));
-        assert!(!browser.cookies.borrow().contains_key(SESSION));
+        assert!(!browser.cookies.borrow().contains_key(SESSION.as_str()));
 
         // What was granted in the session has ended too.
         assert_eq!(client.get_with("/protected", &access).await.status, 401);
