@@ -5,8 +5,10 @@ use url::form_urlencoded;
 
 use crate::form;
 
-/// A longer query is refused.
+/// Longer parameters are refused, measured as this service writes them into its own addresses.
 const MAX_LENGTH: usize = 8 * 1024;
+/// The room for a `prompt`, also if there is none: the link to another account has one.
+const PROMPT: usize = "prompt=login+consent&".len();
 
 /// Parameters in their order.
 #[derive(Clone, Debug)]
@@ -27,15 +29,23 @@ impl Parameters {
     }
 
     fn read(text: &[u8]) -> Result<Self, &'static str> {
-        if text.len() > MAX_LENGTH {
-            return Err("The request is too long.");
-        }
         let pairs: Vec<(String, String)> = form_urlencoded::parse(text).into_owned().collect();
         let is_text = |text: &str| !text.contains(|c: char| c.is_control() || c == '\u{FFFD}');
         if !pairs.iter().all(|(name, value)| is_text(name) && is_text(value)) {
             return Err("The request has control characters or text that is not UTF-8.");
         }
-        Ok(Self(pairs))
+        let parameters = Self(pairs);
+        if parameters.length() > MAX_LENGTH {
+            return Err("The request is too long.");
+        }
+        Ok(parameters)
+    }
+
+    /// The length of the query, without what the pages add: so each step accepts what the first one accepted.
+    fn length(&self) -> usize {
+        let own = self.clone().without("form_token");
+        let rest = own.clone().without("prompt").to_query().len();
+        own.to_query().len().max(rest.saturating_add(PROMPT))
     }
 
     /// The value of a parameter. One without a value counts as absent (RFC 6749 section 3.1). `Err`: it is repeated.
@@ -118,11 +128,28 @@ mod tests {
     }
 
     #[test]
+    fn the_length_is_that_of_the_address_that_comes_of_it() {
+        let is_read = |query: &str| Parameters::from_query(Some(query)).is_ok();
+        let longest = MAX_LENGTH - "a=".len() - PROMPT;
+        assert!(is_read(&format!("a={}", "x".repeat(longest))));
+        assert!(!is_read(&format!("a={}", "x".repeat(longest + 1))));
+        // It is written as `%7E`.
+        assert!(!is_read(&format!("a={}", "~".repeat(longest / 3 + 1))));
+        assert!(is_read(&format!("a={}", "~".repeat(longest / 3))));
+        // It is written as `x`.
+        assert!(is_read(&format!("a={}", "%78".repeat(longest))));
+        for added in ["form_token", "prompt"] {
+            let query = format!("a={}&{added}=login+consent", "x".repeat(longest));
+            assert!(is_read(&query), "{added}");
+        }
+        assert!(!is_read(&format!("prompt={}", "x".repeat(MAX_LENGTH))));
+    }
+
+    #[test]
     fn what_is_no_text_is_refused() {
         for query in ["a=%00", "%0Aa=1", "a=%FF", "a=%7F", "a=%C2%80"] {
             assert!(Parameters::from_query(Some(query)).is_err(), "{query}");
         }
-        assert!(Parameters::from_query(Some(&"a".repeat(MAX_LENGTH + 1))).is_err());
         assert!(Parameters::from_form(&HeaderMap::new(), b"a=b").is_err());
     }
 }

@@ -11,7 +11,7 @@ use token_service::store::{Client as Registered, ClientAuthentication, GrantType
 use tower_jwt_auth::NumericDate;
 use tower_jwt_auth::test_util::ManualClock;
 
-use crate::browser::{Browser, CALLBACK, CHALLENGE, request, response};
+use crate::browser::{Browser, CALLBACK, CHALLENGE, request, response, unescape};
 use crate::support::{Answer, Client, ISSUER};
 
 /// Registers a client that is like the one of `--demo`, after a change.
@@ -259,6 +259,47 @@ async fn a_session_ends_after_eight_hours() {
     assert!(!is_login().await);
     clock.advance(Duration::from_secs(1));
     assert!(is_login().await);
+}
+
+/// The greatest length that is accepted, between 2000 and 3000.
+async fn longest(is_accepted: impl AsyncFn(usize) -> bool) -> usize {
+    let (mut good, mut bad) = (2000, 3000);
+    assert!(is_accepted(good).await && !is_accepted(bad).await);
+    while bad - good > 1 {
+        let middle = usize::midpoint(good, bad);
+        match is_accepted(middle).await {
+            true => good = middle,
+            false => bad = middle,
+        }
+    }
+    good
+}
+
+#[tokio::test]
+async fn each_step_accepts_the_longest_request_that_the_first_one_accepts() {
+    let client = Client::new().await;
+    // The `~` is written as `%7E`: three times as long.
+    let long = |length: usize| format!("{}&x={}", request(&[]), "~".repeat(length));
+    let length = longest(async |length| {
+        Browser::new(&client).get(&format!("/authorize?{}", long(length))).await.status == 200
+    })
+    .await;
+    let query = long(length);
+    let browser = Browser::new(&client);
+    let page = browser.log_in(&query).await;
+    assert!(page.body.contains("Allow"), "{}", page.body);
+    // The link to another account makes it longer.
+    let (_, link) = page.body.split_once("<a href=\"").unwrap();
+    let login = browser.get(&format!("/{}", unescape(link.split('"').next().unwrap()))).await;
+    assert_eq!(login.status, 200, "{}", login.body);
+    assert!(response(&browser.submit(&page, &[("decision", "allow")]).await).contains_key("code"));
+
+    // The same for a logout.
+    let logout = |length: usize| format!("/logout?state={}", "~".repeat(length));
+    let length = longest(async |length| browser.get(&logout(length)).await.status == 200).await;
+    let page = browser.get(&logout(length)).await;
+    assert!(page.body.contains("Log out?"));
+    assert!(browser.submit(&page, &[]).await.body.contains("You are logged out"));
 }
 
 #[tokio::test]
