@@ -82,7 +82,7 @@ async function firstLook() {
   // The client of the page is for the login page alone.
   const ids = [await login.locator('input[data-name=clientId]').inputValue(),
     await code.locator('input[data-name=clientId]').inputValue()]
-  check(ids.join() === ',docs', 'the client of each scheme', ids)
+  check(ids.join() === ',token-service-docs', 'the client of each scheme', ids)
   await page.waitForFunction(() => document.activeElement?.id === 'oauth_username')
     .catch(error => check(false, 'the login form has the focus', String(error)))
   check(await inView(login.locator('#oauth_username'), dialog), 'the login form is in view', titles)
@@ -139,7 +139,7 @@ async function byCode() {
   await closed
   await code.locator('button:has-text("Logout")').waitFor()
   const form = new URLSearchParams(tokenRequest.postData())
-  check(form.get('grant_type') === 'authorization_code' && form.get('code_verifier') && form.get('client_id') === 'docs',
+  check(form.get('grant_type') === 'authorization_code' && form.get('code_verifier') && form.get('client_id') === 'token-service-docs',
     'the code is exchanged with its verifier', [...form.keys()])
   await close()
   const granted = await tryItOut('/protected')

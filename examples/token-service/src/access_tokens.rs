@@ -11,6 +11,14 @@ use crate::store::{Grant, Seconds, Store, StoreError};
 /// The client of a password grant that names none.
 pub const BUILT_IN_CLIENT: &str = "token-service";
 
+/// The client of the page at `/docs`.
+pub const DOCS_CLIENT: &str = "token-service-docs";
+
+/// Whether no user and no client of the store may have this name, because a client of the program has it.
+pub fn is_reserved(name: &str) -> bool {
+    [BUILT_IN_CLIENT, DOCS_CLIENT].contains(&name)
+}
+
 /// The claims of an access token, beside those that the issuer sets.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Claims {

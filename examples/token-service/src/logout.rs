@@ -212,7 +212,7 @@ async fn return_to(
         return Err(Refusal::Page("The ID token is that of another application."));
     }
     let client = match id.or(of_hint) {
-        Some(id) => service.store.client(id).await?,
+        Some(id) => service.client(id).await?,
         None => None,
     };
     if id.is_some() && client.is_none() {

@@ -23,7 +23,7 @@ use crate::login::Login;
 use crate::pages::form_tokens::FormTokens;
 use crate::rates::Rates;
 use crate::secret::{self, Successors};
-use crate::store::{Seconds, Store};
+use crate::store::{Client, Seconds, Store, StoreError};
 use crate::{
     api, authorize, cors, docs, guard, health, keys, logout, metadata, pages, token, userinfo,
 };
@@ -50,6 +50,8 @@ pub struct Settings {
     pub scopes: Vec<(String, String)>,
     /// The number of passwords that are checked at the same time.
     pub places: usize,
+    /// Whether there is the page at `/docs`, with its client.
+    pub docs: bool,
     /// Origins whose pages may call `/token` and the protected routes. The public documents allow any origin.
     pub cors_origins: Vec<String>,
     /// The proxies in front, whose header names the client.
@@ -84,6 +86,7 @@ impl Settings {
             audiences: Vec::new(),
             scopes: scopes.map(|(name, meaning)| (name.to_owned(), meaning.to_owned())).into(),
             places: available_parallelism().map_or(1, usize::from).min(4),
+            docs: true,
             cors_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             proxy_header: ProxyHeader::default(),
@@ -101,6 +104,8 @@ impl Settings {
 pub struct Service {
     pub(crate) settings: Settings,
     pub(crate) store: Arc<dyn Store>,
+    /// The client of the page at `/docs`.
+    docs_client: Option<Client>,
     pub(crate) keys: KeyRing,
     /// Issues access tokens.
     pub(crate) tokens: TokenIssuer,
@@ -140,13 +145,14 @@ impl Service {
         let revocable_tokens = own_tokens(&settings, &keys, ExpectedAudience::dangerous_any())?;
         let successors = Successors::new(&store.secret("refresh", &secret::random()).await?);
         let forms = FormTokens::new(&store.secret("forms", &secret::random()).await?);
-        docs::client::register(&*store, &settings).await?;
+        let docs_client = docs::client::of(&*store, &settings).await?;
         let clock = Arc::clone(&settings.clock);
         let login = Arc::new(Login::new(Arc::clone(&store), clock, settings.places)?);
         let rates = Rates::new(settings.requests_per_second);
         Ok(Self {
             settings,
             store,
+            docs_client,
             keys,
             tokens,
             access_tokens,
@@ -168,6 +174,14 @@ impl Service {
     /// The time.
     pub(crate) fn now(&self) -> Seconds {
         self.settings.clock.now().unix_seconds()
+    }
+
+    /// The client with this ID: that of the page at `/docs`, or one of the store.
+    pub(crate) async fn client(&self, id: &str) -> Result<Option<Client>, StoreError> {
+        match &self.docs_client {
+            Some(client) if client.id == id => Ok(Some(client.clone())),
+            Some(_) | None => self.store.client(id).await,
+        }
     }
 
     /// Whether tokens may be asked for this resource.
@@ -220,7 +234,11 @@ impl Service {
             }
         };
         // Only at the root: if the issuer's path is `/docs`, for example, it would conflict with another route.
-        let routes = routes.merge(health::routes()).route("/", get(docs::to_page));
+        let routes = routes.merge(health::routes());
+        let routes = match self.settings.docs {
+            true => routes.route("/", get(docs::to_page)),
+            false => routes,
+        };
         // The last layer is the outermost.
         let routes = routes
             .layer(from_fn_with_state(Arc::clone(&self), client_address::replace))

@@ -52,8 +52,8 @@ pub(crate) fn routes() -> Router<Arc<Service>> {
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "only its schema is used")]
 pub(crate) struct AuthorizeParameters {
-    #[param(example = "docs")]
-    #[schema(example = "docs")]
+    #[param(example = "token-service-docs")]
+    #[schema(example = "token-service-docs")]
     client_id: String,
     /// As registered. The port of a loopback address may differ.
     #[param(example = "http://127.0.0.1:8000/docs/oauth2-redirect.html")]

@@ -183,7 +183,7 @@ async fn addressee(
     let id = parameters.one("client_id");
     let id = id.map_err(|_| Refusal::Page("The client_id is given twice."))?;
     let id = id.ok_or(Refusal::Page("The client_id is missing."))?;
-    let client = service.store.client(id).await.map_err(Refusal::Store)?;
+    let client = service.client(id).await.map_err(Refusal::Store)?;
     let client = client.ok_or(Refusal::Page("The application is not registered here."))?;
     let uri = parameters.one("redirect_uri");
     let uri = uri.map_err(|_| Refusal::Page("The redirect_uri is given twice."))?;

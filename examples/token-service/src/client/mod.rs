@@ -130,7 +130,7 @@ pub(crate) async fn authenticate(
 }
 
 async fn find(service: &Service, id: &str) -> Result<Option<Client>, TokenError> {
-    service.store.client(id).await.map_err(|error| unavailable(&error))
+    service.client(id).await.map_err(|error| unavailable(&error))
 }
 
 async fn by_secret(

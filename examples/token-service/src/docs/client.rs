@@ -1,39 +1,45 @@
 //! The public client of the page at `/docs`, which logs in by the authorization code grant.
+//!
+//! It is not in the store: it follows from the settings, so it is right after each start.
 
 use crate::Settings;
+use crate::access_tokens::DOCS_CLIENT;
 use crate::store::{Client, ClientAuthentication, GrantType, Store, StoreError};
 
-/// The ID of the client.
-pub const ID: &str = "docs";
 /// The file of Swagger UI that gets the response, below the page.
 const REDIRECT: &str = "/docs/oauth2-redirect.html";
 
-/// Registers the client, if it is not yet, with the redirect URI below this issuer. A client with this ID that has a
-/// secret or a key is somebody else's, and stays as it is.
-pub(crate) async fn register(store: &dyn Store, settings: &Settings) -> Result<(), StoreError> {
-    let client = of(settings);
-    if store.add_client(&client).await? {
-        return Ok(());
+/// The client. `None` if the page is off, or a user or a client of the store has the name from a time when it was free:
+/// that one stays as it is.
+pub(crate) async fn of(
+    store: &dyn Store,
+    settings: &Settings,
+) -> Result<Option<Client>, StoreError> {
+    if !settings.docs {
+        return Ok(None);
     }
-    // The service may have got another URL since.
-    let earlier = store.client(ID).await?;
-    if earlier
-        .is_some_and(|earlier| earlier.is_public() && earlier.redirect_uris != client.redirect_uris)
-    {
-        store.set_redirect_uris(ID, &client.redirect_uris).await?;
+    let is_taken = store.client(DOCS_CLIENT).await?.is_some()
+        || store.user(DOCS_CLIENT).await?.is_some();
+    if is_taken {
+        tracing::warn!(
+            name = DOCS_CLIENT,
+            "the page at /docs has no client for its login: a user or a client has its name"
+        );
+        return Ok(None);
     }
-    Ok(())
-}
-
-fn of(settings: &Settings) -> Client {
-    Client {
-        id: ID.to_owned(),
+    Ok(Some(Client {
+        id: DOCS_CLIENT.to_owned(),
         name: "The docs page of this service".to_owned(),
         authentication: ClientAuthentication::None,
         grant_types: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
-        redirect_uris: vec![format!("{}{REDIRECT}", settings.issuer.trim_end_matches('/'))],
+        redirect_uris: vec![redirect_uri(settings)],
         post_logout_redirect_uris: Vec::new(),
         scopes: settings.scopes.iter().map(|(name, _)| name.clone()).collect(),
-        created_at: settings.clock.now().unix_seconds(),
-    }
+        created_at: 0,
+    }))
+}
+
+/// Where the page gets the response.
+fn redirect_uri(settings: &Settings) -> String {
+    format!("{}{REDIRECT}", settings.issuer.trim_end_matches('/'))
 }

@@ -37,11 +37,15 @@ pub(crate) const PAGE: &str = "/docs/";
 
 pub(crate) fn routes(settings: &Settings) -> Result<Router<Arc<Service>>, ConfigError> {
     let document = Json(document(settings)?);
-    Ok(Router::new()
-        .route("/openapi.json", get(|| async { document }))
-        .route("/docs", get(to_page))
-        .route(PAGE, get(|| async { Html(include_str!("index.html")) }))
-        .route("/docs/{file}", get(file))
+    let routes = Router::new().route("/openapi.json", get(|| async { document }));
+    let routes = match settings.docs {
+        true => routes
+            .route("/docs", get(to_page))
+            .route(PAGE, get(|| async { Html(include_str!("index.html")) }))
+            .route("/docs/{file}", get(file)),
+        false => routes,
+    };
+    Ok(routes
         .layer(cors::any())
         .layer(map_response(guard)))
 }

@@ -53,4 +53,4 @@ window.ui = SwaggerUIBundle({
 })
 
 // A public client: PKCE takes the place of a secret.
-window.ui.initOAuth({ clientId: 'docs', usePkceWithAuthorizationCodeGrant: true })
+window.ui.initOAuth({ clientId: 'token-service-docs', usePkceWithAuthorizationCodeGrant: true })

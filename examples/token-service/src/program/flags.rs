@@ -100,6 +100,9 @@ pub(super) struct Serve {
     /// Pages of this origin may call /token and the protected routes; repeatable
     #[arg(long, value_name = "ORIGIN", env = "TOKEN_SERVICE_CORS_ORIGIN", value_delimiter = ' ')]
     pub(super) cors_origin: Vec<String>,
+    /// Serve no page at /docs, and have no client for it
+    #[arg(long, env = "TOKEN_SERVICE_NO_DOCS", value_parser = BoolishValueParser::new())]
+    pub(super) no_docs: bool,
     /// A proxy in front: its header names the address of the client; repeatable
     #[arg(
         long,

@@ -58,6 +58,7 @@ pub(super) fn settings(flags: &Serve, default_issuer: String) -> Result<Settings
     settings.lifetime = Duration::from_secs(flags.lifetime.into());
     settings.refresh_grace = Duration::from_secs(flags.refresh_grace.into());
     settings.key_age = Duration::from_secs(u64::from(flags.key_age) * 86_400);
+    settings.docs = !flags.no_docs;
     settings.cors_origins = flags.cors_origin.clone();
     settings.requests_per_second = flags.requests_per_second;
     settings.proxy_header = flags.proxy_header;

@@ -1,6 +1,5 @@
 //! The service: from the flags to its end.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,13 +45,10 @@ pub(super) async fn serve(database: &Database, flags: Serve) -> Result<(), Failu
     announcement::warn(&issuer, address);
     let termination = termination().map_err(|error| Failure::bad_because(&error))?;
     let upkeep = tokio::spawn(upkeep::run(service));
-    announce(address, secret.as_deref())?;
+    announcement::announce(address, secret.as_deref(), !flags.no_docs)
+        .map_err(|error| Failure::bad_because(&error))?;
     connections::serve(listener, router, limits, termination).await;
     upkeep.abort();
     let _ = timeout(CLOSING, store.close()).await;
     Ok(())
-}
-
-fn announce(address: SocketAddr, secret: Option<&str>) -> Result<(), Failure> {
-    announcement::announce(address, secret).map_err(|error| Failure::bad_because(&error))
 }

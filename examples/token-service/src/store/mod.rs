@@ -63,9 +63,6 @@ pub trait Store: Debug + Send + Sync {
     /// Replaces the hash of the secret. `false` if there is no such client, or it has no secret.
     async fn set_client_secret(&self, id: &str, hash: &str) -> Result<bool, StoreError>;
 
-    /// Replaces the redirect URIs. `false` if there is no such client.
-    async fn set_redirect_uris(&self, id: &str, uris: &[String]) -> Result<bool, StoreError>;
-
     /// Adds a session. `false` if the user is gone or disabled, or no longer has the password that was checked, whose hash
     /// this is.
     ///

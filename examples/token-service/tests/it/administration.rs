@@ -33,6 +33,17 @@ fn a_user_that_is_there_or_not_is_status_1() {
 }
 
 #[test]
+fn the_names_of_the_clients_of_the_program_are_reserved() {
+    let database = Database::new();
+    for name in ["token-service", "token-service-docs"] {
+        assert!(database.fail(&["user", "add", name], "wonderland", 1).contains("reserved"));
+        let add =
+            ["client", "add", "--id", name, "--name", "Mine", "--grant", "client_credentials"];
+        assert!(database.fail(&add, "", 1).contains("reserved"));
+    }
+}
+
+#[test]
 fn passwords_that_are_empty_too_long_or_of_two_lines_are_refused() {
     let database = Database::new();
     let longest = "x".repeat(1024);

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use token_service::store::{GrantType, SqlStore, Store};
-use token_service::{Service, Settings};
+use sqlx::Connection;
+use token_service::Settings;
+use token_service::store::{SqlStore, Store, User};
 
 use crate::browser::{Browser, request};
 use crate::support::{Client, ISSUER};
@@ -194,28 +195,71 @@ async fn the_document_warns_of_the_password_grant() {
 }
 
 #[tokio::test]
-async fn the_page_has_a_public_client_with_the_address_of_this_issuer() {
+async fn the_client_of_the_page_follows_the_settings_and_is_not_stored() {
     let store = Arc::new(SqlStore::in_memory().await.unwrap());
-    for issuer in [ISSUER, ISSUER, "https://issuer.example/realms/one"] {
-        Service::new(Settings::new(issuer), store.clone()).await.unwrap();
-        let client = store.client("docs").await.unwrap().unwrap();
-        assert!(client.is_public() && client.may_use(GrantType::AuthorizationCode));
-        assert_eq!(client.redirect_uris, [format!("{issuer}/docs/oauth2-redirect.html")]);
-        assert_eq!(client.scopes, ["read", "write"]);
+    let mut changed = Settings::new("https://issuer.example/realms/one");
+    changed.scopes = vec![("admin".to_owned(), "do everything".to_owned())];
+    for (settings, scope) in [(Settings::new(ISSUER), "read"), (changed, "admin")] {
+        let uri = format!("{}/docs/oauth2-redirect.html", settings.issuer);
+        let client =
+            Client::over(settings, store.clone(), store.clone(), String::new()).await;
+        let query = request(&[
+            ("client_id", "token-service-docs"),
+            ("redirect_uri", &uri),
+            ("scope", scope),
+        ]);
+        let page = client.get(&format!("/authorize?{query}")).await;
+        assert!(page.body.contains("type=\"password\""), "{}", page.body);
+        assert!(page.body.contains("The docs page of this service"));
     }
-    assert_eq!(store.clients().await.unwrap().len(), 1);
+    assert!(store.clients().await.unwrap().is_empty());
+}
+
+/// The ID was free before there was such a client.
+#[tokio::test]
+async fn a_client_or_a_user_with_the_name_of_the_page_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("store.db").display());
+    for (table, column) in [("clients", "id"), ("users", "name")] {
+        let store = Arc::new(SqlStore::open(&url).await.unwrap());
+        let demo = Client::new().await.store;
+        let alice = demo.user("alice").await.unwrap().unwrap();
+        store.add_user(&User { name: "old".to_owned(), ..alice }).await.unwrap();
+        let mut own = demo.client("demo").await.unwrap().unwrap();
+        own.id = "older".to_owned();
+        store.add_client(&own).await.unwrap();
+        let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        let rename = sqlx::AssertSqlSafe(format!(
+            "DELETE FROM clients WHERE id = 'token-service-docs'; \
+             UPDATE {table} SET {column} = 'token-service-docs'"
+        ));
+        sqlx::raw_sql(rename).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+
+        let client =
+            Client::over(Settings::new(ISSUER), store.clone(), store.clone(), String::new()).await;
+        let uri = format!("{ISSUER}/docs/oauth2-redirect.html");
+        let query = request(&[("client_id", "token-service-docs"), ("redirect_uri", &uri)]);
+        let page = client.get(&format!("/authorize?{query}")).await;
+        assert!(!page.body.contains("The docs page of this service"), "{}", page.body);
+        assert_eq!(page.status, if table == "clients" { 200 } else { 400 });
+        let kept = store.client("token-service-docs").await.unwrap();
+        assert_eq!(kept.map(|kept| kept.name), (table == "clients").then(|| own.name.clone()));
+    }
 }
 
 #[tokio::test]
-async fn a_confidential_client_with_the_name_of_the_page_is_left_alone() {
-    let store = Arc::new(SqlStore::in_memory().await.unwrap());
-    let mut own = Client::new().await.store.client("demo").await.unwrap().unwrap();
-    own.id = "docs".to_owned();
-    assert!(store.add_client(&own).await.unwrap());
-    Service::new(Settings::new(ISSUER), store.clone()).await.unwrap();
-    let client = store.client("docs").await.unwrap().unwrap();
-    assert!(!client.is_public());
-    assert_eq!(client.redirect_uris, own.redirect_uris);
+async fn the_page_and_its_client_can_be_turned_off() {
+    let mut settings = Settings::new(ISSUER);
+    settings.docs = false;
+    let client = Client::with(settings).await;
+    for path in ["/", "/docs", "/docs/", "/docs/page.js", "/docs/oauth2-redirect.html"] {
+        assert_eq!(client.get(path).await.status, 404, "{path}");
+    }
+    assert_eq!(client.get("/openapi.json").await.status, 200);
+    let uri = format!("{ISSUER}/docs/oauth2-redirect.html");
+    let query = request(&[("client_id", "token-service-docs"), ("redirect_uri", &uri)]);
+    assert_eq!(client.get(&format!("/authorize?{query}")).await.status, 400);
 }
 
 #[tokio::test]
@@ -228,7 +272,7 @@ async fn the_page_gets_its_code_by_a_file_of_its_own() {
     assert_eq!(client.get("/docs/oauth2-redirect.js").await.status, 200);
 
     let uri = format!("{ISSUER}/docs/oauth2-redirect.html");
-    let query = request(&[("client_id", "docs"), ("redirect_uri", &uri)]);
+    let query = request(&[("client_id", "token-service-docs"), ("redirect_uri", &uri)]);
     let browser = Browser::new(&client);
     let page = browser.log_in(&query).await;
     assert!(page.body.contains("The docs page of this service"), "{}", page.body);

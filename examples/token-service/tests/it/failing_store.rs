@@ -58,7 +58,6 @@ counted! {
     client(id: &str) -> Option<Registered>;
     clients() -> Vec<Registered>;
     set_client_secret(id: &str, hash: &str) -> bool;
-    set_redirect_uris(id: &str, uris: &[String]) -> bool;
     add_session(session: &Session, password_hash: &str) -> bool;
     session(cookie: &str, now: Seconds) -> Option<Session>;
     end_session(id: &str, now: Seconds) -> ();

@@ -120,7 +120,7 @@ async fn a_bad_request_is_a_page_and_no_logout() {
         "client_id=demo&post_logout_redirect_uri=https://evil.example",
         "client_id=demo&post_logout_redirect_uri=http://127.0.0.1:8000/",
         "post_logout_redirect_uri=http://127.0.0.1:8000",
-        "client_id=docs&post_logout_redirect_uri=http://127.0.0.1:8000",
+        "client_id=token-service-docs&post_logout_redirect_uri=http://127.0.0.1:8000",
         "state=a&state=b",
         "state=%00",
     ] {
@@ -258,7 +258,7 @@ async fn an_id_token_is_for_its_own_client() {
     let browser = Browser::new(&client);
     let tokens = with_tokens(&browser).await;
     let hint = text(&tokens, "id_token");
-    let answer = browser.get(&format!("/logout?id_token_hint={hint}&client_id=docs")).await;
+    let answer = browser.get(&format!("/logout?id_token_hint={hint}&client_id=token-service-docs")).await;
     assert_eq!(answer.status, 400);
     assert!(session(&browser).await.is_some());
 }

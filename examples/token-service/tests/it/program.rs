@@ -167,3 +167,17 @@ fn an_issuer_without_a_host_is_warned_of() {
         assert_eq!(log.contains("cannot be reached"), is_warned_of, "{flags:?}: {log}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn without_the_page_the_banner_does_not_name_it() {
+    let mut process = program(&["--demo", "--listen", "127.0.0.1:0", "--no-docs"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.starts_with("listening on ")));
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert_eq!(lines.next(), None);
+}

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use token_service::access_tokens;
 use token_service::secret;
 use token_service::store::{Client, ClientAuthentication, GrantType, Store};
 use tower_jwt_auth::JwkSet;
@@ -88,9 +89,10 @@ pub(super) async fn run(store: &dyn Store, command: ClientCommand) -> Result<(),
 
 async fn add(store: &dyn Store, flags: Add) -> Result<(), Failure> {
     let (client, secret) = client(flags)?;
-    if client.id == token_service::access_tokens::BUILT_IN_CLIENT
-        || !store.add_client(&client).await?
-    {
+    if access_tokens::is_reserved(&client.id) {
+        return Err(Failure::refused(format!("the ID {:?} is reserved", client.id)));
+    }
+    if !store.add_client(&client).await? {
         return Err(Failure::refused(format!("there is a client {:?} already", client.id)));
     }
     let secret = secret.map_or_else(String::new, |secret| format!("client_secret: {secret}\n"));

@@ -1,6 +1,7 @@
 //! `token-service user …`.
 
 use clap::Subcommand;
+use token_service::access_tokens;
 use token_service::passwords;
 use token_service::store::{Store, User};
 
@@ -75,6 +76,9 @@ async fn add(store: &dyn Store, name: String, mut scopes: Vec<String>) -> Result
         scopes.push("read".to_owned());
     }
     // Before the password is asked for.
+    if access_tokens::is_reserved(&name) {
+        return Err(Failure::refused(format!("the name {name:?} is reserved")));
+    }
     if store.user(&name).await?.is_some() {
         return Err(Failure::refused(format!("there is a user {name:?} already")));
     }

@@ -2,7 +2,7 @@ use sqlx::AnyPool;
 use sqlx::any::AnyRow;
 
 use super::rows::{get, list, text};
-use crate::access_tokens::BUILT_IN_CLIENT;
+use crate::access_tokens;
 use crate::store::{Client, ClientAuthentication, GrantType, StoreError};
 
 const NONE: &str = "none";
@@ -10,7 +10,7 @@ const SECRET: &str = "client_secret";
 const PRIVATE_KEY_JWT: &str = "private_key_jwt";
 
 pub(super) async fn add(pool: &AnyPool, client: &Client) -> Result<bool, StoreError> {
-    if client.id == BUILT_IN_CLIENT {
+    if access_tokens::is_reserved(&client.id) {
         return Ok(false);
     }
     let (authentication, secret_hash, jwk_set) = match &client.authentication {
@@ -62,19 +62,6 @@ pub(super) async fn set_secret(pool: &AnyPool, id: &str, hash: &str) -> Result<b
             .bind(SECRET)
             .execute(pool)
             .await?;
-    Ok(result.rows_affected() == 1)
-}
-
-pub(super) async fn set_redirect_uris(
-    pool: &AnyPool,
-    id: &str,
-    uris: &[String],
-) -> Result<bool, StoreError> {
-    let result = sqlx::query("UPDATE clients SET redirect_uris = $2 WHERE id = $1")
-        .bind(id)
-        .bind(text(uris))
-        .execute(pool)
-        .await?;
     Ok(result.rows_affected() == 1)
 }
 

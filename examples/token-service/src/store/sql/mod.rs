@@ -69,10 +69,6 @@ impl Store for SqlStore {
         clients::set_secret(&self.pool, id, hash).await
     }
 
-    async fn set_redirect_uris(&self, id: &str, uris: &[String]) -> Result<bool, StoreError> {
-        clients::set_redirect_uris(&self.pool, id, uris).await
-    }
-
     async fn add_session(
         &self,
         session: &Session,

@@ -2,11 +2,11 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AnyPool};
 
 use super::rows::{get, list, text};
-use crate::access_tokens::BUILT_IN_CLIENT;
+use crate::access_tokens;
 use crate::store::{Seconds, StoreError, User};
 
 pub(super) async fn add(pool: &AnyPool, user: &User) -> Result<bool, StoreError> {
-    if user.name == BUILT_IN_CLIENT {
+    if access_tokens::is_reserved(&user.name) {
         return Ok(false);
     }
     let result = sqlx::query(
