@@ -113,7 +113,7 @@ def metadata(checks, address):
     checks.equal(kinds, {("oauth2", None), ("http", "bearer")}, "both schemes")
     checks.equal(get(address, "/docs/").status, 200, "the page")
     root = get(address, "/")
-    checks.equal((root.status, root.one("location")), (303, "/docs/"), "the root leads to the page")
+    checks.equal((root.status, root.one("location")), (303, "docs/"), "the root leads to the page")
 
 
 def guessing(checks, address):

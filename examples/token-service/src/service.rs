@@ -205,9 +205,8 @@ impl Service {
         self.login.verifications()
     }
 
-    /// All routes. If the issuer's URL has a path, they are served below it too, so the URLs in the metadata work
-    /// without a proxy and with one that removes the path. The page at `/docs` requests its document and tokens at the
-    /// root, so it works where the root is served.
+    /// All routes. If the issuer's URL has a path, they are served below it too, so the URLs in the metadata and on the
+    /// page at `/docs` work without a proxy and with one that removes the path.
     pub fn router(self: Arc<Self>) -> Result<Router, ConfigError> {
         // CORS is outside of authentication, because a preflight has no token, and outside of the limits, so that a page
         // can read their refusals.

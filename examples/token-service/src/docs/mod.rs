@@ -19,12 +19,13 @@ use utoipa::openapi::security::{
     SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::{
-    self, ContentBuilder, HeaderBuilder, Object, Ref, RefOr, ResponseBuilder, Responses,
+    self, ContentBuilder, HeaderBuilder, Object, Ref, RefOr, ResponseBuilder, Responses, Server,
     schema::Type,
 };
 use utoipa::{OpenApi, ToSchema};
 
 use tower_jwt_auth::ConfigError;
+use url::Url;
 
 use crate::token::scopes::IDENTITY;
 use crate::{
@@ -33,26 +34,32 @@ use crate::{
 };
 
 /// The path of the page.
-pub(crate) const PAGE: &str = "/docs/";
+const PAGE: &str = "/docs/";
 
 pub(crate) fn routes(settings: &Settings) -> Result<Router<Arc<Service>>, ConfigError> {
     let document = Json(document(settings)?);
     let routes = Router::new().route("/openapi.json", get(|| async { document }));
+    let page = page(settings);
     let routes = match settings.docs {
         true => routes
             .route("/docs", get(to_page))
-            .route(PAGE, get(|| async { Html(include_str!("index.html")) }))
+            .route(PAGE, get(|| async { Html(page) }))
             .route("/docs/{file}", get(file)),
         false => routes,
     };
-    Ok(routes
-        .layer(cors::any())
-        .layer(map_response(guard)))
+    Ok(routes.layer(cors::any()).layer(map_response(guard)))
 }
 
-/// Redirects to the page.
+/// Redirects to the page, from beside it. The address is relative, so it is right below a path too.
 pub(crate) async fn to_page() -> Redirect {
-    Redirect::to(PAGE)
+    Redirect::to("docs/")
+}
+
+/// The page, with the redirect URIs of its client.
+fn page(settings: &Settings) -> String {
+    // A URL has no quotation mark.
+    let uris = client::redirect_uris(settings).join(" ").replace('&', "&amp;");
+    include_str!("index.html").replace("REDIRECT_URIS", &uris)
 }
 
 /// A file of the page, from this folder or from Swagger UI.
@@ -154,7 +161,12 @@ struct Document;
 /// The document, with the scopes of the rules that the layers enforce.
 fn document(settings: &Settings) -> Result<openapi::OpenApi, ConfigError> {
     let mut document = Document::openapi();
-    add_security_schemes(&mut document, settings);
+    let path = Url::parse(&settings.issuer).map(|url| url.path().trim_end_matches('/').to_owned());
+    let path = path.unwrap_or_default();
+    if !path.is_empty() {
+        document.servers = Some(vec![Server::new(&path)]);
+    }
+    add_security_schemes(&mut document, settings, &path);
     add_refusals_of_guards(&mut document);
     let scopes = api::items_rule()?.required_scope().unwrap_or_default();
     let items = document.paths.paths.get_mut("/items").and_then(|path| path.get.as_mut());
@@ -217,18 +229,19 @@ fn add(responses: &mut Responses, status: &str, refusal: openapi::Response) {
 
 /// The ways to enter a token on the page: the login page of the service, a form for a password, and a field to paste a
 /// token into.
-fn add_security_schemes(document: &mut openapi::OpenApi, settings: &Settings) {
+fn add_security_schemes(document: &mut openapi::OpenApi, settings: &Settings, path: &str) {
+    let (authorize, token) = (format!("{path}/authorize"), format!("{path}/token"));
     let scopes = || settings.scopes.iter().cloned();
     let identity =
         IDENTITY.iter().map(|(name, meaning)| ((*name).to_owned(), (*meaning).to_owned()));
-    let code =
-        AuthorizationCode::new("/authorize", "/token", Scopes::from_iter(scopes().chain(identity)));
+    let all = Scopes::from_iter(scopes().chain(identity));
+    let code = AuthorizationCode::new(authorize, token.clone(), all);
     let mut page = OAuth2::new([Flow::AuthorizationCode(code)]);
     page.description = Some(
         "For the same routes, by the login page of the service. The client is public: it has no secret."
             .to_owned(),
     );
-    let password = Password::new("/token", Scopes::from_iter(scopes()));
+    let password = Password::new(token, Scopes::from_iter(scopes()));
     let mut form = OAuth2::new([Flow::Password(password)]);
     form.description = Some(
         "For `/protected`, `/user` and `/items`, by a password. The client fields stay empty."

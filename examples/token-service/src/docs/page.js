@@ -41,8 +41,15 @@ const clientOfTheLoginPage = {
   },
 }
 
+// A response reaches this page by a file of the same origin: a loopback address has several names. Elsewhere it is that of
+// the issuer, which is the registered one.
+const redirectUris = document.querySelector('meta[name="redirect-uris"]').content.split(' ')
+const redirectUri = redirectUris.find(uri => new URL(uri).origin === location.origin) ?? redirectUris[0]
+
 window.ui = SwaggerUIBundle({
-  url: '/openapi.json',
+  // Beside the page, so it is found below a path too.
+  url: '../openapi.json',
+  oauth2RedirectUrl: redirectUri,
   dom_id: '#swagger-ui',
   deepLinking: true,
   // Schemas are folded.

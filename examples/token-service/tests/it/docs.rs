@@ -84,7 +84,7 @@ async fn every_status_is_listed() {
 async fn the_page_and_all_of_its_files_come_from_here() {
     let client = Client::new().await;
     let answer = client.get("/docs").await;
-    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/docs/"));
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "docs/"));
     let page = client.get("/docs/").await;
     assert_eq!(page.status, 200);
     assert!(page.header("content-type").starts_with("text/html"));
@@ -114,7 +114,7 @@ async fn the_page_and_all_of_its_files_come_from_here() {
 async fn the_root_leads_to_the_page() {
     for issuer in [ISSUER, "http://issuer.example/docs"] {
         let answer = Client::with(Settings::new(issuer)).await.get("/").await;
-        assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/docs/"));
+        assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "docs/"));
     }
     // It is not part of the API.
     assert!(Client::new().await.get("/openapi.json").await.json()["paths"]["/"].is_null());
@@ -201,8 +201,7 @@ async fn the_client_of_the_page_follows_the_settings_and_is_not_stored() {
     changed.scopes = vec![("admin".to_owned(), "do everything".to_owned())];
     for (settings, scope) in [(Settings::new(ISSUER), "read"), (changed, "admin")] {
         let uri = format!("{}/docs/oauth2-redirect.html", settings.issuer);
-        let client =
-            Client::over(settings, store.clone(), store.clone(), String::new()).await;
+        let client = Client::over(settings, store.clone(), store.clone(), String::new()).await;
         let query = request(&[
             ("client_id", "token-service-docs"),
             ("redirect_uri", &uri),
@@ -278,4 +277,46 @@ async fn the_page_gets_its_code_by_a_file_of_its_own() {
     assert!(page.body.contains("The docs page of this service"), "{}", page.body);
     let answer = browser.submit(&page, &[("decision", "allow")]).await;
     assert!(answer.header("location").starts_with(&format!("{uri}?code=")));
+}
+
+#[tokio::test]
+async fn below_a_path_the_page_finds_its_document_and_its_endpoints() {
+    let client = Client::with(Settings::new("https://issuer.example/realms/one")).await;
+    // Relative to `/realms/one/docs`, it is the page below the path.
+    let answer = client.get("/realms/one/docs").await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "docs/"));
+    let page = client.get("/realms/one/docs/").await.body;
+    let uri = "https://issuer.example/realms/one/docs/oauth2-redirect.html";
+    assert!(page.contains(&format!("name=\"redirect-uris\" content=\"{uri}\"")), "{page}");
+    let script = client.get("/realms/one/docs/page.js").await.body;
+    assert!(script.contains("url: '../openapi.json'"), "{script}");
+
+    let document = client.get("/realms/one/openapi.json").await.json();
+    assert_eq!(document["servers"], json!([{"url": "/realms/one"}]));
+    let schemes = &document["components"]["securitySchemes"];
+    let code = &schemes["OAuth2AuthorizationCode"]["flows"]["authorizationCode"];
+    let password = &schemes["OAuth2PasswordBearer"]["flows"]["password"];
+    assert_eq!(code["authorizationUrl"], "/realms/one/authorize");
+    for flow in [code, password] {
+        assert_eq!(flow["tokenUrl"], "/realms/one/token");
+    }
+    // Without a path, there is nothing to say.
+    assert!(Client::new().await.get("/openapi.json").await.json()["servers"].is_null());
+}
+
+#[tokio::test]
+async fn the_page_of_a_loopback_issuer_logs_in_under_each_of_its_names() {
+    let client = Client::new().await;
+    let names = ["127.0.0.1", "localhost", "[::1]"];
+    let uris = names.map(|name| format!("http://{name}:8000/docs/oauth2-redirect.html"));
+    let page = client.get("/docs/").await.body;
+    assert!(page.contains(&format!("content=\"{}\"", uris.join(" "))), "{page}");
+    for (uri, status) in uris
+        .iter()
+        .map(|uri| (uri.as_str(), 200))
+        .chain([("http://localhost.example:8000/docs/oauth2-redirect.html", 400)])
+    {
+        let query = request(&[("client_id", "token-service-docs"), ("redirect_uri", uri)]);
+        assert_eq!(client.get(&format!("/authorize?{query}")).await.status, status, "{uri}");
+    }
 }

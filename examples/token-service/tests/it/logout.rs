@@ -9,7 +9,6 @@ use url::form_urlencoded::Serializer;
 use crate::browser::{Browser, CALLBACK, SESSION, VERIFIER, add_bob, request, response};
 use crate::support::{Client, ISSUER};
 
-
 async fn session(browser: &Browser<'_>) -> Option<Session> {
     let cookie = browser.cookies.borrow().get(SESSION.as_str()).cloned()?;
     browser.client.store.session(&secret::hash(&cookie), 0).await.unwrap()
@@ -258,7 +257,8 @@ async fn an_id_token_is_for_its_own_client() {
     let browser = Browser::new(&client);
     let tokens = with_tokens(&browser).await;
     let hint = text(&tokens, "id_token");
-    let answer = browser.get(&format!("/logout?id_token_hint={hint}&client_id=token-service-docs")).await;
+    let answer =
+        browser.get(&format!("/logout?id_token_hint={hint}&client_id=token-service-docs")).await;
     assert_eq!(answer.status, 400);
     assert!(session(&browser).await.is_some());
 }
