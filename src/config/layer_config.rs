@@ -208,7 +208,7 @@ impl LayerConfig {
     }
 
     /// The rule of `required_scopes`, if the configuration has them: for tokens that arrive without a request, whose
-    /// verifier needs [`with_claims_by_name`](JwtVerifier::with_claims_by_name). The layer and the verifier of the
+    /// verifier needs [`with_claims_by_name`](crate::JwtVerifier::with_claims_by_name). The layer and the verifier of the
     /// configuration check it themselves.
     ///
     /// # Errors
