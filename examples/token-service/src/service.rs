@@ -109,7 +109,6 @@ pub struct Service {
     pub(crate) keys: KeyRing,
     /// Issues access tokens.
     pub(crate) tokens: TokenIssuer,
-    /// Issues ID tokens.
     /// Verifies this service's own access tokens, whichever configured resource they are for.
     pub(crate) access_tokens: JwtVerifier<Issued>,
     /// The same, also of those for a resource that is no longer configured: to revoke them.

@@ -27,7 +27,7 @@ pub(super) static ATTACKS: [Attack; 14] = [
     }),
     token("typ: with a prefix", TYP, |good| good.with_header("typ", "application/dpop+jwt")),
     token("kind: ID token with at_hash", ID_TOKEN, |good| {
-        of_kind(good, json!({"at_hash": "MTIzNDU2Nzg5MDEyMzQ1Ng", "nonce": "n"}))
+        of_kind(good, json!({"at_hash": "77QmUPtjPfzWtF2AnpK9RQ", "nonce": "n"}))
     }),
     token("kind: ID token of Cognito", ID_TOKEN, |good| of_kind(good, json!({"token_use": "id"}))),
     token("kind: ID token of Keycloak", ID_TOKEN, |good| of_kind(good, json!({"typ": "ID"}))),
