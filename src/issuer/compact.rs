@@ -3,6 +3,8 @@
 use serde_json::{Map, Value};
 
 #[cfg(feature = "test-util")]
+use crate::crypto::Algorithm;
+#[cfg(feature = "test-util")]
 use crate::issuer::crypto;
 use crate::issuer::issue_error::IssueError;
 use crate::issuer::signing_key::SigningKey;
@@ -39,10 +41,10 @@ pub(crate) fn signature(message: &[u8], key: &SigningKey) -> Result<Vec<u8>, Iss
     key.sign(message)
 }
 
-/// The HMAC with SHA-256, with a secret of any length, for forged tokens.
+/// The HMAC of an algorithm for secrets, with a secret of any length, for forged tokens.
 #[cfg(feature = "test-util")]
-pub(crate) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Vec<u8> {
-    crypto::hmac_sha256(secret, message)
+pub(crate) fn hmac(algorithm: Algorithm, secret: &[u8], message: &[u8]) -> Option<Vec<u8>> {
+    crypto::hmac(algorithm, secret, message)
 }
 
 fn encode_object(object: Map<String, Value>) -> String {

@@ -252,10 +252,16 @@ pub(super) fn random_name() -> Result<String, Unspecified> {
     Ok(base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes))
 }
 
-/// The HMAC with SHA-256. The length of the secret is not checked.
+/// The HMAC of an algorithm for secrets. The length of the secret is not checked.
 #[cfg(feature = "test-util")]
-pub(super) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Vec<u8> {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message).as_ref().to_vec()
+pub(super) fn hmac(algorithm: Algorithm, secret: &[u8], message: &[u8]) -> Option<Vec<u8>> {
+    let hmac = match algorithm {
+        Algorithm::HS256 => hmac::HMAC_SHA256,
+        Algorithm::HS384 => hmac::HMAC_SHA384,
+        Algorithm::HS512 => hmac::HMAC_SHA512,
+        _ => return None,
+    };
+    Some(hmac::sign(&hmac::Key::new(hmac, secret), message).as_ref().to_vec())
 }
 
 fn rsa_encoding(algorithm: Algorithm) -> Option<&'static dyn RsaEncoding> {

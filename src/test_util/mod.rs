@@ -69,8 +69,8 @@ pub use self::manual_clock::ManualClock;
 #[cfg(feature = "jwks-url")]
 pub use self::mock_issuer::{MockAnswer, MockIssuer};
 pub use self::protection::{
-    Attack, ProtectedRequests, ProtectionFault, ProtectionFinding, ProtectionReport, SentBody,
-    assert_protected, check_protection,
+    Attack, Place, ProtectedRequests, ProtectionFault, ProtectionFinding, ProtectionReport,
+    SentBody, assert_protected, check_protection,
 };
 #[cfg(feature = "reqwest-0_13")]
 pub use self::protection::{RemoteFuture, RemoteService};

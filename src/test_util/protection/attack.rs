@@ -18,8 +18,11 @@ use crate::test_util::protection::good_token::GoodToken;
 /// | `claims`, `exp`, `nbf`, `iat`, `iss`, `aud`, `sub` | claims that are malformed, or of a token that is expired or for another service |
 /// | `typ`, `kind`, `cnf` | other kinds of tokens, and tokens that are bound to a key |
 /// | `size` | tokens that are too long or nested too deeply |
+/// | `cache` | a token that was accepted a moment ago, with one change |
 ///
-/// Most attacks after the group `kid` have a valid signature.
+/// Most attacks of the groups `header`, `crit`, `claims` and those after them have a valid signature.
+///
+/// Names are stable: a minor version may add attacks, but renames none.
 ///
 /// # Example: all attacks of one group
 ///
@@ -36,11 +39,14 @@ pub struct Attack {
     reason: &'static str,
     make: Make,
     is_long: bool,
+    is_strict: bool,
 }
 
 enum Make {
     Token(fn(&GoodToken) -> Option<String>),
     Credential(fn(&GoodToken) -> Option<Credential>),
+    /// Of a token that the service has just accepted.
+    Accepted(fn(&GoodToken, &str) -> Option<String>),
 }
 
 impl Attack {
@@ -69,12 +75,34 @@ impl Attack {
         self.is_long
     }
 
-    /// The credential; `None` if it cannot be made of this good token.
-    pub(super) fn make(&self, good: &GoodToken) -> Option<Credential> {
+    /// Whether the standards allow to accept it, and only a strict verifier refuses it, such as that of this crate.
+    /// [`without_strict_attacks`](super::ProtectedRequests::without_strict_attacks) leaves it out.
+    pub fn is_strict(&self) -> bool {
+        self.is_strict
+    }
+
+    pub(super) const fn strict(mut self) -> Self {
+        self.is_strict = true;
+        self
+    }
+
+    /// Whether a good token is sent before it.
+    pub(super) fn needs_accepted(&self) -> bool {
+        matches!(self.make, Make::Accepted(_))
+    }
+
+    /// The credential; `None` if it cannot be made of this good token. `accepted` is a good token, which was sent
+    /// before if the attack needs that.
+    pub(super) fn make(&self, good: &GoodToken, accepted: &str) -> Option<Credential> {
         match self.make {
             Make::Token(make) => make(good).map(Credential::Bearer),
             Make::Credential(make) => make(good),
+            Make::Accepted(make) => make(good, accepted).map(Credential::Bearer),
         }
+    }
+
+    const fn new(name: &'static str, reason: &'static str, make: Make) -> Self {
+        Self { name, reason, make, is_long: false, is_strict: false }
     }
 }
 
@@ -84,7 +112,7 @@ pub(super) const fn token(
     reason: &'static str,
     make: fn(&GoodToken) -> Option<String>,
 ) -> Attack {
-    Attack { name, reason, make: Make::Token(make), is_long: false }
+    Attack::new(name, reason, Make::Token(make))
 }
 
 /// An attack by a credential in its place.
@@ -93,7 +121,16 @@ pub(super) const fn credential(
     reason: &'static str,
     make: fn(&GoodToken) -> Option<Credential>,
 ) -> Attack {
-    Attack { name, reason, make: Make::Credential(make), is_long: false }
+    Attack::new(name, reason, Make::Credential(make))
+}
+
+/// An attack by a bearer token that is made of one that was accepted a moment ago.
+pub(super) const fn accepted(
+    name: &'static str,
+    reason: &'static str,
+    make: fn(&GoodToken, &str) -> Option<String>,
+) -> Attack {
+    Attack::new(name, reason, Make::Accepted(make))
 }
 
 impl fmt::Display for Attack {

@@ -1,22 +1,25 @@
-//! Where an attack puts its credential.
+//! The credential of an attack.
 
-use std::borrow::Cow;
+use bytes::{BufMut, Bytes, BytesMut};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, PROXY_AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Method, Request};
 
-use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, PROXY_AUTHORIZATION};
-use http::request::Parts;
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+use crate::test_util::protection::place::{
+    Place, add_cookies, add_to_query, append, percent_encoded,
+};
 
-/// Puts a token into a request.
-pub(super) type Place = Box<dyn Fn(&mut Parts, &str) + Send + Sync>;
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
 /// A credential, and its place in the request.
 pub(super) enum Credential {
     /// A bearer token in the place where the service expects it.
     Bearer(String),
+    /// A bearer token with percent-encoded characters. In a query it would be a good one.
+    PercentEncoded(String),
     /// The field lines of `Authorization`.
     Authorization(Vec<Vec<u8>>),
+    /// A good token in `Authorization`, if the service expects it elsewhere.
+    BesideThePlace(String),
     /// `Proxy-Authorization`.
     ProxyAuthorization(String),
     /// The parameter `access_token` of the query.
@@ -25,6 +28,8 @@ pub(super) enum Credential {
     Form(String),
     /// Cookies with the names that applications use.
     Cookie(String),
+    /// The cookie that the service expects, sent by a page of another origin.
+    ForeignOrigin(String),
 }
 
 impl Credential {
@@ -36,43 +41,58 @@ impl Credential {
         Self::Authorization(Vec::new())
     }
 
-    /// The request with this credential; `None` if a request of this kind cannot have it. A bearer token is in
-    /// `Authorization` if no other place is given.
+    /// Whether 403 refuses it: a service that answers so to a good token in a cookie has checked the origin.
+    pub(super) fn is_cookie(&self) -> bool {
+        matches!(self, Self::Cookie(_) | Self::ForeignOrigin(_))
+    }
+
+    /// The request with this credential; `None` if a request of this kind cannot have it.
     pub(super) fn into_request(
         self,
         request: &Request<Bytes>,
-        place: Option<&Place>,
+        place: &Place,
     ) -> Option<Request<Bytes>> {
-        let (mut head, body) = request.clone().into_parts();
+        let (mut head, mut body) = request.clone().into_parts();
+        let bearer = |token: &str| format!("Bearer {token}").into_bytes();
         match self {
-            Self::Bearer(token) => match place {
-                Some(place) => place(&mut head, &token),
-                None => {
-                    append(&mut head.headers, AUTHORIZATION, format!("Bearer {token}").as_bytes())
-                }
-            },
+            Self::PercentEncoded(_) if place.is_query() => return None,
+            Self::Bearer(token) | Self::PercentEncoded(token) => place.put(&mut head, &token)?,
             Self::Authorization(lines) => {
                 for line in &lines {
-                    append(&mut head.headers, AUTHORIZATION, line);
+                    append(&mut head.headers, AUTHORIZATION, line)?;
                 }
             }
-            Self::ProxyAuthorization(token) => {
-                append(
-                    &mut head.headers,
-                    PROXY_AUTHORIZATION,
-                    format!("Bearer {token}").as_bytes(),
-                );
+            Self::BesideThePlace(token) => {
+                place.is_beside_authorization().then_some(())?;
+                append(&mut head.headers, AUTHORIZATION, &bearer(&token))?;
             }
-            Self::Query(token) => add_to_query(&mut head, &token),
-            Self::Form(_) if is_grpc(&head.headers) => return None,
+            Self::ProxyAuthorization(token) => {
+                append(&mut head.headers, PROXY_AUTHORIZATION, &bearer(&token))?;
+            }
+            Self::Query(_) if place.is_query_of("access_token") => return None,
+            Self::Query(token) => add_to_query(&mut head, "access_token", &token)?,
             Self::Form(token) => {
-                let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-                head.headers.insert(CONTENT_TYPE, form);
-                return Some(Request::from_parts(head, format!("access_token={token}").into()));
+                let is_form = is_form(&head.headers);
+                let has_body = !body.is_empty() || head.method == Method::CONNECT;
+                // Another body would fail for its content.
+                if is_grpc(&head.headers) || (has_body && !is_form) {
+                    return None;
+                }
+                head.headers.entry(CONTENT_TYPE).or_insert(FORM);
+                head.headers.remove(CONTENT_LENGTH);
+                body = with_parameter(&body, &token);
             }
             Self::Cookie(token) => {
-                let cookies = format!("access_token={token}; token={token}; jwt={token}");
-                append(&mut head.headers, COOKIE, cookies.as_bytes());
+                let names = ["access_token", "token", "jwt"];
+                let names = names.iter().filter(|name| !place.is_cookie_of(name));
+                let cookies: Vec<_> = names.map(|name| format!("{name}={token}")).collect();
+                add_cookies(&mut head.headers, &cookies.join("; "))?;
+            }
+            Self::ForeignOrigin(token) => {
+                place.is_cookie().then_some(())?;
+                place.put(&mut head, &token)?;
+                let origin = HeaderValue::from_static("https://attacker.invalid");
+                head.headers.insert(ORIGIN, origin);
             }
         }
         Some(Request::from_parts(head, body))
@@ -84,18 +104,16 @@ pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
-/// Adds a field line that `Debug` does not show.
-fn append(headers: &mut HeaderMap, name: HeaderName, value: &[u8]) {
-    let mut value = HeaderValue::from_bytes(value).expect("a credential that a header can have");
-    value.set_sensitive(true);
-    headers.append(name, value);
+fn is_form(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(FORM.as_bytes()))
 }
 
-fn add_to_query(head: &mut Parts, token: &str) {
-    let separator = if head.uri.query().is_some() { '&' } else { '?' };
-    let path = head.uri.path_and_query().map_or(Cow::from("/"), |path| path.as_str().into());
-    let path = PathAndQuery::try_from(format!("{path}{separator}access_token={token}"));
-    let mut uri = std::mem::take(&mut head.uri).into_parts();
-    uri.path_and_query = Some(path.expect("a token that a query can have"));
-    head.uri = Uri::from_parts(uri).expect("a URI that differs only in its query");
+/// A form with this token in addition.
+fn with_parameter(form: &Bytes, token: &str) -> Bytes {
+    let mut body = BytesMut::from(&form[..]);
+    if !form.is_empty() {
+        body.put_u8(b'&');
+    }
+    body.put(format!("access_token={}", percent_encoded(token)).as_bytes());
+    body.freeze()
 }

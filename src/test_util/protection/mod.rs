@@ -1,9 +1,13 @@
 //! Proves that a service is protected: sends bad credentials, and reports which were accepted.
 
+mod allowed;
 mod attack;
+mod attacker;
 mod attacks;
+mod certificate;
 mod credential;
 mod good_token;
+mod place;
 mod public_key;
 #[cfg(feature = "reqwest-0_13")]
 mod remote;
@@ -19,6 +23,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 pub use self::attack::Attack;
+pub use self::place::Place;
 #[cfg(feature = "reqwest-0_13")]
 pub use self::remote::{RemoteFuture, RemoteService};
 pub use self::report::{ProtectionFault, ProtectionFinding, ProtectionReport};
@@ -72,17 +77,25 @@ where
 /// |---|---|
 /// | HTTP 401 with a challenge; 400 | refused |
 /// | gRPC status `UNAUTHENTICATED` or `INVALID_ARGUMENT` | refused |
-/// | HTTP 413 or 431, gRPC `RESOURCE_EXHAUSTED` | refused, for attacks that are too long |
+/// | HTTP 413, 414 or 431, gRPC `RESOURCE_EXHAUSTED` | refused, for requests of more than 4 KiB |
+/// | HTTP 403 | refused, for good tokens in a cookie: the origin was checked |
+/// | a response that [`ProtectedRequests::refused_by`] names | refused, save a server error |
+/// | HTTP 408, 413, 414, 415, 429 or 431, gRPC `RESOURCE_EXHAUSTED` | [`ProtectionFault::Inconclusive`] |
 /// | HTTP 401 without `WWW-Authenticate` | [`ProtectionFault::MissingChallenge`] |
 /// | HTTP 5xx; gRPC `INTERNAL`, `UNKNOWN` or `UNAVAILABLE` | [`ProtectionFault::ServerError`] |
-/// | an error of the service | [`ProtectionFault::NoResponse`], except for attacks that are too long |
+/// | an error of the service | [`ProtectionFault::NoResponse`], save for attacks that are far too long |
+/// | a panic of the service | [`ProtectionFault::NoResponse`] |
 /// | any other | [`ProtectionFault::LetThrough`], also 403: the token was accepted, and lacked a permission |
 ///
 /// A gRPC status counts only in the headers of the response, where a refusal has it. The body is
 /// not read.
 ///
+/// It is a fault too when nothing was sent, and when attacks were left out without a reason: see
+/// [`ProtectedRequests::from_token`].
+///
 /// The requests are sent one after the other, in the order of [`Attack::all`], and each has a
-/// `jti` of its own if the good token has one. What is let through takes effect: use a service
+/// `jti` of its own if the good token has one, save with [`ProtectedRequests::with_fixed_jti`]. Before an attack of the
+/// group `cache`, the good token that it changes is sent. What is let through takes effect: use a service
 /// whose data do not matter. The report contains no token.
 pub async fn check_protection<S, B, R>(app: S, requests: ProtectedRequests<B>) -> ProtectionReport
 where

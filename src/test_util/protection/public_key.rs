@@ -4,12 +4,22 @@ use pkcs1::{RsaPublicKey, UintRef};
 use serde_json::{Map, Value};
 use spki::der::asn1::{AnyRef, BitStringRef, ObjectIdentifier};
 use spki::der::pem::{self, LineEnding};
-use spki::der::{Encode, Tag};
-use spki::{AlgorithmIdentifier, SubjectPublicKeyInfo};
+use spki::der::{Decode, Encode, Tag};
+use spki::{AlgorithmIdentifier, SubjectPublicKeyInfo, SubjectPublicKeyInfoRef};
 
-/// A public key that was read from a JWK.
+use crate::config_error::ConfigError;
+use crate::key::pem::PublicKeyDer;
+
+const RSA: &str = "1.2.840.113549.1.1.1";
+
+/// A public key that was read from a JWK, a JWK set or a PEM text.
+#[derive(Clone)]
 pub(super) struct PublicKey {
-    jwk: String,
+    /// The text that it was read from.
+    text: String,
+    /// Not of a PEM text.
+    jwk: Option<String>,
+    is_rsa: bool,
     /// The key itself: an encoded point, or a PKCS#1 key.
     raw: Vec<u8>,
     /// A SubjectPublicKeyInfo.
@@ -17,13 +27,58 @@ pub(super) struct PublicKey {
 }
 
 impl PublicKey {
+    /// Reads a JWK, a JWK set or a PEM text. Of a set it takes the key with this `kid`, else the first one for this
+    /// `alg`, else the only one.
+    pub(super) fn read(text: &str, kid: Option<&str>, alg: &str) -> Result<Self, String> {
+        if text.trim_start().starts_with("-----BEGIN") {
+            return Self::from_pem(text);
+        }
+        let unreadable = |error| format!("this is neither JSON nor PEM: {error}");
+        let json: Value = serde_json::from_str(text).map_err(unreadable)?;
+        let Some(keys) = json.get("keys") else {
+            return Self::from_jwk(text)
+                .ok_or_else(|| "this JWK is not the public key of a key pair".to_owned());
+        };
+        let pairs = keys.as_array().into_iter().flatten();
+        let pairs: Vec<_> =
+            pairs.filter(|key| Self::from_jwk(&key.to_string()).is_some()).collect();
+        let has = |name, wanted| move |key: &&&Value| key.get(name) == Some(&Value::from(wanted));
+        let of_kid = kid.and_then(|kid| pairs.iter().find(has("kid", kid)));
+        let only = pairs.first().filter(|_| pairs.len() == 1);
+        let key = of_kid.or_else(|| pairs.iter().find(has("alg", alg))).or(only);
+        let key = key.and_then(|key| Self::from_jwk(&key.to_string()));
+        let mut key = key.ok_or_else(|| {
+            format!("the JWK set has {} public keys, but not that of the good token", pairs.len())
+        })?;
+        key.text = text.to_owned();
+        Ok(key)
+    }
+
+    fn from_pem(text: &str) -> Result<Self, String> {
+        let unreadable = |error: ConfigError| error.to_string();
+        let der = match PublicKeyDer::from_pem(text.as_bytes()).map_err(unreadable)? {
+            PublicKeyDer::SubjectPublicKeyInfo(der) => der,
+            PublicKeyDer::RsaPublicKey(der) => {
+                info(RSA, Some(AnyRef::NULL), &der).ok_or("this RSA key is too long")?
+            }
+        };
+        let parsed = SubjectPublicKeyInfoRef::from_der(&der).map_err(|error| error.to_string())?;
+        Ok(Self {
+            text: text.to_owned(),
+            jwk: None,
+            is_rsa: parsed.algorithm.oid == ObjectIdentifier::new_unwrap(RSA),
+            raw: parsed.subject_public_key.raw_bytes().to_vec(),
+            der,
+        })
+    }
+
     /// `None` if the JWK is not one of a key pair.
     pub(super) fn from_jwk(jwk: &str) -> Option<Self> {
         let members: Map<String, Value> = serde_json::from_str(jwk).ok()?;
         let text = |name: &str| members.get(name)?.as_str();
         let bytes = |name: &str| base64_simd::URL_SAFE_NO_PAD.decode_to_vec(text(name)?).ok();
         let (algorithm, curve, raw) = match (text("kty")?, text("crv"), text("alg")) {
-            ("RSA", ..) => ("1.2.840.113549.1.1.1", None, rsa(&bytes("n")?, &bytes("e")?)?),
+            ("RSA", ..) => (RSA, None, rsa(&bytes("n")?, &bytes("e")?)?),
             ("EC", Some(curve), _) => {
                 let curve = match curve {
                     "P-256" => "1.2.840.10045.3.1.7",
@@ -45,15 +100,13 @@ impl PublicKey {
             (None, "RSA") => Some(AnyRef::NULL),
             _ => None,
         };
-        let info = SubjectPublicKeyInfo {
-            algorithm: AlgorithmIdentifier {
-                oid: ObjectIdentifier::new_unwrap(algorithm),
-                parameters,
-            },
-            subject_public_key: BitStringRef::from_bytes(&raw).ok()?,
-        };
-        let der = info.to_der().ok()?;
-        Some(Self { jwk: jwk.to_owned(), raw, der })
+        Some(Self {
+            text: jwk.to_owned(),
+            jwk: Some(jwk.to_owned()),
+            is_rsa: text("kty")? == "RSA",
+            der: info(algorithm, parameters, &raw)?,
+            raw,
+        })
     }
 
     /// As in a PEM file, with a line break at the end.
@@ -61,17 +114,43 @@ impl PublicKey {
         pem::encode_string("PUBLIC KEY", LineEnding::LF, &self.der).ok()
     }
 
-    pub(super) fn der(self) -> Vec<u8> {
-        self.der
+    /// An `RSA PUBLIC KEY`; `None` for other keys.
+    pub(super) fn pkcs1_pem(&self) -> Option<String> {
+        let pem = || pem::encode_string("RSA PUBLIC KEY", LineEnding::LF, &self.raw).ok();
+        self.is_rsa.then(pem)?
     }
 
-    pub(super) fn raw(self) -> Vec<u8> {
-        self.raw
+    pub(super) fn der(&self) -> &[u8] {
+        &self.der
     }
 
-    pub(super) fn jwk(self) -> String {
-        self.jwk
+    pub(super) fn raw(&self) -> &[u8] {
+        &self.raw
     }
+
+    pub(super) fn jwk(&self) -> Option<&str> {
+        self.jwk.as_deref()
+    }
+
+    /// A JWK set: the one that it was read from, or one of this key alone.
+    pub(super) fn jwk_set(&self) -> Option<String> {
+        let jwk = self.jwk.as_deref()?;
+        let is_set = self.text != jwk;
+        Some(if is_set { self.text.clone() } else { format!("{{\"keys\":[{jwk}]}}") })
+    }
+
+    /// The text that it was read from.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// A SubjectPublicKeyInfo.
+fn info(algorithm: &str, parameters: Option<AnyRef<'_>>, key: &[u8]) -> Option<Vec<u8>> {
+    let oid = ObjectIdentifier::new(algorithm).ok()?;
+    let subject_public_key = BitStringRef::from_bytes(key).ok()?;
+    let algorithm = AlgorithmIdentifier { oid, parameters };
+    SubjectPublicKeyInfo { algorithm, subject_public_key }.to_der().ok()
 }
 
 /// A key in PKCS#1.

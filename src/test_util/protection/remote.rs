@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{Request, Response};
-use reqwest::Client;
+use reqwest::{Client, Url};
 use tower_service::Service;
 
 use crate::test_util::protection::sent_body::SentBody;
@@ -15,8 +15,11 @@ use crate::test_util::protection::sent_body::SentBody;
 /// A service at a URL, for [`assert_protected`](super::assert_protected): a running server, or one
 /// in another process.
 ///
-/// The client should not follow redirects (`redirect::Policy::none()`): a redirect to a page that
-/// answers 200 counts as let through.
+/// The client must not follow redirects (`redirect::Policy::none()`), or the response would be that of another page: a
+/// response from another URL is an error, which the report names.
+///
+/// With a live token, such as one of a staging system: attacks send it in the query and in cookies too, where proxies
+/// and servers write it into their logs. Use one that expires soon.
 ///
 /// # Example: a server on this machine
 ///
@@ -43,8 +46,19 @@ pub type RemoteFuture =
 impl RemoteService {
     /// Creates a service from the URL that the paths of the requests follow, such as
     /// `https://staging.example/api`.
+    ///
+    /// # Panics
+    ///
+    /// When this is not a URL, or when it has a user name, a password, a query or a fragment. The message does not
+    /// contain them.
+    #[track_caller]
     pub fn new(client: Client, url: impl Into<String>) -> Self {
         let mut base = url.into();
+        let url = Url::parse(&base).expect("a URL, such as `http://127.0.0.1:3000`");
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        assert!(!has_user, "the URL has a user name or a password: attacks would send them too");
+        let has_more = url.query().is_some() || url.fragment().is_some();
+        assert!(!has_more, "the URL has a query or a fragment, but paths of requests follow it");
         base.truncate(base.trim_end_matches('/').len());
         Self { client, base }
     }
@@ -67,9 +81,15 @@ impl Service<Request<SentBody>> for RemoteService {
             .request(head.method, format!("{}{path}", self.base))
             .headers(head.headers)
             .body(Bytes::from(body));
+        let client = self.client.clone();
         Box::pin(async move {
-            // Its URL may contain a token.
-            let response = sent.send().await.map_err(reqwest::Error::without_url)?;
+            // The URL of an error may contain a token.
+            let sent = sent.build().map_err(reqwest::Error::without_url)?;
+            let url = sent.url().clone();
+            let response = client.execute(sent).await.map_err(reqwest::Error::without_url)?;
+            if *response.url() != url {
+                return Err("the client followed a redirect: build it with `Policy::none()`".into());
+            }
             let mut answer = Response::new(());
             *answer.status_mut() = response.status();
             *answer.headers_mut() = response.headers().clone();

@@ -1,8 +1,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::test_util::protection::allowed::{Allowed, CHALLENGE};
 use crate::test_util::protection::attack::Attack;
-use crate::test_util::protection::requests::Allowed;
+use crate::test_util::protection::requests::ProtectedRequests;
 
 /// The result of [`check_protection`](super::check_protection). It contains no token. `Display` lists
 /// the findings. A reason follows the last finding of several with the same reason.
@@ -11,10 +12,34 @@ pub struct ProtectionReport {
     requests: usize,
     sent: usize,
     findings: Vec<ProtectionFinding>,
-    allowed: Vec<(Allowed, usize)>,
-    left_out: Vec<&'static str>,
+    allowed: Vec<Use>,
+    left_out: Vec<(&'static str, LeftOut)>,
+    /// The reasons why attacks are left out on purpose.
+    waived: Vec<(LeftOut, String)>,
+    skipped_strict: usize,
     /// Of the refusals without a challenge, only the first one at each request is a finding.
     without_challenge: Vec<(String, usize)>,
+}
+
+/// Why an attack was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LeftOut {
+    /// It needs a valid signature.
+    NoSigner,
+    /// It uses the public key as a secret.
+    NoPublicKey,
+    /// It is not one for such a token, place or request.
+    NotApplicable,
+    /// The standards allow to accept it.
+    Strict,
+}
+
+/// An allowance, and the attacks that it names.
+#[derive(Clone, Debug)]
+struct Use {
+    allowed: Allowed,
+    sent: usize,
+    used: usize,
 }
 
 /// One thing that is wrong with the protection of a service. `Display` is one line without the reason.
@@ -41,13 +66,20 @@ pub enum ProtectionFault {
     /// A bad credential caused an error of the server, HTTP 5xx or the gRPC status `INTERNAL`,
     /// `UNKNOWN` or `UNAVAILABLE`.
     ServerError,
-    /// The service failed without a response to a bad credential.
+    /// The service failed or panicked without a response to a bad credential.
     NoResponse,
+    /// The request was refused whatever its credential was: HTTP 408, 413, 414, 415, 429 or 431, or the gRPC status
+    /// `RESOURCE_EXHAUSTED`. This proves nothing. Turn off limits of requests in the test.
+    Inconclusive,
+    /// No attack was sent, because no protected request is named.
+    NothingSent,
+    /// Attacks were left out, because the test gives no signer or no public key.
+    LeftOut,
     /// A 401 had no `WWW-Authenticate` (RFC 9110 section 11.6.1). The credential was refused, but
     /// clients do not learn how to do better. This is reported once for each request, under the
     /// name `challenge`.
     MissingChallenge,
-    /// An [allowance](super::ProtectedRequests::allowing) that nothing needs: all its attacks were
+    /// An [allowance](super::ProtectedRequests::allowing) that nothing needs: its attacks were sent, and all were
     /// refused.
     UnusedAllowance,
 }
@@ -61,6 +93,12 @@ impl ProtectionFinding {
         response: String,
     ) -> Self {
         Self { name, reason, fault, request, response }
+    }
+
+    /// A fault of the test itself.
+    fn of_the_test(fault: ProtectionFault, name: &'static str, fix: &str) -> Self {
+        let request = "the test".to_owned();
+        Self::new(name, Cow::Borrowed(""), fault, request, fix.to_owned())
     }
 
     /// The name of the [`Attack`], or what else was sent, such as `the good token`.
@@ -91,16 +129,22 @@ impl ProtectionFinding {
 }
 
 impl ProtectionReport {
-    /// The name under which refusals without a challenge are reported.
-    pub(super) const CHALLENGE: &'static str = "challenge";
-
-    pub(super) fn new(requests: usize, allowed: Vec<Allowed>) -> Self {
+    pub(super) fn new<B>(requests: &ProtectedRequests<B>) -> Self {
+        let allowed = requests.allowed.iter().cloned();
+        let waivers = [
+            (LeftOut::NoSigner, &requests.without_signed),
+            (LeftOut::NoPublicKey, &requests.without_public_key),
+            (LeftOut::Strict, &requests.without_strict),
+        ];
+        let waived = waivers.into_iter().filter_map(|(why, reason)| Some((why, reason.clone()?)));
         Self {
-            requests,
+            requests: requests.protected.len(),
             sent: 0,
             findings: Vec::new(),
-            allowed: allowed.into_iter().map(|allowed| (allowed, 0)).collect(),
+            allowed: allowed.map(|allowed| Use { allowed, sent: 0, used: 0 }).collect(),
             left_out: Vec::new(),
+            waived: waived.collect(),
+            skipped_strict: 0,
             without_challenge: Vec::new(),
         }
     }
@@ -111,56 +155,97 @@ impl ProtectionReport {
     }
 
     /// Adds the result of an attack.
-    pub(super) fn add(&mut self, attack: &'static Attack, finding: Option<ProtectionFinding>) {
+    pub(super) fn add(
+        &mut self,
+        attack: &'static Attack,
+        request: &str,
+        finding: Option<ProtectionFinding>,
+    ) {
         self.sent = self.sent.saturating_add(1);
+        let names = [attack.name(), attack.group(), CHALLENGE];
+        for one in self.allowed.iter_mut().filter(|one| one.allowed.matches(&names, request)) {
+            one.sent = one.sent.saturating_add(1);
+        }
         let Some(mut finding) = finding else { return };
         match finding.fault {
             ProtectionFault::MissingChallenge => {
+                let is_allowed = self.is_allowed(&[CHALLENGE], request);
                 let known = self.without_challenge.iter_mut();
                 if let Some((_, count)) = known.into_iter().find(|(at, _)| *at == finding.request) {
                     *count = count.saturating_add(1);
                     return;
                 }
                 self.without_challenge.push((finding.request.clone(), 1));
-                finding.name = Self::CHALLENGE;
+                finding.name = CHALLENGE;
                 finding.reason = Cow::Borrowed(
                     "RFC 9110 section 11.6.1 and RFC 6750 section 3: a 401 has `WWW-Authenticate`",
                 );
-                if !self.is_allowed(|allowed| allowed == Self::CHALLENGE) {
+                if !is_allowed {
                     self.findings.push(finding);
                 }
             }
             // An error of the server is never allowed.
             ProtectionFault::LetThrough
-                if self.is_allowed(|name| name == attack.name() || name == attack.group()) => {}
+                if self.is_allowed(&[attack.name(), attack.group()], request) => {}
             _ => self.findings.push(finding),
         }
     }
 
-    /// Whether an allowance has such a name. It counts as used.
-    fn is_allowed(&mut self, name: impl Fn(&str) -> bool) -> bool {
-        let allowance = self.allowed.iter_mut().find(|(allowed, _)| name(&allowed.name));
-        allowance.map(|(_, used)| *used = used.saturating_add(1)).is_some()
+    /// Whether an allowance has one of the names at this request. All such allowances count as used.
+    fn is_allowed(&mut self, names: &[&str], request: &str) -> bool {
+        let mut is_allowed = false;
+        for one in self.allowed.iter_mut().filter(|one| one.allowed.matches(names, request)) {
+            one.used = one.used.saturating_add(1);
+            is_allowed = true;
+        }
+        is_allowed
     }
 
-    /// Notes that an attack cannot be made.
-    pub(super) fn leave_out(&mut self, attack: &'static Attack) {
-        if !self.left_out.contains(&attack.name()) {
-            self.left_out.push(attack.name());
+    /// Notes that an attack was not sent to a request.
+    pub(super) fn leave_out(&mut self, attack: &'static Attack, why: LeftOut) {
+        if !self.left_out.iter().any(|(name, _)| *name == attack.name()) {
+            self.left_out.push((attack.name(), why));
         }
+    }
+
+    pub(super) fn skip_strict(&mut self) {
+        self.skipped_strict = self.skipped_strict.saturating_add(1);
     }
 
     /// Adds what is known at the end.
     pub(super) fn finish(&mut self) {
-        if self.sent == 0 {
-            return;
+        let is_refused =
+            |finding: &ProtectionFinding| finding.fault == ProtectionFault::GoodTokenRefused;
+        if self.sent == 0 && !self.findings.iter().any(is_refused) {
+            let fault = ProtectionFault::NothingSent;
+            let response = "name a protected request, such as with `get`";
+            self.findings.push(ProtectionFinding::of_the_test(fault, "the requests", response));
         }
-        let unused = self.allowed.iter().filter(|(_, used)| *used == 0);
-        let findings = unused.map(|(allowed, _)| ProtectionFinding {
+        let fixes = [
+            (
+                LeftOut::NoSigner,
+                "the attacks with a valid signature",
+                "give a signer by `with_signer`, or a reason by `without_signed_attacks`",
+            ),
+            (
+                LeftOut::NoPublicKey,
+                "the attacks with the public key as a secret",
+                "give the key by `with_public_key`, or a reason by `without_public_key_attacks`",
+            ),
+        ];
+        for (why, name, fix) in fixes {
+            let is_left_out = self.left_out.iter().any(|(_, other)| *other == why);
+            if is_left_out && !self.waived.iter().any(|(waived, _)| *waived == why) {
+                let fault = ProtectionFault::LeftOut;
+                self.findings.push(ProtectionFinding::of_the_test(fault, name, fix));
+            }
+        }
+        let unused = self.allowed.iter().filter(|one| one.sent > 0 && one.used == 0);
+        let findings = unused.map(|one| ProtectionFinding {
             name: "an allowance",
-            reason: Cow::Owned(allowed.reason.clone()),
+            reason: Cow::Owned(one.allowed.reason.clone()),
             fault: ProtectionFault::UnusedAllowance,
-            request: allowed.name.clone(),
+            request: one.allowed.to_string(),
             response: "all were refused".to_owned(),
         });
         self.findings.extend(findings.collect::<Vec<_>>());
@@ -188,10 +273,10 @@ impl ProtectionReport {
     }
 
     /// The names of the attacks that were not sent to one of the requests or to all, because they
-    /// cannot be made of this good token or for this request. Without a signer these are most of
-    /// the attacks with a valid signature.
-    pub fn left_out(&self) -> &[&'static str] {
-        &self.left_out
+    /// cannot be made of this good token, for its place or for this request. Without a signer these are most of
+    /// the attacks with a valid signature; the report then has the finding [`ProtectionFault::LeftOut`].
+    pub fn left_out(&self) -> Vec<&'static str> {
+        self.left_out.iter().map(|(name, _)| *name).collect()
     }
 }
 
@@ -213,12 +298,23 @@ impl fmt::Display for ProtectionReport {
         for (request, count) in &self.without_challenge {
             writeln!(f, "{request}: {count} refusals without a challenge")?;
         }
-        for (Allowed { name, reason }, used) in &self.allowed {
-            writeln!(f, "allowed: {name} ({reason}): {used} times")?;
+        for Use { allowed, used, .. } in &self.allowed {
+            writeln!(f, "allowed: {allowed} ({}): {used} times", allowed.reason)?;
+        }
+        for (why, reason) in &self.waived {
+            let left_out = self.left_out.iter().filter(|(_, other)| other == why).count();
+            match why {
+                LeftOut::NoSigner => write!(f, "without {left_out} signed attacks")?,
+                LeftOut::NoPublicKey => {
+                    write!(f, "without {left_out} attacks with the public key")?
+                }
+                _ => write!(f, "without strict attacks, {} times", self.skipped_strict)?,
+            }
+            writeln!(f, ": {reason}")?;
         }
         match self.left_out.len() {
             0 => Ok(()),
-            1..=8 => writeln!(f, "not sent: {}", self.left_out.join("; ")),
+            1..=8 => writeln!(f, "not sent: {}", self.left_out().join("; ")),
             count => writeln!(f, "not sent: {count} attacks, which `left_out` names"),
         }
     }
@@ -227,7 +323,11 @@ impl fmt::Display for ProtectionReport {
 impl fmt::Display for ProtectionFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, reason: _, fault, request, response } = self;
-        write!(f, "{request}: ")?;
+        match fault {
+            ProtectionFault::NothingSent => return write!(f, "no attack was sent: {response}"),
+            ProtectionFault::LeftOut => return write!(f, "not sent: {name}: {response}"),
+            _ => write!(f, "{request}: ")?,
+        }
         match fault {
             ProtectionFault::GoodTokenRefused | ProtectionFault::OpenRequestRefused => {
                 write!(f, "{name} must be accepted: {response}")
@@ -238,6 +338,8 @@ impl fmt::Display for ProtectionFinding {
             ProtectionFault::ServerError => write!(f, "server error: {name}: {response}"),
             ProtectionFault::NoResponse => write!(f, "{name}: {response}"),
             ProtectionFault::MissingChallenge => write!(f, "no challenge: {response}"),
+            ProtectionFault::Inconclusive => write!(f, "proves nothing: {name}: {response}"),
+            ProtectionFault::NothingSent | ProtectionFault::LeftOut => Ok(()),
             ProtectionFault::UnusedAllowance => {
                 write!(f, "allowed, but all were refused: remove `allowing`")
             }

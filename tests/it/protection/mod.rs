@@ -2,11 +2,14 @@
 
 #[cfg(feature = "jsonwebtoken-12")]
 mod by_hand;
+mod completeness;
 mod findings;
 mod keys;
+mod places;
 #[cfg(feature = "reqwest-0_13")]
 mod remote;
 mod secrecy;
+mod vulnerable;
 mod weak;
 
 use axum::Router;
@@ -16,7 +19,7 @@ use tower::Layer;
 use tower_jwt_auth::test_util::{
     Attack, ProtectedRequests, TestIssuer, assert_protected, check_protection,
 };
-use tower_jwt_auth::{JwtAuthLayer, MemoryReplayStore, OneTimeTokens, Source, VerifyToken};
+use tower_jwt_auth::{JwtAuthLayer, MemoryReplayStore, OneTimeTokens, VerifyToken};
 
 /// A router with a protected route and an open one.
 pub(crate) fn router<C, V>(verifier: V) -> Router
@@ -40,12 +43,23 @@ async fn router_with_the_layer_is_protected() {
     let requests = requests(&issuer).post("/orders", "text/plain", "1").open_get("/health");
     let report = check_protection(router(issuer.verifier()), requests).await;
     assert!(report.findings().is_empty(), "{report}");
-    assert_eq!(report.sent(), 2 * Attack::all().count());
-    assert!(report.left_out().is_empty(), "{:?}", report.left_out());
     assert_eq!(
-        report.to_string(),
-        format!("protected: {} attacks at 2 requests were refused\n", report.sent())
+        report.left_out(),
+        [
+            "place: Authorization",
+            "place: cookie of another origin",
+            "alg: signed with another of its family",
+            "public key: PEM of PKCS#1",
+            "public key: PEM of PKCS#1, without the last line break",
+            "key: jku in the header",
+            // The body is another one.
+            "place: form",
+        ]
     );
+    let shown = format!("protected: {} attacks at 2 requests were refused\n", report.sent());
+    assert!(report.to_string().starts_with(&shown), "{report}");
+    let all = 2 * Attack::all().count();
+    assert_eq!(report.sent(), all - 6 * 2 - 1);
 }
 
 #[tokio::test]
@@ -73,19 +87,6 @@ async fn service_that_takes_another_body_is_protected() {
     });
     let app = JwtAuthLayer::new(issuer.verifier()).layer(app);
     assert_protected(app, requests(&issuer).with_body(|_| ())).await;
-}
-
-#[tokio::test]
-async fn layer_that_expects_the_token_in_a_cookie_is_protected() {
-    let issuer = TestIssuer::new();
-    let cookie = Source::cookie("__Host-token", ["https://app.example"]).unwrap();
-    let layer = JwtAuthLayer::new(issuer.verifier()).with_sources([cookie]).unwrap();
-    let app = Router::new().route("/orders", get(async || "[]")).route_layer(layer);
-    let requests = requests(&issuer).with_place(|head, token| {
-        head.headers.insert("cookie", format!("__Host-token={token}").parse().unwrap());
-        head.headers.insert("origin", "https://app.example".parse().unwrap());
-    });
-    assert_protected(app, requests).await;
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::routing::get;
+use http::StatusCode;
 use tokio::net::TcpListener;
 use tower_jwt_auth::test_util::{
     ProtectionFault, RemoteService, TestIssuer, assert_protected, check_protection,
@@ -38,4 +39,29 @@ async fn server_that_does_not_run_is_a_finding_without_its_url() {
     assert_eq!(finding.fault(), ProtectionFault::GoodTokenRefused);
     assert!(finding.response().starts_with("no response: "), "{report}");
     assert!(!report.to_string().contains("secret-path"), "{report}");
+}
+
+#[tokio::test]
+async fn client_that_follows_redirects_is_an_error() {
+    let issuer = TestIssuer::new();
+    let to_login = async |response: axum::response::Response| {
+        if response.status().is_success() {
+            return response;
+        }
+        axum::response::IntoResponse::into_response(axum::response::Redirect::to("/login"))
+    };
+    let app = router(issuer.verifier()).layer(axum::middleware::map_response(to_login)).route(
+        "/login",
+        get(async || (StatusCode::UNAUTHORIZED, [("www-authenticate", "Bearer")])),
+    );
+    let report = check_protection(serve(app).await, requests(&issuer)).await;
+    let finding = report.findings().iter().find(|f| f.name() == "alg: none").unwrap();
+    assert_eq!(finding.fault(), ProtectionFault::NoResponse);
+    assert!(finding.response().contains("the client followed a redirect"), "{report}");
+}
+
+#[test]
+#[should_panic(expected = "the URL has a user name or a password")]
+fn url_with_a_password_panics() {
+    let _ = RemoteService::new(reqwest::Client::new(), "https://me:secret@staging.example/");
 }

@@ -1,10 +1,12 @@
 //! Another algorithm than that of the key.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::issuer::compact::hmac_sha256;
+use crate::crypto::Algorithm;
+use crate::issuer::compact;
 use crate::test_util::protection::attack::{Attack, token};
 use crate::test_util::protection::good_token::GoodToken;
+use crate::test_util::protection::public_key::PublicKey;
 
 const NONE: &str = "RFC 7519 section 6 and RFC 8725 section 3.1: `none` is never accepted";
 const MALFORMED: &str = "RFC 7515 section 4.1.1: `alg` is required, a string, and case-sensitive";
@@ -14,7 +16,7 @@ const CONFUSION: &str =
 const KNOWN_SECRET: &str =
     "RFC 7518 section 3.2 and RFC 8725 section 3.5: a secret is random, and as long as the hash";
 
-pub(super) static ATTACKS: [Attack; 20] = [
+pub(super) static ATTACKS: [Attack; 30] = [
     token("alg: none", NONE, |good| unsigned(good, "none")),
     token("alg: None", NONE, |good| unsigned(good, "None")),
     token("alg: NONE", NONE, |good| unsigned(good, "NONE")),
@@ -54,25 +56,53 @@ pub(super) static ATTACKS: [Attack; 20] = [
             },
         )
     }),
-    token("public key: PEM as a secret", CONFUSION, |good| {
-        confused(good, good.public_key()?.pem()?)
+    token("alg: signed with another of its family", BOUND, |good| {
+        good.signed_with(match good.algorithm() {
+            "RS256" => Algorithm::PS256,
+            "RS384" => Algorithm::PS384,
+            "RS512" => Algorithm::PS512,
+            "PS256" => Algorithm::RS256,
+            "PS384" => Algorithm::RS384,
+            "PS512" => Algorithm::RS512,
+            _ => return None,
+        })
+    }),
+    token("public key: PEM as a secret", CONFUSION, |good| confused(good, key(good)?.pem()?)),
+    token("public key: PEM as a secret of HS384", CONFUSION, |good| {
+        keyed(good, Algorithm::HS384, key(good)?.pem()?)
+    }),
+    token("public key: PEM as a secret of HS512", CONFUSION, |good| {
+        keyed(good, Algorithm::HS512, key(good)?.pem()?)
     }),
     token("public key: PEM without the last line break", CONFUSION, |good| {
-        confused(good, good.public_key()?.pem()?.trim_end())
+        confused(good, key(good)?.pem()?.trim_end())
     }),
-    token("public key: DER as a secret", CONFUSION, |good| {
-        confused(good, good.public_key()?.der())
+    token("public key: PEM with CRLF", CONFUSION, |good| {
+        confused(good, key(good)?.pem()?.replace('\n', "\r\n"))
     }),
-    token("public key: raw bytes as a secret", CONFUSION, |good| {
-        confused(good, good.public_key()?.raw())
+    token("public key: base64 without the lines of PEM", CONFUSION, |good| {
+        confused(good, base64_simd::STANDARD.encode_to_string(key(good)?.der()))
     }),
-    token("public key: JWK as a secret", CONFUSION, |good| {
-        confused(good, good.public_key()?.jwk())
+    token("public key: PEM of PKCS#1", CONFUSION, |good| confused(good, key(good)?.pkcs1_pem()?)),
+    token("public key: PEM of PKCS#1, without the last line break", CONFUSION, |good| {
+        confused(good, key(good)?.pkcs1_pem()?.trim_end())
     }),
-    token("weak secret: empty", KNOWN_SECRET, |good| confused(good, "")),
-    token("weak secret: secret", KNOWN_SECRET, |good| confused(good, "secret")),
+    token("public key: DER as a secret", CONFUSION, |good| confused(good, key(good)?.der())),
+    token("public key: raw bytes as a secret", CONFUSION, |good| confused(good, key(good)?.raw())),
+    token("public key: JWK as a secret", CONFUSION, |good| confused(good, key(good)?.jwk()?)),
+    token("public key: JWK set as a secret", CONFUSION, |good| {
+        confused(good, key(good)?.jwk_set()?)
+    }),
+    token("public key: the text of the file as a secret", CONFUSION, |good| {
+        confused(good, key(good)?.text())
+    }),
+    token("weak secret: empty", KNOWN_SECRET, |good| weak(good, "")),
+    token("weak secret: secret", KNOWN_SECRET, |good| weak(good, "secret")),
     token("weak secret: your-256-bit-secret", KNOWN_SECRET, |good| {
-        confused(good, "your-256-bit-secret")
+        weak(good, "your-256-bit-secret")
+    }),
+    token("weak secret: a-string-secret-at-least-256-bits-long", KNOWN_SECRET, |good| {
+        weak(good, "a-string-secret-at-least-256-bits-long")
     }),
 ];
 
@@ -80,8 +110,23 @@ fn unsigned(good: &GoodToken, algorithm: &str) -> Option<String> {
     good.forged(json!({"alg": algorithm}), |_| Vec::new())
 }
 
+/// The public key, which is not that of a service with a secret.
+fn key(good: &GoodToken) -> Option<&PublicKey> {
+    good.public_key().filter(|_| !good.is_symmetric())
+}
+
 /// A token with HS256 and this secret, under the `kid` of the good key.
 fn confused(good: &GoodToken, secret: impl AsRef<[u8]>) -> Option<String> {
-    let parameters: Value = json!({"alg": "HS256"});
-    good.forged(parameters, |message| hmac_sha256(secret.as_ref(), message))
+    keyed(good, Algorithm::HS256, secret)
+}
+
+/// A token with this secret, with the algorithm of the good token if it is one for secrets.
+fn weak(good: &GoodToken, secret: &str) -> Option<String> {
+    keyed(good, good.hmac_algorithm(), secret)
+}
+
+fn keyed(good: &GoodToken, algorithm: Algorithm, secret: impl AsRef<[u8]>) -> Option<String> {
+    good.forged(json!({"alg": algorithm.name()}), |message| {
+        compact::hmac(algorithm, secret.as_ref(), message).unwrap_or_default()
+    })
 }

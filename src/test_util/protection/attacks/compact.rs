@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use crate::test_util::protection::attack::{Attack, token};
-use crate::test_util::protection::good_token::{GoodToken, base64url, json as text};
+use crate::test_util::protection::attack::{Attack, credential, token};
+use crate::test_util::protection::credential::Credential;
+use crate::test_util::protection::good_token::{GoodToken, base64url, text_of as text};
 
 const PARTS: &str = "RFC 7515 section 7.1: a signed token has three parts";
 const EMPTY: &str = "RFC 7519 section 7.2: header and claims are JSON objects, and not empty";
@@ -12,7 +13,7 @@ const ENCODING: &str = "RFC 7515 section 2 and RFC 8725bis section 3.14: base64u
 const LENGTH: &str = "CVE-2025-61920 and CVE-2025-30204: the length of a token is bounded before it is read, or \
      everybody can make the service work";
 
-pub(super) static ATTACKS: [Attack; 19] = [
+pub(super) static ATTACKS: [Attack; 20] = [
     token("parts: one", PARTS, |good| Some(part(good, 0))),
     token("parts: two", PARTS, |good| {
         good.good().rsplit_once('.').map(|(message, _)| message.to_owned())
@@ -50,7 +51,21 @@ pub(super) static ATTACKS: [Attack; 19] = [
             )
         },
     ),
-    token("encoding: padded signature", ENCODING, |good| Some(format!("{}==", good.good()))),
+    token("encoding: padded signature", ENCODING, |good| {
+        let token = good.good();
+        let signature = token.rsplit('.').next()?;
+        let padding = match signature.len() % 4 {
+            2 => "==",
+            3 => "=",
+            _ => return None,
+        };
+        Some(format!("{token}{padding}"))
+    }),
+    token("encoding: other last bits of the signature", ENCODING, |good| {
+        let token = good.good();
+        let signature = token.rsplit('.').next()?;
+        (signature.len() % 4 >= 2).then(|| other_last_character(&token))?
+    }),
     token("encoding: padded claims", ENCODING, |good| {
         good.signed_text(&format!(
             "{}.{}==",
@@ -76,7 +91,9 @@ pub(super) static ATTACKS: [Attack; 19] = [
             base64url(text(good.claims()))
         ))
     }),
-    token("encoding: percent-encoded dots", ENCODING, |good| Some(good.good().replace('.', "%2E"))),
+    credential("encoding: percent-encoded dots", ENCODING, |good| {
+        Some(Credential::PercentEncoded(good.good().replace('.', "%2E")))
+    }),
     token("size: claims of 72 KiB", LENGTH, |good| {
         good.with_claim("padding", "a".repeat(54 * 1024))
     })
@@ -109,7 +126,7 @@ fn claims_of_length_1(good: &GoodToken) -> String {
 fn other_last_character(encoded: &str) -> Option<String> {
     let mut characters = encoded.to_owned();
     let last = characters.pop()?;
-    // The two used bits are those of `A`, `Q`, `g` or `w`.
+    // The used bits are zero or more of the highest ones, so no character that is last in its row of the alphabet is here.
     characters.push(char::from_u32(u32::from(last).checked_add(1)?)?);
     Some(characters)
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::test_util::protection::attack::{Attack, token};
-use crate::test_util::protection::good_token::{GoodToken, json as text};
+use crate::test_util::protection::good_token::{GoodToken, text_of as text};
 
 const CRIT: &str =
     "RFC 7515 section 4.1.11: an extension that is critical and not known is refused";
@@ -11,10 +11,12 @@ const CRIT_FORM: &str = "RFC 7515 section 4.1.11: `crit` is a list of names of e
      empty";
 const B64: &str = "RFC 7797 sections 6 and 7: a JWT does not have `b64: false`";
 const OBJECT: &str = "RFC 7515 section 5.2: the header is one JSON object in UTF-8";
-const TWICE: &str =
-    "RFC 7515 section 4: names are unique, or two programs could read different values";
+const TWICE: &str = "RFC 7515 section 4: names are unique. A parser may read the last value, but then another program \
+     that reads the first one uses another key";
+const FIRST: &str =
+    "RFC 7515 section 4: of two parameters with one name, a parser reads the last, or refuses both";
 
-pub(super) static ATTACKS: [Attack; 19] = [
+pub(super) static ATTACKS: [Attack; 20] = [
     token("crit: an unknown extension", CRIT, |good| {
         critical(good, json!(["x-unknown"]), "x-unknown", json!(true))
     }),
@@ -28,9 +30,11 @@ pub(super) static ATTACKS: [Attack; 19] = [
     token("header: b64 that is not critical", B64, |good| good.with_header("b64", false)),
     token(
         "header: zip",
-        "RFC 7516 section 4.1.3: only an encrypted token has `zip`, and some programs would decompress this one",
+        "RFC 7516 section 4.1.3: only an encrypted token has `zip`. RFC 7515 section 4 ignores what is not known, but \
+         some programs would decompress this one",
         |good| good.with_header("zip", "DEF"),
-    ),
+    )
+    .strict(),
     token(
         "header: enc",
         "RFC 7516 section 9: a header with `enc` is that of an encrypted token",
@@ -50,6 +54,13 @@ pub(super) static ATTACKS: [Attack; 19] = [
     ),
     token("header: alg twice", TWICE, |good| {
         good.with_header_json(|header| header.replacen('{', "{\"alg\":\"none\",", 1))
+    })
+    .strict(),
+    token("header: alg twice, the good one first", FIRST, |good| {
+        good.with_header_json(|header| {
+            let header = header.strip_suffix('}').unwrap_or(&header);
+            format!("{header},\"alg\":\"none\"}}")
+        })
     }),
     token("header: kid twice", TWICE, |good| {
         let kid = text(good.header().into_iter().filter(|(name, _)| name == "kid").collect());
@@ -57,7 +68,8 @@ pub(super) static ATTACKS: [Attack; 19] = [
         let first = format!("{{\"kid\":\"other\",{kid},");
         let twice = |header: String| header.replacen('{', &first, 1);
         (!kid.is_empty()).then(|| good.with_header_json(twice))?
-    }),
+    })
+    .strict(),
     token("header: list", OBJECT, |good| good.signed_bytes("[]", text(good.claims()))),
     token("header: not JSON", OBJECT, |good| good.signed_bytes("alg: ES256", text(good.claims()))),
     token("header: byte order mark", OBJECT, |good| {

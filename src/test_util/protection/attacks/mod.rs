@@ -1,6 +1,7 @@
 //! The attacks, by what is wrong.
 
 mod algorithm;
+mod cache;
 mod claims;
 mod compact;
 mod header;
@@ -17,7 +18,7 @@ impl Attack {
     }
 }
 
-static ALL: [&[Attack]; 7] = [
+static ALL: [&[Attack]; 8] = [
     &request::ATTACKS,
     &compact::ATTACKS,
     &algorithm::ATTACKS,
@@ -25,4 +26,5 @@ static ALL: [&[Attack]; 7] = [
     &header::ATTACKS,
     &claims::ATTACKS,
     &kind::ATTACKS,
+    &cache::ATTACKS,
 ];

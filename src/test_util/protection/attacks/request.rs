@@ -14,7 +14,7 @@ const OTHER_PLACE: &str = "RFC 6750 section 2 and OAuth 2.1: a token counts only
      and cookies are logged, and sent by other pages";
 const GARBAGE: &str = "RFC 7519 section 7.2: this is not a JWT";
 
-pub(super) static ATTACKS: [Attack; 24] = [
+pub(super) static ATTACKS: [Attack; 26] = [
     credential("no token: no header", NO_CREDENTIALS, |_| Some(Credential::none())),
     credential("no token: empty header", NO_CREDENTIALS, |_| Some(Credential::one(""))),
     credential("no token: scheme alone", NO_CREDENTIALS, |_| Some(Credential::one("Bearer"))),
@@ -47,6 +47,14 @@ pub(super) static ATTACKS: [Attack; 24] = [
     credential("place: query", OTHER_PLACE, |good| Some(Credential::Query(good.good()))),
     credential("place: form", OTHER_PLACE, |good| Some(Credential::Form(good.good()))),
     credential("place: cookie", OTHER_PLACE, |good| Some(Credential::Cookie(good.good()))),
+    credential("place: Authorization", OTHER_PLACE, |good| {
+        Some(Credential::BesideThePlace(good.good()))
+    }),
+    credential(
+        "place: cookie of another origin",
+        "RFC 6265 section 8.2: a browser sends cookies for pages of other origins too",
+        |good| Some(Credential::ForeignOrigin(good.good())),
+    ),
     credential("place: Proxy-Authorization", OTHER_PLACE, |good| {
         Some(Credential::ProxyAuthorization(good.good()))
     }),

@@ -2,11 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::issuer::compact::hmac_sha256;
+use crate::issuer::compact;
 use crate::test_util::protection::attack::{Attack, token};
-use crate::test_util::protection::good_token::{
-    GoodToken, attacker, base64url, json as text, sign_as_attacker,
-};
+use crate::test_util::protection::attacker;
+use crate::test_util::protection::good_token::{GoodToken, base64url, text_of as text};
 use crate::test_util::protection::public_key;
 
 const WRONG: &str =
@@ -19,7 +18,7 @@ const KID: &str =
     "RFC 8725 section 3.10: `kid` is data of the client, not a path, a query or a secret";
 const KID_FORM: &str = "RFC 7515 section 4.1.4: `kid` is a string";
 
-pub(super) static ATTACKS: [Attack; 27] = [
+pub(super) static ATTACKS: [Attack; 26] = [
     token("signature: empty", WRONG, |good| good.with_signature(|_| Some(Vec::new()))),
     token("signature: truncated", WRONG, |good| {
         good.with_signature(|mut signature| {
@@ -75,21 +74,18 @@ pub(super) static ATTACKS: [Attack; 27] = [
     token("key: another with the same kid", OTHER_KEY, |good| by_attacker(good, json!({}))),
     token("key: another without kid", OTHER_KEY, |good| by_attacker(good, json!({"kid": null}))),
     token("key: another with its own kid", OTHER_KEY, |good| {
-        by_attacker(good, json!({"kid": attacker().kid()}))
+        by_attacker(good, json!({"kid": attacker::KID}))
     }),
-    token("key: jwk in the header", NAMED_KEY, |good| by_attacker(good, json!({"jwk": jwk()?}))),
+    token("key: jwk in the header", NAMED_KEY, |good| by_attacker(good, json!({"jwk": jwk(good)}))),
     token("key: jwk in the header, without kid", NAMED_KEY, |good| {
-        by_attacker(good, json!({"jwk": jwk()?, "kid": null}))
+        by_attacker(good, json!({"jwk": jwk(good), "kid": null}))
     }),
     token("key: jku in the header", NAMED_KEY, |good| {
-        let url = "https://attacker.invalid/jwks.json";
-        by_attacker(good, json!({"jku": url, "kid": attacker().kid()}))
-    }),
-    token("key: x5u in the header", NAMED_KEY, |good| {
-        by_attacker(good, json!({"x5u": "https://attacker.invalid/cert.pem", "kid": null}))
+        by_attacker(good, json!({"jku": good.attacker_url()?, "kid": attacker::KID}))
     }),
     token("key: x5c in the header", NAMED_KEY, |good| {
-        let certificate = base64_simd::STANDARD.encode_to_string([0x30, 3, 2, 1, 1]);
+        let certificate = attacker::certificate(good.attacker_algorithm())?;
+        let certificate = base64_simd::STANDARD.encode_to_string(certificate);
         by_attacker(good, json!({"x5c": [certificate], "kid": null}))
     }),
     token("kid: an empty file", KID, |good| with_secret(good, "../../../../../../dev/null", b"")),
@@ -107,18 +103,22 @@ pub(super) static ATTACKS: [Attack; 27] = [
     token("kid: list", KID_FORM, |good| good.with_header("kid", json!(["a"]))),
 ];
 
-/// Good claims that the attacker has signed with ES256.
+/// Good claims that the attacker has signed with a key of the good algorithm.
 fn by_attacker(good: &GoodToken, mut parameters: Value) -> Option<String> {
-    parameters.as_object_mut()?.insert("alg".to_owned(), "ES256".into());
-    good.forged(parameters, sign_as_attacker)
+    let algorithm = good.attacker_algorithm();
+    parameters.as_object_mut()?.insert("alg".to_owned(), algorithm.name().into());
+    good.forged(parameters, |message| attacker::sign(algorithm, message))
 }
 
-/// Good claims with HS256, where `kid` leads to a secret that the attacker knows.
+/// Good claims with HMAC, where `kid` leads to a secret that the attacker knows.
 fn with_secret(good: &GoodToken, kid: &str, secret: &[u8]) -> Option<String> {
-    good.forged(json!({"alg": "HS256", "kid": kid}), |message| hmac_sha256(secret, message))
+    let algorithm = good.hmac_algorithm();
+    good.forged(json!({"alg": algorithm.name(), "kid": kid}), |message| {
+        compact::hmac(algorithm, secret, message).unwrap_or_default()
+    })
 }
 
-/// The public key of the attacker.
-fn jwk() -> Option<Value> {
-    serde_json::from_str(&attacker().jwk()?).ok()
+/// The key of the attacker.
+fn jwk(good: &GoodToken) -> Value {
+    attacker::jwk(good.attacker_algorithm())
 }
