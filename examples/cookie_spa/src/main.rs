@@ -195,3 +195,34 @@ fn attacker_page(app: &str) -> Router {
 fn script(text: &'static str) -> impl IntoResponse {
     ([(CONTENT_TYPE, "text/javascript")], text)
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::Request;
+    use axum::http::header::{CONTENT_TYPE, SET_COOKIE};
+    use tower::ServiceExt;
+    use tower_jwt_auth::test_util::{Place, ProtectedRequests, assert_protected};
+
+    use super::*;
+
+    const ORIGIN: &str = "https://app.example";
+
+    #[tokio::test]
+    async fn server_is_protected() {
+        let app = app(ORIGIN, &[ORIGIN]).unwrap();
+        let request = Request::post("/login")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(format!("username={USER}&password={PASSWORD}")));
+        let response = app.clone().oneshot(request.unwrap()).await.unwrap();
+        let cookie = response.headers()[SET_COOKIE].to_str().unwrap();
+        let token = cookie.split(['=', ';']).nth(1).unwrap();
+
+        let requests = ProtectedRequests::from_token(token)
+            .with_place(Place::cookie(COOKIE, ORIGIN))
+            .get("/api/notes")
+            .without_signed_attacks("the key exists only inside of the server")
+            .without_public_key_attacks("the server does not publish its key");
+        assert_protected(app, requests).await;
+    }
+}
