@@ -254,7 +254,7 @@ mod tests {
         let token = format!("eyJh.{}.c2ln", "a".repeat(60));
         let text = format!("no connection for http://127.0.0.1/a?access_token={token}, sorry");
         let shown = without_tokens(&text);
-        assert_eq!(shown, "no connection for http:…?…, sorry");
+        assert_eq!(shown, "no connection for http://127.0.0.1/a?…, sorry");
         assert_eq!(without_tokens("the port is closed"), "the port is closed");
     }
 }
