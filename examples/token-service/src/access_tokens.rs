@@ -47,6 +47,13 @@ pub(crate) struct Issued {
     pub(crate) jti: String,
 }
 
+impl Issued {
+    /// Whether it has expired, without a leeway.
+    pub(crate) fn has_expired(&self, now: Seconds) -> bool {
+        now >= self.exp
+    }
+}
+
 /// Issues an access token for this time. `resources` are its audience: at least one.
 ///
 /// The `jti` of a token that came of a grant begins with the grant's ID and a dot, so that `/introspect` finds the grant

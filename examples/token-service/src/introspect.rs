@@ -148,6 +148,9 @@ async fn answer(
 
 async fn access_token(service: &Service, token: &str) -> Result<Option<Introspection>, TokenError> {
     let Ok(token) = service.access_tokens.verify_now(token) else { return Ok(None) };
+    if token.has_expired(service.now()) {
+        return Ok(None);
+    }
     let standing = access_tokens::standing(&*service.store, &token.jti, service.now()).await;
     let grant = match standing.map_err(|error| unavailable(&error))? {
         Standing::Active(grant) => grant,

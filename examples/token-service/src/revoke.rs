@@ -141,7 +141,7 @@ async fn revoke_access_token(
     }
     let standing = access_tokens::standing(&**store, &token.jti, service.now()).await;
     match standing.map_err(|error| unavailable(&error))? {
-        Standing::Active(_) => Err(NOT_YOURS),
-        Standing::Revoked => Ok(()),
+        Standing::Active(_) if !token.has_expired(service.now()) => Err(NOT_YOURS),
+        Standing::Active(_) | Standing::Revoked => Ok(()),
     }
 }

@@ -23,7 +23,7 @@ use crate::login::Login;
 use crate::pages::form_tokens::FormTokens;
 use crate::rates::Rates;
 use crate::secret::{self, Successors};
-use crate::store::{Client, Seconds, Store, StoreError};
+use crate::store::{CLOCK_SKEW, Client, Seconds, Store, StoreError};
 use crate::{
     api, authorize, cors, docs, guard, health, keys, logout, metadata, pages, token, userinfo,
 };
@@ -250,6 +250,9 @@ impl Service {
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.settings.clock));
         let verifier = verifier.with_check(async move |token: VerifiedToken<Issued>, _request| {
             let now = clock.now().unix_seconds();
+            if token.has_expired(now) {
+                return Err(Rejection::from(RejectionKind::ExpiredToken));
+            }
             match access_tokens::standing(&*store, &token.jti, now).await {
                 Ok(Standing::Active(_)) => Ok(()),
                 Ok(Standing::Revoked) => Err(Rejection::from(RejectionKind::RevokedToken)),
@@ -263,7 +266,9 @@ impl Service {
     }
 }
 
-/// The verifier of this service's own access tokens. The same clock issues and verifies them, so no leeway is needed.
+/// The verifier of this service's own access tokens. Another instance, whose clock is ahead, may have issued them.
+///
+/// The leeway is for `exp` too. Whoever accepts a token must ask [`Issued::has_expired`].
 fn own_tokens(
     settings: &Settings,
     keys: &KeyRing,
@@ -273,7 +278,7 @@ fn own_tokens(
         .require_rfc9068()
         .with_claims()
         .with_clock(Arc::clone(&settings.clock))
-        .with_leeway(Duration::ZERO)?;
+        .with_leeway(Duration::from_secs(CLOCK_SKEW.unsigned_abs()))?;
     Ok(verifier)
 }
 

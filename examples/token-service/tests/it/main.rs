@@ -22,6 +22,7 @@ mod process;
 mod program;
 mod protection;
 mod revoke;
+mod skew;
 mod store;
 mod support;
 mod token;
