@@ -31,6 +31,11 @@ pub struct SqlStore {
     pool: AnyPool,
 }
 
+/// Whether a text cannot be that of a row: PostgreSQL has no text with a NUL character, and fails if one is looked for.
+fn has_nul(text: &str) -> bool {
+    text.contains('\0')
+}
+
 #[async_trait]
 impl Store for SqlStore {
     async fn add_user(&self, user: &User) -> Result<bool, StoreError> {
@@ -38,6 +43,9 @@ impl Store for SqlStore {
     }
 
     async fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
+        if has_nul(name) {
+            return Ok(None);
+        }
         users::find(&self.pool, name).await
     }
 
@@ -58,6 +66,9 @@ impl Store for SqlStore {
     }
 
     async fn client(&self, id: &str) -> Result<Option<Client>, StoreError> {
+        if has_nul(id) {
+            return Ok(None);
+        }
         clients::find(&self.pool, id).await
     }
 
@@ -78,6 +89,9 @@ impl Store for SqlStore {
     }
 
     async fn session(&self, cookie: &str, now: Seconds) -> Result<Option<Session>, StoreError> {
+        if has_nul(cookie) {
+            return Ok(None);
+        }
         sessions::find(&self.pool, cookie, now).await
     }
 
@@ -94,6 +108,9 @@ impl Store for SqlStore {
     }
 
     async fn code(&self, hash: &str) -> Result<Option<Code>, StoreError> {
+        if has_nul(hash) {
+            return Ok(None);
+        }
         grants::find_code(&self.pool, hash).await
     }
 
@@ -117,6 +134,9 @@ impl Store for SqlStore {
     }
 
     async fn grant(&self, id: &str) -> Result<Option<Grant>, StoreError> {
+        if has_nul(id) {
+            return Ok(None);
+        }
         grants::find(&self.pool, id).await
     }
 
@@ -134,6 +154,9 @@ impl Store for SqlStore {
     }
 
     async fn refresh_token(&self, hash: &str) -> Result<Option<RefreshToken>, StoreError> {
+        if has_nul(hash) {
+            return Ok(None);
+        }
         refresh_tokens::find(&self.pool, hash).await
     }
 
@@ -152,6 +175,9 @@ impl Store for SqlStore {
     }
 
     async fn is_revoked(&self, jti: &str) -> Result<bool, StoreError> {
+        if has_nul(jti) {
+            return Ok(false);
+        }
         grants::is_revoked(&self.pool, jti).await
     }
 

@@ -3,6 +3,23 @@ use token_service::store::{ClientAuthentication, Store};
 use super::*;
 
 #[tokio::test]
+async fn nothing_is_found_by_a_text_with_a_nul_character() {
+    over_every_store(async |store: &dyn Store| {
+        add_alice(store).await;
+        for text in ["\0", "alice\0", "\0alice"] {
+            assert!(store.user(text).await.unwrap().is_none());
+            assert!(store.client(text).await.unwrap().is_none());
+            assert!(store.session(text, NOW).await.unwrap().is_none());
+            assert!(store.code(text).await.unwrap().is_none());
+            assert!(store.grant(text).await.unwrap().is_none());
+            assert!(store.refresh_token(text).await.unwrap().is_none());
+            assert!(!store.is_revoked(text).await.unwrap());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_user_is_found_by_name_and_a_name_is_taken_once() {
     over_every_store(async |store: &dyn Store| {
         assert!(store.user("alice").await.unwrap().is_none());
