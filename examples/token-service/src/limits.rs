@@ -5,13 +5,14 @@
 //! nothing.
 //!
 //! A running guess may still turn out wrong, so the number of running guesses is at most the rest of the budget. The
-//! other guesses wait until one ends. So a thousand requests at once get no more guesses than a thousand in a row, and
-//! right guesses cost nothing.
+//! other guesses wait until one ends, each budget in its own queue. So a thousand requests at once get no more guesses
+//! than a thousand in a row, and right guesses cost nothing.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::sync::Notify;
@@ -30,6 +31,13 @@ struct Kind {
     period: Duration,
 }
 
+impl Kind {
+    /// The ID of the budget. The store has its hash: people type passwords into the wrong field.
+    fn id(self, key: &str) -> String {
+        format!("{}:{key}", self.name)
+    }
+}
+
 /// The wrong guesses of one user's password: 10 in a minute.
 const USER: Kind = Kind { name: "user", burst: 10, period: Duration::from_secs(6) };
 /// The wrong guesses of one client's secret from one address: 10 in a minute. So nobody can lock a client out from
@@ -38,14 +46,27 @@ const CLIENT: Kind = Kind { name: "client", burst: 10, period: Duration::from_se
 /// The wrong guesses from one address, for all users and clients together: 50 in a minute.
 const ADDRESS: Kind = Kind { name: "address", burst: 50, period: Duration::from_millis(1200) };
 
+/// The most guesses that wait for one budget. Further ones are refused.
+const MAX_WAITING: u32 = 32;
+
 /// The budgets of users, clients and addresses.
 pub struct Limits {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    /// The running guesses of each budget.
-    running: Mutex<HashMap<String, u32>>,
-    /// Held while a guess starts: it reads the store, and no other one may start in between.
-    starting: tokio::sync::Mutex<()>,
+    /// The budgets that running and waiting guesses hold.
+    budgets: Mutex<HashMap<String, Weak<Budget>>>,
+}
+
+/// A budget that guesses hold. It leaves the map with the last of them.
+struct Budget {
+    limits: Arc<Limits>,
+    kind: Kind,
+    id: String,
+    /// The running guesses, and those that find out whether they may run.
+    running: AtomicU32,
+    waiting: AtomicU32,
+    /// Held by the first of the waiting guesses.
+    turn: tokio::sync::Mutex<()>,
     /// Notified when a guess ends.
     ended: Notify,
 }
@@ -55,16 +76,10 @@ pub struct Limits {
 pub enum LimitError {
     /// Wrong guesses have used up the budget. The next guess is possible after this time.
     Exhausted(Duration),
+    /// Too many guesses wait already.
+    Busy,
     /// The store failed.
     Store(StoreError),
-}
-
-/// Whether a guess may start.
-#[derive(Debug)]
-enum Start {
-    Started(Guess),
-    /// The running guesses may use up the rest of the budget.
-    Full,
 }
 
 impl From<StoreError> for LimitError {
@@ -76,79 +91,67 @@ impl From<StoreError> for LimitError {
 impl Limits {
     /// Limits by the budgets of this store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            store,
-            clock,
-            running: Mutex::default(),
-            starting: tokio::sync::Mutex::default(),
-            ended: Notify::new(),
-        }
+        Self { store, clock, budgets: Mutex::default() }
     }
 
     /// Starts a guess of a user's password. Waits while that depends on the result of running guesses.
     ///
     /// # Errors
     ///
-    /// If wrong guesses have used up the budget of the user or of the address, or the store fails.
+    /// If wrong guesses have used up the budget of the user or of the address, too many guesses wait, or the store fails.
     pub async fn guess(self: &Arc<Self>, user: &str, address: IpAddr) -> Result<Guess, LimitError> {
-        self.start_when_possible([(ADDRESS, network(address).to_string()), (USER, user.to_owned())])
-            .await
+        // While it waits for the user's budget it holds a place in that of its own address, and not the reverse: so it
+        // holds up nobody elsewhere.
+        let address = self.budget(ADDRESS, &network(address).to_string()).start().await?;
+        let user = self.budget(USER, user).start().await?;
+        Ok(Guess { places: [address, user] })
     }
 
-    /// Starts a guess of a client's secret, as [`guess`](Self::guess).
+    /// Counts a wrong secret of a client.
     ///
     /// # Errors
     ///
-    /// As there.
-    pub async fn guess_secret(
-        self: &Arc<Self>,
-        client: &str,
-        address: IpAddr,
-    ) -> Result<Guess, LimitError> {
+    /// If wrong ones have used up the budget of the client at this address or of the address, or the store fails. Nothing is
+    /// counted then.
+    pub async fn wrong_secret(&self, client: &str, address: IpAddr) -> Result<(), LimitError> {
         let address = network(address).to_string();
         let client = format!("{address} {client}");
-        self.start_when_possible([(ADDRESS, address), (CLIENT, client)]).await
-    }
-
-    async fn start_when_possible(
-        self: &Arc<Self>,
-        budgets: [(Kind, String); 2],
-    ) -> Result<Guess, LimitError> {
-        // The store has the hashes of these: people type passwords into the wrong field.
-        let budgets = budgets.map(|(kind, key)| (kind, format!("{}:{key}", kind.name)));
-        loop {
-            // Registered before the check, so that no end between the check and the wait is missed.
-            let ended = self.ended.notified();
-            match self.start(&budgets).await? {
-                Start::Started(guess) => return Ok(guess),
-                Start::Full => ended.await,
-            }
-        }
-    }
-
-    async fn start(self: &Arc<Self>, budgets: &[(Kind, String); 2]) -> Result<Start, LimitError> {
-        let _starting = self.starting.lock().await;
+        let budgets =
+            [(CLIENT, client), (ADDRESS, address)].map(|(kind, key)| (kind, kind.id(&key)));
         let now = self.now();
-        for (kind, id) in budgets {
-            // Before the store is read: a guess that ends now is then counted here or there.
-            let running = self.running().get(id).copied().unwrap_or(0);
-            match self.store.left(id, kind.burst, kind.period, now).await? {
-                Err(wait) => return Err(LimitError::Exhausted(wait)),
-                Ok(left) if left <= running => return Ok(Start::Full),
-                Ok(_) => {}
-            }
+        for (kind, id) in &budgets {
+            let left = self.store.left(id, kind.burst, kind.period, now).await?;
+            left.map_err(LimitError::Exhausted)?;
         }
-        let mut running = self.running();
-        for (_, id) in budgets {
-            *running.entry(id.clone()).or_default() += 1;
+        for (kind, id) in &budgets {
+            let taken = self.store.take(id, kind.burst, kind.period, now).await?;
+            taken.map_err(LimitError::Exhausted)?;
         }
-        drop(running);
-        Ok(Start::Started(Guess { limits: Arc::clone(self), budgets: budgets.clone() }))
+        Ok(())
     }
 
-    fn running(&self) -> MutexGuard<'_, HashMap<String, u32>> {
+    fn budget(self: &Arc<Self>, kind: Kind, key: &str) -> Arc<Budget> {
+        let id = kind.id(key);
+        let mut budgets = self.budgets();
+        if let Some(budget) = budgets.get(&id).and_then(Weak::upgrade) {
+            return budget;
+        }
+        let budget = Arc::new(Budget {
+            limits: Arc::clone(self),
+            kind,
+            id: id.clone(),
+            running: AtomicU32::new(0),
+            waiting: AtomicU32::new(0),
+            turn: tokio::sync::Mutex::default(),
+            ended: Notify::new(),
+        });
+        budgets.insert(id, Arc::downgrade(&budget));
+        budget
+    }
+
+    fn budgets(&self) -> MutexGuard<'_, HashMap<String, Weak<Budget>>> {
         // Nothing panics while the lock is held.
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.budgets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// In milliseconds.
@@ -165,11 +168,98 @@ impl fmt::Debug for Limits {
     }
 }
 
+impl Budget {
+    /// A place for a guess. Waits while there is none.
+    async fn start(self: Arc<Self>) -> Result<Place, LimitError> {
+        // Nobody overtakes those that wait.
+        if self.waiting.load(Ordering::SeqCst) == 0
+            && let Some(place) = self.attempt(Wakes::First).await?
+        {
+            return Ok(place);
+        }
+        let _waiting = Waiting::new(&self)?;
+        let _turn = self.turn.lock().await;
+        loop {
+            match self.attempt(Wakes::Nobody).await? {
+                Some(place) => return Ok(place),
+                // An end since the attempt is remembered.
+                None => self.ended.notified().await,
+            }
+        }
+    }
+
+    /// A place, unless the running guesses may use up the rest of the budget.
+    ///
+    /// The place is taken before the store is read, so that of several attempts at once no two get the last one. A wrong
+    /// guess is in the store before its place is free, so it is always counted.
+    async fn attempt(self: &Arc<Self>, wakes: Wakes) -> Result<Option<Place>, LimitError> {
+        let number = self.running.fetch_add(1, Ordering::SeqCst).saturating_add(1);
+        let mut place = Place { budget: Arc::clone(self), wakes };
+        let (limits, kind) = (&self.limits, self.kind);
+        let left = limits.store.left(&self.id, kind.burst, kind.period, limits.now()).await?;
+        let left = left.map_err(LimitError::Exhausted)?;
+        if number > left {
+            return Ok(None);
+        }
+        place.wakes = Wakes::First;
+        Ok(Some(place))
+    }
+}
+
+impl Drop for Budget {
+    fn drop(&mut self) {
+        let mut budgets = self.limits.budgets();
+        // A new one may have taken its place.
+        if budgets.get(&self.id).is_some_and(|budget| budget.strong_count() == 0) {
+            budgets.remove(&self.id);
+        }
+    }
+}
+
+/// A guess that waits for a budget.
+struct Waiting<'a>(&'a Budget);
+
+impl<'a> Waiting<'a> {
+    fn new(budget: &'a Budget) -> Result<Self, LimitError> {
+        let before = budget.waiting.fetch_add(1, Ordering::SeqCst);
+        let waiting = Self(budget);
+        if before < MAX_WAITING { Ok(waiting) } else { Err(LimitError::Busy) }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A place in a budget, which is free again when this is dropped.
+struct Place {
+    budget: Arc<Budget>,
+    wakes: Wakes,
+}
+
+/// Who tries again when a place is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wakes {
+    /// The first of the queue. The others wait for their turn.
+    First,
+    /// Nobody: the first of the queue itself has tried in vain.
+    Nobody,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.budget.running.fetch_sub(1, Ordering::SeqCst);
+        if self.wakes == Wakes::First {
+            self.budget.ended.notify_one();
+        }
+    }
+}
+
 /// A running guess. It ends when this is dropped, and costs nothing unless it was wrong.
-#[derive(Debug)]
 pub struct Guess {
-    limits: Arc<Limits>,
-    budgets: [(Kind, String); 2],
+    places: [Place; 2],
 }
 
 impl Guess {
@@ -179,33 +269,24 @@ impl Guess {
     ///
     /// If the store fails.
     pub async fn was_wrong(self) -> Result<(), StoreError> {
-        let now = self.limits.now();
-        for (kind, id) in &self.budgets {
+        for Place { budget, .. } in &self.places {
+            let (limits, kind) = (&budget.limits, budget.kind);
             // It can be empty already if other instances have guesses running. Then it stays so.
-            let _ = self.limits.store.take(id, kind.burst, kind.period, now).await?;
+            let _ = limits.store.take(&budget.id, kind.burst, kind.period, limits.now()).await?;
         }
         Ok(())
     }
 }
 
-impl Drop for Guess {
-    fn drop(&mut self) {
-        let mut running = self.limits.running();
-        for (_, id) in &self.budgets {
-            if let Some(number) = running.get_mut(id) {
-                *number -= 1;
-                if *number == 0 {
-                    running.remove(id);
-                }
-            }
-        }
-        drop(running);
-        self.limits.ended.notify_waiters();
+impl fmt::Debug for Guess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guess").finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::JoinSet;
     use tower_jwt_auth::NumericDate;
     use tower_jwt_auth::test_util::ManualClock;
 
@@ -226,14 +307,17 @@ mod tests {
         user: &str,
         address: IpAddr,
     ) -> Result<Option<Guess>, Duration> {
-        let hash = |kind: Kind, key: &str| (kind, format!("{}:{key}", kind.name));
-        let budgets = [hash(ADDRESS, &network(address).to_string()), hash(USER, user)];
-        match limits.start(&budgets).await {
-            Ok(Start::Started(guess)) => Ok(Some(guess)),
-            Ok(Start::Full) => Ok(None),
-            Err(LimitError::Exhausted(wait)) => Err(wait),
-            Err(LimitError::Store(error)) => panic!("{error}"),
+        let mut places = Vec::new();
+        for (kind, key) in [(ADDRESS, network(address).to_string()), (USER, user.to_owned())] {
+            match limits.budget(kind, &key).attempt(Wakes::First).await {
+                Ok(Some(place)) => places.push(place),
+                Ok(None) => return Ok(None),
+                Err(LimitError::Exhausted(wait)) => return Err(wait),
+                Err(error) => panic!("{error:?}"),
+            }
         }
+        let Ok(places) = places.try_into() else { unreachable!() };
+        Ok(Some(Guess { places }))
     }
 
     async fn guess_wrong(limits: &Arc<Limits>, user: &str, address: IpAddr) {
@@ -277,10 +361,9 @@ mod tests {
     async fn a_client_and_a_user_of_the_same_name_have_their_own_budgets() {
         let (limits, _) = limits().await;
         for _ in 0..10 {
-            let guess = limits.guess_secret("alice", HERE).await.unwrap();
-            guess.was_wrong().await.unwrap();
+            limits.wrong_secret("alice", HERE).await.unwrap();
         }
-        assert!(matches!(limits.guess_secret("alice", HERE).await, Err(LimitError::Exhausted(_))));
+        assert!(matches!(limits.wrong_secret("alice", HERE).await, Err(LimitError::Exhausted(_))));
         guess_wrong(&limits, "alice", HERE).await;
     }
 
@@ -318,7 +401,76 @@ mod tests {
             guess.was_wrong().await.unwrap();
         }
         assert_eq!(try_guess(&limits, "alice", HERE).await.unwrap_err(), USER.period);
-        assert!(limits.running().is_empty());
+        assert!(limits.budgets().is_empty());
+    }
+
+    /// Guesses until one has to wait, in a task of its own each. Returns the ones that wait.
+    async fn wait_in_vain(
+        limits: &Arc<Limits>,
+        user: &'static str,
+        number: usize,
+    ) -> JoinSet<bool> {
+        let mut waiting = JoinSet::new();
+        for _ in 0..number {
+            let limits = Arc::clone(limits);
+            waiting.spawn(async move { limits.guess(user, HERE).await.is_ok() });
+        }
+        let budget = limits.budget(USER, user);
+        while (budget.waiting.load(Ordering::SeqCst) as usize) < number {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        waiting
+    }
+
+    #[tokio::test]
+    async fn those_that_wait_for_one_user_hold_up_no_other_one() {
+        let (limits, _) = limits().await;
+        let mut running = Vec::new();
+        for _ in 0..10 {
+            running.push(limits.guess("alice", HERE).await.unwrap());
+        }
+        let mut waiting = wait_in_vain(&limits, "alice", 20).await;
+        drop(limits.guess("bob", HERE).await.unwrap());
+        // Each end lets one further one start, and it ends at once here, so all come to their turn.
+        running.pop();
+        while let Some(has_started) = waiting.join_next().await {
+            assert!(has_started.unwrap());
+        }
+        drop(running);
+        assert!(limits.budgets().is_empty());
+    }
+
+    #[tokio::test]
+    async fn too_many_that_wait_are_refused_at_once() {
+        let (limits, _) = limits().await;
+        let mut running = Vec::new();
+        for _ in 0..10 {
+            running.push(limits.guess("alice", HERE).await.unwrap());
+        }
+        let mut waiting = wait_in_vain(&limits, "alice", MAX_WAITING as usize).await;
+        let there = IpAddr::from([127, 0, 0, 2]);
+        assert!(matches!(limits.guess("alice", there).await, Err(LimitError::Busy)));
+        // Those that give up make room.
+        waiting.shutdown().await;
+        running.pop();
+        drop(limits.guess("alice", there).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_guess_that_waits_does_not_ask_the_store_again_and_again() {
+        let (limits, _) = limits().await;
+        let mut running = Vec::new();
+        for _ in 0..10 {
+            running.push(limits.guess("alice", HERE).await.unwrap());
+        }
+        let _waiting = wait_in_vain(&limits, "alice", 3).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        // Only the ten run: the one that tried in vain has gone to sleep.
+        let budget = limits.budget(USER, "alice");
+        for _ in 0..20 {
+            assert_eq!(budget.running.load(Ordering::SeqCst), 10);
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]

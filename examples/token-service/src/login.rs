@@ -50,6 +50,7 @@ impl From<LimitError> for LoginError {
     fn from(error: LimitError) -> Self {
         match error {
             LimitError::Exhausted(wait) => Self::TooMany(wait),
+            LimitError::Busy => Self::Busy,
             LimitError::Store(error) => Self::Store(error),
         }
     }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use tower_jwt_auth::{ConfigError, JwkSet, JwtVerifier};
 
-use super::{MAX_CREDENTIAL, assertion_algorithms, count, find, guess, wrong};
+use super::{MAX_CREDENTIAL, assertion_algorithms, count, find, wrong};
 use crate::Service;
 use crate::store::{Client, ClientAuthentication, Seconds};
 use crate::token::{TokenError, unavailable};
@@ -36,15 +36,13 @@ pub(super) async fn client(
         return Err(TokenError::InvalidClient);
     }
     let client = find(service, &subject).await?;
-    let guess = guess(service, &subject, address).await?;
     let verified = client.and_then(|client| {
         let assertion = verify(service, &client, assertion)?;
         Some((client, assertion))
     });
     let Some((client, assertion)) = verified else {
-        return Err(wrong(guess).await);
+        return Err(wrong(service, &subject, address).await);
     };
-    drop(guess);
     // Before the assertion is used up, so that the client can send it again later.
     count(service, &client)?;
 

@@ -13,7 +13,7 @@ use self::shown::{Proof, Shown, ShownError};
 use crate::Service;
 use crate::access_tokens::BUILT_IN_CLIENT;
 use crate::form::Form;
-use crate::limits::{Guess, LimitError};
+use crate::limits::LimitError;
 use crate::secret;
 use crate::store::{Client, ClientAuthentication, GrantType};
 use crate::token::{TokenError, unavailable};
@@ -140,7 +140,6 @@ async fn by_secret(
     address: IpAddr,
 ) -> Result<Client, TokenError> {
     let client = find(service, id).await?;
-    let guess = guess(service, id, address).await?;
     let hash = match client.as_ref().map(|client| &client.authentication) {
         Some(ClientAuthentication::Secret { hash }) => hash.as_str(),
         _ => NOBODY,
@@ -152,7 +151,7 @@ async fn by_secret(
             count(service, &client)?;
             Ok(client)
         }
-        None => Err(wrong(guess).await),
+        None => Err(wrong(service, id, address).await),
     }
 }
 
@@ -161,20 +160,15 @@ fn count(service: &Service, client: &Client) -> Result<(), TokenError> {
     service.rates.client(&client.id).map_err(TokenError::TooManyRequests)
 }
 
-/// Counts a wrong guess. Returns the refusal.
-async fn wrong(guess: Guess) -> TokenError {
-    match guess.was_wrong().await {
+/// Counts wrong credentials. Returns the refusal.
+///
+/// Right ones are accepted before any limit: a secret of 256 bits is not guessed, and comparing it is cheap. So wrong ones
+/// lock no client out, also not one at the same address.
+async fn wrong(service: &Service, id: &str, address: IpAddr) -> TokenError {
+    match service.login.limits.wrong_secret(id, address).await {
         Ok(()) => TokenError::InvalidClient,
-        Err(error) => unavailable(&error),
+        Err(LimitError::Exhausted(wait)) => TokenError::TooManyGuesses(wait),
+        Err(LimitError::Busy) => TokenError::Unavailable,
+        Err(LimitError::Store(error)) => unavailable(&error),
     }
-}
-
-/// Starts a guess of a client's credentials. Wrong ones count for this client at this address, and for the address: so
-/// nobody can lock a client out from elsewhere.
-async fn guess(service: &Service, id: &str, address: IpAddr) -> Result<Guess, TokenError> {
-    let guess = service.login.limits.guess_secret(id, address).await;
-    guess.map_err(|error| match error {
-        LimitError::Exhausted(wait) => TokenError::TooManyGuesses(wait),
-        LimitError::Store(error) => unavailable(&error),
-    })
 }

@@ -74,7 +74,7 @@ async fn a_confidential_client_that_names_itself_for_a_password_must_prove_it() 
 }
 
 #[tokio::test]
-async fn wrong_secrets_are_limited_for_each_client_and_lock_no_other_one_out() {
+async fn wrong_secrets_are_limited_for_each_client_and_lock_nobody_out() {
     let client = Client::new().await;
     let wrong = basic("demo", "wrong");
     let mut answer = client.post_with(FORM, &[("authorization", &wrong)]).await;
@@ -87,11 +87,32 @@ async fn wrong_secrets_are_limited_for_each_client_and_lock_no_other_one_out() {
         answer = client.post_with(FORM, &[("authorization", &wrong)]).await;
     }
     answer.assert_error(429, "too_many_attempts");
-    client.post_as_demo("/token", FORM).await.assert_error(429, "too_many_attempts");
+    // The right one is accepted all the same.
+    assert_eq!(client.post_as_demo("/token", FORM).await.status, 200);
+    let answer = client.post_with(FORM, &[("authorization", &wrong)]).await;
+    answer.assert_error(429, "too_many_attempts");
     let other = basic("other", "wrong");
     let answer = client.post_with(FORM, &[("authorization", &other)]).await;
     answer.assert_error(401, "invalid_client");
     assert_eq!(client.post(GOOD).await.status, 200);
+}
+
+#[tokio::test]
+async fn wrong_guesses_from_an_address_lock_no_client_out_there() {
+    let signer = Signer::new().await;
+    let mut last = 0;
+    for user in 0..60 {
+        let header = basic(&format!("client{user}"), "wrong");
+        let answer = signer.client.post_with(FORM, &[("authorization", &header)]).await;
+        last = answer.status.as_u16();
+    }
+    assert_eq!(last, 429);
+    assert_eq!(signer.client.post_as_demo("/token", FORM).await.status, 200);
+    let assertion = signer.sign("signer", &json!({"sub": "signer", "aud": ISSUER}));
+    assert_eq!(signer.post(&assertion).await.status, 200);
+    // Wrong assertions are limited.
+    let wrong = signer.sign("signer", &json!({"sub": "signer", "aud": "https://other.example"}));
+    signer.post(&wrong).await.assert_error(429, "too_many_attempts");
 }
 
 #[tokio::test]
@@ -282,6 +303,20 @@ async fn a_client_with_keys_has_no_secret_and_one_with_a_secret_no_keys() {
     answer.assert_error(401, "invalid_client");
     let answer = signer.client.post(&format!("{FORM}&client_id=signer")).await;
     answer.assert_error(401, "invalid_client");
+}
+
+#[tokio::test]
+async fn a_nul_character_in_an_id_is_that_of_no_client() {
+    let signer = Signer::new().await;
+    for subject in ["\0", "signer\0", "a\nb", ""] {
+        let assertion = signer.sign("signer", &json!({"sub": subject, "aud": ISSUER}));
+        signer.post(&assertion).await.assert_error(401, "invalid_client");
+    }
+    for id in ["demo%00", "demo\0"] {
+        let header = basic(id, &signer.client.secret);
+        let answer = signer.client.post_with(FORM, &[("authorization", &header)]).await;
+        answer.assert_error(401, "invalid_client");
+    }
 }
 
 #[tokio::test]
