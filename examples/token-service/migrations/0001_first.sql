@@ -82,10 +82,12 @@ CREATE TABLE refresh_tokens (
     grant_id TEXT NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
     expires_at BIGINT NOT NULL,
     used_at BIGINT,
-    successor_hash TEXT
+    successor_hash TEXT,
+    -- The place in the family, from 0.
+    number BIGINT NOT NULL
 );
-CREATE INDEX refresh_tokens_grant ON refresh_tokens (grant_id);
-CREATE INDEX refresh_tokens_expiry ON refresh_tokens (expires_at);
+CREATE INDEX refresh_tokens_grant ON refresh_tokens (grant_id, number);
+CREATE INDEX refresh_tokens_expiry ON refresh_tokens (expires_at) WHERE used_at IS NULL;
 
 -- Access tokens that were revoked one by one, until they expire.
 CREATE TABLE revoked_tokens (
@@ -107,7 +109,9 @@ CREATE TABLE signing_keys (
     -- PKCS#8, in PEM.
     private_key TEXT NOT NULL,
     created_at BIGINT NOT NULL,
-    signs_from BIGINT NOT NULL
+    signs_from BIGINT NOT NULL,
+    -- The longest lifetime of a token that it may have signed, in seconds.
+    token_lifetime BIGINT NOT NULL
 );
 
 -- Keys of the service for other purposes than signatures.

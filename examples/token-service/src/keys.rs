@@ -16,6 +16,8 @@ use crate::store::{Seconds, Store, StoredKey};
 const ALGORITHM: Algorithm = Algorithm::ES256;
 /// The longest lifetime of a token by default: a retired key is published for this time.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(86_400);
+/// How much longer a retired key stays, in seconds: that of [`KeyRing`].
+const MARGIN: Seconds = 600;
 /// The most keys that may be stored. The ring has room for a few more.
 pub const MAX_KEYS: usize = 50;
 
@@ -35,7 +37,30 @@ pub fn generate(now: Seconds, signs_from: Seconds) -> Result<StoredKey, ConfigEr
         private_key: key.private_pem()?.as_str().to_owned(),
         created_at: now,
         signs_from,
+        token_lifetime: seconds(LONGEST_LIFETIME),
     })
+}
+
+/// The longest lifetime of a token with these settings.
+pub(crate) fn longest_lifetime(settings: &Settings) -> Duration {
+    settings.lifetime.max(LONGEST_LIFETIME)
+}
+
+fn seconds(duration: Duration) -> Seconds {
+    Seconds::try_from(duration.as_secs()).unwrap_or(Seconds::MAX)
+}
+
+/// Stores that tokens with this lifetime may be signed with the keys, so that they stay as long as these tokens, also if the
+/// lifetime becomes shorter.
+async fn raise_lifetime(
+    store: &dyn Store,
+    rows: &[StoredKey],
+    lifetime: Duration,
+) -> Result<(), KeysError> {
+    if rows.iter().any(|row| row.token_lifetime < seconds(lifetime)) {
+        store.raise_token_lifetime(seconds(lifetime)).await?;
+    }
+    Ok(())
 }
 
 /// The keys of the store. Adds the first one if there is none.
@@ -52,7 +77,10 @@ pub async fn load(store: &dyn Store, settings: &Settings) -> Result<KeyRing, Key
         rows = store.signing_keys().await?;
     }
     let keys = read(&rows)?;
-    let lifetime = settings.lifetime.max(LONGEST_LIFETIME);
+    let lifetime = longest_lifetime(settings);
+    raise_lifetime(store, &rows, lifetime).await?;
+    let stored = rows.iter().map(|row| row.token_lifetime).max().unwrap_or(0);
+    let lifetime = lifetime.max(Duration::from_secs(stored.max(0).unsigned_abs()));
     let ring = KeyRing::from_keys(keys.iter().cloned())?
         .with_max_token_lifetime(lifetime)?
         .with_rotation(settings.key_age, settings.key_published_before)?
@@ -62,14 +90,20 @@ pub async fn load(store: &dyn Store, settings: &Settings) -> Result<KeyRing, Key
     Ok(ring)
 }
 
-/// Follows the store: takes over changed keys, adds the next key when it is due, and removes keys that are gone.
+/// Follows the store, for an instance whose tokens have at most this lifetime: takes over changed keys, adds the next key when it is due, and removes keys that are gone.
 ///
 /// # Errors
 ///
 /// If the store fails, or a key in it cannot be read. The keys of the ring stay then.
-pub async fn follow(store: &dyn Store, ring: &KeyRing, now: Seconds) -> Result<(), KeysError> {
+pub async fn follow(
+    store: &dyn Store,
+    ring: &KeyRing,
+    lifetime: Duration,
+    now: Seconds,
+) -> Result<(), KeysError> {
     let mut rows = store.signing_keys().await?;
     update(ring, &rows)?;
+    raise_lifetime(store, &rows, lifetime).await?;
     if let Some(signs_from) = ring.rotation_due().filter(|_| rows.len() < MAX_KEYS) {
         let key = generate(now, signs_from.unix_seconds())?;
         if store.add_signing_key(&key, rows.last().map(|row| row.kid.as_str())).await? {
@@ -83,7 +117,12 @@ pub async fn follow(store: &dyn Store, ring: &KeyRing, now: Seconds) -> Result<(
         update(ring, &rows)?;
     }
     let published = ring.keys();
-    for row in rows.iter().filter(|row| published.iter().all(|key| key.kid() != row.kid)) {
+    // An instance with longer tokens may still need a key that this one no longer publishes.
+    let ended = |row: &StoredKey, next: &StoredKey| {
+        let ends_at = next.signs_from.saturating_add(row.token_lifetime).saturating_add(MARGIN);
+        ends_at <= now && published.iter().all(|key| key.kid() != row.kid)
+    };
+    for (row, _) in rows.iter().zip(rows.iter().skip(1)).filter(|(row, next)| ended(row, next)) {
         store.remove_signing_key(&row.kid).await?;
         tracing::info!(kid = row.kid, "a signing key is removed: its last token has expired");
     }
@@ -96,7 +135,10 @@ fn update(ring: &KeyRing, rows: &[StoredKey]) -> Result<(), KeysError> {
         key.kid() == row.kid && key.signs_from().unix_seconds() == row.signs_from
     };
     let keys = ring.keys();
-    if keys.len() == rows.len() && keys.iter().zip(rows).all(|(key, row)| is_same(key, row)) {
+    // Rows of keys that the ring has let go are at the front.
+    let gone = rows.len().saturating_sub(keys.len());
+    let kept = rows.get(gone..).unwrap_or_default();
+    if keys.len() == kept.len() && keys.iter().zip(kept).all(|(key, row)| is_same(key, row)) {
         return Ok(());
     }
     if rows.is_empty() {

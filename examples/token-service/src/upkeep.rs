@@ -11,22 +11,32 @@ use crate::{Service, keys};
 const KEYS: Duration = Duration::from_secs(2);
 /// How often expired rows are deleted.
 const PURGE: Duration = Duration::from_secs(60);
-/// The most rows of a table that one pass deletes, so that it does not hold up requests.
-const ROWS: u32 = 500;
-/// The most passes at a time.
-const PASSES: u32 = 20;
+/// The rows that one statement deletes, so that it does not hold up requests.
+const BATCH: u32 = 500;
 
-/// Runs until it is dropped. A failure of the store is logged once, and tried again.
+/// Runs until it is dropped. A failure is logged once, and tried again. A long purge does not hold up the keys.
 pub async fn run(service: Arc<Service>) {
-    let mut keys = interval(KEYS);
-    let mut purge = interval(PURGE);
-    keys.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    purge.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tokio::join!(repeat(&service, Task::Keys), repeat(&service, Task::Purge));
+}
+
+#[derive(Clone, Copy)]
+enum Task {
+    Keys,
+    Purge,
+}
+
+async fn repeat(service: &Service, task: Task) {
+    let mut ticks = interval(match task {
+        Task::Keys => KEYS,
+        Task::Purge => PURGE,
+    });
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut has_failed = false;
     loop {
-        let result = tokio::select! {
-            _ = keys.tick() => follow_keys(&service).await,
-            _ = purge.tick() => purge_expired(&service).await,
+        ticks.tick().await;
+        let result = match task {
+            Task::Keys => follow_keys(service).await,
+            Task::Purge => purge_expired(service).await,
         };
         match result {
             Ok(()) => has_failed = false,
@@ -45,20 +55,16 @@ pub async fn run(service: Arc<Service>) {
 ///
 /// If the store fails, or a key in it cannot be read.
 pub async fn follow_keys(service: &Service) -> Result<(), keys::KeysError> {
-    keys::follow(&*service.store, &service.keys, service.now()).await
+    let lifetime = keys::longest_lifetime(&service.settings);
+    keys::follow(&*service.store, &service.keys, lifetime, service.now()).await
 }
 
-/// Deletes expired rows, a bounded number at a time.
+/// Deletes expired rows.
 ///
 /// # Errors
 ///
 /// If the store fails.
 pub async fn purge_expired(service: &Service) -> Result<(), keys::KeysError> {
-    for _ in 0..PASSES {
-        if service.store.purge(ROWS, service.now()).await? < u64::from(ROWS) {
-            break;
-        }
-        tokio::task::yield_now().await;
-    }
+    service.store.purge(BATCH, service.now()).await?;
     Ok(())
 }

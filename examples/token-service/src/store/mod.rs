@@ -38,6 +38,9 @@ pub const MAX_SESSIONS: u32 = 100;
 /// The unused codes of one session.
 pub const MAX_CODES: u32 = 20;
 
+/// The used refresh tokens of one grant that are kept.
+pub const MAX_USED_TOKENS: i64 = 1000;
+
 /// The storage of the service.
 ///
 /// Every method fails only if the database does.
@@ -123,6 +126,9 @@ pub trait Store: Debug + Send + Sync {
     ///
     /// If the token was used before, it was at most `grace` ago and the successor was not used, the same successor
     /// stays. A use that seems to be in the future, by at most [`CLOCK_SKEW`], counts as just now. Any other reuse revokes the grant.
+    ///
+    /// Of a grant, the last [`MAX_USED_TOKENS`] used tokens are kept. The reuse of an older one is only refused, as an unknown
+    /// token is.
     async fn rotate(
         &self,
         hash: &str,
@@ -148,6 +154,14 @@ pub trait Store: Debug + Send + Sync {
         key: &StoredKey,
         latest: Option<&str>,
     ) -> Result<bool, StoreError>;
+    /// The same, and removes all other keys.
+    async fn replace_signing_keys(
+        &self,
+        key: &StoredKey,
+        latest: Option<&str>,
+    ) -> Result<bool, StoreError>;
+    /// Notes that tokens with this lifetime, in seconds, may be signed with any of the keys.
+    async fn raise_token_lifetime(&self, seconds: Seconds) -> Result<(), StoreError>;
     /// Removes a signing key.
     async fn remove_signing_key(&self, kid: &str) -> Result<(), StoreError>;
 
@@ -174,9 +188,10 @@ pub trait Store: Debug + Send + Sync {
     /// Gives one back that [`take`](Self::take) took.
     async fn give_back(&self, id: &str, period: Duration, now_ms: i64) -> Result<(), StoreError>;
 
-    /// Deletes rows that expired more than [`PURGE_MARGIN`] ago, at most `limit` of each table. What shows that a code or a
-    /// refresh token was used stays as long as its grant. Returns the number of deleted rows.
-    async fn purge(&self, limit: u32, now: Seconds) -> Result<u64, StoreError>;
+    /// Deletes all rows that expired more than [`PURGE_MARGIN`] ago, `batch` of them at a time, so that it holds no lock for
+    /// long. What shows that a code or a refresh token was used stays as long as its grant. Returns the number of deleted
+    /// rows. A failure for one table does not stop it for the others.
+    async fn purge(&self, batch: u32, now: Seconds) -> Result<u64, StoreError>;
     /// Succeeds if the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
     /// Closes the connections.

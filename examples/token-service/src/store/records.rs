@@ -226,6 +226,8 @@ pub struct RefreshToken {
     pub expires_at: Seconds,
     pub used_at: Option<Seconds>,
     pub successor_hash: Option<String>,
+    /// The place in the family, from 0.
+    pub number: i64,
 }
 
 impl fmt::Debug for RefreshToken {
@@ -259,6 +261,8 @@ pub struct StoredKey {
     pub private_key: String,
     pub created_at: Seconds,
     pub signs_from: Seconds,
+    /// The longest lifetime of a token that it may have signed.
+    pub token_lifetime: Seconds,
 }
 
 impl fmt::Debug for StoredKey {

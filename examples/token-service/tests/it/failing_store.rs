@@ -76,12 +76,14 @@ counted! {
     use_once(id: &str, expires_at: Seconds) -> bool;
     signing_keys() -> Vec<StoredKey>;
     add_signing_key(key: &StoredKey, latest: Option<&str>) -> bool;
+    replace_signing_keys(key: &StoredKey, latest: Option<&str>) -> bool;
+    raise_token_lifetime(seconds: Seconds) -> ();
     remove_signing_key(kid: &str) -> ();
     secret(name: &str, value: &str) -> String;
     take(id: &str, burst: u32, period: Duration, now_ms: i64) -> Result<(), Duration>;
     left(id: &str, burst: u32, period: Duration, now_ms: i64) -> Result<u32, Duration>;
     give_back(id: &str, period: Duration, now_ms: i64) -> ();
-    purge(limit: u32, now: Seconds) -> u64;
+    purge(batch: u32, now: Seconds) -> u64;
     ping() -> ();
 }
 

@@ -122,6 +122,51 @@ async fn a_token_of_before_a_rotation_is_good_until_it_expires() {
 }
 
 #[tokio::test]
+async fn a_shorter_lifetime_ends_no_earlier_tokens() {
+    let clock = clock();
+    let mut long = settings(&clock);
+    long.lifetime = 7 * DAY;
+    let before = Client::with(long).await;
+    let first = kids(&before.store).await;
+    clock.advance(83 * DAY);
+    upkeep::follow_keys(&before.service).await.unwrap();
+    clock.advance(7 * DAY - Duration::from_secs(60));
+    let bearer = format!("Bearer {}", before.token().await);
+
+    let after = before.restarted(settings(&clock)).await;
+    for days in 0..7 {
+        upkeep::follow_keys(&after.service).await.unwrap();
+        assert_eq!(after.get_with("/protected", &bearer).await.status, 200, "day {days}");
+        assert!(kids(&after.store).await.contains(&first[0]), "day {days}");
+        clock.advance(DAY);
+    }
+    clock.advance(DAY);
+    upkeep::follow_keys(&after.service).await.unwrap();
+    assert!(!kids(&after.store).await.contains(&first[0]));
+}
+
+#[tokio::test]
+async fn an_instance_with_shorter_tokens_leaves_the_keys_of_longer_ones() {
+    let clock = clock();
+    let short = Client::with(settings(&clock)).await;
+    let mut long = settings(&clock);
+    long.lifetime = 7 * DAY;
+    let long = short.restarted(long).await;
+    let first = kids(&short.store).await;
+    clock.advance(83 * DAY);
+    upkeep::follow_keys(&short.service).await.unwrap();
+    upkeep::follow_keys(&long.service).await.unwrap();
+    clock.advance(7 * DAY - Duration::from_secs(60));
+    let bearer = format!("Bearer {}", long.token().await);
+    clock.advance(3 * DAY);
+    for instance in [&short, &long, &short] {
+        upkeep::follow_keys(&instance.service).await.unwrap();
+    }
+    assert!(kids(&short.store).await.contains(&first[0]));
+    assert_eq!(long.get_with("/protected", &bearer).await.status, 200);
+}
+
+#[tokio::test]
 async fn keys_that_disappear_or_cannot_be_read_leave_the_ring_as_it_is() {
     let clock = clock();
     let client = Client::with(settings(&clock)).await;

@@ -101,15 +101,15 @@ async fn rotate(store: &dyn Store, wait: Duration, revoke_others: bool) -> Resul
     let key = token_service::keys::generate(now(), now().saturating_add(wait))
         .map_err(|error| Failure::bad_because(&error))?;
     let latest = before.last().map(|key| key.kid.as_str());
-    if !store.add_signing_key(&key, latest).await? {
+    let is_added = if revoke_others {
+        store.replace_signing_keys(&key, latest).await?
+    } else {
+        store.add_signing_key(&key, latest).await?
+    };
+    if !is_added {
         return Err(Failure::refused(
             "another rotation took place at the same time: look at `keys list`",
         ));
-    }
-    if revoke_others {
-        for old in &before {
-            store.remove_signing_key(&old.kid).await?;
-        }
     }
     print(&format!("added {}\n", key.kid))
 }

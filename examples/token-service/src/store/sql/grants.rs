@@ -159,7 +159,7 @@ async fn add(
     .execute(&mut *connection)
     .await?;
     if let Some(refresh) = refresh {
-        refresh_tokens::add(&mut *connection, &grant.id, refresh).await?;
+        refresh_tokens::add(&mut *connection, &grant.id, refresh, 0).await?;
     }
     sqlx::query(
         "DELETE FROM grants WHERE id IN (SELECT id FROM grants \

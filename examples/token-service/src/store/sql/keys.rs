@@ -4,7 +4,7 @@ use sqlx::AnyPool;
 use sqlx::any::AnyRow;
 
 use super::rows::get;
-use crate::store::{StoreError, StoredKey};
+use crate::store::{Seconds, StoreError, StoredKey};
 
 /// The row of `secrets` that a rotation locks.
 const ROTATION: &str = "rotation";
@@ -15,10 +15,18 @@ pub(super) async fn all(pool: &AnyPool) -> Result<Vec<StoredKey>, StoreError> {
     rows.iter().map(read).collect()
 }
 
+/// What becomes of the other keys when one is added.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Others {
+    Stay,
+    Go,
+}
+
 pub(super) async fn add(
     pool: &AnyPool,
     key: &StoredKey,
     latest: Option<&str>,
+    others: Others,
 ) -> Result<bool, StoreError> {
     let mut transaction = pool.begin().await?;
     // Instances that rotate at once follow each other.
@@ -36,20 +44,35 @@ pub(super) async fn add(
     let stored: Option<String> = stored.as_ref().map(|row| get(row, "kid")).transpose()?;
     let is_added = stored.as_deref() == latest;
     if is_added {
+        if others == Others::Go {
+            sqlx::query("DELETE FROM signing_keys").execute(&mut *transaction).await?;
+        }
         sqlx::query(
-            "INSERT INTO signing_keys (kid, algorithm, private_key, created_at, signs_from) \
-             VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO signing_keys (kid, algorithm, private_key, created_at, signs_from, \
+             token_lifetime) VALUES ($1, $2, $3, $4, $5, $6)",
         )
         .bind(&key.kid)
         .bind(&key.algorithm)
         .bind(&key.private_key)
         .bind(key.created_at)
         .bind(key.signs_from)
+        .bind(key.token_lifetime)
         .execute(&mut *transaction)
         .await?;
     }
     transaction.commit().await?;
     Ok(is_added)
+}
+
+pub(super) async fn raise_token_lifetime(
+    pool: &AnyPool,
+    seconds: Seconds,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE signing_keys SET token_lifetime = $1 WHERE token_lifetime < $1")
+        .bind(seconds)
+        .execute(pool)
+        .await?;
+    Ok(())
 }
 
 pub(super) async fn remove(pool: &AnyPool, kid: &str) -> Result<(), StoreError> {
@@ -75,5 +98,6 @@ fn read(row: &AnyRow) -> Result<StoredKey, StoreError> {
         private_key: get(row, "private_key")?,
         created_at: get(row, "created_at")?,
         signs_from: get(row, "signs_from")?,
+        token_lifetime: get(row, "token_lifetime")?,
     })
 }

@@ -20,6 +20,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::AnyPool;
 
+use self::keys::Others;
+
 use super::{
     Client, Code, Exchange, Grant, NewRefreshToken, RefreshToken, Rotation, Seconds, Session,
     Store, StoreError, StoredKey, User,
@@ -194,7 +196,19 @@ impl Store for SqlStore {
         key: &StoredKey,
         latest: Option<&str>,
     ) -> Result<bool, StoreError> {
-        keys::add(&self.pool, key, latest).await
+        keys::add(&self.pool, key, latest, Others::Stay).await
+    }
+
+    async fn replace_signing_keys(
+        &self,
+        key: &StoredKey,
+        latest: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        keys::add(&self.pool, key, latest, Others::Go).await
+    }
+
+    async fn raise_token_lifetime(&self, seconds: Seconds) -> Result<(), StoreError> {
+        keys::raise_token_lifetime(&self.pool, seconds).await
     }
 
     async fn remove_signing_key(&self, kid: &str) -> Result<(), StoreError> {
@@ -229,8 +243,8 @@ impl Store for SqlStore {
         limits::give_back(&self.pool, id, period, now_ms).await
     }
 
-    async fn purge(&self, limit: u32, now: Seconds) -> Result<u64, StoreError> {
-        purge::purge(&self.pool, limit, now).await
+    async fn purge(&self, batch: u32, now: Seconds) -> Result<u64, StoreError> {
+        purge::purge(&self.pool, batch, now).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -5,20 +5,24 @@ use sqlx::{AnyConnection, AnyPool};
 
 use super::grants;
 use super::rows::get;
-use crate::store::{CLOCK_SKEW, NewRefreshToken, RefreshToken, Rotation, Seconds, StoreError};
+use crate::store::{
+    CLOCK_SKEW, MAX_USED_TOKENS, NewRefreshToken, RefreshToken, Rotation, Seconds, StoreError,
+};
 
-/// Adds a refresh token, in a transaction.
+/// Adds a refresh token with this place in its family, in a transaction.
 pub(super) async fn add(
     connection: &mut AnyConnection,
     grant: &str,
     token: &NewRefreshToken,
+    number: i64,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at) VALUES ($1, $2, $3)",
+        "INSERT INTO refresh_tokens (token_hash, grant_id, expires_at, number) VALUES ($1, $2, $3, $4)",
     )
     .bind(&token.token_hash)
     .bind(grant)
     .bind(token.expires_at)
+    .bind(number)
     .execute(connection)
     .await?;
     Ok(())
@@ -66,7 +70,14 @@ pub(super) async fn rotate(
     let rotation = match token.used_at {
         None if token.expires_at <= now => Rotation::Invalid,
         None => {
-            add(&mut transaction, &token.grant_id, successor).await?;
+            let number = token.number.saturating_add(1);
+            add(&mut transaction, &token.grant_id, successor, number).await?;
+            // One row, save after a change of the limit.
+            sqlx::query("DELETE FROM refresh_tokens WHERE grant_id = $1 AND number < $2")
+                .bind(&token.grant_id)
+                .bind(number.saturating_sub(MAX_USED_TOKENS))
+                .execute(&mut *transaction)
+                .await?;
             sqlx::query(
                 "UPDATE refresh_tokens SET used_at = $2, successor_hash = $3 WHERE token_hash = $1",
             )
@@ -108,5 +119,6 @@ fn read(row: &AnyRow) -> Result<RefreshToken, StoreError> {
         expires_at: get(row, "expires_at")?,
         used_at: get(row, "used_at")?,
         successor_hash: get(row, "successor_hash")?,
+        number: get(row, "number")?,
     })
 }

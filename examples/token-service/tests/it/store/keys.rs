@@ -9,6 +9,7 @@ fn key(kid: &str, signs_from: i64) -> StoredKey {
         private_key: format!("private key of {kid}"),
         created_at: NOW,
         signs_from,
+        token_lifetime: DAY,
     }
 }
 
@@ -45,6 +46,31 @@ async fn of_many_rotations_at_once_one_adds_its_key() {
         let added = futures_util::future::join_all(rotations).await;
         assert_eq!(added.iter().filter(|added| **added).count(), 1);
         assert_eq!(kids(store).await.len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_replaces_all_others_at_once_or_none() {
+    over_every_store(async |store: &dyn Store| {
+        store.add_signing_key(&key("a", NOW), None).await.unwrap();
+        store.add_signing_key(&key("b", NOW + 1), Some("a")).await.unwrap();
+        assert!(!store.replace_signing_keys(&key("c", NOW), Some("a")).await.unwrap());
+        assert_eq!(kids(store).await, ["a", "b"]);
+        assert!(store.replace_signing_keys(&key("c", NOW), Some("b")).await.unwrap());
+        assert_eq!(kids(store).await, ["c"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_keeps_the_longest_lifetime_of_its_tokens() {
+    over_every_store(async |store: &dyn Store| {
+        store.add_signing_key(&key("a", NOW), None).await.unwrap();
+        for (lifetime, longest) in [(7 * DAY, 7 * DAY), (2 * DAY, 7 * DAY)] {
+            store.raise_token_lifetime(lifetime).await.unwrap();
+            assert_eq!(store.signing_keys().await.unwrap()[0].token_lifetime, longest);
+        }
     })
     .await;
 }

@@ -9,7 +9,7 @@ mod users;
 use sqlx::Connection;
 use token_service::store::{
     CLOCK_SKEW, Client, ClientAuthentication, Code, Grant, GrantType, MAX_CODES, MAX_GRANTS,
-    MAX_SESSIONS, NewRefreshToken, PURGE_MARGIN, Session, SqlStore, Store, User,
+    MAX_SESSIONS, MAX_USED_TOKENS, NewRefreshToken, PURGE_MARGIN, Session, SqlStore, Store, User,
 };
 
 /// A time to begin with.

@@ -71,6 +71,28 @@ async fn a_reuse_is_seen_after_the_token_has_expired_and_rows_were_purged() {
 }
 
 #[tokio::test]
+async fn the_last_used_tokens_of_a_grant_are_kept() {
+    over_every_store(async |store: &dyn Store| {
+        with_family(store).await;
+        let last = u32::try_from(MAX_USED_TOKENS).unwrap() + 5;
+        for number in 0..last {
+            assert_eq!(rotate(store, number, 0).await, Rotation::Successor);
+        }
+        for gone in [0, 4] {
+            assert_eq!(rotate(store, gone, 0).await, Rotation::Invalid, "{gone}");
+        }
+        assert!(is_in_force(store, "family").await);
+        // All of them and the unused one go with their grant, in small batches.
+        let at = NOW + 31 * DAY;
+        assert_eq!(rotate(store, 5, 0).await, Rotation::Reused);
+        assert_eq!(store.purge(100, at).await.unwrap(), 1003);
+        assert!(store.refresh_token("5").await.unwrap().is_none());
+        assert!(store.grant("family").await.unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn clocks_may_differ_a_little_but_not_lengthen_the_grace() {
     over_every_store(async |store: &dyn Store| {
         with_family(store).await;
