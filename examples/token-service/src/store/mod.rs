@@ -125,7 +125,8 @@ pub trait Store: Debug + Send + Sync {
     /// Uses a refresh token: its successor takes its place.
     ///
     /// If the token was used before, it was at most `grace` ago and the successor was not used, the same successor
-    /// stays. A use that seems to be in the future, by at most [`CLOCK_SKEW`], counts as just now. Any other reuse revokes the grant.
+    /// stays. A use that seems to be in the future, by at most [`CLOCK_SKEW`], counts as just now. If the database has a clock of
+    /// its own, the times are by it, so the clocks of the instances neither shorten nor lengthen the grace. Any other reuse revokes the grant.
     ///
     /// Of a grant, the last [`MAX_USED_TOKENS`] used tokens are kept. The reuse of an older one is only refused, as an unknown
     /// token is.

@@ -5,6 +5,7 @@
 //! the row; where there are several, it is in the order user, session, code, grant.
 
 mod clients;
+mod database_clock;
 mod grants;
 mod keys;
 mod limits;
@@ -19,7 +20,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::AnyPool;
+use tower_jwt_auth::Clock;
 
+use self::database_clock::DatabaseClock;
 use self::keys::Others;
 
 use super::{
@@ -31,6 +34,27 @@ use super::{
 #[derive(Clone, Debug)]
 pub struct SqlStore {
     pool: AnyPool,
+    clock: DatabaseClock,
+}
+
+impl SqlStore {
+    /// Replaces the clock of this process, which is compared with that of PostgreSQL; `SystemClock` by default.
+    #[must_use]
+    pub fn with_process_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = self.clock.with_process(clock);
+        self
+    }
+
+    /// This time of the caller, in seconds, by the database's clock.
+    async fn corrected(&self, now: Seconds) -> Result<Seconds, StoreError> {
+        Ok(now.saturating_add(self.clock.ahead(&self.pool).await?))
+    }
+
+    /// The same, in milliseconds.
+    async fn corrected_ms(&self, now_ms: i64) -> Result<i64, StoreError> {
+        let ahead = self.clock.ahead(&self.pool).await?;
+        Ok(now_ms.saturating_add(ahead.saturating_mul(1000)))
+    }
 }
 
 /// Whether a text cannot be that of a row: PostgreSQL has no text with a NUL character, and fails if one is looked for.
@@ -169,6 +193,7 @@ impl Store for SqlStore {
         grace: Duration,
         now: Seconds,
     ) -> Result<Rotation, StoreError> {
+        let now = self.corrected(now).await?;
         refresh_tokens::rotate(&self.pool, hash, successor, grace, now).await
     }
 
@@ -226,6 +251,7 @@ impl Store for SqlStore {
         period: Duration,
         now_ms: i64,
     ) -> Result<Result<(), Duration>, StoreError> {
+        let now_ms = self.corrected_ms(now_ms).await?;
         limits::take(&self.pool, id, burst, period, now_ms).await
     }
 
@@ -236,10 +262,12 @@ impl Store for SqlStore {
         period: Duration,
         now_ms: i64,
     ) -> Result<Result<u32, Duration>, StoreError> {
+        let now_ms = self.corrected_ms(now_ms).await?;
         limits::left(&self.pool, id, burst, period, now_ms).await
     }
 
     async fn give_back(&self, id: &str, period: Duration, now_ms: i64) -> Result<(), StoreError> {
+        let now_ms = self.corrected_ms(now_ms).await?;
         limits::give_back(&self.pool, id, period, now_ms).await
     }
 

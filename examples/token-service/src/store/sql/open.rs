@@ -11,6 +11,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AnyConnection, Connection};
 
 use super::SqlStore;
+use super::database_clock::DatabaseClock;
 use crate::store::StoreError;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -104,7 +105,7 @@ impl SqlStore {
             .connect(url)
             .await
             .map_err(not_opened)?;
-        Ok(Self { pool })
+        Ok(Self { pool, clock: DatabaseClock::of(url) })
     }
 
     /// Brings the tables to the version of this program.

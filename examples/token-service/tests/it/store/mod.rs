@@ -4,6 +4,7 @@ mod grants;
 mod keys;
 mod limits;
 mod rotation;
+mod skew;
 mod users;
 
 use sqlx::Connection;
