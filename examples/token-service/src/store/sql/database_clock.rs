@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use sqlx::AnyPool;
 use tower_jwt_auth::{Clock, SystemClock};
@@ -10,8 +10,8 @@ use tower_jwt_auth::{Clock, SystemClock};
 use super::rows::get;
 use crate::store::{Seconds, StoreError};
 
-/// How long a measurement is used.
-const FRESH: Duration = Duration::from_secs(10);
+/// How long a measurement is used, in milliseconds by the clock of the process: so a step of that clock ends it.
+const FRESH: u64 = 10_000;
 
 /// How far the database's clock is ahead of that of this process.
 ///
@@ -21,7 +21,8 @@ const FRESH: Duration = Duration::from_secs(10);
 pub(super) struct DatabaseClock {
     process: Arc<dyn Clock>,
     is_remote: bool,
-    measured: Arc<Mutex<Option<(Instant, Seconds)>>>,
+    /// When it was measured, and the result.
+    measured: Arc<Mutex<Option<(i64, Seconds)>>>,
 }
 
 impl DatabaseClock {
@@ -42,12 +43,12 @@ impl DatabaseClock {
         if !self.is_remote {
             return Ok(0);
         }
+        let before = self.process_millis();
         if let Some((at, ahead)) = *lock()
-            && at.elapsed() < FRESH
+            && before.abs_diff(at) < FRESH
         {
             return Ok(ahead);
         }
-        let before = self.process_millis();
         let row = sqlx::query(
             "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS millis",
         )
@@ -56,7 +57,7 @@ impl DatabaseClock {
         let after = self.process_millis();
         let between = before.saturating_add(after.saturating_sub(before).div_euclid(2));
         let ahead = rounded(get::<i64>(&row, "millis")?.saturating_sub(between));
-        *lock() = Some((Instant::now(), ahead));
+        *lock() = Some((before, ahead));
         Ok(ahead)
     }
 
