@@ -121,3 +121,16 @@ async fn a_purge_deletes_all_that_has_expired_in_batches() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_purge_that_fails_for_one_table_goes_on_with_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqlStore::open(&in_folder(&folder)).await.unwrap();
+    assert!(store.use_once("id", NOW).await.unwrap());
+    let pool = sqlx::SqlitePool::connect(&in_folder(&folder)).await.unwrap();
+    sqlx::query("DROP TABLE codes").execute(&pool).await.unwrap();
+    pool.close().await;
+
+    store.purge(9, NOW + DAY).await.unwrap_err();
+    assert!(store.use_once("id", NOW).await.unwrap());
+}
