@@ -157,6 +157,9 @@ impl IssuerConfig {
             ("algorithms", self.algorithms.is_some()),
             ("fetch_base", self.fetch_base.is_some()),
             ("key_use", self.key_use.is_some()),
+            ("initial_jwks_file", self.initial_jwks_file.is_some()),
+            ("key_file", self.key_file.is_some()),
+            ("key_file_max_age_seconds", self.key_file_max_age_seconds.is_some()),
         ];
         let keys = self.key_members().into_iter().chain(keys);
         if let Some(name) = first_given(members) {

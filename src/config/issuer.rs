@@ -40,6 +40,9 @@ pub(super) struct IssuerConfig {
     pub(super) introspection: Given<Table<IntrospectionConfig>>,
     pub(super) fetch_base: Given<String>,
     pub(super) key_use: Given<String>,
+    pub(super) initial_jwks_file: Given<String>,
+    pub(super) key_file: Given<String>,
+    pub(super) key_file_max_age_seconds: Given<Whole>,
     pub(super) refuse_private_addresses: Switch,
     pub(super) dangerous_allow_http_hosts: Given<Texts>,
 

@@ -38,7 +38,9 @@ impl IssuerConfig {
             keys_of_files(files.as_ref(), &place.member(source), algorithms, load, contents)
         };
         Ok(match (source, &*self.jwks_file) {
-            ("jwks_file", Some(path)) => Arc::new(self.jwk_set(path, place)?),
+            ("jwks_file", Some(path)) => {
+                Arc::new(self.jwk_set(path, &place.member("jwks_file"), place)?)
+            }
             ("public_key_file", _) => {
                 Arc::new(from_files(&self.public_key_file, VerificationKey::from_pem)?)
             }
@@ -75,6 +77,9 @@ impl IssuerConfig {
             ("refuse_private_addresses", self.refuse_private_addresses.0, has_url),
             ("dangerous_allow_http_hosts", self.dangerous_allow_http_hosts.is_some(), has_url),
             ("key_use", self.key_use.is_some(), is_fetched || source == "jwks_file"),
+            ("initial_jwks_file", self.initial_jwks_file.is_some(), is_fetched),
+            ("key_file", self.key_file.is_some(), is_fetched),
+            ("key_file_max_age_seconds", self.key_file_max_age_seconds.is_some(), is_fetched),
         ];
         match members.into_iter().find(|(_, is_given, applies)| *is_given && !applies) {
             Some((name, ..)) => {
@@ -89,24 +94,28 @@ impl IssuerConfig {
         }
     }
 
-    fn jwk_set(&self, path: &str, place: &Place) -> Result<JwkSet, ConfigError> {
-        let at = place.member("jwks_file");
-        let json = String::from_utf8(read(path, Contents::Public, &at)?)
+    pub(super) fn jwk_set(
+        &self,
+        path: &str,
+        at: &Place,
+        place: &Place,
+    ) -> Result<JwkSet, ConfigError> {
+        let json = String::from_utf8(read(path, Contents::Public, at)?)
             .map_err(|_| key_set_error("the file is not UTF-8"))
-            .at(&at)?;
+            .at(at)?;
         let set = match &*self.key_use {
             Some(key_use) => {
                 // First, since the file could be at fault too.
                 let set = JwkSet::from_json_with_key_use(&json, key_use);
                 set.map_err(|error| match error.kind() {
-                    ConfigErrorKind::KeySet => error.at(&at),
+                    ConfigErrorKind::KeySet => error.at(at),
                     _ => error.at(place.member("key_use")),
                 })?
             }
-            None => JwkSet::from_json(&json).at(&at)?,
+            None => JwkSet::from_json(&json).at(at)?,
         };
         match set.is_empty() {
-            true => Err(set.none_usable()).at(&at),
+            true => Err(set.none_usable()).at(at),
             false => Ok(set),
         }
     }
@@ -157,6 +166,15 @@ impl IssuerConfig {
         if let Some(key_use) = &*self.key_use {
             keys = keys.with_key_use(key_use).at(&place.member("key_use"))?;
         }
+        if let Some(initial) = self.initial_keys(place)? {
+            keys = keys.with_initial_keys(initial).at(&place.member("initial_jwks_file"))?;
+        }
+        #[cfg(feature = "key-file")]
+        if let Some(file) = self.remembering(place)? {
+            keys = keys.with_key_file(file);
+        }
+        #[cfg(not(feature = "key-file"))]
+        self.check_remembering(place)?;
         Ok(Arc::new(keys))
     }
 
@@ -201,6 +219,15 @@ impl IssuerConfig {
         if let Some(key_use) = &*self.key_use {
             keys = keys.with_key_use(key_use).at(&place.member("key_use"))?;
         }
+        if let Some(initial) = self.initial_keys(place)? {
+            keys = keys.with_initial_keys(initial).at(&place.member("initial_jwks_file"))?;
+        }
+        #[cfg(feature = "key-file")]
+        if let Some(file) = self.remembering(place)? {
+            keys = keys.with_key_file(file);
+        }
+        #[cfg(not(feature = "key-file"))]
+        self.check_remembering(place)?;
         Ok(Arc::new(keys))
     }
 

@@ -3,6 +3,8 @@
 mod around;
 mod cache;
 mod client;
+#[cfg(feature = "jwks-url")]
+mod cold_start;
 mod dpop;
 mod files;
 mod format_error;

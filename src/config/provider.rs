@@ -190,6 +190,16 @@ impl IssuerConfig {
             ("key_use", self.key_use.is_some()),
             ("refuse_private_addresses", self.refuse_private_addresses.0),
         ];
+        let cold_start = [
+            ("initial_jwks_file", self.initial_jwks_file.is_some()),
+            ("key_file", self.key_file.is_some()),
+            ("key_file_max_age_seconds", self.key_file_max_age_seconds.is_some()),
+        ];
+        if let Some(name) = first_given(cold_start) {
+            return Err(place.member(name).error(
+                "this does not apply to `provider`: name the issuer by `issuer`, and find its keys by `discover`",
+            ));
+        }
         match first_given(members) {
             Some(name) => Err(place
                 .member(name)

@@ -142,6 +142,28 @@ fn keys_that_cannot_be_used_are_an_error_at_their_place() {
         ),
         (fetched("discover = true\nfetch_base = 'ftp://a.example'"), "issuers[0].fetch_base: "),
         (
+            fetched("discover = true\ninitial_jwks_file = '/missing'"),
+            "issuers[0].initial_jwks_file: the file cannot be read",
+        ),
+        (fetched("discover = true\nkey_file = '/missing/'"), "issuers[0].key_file: "),
+        (
+            fetched("discover = true\nkey_file = '/a'\nkey_file_max_age_seconds = 59"),
+            "issuers[0].key_file_max_age_seconds: ",
+        ),
+        (
+            fetched("discover = true\nkey_file_max_age_seconds = 60"),
+            "issuers[0].key_file_max_age_seconds: this needs `key_file`",
+        ),
+        (
+            toml_with("", "key_file = '/a'"),
+            "issuers.main.key_file: this does not apply to `secret_file`",
+        ),
+        (
+            "[[issuers]]\naudience = 'a'\nprovider.auth0.domain = 'a.auth0.com'\nkey_file = '/a'"
+                .into(),
+            "issuers[0].key_file: this does not apply to `provider`",
+        ),
+        (
             "[[issuers]]\ndangerous_any_issuer = true\naudience = 'a'\ndiscover = true".into(),
             "issuers[0].dangerous_any_issuer: this contradicts `discover`",
         ),

@@ -309,3 +309,42 @@ fn danger_is_named_at_the_start() {
     assert_eq!(summary.dangers().len(), 2, "{summary}");
     assert_eq!(refusal(&send(&layer, bearer(&with(&json!({ "iss": null, "aud": null }))))), None);
 }
+
+#[cfg(feature = "key-file")]
+#[test]
+fn keys_to_begin_with_and_remembered_keys_verify_while_the_issuer_is_down() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let issuer = MockIssuer::new();
+        let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("config-keys");
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let key_file = folder.join("keys");
+        let jwks = file("initial.json", issuer.jwk_set());
+        let toml = |members: &str| {
+            format!(
+                "[[issuers]]\nissuer = '{}'\naudience = 'https://api.example'\n\
+                 jwks_url = '{}'\n{members}",
+                issuer.issuer(),
+                issuer.jwks_url()
+            )
+        };
+        let status = async |members: &str| {
+            let layer: JwtAuthLayer =
+                JwtAuthLayer::from_config_with(&config(&toml(members)), issuer.clone()).unwrap();
+            refusal(&send_later(&layer, bearer(&issuer.token().build())).await)
+        };
+        let remembering =
+            format!("key_file = '{}'\nkey_file_max_age_seconds = 3600", key_file.display());
+        assert_eq!(status(&remembering).await, None);
+        while !key_file.exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+
+        issuer.set_answer(tower_jwt_auth::test_util::MockAnswer::Refuse);
+        assert_eq!(status("").await, Some(RejectionKind::Unavailable));
+        assert_eq!(status(&remembering).await, None);
+        let initial = format!("initial_jwks_file = '{}'", jwks.display());
+        assert_eq!(status(&initial).await, None);
+    });
+}

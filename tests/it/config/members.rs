@@ -20,6 +20,7 @@ const NO_REQUEST: &str = "it is for tokens without a request";
 const CLOCK: &str = "a clock is code; a server uses that of the system";
 const REVOKED: &str =
     "code adds the entries while the server runs, so the application has the store";
+const FETCHED_AT: &str = "the set and its time come from the application's own store";
 const OPEN_SET: &str = "it is for issuers that are found while the server runs";
 
 const SETTERS: &[(&str, Reach)] = &[
@@ -134,9 +135,13 @@ const SETTERS: &[(&str, Reach)] = &[
     ("JwksUrl::dangerous_allow_http_hosts_with", By("issuers.dangerous_allow_http_hosts")),
     ("JwksUrl::new", By("issuers.jwks_url")),
     ("JwksUrl::new_with", By("issuers.jwks_url")),
+    ("JwksUrl::on_changed_keys", Not(CODE)),
     ("JwksUrl::refuse_private_addresses", By("issuers.refuse_private_addresses")),
     ("JwksUrl::with_client", Not(CLIENT)),
     ("JwksUrl::with_fetcher", Not(CLIENT)),
+    ("JwksUrl::with_initial_json", Not(FETCHED_AT)),
+    ("JwksUrl::with_initial_keys", By("issuers.initial_jwks_file")),
+    ("JwksUrl::with_key_file", By("issuers.key_file")),
     ("JwksUrl::with_key_use", By("issuers.key_use")),
     ("JwtAuthLayer::exempt", Not(CODE)),
     ("JwtAuthLayer::new", By("issuers")),
@@ -198,10 +203,14 @@ const SETTERS: &[(&str, Reach)] = &[
     ("OidcDiscovery::from_fetch_base_with", By("issuers.fetch_base")),
     ("OidcDiscovery::new", By("issuers.discover")),
     ("OidcDiscovery::new_with", By("issuers.discover")),
+    ("OidcDiscovery::on_changed_keys", Not(CODE)),
     ("OidcDiscovery::refuse_private_addresses", By("issuers.refuse_private_addresses")),
     ("OidcDiscovery::with_client", Not(CLIENT)),
     ("OidcDiscovery::with_fetch_base", By("issuers.fetch_base")),
     ("OidcDiscovery::with_fetcher", Not(CLIENT)),
+    ("OidcDiscovery::with_initial_json", Not(FETCHED_AT)),
+    ("OidcDiscovery::with_initial_keys", By("issuers.initial_jwks_file")),
+    ("OidcDiscovery::with_key_file", By("issuers.key_file")),
     ("OidcDiscovery::with_key_use", By("issuers.key_use")),
     (
         "ResourceMetadata::add_authorization_server",
