@@ -143,7 +143,7 @@ fn keys_that_cannot_be_used_are_an_error_at_their_place() {
         (fetched("discover = true\nfetch_base = 'ftp://a.example'"), "issuers[0].fetch_base: "),
         (
             fetched("discover = true\ninitial_jwks_file = '/missing'"),
-            "issuers[0].initial_jwks_file: the file cannot be read",
+            "issuers[0].initial_jwks_file: the file /missing cannot be read",
         ),
         (fetched("discover = true\nkey_file = '/missing/'"), "issuers[0].key_file: "),
         (

@@ -252,6 +252,7 @@ const OTHERS: &[&str] = &[
     "issuers.introspection.private_key_algorithm",
     "issuers.introspection.private_key_id",
     "issuers.introspection.url",
+    "issuers.key_file_max_age_seconds",
     "issuers.provider",
     "issuers.provider.gitlab_ci.instance",
     "issuers.provider.spiffe.trust_domain",
@@ -384,7 +385,7 @@ fn configuration_of_the_guide_is_accepted() {
         .filter_map(|line| line.strip_prefix("# "))
         .filter(|line| line.contains(" = "))
         .collect();
-    assert_eq!(commented.len(), 10, "{commented:#?}");
+    assert_eq!(commented.len(), 13, "{commented:#?}");
     for member in commented {
         config(&format!("[issuers.main]\n{member}"));
     }
