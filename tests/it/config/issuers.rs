@@ -323,7 +323,7 @@ fn keys_to_begin_with_and_remembered_keys_verify_while_the_issuer_is_down() {
         let jwks = file("initial.json", issuer.jwk_set());
         let toml = |members: &str| {
             format!(
-                "[[issuers]]\nissuer = '{}'\naudience = 'https://api.example'\n\
+                "[[issuers]]\nissuer = '{}'\naudience = 'https://api.test'\n\
                  jwks_url = '{}'\n{members}",
                 issuer.issuer(),
                 issuer.jwks_url()
