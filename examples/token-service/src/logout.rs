@@ -180,13 +180,15 @@ async fn answer(
 
     let cookies = Cookies::of(service);
     let current = cookies.session(service, &jar).await?;
-    let hinted = hint.and_then(|hint| hint.session);
     if let Some((session, cookie)) = current {
-        // Many may have seen an ID token, also long ago: alone it ends nothing. It must be of this browser's session.
-        if hinted.as_ref() != Some(&session.id) {
+        // Many may have seen an ID token, also long ago: alone it ends no session. It must be of this browser's.
+        if hint.and_then(|hint| hint.session).as_ref() != Some(&session.id) {
             return ask(service, parameters, &session, &cookie, return_to.as_deref());
         }
         service.store.end_session(&session.id, service.now()).await?;
+    } else if let Some(IdTokenHint { client, session: Some(session), .. }) = hint {
+        // The session has ended before. What its client was granted in it lasts longer, and ends now.
+        service.store.revoke_grants_in(&session, &client, service.now()).await?;
     }
     Ok(logged_out(service, jar, return_to.as_deref()))
 }

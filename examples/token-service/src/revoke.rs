@@ -97,11 +97,17 @@ async fn answer(
 ) -> Result<(), TokenError> {
     let Request { form, caller } = request::read(service, address, headers, body).await?;
     let token = form.get("token").ok_or(TokenError::InvalidRequest("token is missing"))?;
-    let client = caller.known(service)?;
-    if !revoke_refresh_token(service, &client, token).await? {
-        revoke_access_token(service, &client, token).await?;
-    }
-    Ok(())
+    // A client that the password grant serves although it is not registered may revoke what came of it.
+    let is_unknown = caller.is_unknown();
+    let client = caller.or_built_in(service);
+    let revoked = match revoke_refresh_token(service, &client, token).await {
+        Ok(false) => revoke_access_token(service, &client, token).await,
+        revoked => revoked.map(drop),
+    };
+    revoked.map_err(|error| match error {
+        TokenError::InvalidGrant(_) if is_unknown => TokenError::InvalidClient,
+        error => error,
+    })
 }
 
 /// A token that is in force, and another client's (RFC 7009 section 2.1).

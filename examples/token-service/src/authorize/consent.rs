@@ -92,7 +92,8 @@ async fn answer(
     let query = request.parameters.to_query();
     // The login may have become too old while the page was open.
     let session = Cookies::of(service).session(service, jar).await?;
-    let session = session.filter(|(session, _)| !request.needs_login(session, service.now()));
+    let session =
+        session.filter(|(session, _)| !request.needs_login_after_consent(session, service.now()));
     let Some((session, cookie)) = session else {
         return Ok(again(Some(&query)));
     };

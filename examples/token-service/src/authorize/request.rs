@@ -12,6 +12,8 @@ use crate::store::{Client, GrantType, Seconds, Session};
 const MAX_STATE: usize = 4096;
 /// The longest `nonce`, in bytes. It is stored with the code, and is in the ID token.
 const MAX_NONCE: usize = 512;
+/// How long the consent page may be open.
+const READING_TIME: Seconds = 600;
 
 /// An authorization request that was checked.
 #[derive(Debug)]
@@ -137,6 +139,12 @@ impl AuthorizationRequest {
         self.prompt.login
             || self.max_age.is_some_and(is_too_old)
             || self.user.as_ref().is_some_and(is_another)
+    }
+
+    /// The same when the consent page is answered, for which there are ten minutes beside the maximum age. Otherwise a
+    /// person who reads for longer than a small `max_age` would be asked to log in again and again.
+    pub(crate) fn needs_login_after_consent(&self, session: &Session, now: Seconds) -> bool {
+        self.needs_login(session, now.saturating_sub(READING_TIME))
     }
 
     /// The request after a login: it does not ask for another one.

@@ -61,12 +61,9 @@ impl Caller {
         self.client.filter(|client| !client.is_public()).ok_or(TokenError::InvalidClient)
     }
 
-    /// The registered client, or the built-in one if the request names none.
-    pub(crate) fn known(self, service: &Service) -> Result<Client, TokenError> {
-        if self.is_unknown {
-            return Err(TokenError::InvalidClient);
-        }
-        Ok(self.or_built_in(service))
+    /// Whether the request names a client that is not registered.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.is_unknown
     }
 
     /// The registered client, or else the built-in one.

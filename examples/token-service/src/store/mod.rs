@@ -41,6 +41,9 @@ pub const MAX_CODES: u32 = 20;
 /// The used refresh tokens of one grant that are kept.
 pub const MAX_USED_TOKENS: i64 = 1000;
 
+/// How long each of them is kept, at least: a grant whose tokens are used faster is revoked.
+pub const USED_TOKENS_KEPT: Seconds = 86_400;
+
 /// The storage of the service.
 ///
 /// Every method fails only if the database does.
@@ -77,6 +80,13 @@ pub trait Store: Debug + Send + Sync {
     -> Result<bool, StoreError>;
     /// The session of this cookie, if it has not expired and its user is not disabled.
     async fn session(&self, cookie: &str, now: Seconds) -> Result<Option<Session>, StoreError>;
+    /// Revokes every grant to this client that was made in this session.
+    async fn revoke_grants_in(
+        &self,
+        session: &str,
+        client: &str,
+        now: Seconds,
+    ) -> Result<(), StoreError>;
     /// Ends the session with this ID, and revokes every grant that was made in it.
     async fn end_session(&self, id: &str, now: Seconds) -> Result<(), StoreError>;
     /// Deletes the session with this ID and its unused codes. What was granted in it stays.

@@ -60,6 +60,7 @@ counted! {
     set_client_secret(id: &str, hash: &str) -> bool;
     add_session(session: &Session, password_hash: &str) -> bool;
     session(cookie: &str, now: Seconds) -> Option<Session>;
+    revoke_grants_in(session: &str, client: &str, now: Seconds) -> ();
     end_session(id: &str, now: Seconds) -> ();
     leave_session(id: &str) -> ();
     add_code(code: &Code) -> bool;

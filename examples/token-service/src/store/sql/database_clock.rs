@@ -43,16 +43,18 @@ impl DatabaseClock {
         if !self.is_remote {
             return Ok(0);
         }
-        let before = self.process_millis();
         if let Some((at, ahead)) = *lock()
-            && before.abs_diff(at) < FRESH
+            && self.process_millis().abs_diff(at) < FRESH
         {
             return Ok(ahead);
         }
+        // First, so that the wait for a connection is not measured.
+        let mut connection = pool.acquire().await?;
+        let before = self.process_millis();
         let row = sqlx::query(
             "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS millis",
         )
-        .fetch_one(pool)
+        .fetch_one(&mut *connection)
         .await?;
         let after = self.process_millis();
         let between = before.saturating_add(after.saturating_sub(before).div_euclid(2));

@@ -121,6 +121,15 @@ impl Store for SqlStore {
         sessions::find(&self.pool, cookie, now).await
     }
 
+    async fn revoke_grants_in(
+        &self,
+        session: &str,
+        client: &str,
+        now: Seconds,
+    ) -> Result<(), StoreError> {
+        sessions::revoke_grants_in(&self.pool, session, client, now).await
+    }
+
     async fn end_session(&self, id: &str, now: Seconds) -> Result<(), StoreError> {
         sessions::end(&self.pool, id, now).await
     }
@@ -272,7 +281,8 @@ impl Store for SqlStore {
     }
 
     async fn purge(&self, batch: u32, now: Seconds) -> Result<u64, StoreError> {
-        purge::purge(&self.pool, batch, now).await
+        let limits = self.corrected(now).await?;
+        purge::purge(&self.pool, batch, now, limits).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

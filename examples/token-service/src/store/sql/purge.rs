@@ -50,11 +50,18 @@ const STATEMENTS: [(&str, i64); 8] = [
     ("DELETE FROM limits WHERE id IN (SELECT id FROM limits WHERE full_at <= $1 LIMIT $2)", 1000),
 ];
 
-pub(super) async fn purge(pool: &AnyPool, batch: u32, now: Seconds) -> Result<u64, StoreError> {
-    let before = now.saturating_sub(PURGE_MARGIN);
+/// `limits` is the time of the budgets, which are by the clock of the database.
+pub(super) async fn purge(
+    pool: &AnyPool,
+    batch: u32,
+    now: Seconds,
+    limits: Seconds,
+) -> Result<u64, StoreError> {
     let (mut deleted, mut failure) = (0_u64, None);
     for (statement, units) in STATEMENTS {
-        match delete(pool, statement, before.saturating_mul(units), batch).await {
+        let now = if units == 1 { now } else { limits };
+        let before = now.saturating_sub(PURGE_MARGIN).saturating_mul(units);
+        match delete(pool, statement, before, batch).await {
             Ok(rows) => deleted = deleted.saturating_add(rows),
             Err(error) => failure = failure.or(Some(error)),
         }

@@ -7,6 +7,7 @@ use super::grants;
 use super::rows::get;
 use crate::store::{
     CLOCK_SKEW, MAX_USED_TOKENS, NewRefreshToken, RefreshToken, Rotation, Seconds, StoreError,
+    USED_TOKENS_KEPT,
 };
 
 /// Adds a refresh token with this place in its family, in a transaction.
@@ -71,11 +72,27 @@ pub(super) async fn rotate(
         None if token.expires_at <= now => Rotation::Invalid,
         None => {
             let number = token.number.saturating_add(1);
+            let kept = number.saturating_sub(MAX_USED_TOKENS);
+            // A thief who rotates as fast as possible wants the owner's token to be forgotten.
+            let recent = sqlx::query(
+                "SELECT token_hash FROM refresh_tokens \
+                 WHERE grant_id = $1 AND number < $2 AND used_at > $3 LIMIT 1",
+            )
+            .bind(&token.grant_id)
+            .bind(kept)
+            .bind(now.saturating_sub(USED_TOKENS_KEPT))
+            .fetch_optional(&mut *transaction)
+            .await?;
+            if recent.is_some() {
+                grants::revoke(&mut *transaction, &token.grant_id, now).await?;
+                transaction.commit().await?;
+                return Ok(Rotation::Reused);
+            }
             add(&mut transaction, &token.grant_id, successor, number).await?;
             // One row, save after a change of the limit.
             sqlx::query("DELETE FROM refresh_tokens WHERE grant_id = $1 AND number < $2")
                 .bind(&token.grant_id)
-                .bind(number.saturating_sub(MAX_USED_TOKENS))
+                .bind(kept)
                 .execute(&mut *transaction)
                 .await?;
             sqlx::query(

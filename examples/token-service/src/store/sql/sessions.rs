@@ -71,6 +71,24 @@ pub(super) async fn find(
     }))
 }
 
+pub(super) async fn revoke_grants_in(
+    pool: &AnyPool,
+    session: &str,
+    client: &str,
+    now: Seconds,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE grants SET revoked_at = $3 \
+         WHERE session_id = $1 AND client_id = $2 AND revoked_at IS NULL",
+    )
+    .bind(session)
+    .bind(client)
+    .bind(now)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
 pub(super) async fn end(pool: &AnyPool, id: &str, now: Seconds) -> Result<(), StoreError> {
     let mut transaction = pool.begin().await?;
     delete(&mut transaction, id).await?;

@@ -74,20 +74,40 @@ async fn a_reuse_is_seen_after_the_token_has_expired_and_rows_were_purged() {
 async fn the_last_used_tokens_of_a_grant_are_kept() {
     over_every_store(async |store: &dyn Store| {
         with_family(store).await;
-        let last = u32::try_from(MAX_USED_TOKENS).unwrap() + 5;
+        let last = MAX_USED_TOKENS + 5;
+        let rotate = async |number: i64, at: i64| {
+            let token_hash = (number + 1).to_string();
+            let successor = NewRefreshToken { token_hash, expires_at: NOW + 20 * DAY };
+            store.rotate(&number.to_string(), &successor, GRACE, NOW + at).await.unwrap()
+        };
+        // The first ones were used more than a day before the last ones.
         for number in 0..last {
-            assert_eq!(rotate(store, number, 0).await, Rotation::Successor);
+            assert_eq!(rotate(number, 100 * number).await, Rotation::Successor);
         }
         for gone in [0, 4] {
-            assert_eq!(rotate(store, gone, 0).await, Rotation::Invalid, "{gone}");
+            assert_eq!(rotate(gone, 100 * last).await, Rotation::Invalid, "{gone}");
         }
         assert!(is_in_force(store, "family").await);
         // All of them and the unused one go with their grant, in small batches.
         let at = NOW + 31 * DAY;
-        assert_eq!(rotate(store, 5, 0).await, Rotation::Reused);
+        assert_eq!(rotate(5, 100 * last).await, Rotation::Reused);
         assert_eq!(store.purge(100, at).await.unwrap(), 1003);
         assert!(store.refresh_token("5").await.unwrap().is_none());
         assert!(store.grant("family").await.unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_grant_whose_tokens_are_used_too_fast_to_keep_them_is_revoked() {
+    over_every_store(async |store: &dyn Store| {
+        with_family(store).await;
+        let last = u32::try_from(MAX_USED_TOKENS).unwrap();
+        for number in 0..last {
+            assert_eq!(rotate(store, number, 0).await, Rotation::Successor);
+        }
+        assert_eq!(rotate(store, last, 0).await, Rotation::Reused);
+        assert!(!is_in_force(store, "family").await);
     })
     .await;
 }

@@ -219,3 +219,21 @@ async fn a_user_has_a_limit_of_sessions_and_the_oldest_goes() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_grants_of_one_client_in_a_session_are_revoked() {
+    over_every_store(async |store: &dyn Store| {
+        add_alice(store).await;
+        add_grant(store, &grant("in it", "alice"), None).await;
+        let other = Grant { client_id: "other".into(), ..grant("other client", "alice") };
+        add_grant(store, &other, None).await;
+        let other = Grant { session_id: Some("other".into()), ..grant("other session", "alice") };
+        add_grant(store, &other, None).await;
+        store.revoke_grants_in("session", "app", NOW).await.unwrap();
+        assert!(!is_in_force(store, "in it").await);
+        assert!(is_in_force(store, "other client").await);
+        assert!(is_in_force(store, "other session").await);
+        assert!(store.session("cookie of session", NOW).await.unwrap().is_some());
+    })
+    .await;
+}
