@@ -76,21 +76,18 @@ pub async fn load(store: &dyn Store, settings: &Settings) -> Result<KeyRing, Key
         store.add_signing_key(&generate(now, now)?, None).await?;
         rows = store.signing_keys().await?;
     }
-    let keys = read(&rows)?;
     let lifetime = longest_lifetime(settings);
     raise_lifetime(store, &rows, lifetime).await?;
     let stored = rows.iter().map(|row| row.token_lifetime).max().unwrap_or(0);
     let lifetime = lifetime.max(Duration::from_secs(stored.max(0).unsigned_abs()));
-    let ring = KeyRing::from_keys(keys.iter().cloned())?
+    let ring = KeyRing::from_keys(read(&rows)?)?
         .with_max_token_lifetime(lifetime)?
-        .with_rotation(settings.key_age, settings.key_published_before)?
-        .with_clock(Arc::clone(&settings.clock));
-    // Again, by the clock of the settings.
-    ring.set_keys(keys)?;
-    Ok(ring)
+        .with_rotation(settings.key_age, settings.key_published_before)?;
+    Ok(ring.with_clock(Arc::clone(&settings.clock)))
 }
 
-/// Follows the store, for an instance whose tokens have at most this lifetime: takes over changed keys, adds the next key when it is due, and removes keys that are gone.
+/// Follows the store, for an instance whose tokens have at most this lifetime: takes over changed keys, adds the next
+/// key when it is due, and removes keys that are gone.
 ///
 /// # Errors
 ///
