@@ -18,11 +18,12 @@ await run('the app with a cookie', async browser => {
     path: new URL(response.url()).pathname,
     status: response.status(),
   }))
-  // The statuses of answers since the last call.
-  const statuses = (method, path) => {
-    const found = answers.filter(answer => answer.method === method && answer.path === path)
-    answers.length = 0
-    return found.map(answer => answer.status).join()
+  const isAnswer = (method, path) => response => response.request().method() === method
+    && new URL(response.url()).pathname === path
+  // Does something after which the page reads the notes, and returns the status of this reading.
+  const readingAfter = async action => {
+    const [reading] = await Promise.all([page.waitForResponse(isAnswer('GET', '/api/notes')), action()])
+    return reading.status()
   }
   const errors = []
   const page = await context.newPage()
@@ -34,27 +35,30 @@ await run('the app with a cookie', async browser => {
   const token = async () => (await context.cookies()).find(cookie => cookie.name === NAME)
 
   // Before the login.
-  await page.goto(app)
+  const before = await readingAfter(() => page.goto(app))
+  check(before === 401, 'before login, the API', before)
   await page.locator('#login').waitFor()
-  check(statuses('GET', '/api/notes') === '401', 'before login, the API', answers)
-  await logIn('looking-glass')
+  const wrong = await readingAfter(() => logIn('looking-glass'))
+  check(wrong === 401, 'after a wrong password, the API', wrong)
   await page.locator('#status', { hasText: '/login: 403' }).waitFor()
   check(await token() === undefined, 'a wrong password sets no cookie', await context.cookies())
-  answers.length = 0
 
   // The login, and the API.
-  await logIn('wonderland')
+  const after = await readingAfter(() => logIn('wonderland'))
+  check(after === 200, 'after login, the API', after)
   await page.locator('#notes').waitFor()
   check(await page.locator('#user').innerText() === 'alice', 'the user', await page.locator('#user').innerText())
-  check(statuses('GET', '/api/notes') === '200', 'after login, the API', answers)
   const { value, ...cookie } = await token() ?? {}
   check(cookie.secure && cookie.httpOnly && cookie.sameSite === 'Lax' && cookie.path === '/', 'the cookie', cookie)
   check(cookie.domain === new URL(app).hostname, 'the cookie is for the host alone', cookie)
   check(await page.evaluate('document.cookie') === '', 'no script reads the cookie', '')
   await page.fill('[name=text]', MINE)
-  await page.click('#add button')
+  const [written] = await Promise.all([
+    page.waitForResponse(isAnswer('POST', '/api/notes')),
+    readingAfter(() => page.click('#add button')),
+  ])
+  check(written.status() === 201, 'the page writes', written.status())
   await page.locator('#list li').waitFor()
-  check(statuses('POST', '/api/notes') === '201', 'the page writes', answers)
 
   // `Authorization` is not a source of this layer.
   const both = await page.evaluate(() => fetch('/api/notes', { headers: { authorization: 'Bearer x' } })
@@ -63,10 +67,9 @@ await run('the app with a cookie', async browser => {
 
   // A changed token in the cookie.
   await context.addCookies([{ ...cookie, value: `${value.slice(0, -4)}AAAA` }])
-  answers.length = 0
-  await page.reload()
+  const forged = await readingAfter(() => page.reload())
+  check(forged === 401, 'a forged token', forged)
   await page.locator('#login').waitFor()
-  check(statuses('GET', '/api/notes') === '401', 'a forged token', answers)
   await context.addCookies([{ ...cookie, value }])
 
   // The attacker: on another host of the domain, where the browser sends the cookie, and on another site, where
@@ -87,19 +90,28 @@ await run('the app with a cookie', async browser => {
   await direct.close()
 
   // The logout.
-  await page.click('#logout')
+  await readingAfter(() => page.click('#logout'))
   await page.locator('#login').waitFor()
   check(await token() === undefined, 'the logout deletes the cookie', await context.cookies())
-  answers.length = 0
-  await page.reload()
+  const loggedOut = await readingAfter(() => page.reload())
+  check(loggedOut === 401, 'after logout, the API', loggedOut)
   await page.locator('#login').waitFor()
-  check(statuses('GET', '/api/notes') === '401', 'after logout, the API', answers)
   check(errors.length === 0, 'the page has no errors', errors)
 
   async function logIn(password) {
     await page.fill('[name=username]', 'alice')
     await page.fill('[name=password]', password)
     await page.click('#login button')
+  }
+
+  // The answers of this kind, once there are as many: the browser reports them a little later than its pages see them.
+  async function seen(count, isMeant) {
+    const until = Date.now() + 5_000
+    for (;;) {
+      const found = answers.filter(isMeant)
+      if (found.length >= count || Date.now() > until) return found
+      await new Promise(resolve => setTimeout(resolve, 20))
+    }
   }
 
   // Opens the page of the attacker, whose requests must get this status, and then the app.
@@ -115,14 +127,13 @@ await run('the app with a cookie', async browser => {
     const results = await other.locator('#results li').allInnerTexts()
     check(results.includes('reading by fetch: Failed to fetch'), `reading by an attacker ${where}`, results)
     check(results.includes('writing by fetch: sent'), `the script of an attacker ${where} has sent a request`, results)
-    const writes = answers.filter(answer => answer.method === 'POST' && answer.path === '/api/notes')
+    const writes = await seen(2, answer => answer.method === 'POST' && answer.path === '/api/notes')
     const refused = writes.length === 2 && writes.every(answer => String(answer.status) === status)
     check(refused, `writing by an attacker ${where}`, writes)
-    const logout = answers.filter(answer => answer.path === '/logout').map(answer => answer.status)
-    check(logout.join() === '403', `logging out by an attacker ${where}`, logout)
+    const logout = await seen(1, answer => answer.path === '/logout')
+    check(logout.length === 1 && logout[0].status === 403, `logging out by an attacker ${where}`, logout)
     await other.close()
-    await page.reload()
+    await readingAfter(() => page.reload())
     await page.locator('#notes').waitFor()
-    answers.length = 0
   }
 })
