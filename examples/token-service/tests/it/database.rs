@@ -129,18 +129,29 @@ fn a_database_that_cannot_be_used_is_one_sentence_and_status_2() {
 }
 
 #[tokio::test]
-async fn a_newer_database_is_refused() {
-    let database = Database::new();
-    database.succeed(&["user", "list"], "");
-    let pool = sqlx::SqlitePool::connect(&database.url()).await.unwrap();
-    sqlx::query(
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-         VALUES (9999, 'newer', TRUE, x'00', 0)",
-    )
-    .execute(&pool)
-    .await
-    .unwrap();
-    pool.close().await;
-    let said = database.fail(&["user", "list"], "", 2);
-    assert!(said.contains("newer version"), "{said}");
+async fn a_newer_database_is_refused_only_if_it_breaks_this_version() {
+    for (description, works) in [("clients by a document", true), ("breaking client ids", false)] {
+        let database = Database::new();
+        database.succeed(&["user", "add", "alice"], "wonderland");
+        let pool = sqlx::SqlitePool::connect(&database.url()).await.unwrap();
+        sqlx::query(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+             VALUES (9999, $1, TRUE, x'00', 0)",
+        )
+        .bind(description)
+        .execute(&pool)
+        .await
+        .unwrap();
+        sqlx::query("ALTER TABLE users ADD COLUMN email TEXT").execute(&pool).await.unwrap();
+        pool.close().await;
+        if works {
+            assert_eq!(database.succeed(&["user", "list"], ""), "alice\tenabled\tread\n");
+            let server = database.serve(&[]);
+            assert_eq!(server.log_in("alice", "wonderland").0, 200);
+            server.stop();
+        } else {
+            let said = database.fail(&["user", "list"], "", 2);
+            assert!(said.contains("newer version"), "{said}");
+        }
+    }
 }

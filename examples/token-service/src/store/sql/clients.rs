@@ -44,13 +44,25 @@ pub(super) async fn add(pool: &AnyPool, client: &Client) -> Result<bool, StoreEr
 }
 
 pub(super) async fn find(pool: &AnyPool, id: &str) -> Result<Option<Client>, StoreError> {
-    let row =
-        sqlx::query("SELECT * FROM clients WHERE id = $1").bind(id).fetch_optional(pool).await?;
+    let row = sqlx::query(
+        "SELECT id, name, authentication, secret_hash, jwk_set, grant_types, redirect_uris, \
+         post_logout_redirect_uris, scope, created_at \
+         FROM clients WHERE id = $1",
+    )
+    .bind(id)
+    .fetch_optional(pool)
+    .await?;
     row.as_ref().map(read).transpose()
 }
 
 pub(super) async fn all(pool: &AnyPool) -> Result<Vec<Client>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM clients ORDER BY id").fetch_all(pool).await?;
+    let rows = sqlx::query(
+        "SELECT id, name, authentication, secret_hash, jwk_set, grant_types, redirect_uris, \
+         post_logout_redirect_uris, scope, created_at \
+         FROM clients ORDER BY id",
+    )
+    .fetch_all(pool)
+    .await?;
     rows.iter().map(read).collect()
 }
 

@@ -53,10 +53,13 @@ pub(super) async fn add_code(pool: &AnyPool, code: &Code) -> Result<bool, StoreE
 }
 
 pub(super) async fn find_code(pool: &AnyPool, hash: &str) -> Result<Option<Code>, StoreError> {
-    let row = sqlx::query("SELECT * FROM codes WHERE code_hash = $1")
-        .bind(hash)
-        .fetch_optional(pool)
-        .await?;
+    let row = sqlx::query(
+        "SELECT code_hash, client_id, user_name, session_id, redirect_uri, code_challenge, scope, \
+         resources, nonce, authenticated_at, expires_at, grant_id FROM codes WHERE code_hash = $1",
+    )
+    .bind(hash)
+    .fetch_optional(pool)
+    .await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(Code {
         code_hash: get(&row, "code_hash")?,
@@ -176,8 +179,14 @@ async fn add(
 }
 
 pub(super) async fn find(pool: &AnyPool, id: &str) -> Result<Option<Grant>, StoreError> {
-    let row =
-        sqlx::query("SELECT * FROM grants WHERE id = $1").bind(id).fetch_optional(pool).await?;
+    let row = sqlx::query(
+        "SELECT id, client_id, user_name, session_id, scope, resources, authenticated_at, created_at, \
+         expires_at, revoked_at \
+         FROM grants WHERE id = $1",
+    )
+    .bind(id)
+    .fetch_optional(pool)
+    .await?;
     row.as_ref().map(read).transpose()
 }
 
@@ -188,7 +197,9 @@ pub(super) async fn to_client(
     now: Seconds,
 ) -> Result<Vec<Grant>, StoreError> {
     let rows = sqlx::query(
-        "SELECT * FROM grants WHERE user_name = $1 AND client_id = $2 AND revoked_at IS NULL \
+        "SELECT id, client_id, user_name, session_id, scope, resources, authenticated_at, created_at, \
+         expires_at, revoked_at \
+         FROM grants WHERE user_name = $1 AND client_id = $2 AND revoked_at IS NULL \
          AND expires_at > $3 ORDER BY created_at DESC",
     )
     .bind(user)

@@ -10,8 +10,12 @@ use crate::store::{Seconds, StoreError, StoredKey};
 const ROTATION: &str = "rotation";
 
 pub(super) async fn all(pool: &AnyPool) -> Result<Vec<StoredKey>, StoreError> {
-    let rows =
-        sqlx::query("SELECT * FROM signing_keys ORDER BY signs_from, kid").fetch_all(pool).await?;
+    let rows = sqlx::query(
+        "SELECT kid, algorithm, private_key, created_at, signs_from, token_lifetime \
+         FROM signing_keys ORDER BY signs_from, kid",
+    )
+    .fetch_all(pool)
+    .await?;
     rows.iter().map(read).collect()
 }
 

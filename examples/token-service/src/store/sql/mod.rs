@@ -9,6 +9,7 @@ mod database_clock;
 mod grants;
 mod keys;
 mod limits;
+mod migrations;
 mod open;
 mod purge;
 mod refresh_tokens;

@@ -7,14 +7,12 @@ use std::sync::Once;
 use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
-use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AnyConnection, Connection};
 
 use super::SqlStore;
 use super::database_clock::DatabaseClock;
+use super::migrations;
 use crate::store::StoreError;
-
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// How long a caller waits for a free connection. Then the answer is 503.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -41,13 +39,13 @@ impl SqlStore {
     ///
     /// # Errors
     ///
-    /// If the database cannot be opened, or a newer version of this program has changed it.
+    /// If the database cannot be opened, or a newer version of this program has changed it so that this one cannot use it.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             // A migration may take longer than a statement may, so it has a connection of its own.
             let options = AnyPoolOptions::new().max_connections(1);
             let migration = Self::connect(url, options, "").await?;
-            migration.migrate().await?;
+            migrations::run(&migration.pool).await?;
             migration.pool.close().await;
             let options = AnyPoolOptions::new().max_connections(10);
             return Self::connect(url, options, POSTGRES_SETTINGS).await;
@@ -64,7 +62,7 @@ impl SqlStore {
         make_file(Path::new(file))?;
         let options = AnyPoolOptions::new().max_connections(4);
         let store = Self::connect(&format!("sqlite:{file}"), options, SQLITE_SETTINGS).await?;
-        store.migrate().await?;
+        migrations::run(&store.pool).await?;
         Ok(store)
     }
 
@@ -83,7 +81,7 @@ impl SqlStore {
             // A request that is cancelled during the test would close the connection.
             .test_before_acquire(false);
         let store = Self::connect("sqlite::memory:", options, SQLITE_SETTINGS).await?;
-        store.migrate().await?;
+        migrations::run(&store.pool).await?;
         Ok(store)
     }
 
@@ -106,28 +104,6 @@ impl SqlStore {
             .await
             .map_err(not_opened)?;
         Ok(Self { pool, clock: DatabaseClock::of(url) })
-    }
-
-    /// Brings the tables to the version of this program.
-    async fn migrate(&self) -> Result<(), StoreError> {
-        let mut result = MIGRATIONS.run(&self.pool).await;
-        // Two processes that start on a new SQLite file both begin; the slower one fails, and finds all done.
-        for _ in 0..3 {
-            if !matches!(result, Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)))
-            {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            result = MIGRATIONS.run(&self.pool).await;
-        }
-        result.map_err(|error| match error {
-            MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => {
-                StoreError::new("the database was made by a newer version of this program")
-            }
-            error => {
-                StoreError::new("the tables of the database cannot be made").with_source(error)
-            }
-        })
     }
 }
 

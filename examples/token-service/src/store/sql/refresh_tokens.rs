@@ -38,10 +38,13 @@ async fn find_in(
     connection: &mut AnyConnection,
     hash: &str,
 ) -> Result<Option<RefreshToken>, StoreError> {
-    let row = sqlx::query("SELECT * FROM refresh_tokens WHERE token_hash = $1")
-        .bind(hash)
-        .fetch_optional(connection)
-        .await?;
+    let row = sqlx::query(
+        "SELECT token_hash, grant_id, expires_at, used_at, successor_hash, number \
+         FROM refresh_tokens WHERE token_hash = $1",
+    )
+    .bind(hash)
+    .fetch_optional(connection)
+    .await?;
     row.as_ref().map(read).transpose()
 }
 

@@ -56,11 +56,14 @@ pub(super) async fn find(
     cookie: &str,
     now: Seconds,
 ) -> Result<Option<Session>, StoreError> {
-    let row = sqlx::query("SELECT * FROM sessions WHERE cookie_hash = $1 AND expires_at > $2")
-        .bind(cookie)
-        .bind(now)
-        .fetch_optional(pool)
-        .await?;
+    let row = sqlx::query(
+        "SELECT cookie_hash, id, user_name, authenticated_at, expires_at FROM sessions \
+         WHERE cookie_hash = $1 AND expires_at > $2",
+    )
+    .bind(cookie)
+    .bind(now)
+    .fetch_optional(pool)
+    .await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(Session {
         cookie_hash: get(&row, "cookie_hash")?,

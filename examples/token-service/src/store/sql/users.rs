@@ -25,13 +25,21 @@ pub(super) async fn add(pool: &AnyPool, user: &User) -> Result<bool, StoreError>
 }
 
 pub(super) async fn find(pool: &AnyPool, name: &str) -> Result<Option<User>, StoreError> {
-    let row =
-        sqlx::query("SELECT * FROM users WHERE name = $1").bind(name).fetch_optional(pool).await?;
+    let row = sqlx::query(
+        "SELECT name, password_hash, scope, created_at, disabled_at FROM users WHERE name = $1",
+    )
+    .bind(name)
+    .fetch_optional(pool)
+    .await?;
     row.as_ref().map(read).transpose()
 }
 
 pub(super) async fn all(pool: &AnyPool) -> Result<Vec<User>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM users ORDER BY name").fetch_all(pool).await?;
+    let rows = sqlx::query(
+        "SELECT name, password_hash, scope, created_at, disabled_at FROM users ORDER BY name",
+    )
+    .fetch_all(pool)
+    .await?;
     rows.iter().map(read).collect()
 }
 

@@ -3,6 +3,7 @@
 mod grants;
 mod keys;
 mod limits;
+mod newer;
 mod rotation;
 mod skew;
 mod users;

@@ -1,0 +1,127 @@
+//! Brings the tables to the version of this program, beside instances of another version.
+//!
+//! A migration only adds: tables, columns with a default, indexes. So the version before works on the migrated database:
+//! it goes on while the new one starts beside it, and it can be started again. Statements name their columns, since
+//! PostgreSQL refuses a prepared `SELECT *` once the table has a further column.
+//!
+//! A migration that does more has a file name such as `0007_breaking_….sql`. Versions without it refuse its database.
+
+use std::time::Duration;
+
+use sqlx::AnyPool;
+use sqlx::migrate::{MigrateError, Migrator};
+
+use super::rows::get;
+use crate::store::StoreError;
+
+/// How the name of a migration begins that the version before does not work with.
+const BREAKING: &str = "breaking";
+
+/// The migrations of this program. Those of a newer version are not its business.
+fn migrator() -> Migrator {
+    let mut migrator = sqlx::migrate!("./migrations");
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+/// Makes what is missing.
+pub(super) async fn run(pool: &AnyPool) -> Result<(), StoreError> {
+    let migrator = migrator();
+    let mut result = migrator.run(pool).await;
+    // Two processes that start on a new SQLite file both begin; the slower one fails, and finds all done.
+    for _ in 0..3 {
+        if !matches!(result, Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..))) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        result = migrator.run(pool).await;
+    }
+    result.map_err(|error| {
+        StoreError::new("the tables of the database cannot be made").with_source(error)
+    })?;
+    refuse_breaking(pool, &migrator).await
+}
+
+/// Refuses a database with a breaking migration that this program does not know.
+async fn refuse_breaking(pool: &AnyPool, migrator: &Migrator) -> Result<(), StoreError> {
+    let rows = sqlx::query("SELECT version, description FROM _sqlx_migrations ORDER BY version")
+        .fetch_all(pool)
+        .await?;
+    for row in &rows {
+        let (version, description): (i64, String) =
+            (get(row, "version")?, get(row, "description")?);
+        if !migrator.version_exists(version) && description.starts_with(BREAKING) {
+            return Err(StoreError::new(
+                "the database was changed by a newer version of this program, so that this one cannot use it",
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// The statements of a migration, without comments and with single spaces.
+    fn statements(sql: &str) -> Vec<String> {
+        let lines = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
+        let text = lines.collect::<Vec<_>>().join(" ");
+        let words = |one: &str| one.split_whitespace().collect::<Vec<_>>().join(" ");
+        text.split(';').map(words).filter(|one| !one.is_empty()).collect()
+    }
+
+    /// Whether the version before works as before after this statement.
+    fn only_adds(statement: &str) -> bool {
+        let statement = statement.to_ascii_uppercase();
+        let adds_column = statement.starts_with("ALTER TABLE ")
+            && statement.contains(" ADD COLUMN ")
+            && statement.matches("ADD ").count() == 1
+            && (!statement.contains("NOT NULL") || statement.contains(" DEFAULT "))
+            && !["UNIQUE", "CHECK", " DROP ", " ALTER COLUMN ", " RENAME "]
+                .iter()
+                .any(|word| statement.contains(word));
+        statement.starts_with("CREATE TABLE ")
+            || statement.starts_with("CREATE INDEX ")
+            || adds_column
+    }
+
+    #[test]
+    fn migrations_only_add_unless_their_name_says_that_they_break() {
+        for migration in migrator().iter().filter(|one| !one.description.starts_with(BREAKING)) {
+            for statement in statements(migration.sql.as_str()) {
+                assert!(only_adds(&statement), "{}: {statement}", migration.version);
+            }
+        }
+        for (statement, adds) in [
+            ("ALTER TABLE users ADD COLUMN email TEXT", true),
+            ("ALTER TABLE users ADD COLUMN number BIGINT NOT NULL DEFAULT 0", true),
+            ("ALTER TABLE users ADD COLUMN number BIGINT NOT NULL", false),
+            ("ALTER TABLE users ADD COLUMN email TEXT UNIQUE", false),
+            ("ALTER TABLE users ADD COLUMN email TEXT, DROP COLUMN name", false),
+            ("ALTER TABLE users DROP COLUMN name", false),
+            ("CREATE UNIQUE INDEX users_email ON users (email)", false),
+            ("DROP TABLE users", false),
+            ("UPDATE users SET scope = ''", false),
+        ] {
+            assert_eq!(only_adds(statement), adds, "{statement}");
+        }
+    }
+
+    #[test]
+    fn statements_name_the_columns_that_they_read() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sql");
+        for file in fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let source = fs::read_to_string(&path).unwrap();
+            let source = source.split("#[cfg(test)]").next().unwrap();
+            for star in ["SELECT * ", "RETURNING *", ".* FROM"] {
+                let code = source.lines().filter(|line| !line.starts_with("//"));
+                assert!(!code.into_iter().any(|line| line.contains(star)), "{}", path.display());
+            }
+        }
+    }
+}
