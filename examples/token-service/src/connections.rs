@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tower::ServiceExt;
@@ -61,10 +61,13 @@ impl ConnectionLimits {
 const MAX_HEADER: u32 = 64 * 1024;
 /// The requests that one HTTP/2 connection may have at once.
 const MAX_STREAMS: u32 = 64;
+/// How long a new connection gets for its first request when the service stops: it may be on its way.
+const FIRST_REQUEST: Duration = Duration::from_millis(250);
 /// How long to wait when the system has no more files.
 const NO_FILES: Duration = Duration::from_millis(200);
 
-/// Serves until `stop` completes. Requests that are handled then are answered, for a while.
+/// Serves until `stop` completes. Requests that are handled then are answered, for a while, as are the first requests of
+/// connections that were just made.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -75,6 +78,14 @@ pub async fn serve(
     let addresses = Arc::new(Addresses::default());
     let (stopping, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
+    let spawn =
+        |connections: &mut JoinSet<()>, stream, peer, held: (OwnedSemaphorePermit, Share)| {
+            let (router, limits, stopped) = (router.clone(), limits.clone(), stopped.clone());
+            connections.spawn(async move {
+                let _held = held;
+                connection(stream, peer, router, &limits, stopped).await;
+            });
+        };
     let mut stop = pin!(stop);
     loop {
         while connections.try_join_next().is_some() {}
@@ -85,17 +96,29 @@ pub async fn serve(
         };
         let Some((stream, peer, slot)) = accepted else { continue };
         let Some(share) = addresses.share(peer.ip(), &limits) else { continue };
-        let held = (slot, share);
-        let (router, limits, stopped) = (router.clone(), limits.clone(), stopped.clone());
-        connections.spawn(async move {
-            let _held = held;
-            connection(stream, peer, router, &limits, stopped).await;
-        });
+        spawn(&mut connections, stream, peer, (slot, share));
     }
-    drop((listener, stopping));
+    // Their clients take the connection for made.
+    for (stream, peer) in waiting(listener) {
+        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { break };
+        let Some(share) = addresses.share(peer.ip(), &limits) else { continue };
+        spawn(&mut connections, stream, peer, (slot, share));
+    }
+    drop(stopping);
     let all = async { while connections.join_next().await.is_some() {} };
     // Connections that take longer are closed.
     let _ = timeout(limits.grace, all).await;
+}
+
+/// The connections that wait to be accepted. Later ones are refused.
+fn waiting(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    let Ok(listener) = listener.into_std() else { return Vec::new() };
+    let accepted = std::iter::from_fn(|| listener.accept().ok());
+    let made = accepted.filter_map(|(stream, peer)| {
+        stream.set_nonblocking(true).ok()?;
+        Some((TcpStream::from_std(stream).ok()?, peer))
+    });
+    made.collect()
 }
 
 async fn accept(
@@ -154,6 +177,13 @@ async fn connection(
         _ = served.as_mut() => return,
         () = activity.end(limits) => {}
         _ = stopped.changed() => {
+            if activity.is_new() {
+                tokio::select! {
+                    _ = served.as_mut() => return,
+                    () = activity.first.notified() => {}
+                    () = sleep(FIRST_REQUEST) => {}
+                }
+            }
             served.as_mut().graceful_shutdown();
             let _ = timeout(limits.grace, served).await;
             return;
@@ -165,7 +195,11 @@ async fn connection(
 }
 
 /// When a connection had its last request.
-struct Activity(Mutex<State>);
+struct Activity {
+    state: Mutex<State>,
+    /// When the first request begins.
+    first: Notify,
+}
 
 struct State {
     /// The requests that are handled.
@@ -177,11 +211,16 @@ struct State {
 
 impl Activity {
     fn new() -> Self {
-        Self(Mutex::new(State { running: 0, since: Instant::now(), is_new: true }))
+        let state = State { running: 0, since: Instant::now(), is_new: true };
+        Self { state: Mutex::new(state), first: Notify::new() }
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn is_new(&self) -> bool {
+        self.with(|state| state.is_new)
     }
 
     /// Completes when the connection has been without a request for too long.
@@ -211,6 +250,7 @@ impl Running {
             state.running += 1;
             state.is_new = false;
         });
+        activity.first.notify_one();
         Self(Arc::clone(activity))
     }
 }

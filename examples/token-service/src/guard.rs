@@ -35,13 +35,15 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
 /// For two years: browsers use https for this host.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
-/// Adds the security headers.
+/// Adds the security headers, and `Connection: close` before the end.
 pub(crate) async fn add_headers(
     State(service): State<Arc<Service>>,
     request: Request,
     next: Next,
 ) -> Response {
+    let version = request.version();
     let mut response = next.run(request).await;
+    service.stopping.close_after(&mut response, version);
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(value);

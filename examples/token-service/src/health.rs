@@ -65,24 +65,30 @@ pub(crate) async fn healthz() -> Response {
     answer(StatusCode::OK, "ok")
 }
 
-/// Whether the service can issue tokens: its database answers, and a key signs
+/// Whether the service can issue tokens: its database answers, a key signs, and it is not about to stop
 #[utoipa::path(
     get, path = "/readyz", tag = "health", security(()),
     responses(
         (status = 200, description = "It is ready", body = Health),
-        (status = 503, description = "The database does not answer", body = Health,
+        (status = 503, description = "The database does not answer, or the service is about to stop", body = Health,
             headers(("Retry-After" = u64, description = "Seconds until the next try")),
             example = json!({"status": "unavailable"})),
     ),
 )]
 pub(crate) async fn readyz(State(service): State<Arc<Service>>) -> Response {
+    if service.stopping.has_begun() {
+        return unavailable("stopping");
+    }
     let signs = service.keys.keys().iter().any(|key| key.state() == RingKeyState::Current);
     if signs && service.ping.answers(&*service.store).await {
         return answer(StatusCode::OK, "ok");
     }
     tracing::debug!(signs, "the service is not ready");
-    let retry_after = [(RETRY_AFTER, "5")];
-    (retry_after, answer(StatusCode::SERVICE_UNAVAILABLE, "unavailable")).into_response()
+    unavailable("unavailable")
+}
+
+fn unavailable(text: &'static str) -> Response {
+    ([(RETRY_AFTER, "5")], answer(StatusCode::SERVICE_UNAVAILABLE, text)).into_response()
 }
 
 fn answer(status: StatusCode, text: &'static str) -> Response {

@@ -16,7 +16,7 @@
 //! - [`cors`]: which routes pages of other origins may call;
 //! - [`docs`]: the OpenAPI document and the page;
 //! - [`client_address`], [`guard`], [`rates`] and [`connections`]: the limits around all routes;
-//! - [`health`], `failure_log` and [`upkeep`]: for the operator, and what runs beside the requests;
+//! - [`health`], `failure_log`, `stopping` and [`upkeep`]: for the operator, and what runs beside the requests;
 //! - [`demo`]: what `--demo` starts with.
 //!
 //! **The password grant is here for comparison with FastAPI's tutorial.** RFC 9700 section 2.4 forbids it, because it
@@ -55,6 +55,7 @@ pub mod upkeep;
 mod userinfo;
 
 mod service;
+mod stopping;
 
 pub use client_address::ProxyHeader;
 pub use connections::ConnectionLimits;

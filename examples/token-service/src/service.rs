@@ -23,6 +23,7 @@ use crate::login::Login;
 use crate::pages::form_tokens::FormTokens;
 use crate::rates::Rates;
 use crate::secret::{self, Successors};
+use crate::stopping::Stopping;
 use crate::store::{CLOCK_SKEW, Client, Seconds, Store, StoreError};
 use crate::{
     api, authorize, cors, docs, guard, health, keys, logout, metadata, pages, token, userinfo,
@@ -117,6 +118,7 @@ pub struct Service {
     pub(crate) successors: Successors,
     pub(crate) rates: Rates,
     pub(crate) ping: Ping,
+    pub(crate) stopping: Stopping,
     pub(crate) forms: FormTokens,
     /// For pages of the listed origins. `None` if no origin is listed.
     cors: Option<CorsLayer>,
@@ -160,6 +162,7 @@ impl Service {
             successors,
             rates,
             ping: Ping::default(),
+            stopping: Stopping::default(),
             forms,
             cors,
         })
@@ -197,6 +200,12 @@ impl Service {
     pub(crate) fn site(&self) -> String {
         let url = Url::parse(self.issuer()).ok();
         url.map(|url| url.authority().to_owned()).unwrap_or_default()
+    }
+
+    /// Says at `/readyz` that the service is about to stop, and closes connections after their next response. It still
+    /// serves.
+    pub fn begin_stop(&self) {
+        self.stopping.begin();
     }
 
     /// The number of password hashes that were verified so far.

@@ -128,6 +128,12 @@ pub(super) struct Serve {
         env = "TOKEN_SERVICE_REQUESTS_PER_SECOND"
     )]
     pub(super) requests_per_second: u32,
+    /// How long it serves after SIGTERM, with 503 at /readyz, so that proxies notice; a second signal ends that
+    #[arg(
+        long, value_name = "SECONDS", default_value_t = 0, env = "TOKEN_SERVICE_DRAIN",
+        value_parser = clap::value_parser!(u32).range(..=600)
+    )]
+    pub(super) drain: u32,
     /// The age at which a signing key is replaced
     #[arg(
         long, value_name = "DAYS", default_value_t = 90, env = "TOKEN_SERVICE_KEY_AGE",

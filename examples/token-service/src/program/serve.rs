@@ -13,7 +13,7 @@ use super::announcement;
 use super::failure::{Failure, with_causes};
 use super::flags::{Database, Serve};
 use super::options;
-use super::termination::termination;
+use super::termination::Termination;
 
 /// How long the database may take to close.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -43,12 +43,20 @@ pub(super) async fn serve(database: &Database, flags: Serve) -> Result<(), Failu
     let router = Arc::clone(&service).router().map_err(|error| Failure::bad_because(&error))?;
 
     announcement::warn(&issuer, address);
-    let termination = termination().map_err(|error| Failure::bad_because(&error))?;
+    let termination = Termination::new().map_err(|error| Failure::bad_because(&error))?;
+    let stop = end(termination, Arc::clone(&service), Duration::from_secs(flags.drain.into()));
     let upkeep = tokio::spawn(upkeep::run(service));
     announcement::announce(address, secret.as_deref(), !flags.no_docs)
         .map_err(|error| Failure::bad_because(&error))?;
-    connections::serve(listener, router, limits, termination).await;
+    connections::serve(listener, router, limits, stop).await;
     upkeep.abort();
     let _ = timeout(CLOSING, store.close()).await;
     Ok(())
+}
+
+/// Completes when connections are to end: after a signal and the time for proxies to notice, or after a second signal.
+async fn end(mut termination: Termination, service: Arc<Service>, drain: Duration) {
+    termination.next().await;
+    service.begin_stop();
+    let _ = timeout(drain, termination.next()).await;
 }

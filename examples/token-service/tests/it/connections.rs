@@ -184,3 +184,22 @@ async fn a_request_that_does_not_end_does_not_hold_up_the_stop() {
     timeout(Duration::from_secs(3), server.task).await.unwrap().unwrap();
     assert!(start.elapsed() < Duration::from_millis(900), "{:?}", start.elapsed());
 }
+
+#[tokio::test]
+async fn connections_that_are_made_as_the_service_stops_get_an_answer() {
+    let server = serve(limits()).await;
+    let mut accepted = server.connect().await;
+    sleep(Duration::from_millis(100)).await;
+    server.stop.send(()).unwrap();
+    // Without a turn for the server: the system makes this connection, and the server has not seen it yet.
+    let waiting = std::net::TcpStream::connect(server.address).unwrap();
+    waiting.set_nonblocking(true).unwrap();
+    let mut waiting = TcpStream::from_std(waiting).unwrap();
+    for stream in [&mut accepted, &mut waiting] {
+        stream.write_all(REQUEST).await.unwrap();
+        let (text, _) = until_closed(stream).await;
+        assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("fast"), "{text}");
+    }
+    timeout(Duration::from_secs(3), server.task).await.unwrap().unwrap();
+    TcpStream::connect(server.address).await.unwrap_err();
+}

@@ -23,6 +23,8 @@ mod program;
 mod protection;
 mod revoke;
 mod skew;
+#[cfg(unix)]
+mod stopping;
 mod store;
 mod support;
 mod token;

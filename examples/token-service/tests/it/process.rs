@@ -100,8 +100,14 @@ impl Server {
 
     /// Ends it by SIGTERM. Returns its status and its log.
     #[cfg(unix)]
-    pub fn stop(mut self) -> (Option<i32>, String) {
+    pub fn stop(self) -> (Option<i32>, String) {
         self.terminate();
+        self.wait()
+    }
+
+    /// Waits for its end. Returns its status and its log.
+    #[cfg(unix)]
+    pub fn wait(mut self) -> (Option<i32>, String) {
         let status = self.process.wait().unwrap().code();
         let mut log = String::new();
         self.process.stderr.take().unwrap().read_to_string(&mut log).unwrap();

@@ -50,6 +50,7 @@ fn bad_flags_are_one_sentence_and_status_2() {
         ["--demo", "--proxy-header=x-real-ip"],
         ["--demo", "--requests-per-second=-1"],
         ["--demo", "--key-age=7"],
+        ["--demo", "--drain=601"],
         ["--demo", "unknown"],
     ] {
         // If a flag is accepted by mistake, the port is a free one.
