@@ -176,11 +176,16 @@ postgres_programs() {
   ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1
 }
 
+# need_postgres: installs PostgreSQL's server, which is not started.
+need_postgres() {
+  [ -n "$(postgres_programs)" ] || apt_install postgresql
+}
+
 # start_postgres: starts PostgreSQL on a free port of the loopback interface, with its data in a temporary folder, and
 # sets `postgres_url` (a user who may make databases) and `postgres_data` (the folder). It does not run as root. It is
 # stopped when the script ends.
 start_postgres() {
-  [ -n "$(postgres_programs)" ] || apt_install postgresql
+  need_postgres
   local programs port as=()
   programs=$(postgres_programs)
   postgres_data=$scratch/postgres-${#servers[@]}

@@ -5,7 +5,6 @@ import gzip
 import http.cookiejar
 import http.server
 import json
-import random
 import socket
 import sqlite3
 import subprocess
@@ -17,18 +16,11 @@ import urllib.request
 from pathlib import Path
 
 from harness import Server
+from instances import free_port
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 HERE = Path(__file__).parent
 RESOURCE = "https://api.test"
-
-
-def free_port():
-    """A port that stays free: the system gives none of these to connections."""
-    while True:
-        port = random.randint(20000, 29999)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
 
 
 def ask(url, form=None, method=None, basic=None, body=None, opener=urllib.request.build_opener()):

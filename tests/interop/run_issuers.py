@@ -17,7 +17,8 @@ from pathlib import Path
 
 import introspection
 from harness import HTTP_2, Checks, Server, curl
-from issuers import RESOURCE, Counting, Glewlwyd, OidcProvider, ask, free_port, hung
+from instances import free_port
+from issuers import RESOURCE, Counting, Glewlwyd, OidcProvider, ask, hung
 from run_whoami import LetsEverybodyIn, accepted, payload, refused
 
 ALGORITHMS = {"rs": "RS256", "ps": "PS256", "es": "ES256", "ed": "EdDSA"}

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from harness import Checks, Server, curl
-from issuers import free_port
+from instances import free_port
 
 TOKEN_SERVICE, WHOAMI, FOLDER = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 ROTATIONS, INTERVAL, PUBLISHED = 4, 8, 3
