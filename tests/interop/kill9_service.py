@@ -66,7 +66,7 @@ class Service:
             log = Path(folder, f"log-{number}")
             self.instances.append(Instance(program, database.url, log, issuer, flags))
         self.starts, self.counts = [], collections.Counter()
-        self.longest = 0
+        self.longest, self.start_limit = 0, START_LIMIT
         self.client = None
         self.kills = 0
 
@@ -78,7 +78,7 @@ class Service:
         self.client = "Basic " + base64.b64encode(f"job:{secret}".encode()).decode()
 
     def start(self, instance):
-        self.starts.append(instance.start(START_LIMIT))
+        self.starts.append(instance.start(self.start_limit))
 
     def kill(self, *instances):
         for instance in instances:
@@ -127,13 +127,13 @@ class Service:
 
     def check(self, instance, keys, token):
         """What an instance must have kept. It may need a moment to notice that PostgreSQL was gone."""
-        end = time.monotonic() + START_LIMIT
+        end = time.monotonic() + self.start_limit
         while True:
             try:
                 return self.check_once(instance, keys, token)
             except Lost as lost:
                 if time.monotonic() > end:
-                    raise Fault(f"it does not serve {START_LIMIT:.0f} s after it was ready: {lost}") from None
+                    raise Fault(f"it does not serve {self.start_limit:.0f} s after it was ready: {lost}") from None
                 time.sleep(0.02)
 
     def check_once(self, instance, keys, token):

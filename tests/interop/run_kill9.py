@@ -93,7 +93,7 @@ class Killer:
 
     def check_all(self):
         for instance in self.service.instances:
-            instance.wait_until_ready(START_LIMIT)
+            instance.wait_until_ready(self.service.start_limit)
             self.service.check(instance, self.keys, self.token)
 
     def set_back(self):
@@ -152,6 +152,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         database = PostgresDatabase(options.postgres, folder) if options.postgres else Sqlite(folder)
         service = Service(options.program, database, folder)
+        if options.set_back:
+            # A slow start is not what must be found out.
+            service.start_limit = 60
         try:
             service.prepare()
             load(service, options, faults)
