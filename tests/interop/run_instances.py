@@ -213,9 +213,9 @@ def main():
     parser.add_argument("--older")
     parser.add_argument("--rollback", choices=["works", "refused"], default="works")
     parser.add_argument("--faketime")
-    parser.add_argument("--seconds", type=float, default=1.5, help="how long each step lasts")
+    parser.add_argument("--seconds", type=float, default=1, help="how long each step lasts")
     parser.add_argument("--pause", type=float, default=0.02, help="between the requests of a thread")
-    parser.add_argument("--drain", type=int, default=2)
+    parser.add_argument("--drain", type=int, default=1)
     parser.add_argument("--after", type=int, default=5)
     options = parser.parse_args()
     options.older_drains = False
