@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use tower_jwt_auth::{Audience, IssueError, NewAccessToken, NumericDate, TokenIssuer};
+use tower_jwt_auth::{
+    Audience, IssueError, JwtVerifier, NewAccessToken, NumericDate, RejectionKind, TokenIssuer,
+    VerifiedToken,
+};
 
-use crate::secret;
 use crate::store::{Grant, Seconds, Store, StoreError};
+use crate::{Service, secret, upkeep};
 
 /// The client of a password grant that names none.
 pub const BUILT_IN_CLIENT: &str = "token-service";
@@ -85,6 +88,26 @@ pub fn issue(
         token = token.with_auth_time(NumericDate::from_unix_seconds(auth_time));
     }
     issuer.issue_access_token(&token)
+}
+
+/// Verifies a token of this service; `None` if it is not good.
+///
+/// Before a key counts as unknown, the keys are read: another instance may have begun to sign with it a moment ago, and a
+/// token that works there must be revoked here.
+pub(crate) async fn verified(
+    service: &Service,
+    verifier: &JwtVerifier<Issued>,
+    token: &str,
+) -> Result<Option<VerifiedToken<Issued>>, StoreError> {
+    match verifier.verify_now(token) {
+        Err(rejection) if rejection.kind() == RejectionKind::UnknownKey => {
+            upkeep::follow_keys(service).await.map_err(|error| {
+                StoreError::new("the signing keys cannot be read").with_source(error)
+            })?;
+            Ok(verifier.verify_now(token).ok())
+        }
+        verified => Ok(verified.ok()),
+    }
 }
 
 /// What the store knows of a token that this service issued.

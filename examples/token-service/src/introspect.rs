@@ -147,7 +147,8 @@ async fn answer(
 }
 
 async fn access_token(service: &Service, token: &str) -> Result<Option<Introspection>, TokenError> {
-    let Ok(token) = service.access_tokens.verify_now(token) else { return Ok(None) };
+    let verified = access_tokens::verified(service, &service.access_tokens, token).await;
+    let Some(token) = verified.map_err(|error| unavailable(&error))? else { return Ok(None) };
     if token.has_expired(service.now()) {
         return Ok(None);
     }

@@ -140,7 +140,8 @@ async fn revoke_access_token(
     token: &str,
 ) -> Result<(), TokenError> {
     let store = &service.store;
-    let Ok(token) = service.revocable_tokens.verify_now(token) else { return Ok(()) };
+    let verified = access_tokens::verified(service, &service.revocable_tokens, token).await;
+    let Some(token) = verified.map_err(|error| unavailable(&error))? else { return Ok(()) };
     if token.client_id == client.id {
         let revoked = store.revoke_token(&token.jti, token.exp).await;
         return revoked.map_err(|error| unavailable(&error));

@@ -184,3 +184,25 @@ async fn keys_that_disappear_or_cannot_be_read_leave_the_ring_as_it_is() {
     upkeep::follow_keys(&client.service).await.unwrap_err();
     client.token().await;
 }
+
+#[tokio::test]
+async fn a_token_of_a_key_that_another_instance_has_just_begun_to_use_is_known_and_can_be_revoked()
+{
+    let one = Client::new().await;
+    let (asked, revoking) =
+        (one.restarted(Settings::new(ISSUER)).await, one.restarted(Settings::new(ISSUER)).await);
+    // As `keys rotate --revoke-others` does.
+    let rows = one.store.signing_keys().await.unwrap();
+    let (now, latest) = (rows[0].created_at, rows[0].kid.as_str());
+    let key = keys::generate(now, now).unwrap();
+    assert!(one.store.replace_signing_keys(&key, Some(latest)).await.unwrap());
+    upkeep::follow_keys(&one.service).await.unwrap();
+    let token = one.token().await;
+    assert_eq!(kid_of(&token), key.kid);
+
+    let form = format!("token={token}");
+    let answer = asked.post_as_demo("/introspect", &form).await;
+    assert_eq!(answer.json()["active"], true, "{}", answer.body);
+    assert_eq!(revoking.post_to("/revoke", &form, &[]).await.status, 200);
+    assert_eq!(one.get_with("/protected", &format!("Bearer {token}")).await.status, 401);
+}
