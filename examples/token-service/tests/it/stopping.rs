@@ -1,7 +1,9 @@
 //! What SIGTERM does with `--drain`.
 
 use std::io::{Read, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::process::{Database, Server};
 
