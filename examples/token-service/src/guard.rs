@@ -19,7 +19,7 @@ use http_body_util::LengthLimitError;
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::Service;
+use crate::{Service, upkeep};
 
 /// Headers of every response that does not set them itself. A page has its own policy.
 const HEADERS: [(HeaderName, HeaderValue); 4] = [
@@ -109,7 +109,7 @@ fn is_too_large(error: &axum::Error) -> bool {
     error.source().is_some_and(|source| source.is::<LengthLimitError>())
 }
 
-/// Limits the number of requests of an address.
+/// Limits the number of requests of an address. The others find the keys up to date.
 pub(crate) async fn limit_rate(
     State(service): State<Arc<Service>>,
     mut request: Request,
@@ -120,6 +120,7 @@ pub(crate) async fn limit_rate(
     {
         return too_many(wait);
     }
+    upkeep::follow_keys_if_stale(&service).await;
     next.run(request).await
 }
 

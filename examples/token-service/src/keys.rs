@@ -16,6 +16,11 @@ use crate::store::{Seconds, Store, StoredKey};
 const ALGORITHM: Algorithm = Algorithm::ES256;
 /// The longest lifetime of a token by default: a retired key is published for this time.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(86_400);
+/// The longest lifetime of a token in the ring, unless the settings have a longer one.
+///
+/// The ring lets no key go by itself: other instances may have longer tokens, and may start later. What has ended follows
+/// from the lifetimes in the store.
+const LONGEST_IN_RING: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// How much longer a retired key stays, in seconds: that of [`KeyRing`].
 const MARGIN: Seconds = 600;
 /// The most keys that may be stored. The ring has room for a few more.
@@ -73,15 +78,16 @@ pub async fn load(store: &dyn Store, settings: &Settings) -> Result<KeyRing, Key
     if rows.is_empty() {
         let now = settings.clock.now().unix_seconds();
         // If another instance has added one in the meantime, that one is used.
-        store.add_signing_key(&generate(now, now)?, None).await?;
+        store.add_signing_key(&generate(now, now)?, &[]).await?;
         rows = store.signing_keys().await?;
     }
     let lifetime = longest_lifetime(settings);
     raise_lifetime(store, &rows, lifetime).await?;
-    let stored = rows.iter().map(|row| row.token_lifetime).max().unwrap_or(0);
-    let lifetime = lifetime.max(Duration::from_secs(stored.max(0).unsigned_abs()));
-    let ring = KeyRing::from_keys(read(&rows)?)?
-        .with_max_token_lifetime(lifetime)?
+    let now = settings.clock.now().unix_seconds();
+    // A ring has room for the keys of 60 rotations.
+    let in_ring = LONGEST_IN_RING.min(settings.key_age.saturating_mul(60)).max(lifetime);
+    let ring = KeyRing::from_keys(read(&in_use(&rows, lifetime, now))?)?
+        .with_max_token_lifetime(in_ring)?
         .with_rotation(settings.key_age, settings.key_published_before)?;
     Ok(ring.with_clock(Arc::clone(&settings.clock)))
 }
@@ -99,11 +105,14 @@ pub async fn follow(
     now: Seconds,
 ) -> Result<(), KeysError> {
     let mut rows = store.signing_keys().await?;
-    update(ring, &rows)?;
+    update(ring, &in_use(&rows, lifetime, now))?;
     raise_lifetime(store, &rows, lifetime).await?;
     if let Some(signs_from) = ring.rotation_due().filter(|_| rows.len() < MAX_KEYS) {
-        let key = generate(now, signs_from.unix_seconds())?;
-        if store.add_signing_key(&key, rows.last().map(|row| row.kid.as_str())).await? {
+        let mut key = generate(now, signs_from.unix_seconds())?;
+        let longest = rows.iter().map(|row| row.token_lifetime).max().unwrap_or(0);
+        key.token_lifetime = longest.max(seconds(lifetime));
+        let seen: Vec<String> = rows.iter().map(|row| row.kid.clone()).collect();
+        if store.add_signing_key(&key, &seen).await? {
             tracing::info!(
                 kid = key.kid,
                 signs_from = key.signs_from,
@@ -111,19 +120,27 @@ pub async fn follow(
             );
         }
         rows = store.signing_keys().await?;
-        update(ring, &rows)?;
+        update(ring, &in_use(&rows, lifetime, now))?;
     }
-    let published = ring.keys();
-    // An instance with longer tokens may still need a key that this one no longer publishes.
-    let ended = |row: &StoredKey, next: &StoredKey| {
-        let ends_at = next.signs_from.saturating_add(row.token_lifetime).saturating_add(MARGIN);
-        ends_at <= now && published.iter().all(|key| key.kid() != row.kid)
-    };
-    for (row, _) in rows.iter().zip(rows.iter().skip(1)).filter(|(row, next)| ended(row, next)) {
+    let in_use = in_use(&rows, lifetime, now);
+    for row in rows.iter().filter(|row| in_use.iter().all(|one| one.kid != row.kid)) {
         store.remove_signing_key(&row.kid).await?;
         tracing::info!(kid = row.kid, "a signing key is removed: its last token has expired");
     }
     Ok(())
+}
+
+/// The keys whose last token has not expired: the tokens of this instance have at most this lifetime, and those of the
+/// others at most that of the store.
+fn in_use(rows: &[StoredKey], lifetime: Duration, now: Seconds) -> Vec<StoredKey> {
+    let has_ended = |row: &StoredKey, next: &StoredKey| {
+        let longest = row.token_lifetime.max(seconds(lifetime));
+        next.signs_from.saturating_add(longest).saturating_add(MARGIN) <= now
+    };
+    let next = rows.iter().skip(1).map(Some).chain([None]);
+    let kept = rows.iter().zip(next);
+    let kept = kept.filter(|(row, next)| next.is_none_or(|next| !has_ended(row, next)));
+    kept.map(|(row, _)| row.clone()).collect()
 }
 
 /// Replaces the keys of the ring, unless it has them already.

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use crate::store::GrantType;
 use crate::token::scopes::IDENTITY;
-use crate::{Service, client};
+use crate::{Service, client, upkeep};
 
 const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
 
@@ -204,6 +204,7 @@ pub(crate) struct JwkSetDocument {
     ),
 )]
 pub(crate) async fn jwk_set(State(service): State<Arc<Service>>, request: Request) -> Response {
+    upkeep::follow_keys_if_stale(&service).await;
     let set = JwkSetService::<Body>::new(service.keys.clone()).oneshot(request).await;
     set.unwrap_or_else(|never| match never {})
 }

@@ -25,6 +25,7 @@ use crate::rates::Rates;
 use crate::secret::{self, Successors};
 use crate::stopping::Stopping;
 use crate::store::{CLOCK_SKEW, Client, Seconds, Store, StoreError};
+use crate::upkeep::Followed;
 use crate::{
     api, authorize, cors, docs, guard, health, keys, logout, metadata, pages, token, userinfo,
 };
@@ -108,6 +109,7 @@ pub struct Service {
     /// The client of the page at `/docs`.
     docs_client: Option<Client>,
     pub(crate) keys: KeyRing,
+    pub(crate) followed: Followed,
     /// Issues access tokens.
     pub(crate) tokens: TokenIssuer,
     /// Verifies this service's own access tokens, whichever configured resource they are for.
@@ -150,11 +152,13 @@ impl Service {
         let clock = Arc::clone(&settings.clock);
         let login = Arc::new(Login::new(Arc::clone(&store), clock, settings.places)?);
         let rates = Rates::new(settings.requests_per_second);
+        let followed = Followed::new(settings.clock.now().unix_seconds());
         Ok(Self {
             settings,
             store,
             docs_client,
             keys,
+            followed,
             tokens,
             access_tokens,
             revocable_tokens,

@@ -1,14 +1,21 @@
 //! What runs beside the requests: the keys follow the store, and expired rows are deleted.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::sync::Mutex;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use crate::store::Seconds;
 use crate::{Service, keys};
 
 /// How often the keys are read.
 const KEYS: Duration = Duration::from_secs(2);
+/// After how many seconds the keys are read before a request.
+const STALE: u64 = 60;
+/// How long a request waits for that.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How often expired rows are deleted.
 const PURGE: Duration = Duration::from_secs(60);
 /// The rows that one statement deletes, so that it does not hold up requests.
@@ -56,7 +63,42 @@ async fn repeat(service: &Service, task: Task) {
 /// If the store fails, or a key in it cannot be read.
 pub async fn follow_keys(service: &Service) -> Result<(), keys::KeysError> {
     let lifetime = keys::longest_lifetime(&service.settings);
-    keys::follow(&*service.store, &service.keys, lifetime, service.now()).await
+    let result = keys::follow(&*service.store, &service.keys, lifetime, service.now()).await;
+    // Also after a failure, so that requests do not wait for the next one.
+    service.followed.at.store(service.now(), Ordering::Relaxed);
+    result
+}
+
+/// When the keys were read the last time.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    at: AtomicI64,
+    turn: Mutex<()>,
+}
+
+impl Followed {
+    /// The keys were read at this time.
+    pub(crate) fn new(at: Seconds) -> Self {
+        Self { at: AtomicI64::new(at), turn: Mutex::default() }
+    }
+
+    fn is_long_ago(&self, now: Seconds) -> bool {
+        self.at.load(Ordering::Relaxed).abs_diff(now) > STALE
+    }
+}
+
+/// Reads the keys before a request, if that was not done for a minute: the process or its machine was stopped, and the
+/// keys may have been replaced in the meantime. If the store fails, the request goes on with those that are there.
+pub(crate) async fn follow_keys_if_stale(service: &Service) {
+    if !service.followed.is_long_ago(service.now()) {
+        return;
+    }
+    let _turn = service.followed.turn.lock().await;
+    if service.followed.is_long_ago(service.now()) {
+        let result = timeout(PATIENCE, follow_keys(service)).await;
+        service.followed.at.store(service.now(), Ordering::Relaxed);
+        tracing::info!(ok = matches!(result, Ok(Ok(()))), "the keys are read after a long pause");
+    }
 }
 
 /// Deletes expired rows.

@@ -158,18 +158,14 @@ pub trait Store: Debug + Send + Sync {
 
     /// All signing keys, by the time from which they sign.
     async fn signing_keys(&self) -> Result<Vec<StoredKey>, StoreError>;
-    /// Adds a signing key, if no other has been added after the key `latest`; `None`: if there is none. So of several
-    /// instances that rotate at once, one does. Returns whether it was added.
-    async fn add_signing_key(
-        &self,
-        key: &StoredKey,
-        latest: Option<&str>,
-    ) -> Result<bool, StoreError>;
+    /// Adds a signing key, if the caller has seen every stored one: `seen` are their IDs. So of several instances that
+    /// rotate at once, one does. Returns whether it was added. It is not if the keys that the caller has seen are gone.
+    async fn add_signing_key(&self, key: &StoredKey, seen: &[String]) -> Result<bool, StoreError>;
     /// The same, and removes all other keys.
     async fn replace_signing_keys(
         &self,
         key: &StoredKey,
-        latest: Option<&str>,
+        seen: &[String],
     ) -> Result<bool, StoreError>;
     /// Notes that tokens with this lifetime, in seconds, may be signed with any of the keys.
     async fn raise_token_lifetime(&self, seconds: Seconds) -> Result<(), StoreError>;

@@ -76,8 +76,8 @@ counted! {
     is_revoked(jti: &str) -> bool;
     use_once(id: &str, expires_at: Seconds) -> bool;
     signing_keys() -> Vec<StoredKey>;
-    add_signing_key(key: &StoredKey, latest: Option<&str>) -> bool;
-    replace_signing_keys(key: &StoredKey, latest: Option<&str>) -> bool;
+    add_signing_key(key: &StoredKey, seen: &[String]) -> bool;
+    replace_signing_keys(key: &StoredKey, seen: &[String]) -> bool;
     raise_token_lifetime(seconds: Seconds) -> ();
     remove_signing_key(kid: &str) -> ();
     secret(name: &str, value: &str) -> String;

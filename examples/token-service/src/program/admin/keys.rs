@@ -100,11 +100,11 @@ async fn rotate(store: &dyn Store, wait: Duration, revoke_others: bool) -> Resul
     let wait = i64::try_from(wait.as_secs()).unwrap_or(i64::MAX);
     let key = token_service::keys::generate(now(), now().saturating_add(wait))
         .map_err(|error| Failure::bad_because(&error))?;
-    let latest = before.last().map(|key| key.kid.as_str());
+    let seen: Vec<String> = before.into_iter().map(|key| key.kid).collect();
     let is_added = if revoke_others {
-        store.replace_signing_keys(&key, latest).await?
+        store.replace_signing_keys(&key, &seen).await?
     } else {
-        store.add_signing_key(&key, latest).await?
+        store.add_signing_key(&key, &seen).await?
     };
     if !is_added {
         return Err(Failure::refused(

@@ -29,7 +29,7 @@ pub(super) enum Others {
 pub(super) async fn add(
     pool: &AnyPool,
     key: &StoredKey,
-    latest: Option<&str>,
+    seen: &[String],
     others: Others,
 ) -> Result<bool, StoreError> {
     let mut transaction = pool.begin().await?;
@@ -41,12 +41,11 @@ pub(super) async fn add(
     .bind(ROTATION)
     .execute(&mut *transaction)
     .await?;
-    let stored =
-        sqlx::query("SELECT kid FROM signing_keys ORDER BY signs_from DESC, kid DESC LIMIT 1")
-            .fetch_optional(&mut *transaction)
-            .await?;
-    let stored: Option<String> = stored.as_ref().map(|row| get(row, "kid")).transpose()?;
-    let is_added = stored.as_deref() == latest;
+    let rows = sqlx::query("SELECT kid FROM signing_keys").fetch_all(&mut *transaction).await?;
+    let stored = rows.iter().map(|row| get(row, "kid")).collect::<Result<Vec<String>, _>>()?;
+    // Another one may have removed keys that have ended.
+    let is_added =
+        stored.is_empty() == seen.is_empty() && stored.iter().all(|kid| seen.contains(kid));
     if is_added {
         if others == Others::Go {
             sqlx::query("DELETE FROM signing_keys").execute(&mut *transaction).await?;

@@ -226,20 +226,16 @@ impl Store for SqlStore {
         keys::all(&self.pool).await
     }
 
-    async fn add_signing_key(
-        &self,
-        key: &StoredKey,
-        latest: Option<&str>,
-    ) -> Result<bool, StoreError> {
-        keys::add(&self.pool, key, latest, Others::Stay).await
+    async fn add_signing_key(&self, key: &StoredKey, seen: &[String]) -> Result<bool, StoreError> {
+        keys::add(&self.pool, key, seen, Others::Stay).await
     }
 
     async fn replace_signing_keys(
         &self,
         key: &StoredKey,
-        latest: Option<&str>,
+        seen: &[String],
     ) -> Result<bool, StoreError> {
-        keys::add(&self.pool, key, latest, Others::Go).await
+        keys::add(&self.pool, key, seen, Others::Go).await
     }
 
     async fn raise_token_lifetime(&self, seconds: Seconds) -> Result<(), StoreError> {

@@ -13,18 +13,28 @@ fn key(kid: &str, signs_from: i64) -> StoredKey {
     }
 }
 
+fn seen(kids: &[&str]) -> Vec<String> {
+    kids.iter().map(|kid| (*kid).to_owned()).collect()
+}
+
 async fn kids(store: &dyn Store) -> Vec<String> {
     store.signing_keys().await.unwrap().into_iter().map(|key| key.kid).collect()
 }
 
 #[tokio::test]
-async fn a_key_is_added_after_the_one_that_the_caller_saw() {
+async fn a_key_is_added_if_the_caller_has_seen_all_others() {
     over_every_store(async |store: &dyn Store| {
-        assert!(!store.add_signing_key(&key("b", NOW), Some("a")).await.unwrap());
-        assert!(store.add_signing_key(&key("a", NOW), None).await.unwrap());
-        assert!(!store.add_signing_key(&key("b", NOW + 1), None).await.unwrap());
-        assert!(store.add_signing_key(&key("b", NOW + 1), Some("a")).await.unwrap());
-        assert!(!store.add_signing_key(&key("c", NOW + 2), Some("a")).await.unwrap());
+        assert!(!store.add_signing_key(&key("b", NOW), &seen(&["a"])).await.unwrap());
+        assert!(store.add_signing_key(&key("a", NOW), &[]).await.unwrap());
+        assert!(!store.add_signing_key(&key("b", NOW + 1), &[]).await.unwrap());
+        assert!(store.add_signing_key(&key("b", NOW + 1), &seen(&["a"])).await.unwrap());
+        assert!(!store.add_signing_key(&key("c", NOW + 2), &seen(&["a"])).await.unwrap());
+        // Also if it signs between the others.
+        assert!(!store.add_signing_key(&key("c", NOW), &seen(&["b"])).await.unwrap());
+        let all = seen(&["a", "b", "removed since"]);
+        assert!(store.add_signing_key(&key("c", NOW), &all).await.unwrap());
+        assert!(!store.add_signing_key(&key("d", NOW + 2), &all).await.unwrap());
+        store.remove_signing_key("c").await.unwrap();
         assert_eq!(kids(store).await, ["a", "b"]);
         store.remove_signing_key("a").await.unwrap();
         assert_eq!(kids(store).await, ["b"]);
@@ -38,10 +48,10 @@ async fn a_key_is_added_after_the_one_that_the_caller_saw() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_rotations_at_once_one_adds_its_key() {
     over_every_store(async |store: &dyn Store| {
-        store.add_signing_key(&key("first", NOW), None).await.unwrap();
+        store.add_signing_key(&key("first", NOW), &[]).await.unwrap();
         let rotations = (0..10).map(async |number| {
             let key = key(&number.to_string(), NOW + 1);
-            store.add_signing_key(&key, Some("first")).await.unwrap()
+            store.add_signing_key(&key, &seen(&["first"])).await.unwrap()
         });
         let added = futures_util::future::join_all(rotations).await;
         assert_eq!(added.iter().filter(|added| **added).count(), 1);
@@ -53,11 +63,11 @@ async fn of_many_rotations_at_once_one_adds_its_key() {
 #[tokio::test]
 async fn a_key_replaces_all_others_at_once_or_none() {
     over_every_store(async |store: &dyn Store| {
-        store.add_signing_key(&key("a", NOW), None).await.unwrap();
-        store.add_signing_key(&key("b", NOW + 1), Some("a")).await.unwrap();
-        assert!(!store.replace_signing_keys(&key("c", NOW), Some("a")).await.unwrap());
+        store.add_signing_key(&key("a", NOW), &[]).await.unwrap();
+        store.add_signing_key(&key("b", NOW + 1), &seen(&["a"])).await.unwrap();
+        assert!(!store.replace_signing_keys(&key("c", NOW), &seen(&["a"])).await.unwrap());
         assert_eq!(kids(store).await, ["a", "b"]);
-        assert!(store.replace_signing_keys(&key("c", NOW), Some("b")).await.unwrap());
+        assert!(store.replace_signing_keys(&key("c", NOW), &seen(&["a", "b"])).await.unwrap());
         assert_eq!(kids(store).await, ["c"]);
     })
     .await;
@@ -66,7 +76,7 @@ async fn a_key_replaces_all_others_at_once_or_none() {
 #[tokio::test]
 async fn a_key_keeps_the_longest_lifetime_of_its_tokens() {
     over_every_store(async |store: &dyn Store| {
-        store.add_signing_key(&key("a", NOW), None).await.unwrap();
+        store.add_signing_key(&key("a", NOW), &[]).await.unwrap();
         for (lifetime, longest) in [(7 * DAY, 7 * DAY), (2 * DAY, 7 * DAY)] {
             store.raise_token_lifetime(lifetime).await.unwrap();
             assert_eq!(store.signing_keys().await.unwrap()[0].token_lifetime, longest);

@@ -37,7 +37,7 @@ async fn is_not_disturbed(url: &str) {
     store.add_client(&client("app", ClientAuthentication::None)).await.unwrap();
     add_grant(&store, &grant("family", "alice"), Some(&refresh_token("0"))).await;
     store.add_code(&code("code", "alice")).await.unwrap();
-    store.add_signing_key(&token_service::keys::generate(NOW, NOW).unwrap(), None).await.unwrap();
+    store.add_signing_key(&token_service::keys::generate(NOW, NOW).unwrap(), &[]).await.unwrap();
     store.secret("forms", "value").await.unwrap();
     read_all(&store).await;
 
