@@ -94,6 +94,9 @@ pub trait Store: Debug + Send + Sync {
 
     /// Adds an authorization code. `false` if its session has ended.
     ///
+    /// If the database has a clock of its own, it expires by that one: its lifetime is as short as the clocks of two
+    /// instances may differ.
+    ///
     /// A session has at most [`MAX_CODES`] that are not used: the oldest is deleted.
     async fn add_code(&self, code: &Code) -> Result<bool, StoreError>;
     /// The code with this hash, also if it was exchanged or has expired.

@@ -21,6 +21,8 @@ const FRESH: u64 = 10_000;
 pub(super) struct DatabaseClock {
     process: Arc<dyn Clock>,
     is_remote: bool,
+    /// In place of that of the database.
+    replaced: Option<Arc<dyn Clock>>,
     /// When it was measured, and the result.
     measured: Arc<Mutex<Option<(i64, Seconds)>>>,
 }
@@ -29,17 +31,30 @@ impl DatabaseClock {
     /// Of a database at this URL.
     pub(super) fn of(url: &str) -> Self {
         let is_remote = !url.starts_with("sqlite:");
-        Self { process: Arc::new(SystemClock), is_remote, measured: Arc::default() }
+        Self { process: Arc::new(SystemClock), is_remote, replaced: None, measured: Arc::default() }
     }
 
     pub(super) fn with_process(self, clock: impl Clock) -> Self {
         Self { process: Arc::new(clock), measured: Arc::default(), ..self }
     }
 
+    /// Whether the database is another process.
+    pub(super) fn is_remote(&self) -> bool {
+        self.is_remote
+    }
+
+    pub(super) fn with_database(self, clock: impl Clock) -> Self {
+        Self { replaced: Some(Arc::new(clock)), ..self }
+    }
+
     /// How far it is ahead, rounded to a second, so that the way to the database does not count.
     pub(super) async fn ahead(&self, pool: &AnyPool) -> Result<Seconds, StoreError> {
         // Nothing panics while the lock is held.
         let lock = || self.measured.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(database) = &self.replaced {
+            let process = self.process.now().unix_seconds();
+            return Ok(database.now().unix_seconds().saturating_sub(process));
+        }
         if !self.is_remote {
             return Ok(0);
         }

@@ -9,7 +9,12 @@ use crate::store::{
     Code, Exchange, Grant, MAX_CODES, MAX_GRANTS, NewRefreshToken, Seconds, StoreError,
 };
 
-pub(super) async fn add_code(pool: &AnyPool, code: &Code) -> Result<bool, StoreError> {
+/// `expires_at` is by the clock of the database.
+pub(super) async fn add_code(
+    pool: &AnyPool,
+    code: &Code,
+    expires_at: Seconds,
+) -> Result<bool, StoreError> {
     let mut transaction = pool.begin().await?;
     let is_alive = match &code.session_id {
         Some(session) => sessions::lock(&mut transaction, session).await?,
@@ -34,7 +39,7 @@ pub(super) async fn add_code(pool: &AnyPool, code: &Code) -> Result<bool, StoreE
     .bind(text(&code.resources))
     .bind(code.nonce.as_deref())
     .bind(code.authenticated_at)
-    .bind(code.expires_at)
+    .bind(expires_at)
     .bind(code.grant_id.as_deref())
     .execute(&mut *transaction)
     .await?;
@@ -77,6 +82,7 @@ pub(super) async fn find_code(pool: &AnyPool, hash: &str) -> Result<Option<Code>
     }))
 }
 
+/// A used code expires with its grant. `now` is by the clock of the database.
 pub(super) async fn exchange_code(
     pool: &AnyPool,
     hash: &str,
@@ -87,12 +93,13 @@ pub(super) async fn exchange_code(
     let mut transaction = pool.begin().await?;
     let is_user_alive = users::lock(&mut transaction, &grant.user).await?;
     let taken = sqlx::query(
-        "UPDATE codes SET grant_id = $2 \
+        "UPDATE codes SET grant_id = $2, expires_at = $4 \
          WHERE code_hash = $1 AND grant_id IS NULL AND expires_at > $3",
     )
     .bind(hash)
     .bind(&grant.id)
     .bind(now)
+    .bind(grant.expires_at)
     .execute(&mut *transaction)
     .await?;
     if taken.rows_affected() == 1 {

@@ -39,10 +39,18 @@ pub struct SqlStore {
 }
 
 impl SqlStore {
-    /// Replaces the clock of this process, which is compared with that of PostgreSQL; `SystemClock` by default.
+    /// Replaces the clock of this process, which is compared with that of the database; `SystemClock` by default.
     #[must_use]
     pub fn with_process_clock(mut self, clock: impl Clock) -> Self {
         self.clock = self.clock.with_process(clock);
+        self
+    }
+
+    /// Replaces the clock of the database, which all instances share. By default it is that of PostgreSQL, or of this
+    /// process with SQLite.
+    #[must_use]
+    pub fn with_database_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = self.clock.with_database(clock);
         self
     }
 
@@ -140,7 +148,8 @@ impl Store for SqlStore {
     }
 
     async fn add_code(&self, code: &Code) -> Result<bool, StoreError> {
-        grants::add_code(&self.pool, code).await
+        let expires_at = self.corrected(code.expires_at).await?;
+        grants::add_code(&self.pool, code, expires_at).await
     }
 
     async fn code(&self, hash: &str) -> Result<Option<Code>, StoreError> {
@@ -157,6 +166,7 @@ impl Store for SqlStore {
         refresh: Option<&NewRefreshToken>,
         now: Seconds,
     ) -> Result<Exchange, StoreError> {
+        let now = self.corrected(now).await?;
         grants::exchange_code(&self.pool, hash, grant, refresh, now).await
     }
 

@@ -19,12 +19,33 @@ async fn a_code_is_exchanged_once_and_a_second_time_revokes_the_grant() {
         assert!(is_in_force(store, "one").await);
         let refresh = store.refresh_token("first").await.unwrap().unwrap();
         assert_eq!((refresh.grant_id.as_str(), refresh.used_at), ("one", None));
+        // So that no purge looks at it before.
+        let used = store.code("code").await.unwrap().unwrap();
+        assert_eq!(used.expires_at, grant("one", "alice").expires_at);
 
         // Also after the code has expired, and what has expired was deleted.
         store.purge(100, NOW + 100 + PURGE_MARGIN).await.unwrap();
         assert_eq!(exchange("two", None, NOW + 100).await, Exchange::Reused);
         assert!(!is_in_force(store, "one").await);
         assert!(store.grant("two").await.unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_used_code_stays_as_long_as_its_grant() {
+    over_every_store(async |store: &dyn Store| {
+        add_alice(store).await;
+        add_grant(store, &grant("one", "alice"), None).await;
+        // As an earlier version of the program left it: it expires before its grant.
+        let used = Code { grant_id: Some("one".to_owned()), ..code("used", "alice") };
+        assert!(store.add_code(&used).await.unwrap());
+        assert!(store.add_code(&code("unused", "alice")).await.unwrap());
+        assert_eq!(store.purge(9, NOW + 60 + PURGE_MARGIN).await.unwrap(), 1);
+        assert!(store.code("used").await.unwrap().is_some());
+        // The grant and the session too.
+        assert_eq!(store.purge(9, NOW + 30 * DAY + PURGE_MARGIN).await.unwrap(), 3);
+        assert!(store.code("used").await.unwrap().is_none());
     })
     .await;
 }
