@@ -2,10 +2,13 @@
 //!
 //! A transaction begins with the write that locks the row it is about: a user, a grant or a code. So it waits for another
 //! one about the same row, and then sees what that one did. SQLite locks the whole database at this point, and PostgreSQL
-//! the row; where there are several, it is in the order user, session, code, grant.
+//! the row; where there are several, it is in the order user, session, code, grant. A statement about many rows
+//! of a user comes after the user is locked. Only the purge may lock such rows in another order; then the database ends
+//! one of the two, which is tried again.
 
 mod clients;
 mod database_clock;
+mod deadlock;
 mod grants;
 mod keys;
 mod limits;

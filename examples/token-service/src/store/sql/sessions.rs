@@ -1,5 +1,6 @@
 use sqlx::{AnyConnection, AnyPool};
 
+use super::deadlock::retried;
 use super::rows::get;
 use super::users;
 use crate::store::{MAX_SESSIONS, Seconds, Session, StoreError};
@@ -80,6 +81,17 @@ pub(super) async fn revoke_grants_in(
     client: &str,
     now: Seconds,
 ) -> Result<(), StoreError> {
+    retried!(try_revoke_grants_in(pool, session, client, now))
+}
+
+async fn try_revoke_grants_in(
+    pool: &AnyPool,
+    session: &str,
+    client: &str,
+    now: Seconds,
+) -> Result<(), StoreError> {
+    let mut transaction = pool.begin().await?;
+    lock_user_of(&mut transaction, session).await?;
     sqlx::query(
         "UPDATE grants SET revoked_at = $3 \
          WHERE session_id = $1 AND client_id = $2 AND revoked_at IS NULL",
@@ -87,13 +99,19 @@ pub(super) async fn revoke_grants_in(
     .bind(session)
     .bind(client)
     .bind(now)
-    .execute(pool)
+    .execute(&mut *transaction)
     .await?;
+    transaction.commit().await?;
     Ok(())
 }
 
 pub(super) async fn end(pool: &AnyPool, id: &str, now: Seconds) -> Result<(), StoreError> {
+    retried!(try_end(pool, id, now))
+}
+
+async fn try_end(pool: &AnyPool, id: &str, now: Seconds) -> Result<(), StoreError> {
     let mut transaction = pool.begin().await?;
+    lock_user_of(&mut transaction, id).await?;
     delete(&mut transaction, id).await?;
     sqlx::query("UPDATE grants SET revoked_at = $2 WHERE session_id = $1 AND revoked_at IS NULL")
         .bind(id)
@@ -105,9 +123,28 @@ pub(super) async fn end(pool: &AnyPool, id: &str, now: Seconds) -> Result<(), St
 }
 
 pub(super) async fn leave(pool: &AnyPool, id: &str) -> Result<(), StoreError> {
+    retried!(try_leave(pool, id))
+}
+
+async fn try_leave(pool: &AnyPool, id: &str) -> Result<(), StoreError> {
     let mut transaction = pool.begin().await?;
+    lock_user_of(&mut transaction, id).await?;
     delete(&mut transaction, id).await?;
     transaction.commit().await?;
+    Ok(())
+}
+
+/// Locks the user of a session until the transaction ends, also if the session has ended. So statements about many rows of
+/// the user follow each other.
+async fn lock_user_of(connection: &mut AnyConnection, session: &str) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE users SET created_at = created_at WHERE name IN \
+         (SELECT user_name FROM sessions WHERE id = $1 \
+         UNION SELECT user_name FROM grants WHERE session_id = $1)",
+    )
+    .bind(session)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AnyPool};
 
+use super::deadlock::retried;
 use super::rows::{get, list, text};
 use crate::access_tokens;
 use crate::store::{Seconds, StoreError, User};
@@ -49,6 +50,15 @@ pub(super) async fn set_password(
     hash: &str,
     now: Seconds,
 ) -> Result<bool, StoreError> {
+    retried!(try_set_password(pool, name, hash, now))
+}
+
+async fn try_set_password(
+    pool: &AnyPool,
+    name: &str,
+    hash: &str,
+    now: Seconds,
+) -> Result<bool, StoreError> {
     let mut transaction = pool.begin().await?;
     let result = sqlx::query("UPDATE users SET password_hash = $2 WHERE name = $1")
         .bind(name)
@@ -61,6 +71,10 @@ pub(super) async fn set_password(
 }
 
 pub(super) async fn disable(pool: &AnyPool, name: &str, now: Seconds) -> Result<bool, StoreError> {
+    retried!(try_disable(pool, name, now))
+}
+
+async fn try_disable(pool: &AnyPool, name: &str, now: Seconds) -> Result<bool, StoreError> {
     let mut transaction = pool.begin().await?;
     let result =
         sqlx::query("UPDATE users SET disabled_at = COALESCE(disabled_at, $2) WHERE name = $1")
