@@ -44,6 +44,9 @@ pub const MAX_USED_TOKENS: i64 = 1000;
 /// How long each of them is kept, at least: a grant whose tokens are used faster is revoked.
 pub const USED_TOKENS_KEPT: Seconds = 86_400;
 
+/// The batches of one kind of row that one [`purge`](Store::purge) deletes.
+pub const PURGE_MOST: u32 = 200;
+
 /// The storage of the service.
 ///
 /// Every method fails only if the database does.
@@ -198,9 +201,10 @@ pub trait Store: Debug + Send + Sync {
     /// Gives one back that [`take`](Self::take) took.
     async fn give_back(&self, id: &str, period: Duration, now_ms: i64) -> Result<(), StoreError>;
 
-    /// Deletes all rows that expired more than [`PURGE_MARGIN`] ago, `batch` of them at a time, so that it holds no lock for
-    /// long. What shows that a code or a refresh token was used stays as long as its grant. Returns the number of deleted
-    /// rows. A failure for one table does not stop it for the others.
+    /// Deletes rows that expired more than [`PURGE_MARGIN`] ago, `batch` of them at a time, so that it holds no lock for
+    /// long, and at most [`PURGE_MOST`] times: the next call deletes the rest. What shows that a code or a refresh token
+    /// was used stays as long as its grant. Returns the number of deleted rows. A failure for one table does not stop it
+    /// for the others.
     async fn purge(&self, batch: u32, now: Seconds) -> Result<u64, StoreError>;
     /// Succeeds if the database answers.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -292,7 +292,7 @@ impl Store for SqlStore {
 
     async fn purge(&self, batch: u32, now: Seconds) -> Result<u64, StoreError> {
         let limits = self.corrected(now).await?;
-        purge::purge(&self.pool, batch, now, limits).await
+        purge::purge(&self.pool, self.clock.is_remote(), batch, now, limits).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

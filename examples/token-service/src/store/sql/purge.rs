@@ -1,67 +1,85 @@
 use std::time::Duration;
 
 use sqlx::AnyPool;
+use tokio::time::{Instant, sleep};
 
-use crate::store::{PURGE_MARGIN, Seconds, StoreError};
+use super::deadlock::retried;
+use crate::store::{PURGE_MARGIN, PURGE_MOST, Seconds, StoreError};
 
-/// Between two batches, so that requests come between.
+/// Between two batches, so that requests come between: this time, and twice that of the batch.
 const PAUSE: Duration = Duration::from_millis(10);
+/// The same with SQLite. A batch locks the whole database, and who waits for it sleeps for up to 100 ms before another try.
+const SQLITE_PAUSE: Duration = Duration::from_millis(110);
 
-/// The statements, with the number of their time units in a second. Each deletes at most so many rows, so that it holds its
-/// locks for a short time only. Refresh tokens go before their grant, which may have many.
-const STATEMENTS: [(&str, i64); 8] = [
-    (
-        "DELETE FROM codes WHERE code_hash IN \
-         (SELECT code_hash FROM codes WHERE expires_at <= $1 AND (grant_id IS NULL OR \
-         NOT EXISTS (SELECT 1 FROM grants WHERE grants.id = codes.grant_id)) LIMIT $2)",
-        1,
-    ),
-    (
+/// Statements that take turns, each with the number of its time units in a second. Each deletes at most so many rows, so
+/// that it holds its locks for a short time only.
+type Turns = &'static [(&'static str, i64)];
+
+const STATEMENTS: [Turns; 7] = [
+    &[(
         "DELETE FROM refresh_tokens WHERE token_hash IN \
          (SELECT token_hash FROM refresh_tokens WHERE expires_at <= $1 AND used_at IS NULL LIMIT $2)",
         1,
-    ),
-    (
-        "DELETE FROM refresh_tokens WHERE token_hash IN \
-         (SELECT token_hash FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id \
-         WHERE grants.expires_at <= $1 LIMIT $2)",
+    )],
+    // Refresh tokens go before their grant, which may have many, and the grants without any in between, so that they are
+    // not looked at again.
+    &[
+        (
+            "DELETE FROM refresh_tokens WHERE token_hash IN \
+             (SELECT token_hash FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id \
+             WHERE grants.expires_at <= $1 LIMIT $2)",
+            1,
+        ),
+        (
+            "DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at <= $1 AND \
+             NOT EXISTS (SELECT 1 FROM refresh_tokens WHERE refresh_tokens.grant_id = grants.id) LIMIT $2)",
+            1,
+        ),
+    ],
+    // A used code expires with its grant. An earlier version of the program left it its own time, so it is looked for.
+    &[(
+        "DELETE FROM codes WHERE code_hash IN \
+         (SELECT code_hash FROM codes WHERE expires_at <= $1 AND (grant_id IS NULL OR \
+         NOT EXISTS (SELECT 1 FROM grants WHERE grants.id = codes.grant_id AND grants.expires_at > $1)) LIMIT $2)",
         1,
-    ),
-    (
-        "DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at <= $1 AND \
-         NOT EXISTS (SELECT 1 FROM refresh_tokens WHERE refresh_tokens.grant_id = grants.id) LIMIT $2)",
-        1,
-    ),
-    (
+    )],
+    &[(
         "DELETE FROM sessions WHERE cookie_hash IN \
          (SELECT cookie_hash FROM sessions WHERE expires_at <= $1 LIMIT $2)",
         1,
-    ),
-    (
+    )],
+    &[(
         "DELETE FROM revoked_tokens WHERE token_id IN \
          (SELECT token_id FROM revoked_tokens WHERE expires_at <= $1 LIMIT $2)",
         1,
-    ),
-    (
+    )],
+    &[(
         "DELETE FROM used_once WHERE id IN \
          (SELECT id FROM used_once WHERE expires_at <= $1 LIMIT $2)",
         1,
-    ),
-    ("DELETE FROM limits WHERE id IN (SELECT id FROM limits WHERE full_at <= $1 LIMIT $2)", 1000),
+    )],
+    &[(
+        "DELETE FROM limits WHERE id IN (SELECT id FROM limits WHERE full_at <= $1 LIMIT $2)",
+        1000,
+    )],
 ];
 
 /// `limits` is the time of the budgets, which are by the clock of the database.
 pub(super) async fn purge(
     pool: &AnyPool,
+    is_remote: bool,
     batch: u32,
     now: Seconds,
     limits: Seconds,
 ) -> Result<u64, StoreError> {
+    let pause = if is_remote { PAUSE } else { SQLITE_PAUSE };
     let (mut deleted, mut failure) = (0_u64, None);
-    for (statement, units) in STATEMENTS {
-        let now = if units == 1 { now } else { limits };
-        let before = now.saturating_sub(PURGE_MARGIN).saturating_mul(units);
-        match delete(pool, statement, before, batch).await {
+    for turns in STATEMENTS {
+        let result = delete(pool, pause, turns, batch, |units| {
+            let now = if units == 1 { now } else { limits };
+            now.saturating_sub(PURGE_MARGIN).saturating_mul(units)
+        });
+        match result.await {
             Ok(rows) => deleted = deleted.saturating_add(rows),
             Err(error) => failure = failure.or(Some(error)),
         }
@@ -69,21 +87,36 @@ pub(super) async fn purge(
     failure.map_or(Ok(deleted), Err)
 }
 
-/// Goes on until a batch is not full.
+/// Goes on until no batch is full, or there were [`PURGE_MOST`].
 async fn delete(
+    pool: &AnyPool,
+    pause: Duration,
+    turns: Turns,
+    batch: u32,
+    before: impl Fn(i64) -> i64,
+) -> Result<u64, StoreError> {
+    let mut deleted = 0_u64;
+    for _ in 0..PURGE_MOST {
+        let (mut is_full, start) = (false, Instant::now());
+        for &(statement, units) in turns {
+            let rows = retried!(delete_batch(pool, statement, before(units), batch))?;
+            deleted = deleted.saturating_add(rows);
+            is_full |= rows >= u64::from(batch);
+        }
+        if !is_full {
+            break;
+        }
+        sleep(start.elapsed().saturating_mul(2).saturating_add(pause)).await;
+    }
+    Ok(deleted)
+}
+
+async fn delete_batch(
     pool: &AnyPool,
     statement: &'static str,
     before: i64,
     batch: u32,
 ) -> Result<u64, StoreError> {
-    let mut deleted = 0_u64;
-    loop {
-        let result =
-            sqlx::query(statement).bind(before).bind(i64::from(batch)).execute(pool).await?;
-        deleted = deleted.saturating_add(result.rows_affected());
-        if result.rows_affected() < u64::from(batch) {
-            return Ok(deleted);
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
+    let statement = sqlx::query(statement).bind(before).bind(i64::from(batch));
+    Ok(statement.execute(pool).await?.rows_affected())
 }
