@@ -193,9 +193,9 @@ async fn a_token_of_a_key_that_another_instance_has_just_begun_to_use_is_known_a
         (one.restarted(Settings::new(ISSUER)).await, one.restarted(Settings::new(ISSUER)).await);
     // As `keys rotate --revoke-others` does.
     let rows = one.store.signing_keys().await.unwrap();
-    let (now, latest) = (rows[0].created_at, rows[0].kid.as_str());
+    let (now, seen) = (rows[0].created_at, [rows[0].kid.clone()]);
     let key = keys::generate(now, now).unwrap();
-    assert!(one.store.replace_signing_keys(&key, Some(latest)).await.unwrap());
+    assert!(one.store.replace_signing_keys(&key, &seen).await.unwrap());
     upkeep::follow_keys(&one.service).await.unwrap();
     let token = one.token().await;
     assert_eq!(kid_of(&token), key.kid);

@@ -13,6 +13,7 @@ mod docs;
 mod failing_store;
 mod grants;
 mod guard;
+mod instances;
 mod introspect;
 mod keys;
 mod login;

@@ -33,7 +33,7 @@ async fn over_every_store(test: impl AsyncFn(&dyn Store)) {
 }
 
 /// Makes a database of its own for the test. It goes with the server.
-async fn new_database(server: &str) -> String {
+pub async fn new_database(server: &str) -> String {
     let name = format!("test_{}", token_service::secret::random_id()).replace('-', "$");
     let mut connection = sqlx::PgConnection::connect(server).await.unwrap();
     let statement = sqlx::AssertSqlSafe(format!("CREATE DATABASE \"{name}\""));
