@@ -346,7 +346,9 @@ pub use crate::key_source::KeyFile;
 #[cfg(feature = "oidc-discovery")]
 pub use crate::key_source::OidcDiscovery;
 #[cfg(feature = "jwks-url")]
-pub use crate::key_source::{ChangedKeys, Fetch, FetchFuture, FetchRequest, JwksUrl};
+pub use crate::key_source::{ChangedKeys, Fetch, FetchFuture, FetchRequest, FetchUrl, JwksUrl};
+#[cfg(feature = "reqwest-0_13")]
+pub use crate::key_source::{DocumentClient, DocumentError, DocumentErrorKind, FetchedDocument};
 pub use crate::key_source::{KeyLookup, KeyQuery, KeySource, KeySourceError, KeyStatus, KeyTask};
 pub use crate::observe::Outcome;
 pub use crate::rejection::{

@@ -15,8 +15,6 @@ use std::sync::Arc;
 pub use self::error::KeySourceError;
 pub(crate) use self::lookup::LookupState;
 pub use self::lookup::{KeyLookup, KeyQuery};
-#[cfg(any(feature = "introspection", feature = "oidc-discovery"))]
-pub(crate) use self::remote::FetchUrl;
 #[cfg(all(
     any(feature = "config", feature = "introspection", feature = "oidc-discovery"),
     feature = "reqwest-0_13"
@@ -37,7 +35,9 @@ pub use self::remote::OidcDiscovery;
 #[cfg(feature = "jwks-url")]
 pub(crate) use self::remote::wait_until;
 #[cfg(feature = "jwks-url")]
-pub use self::remote::{ChangedKeys, Fetch, FetchFuture, FetchRequest, JwksUrl};
+pub use self::remote::{ChangedKeys, Fetch, FetchFuture, FetchRequest, FetchUrl, JwksUrl};
+#[cfg(feature = "reqwest-0_13")]
+pub use self::remote::{DocumentClient, DocumentError, DocumentErrorKind, FetchedDocument};
 #[cfg(feature = "introspection")]
 pub(crate) use self::remote::{PostFault, Poster};
 pub use self::status::KeyStatus;

@@ -6,6 +6,7 @@
 //! - [`store`]: users, clients, grants and keys, in SQLite;
 //! - [`token`]: the endpoint `POST /token` and its grants;
 //! - [`form`] and `client`: strict readers of the request's parameters, and client authentication;
+//! - `client_documents`: clients that are not registered, by the document at the URL that is their ID;
 //! - `authorize`, `logout` and `pages`: the authorization code grant, and the pages that people see;
 //! - [`login`]: one password check, with [`limits`] on guessing and Argon2id hashes ([`passwords`]);
 //! - [`access_tokens`], `id_tokens` and [`secret`]: what is issued;
@@ -28,6 +29,7 @@ pub mod api;
 mod authorize;
 mod client;
 pub mod client_address;
+mod client_documents;
 pub mod connections;
 pub mod cors;
 pub mod demo;
@@ -57,6 +59,7 @@ mod userinfo;
 mod service;
 mod stopping;
 
+pub use authorize::redirect_uri::check as check_redirect_uri;
 pub use client_address::ProxyHeader;
 pub use connections::ConnectionLimits;
 pub use service::{Service, Settings};

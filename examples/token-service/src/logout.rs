@@ -217,7 +217,9 @@ async fn return_to(
         Some(id) => service.client(id).await?,
         None => None,
     };
-    if id.is_some() && client.is_none() {
+    // Nothing is fetched for a logout, and a client that is not registered has no such URI.
+    let is_unknown = |id: &str| client.is_none() && !service.documents.is_client_id(id);
+    if id.is_some_and(is_unknown) {
         return Err(Refusal::Page("The application is not registered here."));
     }
     let state = parameters.one("state")?.map(|state| ("state", state));

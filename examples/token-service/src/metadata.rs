@@ -45,6 +45,10 @@ pub(crate) struct Metadata {
     /// RFC 9207.
     #[schema(example = true)]
     authorization_response_iss_parameter_supported: bool,
+    /// Clients that are not registered (draft-ietf-oauth-client-id-metadata-document). Absent if they are turned off.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false, example = true)]
+    client_id_metadata_document_supported: bool,
     #[schema(example = json!(["S256"]))]
     code_challenge_methods_supported: [&'static str; 1],
     #[schema(example = json!(["code"]))]
@@ -92,6 +96,7 @@ impl Metadata {
             issuer: service.issuer().to_owned(),
             authorization_endpoint: service.url("/authorize"),
             authorization_response_iss_parameter_supported: true,
+            client_id_metadata_document_supported: service.documents.is_on(),
             code_challenge_methods_supported: ["S256"],
             response_types_supported: ["code"],
             response_modes_supported: ["query"],

@@ -18,6 +18,7 @@ use url::Url;
 
 use crate::access_tokens::{self, Issued, Standing};
 use crate::client_address::{self, ProxyHeader};
+use crate::client_documents::ClientDocuments;
 use crate::health::Ping;
 use crate::login::Login;
 use crate::pages::form_tokens::FormTokens;
@@ -52,6 +53,12 @@ pub struct Settings {
     pub scopes: Vec<(String, String)>,
     /// The number of passwords that are checked at the same time.
     pub places: usize,
+    /// Whether clients that are not registered may use a Client ID Metadata Document: a URL as their ID, which this service
+    /// fetches.
+    pub client_documents: bool,
+    /// Hosts, each with or without a port, from which such documents are also fetched over plain http and from private
+    /// addresses: for tests.
+    pub dangerous_client_metadata_hosts: Vec<String>,
     /// Whether there is the page at `/docs`, with its client.
     pub docs: bool,
     /// Origins whose pages may call `/token` and the protected routes. The public documents allow any origin.
@@ -88,6 +95,8 @@ impl Settings {
             audiences: Vec::new(),
             scopes: scopes.map(|(name, meaning)| (name.to_owned(), meaning.to_owned())).into(),
             places: available_parallelism().map_or(1, usize::from).min(4),
+            client_documents: true,
+            dangerous_client_metadata_hosts: Vec::new(),
             docs: true,
             cors_origins: Vec::new(),
             trusted_proxies: Vec::new(),
@@ -108,6 +117,8 @@ pub struct Service {
     pub(crate) store: Arc<dyn Store>,
     /// The client of the page at `/docs`.
     docs_client: Option<Client>,
+    /// Finds the clients that are not registered.
+    pub(crate) documents: ClientDocuments,
     pub(crate) keys: KeyRing,
     pub(crate) followed: Followed,
     /// Issues access tokens.
@@ -138,6 +149,7 @@ impl Service {
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         check_issuer(&settings.issuer)?;
         let cors = cors::named(&settings.cors_origins)?;
+        let documents = ClientDocuments::new(&settings)?;
         let keys = keys::load(&*store, &settings).await?;
         let tokens = TokenIssuer::new(&settings.issuer, keys.clone())?
             .with_lifetime(settings.lifetime)?
@@ -157,6 +169,7 @@ impl Service {
             settings,
             store,
             docs_client,
+            documents,
             keys,
             followed,
             tokens,

@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "reqwest-0_13")]
+use std::time::SystemTime;
+
 use http::HeaderMap;
 use http::header::{AGE, CACHE_CONTROL};
+#[cfg(feature = "reqwest-0_13")]
+use http::header::{DATE, EXPIRES};
 
 /// The lifetime by `Cache-Control` and `Age` (RFC 9111 sections 4.2 and 5.2.2, RFC 5861 section 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,26 +33,13 @@ const DEFAULT_STALE: Duration = Duration::from_secs(60 * 60);
 
 impl Lifetime {
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let directives: Vec<(String, Option<u64>)> = headers
-            .get_all(CACHE_CONTROL)
-            .iter()
-            .filter_map(|line| line.to_str().ok())
-            .flat_map(|line| line.split(','))
-            .map(directive)
-            .collect();
-        let has = |name: &str| directives.iter().any(|(other, _)| other == name);
-        // The smallest value, if a directive is duplicated.
-        let seconds = |name: &str| {
-            let values = directives.iter().filter(|(other, _)| other == name);
-            values.filter_map(|(_, seconds)| *seconds).min()
-        };
-        let age = headers.get(AGE).and_then(|age| delta_seconds(age.to_str().ok()?.trim()));
-        let fresh = match seconds("max-age") {
-            _ if has("no-store") || has("no-cache") => Duration::ZERO,
-            Some(max_age) => Duration::from_secs(max_age.saturating_sub(age.unwrap_or(0))),
+        let directives = Directives::of(headers);
+        let fresh = match directives.seconds("max-age") {
+            _ if directives.has("no-store") || directives.has("no-cache") => Duration::ZERO,
+            Some(max_age) => Duration::from_secs(max_age.saturating_sub(age(headers).unwrap_or(0))),
             None => DEFAULT_FRESH,
         };
-        let stale = seconds("stale-if-error").map_or(DEFAULT_STALE, Duration::from_secs);
+        let stale = directives.seconds("stale-if-error").map_or(DEFAULT_STALE, Duration::from_secs);
         Self { fresh, stale }.bounded()
     }
 
@@ -60,6 +52,53 @@ impl Lifetime {
     pub(super) fn bounded(self) -> Self {
         Self { fresh: self.fresh.clamp(MINUTE, DAY), stale: self.stale.clamp(MINUTE, DAY) }
     }
+}
+
+/// How long a response is fresh by `Cache-Control`, `Expires` and `Age` (RFC 9111 section 4.2), without bounds; `None` if it does
+/// not say. `Cache-Control` outranks `Expires`.
+#[cfg(feature = "reqwest-0_13")]
+pub(super) fn freshness(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let directives = Directives::of(headers);
+    if directives.has("no-store") || directives.has("no-cache") {
+        return Some(Duration::ZERO);
+    }
+    let lifetime = match directives.seconds("max-age") {
+        Some(max_age) => Duration::from_secs(max_age),
+        None => {
+            let expires = headers.get(EXPIRES)?;
+            let date =
+                |value: &http::HeaderValue| httpdate::parse_http_date(value.to_str().ok()?).ok();
+            let sent = headers.get(DATE).and_then(date).unwrap_or(now);
+            // An invalid date, such as `0`, is in the past.
+            date(expires).and_then(|at| at.duration_since(sent).ok()).unwrap_or_default()
+        }
+    };
+    Some(lifetime.saturating_sub(Duration::from_secs(age(headers).unwrap_or(0))))
+}
+
+/// The directives of `Cache-Control`.
+struct Directives(Vec<(String, Option<u64>)>);
+
+impl Directives {
+    fn of(headers: &HeaderMap) -> Self {
+        let lines = headers.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
+        Self(lines.flat_map(|line| line.split(',')).map(directive).collect())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(other, _)| other == name)
+    }
+
+    /// The smallest value, if a directive is duplicated.
+    fn seconds(&self, name: &str) -> Option<u64> {
+        let values = self.0.iter().filter(|(other, _)| other == name);
+        values.filter_map(|(_, seconds)| *seconds).min()
+    }
+}
+
+/// The time in other caches, in seconds.
+fn age(headers: &HeaderMap) -> Option<u64> {
+    delta_seconds(headers.get(AGE)?.to_str().ok()?.trim())
 }
 
 /// A directive's name in lower case, and its argument if that is a number of seconds.
@@ -131,6 +170,39 @@ mod tests {
             assert_eq!(fresh(age), seconds, "{age}");
         }
         assert_eq!(of(&[("age", "100")]).0, 600);
+    }
+
+    #[cfg(feature = "reqwest-0_13")]
+    #[test]
+    fn a_document_is_fresh_by_cache_control_or_else_by_expires() {
+        const NOW: &str = "Thu, 01 Jan 2026 00:00:00 GMT";
+        const LATER: &str = "Thu, 01 Jan 2026 00:05:00 GMT";
+        let now = httpdate::parse_http_date(NOW).unwrap();
+        for (headers, seconds) in [
+            (&[] as &[(&str, &str)], None),
+            (&[("cache-control", "public")], None),
+            (&[("cache-control", "max-age=300")], Some(300)),
+            (&[("cache-control", "max-age=300"), ("age", "100")], Some(200)),
+            (&[("cache-control", "max-age=300"), ("age", "400")], Some(0)),
+            (&[("cache-control", "no-store, max-age=300")], Some(0)),
+            (&[("cache-control", "no-cache"), ("expires", LATER)], Some(0)),
+            (&[("cache-control", "max-age=60"), ("expires", LATER)], Some(60)),
+            (&[("expires", LATER)], Some(300)),
+            (&[("expires", LATER), ("age", "100")], Some(200)),
+            (&[("expires", LATER), ("date", "Thu, 01 Jan 2026 00:04:00 GMT")], Some(60)),
+            (&[("expires", LATER), ("date", "soon")], Some(300)),
+            (&[("expires", NOW)], Some(0)),
+            (&[("expires", "Wed, 31 Dec 2025 00:00:00 GMT")], Some(0)),
+            (&[("expires", "0")], Some(0)),
+            (&[("expires", "-1")], Some(0)),
+        ] {
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                map.append(http::HeaderName::from_static(name), value.parse().unwrap());
+            }
+            let fresh = freshness(&map, now);
+            assert_eq!(fresh, seconds.map(Duration::from_secs), "{headers:?}");
+        }
     }
 
     #[test]

@@ -77,7 +77,7 @@ pub(super) fn page_type(headers: &HeaderMap) -> Option<String> {
 
 /// The media type without its parameters, in lower case, if it is valid. Of several header fields
 /// the last one counts, as in browsers (Fetch Standard, "extract a MIME type").
-fn media_type(headers: &HeaderMap) -> Option<String> {
+pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
     let is_type = |text: &&str| {
         let parts = text.split_once('/');
         text.len() <= 100 && parts.is_some_and(|(kind, sub)| is_token(kind) && is_token(sub))

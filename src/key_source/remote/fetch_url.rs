@@ -45,7 +45,7 @@ fn http_danger(host: &str) -> String {
 }
 
 /// The host as it is spelled in a parsed URL.
-fn normalized_host(host: &str) -> Result<String, ConfigError> {
+pub(super) fn normalized_host(host: &str) -> Result<String, ConfigError> {
     let is_bare = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(address) => address.parse::<Ipv6Addr>().is_ok(),
         None => host.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.')),
@@ -64,16 +64,44 @@ fn without_dot(host: &str) -> &str {
     host.strip_suffix('.').unwrap_or(host)
 }
 
-/// A URL that may be fetched: https, or http to a loopback address or to a listed host; no user name,
-/// password or fragment.
+/// A URL that may be fetched: https, or http to a loopback address; at most 2048 bytes, without a user name, a password, a
+/// fragment, white space and control characters.
+///
+/// The URL comes from the application's own configuration, or from an untrusted client. For the latter, take
+/// `DocumentClient` (feature `reqwest-0_13`), whose rules are stricter: it refuses addresses outside the public internet.
+///
+/// `Debug` leaves out the query, which may be a secret.
+///
+/// # Example: what may be fetched
+///
+/// ```
+/// use tower_jwt_auth::FetchUrl;
+///
+/// let url = FetchUrl::new("https://issuer.example/jwks?key=secret")?;
+/// assert_eq!(url.as_str(), "https://issuer.example/jwks?key=secret");
+/// assert_eq!(format!("{url:?}"), "https://issuer.example/jwks");
+/// assert!(FetchUrl::new("http://127.0.0.1:8080/jwks").is_ok());
+/// assert!(FetchUrl::new("http://issuer.example/jwks").is_err());
+/// assert!(FetchUrl::new("file:///etc/passwd").is_err());
+/// # Ok::<(), tower_jwt_auth::ConfigError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct FetchUrl {
+pub struct FetchUrl {
     url: Url,
     /// Without its query, for logs.
     name: Arc<str>,
 }
 
 impl FetchUrl {
+    /// Checks a URL. It is normalised as in browsers (the URL Standard): the host is in lower case, for example.
+    ///
+    /// # Errors
+    ///
+    /// If it is not one that may be fetched.
+    pub fn new(text: &str) -> Result<Self, ConfigError> {
+        Self::parse(text, &HttpHosts::default())
+    }
+
     pub(crate) fn parse(text: &str, http_hosts: &HttpHosts) -> Result<Self, ConfigError> {
         if text.len() > MAX_URL {
             return Err(unusable("the URL is longer than 2048 bytes"));
@@ -110,7 +138,8 @@ impl FetchUrl {
         Ok(Self { name: name.as_str().into(), url })
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    /// The URL, normalised, with its query.
+    pub fn as_str(&self) -> &str {
         self.url.as_str()
     }
 

@@ -5,6 +5,8 @@ mod abort_on_drop;
 mod cache_headers;
 mod changed_keys;
 mod document;
+#[cfg(feature = "reqwest-0_13")]
+mod documents;
 mod fetch;
 mod fetch_task;
 mod fetch_url;
@@ -35,9 +37,10 @@ mod wait;
 mod waiter;
 
 pub use self::changed_keys::ChangedKeys;
+#[cfg(feature = "reqwest-0_13")]
+pub use self::documents::{DocumentClient, DocumentError, DocumentErrorKind, FetchedDocument};
 pub use self::fetch::{Fetch, FetchFuture, FetchRequest};
-#[cfg(any(feature = "introspection", feature = "oidc-discovery"))]
-pub(crate) use self::fetch_url::FetchUrl;
+pub use self::fetch_url::FetchUrl;
 #[cfg(any(feature = "config", feature = "introspection", feature = "oidc-discovery"))]
 pub(crate) use self::fetch_url::HttpHosts;
 #[cfg(all(

@@ -1,10 +1,11 @@
 //! `/consent`: the question whether a client may have what it asks for.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{RawQuery, State};
+use axum::extract::{ConnectInfo, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum_extra::extract::CookieJar;
@@ -66,6 +67,7 @@ pub(crate) async fn consent_again(RawQuery(query): RawQuery) -> Response {
 )]
 pub(crate) async fn consent(
     State(service): State<Arc<Service>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     jar: CookieJar,
@@ -75,19 +77,20 @@ pub(crate) async fn consent(
         Ok(body) => body,
         Err(rejection) => return pages::unreadable(&service, &rejection),
     };
-    let response = answer(&service, query.as_deref(), &headers, &jar, &body).await;
+    let response = answer(&service, address.ip(), query.as_deref(), &headers, &jar, &body).await;
     response.unwrap_or_else(|refusal| refusal.respond(&service))
 }
 
 async fn answer(
     service: &Service,
+    address: IpAddr,
     query: Option<&str>,
     headers: &HeaderMap,
     jar: &CookieJar,
     body: &[u8],
 ) -> Result<Response, Refusal> {
     let parameters = Parameters::from_query(query).map_err(Refusal::Page)?;
-    let request = AuthorizationRequest::read(service, parameters).await?;
+    let request = AuthorizationRequest::read(service, parameters, address).await?;
     let form = Form::read(headers, body).map_err(|_| Refusal::Page("The form is malformed."))?;
     let query = request.parameters.to_query();
     // The login may have become too old while the page was open.
@@ -113,8 +116,10 @@ async fn answer(
 /// of the user or the settings; then the form is out of date.
 fn shown(request: &AuthorizationRequest, scopes: &[String]) -> String {
     let query = request.parameters.to_query();
-    // Neither has a space in it, and the query has no line break.
-    [query, scopes.join(" "), request.resources.join(" ")].join("\n")
+    // The document of an application that is not registered may change too.
+    let published = request.published.as_ref().map(|one| one.client.created_at.to_string());
+    // None has a space in it, and the query has no line break.
+    [query, scopes.join(" "), request.resources.join(" "), published.unwrap_or_default()].join("\n")
 }
 
 /// The scopes that the user of the session can grant.
@@ -154,9 +159,12 @@ pub(super) async fn is_needed(
     let asked = or_issuer(service, &request.resources);
     let covers =
         |granted: &[String], asked: &[String]| asked.iter().all(|one| granted.contains(one));
+    // What was allowed to an earlier document is not allowed to this one.
+    let changed_at = request.published.as_ref().map(|one| one.client.created_at);
     Ok(!grants.iter().any(|grant| {
         // A grant without a session came of a password that the client knew: nobody was asked.
         grant.session_id.is_some()
+            && changed_at.is_none_or(|changed_at| grant.created_at > changed_at)
             && covers(&grant.scopes, scopes)
             && covers(&or_issuer(service, &grant.resources), &asked)
     }))
@@ -186,6 +194,7 @@ pub(super) fn page(
         user: &session.user,
         scopes: &meanings::with_meanings(&service.settings, scopes),
         resources: &or_issuer(service, &request.resources),
+        unregistered: request.unregistered(),
         destination: &redirect_uri::describe(redirect_uri),
         query: &query,
         other_account: &request.with_login().to_query(),

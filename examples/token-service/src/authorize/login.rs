@@ -113,7 +113,7 @@ async fn answer(
     body: &[u8],
 ) -> Result<Response, Refusal> {
     let parameters = Parameters::from_query(query).map_err(Refusal::Page)?;
-    let request = AuthorizationRequest::read(service, parameters).await?;
+    let request = AuthorizationRequest::read(service, parameters, address.ip()).await?;
     let form = Form::read(headers, body).map_err(|_| Refusal::Page("The form is malformed."))?;
     let username = form.get("username").unwrap_or_default();
     let problem = |status, text: &str| Problem {

@@ -10,12 +10,13 @@ mod refusal;
 mod request;
 mod scopes;
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, RawQuery, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -52,10 +53,11 @@ pub(crate) fn routes() -> Router<Arc<Service>> {
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "only its schema is used")]
 pub(crate) struct AuthorizeParameters {
+    /// As registered, or the URL of a Client ID Metadata Document.
     #[param(example = "token-service-docs")]
     #[schema(example = "token-service-docs")]
     client_id: String,
-    /// As registered. The port of a loopback address may differ.
+    /// As registered, or as in the document at the `client_id`. The port of a loopback address may differ.
     #[param(example = "http://127.0.0.1:8000/docs/oauth2-redirect.html")]
     #[schema(example = "http://127.0.0.1:8000/docs/oauth2-redirect.html")]
     redirect_uri: String,
@@ -132,12 +134,13 @@ pub(crate) struct AuthorizeParameters {
 )]
 pub(crate) async fn authorize(
     State(service): State<Arc<Service>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
     RawQuery(query): RawQuery,
     jar: CookieJar,
 ) -> Response {
     let parameters = Parameters::from_query(query.as_deref()).map_err(Refusal::Page);
     let response = match parameters {
-        Ok(parameters) => next(&service, jar, parameters).await,
+        Ok(parameters) => next(&service, jar, parameters, address.ip()).await,
         Err(refusal) => Err(refusal),
     };
     response.unwrap_or_else(|refusal| refusal.respond(&service))
@@ -176,8 +179,9 @@ async fn next(
     service: &Service,
     jar: CookieJar,
     parameters: Parameters,
+    address: IpAddr,
 ) -> Result<Response, Refusal> {
-    let request = AuthorizationRequest::read(service, parameters).await?;
+    let request = AuthorizationRequest::read(service, parameters, address).await?;
     let session = Cookies::of(service).session(service, &jar).await?;
     let session = session.filter(|(session, _)| !request.needs_login(session, service.now()));
     let Some((session, cookie)) = session else {

@@ -11,6 +11,38 @@ use crate::pages;
 /// All but the unreserved characters. A space is `%20`, which every reader understands.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// Checks a redirect URI that a client is registered with: https, http on loopback, or a custom scheme with a dot (RFC 8252
+/// section 7); without a fragment.
+///
+/// # Errors
+///
+/// What is wrong with it, as the end of a sentence.
+pub fn check(uri: &str) -> Result<(), &'static str> {
+    if uri.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err("contains a space");
+    }
+    let url = Url::parse(uri).map_err(|_| "is not a URL")?;
+    if url.fragment().is_some() {
+        return Err("must have no fragment");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not name a user");
+    }
+    let is_loopback = match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if is_loopback => Ok(()),
+        "http" => Err("must begin with https://, unless its host is 127.0.0.1, [::1] or localhost"),
+        scheme if scheme.contains('.') => Ok(()),
+        _ => Err("must have a scheme with a dot, such as com.example.app, or https"),
+    }
+}
+
 /// Whether the client has registered this redirect URI.
 ///
 /// The texts must be the same (RFC 9700 section 4.1.3). Only for `http` to a loopback IP address the port may differ,
@@ -48,6 +80,12 @@ fn loopback(uri: &str) -> Option<(&'static str, &str)> {
 /// application can register (RFC 8252 section 8.6). Everything but `https`.
 pub(crate) fn can_be_taken(uri: &str) -> bool {
     !uri.starts_with("https://")
+}
+
+/// Whether both are at the same host.
+pub(crate) fn is_same_site(uri: &str, other: &str) -> bool {
+    let host = |uri: &str| Url::parse(uri).ok().and_then(|url| url.host_str().map(str::to_owned));
+    host(uri).is_some_and(|one| host(other) == Some(one))
 }
 
 /// Who gets the response, for the page that asks.

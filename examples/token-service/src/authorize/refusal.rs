@@ -1,10 +1,13 @@
 //! Why an authorization request is refused, and the response to each.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::redirect_uri::ReturnAddress;
 use crate::Service;
+use crate::client_documents::{self, Fault};
 use crate::pages;
 use crate::store::StoreError;
 
@@ -15,6 +18,8 @@ pub(crate) enum Refusal {
     Page(&'static str),
     /// The client learns of it, with this description.
     Redirect(ReturnAddress, Code, &'static str),
+    /// Too many documents of clients are asked for. Those of this address may be asked for again after this time.
+    TooMany(Option<Duration>),
     /// The store failed.
     Store(StoreError),
 }
@@ -62,6 +67,21 @@ impl From<StoreError> for Refusal {
     }
 }
 
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Id(why) => Self::Page(why),
+            Fault::Document => Self::Page(
+                "The application is not registered here, and its client_id is not the address of a description of it that can \
+                 be used.",
+            ),
+            Fault::TooMany(wait) => Self::TooMany(Some(wait)),
+            Fault::Busy => Self::TooMany(None),
+            Fault::Store(error) => Self::Store(client_documents::store_error(error)),
+        }
+    }
+}
+
 impl Refusal {
     /// The response.
     pub(crate) fn respond(self, service: &Service) -> Response {
@@ -74,6 +94,7 @@ impl Refusal {
                 tracing::debug!(error = code.as_str(), why, "an authorization request is refused");
                 to.response(&[("error", code.as_str()), ("error_description", why)])
             }
+            Self::TooMany(wait) => pages::busy(service, wait),
             Self::Store(error) => pages::unavailable(service, &error),
         }
     }

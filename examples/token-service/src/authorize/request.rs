@@ -1,10 +1,14 @@
 //! The authorization request (RFC 6749 section 4.1.1, OpenID Connect Core 1.0 section 3.1.2.1): what it must be like.
 
+use std::net::IpAddr;
+
 use super::redirect_uri::{self, ReturnAddress};
 use super::refusal::{Code, Refusal};
 use super::scopes;
 use crate::Service;
+use crate::client_documents::{self, Published};
 use crate::id_token_hint;
+use crate::pages::Unregistered;
 use crate::pages::parameters::{Parameters, Repeated};
 use crate::store::{Client, GrantType, Seconds, Session};
 
@@ -19,6 +23,8 @@ const READING_TIME: Seconds = 600;
 #[derive(Debug)]
 pub(crate) struct AuthorizationRequest {
     pub(crate) client: Client,
+    /// What is known of a client that is not registered.
+    pub(crate) published: Option<Published>,
     pub(crate) return_to: ReturnAddress,
     /// The scopes that are known here; `None` if the request names none.
     pub(crate) scopes: Option<Vec<String>>,
@@ -48,8 +54,12 @@ pub(crate) struct Prompt {
 
 impl AuthorizationRequest {
     /// Checks a request. Before the client and its redirect URI are known to be good, a refusal is a page.
-    pub(crate) async fn read(service: &Service, parameters: Parameters) -> Result<Self, Refusal> {
-        let (client, return_to) = addressee(service, &parameters).await?;
+    pub(crate) async fn read(
+        service: &Service,
+        parameters: Parameters,
+        address: IpAddr,
+    ) -> Result<Self, Refusal> {
+        let (client, published, return_to) = addressee(service, &parameters, address).await?;
         let refuse = |code, why| Refusal::Redirect(return_to.clone(), code, why);
         let repeated = |_: Repeated| refuse(Code::InvalidRequest, "a parameter is given twice");
         if parameters.is_any_repeated() {
@@ -117,6 +127,7 @@ impl AuthorizationRequest {
             .map(|token| id_token_hint::read(service, token).map(|hint| hint.user));
         Ok(Self {
             client,
+            published,
             return_to,
             scopes,
             resources,
@@ -177,6 +188,18 @@ impl AuthorizationRequest {
         self.parameters.clone().with("prompt", prompt)
     }
 
+    /// What the page says of a client that is not registered.
+    pub(crate) fn unregistered(&self) -> Option<Unregistered<'_>> {
+        let published = self.published.as_ref()?;
+        let redirect_uri = &self.return_to.redirect_uri;
+        Some(Unregistered {
+            url: &self.client.id,
+            claimed_name: published.claimed_name.as_deref(),
+            can_be_taken: redirect_uri::can_be_taken(redirect_uri),
+            is_elsewhere: !redirect_uri::is_same_site(redirect_uri, &self.client.id),
+        })
+    }
+
     /// A refusal that the client learns of.
     pub(crate) fn refuse(&self, code: Code, why: &'static str) -> Refusal {
         Refusal::Redirect(self.return_to.clone(), code, why)
@@ -187,12 +210,20 @@ impl AuthorizationRequest {
 async fn addressee(
     service: &Service,
     parameters: &Parameters,
-) -> Result<(Client, ReturnAddress), Refusal> {
+    address: IpAddr,
+) -> Result<(Client, Option<Published>, ReturnAddress), Refusal> {
     let id = parameters.one("client_id");
     let id = id.map_err(|_| Refusal::Page("The client_id is given twice."))?;
     let id = id.ok_or(Refusal::Page("The client_id is missing."))?;
     let client = service.client(id).await.map_err(Refusal::Store)?;
-    let client = client.ok_or(Refusal::Page("The application is not registered here."))?;
+    let (client, published) = match client {
+        Some(client) => (client, None),
+        None if service.documents.is_client_id(id) => {
+            let published = client_documents::find(service, id, address).await?;
+            (published.client.clone(), Some(published))
+        }
+        None => return Err(Refusal::Page("The application is not registered here.")),
+    };
     let uri = parameters.one("redirect_uri");
     let uri = uri.map_err(|_| Refusal::Page("The redirect_uri is given twice."))?;
     // RFC 6749 lets a client with one URI leave it out. OpenID Connect does not, and then nothing can be confused.
@@ -204,7 +235,7 @@ async fn addressee(
     let state = parameters.one("state").ok().flatten().filter(|state| state.len() <= MAX_STATE);
     let state = state.map(str::to_owned);
     let issuer = service.issuer().to_owned();
-    Ok((client, ReturnAddress { redirect_uri: uri.to_owned(), state, issuer }))
+    Ok((client, published, ReturnAddress { redirect_uri: uri.to_owned(), state, issuer }))
 }
 
 /// The challenge of PKCE (RFC 7636 section 4.3), by S256 alone.

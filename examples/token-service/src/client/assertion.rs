@@ -8,8 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use tower_jwt_auth::{ConfigError, JwkSet, JwtVerifier};
 
-use super::{MAX_CREDENTIAL, assertion_algorithms, count, find, wrong};
+use super::{Found, MAX_CREDENTIAL, assertion_algorithms, count, find, wrong};
 use crate::Service;
+use crate::form::Form;
 use crate::store::{Client, ClientAuthentication, Seconds};
 use crate::token::{TokenError, unavailable};
 
@@ -29,29 +30,31 @@ pub(super) async fn client(
     service: &Service,
     id: Option<&str>,
     assertion: &str,
+    form: &Form,
     address: IpAddr,
-) -> Result<Client, TokenError> {
+) -> Result<Found, TokenError> {
     let subject = unverified_subject(assertion).ok_or(TokenError::InvalidClient)?;
     if subject.len() > MAX_CREDENTIAL || id.is_some_and(|id| id != subject) {
         return Err(TokenError::InvalidClient);
     }
-    let client = find(service, &subject).await?;
-    let verified = client.and_then(|client| {
-        let assertion = verify(service, &client, assertion)?;
-        Some((client, assertion))
+    let found = find(service, &subject, form, address).await?;
+    let verified = found.and_then(|found| {
+        let assertion = verify(service, &found.client, assertion)?;
+        Some((found, assertion))
     });
-    let Some((client, assertion)) = verified else {
+    let Some((found, assertion)) = verified else {
         return Err(wrong(service, &subject, address).await);
     };
+    let client = &found.client;
     // Before the assertion is used up, so that the client can send it again later.
-    count(service, &client)?;
+    count(service, client)?;
 
     // The length of the ID keeps pairs apart that would otherwise be one text.
     let use_id = format!("assertion {} {} {}", client.id.len(), client.id, assertion.jti);
     let until = assertion.expires_at.saturating_add(LEEWAY);
     let is_first = service.store.use_once(&use_id, until).await;
     match is_first.map_err(|error| unavailable(&error))? {
-        true => Ok(client),
+        true => Ok(found),
         false => Err(TokenError::InvalidClient),
     }
 }

@@ -12,6 +12,7 @@ use tower_jwt_auth::Algorithm;
 use self::shown::{Proof, Shown, ShownError};
 use crate::Service;
 use crate::access_tokens::BUILT_IN_CLIENT;
+use crate::client_documents::{self, Fault};
 use crate::form::Form;
 use crate::limits::LimitError;
 use crate::secret;
@@ -40,6 +41,8 @@ pub(crate) fn assertion_algorithms() -> impl Iterator<Item = Algorithm> {
 pub(crate) struct Caller {
     /// A registered client: a public one that gave its ID, or a confidential one that proved who it is.
     client: Option<Client>,
+    /// Whether that client is not registered, and known by its document.
+    is_published: bool,
     /// Whether the request names a client that is not registered.
     is_unknown: bool,
     /// Whether the request has Basic credentials, maybe empty ones.
@@ -56,9 +59,10 @@ impl Caller {
         self.client.is_some()
     }
 
-    /// The registered client that proved who it is.
+    /// The registered client that proved who it is. Anyone can publish a document with keys, so such a client is not one.
     pub(crate) fn confidential(self) -> Result<Client, TokenError> {
-        self.client.filter(|client| !client.is_public()).ok_or(TokenError::InvalidClient)
+        let is_confidential = |client: &Client| !client.is_public() && !self.is_published;
+        self.client.filter(is_confidential).ok_or(TokenError::InvalidClient)
     }
 
     /// Whether the request names a client that is not registered.
@@ -106,27 +110,75 @@ pub(crate) async fn authenticate(
         return Err(TokenError::InvalidClient);
     }
     let is_other = id.as_ref().is_some_and(|id| id != BUILT_IN_CLIENT);
-    let client = match (id, proof) {
+    let found = match (id, proof) {
         (None, Proof::None) => None,
-        (Some(id), Proof::None) => match find(service, &id).await? {
-            Some(client) if client.is_public() => {
-                let counted = service.rates.public_client(&client.id, address);
+        (Some(id), Proof::None) => match find(service, &id, form, address).await? {
+            Some(found) if found.client.is_public() => {
+                let counted = service.rates.public_client(&found.client.id, address);
                 counted.map_err(TokenError::TooManyRequests)?;
-                Some(client)
+                Some(found)
             }
             None if !sent_basic => None,
             _ => return Err(TokenError::InvalidClient),
         },
-        (Some(id), Proof::Secret(secret)) => Some(by_secret(service, &id, &secret, address).await?),
+        (Some(id), Proof::Secret(secret)) => {
+            Some(Found::registered(by_secret(service, &id, &secret, address).await?))
+        }
         (None, Proof::Secret(_)) => return Err(TokenError::InvalidClient),
         (id, Proof::Assertion(assertion)) => {
-            Some(assertion::client(service, id.as_deref(), &assertion, address).await?)
+            Some(assertion::client(service, id.as_deref(), &assertion, form, address).await?)
         }
     };
-    Ok(Caller { is_unknown: is_other && client.is_none(), client, sent_basic })
+    let is_unknown = is_other && found.is_none();
+    let is_published = found.as_ref().is_some_and(|found| found.is_published);
+    Ok(Caller { is_unknown, client: found.map(|found| found.client), is_published, sent_basic })
 }
 
-async fn find(service: &Service, id: &str) -> Result<Option<Client>, TokenError> {
+/// A client, and whether it is known by its document.
+struct Found {
+    client: Client,
+    is_published: bool,
+}
+
+impl Found {
+    fn registered(client: Client) -> Self {
+        Self { client, is_published: false }
+    }
+}
+
+/// The registered client with this ID, or the one that has published a document there.
+///
+/// A request that such a client may not send in any case is refused before anything is fetched.
+async fn find(
+    service: &Service,
+    id: &str,
+    form: &Form,
+    address: IpAddr,
+) -> Result<Option<Found>, TokenError> {
+    if let Some(client) = registered(service, id).await? {
+        return Ok(Some(Found::registered(client)));
+    }
+    if !service.documents.is_client_id(id) {
+        return Ok(None);
+    }
+    let is_for_registered = match form.get("grant_type") {
+        Some(grant_type) => !matches!(grant_type, "authorization_code" | "refresh_token"),
+        None => form.get("username").is_some(),
+    };
+    if is_for_registered {
+        return Err(TokenError::UnauthorizedClient);
+    }
+    match client_documents::find(service, id, address).await {
+        Ok(published) => Ok(Some(Found { client: published.client, is_published: true })),
+        Err(Fault::Id(_)) => Err(TokenError::InvalidClient),
+        Err(Fault::TooMany(wait)) => Err(TokenError::TooManyRequests(wait)),
+        // The client may try again: its tokens are still good.
+        Err(Fault::Document | Fault::Busy) => Err(TokenError::Unavailable),
+        Err(Fault::Store(error)) => Err(unavailable(&error)),
+    }
+}
+
+async fn registered(service: &Service, id: &str) -> Result<Option<Client>, TokenError> {
     service.client(id).await.map_err(|error| unavailable(&error))
 }
 
@@ -136,7 +188,7 @@ async fn by_secret(
     secret: &str,
     address: IpAddr,
 ) -> Result<Client, TokenError> {
-    let client = find(service, id).await?;
+    let client = registered(service, id).await?;
     let hash = match client.as_ref().map(|client| &client.authentication) {
         Some(ClientAuthentication::Secret { hash }) => hash.as_str(),
         _ => NOBODY,

@@ -64,11 +64,24 @@ pub(crate) struct ConsentPage<'a> {
     /// Each with its meaning.
     pub(crate) scopes: &'a [(String, String)],
     pub(crate) resources: &'a [String],
+    /// What is known of an application that is not registered here.
+    pub(crate) unregistered: Option<Unregistered<'a>>,
     /// Where the browser goes next.
     pub(crate) destination: &'a str,
     pub(crate) query: &'a str,
     pub(crate) other_account: &'a str,
     pub(crate) form_token: &'a str,
+}
+
+/// An application that is not registered here.
+pub(crate) struct Unregistered<'a> {
+    /// Its ID.
+    pub(crate) url: &'a str,
+    pub(crate) claimed_name: Option<&'a str>,
+    /// Whether it returns to the device, where any program could pretend to be it.
+    pub(crate) can_be_taken: bool,
+    /// Whether it returns to another site than its own.
+    pub(crate) is_elsewhere: bool,
 }
 
 /// The page that asks whether to log out.
@@ -142,6 +155,24 @@ pub(crate) fn unavailable(service: &Service, error: &StoreError) -> Response {
     };
     let mut response = page(StatusCode::SERVICE_UNAVAILABLE, &page_of, "");
     retry_after(&mut response, Duration::from_secs(5));
+    response
+}
+
+/// The page for too many requests: of this address, which may come again after this time, or of all.
+pub(crate) fn busy(service: &Service, wait: Option<Duration>) -> Response {
+    let status = match wait {
+        Some(_) => StatusCode::TOO_MANY_REQUESTS,
+        None => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let page_of = MessagePage {
+        site: &service.site(),
+        title: "Try again later",
+        text: "There are too many requests at the moment.",
+        hint: None,
+        is_error: true,
+    };
+    let mut response = page(status, &page_of, "");
+    retry_after(&mut response, wait.unwrap_or(Duration::from_secs(5)));
     response
 }
 

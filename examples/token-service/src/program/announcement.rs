@@ -44,6 +44,16 @@ pub(super) fn warn(issuer: &str, address: SocketAddr) {
     }
 }
 
+/// Warns of hosts that the documents of clients may be fetched from without the usual rules.
+pub(super) fn warn_of_hosts(hosts: &[String]) {
+    if !hosts.is_empty() {
+        tracing::warn!(
+            "dangerous: anyone can make this service fetch from {}, over plain http and at a private address",
+            hosts.join(", ")
+        );
+    }
+}
+
 /// Whether the host of the URL is the unspecified address, "every interface".
 fn names_no_host(issuer: &str) -> bool {
     match Url::parse(issuer).ok().as_ref().and_then(Url::host) {

@@ -100,6 +100,21 @@ pub(super) struct Serve {
     /// Pages of this origin may call /token and the protected routes; repeatable
     #[arg(long, value_name = "ORIGIN", env = "TOKEN_SERVICE_CORS_ORIGIN", value_delimiter = ' ')]
     pub(super) cors_origin: Vec<String>,
+    /// Know registered clients only: none by a URL as its ID (Client ID Metadata Documents)
+    #[arg(
+        long,
+        env = "TOKEN_SERVICE_NO_CLIENT_METADATA_DOCUMENTS",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub(super) no_client_metadata_documents: bool,
+    /// For tests: fetch the documents of clients at this host also over http and from a private address; repeatable
+    #[arg(
+        long,
+        value_name = "HOST[:PORT]",
+        env = "TOKEN_SERVICE_DANGEROUS_CLIENT_METADATA_HOST",
+        value_delimiter = ' '
+    )]
+    pub(super) dangerous_client_metadata_host: Vec<String>,
     /// Serve no page at /docs, and have no client for it
     #[arg(long, env = "TOKEN_SERVICE_NO_DOCS", value_parser = BoolishValueParser::new())]
     pub(super) no_docs: bool,

@@ -59,6 +59,8 @@ pub(super) fn settings(flags: &Serve, default_issuer: String) -> Result<Settings
     settings.refresh_grace = Duration::from_secs(flags.refresh_grace.into());
     settings.key_age = Duration::from_secs(u64::from(flags.key_age) * 86_400);
     settings.docs = !flags.no_docs;
+    settings.client_documents = !flags.no_client_metadata_documents;
+    settings.dangerous_client_metadata_hosts = flags.dangerous_client_metadata_host.clone();
     settings.cors_origins = flags.cors_origin.clone();
     settings.requests_per_second = flags.requests_per_second;
     settings.proxy_header = flags.proxy_header;

@@ -38,6 +38,7 @@ pub(super) async fn serve(database: &Database, flags: Serve) -> Result<(), Failu
         (Arc::new(options::open(database).await?), None)
     };
     let issuer = settings.issuer.clone();
+    announcement::warn_of_hosts(&settings.dangerous_client_metadata_hosts);
     let service = Service::new(settings, Arc::clone(&store)).await;
     let service = Arc::new(service.map_err(|error| Failure::bad_because(&*error))?);
     let router = Arc::clone(&service).router().map_err(|error| Failure::bad_because(&error))?;

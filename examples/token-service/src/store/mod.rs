@@ -14,8 +14,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use self::records::{
-    Client, ClientAuthentication, Code, Exchange, Grant, GrantType, NewRefreshToken, RefreshToken,
-    Rotation, Session, StoredKey, User,
+    Client, ClientAuthentication, ClientDocument, Code, Exchange, Grant, GrantType,
+    NewRefreshToken, RefreshToken, Rotation, Session, StoredKey, User,
 };
 pub use self::sql::SqlStore;
 pub use self::store_error::StoreError;
@@ -71,6 +71,21 @@ pub trait Store: Debug + Send + Sync {
     async fn clients(&self) -> Result<Vec<Client>, StoreError>;
     /// Replaces the hash of the secret. `false` if there is no such client, or it has no secret.
     async fn set_client_secret(&self, id: &str, hash: &str) -> Result<bool, StoreError>;
+
+    /// The stored document of a client at this URL, also if it has expired.
+    async fn client_document(&self, url: &str) -> Result<Option<ClientDocument>, StoreError>;
+    /// Stores a document in place of an earlier one of this URL. Returns its `changed_at`: the earlier one if the document is the same.
+    ///
+    /// There are at most `max`: those that were fetched first are deleted, some with each new one.
+    async fn put_client_document(
+        &self,
+        document: &ClientDocument,
+        max: u32,
+    ) -> Result<Seconds, StoreError>;
+    /// Lets a document be used until this time without another fetch, and not longer than until it expires.
+    async fn keep_client_document(&self, url: &str, until: Seconds) -> Result<(), StoreError>;
+    /// Removes a document.
+    async fn remove_client_document(&self, url: &str) -> Result<(), StoreError>;
 
     /// Adds a session. `false` if the user is gone or disabled, or no longer has the password that was checked, whose hash
     /// this is.

@@ -120,6 +120,23 @@ impl fmt::Display for UnknownGrantType {
 
 impl std::error::Error for UnknownGrantType {}
 
+/// The metadata document of a client that is not registered, as it was fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientDocument {
+    /// Where it is: the ID of the client.
+    pub url: String,
+    pub document: String,
+    /// The keys at its `jwks_uri`.
+    pub jwk_set: Option<String>,
+    /// When `document` was seen to be another one than before.
+    pub changed_at: Seconds,
+    pub fetched_at: Seconds,
+    /// Until then it is used without another fetch.
+    pub fresh_until: Seconds,
+    /// Until then it is used while its host cannot be reached.
+    pub expires_at: Seconds,
+}
+
 /// A login at the pages.
 #[derive(Clone)]
 pub struct Session {

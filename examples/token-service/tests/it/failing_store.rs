@@ -7,8 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use token_service::Settings;
 use token_service::store::{
-    Client as Registered, ClientAuthentication, Code, Exchange, Grant, GrantType, NewRefreshToken,
-    RefreshToken, Rotation, Seconds, Session, SqlStore, Store, StoreError, StoredKey, User,
+    Client as Registered, ClientAuthentication, ClientDocument, Code, Exchange, Grant, GrantType,
+    NewRefreshToken, RefreshToken, Rotation, Seconds, Session, SqlStore, Store, StoreError,
+    StoredKey, User,
 };
 use tower_jwt_auth::{Algorithm, SigningKey, TokenIssuer};
 
@@ -58,6 +59,10 @@ counted! {
     client(id: &str) -> Option<Registered>;
     clients() -> Vec<Registered>;
     set_client_secret(id: &str, hash: &str) -> bool;
+    client_document(url: &str) -> Option<ClientDocument>;
+    put_client_document(document: &ClientDocument, max: u32) -> Seconds;
+    keep_client_document(url: &str, until: Seconds) -> ();
+    remove_client_document(url: &str) -> ();
     add_session(session: &Session, password_hash: &str) -> bool;
     session(cookie: &str, now: Seconds) -> Option<Session>;
     revoke_grants_in(session: &str, client: &str, now: Seconds) -> ();

@@ -4,6 +4,7 @@ mod administration;
 mod api;
 mod authorize;
 mod browser;
+mod client_documents;
 mod clients;
 mod connections;
 mod consent;

@@ -8,7 +8,6 @@ use token_service::access_tokens;
 use token_service::secret;
 use token_service::store::{Client, ClientAuthentication, GrantType, Store};
 use tower_jwt_auth::JwkSet;
-use url::{Host, Url};
 
 use super::{check_name, line, now, print};
 use crate::program::failure::Failure;
@@ -147,32 +146,9 @@ fn client(flags: Add) -> Result<(Client, Option<String>), Failure> {
     Ok((client, secret))
 }
 
-/// https, http on loopback, or a custom scheme with a dot (RFC 8252 section 7); without a fragment.
 fn check_redirect_uri(uri: &str) -> Result<(), Failure> {
-    let bad = |why: &str| Err(Failure::bad(format!("the redirect URI {uri:?} {why}")));
-    if uri.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return bad("contains a space");
-    }
-    let Ok(url) = Url::parse(uri) else { return bad("is not a URL") };
-    if url.fragment().is_some() {
-        return bad("must have no fragment");
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return bad("must not name a user");
-    }
-    let is_loopback = match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    match url.scheme() {
-        "https" => Ok(()),
-        "http" if is_loopback => Ok(()),
-        "http" => bad("must begin with https://, unless its host is 127.0.0.1, [::1] or localhost"),
-        scheme if scheme.contains('.') => Ok(()),
-        _ => bad("must have a scheme with a dot, such as com.example.app, or https"),
-    }
+    token_service::check_redirect_uri(uri)
+        .map_err(|why| Failure::bad(format!("the redirect URI {uri:?} {why}")))
 }
 
 /// The text of a file with public keys, at least one of which this program can use.

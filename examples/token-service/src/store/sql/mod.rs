@@ -6,6 +6,7 @@
 //! of a user comes after the user is locked. Only the purge may lock such rows in another order; then the database ends
 //! one of the two, which is tried again.
 
+mod client_documents;
 mod clients;
 mod database_clock;
 mod deadlock;
@@ -30,8 +31,8 @@ use self::database_clock::DatabaseClock;
 use self::keys::Others;
 
 use super::{
-    Client, Code, Exchange, Grant, NewRefreshToken, RefreshToken, Rotation, Seconds, Session,
-    Store, StoreError, StoredKey, User,
+    Client, ClientDocument, Code, Exchange, Grant, NewRefreshToken, RefreshToken, Rotation,
+    Seconds, Session, Store, StoreError, StoredKey, User,
 };
 
 /// The store in a database. Clones share the connections.
@@ -116,6 +117,29 @@ impl Store for SqlStore {
 
     async fn set_client_secret(&self, id: &str, hash: &str) -> Result<bool, StoreError> {
         clients::set_secret(&self.pool, id, hash).await
+    }
+
+    async fn client_document(&self, url: &str) -> Result<Option<ClientDocument>, StoreError> {
+        if has_nul(url) {
+            return Ok(None);
+        }
+        client_documents::find(&self.pool, url).await
+    }
+
+    async fn put_client_document(
+        &self,
+        document: &ClientDocument,
+        max: u32,
+    ) -> Result<Seconds, StoreError> {
+        client_documents::put(&self.pool, document, max).await
+    }
+
+    async fn keep_client_document(&self, url: &str, until: Seconds) -> Result<(), StoreError> {
+        client_documents::keep(&self.pool, url, until).await
+    }
+
+    async fn remove_client_document(&self, url: &str) -> Result<(), StoreError> {
+        client_documents::remove(&self.pool, url).await
     }
 
     async fn add_session(

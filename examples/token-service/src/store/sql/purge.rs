@@ -15,7 +15,7 @@ const SQLITE_PAUSE: Duration = Duration::from_millis(110);
 /// that it holds its locks for a short time only.
 type Turns = &'static [(&'static str, i64)];
 
-const STATEMENTS: [Turns; 7] = [
+const STATEMENTS: [Turns; 8] = [
     &[(
         "DELETE FROM refresh_tokens WHERE token_hash IN \
          (SELECT token_hash FROM refresh_tokens WHERE expires_at <= $1 AND used_at IS NULL LIMIT $2)",
@@ -56,6 +56,11 @@ const STATEMENTS: [Turns; 7] = [
     &[(
         "DELETE FROM used_once WHERE id IN \
          (SELECT id FROM used_once WHERE expires_at <= $1 LIMIT $2)",
+        1,
+    )],
+    &[(
+        "DELETE FROM client_documents WHERE url IN \
+         (SELECT url FROM client_documents WHERE expires_at <= $1 LIMIT $2)",
         1,
     )],
     &[(

@@ -1,0 +1,133 @@
+//! Clients by Client ID Metadata Documents (draft-ietf-oauth-client-id-metadata-document-03): the ID of such a client is
+//! an https URL, and the document there says what the client is. So it needs no registration.
+//!
+//! Anyone can make this service fetch a URL, so [`DocumentClient`] fetches it by strict rules, and [`budgets`] limits how often.
+//! A document is in the store, so that any instance can serve any request, until it has to be fetched again. An invalid document
+//! and an error are not stored: the budget of the URL alone keeps them from being fetched again and again.
+
+mod budgets;
+mod client_id;
+mod document;
+mod fetched;
+mod flights;
+mod name;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tower_jwt_auth::{ConfigError, DocumentClient};
+
+use self::client_id::ClientId;
+use self::flights::Flights;
+use crate::Service;
+use crate::service::Settings;
+use crate::store::{Client, ClientDocument, StoreError};
+
+/// The largest JWK set at a `jwks_uri`, in bytes.
+const MAX_KEYS: usize = 16 * 1024;
+
+/// Finds clients by their documents.
+#[derive(Debug)]
+pub(crate) struct ClientDocuments {
+    is_on: bool,
+    /// For documents.
+    documents: DocumentClient,
+    /// The same with a larger maximum, for keys.
+    keys: DocumentClient,
+    flights: Flights,
+}
+
+/// A client that is not registered here.
+#[derive(Clone, Debug)]
+pub(crate) struct Published {
+    /// Its name is the host of its ID. `created_at` is the time at which its document was seen to have changed.
+    pub(crate) client: Client,
+    /// What it calls itself, made harmless for a page.
+    pub(crate) claimed_name: Option<String>,
+}
+
+/// Why there is no such client.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    /// The ID is not a URL of the required form, for this reason.
+    Id(&'static str),
+    /// There is no document that can be used. Why is in the log only: it would tell about the network here.
+    Document,
+    /// Too many documents are asked for from this address. The next one is possible after this time.
+    TooMany(Duration),
+    /// Too many documents are asked for.
+    Busy,
+    /// The store failed.
+    Store(Arc<StoreError>),
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+/// The failure of a fetch that other requests waited for too.
+pub(crate) fn store_error(error: Arc<StoreError>) -> StoreError {
+    Arc::try_unwrap(error).unwrap_or_else(|error| {
+        StoreError::new("the document of a client could not be looked up").with_source(error)
+    })
+}
+
+impl ClientDocuments {
+    /// # Errors
+    ///
+    /// If a host in the settings is not one.
+    pub(crate) fn new(settings: &Settings) -> Result<Self, ConfigError> {
+        let hosts = &settings.dangerous_client_metadata_hosts;
+        let documents = DocumentClient::new().dangerous_allow_hosts(hosts)?;
+        let keys = documents.clone().with_max_length(MAX_KEYS)?;
+        Ok(Self { is_on: settings.client_documents, documents, keys, flights: Flights::default() })
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    /// Whether this is the ID of a client by its document, if none with this ID is registered.
+    pub(crate) fn is_client_id(&self, id: &str) -> bool {
+        self.is_on && (id.starts_with("https://") || id.starts_with("http://"))
+    }
+}
+
+/// The client with this ID, for a request from this address.
+///
+/// # Errors
+///
+/// If there is no document that can be used, or it cannot be fetched at the moment.
+pub(crate) async fn find(service: &Service, id: &str, address: IpAddr) -> Result<Published, Fault> {
+    let id = ClientId::parse(&service.documents.documents, id).map_err(Fault::Id)?;
+    let stored = service.store.client_document(id.as_str()).await?;
+    let now = service.now();
+    let earlier = match stored {
+        Some(stored) if now < stored.fresh_until => match published(service, &id, &stored) {
+            Ok(published) => return Ok(published),
+            // An earlier version of this program had other rules.
+            Err(_) => None,
+        },
+        stored => stored.filter(|stored| now < stored.expires_at),
+    };
+    if earlier.is_none() {
+        // Only what is not known here costs its sender something.
+        budgets::of_address(service, address).await?;
+    }
+    let fetch = fetched::fetch(service, &id, earlier);
+    let found = service.documents.flights.share(id.as_str(), fetch).await?;
+    published(service, &id, &found).map_err(|_| Fault::Document)
+}
+
+/// The client of a stored document.
+fn published(
+    service: &Service,
+    id: &ClientId,
+    stored: &ClientDocument,
+) -> Result<Published, &'static str> {
+    let document = document::read(id, &stored.document)?;
+    document.into_client(id, stored, &service.settings.scopes)
+}

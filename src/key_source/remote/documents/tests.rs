@@ -1,0 +1,1 @@
+//! A name that changes its address, and slow name servers.
