@@ -1,5 +1,6 @@
 //! One suite for every store. Each test is one function over `&dyn Store`.
 
+mod client_documents;
 mod grants;
 mod keys;
 mod limits;
