@@ -94,6 +94,10 @@
 //! | a custom source of keys | [`KeySource`], [`KeyQuery`], [`KeyLookup`], [`KeyCandidates`], [`KeyTask`], [`KeySourceError`] |
 //! | API keys and other opaque tokens | [`verify_fn`], [`verify_async_fn`], [`dangerous_any_bearer`] and their types [`VerifyFn`], [`VerifyAsyncFn`], [`DangerousAnyBearer`] |
 #![cfg_attr(
+    feature = "reqwest-0_13",
+    doc = "| fetch a document from a URL that an untrusted client chose | [`DocumentClient`], [`FetchUrl`], [`FetchedDocument`], [`DocumentError`], [`DocumentErrorKind`] |"
+)]
+#![cfg_attr(
     feature = "introspection",
     doc = "| ask the authorization server about each token, by introspection | [`Introspection`], [`ClientAuthentication`] |"
 )]
@@ -205,7 +209,7 @@
 //! | `key-file` | | `KeyFile`: a file that remembers fetched keys across restarts: see [`docs::cold_starts`] |
 //! | `oidc-discovery` | | `OidcDiscovery`, `JwtVerifier::discover_with`, `KnownIssuer`: finds the keys through the issuer's metadata |
 //! | `introspection` | | `Introspection`: asks the authorization server about each token (RFC 7662): see [`docs::introspection`] |
-//! | `reqwest-0_13` | | the HTTP client (reqwest 0.13, rustls): `JwksUrl::new`, `JwtVerifier::discover`, `KnownIssuer::verifier`, `Introspection::new` |
+//! | `reqwest-0_13` | | the HTTP client (reqwest 0.13, rustls): `JwksUrl::new`, `JwtVerifier::discover`, `KnownIssuer::verifier`, `Introspection::new`; `DocumentClient` |
 //! | `dpop` | | DPoP (RFC 9449): `Dpop`, the check of proofs of possession |
 //! | `query-token` | | `Source::dangerous_query`: a token in the query of the URL |
 //! | `test-util` | | for dev-dependencies: module `test_util`, which makes valid and invalid tokens for tests, and sends them to a service |

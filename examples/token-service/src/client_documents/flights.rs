@@ -89,9 +89,9 @@ mod tests {
 
     #[tokio::test]
     async fn requests_for_one_url_share_a_fetch() {
-        let (flights, fetches) = (Flights::default(), AtomicU32::new(0));
+        let (flights, fetches) = (&Flights::default(), &AtomicU32::new(0));
         let ask = |url| {
-            flights.share(url, async {
+            flights.share(url, async move {
                 fetches.fetch_add(1, Ordering::SeqCst);
                 tokio::task::yield_now().await;
                 match url {
