@@ -1,7 +1,5 @@
 //! The comparison of redirect URIs, and the address with the response.
 
-use std::net::Ipv4Addr;
-
 use axum::response::Response;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Host, Url};
@@ -28,15 +26,9 @@ pub fn check(uri: &str) -> Result<(), &'static str> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err("must not name a user");
     }
-    let is_loopback = match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
     match url.scheme() {
         "https" => Ok(()),
-        "http" if is_loopback => Ok(()),
+        "http" if is_loopback(&url) => Ok(()),
         "http" => Err("must begin with https://, unless its host is 127.0.0.1, [::1] or localhost"),
         scheme if scheme.contains('.') => Ok(()),
         _ => Err("must have a scheme with a dot, such as com.example.app, or https"),
@@ -82,6 +74,20 @@ pub(crate) fn can_be_taken(uri: &str) -> bool {
     !uri.starts_with("https://")
 }
 
+/// Whether the response stays on the device of the user: an address of the loopback interface.
+pub(crate) fn is_on_device(uri: &str) -> bool {
+    Url::parse(uri).is_ok_and(|url| is_loopback(&url))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
 /// Whether both are at the same host.
 pub(crate) fn is_same_site(uri: &str, other: &str) -> bool {
     let host = |uri: &str| Url::parse(uri).ok().and_then(|url| url.host_str().map(str::to_owned));
@@ -91,14 +97,8 @@ pub(crate) fn is_same_site(uri: &str, other: &str) -> bool {
 /// Who gets the response, for the page that asks.
 pub(crate) fn describe(uri: &str) -> String {
     let Ok(url) = Url::parse(uri) else { return "You then return to the application.".to_owned() };
-    let is_loopback = match url.host() {
-        Some(Host::Ipv4(ip)) => ip == Ipv4Addr::LOCALHOST,
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
     match url.host_str() {
-        Some(_) if is_loopback => {
+        Some(_) if is_loopback(&url) => {
             format!("You then return to an application on this device ({}).", authority(&url))
         }
         Some(_) if matches!(url.scheme(), "http" | "https") => {
@@ -131,16 +131,23 @@ pub(crate) struct ReturnAddress {
     pub(crate) redirect_uri: String,
     pub(crate) state: Option<String>,
     pub(crate) issuer: String,
+    /// Whether nobody here has vouched for the address, and it leads to the internet.
+    pub(crate) is_untrusted: bool,
 }
 
 impl ReturnAddress {
     /// The redirect with a code, or with an error and its description (RFC 6749 section 4.1.2). Each has the issuer
     /// (RFC 9207).
     pub(crate) fn response(&self, parameters: &[(&str, &str)]) -> Response {
+        pages::see_other(&self.location(parameters))
+    }
+
+    /// The same address, for a page that asks first.
+    pub(crate) fn location(&self, parameters: &[(&str, &str)]) -> String {
         let state = self.state.as_deref().map(|state| ("state", state));
         let issuer = ("iss", self.issuer.as_str());
         let all = parameters.iter().copied().chain(state).chain([issuer]);
-        pages::see_other(&with_query(&self.redirect_uri, all))
+        with_query(&self.redirect_uri, all)
     }
 }
 
@@ -249,6 +256,25 @@ mod tests {
             ("com.example.app://host/back", "on this device (com.example.app:)."),
         ] {
             assert!(describe(uri).ends_with(name), "{uri}: {}", describe(uri));
+        }
+    }
+
+    #[test]
+    fn a_site_is_a_host() {
+        assert!(is_same_site("https://app.example/back", "https://app.example:8443/client"));
+        for (uri, other) in [
+            ("https://app.example/back", "https://www.app.example/client"),
+            ("https://app.example.evil.example/", "https://app.example/client"),
+            ("com.example.app:/back", "https://app.example/client"),
+            ("", ""),
+        ] {
+            assert!(!is_same_site(uri, other), "{uri} {other}");
+        }
+        for uri in ["http://127.0.0.1:5000/back", "http://[::1]/", "http://localhost/"] {
+            assert!(is_on_device(uri), "{uri}");
+        }
+        for uri in ["https://app.example/", "com.example.app:/back", "http://localhost.example/"] {
+            assert!(!is_on_device(uri), "{uri}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::redirect_uri::ReturnAddress;
+use super::redirect_uri::{self, ReturnAddress};
 use crate::Service;
 use crate::client_documents::{self, Fault};
 use crate::pages;
@@ -92,7 +92,14 @@ impl Refusal {
             }
             Self::Redirect(to, code, why) => {
                 tracing::debug!(error = code.as_str(), why, "an authorization request is refused");
-                to.response(&[("error", code.as_str()), ("error_description", why)])
+                let parameters = [("error", code.as_str()), ("error_description", why)];
+                // Otherwise anyone could make an address of this service that leads elsewhere (RFC 9700 section 4.11.2). Who
+                // has denied something has decided.
+                if to.is_untrusted && code != Code::AccessDenied {
+                    let destination = redirect_uri::describe(&to.redirect_uri);
+                    return pages::leaving(service, why, &destination, &to.location(&parameters));
+                }
+                to.response(&parameters)
             }
             Self::TooMany(wait) => pages::busy(service, wait),
             Self::Store(error) => pages::unavailable(service, &error),

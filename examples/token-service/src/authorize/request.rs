@@ -235,7 +235,9 @@ async fn addressee(
     let state = parameters.one("state").ok().flatten().filter(|state| state.len() <= MAX_STATE);
     let state = state.map(str::to_owned);
     let issuer = service.issuer().to_owned();
-    Ok((client, published, ReturnAddress { redirect_uri: uri.to_owned(), state, issuer }))
+    let is_untrusted = published.is_some() && !redirect_uri::is_on_device(uri);
+    let redirect_uri = uri.to_owned();
+    Ok((client, published, ReturnAddress { redirect_uri, state, issuer, is_untrusted }))
 }
 
 /// The challenge of PKCE (RFC 7636 section 4.3), by S256 alone.

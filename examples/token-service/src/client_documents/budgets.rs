@@ -23,10 +23,12 @@ struct Kind {
 const ADDRESS: Kind = Kind { name: "address", burst: 20, period: Duration::from_secs(6) };
 /// The fetches of one URL: 5, and 6 a minute. So a document that is invalid is not fetched with every request.
 const URL: Kind = Kind { name: "url", burst: 5, period: Duration::from_secs(10) };
-/// The fetches from one host: 60, and 30 a minute. One address alone cannot use it up.
+/// The first fetches from one host: 60, and 30 a minute. One address alone cannot use it up.
 const HOST: Kind = Kind { name: "host", burst: 60, period: Duration::from_secs(2) };
-/// The fetches in all: 300, and 120 a minute.
+/// The first fetches in all: 300, and 120 a minute.
 const ALL: Kind = Kind { name: "all", burst: 300, period: Duration::from_millis(500) };
+/// The fetches of documents that are known here, in all: as many. So made-up URLs do not keep known clients out.
+const KNOWN: Kind = Kind { name: "known", ..ALL };
 
 /// Takes one out of the budget of an address.
 pub(super) async fn of_address(service: &Service, address: IpAddr) -> Result<(), Fault> {
@@ -35,9 +37,17 @@ pub(super) async fn of_address(service: &Service, address: IpAddr) -> Result<(),
 }
 
 /// Takes one out of the budgets of a URL, of its host, and of all. `false` if one of them is used up.
-pub(super) async fn of_target(service: &Service, id: &ClientId) -> Result<bool, StoreError> {
-    for (kind, key) in [(URL, id.as_str()), (HOST, id.host()), (ALL, "")] {
-        if take(service, &kind, key).await?.is_err() {
+pub(super) async fn of_target(
+    service: &Service,
+    id: &ClientId,
+    is_known: bool,
+) -> Result<bool, StoreError> {
+    let budgets: &[(Kind, &str)] = match is_known {
+        true => &[(URL, id.as_str()), (KNOWN, "")],
+        false => &[(URL, id.as_str()), (HOST, id.host()), (ALL, "")],
+    };
+    for (kind, key) in budgets {
+        if take(service, kind, key).await?.is_err() {
             return Ok(false);
         }
     }

@@ -7,7 +7,7 @@ use tower_jwt_auth::{DocumentError, DocumentErrorKind};
 
 use super::client_id::ClientId;
 use super::document::{self, Keys};
-use super::{Fault, budgets};
+use super::{Clients, Fault, budgets};
 use crate::Service;
 use crate::store::{ClientDocument, Seconds};
 
@@ -33,10 +33,14 @@ pub(super) async fn fetch(
     earlier: Option<ClientDocument>,
 ) -> Result<ClientDocument, Fault> {
     let store = &service.store;
-    if !budgets::of_target(service, id).await? {
-        return earlier.ok_or(Fault::Busy);
+    if !budgets::of_target(service, id, earlier.is_some()).await? {
+        return keep(service, earlier.ok_or(Fault::Busy)?).await;
     }
-    let refusal = match fetch_all(service, id).await {
+    let clients = match earlier {
+        Some(_) => &service.documents.again,
+        None => &service.documents.first,
+    };
+    let refusal = match fetch_all(clients, id).await {
         Ok((document, jwk_set, fresh)) => {
             let now = service.now();
             let fresh_until = now.saturating_add(seconds(fresh));
@@ -54,53 +58,63 @@ pub(super) async fn fetch(
         }
         Err(refusal) => refusal,
     };
-    let kind = match &refusal {
-        Refusal::Fetch(error) => {
-            let error: &dyn Error = error;
-            tracing::debug!(error, "the document of a client cannot be fetched");
-            match &refusal {
-                Refusal::Fetch(error) => Some(error.kind()),
-                Refusal::Content(_) => None,
-            }
-        }
-        Refusal::Content(why) => {
-            let host = id.host();
-            tracing::debug!(why, host, "the document of a client cannot be used");
-            None
-        }
-    };
-    match (kind, earlier) {
+    refusal.log(id);
+    match (refusal.kind(), earlier) {
         // Its host is down.
-        (Some(DocumentErrorKind::Unreachable), Some(earlier)) => {
-            let until = service.now().saturating_add(PAUSE);
-            store.keep_client_document(id.as_str(), until).await?;
-            Ok(earlier)
+        (Some(DocumentErrorKind::Unreachable | DocumentErrorKind::Busy), Some(earlier)) => {
+            keep(service, earlier).await
         }
-        (Some(DocumentErrorKind::Busy), earlier) => earlier.ok_or(Fault::Busy),
-        (Some(DocumentErrorKind::Unreachable), None) => Err(Fault::Document),
+        (Some(DocumentErrorKind::Busy), None) => Err(Fault::Busy),
+        (_, None) => Err(Fault::Document),
         // Its host has replaced or removed it.
-        (_, earlier) => {
-            if earlier.is_some() {
-                store.remove_client_document(id.as_str()).await?;
-            }
+        (_, Some(_)) => {
+            store.remove_client_document(id.as_str()).await?;
             Err(Fault::Document)
         }
     }
 }
 
+impl Refusal {
+    /// The kind of the failed fetch; `None` if it did not fail.
+    fn kind(&self) -> Option<DocumentErrorKind> {
+        match self {
+            Self::Fetch(error) => Some(error.kind()),
+            Self::Content(_) => None,
+        }
+    }
+
+    fn log(&self, id: &ClientId) {
+        match self {
+            Self::Fetch(error) => {
+                let error: &dyn Error = error;
+                tracing::debug!(error, "the document of a client cannot be fetched");
+            }
+            Self::Content(why) => {
+                tracing::debug!(why, host = id.host(), "the document of a client cannot be used");
+            }
+        }
+    }
+}
+
+/// Uses an earlier document for some more time, until the next try.
+async fn keep(service: &Service, earlier: ClientDocument) -> Result<ClientDocument, Fault> {
+    let until = service.now().saturating_add(PAUSE);
+    service.store.keep_client_document(&earlier.url, until).await?;
+    Ok(earlier)
+}
+
 /// The document, the keys at its `jwks_uri` if it has one, and how long they are fresh.
 async fn fetch_all(
-    service: &Service,
+    clients: &Clients,
     id: &ClientId,
 ) -> Result<(String, Option<String>, Duration), Refusal> {
-    let documents = &service.documents;
-    let fetched = documents.documents.fetch(id.fetch_url()).await.map_err(Refusal::Fetch)?;
+    let fetched = clients.documents.fetch(id.fetch_url()).await.map_err(Refusal::Fetch)?;
     let document = document::read(id, fetched.text()).map_err(Refusal::Content)?;
     let text = fetched.text().to_owned();
     let Keys::At(uri) = document.keys() else { return Ok((text, None, fetched.fresh_for())) };
-    let url = documents.keys.url(uri);
+    let url = clients.keys.url(uri);
     let url = url.map_err(|_| Refusal::Content("its jwks_uri cannot be fetched"))?;
-    let keys = documents.keys.fetch(&url).await.map_err(Refusal::Fetch)?;
+    let keys = clients.keys.fetch(&url).await.map_err(Refusal::Fetch)?;
     document::check_keys(keys.text()).map_err(Refusal::Content)?;
     let fresh = fetched.fresh_for().min(keys.fresh_for()).min(MAX_FRESH_KEYS);
     Ok((text, Some(keys.text().to_owned()), fresh))

@@ -31,11 +31,29 @@ const MAX_KEYS: usize = 16 * 1024;
 #[derive(Debug)]
 pub(crate) struct ClientDocuments {
     is_on: bool,
-    /// For documents.
-    documents: DocumentClient,
-    /// The same with a larger maximum, for keys.
-    keys: DocumentClient,
+    /// Whether hosts are listed for tests.
+    has_http: bool,
+    /// For documents that are not known here.
+    first: Clients,
+    /// For those that are. They have their own places, so that made-up URLs do not keep known clients out.
+    again: Clients,
     flights: Flights,
+}
+
+/// What fetches.
+#[derive(Debug)]
+struct Clients {
+    documents: DocumentClient,
+    /// The same with a larger maximum.
+    keys: DocumentClient,
+}
+
+impl Clients {
+    fn new(hosts: &[String]) -> Result<Self, ConfigError> {
+        let documents = DocumentClient::new().dangerous_allow_hosts(hosts)?;
+        let keys = documents.clone().with_max_length(MAX_KEYS)?;
+        Ok(Self { documents, keys })
+    }
 }
 
 /// A client that is not registered here.
@@ -81,9 +99,13 @@ impl ClientDocuments {
     /// If a host in the settings is not one.
     pub(crate) fn new(settings: &Settings) -> Result<Self, ConfigError> {
         let hosts = &settings.dangerous_client_metadata_hosts;
-        let documents = DocumentClient::new().dangerous_allow_hosts(hosts)?;
-        let keys = documents.clone().with_max_length(MAX_KEYS)?;
-        Ok(Self { is_on: settings.client_documents, documents, keys, flights: Flights::default() })
+        Ok(Self {
+            is_on: settings.client_documents,
+            has_http: !hosts.is_empty(),
+            first: Clients::new(hosts)?,
+            again: Clients::new(hosts)?,
+            flights: Flights::default(),
+        })
     }
 
     pub(crate) fn is_on(&self) -> bool {
@@ -92,7 +114,7 @@ impl ClientDocuments {
 
     /// Whether this is the ID of a client by its document, if none with this ID is registered.
     pub(crate) fn is_client_id(&self, id: &str) -> bool {
-        self.is_on && (id.starts_with("https://") || id.starts_with("http://"))
+        self.is_on && (id.starts_with("https://") || (self.has_http && id.starts_with("http://")))
     }
 }
 
@@ -102,7 +124,7 @@ impl ClientDocuments {
 ///
 /// If there is no document that can be used, or it cannot be fetched at the moment.
 pub(crate) async fn find(service: &Service, id: &str, address: IpAddr) -> Result<Published, Fault> {
-    let id = ClientId::parse(&service.documents.documents, id).map_err(Fault::Id)?;
+    let id = ClientId::parse(&service.documents.first.documents, id).map_err(Fault::Id)?;
     let stored = service.store.client_document(id.as_str()).await?;
     let now = service.now();
     let earlier = match stored {

@@ -94,6 +94,16 @@ pub(crate) struct LogoutPage<'a> {
     pub(crate) form_token: &'a str,
 }
 
+/// The page before a browser leaves for an address that nobody here has vouched for.
+#[derive(Template)]
+#[template(path = "leaving.html")]
+struct LeavingPage<'a> {
+    site: &'a str,
+    why: &'a str,
+    destination: &'a str,
+    location: &'a str,
+}
+
 #[derive(Template)]
 #[template(path = "message.html")]
 struct MessagePage<'a> {
@@ -156,6 +166,12 @@ pub(crate) fn unavailable(service: &Service, error: &StoreError) -> Response {
     let mut response = page(StatusCode::SERVICE_UNAVAILABLE, &page_of, "");
     retry_after(&mut response, Duration::from_secs(5));
     response
+}
+
+/// The page that says why a request is refused, with a link by which the application learns of it.
+pub(crate) fn leaving(service: &Service, why: &str, destination: &str, location: &str) -> Response {
+    let page_of = LeavingPage { site: &service.site(), why, destination, location };
+    page(StatusCode::BAD_REQUEST, &page_of, "")
 }
 
 /// The page for too many requests: of this address, which may come again after this time, or of all.

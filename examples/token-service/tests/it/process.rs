@@ -80,9 +80,18 @@ pub struct Server {
 
 impl Server {
     pub fn start(flags: &[&str]) -> Self {
+        Self::start_with(flags, &[])
+    }
+
+    /// With environment variables.
+    pub fn start_with(flags: &[&str], variables: &[(&str, &str)]) -> Self {
         let flags = [&["--listen", "127.0.0.1:0"], flags].concat();
-        let mut process =
-            program(&flags).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut process = program(&flags)
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
         let address = loop {
             let mut line = String::new();

@@ -51,6 +51,9 @@ fn bad_flags_are_one_sentence_and_status_2() {
         ["--demo", "--requests-per-second=-1"],
         ["--demo", "--key-age=7"],
         ["--demo", "--drain=601"],
+        ["--demo", "--dangerous-client-metadata-host=http://127.0.0.1"],
+        ["--demo", "--dangerous-client-metadata-host=127.0.0.1:x"],
+        ["--demo", "--dangerous-client-metadata-host=*"],
         ["--demo", "unknown"],
     ] {
         // If a flag is accepted by mistake, the port is a free one.

@@ -51,6 +51,31 @@ async fn the_page_warns_of_another_site() {
     assert!(!page.body.contains("Any program"));
 }
 
+/// RFC 9700 section 4.11.2.
+#[tokio::test]
+async fn a_browser_is_not_sent_to_an_unknown_site_unless_its_user_decides() {
+    let host = Host::start().await;
+    let id = host.publish("/app", json!({"redirect_uris": [BACK, crate::browser::CALLBACK]}));
+    let client = service(&host).await;
+    let browser = Browser::new(&client);
+    for change in [("prompt", "none"), ("scope", "unknown"), ("response_type", "token")] {
+        let query = request(&id, &[("redirect_uri", BACK), change]);
+        let page = browser.get(&format!("/authorize?{query}")).await;
+        assert_eq!(page.status, 400, "{}", page.body);
+        assert!(!page.headers.contains_key("location"));
+        let (_, link) = page.body.split_once("<a href=\"").unwrap();
+        let link = unescape(link.split('"').next().unwrap());
+        assert!(link.starts_with(&format!("{BACK}?error=")), "{link}");
+        assert!(link.contains("&state=") && link.contains("&iss="), "{link}");
+        // An application on the device learns of it at once.
+        let query = request(&id, &[change]);
+        assert_eq!(browser.get(&format!("/authorize?{query}")).await.status, 303);
+    }
+    let page = browser.log_in(&request(&id, &[("redirect_uri", BACK)])).await;
+    let answer = browser.submit(&page, &[("decision", "deny")]).await;
+    assert!(answer.header("location").starts_with(&format!("{BACK}?error=access_denied")));
+}
+
 #[tokio::test]
 async fn a_hostile_name_is_harmless() {
     let host = Host::start().await;

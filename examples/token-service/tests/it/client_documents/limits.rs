@@ -95,6 +95,26 @@ async fn a_host_and_all_hosts_are_asked_so_often() {
 }
 
 #[tokio::test]
+async fn made_up_urls_do_not_keep_known_clients_out() {
+    let host = Host::start().await;
+    let id = host.publish_app();
+    let client = service(settings(&host)).await;
+    assert_eq!(authorize(&client, &id).await.status, 200);
+    for number in 0..62 {
+        let missing = host.url(&format!("/missing-{number}"));
+        authorize_from(&client, &format!("192.0.2.{number}"), &missing).await;
+    }
+    let asked = host.asked();
+    assert_eq!(asked, 60);
+    // It is no longer fresh, and is fetched again.
+    let mut stored = client.store.client_document(&id).await.unwrap().unwrap();
+    stored.fresh_until = NOW;
+    client.store.put_client_document(&stored, 10).await.unwrap();
+    assert_eq!(authorize(&client, &id).await.status, 200);
+    assert_eq!(host.asked(), asked + 1);
+}
+
+#[tokio::test]
 async fn a_known_document_is_used_when_the_limits_are_reached() {
     let host = Host::start().await;
     let id = host.publish_app();

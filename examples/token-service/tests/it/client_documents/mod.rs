@@ -5,6 +5,7 @@ mod consent;
 mod documents;
 mod host;
 mod limits;
+mod program;
 mod requests;
 mod tokens;
 

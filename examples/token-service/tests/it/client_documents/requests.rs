@@ -35,6 +35,21 @@ async fn a_client_that_is_not_registered_gets_tokens() {
 }
 
 #[tokio::test]
+async fn an_id_token_is_for_the_url() {
+    let host = Host::start().await;
+    let long = format!("/{}", "a".repeat(400));
+    let client = service(&host).await;
+    for path in ["/app", &long] {
+        let id = host.publish(path, json!({}));
+        let browser = Browser::new(&client);
+        let parameters = browser.allow(&request(&id, &[("scope", "openid read")])).await;
+        let answer = client.post(&exchange(&id, &parameters["code"])).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(claims(&answer.text("id_token"))["aud"], id);
+    }
+}
+
+#[tokio::test]
 async fn the_request_for_a_document_tells_nothing() {
     let host = Host::start().await;
     let id = host.publish_app();
