@@ -210,6 +210,16 @@ fn public_types_of_fetched_keys_are_send_sync_and_clone() {
     cloned::<GitlabJobs>();
 }
 
+#[cfg(feature = "reqwest-0_13")]
+#[test]
+fn public_types_of_fetched_documents_are_send_sync_and_clone() {
+    cloned::<DocumentClient>();
+    cloned::<DocumentErrorKind>();
+    cloned::<FetchUrl>();
+    cloned::<FetchedDocument>();
+    error::<DocumentError>();
+}
+
 #[cfg(feature = "resource-metadata")]
 #[test]
 fn public_types_of_feature_resource_metadata_are_send_sync_and_clone() {
