@@ -38,12 +38,12 @@ pub(super) async fn serve(database: &Database, flags: Serve) -> Result<(), Failu
         (Arc::new(options::open(database).await?), None)
     };
     let issuer = settings.issuer.clone();
-    announcement::warn_of_hosts(&settings.dangerous_client_metadata_hosts);
     let service = Service::new(settings, Arc::clone(&store)).await;
     let service = Arc::new(service.map_err(|error| Failure::bad_because(&*error))?);
     let router = Arc::clone(&service).router().map_err(|error| Failure::bad_because(&error))?;
 
     announcement::warn(&issuer, address);
+    announcement::warn_of_hosts(&flags.dangerous_client_metadata_host);
     let termination = Termination::new().map_err(|error| Failure::bad_because(&error))?;
     let stop = end(termination, Arc::clone(&service), Duration::from_secs(flags.drain.into()));
     let upkeep = tokio::spawn(upkeep::run(service));

@@ -66,8 +66,12 @@ impl Host {
             Some((name, port)) => {
                 let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
                 let port = port.parse().ok().filter(|_| is_number);
-                let no_port =
-                    || ConfigError::new(ConfigErrorKind::Url, "the port of a host is not one");
+                let no_port = || {
+                    ConfigError::new(
+                        ConfigErrorKind::Url,
+                        "a host is a name or an address, such as `127.0.0.1:8080`: this port is not a number",
+                    )
+                };
                 (name, Some(port.ok_or_else(no_port)?))
             }
             None => (text, None),
