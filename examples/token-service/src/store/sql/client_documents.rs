@@ -7,10 +7,13 @@ use crate::store::{ClientDocument, Seconds, StoreError};
 const SURPLUS: i64 = 100;
 
 pub(super) async fn find(pool: &AnyPool, url: &str) -> Result<Option<ClientDocument>, StoreError> {
-    let row = sqlx::query("SELECT * FROM client_documents WHERE url = $1")
-        .bind(url)
-        .fetch_optional(pool)
-        .await?;
+    let row = sqlx::query(
+        "SELECT url, document, jwk_set, changed_at, fetched_at, fresh_until, expires_at \
+         FROM client_documents WHERE url = $1",
+    )
+    .bind(url)
+    .fetch_optional(pool)
+    .await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(ClientDocument {
         url: get(&row, "url")?,
