@@ -12,11 +12,13 @@ use crate::browser::CALLBACK;
 /// The one response to every document that cannot be used.
 const REFUSAL: &str = "not the address of a description of it that can be used";
 
+/// What is wrong, and the page for an ID.
+type Case = (String, Box<dyn Fn(&str) -> Page>);
+
 /// Publishes each page at a URL of its own, and returns the status of an authorization request.
-async fn statuses(pages: Vec<(String, Box<dyn Fn(&str) -> Page>)>, expected: u16) {
+async fn statuses(pages: Vec<Case>, expected: u16) {
     let host = Host::start().await;
     let (client, clock) = with_clock(&host).await;
-    let mut asked = 0;
     for (number, (what, page)) in pages.into_iter().enumerate() {
         let path = format!("/client-{number}");
         let id = host.url(&path);
@@ -29,27 +31,20 @@ async fn statuses(pages: Vec<(String, Box<dyn Fn(&str) -> Page>)>, expected: u16
             assert!(answer.body.contains(REFUSAL), "{what}: {}", answer.body);
         }
         // Nothing else is fetched: no redirect, no logo.
-        assert_eq!(host.asked(), asked + 1, "{what}");
-        asked += 1;
+        assert_eq!(host.asked(), number + 1, "{what}");
     }
 }
 
-fn changed(changes: Value) -> (String, Box<dyn Fn(&str) -> Page>) {
+fn changed(changes: Value) -> Case {
     let what = changes.to_string();
     (what, Box::new(move |id| Page::json(document(id, changes.clone()))))
 }
 
-fn served(
-    what: &str,
-    page: impl Fn(Page) -> Page + 'static,
-) -> (String, Box<dyn Fn(&str) -> Page>) {
+fn served(what: &str, page: impl Fn(Page) -> Page + 'static) -> Case {
     (what.to_owned(), Box::new(move |id| page(Page::json(document(id, json!({}))))))
 }
 
-fn with_body(
-    what: &str,
-    body: impl Fn(&str) -> String + 'static,
-) -> (String, Box<dyn Fn(&str) -> Page>) {
+fn with_body(what: &str, body: impl Fn(&str) -> String + 'static) -> Case {
     (what.to_owned(), Box::new(move |id| Page::json(body(id))))
 }
 

@@ -42,10 +42,11 @@ fn document(id: &str, changes: Value) -> String {
         "token_endpoint_auth_method": "none",
     });
     let members = document.as_object_mut().unwrap();
-    for (name, value) in changes.as_object().unwrap() {
+    let Value::Object(changes) = changes else { panic!("{changes}") };
+    for (name, value) in changes {
         match value {
-            Value::Null => members.remove(name),
-            value => members.insert(name.clone(), value.clone()),
+            Value::Null => members.remove(&name),
+            value => members.insert(name, value),
         };
     }
     document.to_string()

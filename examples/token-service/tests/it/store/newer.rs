@@ -1,12 +1,14 @@
 //! A newer version has migrated the database while this one works on it.
 
 use sqlx::{AnyConnection, Connection};
+use token_service::store::ClientDocument;
 
 use super::*;
 
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 9] = [
     "users",
     "clients",
+    "client_documents",
     "sessions",
     "grants",
     "codes",
@@ -21,6 +23,7 @@ async fn read_all(store: &dyn Store) {
     assert_eq!(store.users().await.unwrap().len(), 1);
     assert!(store.client("app").await.unwrap().is_some());
     assert_eq!(store.clients().await.unwrap().len(), 1);
+    assert!(store.client_document("https://app.example/").await.unwrap().is_some());
     assert!(store.session("cookie of session", NOW).await.unwrap().is_some());
     assert!(store.code("code").await.unwrap().is_some());
     assert!(store.grant("family").await.unwrap().is_some());
@@ -30,11 +33,25 @@ async fn read_all(store: &dyn Store) {
     assert_eq!(store.secret("forms", "other").await.unwrap(), "value");
 }
 
+async fn add_document(store: &dyn Store) {
+    let document = ClientDocument {
+        url: "https://app.example/".to_owned(),
+        document: "{}".to_owned(),
+        jwk_set: None,
+        changed_at: NOW,
+        fetched_at: NOW,
+        fresh_until: NOW,
+        expires_at: NOW,
+    };
+    store.put_client_document(&document, 10).await.unwrap();
+}
+
 /// The store has prepared its statements before the tables change.
 async fn is_not_disturbed(url: &str) {
     let store = SqlStore::open(url).await.unwrap();
     add_alice(&store).await;
     store.add_client(&client("app", ClientAuthentication::None)).await.unwrap();
+    add_document(&store).await;
     add_grant(&store, &grant("family", "alice"), Some(&refresh_token("0"))).await;
     store.add_code(&code("code", "alice")).await.unwrap();
     store.add_signing_key(&token_service::keys::generate(NOW, NOW).unwrap(), &[]).await.unwrap();
@@ -55,6 +72,7 @@ async fn is_not_disturbed(url: &str) {
     read_all(&store).await;
     store.add_user(&user("bob")).await.unwrap();
     store.add_client(&client("other", ClientAuthentication::None)).await.unwrap();
+    add_document(&store).await;
     add_session(&store, "second", "bob").await;
     add_grant(&store, &grant("second", "bob"), Some(&refresh_token("second"))).await;
     let rotated = store.rotate("0", &refresh_token("1"), std::time::Duration::ZERO, NOW).await;
