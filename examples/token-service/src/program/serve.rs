@@ -7,7 +7,6 @@ use token_service::store::Store;
 use token_service::{ConnectionLimits, Service, connections, demo, upkeep};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
-use tower_jwt_auth::{Clock, SystemClock};
 
 use super::announcement;
 use super::failure::{Failure, with_causes};
@@ -31,8 +30,7 @@ pub(super) async fn serve(database: &Database, flags: Serve) -> Result<(), Failu
     let limits = ConnectionLimits::new(settings.trusted_proxies.clone());
 
     let (store, secret): (Arc<dyn Store>, _) = if flags.demo {
-        let (store, secret) =
-            demo::store(&settings.issuer, SystemClock.now().unix_seconds()).await?;
+        let (store, secret) = demo::store(&settings).await?;
         (Arc::new(store), Some(secret))
     } else {
         (Arc::new(options::open(database).await?), None)

@@ -57,8 +57,7 @@ impl Client {
         settings: Settings,
         around: impl FnOnce(Arc<SqlStore>) -> Arc<S>,
     ) -> Self {
-        let now = settings.clock.now().unix_seconds();
-        let (store, secret) = demo::store(&settings.issuer, now).await.unwrap();
+        let (store, secret) = demo::store(&settings).await.unwrap();
         let store = Arc::new(store);
         let around = around(Arc::clone(&store));
         Self::over(settings, around, store, secret).await

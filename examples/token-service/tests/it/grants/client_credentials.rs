@@ -2,7 +2,7 @@ use serde_json::json;
 use token_service::Settings;
 
 use super::*;
-use crate::support::{ISSUER, claims};
+use crate::support::{GOOD, ISSUER, claims};
 
 const FORM: &str = "grant_type=client_credentials";
 
@@ -47,4 +47,16 @@ async fn it_needs_an_authenticated_client() {
     client.post(&format!("{FORM}&client_id=demo")).await.assert_error(401, "invalid_client");
     client.post(&format!("{FORM}&client_id=nobody")).await.assert_error(401, "invalid_client");
     client.post(&format!("{FORM}&client_id=app")).await.assert_error(400, "unauthorized_client");
+}
+
+#[tokio::test]
+async fn the_user_and_the_client_of_the_demo_may_have_every_scope_of_the_service() {
+    let mut settings = Settings::new(ISSUER);
+    settings.scopes =
+        ["notes:read", "notes:write"].map(|one| (one.to_owned(), one.to_owned())).into();
+    let client = Client::with(settings).await;
+    let answer = client.post_as_demo("/token", FORM).await;
+    assert_eq!(answer.text("scope"), "notes:read notes:write");
+    let password = format!("{GOOD}&scope=notes:read+notes:write");
+    assert_eq!(client.post(&password).await.text("scope"), "notes:read notes:write");
 }
