@@ -37,8 +37,9 @@ pub fn check(uri: &str) -> Result<(), &'static str> {
 
 /// Whether the client has registered this redirect URI.
 ///
-/// The texts must be the same (RFC 9700 section 4.1.3). Only for `http` to a loopback IP address the port may differ,
-/// because a native application takes a free one (RFC 8252 section 7.3).
+/// The texts must be the same (RFC 9700 section 4.1.3). Only for `http` to a loopback address the port may differ, because
+/// a native application takes a free one (RFC 8252 section 7.3). That section is about IP addresses, but clients of MCP
+/// publish `http://localhost/…` in their metadata documents and take a free port of it.
 pub(crate) fn is_registered(registered: &[String], asked: &str) -> bool {
     // A response in the query would come after the fragment.
     if asked.contains('#') {
@@ -50,10 +51,10 @@ pub(crate) fn is_registered(registered: &[String], asked: &str) -> bool {
     })
 }
 
-/// The host of an `http` URI on a loopback IP address, and what comes after its port.
+/// The host of an `http` URI on a loopback address, and what comes after its port.
 fn loopback(uri: &str) -> Option<(&'static str, &str)> {
     let authority = uri.strip_prefix("http://")?;
-    let (host, rest) = ["127.0.0.1", "[::1]"]
+    let (host, rest) = ["127.0.0.1", "[::1]", "localhost"]
         .into_iter()
         .find_map(|host| Some((host, authority.strip_prefix(host)?)))?;
     let rest = match rest.strip_prefix(':') {
@@ -213,9 +214,13 @@ mod tests {
             "http://[::1]/back",
             "http://[::1]:5000/back",
             "http://localhost/back",
+            "http://localhost:5000/back",
         ] {
             assert!(is_registered(&registered, uri), "{uri}");
         }
+        // A client that registered one of them has not registered the others.
+        assert!(!is_registered(&registered[..2], "http://localhost:5000/back"));
+        assert!(!is_registered(&registered[2..], "http://127.0.0.1:5000/back"));
         for uri in [
             "http://127.0.0.1:65536/back",
             "http://127.0.0.1:/back",
@@ -228,7 +233,13 @@ mod tests {
             "http://127.0.0.12/back",
             "http://127.0.0.2:1/back",
             "http://[::1]:1/other",
-            "http://localhost:1/back",
+            "http://localhost:/back",
+            "http://localhost:1/other",
+            "http://localhost.evil.example:1/back",
+            "http://localhost:1@evil.example/back",
+            "http://LOCALHOST:1/back",
+            "http://[::1%25lo]:1/back",
+            "https://localhost:1/back",
             "https://127.0.0.1:1/secure",
             "https://127.0.0.1:1/back",
         ] {

@@ -72,7 +72,7 @@ async fn an_unknown_client_or_redirect_uri_gets_a_page_and_no_redirect() {
         ([("client_id", "nobody")], "not registered here"),
         ([("redirect_uri", "")], "redirect_uri is missing"),
         ([("redirect_uri", "http://127.0.0.1:5000/other")], "redirect_uri is not registered"),
-        ([("redirect_uri", "http://localhost:5000/callback")], "redirect_uri is not registered"),
+        ([("redirect_uri", "http://localhost:5000/other")], "redirect_uri is not registered"),
         ([("redirect_uri", "https://evil.example/callback")], "redirect_uri is not registered"),
     ] {
         assert_page(&browser.get(&format!("/authorize?{}", request(&changes))).await, 400, text);
