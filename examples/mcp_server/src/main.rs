@@ -11,8 +11,9 @@
 //! ```
 //!
 //! The issuer must issue tokens whose audience is the resource. Clients of revisions before 2026-07-28 do not name the
-//! operation in headers that the server checks, so they need both scopes for everything. The server keeps no sessions
-//! by default. With `--sessions` it keeps sessions for clients of older revisions, each for the user who started it.
+//! operation in headers that the server checks, so they need both scopes for everything. Some of them cannot get more
+//! scopes than they began with: with `--older-clients`, all clients begin with both. The server keeps no sessions by
+//! default. With `--sessions` it keeps sessions for clients of older revisions, each for the user who started it.
 
 mod notes;
 mod sessions;
@@ -47,6 +48,9 @@ struct Flags {
     /// The URL by which clients know this server, and the audience of its tokens [default: http://ADDR/mcp]
     #[arg(long, value_name = "URL")]
     resource: Option<String>,
+    /// Have clients ask for both scopes at once, as those of revisions before 2026-07-28 need them for everything
+    #[arg(long)]
+    older_clients: bool,
     /// Keep sessions for clients of revisions before 2026-07-28
     #[arg(long)]
     sessions: bool,
@@ -57,27 +61,28 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let flags = Flags::parse();
     let listener = TcpListener::bind(&flags.listen).await?;
     let address = listener.local_addr()?;
-    let resource = flags.resource.unwrap_or_else(|| format!("http://{address}/mcp"));
-    let app = app(&flags.issuer, &resource, flags.sessions)?;
+    let app = app(&flags, &format!("http://{address}/mcp"))?;
 
     println!("listening on http://{address}");
     axum::serve(listener, app).await?;
     Ok(())
 }
 
-fn app(issuer: &str, resource: &str, sessions: bool) -> Result<Router, Box<dyn Error>> {
+fn app(flags: &Flags, own_url: &str) -> Result<Router, Box<dyn Error>> {
+    let resource = flags.resource.as_deref().unwrap_or(own_url);
+    // What a client without a token asks for.
+    let first = if flags.older_clients { "notes:read notes:write" } else { "notes:read" };
     let rules = rules()?;
     let metadata =
         ResourceMetadata::new(resource)?.with_name("Notes")?.add_scopes(rules.scopes())?;
-    let auth = JwtAuthLayer::new(JwtVerifier::discover(issuer, resource)?)
-        // A client without a token asks for this scope. It is enough to start with.
-        .with_scope_in_challenge(Scope::from("notes:read"))?
+    let auth = JwtAuthLayer::new(JwtVerifier::discover(&flags.issuer, resource)?)
+        .with_scope_in_challenge(Scope::from(first))?
         .with_resource_metadata(metadata)?;
 
     let host = resource.parse::<Uri>()?.host().map(String::from);
     let config = StreamableHttpServerConfig::default()
         .with_allowed_hosts(host)
-        .with_legacy_session_mode(sessions)
+        .with_legacy_session_mode(flags.sessions)
         .with_json_response(true);
     let notes = Notes::default();
     let server = StreamableHttpService::new(

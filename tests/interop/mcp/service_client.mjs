@@ -4,7 +4,8 @@
 //   node service_client.mjs 2025-11-25|2026-07-28 URL DOCUMENTS
 //
 // DOCUMENTS is the address of client_documents.mjs. It logs in, calls a tool, gets more scopes, refreshes its tokens, and
-// logs in again after a revocation.
+// logs in again after a revocation. Under 2025-11-25, the server is to have --older-clients: SDK 1 gets no more scopes
+// once it has a refresh token.
 import { Checks } from './checks.mjs'
 import { Person } from './person.mjs'
 
@@ -21,6 +22,7 @@ const sdk = isCurrent
 // SDK 2 also asks for `offline_access` if it may get refresh tokens, and adds further scopes after that.
 const READ = isCurrent ? 'notes:read offline_access' : 'notes:read'
 const BOTH = `${READ} notes:write`
+const FIRST = isCurrent ? READ : BOTH
 // Native clients take a free port, some of them of `localhost`.
 const callback = isCurrent ? 'http://127.0.0.1:5555/callback' : 'http://localhost:5555/callback'
 const checks = new Checks(`the MCP client of ${revision}, with a metadata document`)
@@ -50,8 +52,7 @@ const provider = {
   },
   clientInformation: () => kept.client,
   saveClientInformation: (client) => { kept.client = client },
-  // SDK 1 refreshes its tokens when it needs more scopes, and gets the same ones. Without a refresh token it logs in.
-  tokens: () => kept.tokens && { ...kept.tokens, ...(kept.needsMore && { refresh_token: undefined }) },
+  tokens: () => kept.tokens,
   saveTokens: (tokens) => { kept.tokens = tokens },
   redirectToAuthorization: (to) => { kept.redirect = to },
   saveCodeVerifier: (verifier) => { kept.verifier = verifier },
@@ -102,30 +103,24 @@ async function allow(transport, scope, pages, what) {
 
 // First contact. From the 401, the SDK finds everything by itself, and registers nowhere.
 let transport = newTransport()
-await asksFor(READ, 401, 'first contact', () => connect(transport))
+await asksFor(FIRST, 401, 'first contact', () => connect(transport))
 equal(
   seen.filter(({ path }) => path !== 'server'),
   ['/.well-known/oauth-protected-resource/mcp', '/.well-known/oauth-authorization-server'].map((path) => ({ method: 'GET', path, status: 200 })),
   'the documents that the SDK asks for',
 )
-await allow(transport, READ, ['login', 'consent'], 'first login')
+await allow(transport, FIRST, ['login', 'consent'], 'first login')
 const shows = ['Notes on a laptop', new URL(documents).host, new URL(callback).host, url.href]
 equal(shows.filter((text) => !person.question.includes(text)), [], `what the page does not show: ${person.question}`)
 
 // More scopes. The person is still logged in, and is asked again.
-let client
 transport = newTransport()
+const client = await connect(transport)
+equal(/^\d+ notes: /.test(await list(client)), true, 'a tool with the first scope')
 if (isCurrent) {
-  client = await connect(transport)
-  equal(/^\d+ notes: /.test(await list(client)), true, 'a tool with the first scope')
   await asksFor(BOTH, 403, 'more scopes', () => client.callTool({ name: 'add_note', arguments: { text: 'buy milk' } }))
-} else {
-  kept.needsMore = true
-  await asksFor(BOTH, 403, 'more scopes', () => connect(transport))
+  await allow(transport, BOTH, ['consent'], 'more scopes')
 }
-await allow(transport, BOTH, ['consent'], 'more scopes')
-delete kept.needsMore
-client ??= await connect(newTransport())
 equal(await textOf(client.callTool({ name: 'add_note', arguments: { text: 'buy milk' } })), 'noted for alice', 'the tool that needs more')
 
 // A token that the server refuses is refreshed, and the call repeated.
@@ -143,7 +138,7 @@ const revoked = new URLSearchParams({ token: kept.tokens.refresh_token, client_i
 equal((await fetch(revocation_endpoint, { method: 'POST', body: revoked })).status, 200, 'a revocation')
 kept.tokens = { ...kept.tokens, access_token: 'x' }
 transport = newTransport()
-await asksFor(READ, 401, 'after the revocation', () => connect(transport))
+await asksFor(FIRST, 401, 'after the revocation', () => connect(transport))
 equal(seen.some(({ path, status }) => path === '/token' && status === 400), true, 'a revoked refresh token is refused')
-await allow(transport, READ, ['consent'], 'the login after that')
+await allow(transport, FIRST, ['consent'], 'the login after that')
 checks.end()
