@@ -34,7 +34,8 @@ let seen = []
 async function observed(request, init) {
   const response = await fetch(request, init)
   const { origin, pathname } = new URL(request)
-  seen.push({ method: init?.method ?? 'GET', path: origin === url.origin && pathname === url.pathname ? 'server' : pathname, status: response.status })
+  const path = origin === url.origin && pathname === url.pathname ? 'server' : pathname
+  seen.push({ method: init?.method ?? 'GET', path, status: response.status })
   return response
 }
 
@@ -64,13 +65,15 @@ const provider = {
 }
 
 async function connect(transport) {
-  const client = new sdk.Client({ name: 'interop', version: '0' }, isCurrent ? { versionNegotiation: { mode: { pin: revision } } } : {})
+  const options = isCurrent ? { versionNegotiation: { mode: { pin: revision } } } : {}
+  const client = new sdk.Client({ name: 'interop', version: '0' }, options)
   await client.connect(transport)
   return client
 }
 
 const newTransport = () => new sdk.StreamableHTTPClientTransport(url, { authProvider: provider, fetch: observed })
 const textOf = async (call) => (await call).content?.map((part) => part.text).join()
+const add = (client) => textOf(client.callTool({ name: 'add_note', arguments: { text: 'buy milk' } }))
 const list = (client) => textOf(client.callTool({ name: 'list_notes', arguments: {} }))
 const claims = () => JSON.parse(Buffer.from(kept.tokens.access_token.split('.')[1], 'base64url'))
 
@@ -97,18 +100,17 @@ async function allow(transport, scope, pages, what) {
   equal([answer.get('state'), answer.get('iss')], ['x y', kept.redirect.origin], `${what}: the response`)
   await (isCurrent ? transport.finishAuth(answer) : transport.finishAuth(answer.get('code')))
   const { aud, scope: granted, sub, client_id } = claims()
-  equal([[aud].flat(), granted, sub, client_id], [[url.href], scope, 'alice', provider.clientMetadataUrl], `${what}: the token`)
+  const wanted = [[url.href], scope, 'alice', provider.clientMetadataUrl]
+  equal([[aud].flat(), granted, sub, client_id], wanted, `${what}: the token`)
   equal(typeof kept.tokens.refresh_token, 'string', `${what}: a refresh token`)
 }
 
 // First contact. From the 401, the SDK finds everything by itself, and registers nowhere.
 let transport = newTransport()
 await asksFor(FIRST, 401, 'first contact', () => connect(transport))
-equal(
-  seen.filter(({ path }) => path !== 'server'),
-  ['/.well-known/oauth-protected-resource/mcp', '/.well-known/oauth-authorization-server'].map((path) => ({ method: 'GET', path, status: 200 })),
-  'the documents that the SDK asks for',
-)
+const found = seen.filter(({ path }) => path !== 'server').map(({ method, path, status }) => `${method} ${path} ${status}`)
+const known = ['/.well-known/oauth-protected-resource/mcp', '/.well-known/oauth-authorization-server']
+equal(found, known.map((path) => `GET ${path} 200`), 'the documents that the SDK asks for')
 await allow(transport, FIRST, ['login', 'consent'], 'first login')
 const shows = ['Notes on a laptop', new URL(documents).host, new URL(callback).host, url.href]
 equal(shows.filter((text) => !person.question.includes(text)), [], `what the page does not show: ${person.question}`)
@@ -118,10 +120,10 @@ transport = newTransport()
 const client = await connect(transport)
 equal(/^\d+ notes: /.test(await list(client)), true, 'a tool with the first scope')
 if (isCurrent) {
-  await asksFor(BOTH, 403, 'more scopes', () => client.callTool({ name: 'add_note', arguments: { text: 'buy milk' } }))
+  await asksFor(BOTH, 403, 'more scopes', () => add(client))
   await allow(transport, BOTH, ['consent'], 'more scopes')
 }
-equal(await textOf(client.callTool({ name: 'add_note', arguments: { text: 'buy milk' } })), 'noted for alice', 'the tool that needs more')
+equal(await add(client), 'noted for alice', 'the tool that needs more')
 
 // A token that the server refuses is refreshed, and the call repeated.
 const before = kept.tokens
@@ -133,7 +135,8 @@ equal([before.refresh_token !== kept.tokens.refresh_token, claims().scope, [clai
   [true, before.scope, [url.href]], 'the refreshed tokens')
 
 // After a revocation, the SDK asks the person again.
-const { revocation_endpoint } = await (await fetch(`${kept.redirect.origin}/.well-known/oauth-authorization-server`)).json()
+const metadata = await fetch(`${kept.redirect.origin}/.well-known/oauth-authorization-server`)
+const { revocation_endpoint } = await metadata.json()
 const revoked = new URLSearchParams({ token: kept.tokens.refresh_token, client_id: provider.clientMetadataUrl })
 equal((await fetch(revocation_endpoint, { method: 'POST', body: revoked })).status, 200, 'a revocation')
 kept.tokens = { ...kept.tokens, access_token: 'x' }

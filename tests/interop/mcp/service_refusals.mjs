@@ -80,30 +80,34 @@ for (const [what, more] of [
   equal(await open(request(more)), page, what)
 }
 equal(await open(request({}, strict)), page, 'a document on this machine, without the dangerous flag')
-const unverified = await open(request({ code_challenge: 'x', code_challenge_method: 'plain' }))
-equal(new URL(unverified.to ?? 'x:').searchParams.get('error'), 'invalid_request', 'a request without S256')
+const redirected = async (more) => new URL((await open(request(more))).to ?? 'x:').searchParams.get('error')
+const plain = { code_challenge: 'x', code_challenge_method: 'plain' }
+equal(await redirected(plain), 'invalid_request', 'a request without S256')
 
 // A token is for one resource.
-equal(new URL((await open(request({ resource: 'https://other.example' }))).to ?? 'x:').searchParams.get('error'), 'invalid_target', 'an unknown resource')
+equal(await redirected({ resource: 'https://other.example' }), 'invalid_target', 'an unknown resource')
 const other = await post('/token', await code({ resource: issuer }))
 equal([other.status, await call(other.access_token)], [200, [401, 'invalid_token']], 'a token for another resource')
-equal((await post('/token', { ...(await code({})), resource: issuer })).error, 'invalid_target', 'a resource that was not allowed')
+const refused = async (form) => (await post('/token', form)).error
+equal(await refused({ ...(await code({})), resource: issuer }), 'invalid_target', 'a resource that was not allowed')
 
 // A code and a refresh token are for one client, and a client with a document has no other grant.
 const form = await code({})
-equal((await post('/token', { ...form, client_id: `${documents}/once.json` })).error, 'invalid_grant', 'the code of another client')
-equal((await post('/token', { ...form, code_verifier: 'v'.repeat(43) })).error, 'invalid_grant', 'another code verifier')
-equal((await post('/token', { ...form, redirect_uri: 'http://127.0.0.1/callback' })).error, 'invalid_grant', 'another redirect URI')
+const another = { client_id: `${documents}/once.json` }
+equal(await refused({ ...form, ...another }), 'invalid_grant', 'the code of another client')
+equal(await refused({ ...form, code_verifier: 'v'.repeat(43) }), 'invalid_grant', 'another code verifier')
+equal(await refused({ ...form, redirect_uri: 'http://127.0.0.1/callback' }), 'invalid_grant', 'another redirect URI')
 const once = await post('/token', form)
 equal(once.status, 200, 'the code of the client')
 const refresh = { grant_type: 'refresh_token', refresh_token: once.refresh_token }
-equal((await post('/token', { ...refresh, client_id: `${documents}/once.json` })).error, 'unauthorized_client', 'a client without refresh tokens')
-equal((await post('/token', { ...refresh })).error, 'invalid_grant', 'the refresh token without the client')
-equal((await post('/token', { grant_type: 'client_credentials', client_id: client })).status >= 400, true, 'client credentials')
+equal(await refused({ ...refresh, ...another }), 'unauthorized_client', 'a client without refresh tokens')
+equal(await refused(refresh), 'invalid_grant', 'the refresh token without the client')
+const machine = { grant_type: 'client_credentials', client_id: client }
+equal(await refused(machine), 'unauthorized_client', 'client credentials')
 const password = { grant_type: 'password', client_id: client, username: 'alice', password: 'wonderland' }
-equal((await post('/token', password)).error, 'unauthorized_client', 'a password')
+equal(await refused(password), 'unauthorized_client', 'a password')
 equal((await post('/token', { ...refresh, client_id: client })).status, 200, 'the refresh token of the client')
-equal((await post('/token', form)).error, 'invalid_grant', 'the code for the second time')
+equal(await refused(form), 'invalid_grant', 'the code for the second time')
 
 // The document is not fetched for each request.
 const requests = await (await fetch(`${documents}/requests`)).json()
