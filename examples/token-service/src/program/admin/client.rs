@@ -43,7 +43,11 @@ pub(in crate::program) enum ClientCommand {
     Add(Add),
     /// Replace the secret of a client
     #[command(after_help = ROTATE)]
-    RotateSecret { id: String },
+    RotateSecret {
+        // One that was made at random may begin with a hyphen.
+        #[arg(allow_hyphen_values = true)]
+        id: String,
+    },
     /// List the clients
     #[command(after_help = LIST)]
     List,
