@@ -39,7 +39,7 @@ pub fn generate(now: Seconds, signs_from: Seconds) -> Result<StoredKey, ConfigEr
     Ok(StoredKey {
         kid: key.kid().to_owned(),
         algorithm: ALGORITHM.name().to_owned(),
-        private_key: key.private_pem()?.as_str().to_owned(),
+        private_key: key.private_pem()?.as_str().to_owned().into(),
         created_at: now,
         signs_from,
         token_lifetime: seconds(LONGEST_LIFETIME),

@@ -15,6 +15,7 @@ use tower_jwt_auth::{
     Rejection, RejectionKind, SystemClock, TokenIssuer, VerifiedToken, dangerous_any_bearer,
 };
 use url::Url;
+use zeroize::Zeroizing;
 
 use crate::access_tokens::{self, Issued, Standing};
 use crate::client_address::{self, ProxyHeader};
@@ -158,8 +159,12 @@ impl Service {
         audiences.push(settings.issuer.clone());
         let access_tokens = own_tokens(&settings, &keys, audiences)?;
         let revocable_tokens = own_tokens(&settings, &keys, ExpectedAudience::dangerous_any())?;
-        let successors = Successors::new(&store.secret("refresh", &secret::random()).await?);
-        let forms = FormTokens::new(&store.secret("forms", &secret::random()).await?);
+        let secret = async |name| {
+            let stored = store.secret(name, &Zeroizing::new(secret::random())).await;
+            stored.map(Zeroizing::new)
+        };
+        let successors = Successors::new(&secret("refresh").await?);
+        let forms = FormTokens::new(&secret("forms").await?);
         let docs_client = docs::client::of(&*store, &settings).await?;
         let clock = Arc::clone(&settings.clock);
         let login = Arc::new(Login::new(Arc::clone(&store), clock, settings.places)?);

@@ -4,6 +4,7 @@
 //! any instance of the service can serve any request. An operation is atomic: it happens whole or not at all, also when
 //! the process is killed, and two instances do not undo each other's work.
 
+mod key_encryption;
 mod records;
 mod sql;
 mod store_error;
@@ -13,11 +14,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use self::key_encryption::{
+    KeyEncryption, KeyEncryptionError, KeyEncryptionKey, KeyRow, Protection,
+};
 pub use self::records::{
     Client, ClientAuthentication, ClientDocument, Code, Exchange, Grant, GrantType,
     NewRefreshToken, RefreshToken, Rotation, Session, StoredKey, User,
 };
-pub use self::sql::SqlStore;
+pub use self::sql::{SqlStore, StoredText, Target};
 pub use self::store_error::StoreError;
 
 /// Seconds since 1970-01-01 UTC.
@@ -49,7 +53,7 @@ pub const PURGE_MOST: u32 = 200;
 
 /// The storage of the service.
 ///
-/// Every method fails only if the database does.
+/// Every method fails only if the database does; those about keys and secrets also if one cannot be decrypted.
 #[async_trait]
 pub trait Store: Debug + Send + Sync {
     /// Adds a user. `false` if the name is taken, also by a client: the `sub` of a token names one or the other.

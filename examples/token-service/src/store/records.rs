@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use zeroize::Zeroizing;
+
 use super::Seconds;
 
 /// A user.
@@ -275,7 +277,7 @@ pub struct StoredKey {
     /// The JWS name, such as `ES256`.
     pub algorithm: String,
     /// PKCS#8, in PEM.
-    pub private_key: String,
+    pub private_key: Zeroizing<String>,
     pub created_at: Seconds,
     pub signs_from: Seconds,
     /// The longest lifetime of a token that it may have signed.

@@ -1,6 +1,8 @@
 use std::error::Error;
 use std::fmt;
 
+use super::KeyEncryptionError;
+
 /// The database failed: it is gone, locked, full, or does not have the expected tables.
 #[derive(Debug)]
 pub struct StoreError {
@@ -28,6 +30,12 @@ impl fmt::Display for StoreError {
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+impl From<KeyEncryptionError> for StoreError {
+    fn from(error: KeyEncryptionError) -> Self {
+        Self::new("the keys in the database cannot be used").with_source(error)
     }
 }
 

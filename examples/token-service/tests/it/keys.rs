@@ -171,7 +171,7 @@ async fn keys_that_disappear_or_cannot_be_read_leave_the_ring_as_it_is() {
     let clock = clock();
     let client = Client::with(settings(&clock)).await;
     let mut broken = keys::generate(START, START + 1).unwrap();
-    broken.private_key = "not a key".to_owned();
+    broken.private_key = "not a key".to_owned().into();
     let seen = kids(&client.store).await;
     assert!(client.store.add_signing_key(&broken, &seen).await.unwrap());
     let error = upkeep::follow_keys(&client.service).await.unwrap_err();

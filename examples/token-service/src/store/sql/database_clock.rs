@@ -34,13 +34,13 @@ impl DatabaseClock {
         Self { process: Arc::new(SystemClock), is_remote, replaced: None, measured: Arc::default() }
     }
 
-    pub(super) fn with_process(self, clock: impl Clock) -> Self {
-        Self { process: Arc::new(clock), measured: Arc::default(), ..self }
+    /// Whether it is that of another process, and not SQLite.
+    pub(super) const fn is_remote(&self) -> bool {
+        self.is_remote
     }
 
-    /// Whether the database is another process.
-    pub(super) fn is_remote(&self) -> bool {
-        self.is_remote
+    pub(super) fn with_process(self, clock: impl Clock) -> Self {
+        Self { process: Arc::new(clock), measured: Arc::default(), ..self }
     }
 
     pub(super) fn with_database(self, clock: impl Clock) -> Self {

@@ -1,22 +1,27 @@
 //! Signing keys, and the service's other secrets.
 
-use sqlx::AnyPool;
 use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, AnyPool};
+use zeroize::Zeroizing;
 
+use super::key_rows;
 use super::rows::get;
-use crate::store::{Seconds, StoreError, StoredKey};
+use crate::store::{KeyEncryption, KeyRow, Seconds, StoreError, StoredKey};
 
 /// The row of `secrets` that a rotation locks.
 const ROTATION: &str = "rotation";
 
-pub(super) async fn all(pool: &AnyPool) -> Result<Vec<StoredKey>, StoreError> {
+pub(super) async fn all(
+    pool: &AnyPool,
+    encryption: &KeyEncryption,
+) -> Result<Vec<StoredKey>, StoreError> {
     let rows = sqlx::query(
         "SELECT kid, algorithm, private_key, created_at, signs_from, token_lifetime \
          FROM signing_keys ORDER BY signs_from, kid",
     )
     .fetch_all(pool)
     .await?;
-    rows.iter().map(read).collect()
+    rows.iter().map(|row| read(row, encryption)).collect()
 }
 
 /// What becomes of the other keys when one is added.
@@ -28,25 +33,23 @@ pub(super) enum Others {
 
 pub(super) async fn add(
     pool: &AnyPool,
+    encryption: &KeyEncryption,
     key: &StoredKey,
     seen: &[String],
     others: Others,
 ) -> Result<bool, StoreError> {
     let mut transaction = pool.begin().await?;
     // Instances that rotate at once follow each other.
-    sqlx::query(
-        "INSERT INTO secrets (name, value) VALUES ($1, '') \
-         ON CONFLICT (name) DO UPDATE SET value = secrets.value",
-    )
-    .bind(ROTATION)
-    .execute(&mut *transaction)
-    .await?;
+    lock(&mut transaction).await?;
     let rows = sqlx::query("SELECT kid FROM signing_keys").fetch_all(&mut *transaction).await?;
     let stored = rows.iter().map(|row| get(row, "kid")).collect::<Result<Vec<String>, _>>()?;
     // Another one may have removed keys that have ended.
     let is_added =
         stored.is_empty() == seen.is_empty() && stored.iter().all(|kid| seen.contains(kid));
     if is_added {
+        let row = KeyRow::SigningKey(&key.kid);
+        let private_key =
+            key_rows::encrypt(&mut transaction, encryption, row, &key.private_key).await?;
         if others == Others::Go {
             sqlx::query("DELETE FROM signing_keys").execute(&mut *transaction).await?;
         }
@@ -56,7 +59,7 @@ pub(super) async fn add(
         )
         .bind(&key.kid)
         .bind(&key.algorithm)
-        .bind(&key.private_key)
+        .bind(private_key)
         .bind(key.created_at)
         .bind(key.signs_from)
         .bind(key.token_lifetime)
@@ -65,6 +68,18 @@ pub(super) async fn add(
     }
     transaction.commit().await?;
     Ok(is_added)
+}
+
+/// Instances that add keys at once follow each other.
+pub(super) async fn lock(connection: &mut AnyConnection) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO secrets (name, value) VALUES ($1, '') \
+         ON CONFLICT (name) DO UPDATE SET value = secrets.value",
+    )
+    .bind(ROTATION)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 pub(super) async fn raise_token_lifetime(
@@ -83,22 +98,53 @@ pub(super) async fn remove(pool: &AnyPool, kid: &str) -> Result<(), StoreError> 
     Ok(())
 }
 
-pub(super) async fn secret(pool: &AnyPool, name: &str, value: &str) -> Result<String, StoreError> {
-    sqlx::query("INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
-        .bind(name)
-        .bind(value)
-        .execute(pool)
-        .await?;
-    let row =
-        sqlx::query("SELECT value FROM secrets WHERE name = $1").bind(name).fetch_one(pool).await?;
-    get(&row, "value")
+pub(super) async fn secret(
+    pool: &AnyPool,
+    encryption: &KeyEncryption,
+    name: &str,
+    value: &str,
+) -> Result<String, StoreError> {
+    let row = KeyRow::Secret(name);
+    let stored = find_secret(&mut *pool.acquire().await?, name).await?;
+    let text = match stored {
+        Some(text) => text,
+        None => {
+            let mut transaction = pool.begin().await?;
+            lock(&mut transaction).await?;
+            let value = key_rows::encrypt(&mut transaction, encryption, row, value).await?;
+            sqlx::query(
+                "INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+            )
+            .bind(name)
+            .bind(value)
+            .execute(&mut *transaction)
+            .await?;
+            let text = find_secret(&mut transaction, name).await?;
+            transaction.commit().await?;
+            text.ok_or(sqlx::Error::RowNotFound)?
+        }
+    };
+    Ok(encryption.decrypt(row, &text)?.as_str().to_owned())
 }
 
-fn read(row: &AnyRow) -> Result<StoredKey, StoreError> {
+async fn find_secret(
+    connection: &mut AnyConnection,
+    name: &str,
+) -> Result<Option<Zeroizing<String>>, StoreError> {
+    let row = sqlx::query("SELECT value FROM secrets WHERE name = $1")
+        .bind(name)
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(|row| get(row, "value").map(Zeroizing::new)).transpose()
+}
+
+fn read(row: &AnyRow, encryption: &KeyEncryption) -> Result<StoredKey, StoreError> {
+    let kid: String = get(row, "kid")?;
+    let text = Zeroizing::new(get::<String>(row, "private_key")?);
     Ok(StoredKey {
-        kid: get(row, "kid")?,
+        private_key: encryption.decrypt(KeyRow::SigningKey(&kid), &text)?,
+        kid,
         algorithm: get(row, "algorithm")?,
-        private_key: get(row, "private_key")?,
         created_at: get(row, "created_at")?,
         signs_from: get(row, "signs_from")?,
         token_lifetime: get(row, "token_lifetime")?,

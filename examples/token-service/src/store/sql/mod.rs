@@ -11,6 +11,7 @@ mod clients;
 mod database_clock;
 mod deadlock;
 mod grants;
+mod key_rows;
 mod keys;
 mod limits;
 mod migrations;
@@ -28,11 +29,12 @@ use sqlx::AnyPool;
 use tower_jwt_auth::Clock;
 
 use self::database_clock::DatabaseClock;
+pub use self::key_rows::{StoredText, Target};
 use self::keys::Others;
 
 use super::{
-    Client, ClientDocument, Code, Exchange, Grant, NewRefreshToken, RefreshToken, Rotation,
-    Seconds, Session, Store, StoreError, StoredKey, User,
+    Client, ClientDocument, Code, Exchange, Grant, KeyEncryption, NewRefreshToken, RefreshToken,
+    Rotation, Seconds, Session, Store, StoreError, StoredKey, User,
 };
 
 /// The store in a database. Clones share the connections.
@@ -40,6 +42,7 @@ use super::{
 pub struct SqlStore {
     pool: AnyPool,
     clock: DatabaseClock,
+    encryption: KeyEncryption,
 }
 
 impl SqlStore {
@@ -56,6 +59,21 @@ impl SqlStore {
     pub fn with_database_clock(mut self, clock: impl Clock) -> Self {
         self.clock = self.clock.with_database(clock);
         self
+    }
+
+    /// Replaces the keys that encrypt the signing keys and the secrets in the database; by default there are none.
+    ///
+    /// A database without keys is encrypted from the beginning. One with keys stays as it is until
+    /// [`store_keys_as`](Self::store_keys_as) encrypts them: other instances may not have this key yet.
+    #[must_use]
+    pub fn with_key_encryption(mut self, encryption: KeyEncryption) -> Self {
+        self.encryption = encryption;
+        self
+    }
+
+    /// The keys that encrypt the signing keys and the secrets.
+    pub const fn key_encryption(&self) -> &KeyEncryption {
+        &self.encryption
     }
 
     /// This time of the caller, in seconds, by the database's clock.
@@ -260,11 +278,11 @@ impl Store for SqlStore {
     }
 
     async fn signing_keys(&self) -> Result<Vec<StoredKey>, StoreError> {
-        keys::all(&self.pool).await
+        keys::all(&self.pool, &self.encryption).await
     }
 
     async fn add_signing_key(&self, key: &StoredKey, seen: &[String]) -> Result<bool, StoreError> {
-        keys::add(&self.pool, key, seen, Others::Stay).await
+        keys::add(&self.pool, &self.encryption, key, seen, Others::Stay).await
     }
 
     async fn replace_signing_keys(
@@ -272,7 +290,7 @@ impl Store for SqlStore {
         key: &StoredKey,
         seen: &[String],
     ) -> Result<bool, StoreError> {
-        keys::add(&self.pool, key, seen, Others::Go).await
+        keys::add(&self.pool, &self.encryption, key, seen, Others::Go).await
     }
 
     async fn raise_token_lifetime(&self, seconds: Seconds) -> Result<(), StoreError> {
@@ -284,7 +302,7 @@ impl Store for SqlStore {
     }
 
     async fn secret(&self, name: &str, value: &str) -> Result<String, StoreError> {
-        keys::secret(&self.pool, name, value).await
+        keys::secret(&self.pool, &self.encryption, name, value).await
     }
 
     async fn take(

@@ -12,16 +12,18 @@ use sqlx::{AnyConnection, Connection};
 use super::SqlStore;
 use super::database_clock::DatabaseClock;
 use super::migrations;
-use crate::store::StoreError;
+use crate::store::{KeyEncryption, StoreError};
 
 /// How long a caller waits for a free connection. Then the answer is 503.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Of each new connection to SQLite. `FULL`: what was acknowledged is on the disk.
+/// Of each new connection to SQLite. `FULL`: what was acknowledged is on the disk. `FAST`: what was deleted, such as a key,
+/// is overwritten where this costs nothing.
 const SQLITE_SETTINGS: &str = "\
     PRAGMA busy_timeout = 5000; \
     PRAGMA journal_mode = WAL; \
     PRAGMA synchronous = FULL; \
+    PRAGMA secure_delete = FAST; \
     PRAGMA foreign_keys = ON;";
 
 /// Of each new connection to PostgreSQL. A statement that takes longer fails, as does one that waits for a lock.
@@ -103,7 +105,7 @@ impl SqlStore {
             .connect(url)
             .await
             .map_err(not_opened)?;
-        Ok(Self { pool, clock: DatabaseClock::of(url) })
+        Ok(Self { pool, clock: DatabaseClock::of(url), encryption: KeyEncryption::default() })
     }
 }
 

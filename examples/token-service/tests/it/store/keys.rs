@@ -6,14 +6,14 @@ fn key(kid: &str, signs_from: i64) -> StoredKey {
     StoredKey {
         kid: kid.to_owned(),
         algorithm: "ES256".to_owned(),
-        private_key: format!("private key of {kid}"),
+        private_key: format!("private key of {kid}").into(),
         created_at: NOW,
         signs_from,
         token_lifetime: DAY,
     }
 }
 
-fn seen(kids: &[&str]) -> Vec<String> {
+pub(super) fn seen(kids: &[&str]) -> Vec<String> {
     kids.iter().map(|kid| (*kid).to_owned()).collect()
 }
 
@@ -39,7 +39,7 @@ async fn a_key_is_added_if_the_caller_has_seen_all_others() {
         store.remove_signing_key("a").await.unwrap();
         assert_eq!(kids(store).await, ["b"]);
         let keys = store.signing_keys().await.unwrap();
-        assert_eq!(keys[0].private_key, "private key of b");
+        assert_eq!(*keys[0].private_key, "private key of b");
         assert!(!format!("{keys:?}").contains("private key"));
     })
     .await;

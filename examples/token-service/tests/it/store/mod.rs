@@ -1,6 +1,7 @@
 //! One suite for every store. Each test is one function over `&dyn Store`.
 
 mod client_documents;
+mod encryption;
 mod grants;
 mod keys;
 mod limits;
