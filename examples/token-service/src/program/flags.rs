@@ -19,7 +19,8 @@ Examples:
     token-service --issuer https://login.example --audience https://api.example
 
 Every flag of the service can be an environment variable, such as TOKEN_SERVICE_ISSUER; values of a flag
-that may be repeated are separated by spaces there, and scopes by semicolons.";
+that may be repeated are separated by spaces there, and scopes by semicolons. The keys of
+--key-encryption-key-file themselves can be in TOKEN_SERVICE_KEY_ENCRYPTION_KEYS.";
 
 /// Issues tokens, and serves some routes that need one.
 ///
@@ -57,6 +58,16 @@ pub(super) struct Database {
         env = "TOKEN_SERVICE_DATABASE_FILE"
     )]
     pub(super) file: Option<PathBuf>,
+    /// A file with a key that encrypts the keys in the database; repeatable: the first encrypts, all decrypt
+    #[arg(
+        long = "key-encryption-key-file",
+        id = "key_encryption_key_file",
+        value_name = "PATH",
+        global = true,
+        env = "TOKEN_SERVICE_KEY_ENCRYPTION_KEY_FILE",
+        value_delimiter = ' '
+    )]
+    pub(super) key_encryption_key_files: Vec<PathBuf>,
 }
 
 /// The flags of the service itself.
@@ -73,7 +84,7 @@ pub(super) struct Serve {
     /// Keep everything in memory, with one user and one client
     #[arg(
         long, env = "TOKEN_SERVICE_DEMO", value_parser = BoolishValueParser::new(),
-        conflicts_with_all = ["url", "database_file"]
+        conflicts_with_all = ["url", "database_file", "key_encryption_key_file"]
     )]
     pub(super) demo: bool,
     /// The issuer's URL, as clients reach it [default: http://ADDR]

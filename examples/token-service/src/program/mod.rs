@@ -7,6 +7,7 @@ mod admin;
 mod announcement;
 mod failure;
 mod flags;
+mod key_encryption;
 mod log;
 mod options;
 mod password;

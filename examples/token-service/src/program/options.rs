@@ -11,6 +11,7 @@ use url::Url;
 
 use super::failure::{Failure, with_causes};
 use super::flags::{Database, Serve};
+use super::key_encryption;
 
 /// The database without a flag.
 const DEFAULT_DATABASE: &str = "sqlite:token-service.db";
@@ -43,13 +44,15 @@ pub(super) fn check_issuer_is_given(database: &Database, flags: &Serve) -> Resul
 /// Opens the database of the flags.
 pub(super) async fn open(database: &Database) -> Result<SqlStore, Failure> {
     let url = url(database)?;
-    SqlStore::open(&url).await.map_err(|error| {
+    let encryption = key_encryption::from_flags(&database.key_encryption_key_files)?;
+    let store = SqlStore::open(&url).await.map_err(|error| {
         // The URL of another kind of database may contain a password.
         match url.strip_prefix("sqlite:") {
             Some(file) => Failure::bad(format!("{file}: {}", with_causes(&error))),
             None => Failure::bad_because(&error),
         }
-    })
+    })?;
+    Ok(store.with_key_encryption(encryption))
 }
 
 /// The settings of the flags. `default_issuer` is used without `--issuer`.

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::announcement;
 use super::failure::{Failure, with_causes};
 use super::flags::{Database, Serve};
+use super::key_encryption;
 use super::options;
 use super::termination::Termination;
 
@@ -29,11 +30,14 @@ pub(super) async fn serve(database: &Database, flags: Serve) -> Result<(), Failu
     let settings = options::settings(&flags, format!("http://{address}"))?;
     let limits = ConnectionLimits::new(settings.trusted_proxies.clone());
 
+    let mut on_disk = None;
     let (store, secret): (Arc<dyn Store>, _) = if flags.demo {
         let (store, secret) = demo::store(&settings).await?;
         (Arc::new(store), Some(secret))
     } else {
-        (Arc::new(options::open(database).await?), None)
+        let store = options::open(database).await?;
+        on_disk = Some(store.clone());
+        (Arc::new(store), None)
     };
     let issuer = settings.issuer.clone();
     let service = Service::new(settings, Arc::clone(&store)).await;
@@ -42,6 +46,9 @@ pub(super) async fn serve(database: &Database, flags: Serve) -> Result<(), Failu
 
     announcement::warn(&issuer, address);
     announcement::warn_of_hosts(&flags.dangerous_client_metadata_host);
+    if let Some(store) = on_disk {
+        key_encryption::warn(&store).await?;
+    }
     let termination = Termination::new().map_err(|error| Failure::bad_because(&error))?;
     let stop = end(termination, Arc::clone(&service), Duration::from_secs(flags.drain.into()));
     let upkeep = tokio::spawn(upkeep::run(service));

@@ -110,7 +110,9 @@ fn clients_are_added_listed_and_get_a_new_secret() {
     let public_id = value(&public, "client_id");
     let said = database.fail(&["client", "rotate-secret", public_id], "", 1);
     assert!(said.contains("has no secret"), "{said}");
-    database.fail(&["client", "rotate-secret", "nobody"], "", 1);
+    for id in ["nobody", "-nobody"] {
+        database.fail(&["client", "rotate-secret", id], "", 1);
+    }
 
     let list = database.succeed(&["client", "list"], "");
     assert!(list.contains("job\tNightly job\tclient_secret\tclient_credentials\tread write\t-\n"));
@@ -255,6 +257,10 @@ fn help_teaches_with_an_example_for_each_command() {
         &["client", "list"],
         &["keys", "list"],
         &["keys", "rotate"],
+        &["keys", "encryption"],
+        &["keys", "encrypt"],
+        &["keys", "dangerous-decrypt"],
+        &["keys", "generate-encryption-key"],
         &["token"],
         &[],
     ] {

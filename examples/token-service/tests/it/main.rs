@@ -16,6 +16,7 @@ mod grants;
 mod guard;
 mod instances;
 mod introspect;
+mod key_encryption;
 mod keys;
 mod login;
 mod logout;

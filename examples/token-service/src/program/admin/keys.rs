@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use clap::Subcommand;
-use token_service::store::Store;
+use token_service::store::{SqlStore, Store};
 use tower_jwt_auth::RingKeyState;
 
-use super::{line, now, print};
+use super::{encryption, line, now, print};
 use crate::program::failure::Failure;
 use crate::program::flags::Serve;
 use crate::program::options;
@@ -34,6 +34,22 @@ pub(in crate::program) enum KeysCommand {
     /// List the keys that are published
     #[command(after_help = LIST)]
     List,
+    /// List how the keys in the database are encrypted
+    #[command(after_help = encryption::LIST)]
+    Encryption,
+    /// Encrypt the keys in the database with the first key encryption key
+    #[command(after_help = encryption::ENCRYPT)]
+    Encrypt {
+        /// Only say what would be encrypted
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Store the keys in the database without encryption, for a version that cannot decrypt them
+    #[command(after_help = encryption::DECRYPT)]
+    DangerousDecrypt,
+    /// Print a new key encryption key, without a database
+    #[command(after_help = encryption::GENERATE)]
+    GenerateEncryptionKey,
     /// Publish a new key
     #[command(after_help = ROTATE)]
     Rotate {
@@ -52,7 +68,7 @@ pub(in crate::program) enum KeysCommand {
 }
 
 pub(super) async fn run(
-    store: &dyn Store,
+    store: &SqlStore,
     flags: &Serve,
     command: KeysCommand,
 ) -> Result<(), Failure> {
@@ -62,6 +78,10 @@ pub(super) async fn run(
             let wait = Duration::from_secs(if revoke_others { 0 } else { after.into() });
             rotate(store, wait, revoke_others).await
         }
+        KeysCommand::Encryption => encryption::list(store).await,
+        KeysCommand::Encrypt { dry_run } => encryption::encrypt(store, dry_run).await,
+        KeysCommand::DangerousDecrypt => encryption::decrypt(store).await,
+        KeysCommand::GenerateEncryptionKey => encryption::generate(),
     }
 }
 

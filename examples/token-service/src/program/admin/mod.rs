@@ -1,6 +1,7 @@
 //! The administration: commands on the database, also while the service runs on it.
 
 mod client;
+mod encryption;
 mod keys;
 mod token;
 mod user;
@@ -39,6 +40,9 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     if matches!(command, Command::Token(_)) {
         options::check_issuer_is_given(database, flags)?;
+    }
+    if let Command::Keys(keys::KeysCommand::GenerateEncryptionKey) = command {
+        return encryption::generate();
     }
     let store = options::open(database).await?;
     let result = match command {

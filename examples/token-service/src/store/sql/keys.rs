@@ -39,7 +39,6 @@ pub(super) async fn add(
     others: Others,
 ) -> Result<bool, StoreError> {
     let mut transaction = pool.begin().await?;
-    // Instances that rotate at once follow each other.
     lock(&mut transaction).await?;
     let rows = sqlx::query("SELECT kid FROM signing_keys").fetch_all(&mut *transaction).await?;
     let stored = rows.iter().map(|row| get(row, "kid")).collect::<Result<Vec<String>, _>>()?;
