@@ -3,7 +3,7 @@
 //!
 //! The modules, in the order of a login:
 //!
-//! - [`store`]: users, clients, grants and keys, in SQLite;
+//! - [`store`]: users, clients, grants and keys, in SQLite or PostgreSQL;
 //! - [`token`]: the endpoint `POST /token` and its grants;
 //! - [`form`] and `client`: strict readers of the request's parameters, and client authentication;
 //! - `client_documents`: clients that are not registered, by the document at the URL that is their ID;
