@@ -117,12 +117,12 @@ HTTP_1 = "--http1.1"
 HTTP_2 = "--http2-prior-knowledge"
 
 
-def curl(address, *headers, path="/", version=HTTP_1, options=()):
+def curl(address, *headers, path="/", version=HTTP_1, scheme="http", options=()):
     """One request by curl; `headers` as `Name: value` (`Name;` for an empty value)."""
     command = ["curl", "--silent", "--show-error", "--include", "--max-time", "10", version]
     for header in headers:
         command += ["--header", header]
-    run = subprocess.run([*command, *options, f"http://{address}{path}"], capture_output=True)
+    run = subprocess.run([*command, *options, f"{scheme}://{address}{path}"], capture_output=True)
     if run.returncode != 0:
         return Answer(0, [], run.stderr.decode(), "")
     head, _, body = run.stdout.partition(b"\r\n\r\n")
