@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::observe::facts;
 use crate::store::StoreError;
 
 /// How often a failure is logged at most. While the store is down, each request is one.
@@ -15,6 +16,7 @@ static LOG: AtMost = AtMost(Mutex::new(Past { last: None, left_out: 0 }));
 
 /// Logs that the store failed, at most once a second.
 pub(crate) fn store_failed(error: &StoreError) {
+    facts::refused("temporarily_unavailable");
     if let Some(left_out) = LOG.count(Instant::now()) {
         tracing::error!(error = error as &dyn Error, left_out, "the store failed");
     }

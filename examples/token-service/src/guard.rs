@@ -19,6 +19,7 @@ use http_body_util::LengthLimitError;
 use serde_json::json;
 use tokio::time::timeout;
 
+use crate::observe::facts;
 use crate::{Service, upkeep};
 
 /// Headers of every response that does not set them itself. A page has its own policy.
@@ -142,6 +143,7 @@ fn refusal(
     description: &'static str,
     retry_after: Option<u64>,
 ) -> Response {
+    facts::refused(error);
     let body = json!({ "error": error, "error_description": description });
     let mut response =
         (status, [(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")], Json(body)).into_response();

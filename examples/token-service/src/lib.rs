@@ -17,7 +17,8 @@
 //! - [`cors`]: which routes pages of other origins may call;
 //! - [`docs`]: the OpenAPI document and the page;
 //! - [`client_address`], [`guard`], [`rates`] and [`connections`]: the limits around all routes;
-//! - [`health`], `failure_log`, `stopping` and [`upkeep`]: for the operator, and what runs beside the requests;
+//! - `observe`, [`exposition`], [`health`], `failure_log`, `stopping` and [`upkeep`]: for the operator, and what runs
+//!   beside the requests;
 //! - [`demo`]: what `--demo` starts with.
 //!
 //! **The password grant is here for comparison with FastAPI's tutorial.** RFC 9700 section 2.4 forbids it, because it
@@ -34,6 +35,7 @@ pub mod connections;
 pub mod cors;
 pub mod demo;
 pub mod docs;
+pub mod exposition;
 mod failure_log;
 pub mod form;
 pub mod guard;
@@ -46,6 +48,7 @@ pub mod limits;
 pub mod login;
 mod logout;
 pub mod metadata;
+mod observe;
 mod pages;
 pub mod passwords;
 pub mod rates;
@@ -62,4 +65,5 @@ mod stopping;
 pub use authorize::redirect_uri::check as check_redirect_uri;
 pub use client_address::ProxyHeader;
 pub use connections::ConnectionLimits;
+pub use observe::requests::ACCESS_LOG;
 pub use service::{Service, Settings};

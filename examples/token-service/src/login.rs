@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use tower_jwt_auth::Clock;
 
 use crate::limits::{LimitError, Limits};
+use crate::observe::meters;
 use crate::passwords::{self, Memory};
 use crate::store::{Store, StoreError, User};
 
@@ -80,6 +81,23 @@ impl Login {
     ///
     /// It is slow on purpose, and takes the same time for an unknown user: it always verifies one hash.
     pub async fn check(
+        self: Arc<Self>,
+        name: String,
+        password: String,
+        address: IpAddr,
+    ) -> Result<User, LoginError> {
+        let result = self.guess(name, password, address).await;
+        meters::login(match &result {
+            Ok(_) => meters::Login::Right,
+            Err(LoginError::Wrong) => meters::Login::Wrong,
+            Err(LoginError::TooMany(_)) => meters::Login::Limited,
+            Err(LoginError::Busy) => meters::Login::Busy,
+            Err(LoginError::Store(_)) => meters::Login::Failed,
+        });
+        result
+    }
+
+    async fn guess(
         self: Arc<Self>,
         name: String,
         password: String,

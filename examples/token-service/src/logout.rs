@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use crate::Service;
 use crate::authorize::redirect_uri;
 use crate::id_token_hint::{self, IdTokenHint};
+use crate::observe::meters::{self, Revoked};
 use crate::pages::cookies::Cookies;
 use crate::pages::parameters::{Parameters, Repeated};
 use crate::pages::{self, LogoutPage};
@@ -162,6 +163,7 @@ async fn answer_form(
         let hint = hint.and_then(|token| id_token_hint::read(service, token));
         let return_to = return_to(service, &parameters, hint.as_ref()).await?;
         service.store.end_session(&session.id, service.now()).await?;
+        meters::revoked(Revoked::Session);
         return Ok(logged_out(service, jar, return_to.as_deref()));
     }
     let query = parameters.without("form_token").to_query();
@@ -186,6 +188,7 @@ async fn answer(
             return ask(service, parameters, &session, &cookie, return_to.as_deref());
         }
         service.store.end_session(&session.id, service.now()).await?;
+        meters::revoked(Revoked::Session);
     } else if let Some(IdTokenHint { client, session: Some(session), .. }) = hint {
         // The session has ended before. What its client was granted in it lasts longer, and ends now.
         service.store.revoke_grants_in(&session, &client, service.now()).await?;

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::access_tokens::{self, Standing};
+use crate::observe::meters::{self, Revoked};
 use crate::store::Client;
 use crate::token::request::{self, Request};
 use crate::token::{TokenError, TokenErrorBody, unavailable};
@@ -127,6 +128,7 @@ async fn revoke_refresh_token(
         Some(grant) if grant.client_id == client.id => {
             let revoked = store.revoke_grant(&grant.id, service.now()).await;
             revoked.map_err(|error| unavailable(&error))?;
+            meters::revoked(Revoked::Grant);
             Ok(true)
         }
         Some(grant) if grant.is_in_force(service.now()) => Err(NOT_YOURS),
@@ -144,7 +146,9 @@ async fn revoke_access_token(
     let Some(token) = verified.map_err(|error| unavailable(&error))? else { return Ok(()) };
     if token.client_id == client.id {
         let revoked = store.revoke_token(&token.jti, token.exp).await;
-        return revoked.map_err(|error| unavailable(&error));
+        revoked.map_err(|error| unavailable(&error))?;
+        meters::revoked(Revoked::AccessToken);
+        return Ok(());
     }
     let standing = access_tokens::standing(&**store, &token.jti, service.now()).await;
     match standing.map_err(|error| unavailable(&error))? {

@@ -22,6 +22,8 @@ use crate::client_address::{self, ProxyHeader};
 use crate::client_documents::ClientDocuments;
 use crate::health::Ping;
 use crate::login::Login;
+use crate::observe::requests::Observer;
+use crate::observe::{facts, request_id, requests};
 use crate::pages::form_tokens::FormTokens;
 use crate::rates::Rates;
 use crate::secret::{self, Successors};
@@ -73,6 +75,8 @@ pub struct Settings {
     pub requests_per_second: u32,
     /// How long the body of a request may take.
     pub body_time: Duration,
+    /// Whether each request is a line of the log, with the target [`ACCESS_LOG`](crate::ACCESS_LOG).
+    pub access_log: bool,
     /// The age at which a signing key is replaced.
     pub key_age: Duration,
     /// How long a new key is published before it signs.
@@ -104,6 +108,7 @@ impl Settings {
             proxy_header: ProxyHeader::default(),
             requests_per_second: 50,
             body_time: Duration::from_secs(10),
+            access_log: false,
             key_age: Duration::from_secs(90 * 86_400),
             key_published_before: Duration::from_secs(7 * 86_400),
             clock: Arc::new(SystemClock),
@@ -269,7 +274,9 @@ impl Service {
             false => routes,
         };
         // The last layer is the outermost.
-        let routes = routes
+        let observer = Arc::new(Observer::new(self.settings.access_log));
+        let routes = routes.layer(from_fn_with_state(observer, requests::observe));
+        let routes = request_id::layer(routes)
             .layer(from_fn_with_state(Arc::clone(&self), client_address::replace))
             .layer(from_fn_with_state(Arc::clone(&self), guard::add_headers));
         Ok(routes.with_state(self))
@@ -280,6 +287,7 @@ impl Service {
         let verifier = own_tokens(&self.settings, &self.keys, self.issuer())?;
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.settings.clock));
         let verifier = verifier.with_check(async move |token: VerifiedToken<Issued>, _request| {
+            facts::client(&token.client_id);
             let now = clock.now().unix_seconds();
             if token.has_expired(now) {
                 return Err(Rejection::from(RejectionKind::ExpiredToken));
@@ -293,7 +301,10 @@ impl Service {
                 }
             }
         });
-        JwtAuthLayer::new(verifier).with_rejection_response(ProblemJson::new()).with_realm(REALM)
+        JwtAuthLayer::new(verifier)
+            .with_metrics()
+            .with_rejection_response(ProblemJson::new())
+            .with_realm(REALM)
     }
 }
 

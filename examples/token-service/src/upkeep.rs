@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use crate::observe::meters;
 use crate::store::Seconds;
 use crate::{Service, keys};
 
@@ -64,6 +65,9 @@ async fn repeat(service: &Service, task: Task) {
 pub async fn follow_keys(service: &Service) -> Result<(), keys::KeysError> {
     let lifetime = keys::longest_lifetime(&service.settings);
     let result = keys::follow(&*service.store, &service.keys, lifetime, service.now()).await;
+    if result.is_ok() {
+        meters::keys_read(service.now());
+    }
     // Also after a failure, so that requests do not wait for the next one.
     service.followed.at.store(service.now(), Ordering::Relaxed);
     result
@@ -107,6 +111,7 @@ pub(crate) async fn follow_keys_if_stale(service: &Service) {
 ///
 /// If the store fails.
 pub async fn purge_expired(service: &Service) -> Result<(), keys::KeysError> {
-    service.store.purge(BATCH, service.now()).await?;
+    let deleted = service.store.purge(BATCH, service.now()).await?;
+    meters::purged(deleted, service.now());
     Ok(())
 }

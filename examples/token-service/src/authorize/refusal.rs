@@ -8,6 +8,7 @@ use axum::response::Response;
 use super::redirect_uri::{self, ReturnAddress};
 use crate::Service;
 use crate::client_documents::{self, Fault};
+use crate::observe::facts;
 use crate::pages;
 use crate::store::StoreError;
 
@@ -91,6 +92,7 @@ impl Refusal {
                 pages::bad_request(service, StatusCode::BAD_REQUEST, why)
             }
             Self::Redirect(to, code, why) => {
+                facts::refused(code.as_str());
                 tracing::debug!(error = code.as_str(), why, "an authorization request is refused");
                 let parameters = [("error", code.as_str()), ("error_description", why)];
                 // Otherwise anyone could make an address of this service that leads elsewhere (RFC 9700 section 4.11.2). Who

@@ -8,6 +8,7 @@ use super::scopes;
 use crate::Service;
 use crate::client_documents::{self, Published};
 use crate::id_token_hint;
+use crate::observe::facts;
 use crate::pages::Unregistered;
 use crate::pages::parameters::{Parameters, Repeated};
 use crate::store::{Client, GrantType, Seconds, Session};
@@ -224,6 +225,7 @@ async fn addressee(
         }
         None => return Err(Refusal::Page("The application is not registered here.")),
     };
+    facts::client(&client.id);
     let uri = parameters.one("redirect_uri");
     let uri = uri.map_err(|_| Refusal::Page("The redirect_uri is given twice."))?;
     // RFC 6749 lets a client with one URI leave it out. OpenID Connect does not, and then nothing can be confused.

@@ -15,6 +15,7 @@ use crate::access_tokens::BUILT_IN_CLIENT;
 use crate::client_documents::{self, Fault};
 use crate::form::Form;
 use crate::limits::LimitError;
+use crate::observe::facts;
 use crate::secret;
 use crate::store::{Client, ClientAuthentication, GrantType};
 use crate::token::{TokenError, unavailable};
@@ -129,6 +130,9 @@ pub(crate) async fn authenticate(
             Some(assertion::client(service, id.as_deref(), &assertion, form, address).await?)
         }
     };
+    if let Some(found) = &found {
+        facts::client(&found.client.id);
+    }
     let is_unknown = is_other && found.is_none();
     let is_published = found.as_ref().is_some_and(|found| found.is_published);
     Ok(Caller { is_unknown, client: found.map(|found| found.client), is_published, sent_basic })

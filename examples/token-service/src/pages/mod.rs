@@ -22,6 +22,7 @@ use axum::routing::get;
 
 use crate::Service;
 use crate::failure_log::store_failed;
+use crate::observe::facts;
 use crate::store::StoreError;
 
 /// A request with a larger body is refused unread.
@@ -143,6 +144,7 @@ pub(crate) fn message(service: &Service, title: &str, text: &str) -> Response {
 
 /// The page for a request of an application that cannot be answered by a redirect.
 pub(crate) fn bad_request(service: &Service, status: StatusCode, text: &str) -> Response {
+    facts::refused("invalid_request");
     let page_of = MessagePage {
         site: &service.site(),
         title: "This request cannot be answered",

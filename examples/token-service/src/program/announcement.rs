@@ -6,9 +6,14 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use token_service::demo;
 use url::{Host, Url};
 
-/// Writes the lines for people and scripts. `demo` is the secret of the demo client; `docs` says whether
-/// there is a page.
-pub(super) fn announce(address: SocketAddr, demo: Option<&str>, docs: bool) -> io::Result<()> {
+/// Writes the lines for people and scripts. `demo` is the secret of the demo client; `metrics` the address of the
+/// metrics; `docs` says whether there is a page.
+pub(super) fn announce(
+    address: SocketAddr,
+    demo: Option<&str>,
+    metrics: Option<SocketAddr>,
+    docs: bool,
+) -> io::Result<()> {
     let demo = demo.map_or_else(String::new, |secret| {
         format!(
             "demo user: {}, password: {}\ndemo client: {}, secret: {secret}\n",
@@ -21,7 +26,9 @@ pub(super) fn announce(address: SocketAddr, demo: Option<&str>, docs: bool) -> i
         true => format!("docs page: http://{}/docs\n", reachable(address)),
         false => String::new(),
     };
-    let lines = format!("{demo}listening on http://{address}\n{page}");
+    let metrics = metrics
+        .map_or_else(String::new, |address| format!("metrics on http://{address}/metrics\n"));
+    let lines = format!("{demo}{metrics}listening on http://{address}\n{page}");
     // One write, because a reader may close the pipe once it has the address.
     let mut out = io::stdout().lock();
     out.write_all(lines.as_bytes())?;

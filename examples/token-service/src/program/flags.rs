@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
-use clap::{Args, Parser};
+use clap::{Args, Parser, ValueEnum};
 use token_service::ProxyHeader;
 
 use super::admin::Command;
@@ -34,6 +34,15 @@ pub(super) struct Flags {
     pub(super) serve: Serve,
     #[command(subcommand)]
     pub(super) command: Option<Command>,
+}
+
+/// The format of the log.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One object of JSON for each line.
+    Json,
 }
 
 /// Where users, clients, grants and keys are.
@@ -81,6 +90,21 @@ pub(super) struct Serve {
         env = "TOKEN_SERVICE_LISTEN"
     )]
     pub(super) listen: String,
+    /// Serve metrics at /metrics on this address, in the format of Prometheus, to anyone who can reach it
+    #[arg(long, value_name = "ADDR", env = "TOKEN_SERVICE_METRICS_LISTEN")]
+    pub(super) metrics_listen: Option<String>,
+    /// Write a line to the log for each request, without secrets
+    #[arg(long, env = "TOKEN_SERVICE_ACCESS_LOG", value_parser = BoolishValueParser::new())]
+    pub(super) access_log: bool,
+    /// The format of the log
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "text",
+        env = "TOKEN_SERVICE_LOG_FORMAT",
+        global = true
+    )]
+    pub(super) log_format: LogFormat,
     /// Keep everything in memory, with one user and one client
     #[arg(
         long, env = "TOKEN_SERVICE_DEMO", value_parser = BoolishValueParser::new(),

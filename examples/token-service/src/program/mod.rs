@@ -40,7 +40,7 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn run_with(flags: Flags) -> Result<(), Failure> {
-    log::to_standard_error()?;
+    log::to_standard_error(flags.serve.log_format, flags.serve.access_log)?;
     let runtime = Runtime::new().map_err(|error| Failure::bad_because(&error))?;
     let result = match flags.command {
         None => runtime.block_on(serve::serve(&flags.database, flags.serve)),

@@ -64,6 +64,7 @@ pub(super) fn settings(flags: &Serve, default_issuer: String) -> Result<Settings
     settings.docs = !flags.no_docs;
     settings.client_documents = !flags.no_client_metadata_documents;
     settings.dangerous_client_metadata_hosts = flags.dangerous_client_metadata_host.clone();
+    settings.access_log = flags.access_log;
     settings.cors_origins = flags.cors_origin.clone();
     settings.requests_per_second = flags.requests_per_second;
     settings.proxy_header = flags.proxy_header;

@@ -5,6 +5,7 @@
 //! the process is killed, and two instances do not undo each other's work.
 
 mod key_encryption;
+mod measured;
 mod records;
 mod sql;
 mod store_error;
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 pub use self::key_encryption::{
     KeyEncryption, KeyEncryptionError, KeyEncryptionKey, KeyRow, Protection,
 };
+pub(crate) use self::measured::Measured;
 pub use self::records::{
     Client, ClientAuthentication, ClientDocument, Code, Exchange, Grant, GrantType,
     NewRefreshToken, RefreshToken, Rotation, Session, StoredKey, User,

@@ -5,6 +5,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use super::issue::{self, Granted};
 use super::{TokenError, TokenResponse, check_may_use, scopes, unavailable};
 use crate::form::Form;
+use crate::observe::meters::{self, Reuse};
 use crate::store::{Client, Exchange, GrantType};
 use crate::{Service, secret};
 
@@ -54,6 +55,7 @@ pub(super) async fn exchange(
     match exchange.map_err(|error| unavailable(&error))? {
         Exchange::Granted => {}
         Exchange::Reused => {
+            meters::reused(Reuse::Code);
             tracing::warn!(client = client.id, "a code was used twice: its tokens are revoked");
             return Err(INVALID);
         }

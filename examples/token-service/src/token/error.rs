@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::request::{NO_CACHE, NO_STORE};
 use crate::failure_log::store_failed;
+use crate::observe::facts;
 use crate::service::REALM;
 use crate::store::StoreError;
 
@@ -145,6 +146,7 @@ pub struct TokenErrorBody {
 impl IntoResponse for TokenError {
     fn into_response(self) -> Response {
         let (status, error, error_description) = self.table();
+        facts::refused(error);
         let mut response =
             (status, Json(TokenErrorBody { error, error_description })).into_response();
         let headers = response.headers_mut();

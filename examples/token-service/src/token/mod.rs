@@ -25,6 +25,7 @@ use utoipa::ToSchema;
 pub(crate) use self::error::unavailable;
 pub use self::error::{TokenError, TokenErrorBody};
 use self::request::Request;
+use crate::observe::{facts, meters};
 use crate::store::{Client, GrantType};
 use crate::{Service, introspect, revoke};
 
@@ -188,7 +189,8 @@ async fn answer(
         }
         None => return Err(TokenError::InvalidRequest("grant_type is missing")),
     };
-    match grant_type {
+    facts::grant(grant_type.as_str());
+    let response = match grant_type {
         GrantType::AuthorizationCode => {
             authorization_code::exchange(service, &form, &caller.registered()?).await
         }
@@ -207,7 +209,9 @@ async fn answer(
         GrantType::RefreshToken => {
             refresh_token::refresh(service, &form, &caller.or_built_in(service)).await
         }
-    }
+    }?;
+    meters::issued(grant_type.as_str());
+    Ok(response)
 }
 
 /// Whether the request is from a script of a page. A browser would open its own password dialog for a challenge for Basic.

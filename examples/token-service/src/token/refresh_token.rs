@@ -2,6 +2,7 @@
 
 use super::{TokenError, TokenResponse, check_may_use, issue, scopes, unavailable};
 use crate::form::Form;
+use crate::observe::meters::{self, Reuse};
 use crate::store::{Client, GrantType, Rotation};
 use crate::{Service, secret};
 
@@ -36,8 +37,9 @@ pub(super) async fn refresh(
     let grace = service.settings.refresh_grace;
     let rotation = store.rotate(&hash, &new, grace, service.now()).await;
     match rotation.map_err(|error| unavailable(&error))? {
-        Rotation::Successor => {}
+        Rotation::Successor => meters::rotated(),
         Rotation::Reused => {
+            meters::reused(Reuse::RefreshToken);
             tracing::warn!(
                 client = client.id,
                 "a refresh token was used again: all tokens of its grant are revoked"

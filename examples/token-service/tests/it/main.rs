@@ -21,6 +21,7 @@ mod keys;
 mod login;
 mod logout;
 mod metadata;
+mod observe;
 mod process;
 mod program;
 mod protection;

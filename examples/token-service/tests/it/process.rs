@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -75,6 +76,9 @@ impl Database {
 pub struct Server {
     process: Child,
     pub address: String,
+    /// The lines before that of the address.
+    pub said: String,
+    log: Option<JoinHandle<String>>,
     _stdout: BufReader<std::process::ChildStdout>,
 }
 
@@ -86,25 +90,36 @@ impl Server {
     /// With environment variables.
     pub fn start_with(flags: &[&str], variables: &[(&str, &str)]) -> Self {
         let flags = [&["--listen", "127.0.0.1:0"], flags].concat();
-        let mut process = program(&flags)
-            .envs(variables.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = program(&flags);
+        command.envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        // It is read all the time: a full pipe would stop the program.
+        let mut stderr = process.stderr.take().unwrap();
+        let log = std::thread::spawn(move || {
+            let mut log = String::new();
+            stderr.read_to_string(&mut log).unwrap();
+            log
+        });
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        let mut said = String::new();
         let address = loop {
             let mut line = String::new();
             if stdout.read_line(&mut line).unwrap() == 0 {
-                let mut log = String::new();
-                process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-                panic!("it does not serve: {log}");
+                panic!("it does not serve: {}", log.join().unwrap());
             }
             if let Some(address) = line.trim_end().strip_prefix("listening on http://") {
                 break address.to_owned();
             }
+            said.push_str(&line);
         };
-        Self { process, address, _stdout: stdout }
+        Self { process, address, said, log: Some(log), _stdout: stdout }
+    }
+
+    /// What follows this text on a line before that of the address.
+    #[track_caller]
+    pub fn said(&self, before: &str) -> &str {
+        let found = self.said.lines().find_map(|line| line.strip_prefix(before));
+        found.unwrap_or_else(|| panic!("no {before:?}: {}", self.said))
     }
 
     /// Ends it by SIGTERM. Returns its status and its log.
@@ -118,9 +133,7 @@ impl Server {
     #[cfg(unix)]
     pub fn wait(mut self) -> (Option<i32>, String) {
         let status = self.process.wait().unwrap().code();
-        let mut log = String::new();
-        self.process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-        (status, log)
+        (status, self.log.take().unwrap().join().unwrap())
     }
 
     #[cfg(unix)]

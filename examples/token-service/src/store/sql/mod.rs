@@ -76,6 +76,12 @@ impl SqlStore {
         &self.encryption
     }
 
+    /// The connections to the database: open, idle, and the most that may be open.
+    pub(crate) fn connections(&self) -> (usize, usize, u32) {
+        let open = usize::try_from(self.pool.size()).unwrap_or(usize::MAX);
+        (open, self.pool.num_idle(), self.pool.options().get_max_connections())
+    }
+
     /// This time of the caller, in seconds, by the database's clock.
     async fn corrected(&self, now: Seconds) -> Result<Seconds, StoreError> {
         Ok(now.saturating_add(self.clock.ahead(&self.pool).await?))
