@@ -125,12 +125,12 @@ pub(crate) async fn standing(
     jti: &str,
     now: Seconds,
 ) -> Result<Standing, StoreError> {
-    if store.is_revoked(jti).await? {
-        return Ok(Standing::Revoked);
-    }
-    let Some((grant, _)) = jti.split_once('.') else { return Ok(Standing::Active(None)) };
+    let Some((grant, _)) = jti.split_once('.') else {
+        let is_revoked = store.is_revoked(jti).await?;
+        return Ok(if is_revoked { Standing::Revoked } else { Standing::Active(None) });
+    };
     // The grant of a token that lives longer than it is gone.
-    Ok(match store.grant(grant).await? {
+    Ok(match store.grant_of_token(grant, jti).await? {
         Some(grant) if grant.is_in_force(now) => Standing::Active(Some(grant)),
         _ => Standing::Revoked,
     })

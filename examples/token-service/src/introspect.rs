@@ -180,17 +180,15 @@ async fn refresh_token(
     token: &str,
 ) -> Result<Option<Introspection>, TokenError> {
     let now = service.now();
-    let stored = service.store.refresh_token(&secret::hash(token)).await;
+    let stored = service.store.refresh_token_and_grant(&secret::hash(token)).await;
     let stored = stored.map_err(|error| unavailable(&error))?;
     let is_usable =
         |expires_at: Seconds, used_at: Option<Seconds>| used_at.is_none() && now < expires_at;
-    let Some(stored) = stored.filter(|one| is_usable(one.expires_at, one.used_at)) else {
-        return Ok(None);
-    };
-    let grant = service.store.grant(&stored.grant_id).await;
-    let grant = grant.map_err(|error| unavailable(&error))?;
-    let grant = grant.filter(|grant| grant.is_in_force(now) && grant.client_id == client.id);
-    Ok(grant.map(|grant| Introspection {
+    let stored = stored.filter(|(token, grant)| {
+        let is_granted = grant.is_in_force(now) && grant.client_id == client.id;
+        is_granted && is_usable(token.expires_at, token.used_at)
+    });
+    Ok(stored.map(|(stored, grant)| Introspection {
         active: true,
         scope: (!grant.scopes.is_empty()).then(|| grant.scopes.join(" ")),
         client_id: Some(grant.client_id),

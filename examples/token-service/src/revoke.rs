@@ -121,18 +121,17 @@ async fn revoke_refresh_token(
     token: &str,
 ) -> Result<bool, TokenError> {
     let store = &service.store;
-    let stored = store.refresh_token(&secret::hash(token)).await;
-    let Some(stored) = stored.map_err(|error| unavailable(&error))? else { return Ok(false) };
-    let grant = store.grant(&stored.grant_id).await.map_err(|error| unavailable(&error))?;
-    match grant {
-        Some(grant) if grant.client_id == client.id => {
-            let revoked = store.revoke_grant(&grant.id, service.now()).await;
-            revoked.map_err(|error| unavailable(&error))?;
-            meters::revoked(Revoked::Grant);
-            Ok(true)
-        }
-        Some(grant) if grant.is_in_force(service.now()) => Err(NOT_YOURS),
-        _ => Ok(true),
+    let stored = store.refresh_token_and_grant(&secret::hash(token)).await;
+    let Some((_, grant)) = stored.map_err(|error| unavailable(&error))? else { return Ok(false) };
+    if grant.client_id == client.id {
+        let revoked = store.revoke_grant(&grant.id, service.now()).await;
+        revoked.map_err(|error| unavailable(&error))?;
+        meters::revoked(Revoked::Grant);
+        return Ok(true);
+    }
+    match grant.is_in_force(service.now()) {
+        true => Err(NOT_YOURS),
+        false => Ok(true),
     }
 }
 

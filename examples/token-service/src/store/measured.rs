@@ -107,9 +107,11 @@ measured! {
     exchange_code(hash: &str, grant: &Grant, refresh: Option<&NewRefreshToken>, now: Seconds) -> Exchange;
     add_grant(grant: &Grant, refresh: Option<&NewRefreshToken>, password_hash: &str) -> bool;
     grant(id: &str) -> Option<Grant>;
+    grant_of_token(id: &str, jti: &str) -> Option<Grant>;
     grants_to(user: &str, client: &str, now: Seconds) -> Vec<Grant>;
     revoke_grant(id: &str, now: Seconds) -> ();
     refresh_token(hash: &str) -> Option<RefreshToken>;
+    refresh_token_and_grant(hash: &str) -> Option<(RefreshToken, Grant)>;
     rotate(hash: &str, successor: &NewRefreshToken, grace: Duration, now: Seconds) -> Rotation;
     revoke_token(jti: &str, expires_at: Seconds) -> ();
     is_revoked(jti: &str) -> bool;

@@ -147,6 +147,9 @@ pub trait Store: Debug + Send + Sync {
     ) -> Result<bool, StoreError>;
     /// The grant with this ID, also if it is revoked.
     async fn grant(&self, id: &str) -> Result<Option<Grant>, StoreError>;
+    /// The grant with this ID, also if it is revoked; `None` if the access token with this `jti`, which came of it, was revoked
+    /// by itself.
+    async fn grant_of_token(&self, id: &str, jti: &str) -> Result<Option<Grant>, StoreError>;
     /// The grants of this user to this client that are in force.
     async fn grants_to(
         &self,
@@ -159,6 +162,11 @@ pub trait Store: Debug + Send + Sync {
 
     /// The refresh token with this hash, also if it was used.
     async fn refresh_token(&self, hash: &str) -> Result<Option<RefreshToken>, StoreError>;
+    /// The same with its grant, also if that is revoked.
+    async fn refresh_token_and_grant(
+        &self,
+        hash: &str,
+    ) -> Result<Option<(RefreshToken, Grant)>, StoreError>;
     /// Uses a refresh token: its successor takes its place.
     ///
     /// If the token was used before, it was at most `grace` ago and the successor was not used, the same successor

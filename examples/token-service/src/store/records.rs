@@ -160,7 +160,7 @@ impl fmt::Debug for Session {
 }
 
 /// What a user has granted to a client: a family of refresh tokens, and the access tokens that came of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     pub id: String,
     pub client_id: String,
@@ -238,7 +238,7 @@ impl fmt::Debug for NewRefreshToken {
 }
 
 /// A stored refresh token.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RefreshToken {
     pub token_hash: String,
     pub grant_id: String,

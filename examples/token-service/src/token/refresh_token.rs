@@ -22,10 +22,9 @@ pub(super) async fn refresh(
 
     // What is wrong with the request is found out first, so that it does not use the token up.
     let (store, hash) = (&service.store, secret::hash(token));
-    let stored = store.refresh_token(&hash).await.map_err(|error| unavailable(&error))?;
-    let stored = stored.ok_or(INVALID)?;
-    let grant = store.grant(&stored.grant_id).await.map_err(|error| unavailable(&error))?;
-    let grant = grant.filter(|grant| grant.client_id == client.id).ok_or(INVALID)?;
+    let stored = store.refresh_token_and_grant(&hash).await.map_err(|error| unavailable(&error))?;
+    let stored = stored.filter(|(_, grant)| grant.client_id == client.id);
+    let (_, grant) = stored.ok_or(INVALID)?;
     let user = store.user(&grant.user).await.map_err(|error| unavailable(&error))?;
     let user = user.filter(|user| user.disabled_at.is_none()).ok_or(INVALID)?;
     let asked = form.get("scope");

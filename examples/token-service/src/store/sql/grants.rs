@@ -197,6 +197,25 @@ pub(super) async fn find(pool: &AnyPool, id: &str) -> Result<Option<Grant>, Stor
     row.as_ref().map(read).transpose()
 }
 
+/// One statement, since each request with a token asks for it.
+pub(super) async fn find_of_token(
+    pool: &AnyPool,
+    id: &str,
+    jti: &str,
+) -> Result<Option<Grant>, StoreError> {
+    let row = sqlx::query(
+        "SELECT id, client_id, user_name, session_id, scope, resources, authenticated_at, created_at, \
+         expires_at, revoked_at \
+         FROM grants WHERE id = $1 \
+         AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE token_id = $2)",
+    )
+    .bind(id)
+    .bind(jti)
+    .fetch_optional(pool)
+    .await?;
+    row.as_ref().map(read).transpose()
+}
+
 pub(super) async fn to_client(
     pool: &AnyPool,
     user: &str,
@@ -254,7 +273,7 @@ pub(super) async fn is_revoked(pool: &AnyPool, jti: &str) -> Result<bool, StoreE
     Ok(row.is_some())
 }
 
-fn read(row: &AnyRow) -> Result<Grant, StoreError> {
+pub(super) fn read(row: &AnyRow) -> Result<Grant, StoreError> {
     Ok(Grant {
         id: get(row, "id")?,
         client_id: get(row, "client_id")?,

@@ -237,6 +237,13 @@ impl Store for SqlStore {
         grants::find(&self.pool, id).await
     }
 
+    async fn grant_of_token(&self, id: &str, jti: &str) -> Result<Option<Grant>, StoreError> {
+        if has_nul(id) || has_nul(jti) {
+            return Ok(None);
+        }
+        grants::find_of_token(&self.pool, id, jti).await
+    }
+
     async fn grants_to(
         &self,
         user: &str,
@@ -255,6 +262,16 @@ impl Store for SqlStore {
             return Ok(None);
         }
         refresh_tokens::find(&self.pool, hash).await
+    }
+
+    async fn refresh_token_and_grant(
+        &self,
+        hash: &str,
+    ) -> Result<Option<(RefreshToken, Grant)>, StoreError> {
+        if has_nul(hash) {
+            return Ok(None);
+        }
+        refresh_tokens::find_with_grant(&self.pool, hash).await
     }
 
     async fn rotate(

@@ -6,8 +6,8 @@ use sqlx::{AnyConnection, AnyPool};
 use super::grants;
 use super::rows::get;
 use crate::store::{
-    CLOCK_SKEW, MAX_USED_TOKENS, NewRefreshToken, RefreshToken, Rotation, Seconds, StoreError,
-    USED_TOKENS_KEPT,
+    CLOCK_SKEW, Grant, MAX_USED_TOKENS, NewRefreshToken, RefreshToken, Rotation, Seconds,
+    StoreError, USED_TOKENS_KEPT,
 };
 
 /// Adds a refresh token with this place in its family, in a transaction.
@@ -45,7 +45,26 @@ async fn find_in(
     .bind(hash)
     .fetch_optional(connection)
     .await?;
-    row.as_ref().map(read).transpose()
+    row.as_ref().map(|row| read(row, "expires_at")).transpose()
+}
+
+/// One statement, since each refresh asks for both.
+pub(super) async fn find_with_grant(
+    pool: &AnyPool,
+    hash: &str,
+) -> Result<Option<(RefreshToken, Grant)>, StoreError> {
+    let row = sqlx::query(
+        "SELECT token_hash, grant_id, refresh_tokens.expires_at AS token_expires_at, used_at, \
+         successor_hash, number, id, client_id, user_name, session_id, scope, resources, \
+         authenticated_at, created_at, grants.expires_at AS expires_at, revoked_at \
+         FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id \
+         WHERE token_hash = $1",
+    )
+    .bind(hash)
+    .fetch_optional(pool)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some((read(&row, "token_expires_at")?, grants::read(&row)?)))
 }
 
 pub(super) async fn rotate(
@@ -76,28 +95,13 @@ pub(super) async fn rotate(
         None => {
             let number = token.number.saturating_add(1);
             let kept = number.saturating_sub(MAX_USED_TOKENS);
-            // A thief who rotates as fast as possible wants the owner's token to be forgotten.
-            let recent = sqlx::query(
-                "SELECT token_hash FROM refresh_tokens \
-                 WHERE grant_id = $1 AND number < $2 AND used_at > $3 LIMIT 1",
-            )
-            .bind(&token.grant_id)
-            .bind(kept)
-            .bind(now.saturating_sub(USED_TOKENS_KEPT))
-            .fetch_optional(&mut *transaction)
-            .await?;
-            if recent.is_some() {
+            // Most families are short, and have nothing to forget.
+            if kept > 0 && !forget(&mut transaction, &token.grant_id, kept, now).await? {
                 grants::revoke(&mut *transaction, &token.grant_id, now).await?;
                 transaction.commit().await?;
                 return Ok(Rotation::Reused);
             }
             add(&mut transaction, &token.grant_id, successor, number).await?;
-            // One row, save after a change of the limit.
-            sqlx::query("DELETE FROM refresh_tokens WHERE grant_id = $1 AND number < $2")
-                .bind(&token.grant_id)
-                .bind(kept)
-                .execute(&mut *transaction)
-                .await?;
             sqlx::query(
                 "UPDATE refresh_tokens SET used_at = $2, successor_hash = $3 WHERE token_hash = $1",
             )
@@ -132,11 +136,39 @@ pub(super) async fn rotate(
     Ok(rotation)
 }
 
-fn read(row: &AnyRow) -> Result<RefreshToken, StoreError> {
+/// Deletes the tokens of a family before this number: one row, save after a change of the limit. `false` if one of them was
+/// used recently: a thief who rotates as fast as possible wants the owner's token to be forgotten.
+async fn forget(
+    connection: &mut AnyConnection,
+    grant: &str,
+    kept: i64,
+    now: Seconds,
+) -> Result<bool, StoreError> {
+    let recent = sqlx::query(
+        "SELECT token_hash FROM refresh_tokens \
+         WHERE grant_id = $1 AND number < $2 AND used_at > $3 LIMIT 1",
+    )
+    .bind(grant)
+    .bind(kept)
+    .bind(now.saturating_sub(USED_TOKENS_KEPT))
+    .fetch_optional(&mut *connection)
+    .await?;
+    if recent.is_some() {
+        return Ok(false);
+    }
+    sqlx::query("DELETE FROM refresh_tokens WHERE grant_id = $1 AND number < $2")
+        .bind(grant)
+        .bind(kept)
+        .execute(connection)
+        .await?;
+    Ok(true)
+}
+
+fn read(row: &AnyRow, expires_at: &'static str) -> Result<RefreshToken, StoreError> {
     Ok(RefreshToken {
         token_hash: get(row, "token_hash")?,
         grant_id: get(row, "grant_id")?,
-        expires_at: get(row, "expires_at")?,
+        expires_at: get(row, expires_at)?,
         used_at: get(row, "used_at")?,
         successor_hash: get(row, "successor_hash")?,
         number: get(row, "number")?,

@@ -195,3 +195,46 @@ async fn a_session_has_a_limit_of_unused_codes_and_the_oldest_goes() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_grant_of_a_token_is_hidden_once_that_token_is_revoked() {
+    over_every_store(async |store: &dyn Store| {
+        add_alice(store).await;
+        add_grant(store, &grant("one", "alice"), None).await;
+        let found = async |id: &str, jti: &str| store.grant_of_token(id, jti).await.unwrap();
+        assert_eq!(found("one", "one.a").await, store.grant("one").await.unwrap());
+        store.revoke_token("one.a", NOW + 60).await.unwrap();
+        assert_eq!(found("one", "one.a").await, None);
+        // Another token of the grant stays, until the grant is revoked.
+        assert!(found("one", "one.b").await.unwrap().is_in_force(NOW));
+        store.revoke_grant("one", NOW).await.unwrap();
+        assert!(!found("one", "one.b").await.unwrap().is_in_force(NOW));
+        for (id, jti) in [("two", "two.a"), ("", ""), ("one\0", "one.b"), ("one", "one\0")] {
+            assert_eq!(found(id, jti).await, None);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_found_with_its_grant() {
+    over_every_store(async |store: &dyn Store| {
+        add_alice(store).await;
+        let (one, first) = (grant("one", "alice"), refresh_token("first"));
+        assert_ne!(one.expires_at, first.expires_at);
+        add_grant(store, &one, Some(&first)).await;
+        add_grant(store, &grant("two", "alice"), Some(&refresh_token("other"))).await;
+        for (hash, id) in [("first", "one"), ("other", "two")] {
+            let (token, grant) = store.refresh_token_and_grant(hash).await.unwrap().unwrap();
+            assert_eq!(Some(&token), store.refresh_token(hash).await.unwrap().as_ref());
+            assert_eq!(Some(&grant), store.grant(id).await.unwrap().as_ref());
+        }
+        store.revoke_grant("one", NOW).await.unwrap();
+        let (_, grant) = store.refresh_token_and_grant("first").await.unwrap().unwrap();
+        assert!(!grant.is_in_force(NOW));
+        for unknown in ["", "third", "first\0"] {
+            assert_eq!(store.refresh_token_and_grant(unknown).await.unwrap(), None);
+        }
+    })
+    .await;
+}
