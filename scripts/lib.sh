@@ -181,9 +181,9 @@ need_postgres() {
   [ -n "$(postgres_programs)" ] || apt_install postgresql
 }
 
-# start_postgres: starts PostgreSQL on a free port of the loopback interface, with its data in a temporary folder, and
-# sets `postgres_url` (a user who may make databases) and `postgres_data` (the folder). It does not run as root. It is
-# stopped when the script ends.
+# start_postgres [OPTION...]: starts PostgreSQL with these options on a free port of the loopback interface, with its
+# data in a temporary folder, and sets `postgres_url` (a user who may make databases) and `postgres_data` (the folder).
+# It does not run as root. It is stopped when the script ends.
 start_postgres() {
   need_postgres
   local programs port as=()
@@ -197,7 +197,7 @@ start_postgres() {
     chown postgres: "$postgres_data"
   fi
   "${as[@]}" "$programs/initdb" -D "$postgres_data" -A trust -U service -E UTF8 --no-locale >/dev/null
-  "${as[@]}" "$programs/postgres" -D "$postgres_data" -p "$port" -h 127.0.0.1 -k '' \
+  "${as[@]}" "$programs/postgres" -D "$postgres_data" -p "$port" -h 127.0.0.1 -k '' "$@" \
     >"$scratch/postgres.log" 2>&1 </dev/null &
   servers+=("$!")
   wait_for_line "$scratch/postgres.log" 'ready to accept connections' 30 "$!"
