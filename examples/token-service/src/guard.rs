@@ -20,6 +20,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::observe::facts;
+use crate::store::deadline;
 use crate::{Service, upkeep};
 
 /// Headers of every response that does not set them itself. A page has its own policy.
@@ -59,16 +60,17 @@ pub(crate) async fn add_headers(
 const MAX_BODY: usize = 64 * 1024;
 
 /// How long an endpoint may take once it has the body. The store and the logins have shorter limits of their own.
-const WORK: Duration = Duration::from_secs(30);
+const WORK: Duration = Duration::from_secs(10);
 
-/// Reads the body of a POST request first, so that a slow client is refused before it occupies anything else.
+/// Reads the body of a POST request first, so that a slow client is refused before it occupies anything else. From then on
+/// the request has the time that it may wait for the store.
 pub(crate) async fn limit_time(
     State(service): State<Arc<Service>>,
     request: Request,
     next: Next,
 ) -> Response {
     if request.method() != Method::POST {
-        return next.run(request).await;
+        return work(&service, next.run(request)).await;
     }
     let (head, body) = request.into_parts();
     let body = match timeout(service.settings.body_time, to_bytes(body, MAX_BODY)).await {
@@ -98,8 +100,19 @@ pub(crate) async fn limit_time(
             );
         }
     };
-    let answered = timeout(WORK, next.run(Request::from_parts(head, Body::from(body)))).await;
-    answered.unwrap_or_else(|_| {
+    work(&service, next.run(Request::from_parts(head, Body::from(body)))).await
+}
+
+/// The keys are up to date first, and that is part of the request's time.
+async fn work(service: &Service, answer: impl Future<Output = Response>) -> Response {
+    let answered = timeout(
+        WORK,
+        deadline::for_request(async {
+            upkeep::follow_keys_if_stale(service).await;
+            answer.await
+        }),
+    );
+    answered.await.unwrap_or_else(|_| {
         tracing::error!("a request took too long");
         let description = "the request took too long: try again later";
         refusal(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", description, Some(5))
@@ -110,7 +123,7 @@ fn is_too_large(error: &axum::Error) -> bool {
     error.source().is_some_and(|source| source.is::<LengthLimitError>())
 }
 
-/// Limits the number of requests of an address. The others find the keys up to date.
+/// Limits the number of requests of an address.
 pub(crate) async fn limit_rate(
     State(service): State<Arc<Service>>,
     mut request: Request,
@@ -121,7 +134,6 @@ pub(crate) async fn limit_rate(
     {
         return too_many(wait);
     }
-    upkeep::follow_keys_if_stale(&service).await;
     next.run(request).await
 }
 

@@ -7,16 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use tower_jwt_auth::Clock;
 
 use crate::limits::{LimitError, Limits};
 use crate::observe::meters;
 use crate::passwords::{self, Memory};
-use crate::store::{Store, StoreError, User};
+use crate::store::{Store, StoreError, User, deadline};
 
 /// How long a login waits for a slot.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The users, and the limits on logins.
 pub struct Login {
@@ -112,7 +112,7 @@ impl Login {
         let user = self.store.user(&name).await.map_err(LoginError::Store)?;
         let user = user.filter(|user| user.disabled_at.is_none());
 
-        // It goes on when the client disconnects, so that a wrong guess is counted then too.
+        // It goes on when the client disconnects or its time is over, so that a wrong guess is counted then too.
         let checked = tokio::spawn(async move {
             let user = self.verify(user, password, place).await?;
             if user.is_none() {
@@ -120,7 +120,10 @@ impl Login {
             }
             user.ok_or(LoginError::Wrong)
         });
-        checked.await.unwrap_or(Err(LoginError::Busy))
+        match timeout_at(deadline::deadline(), checked).await {
+            Ok(Ok(checked)) => checked,
+            Ok(Err(_)) | Err(_) => Err(LoginError::Busy),
+        }
     }
 
     /// The user, if the password is right.

@@ -15,8 +15,8 @@ use crate::{Service, keys};
 const KEYS: Duration = Duration::from_secs(2);
 /// After how many seconds the keys are read before a request.
 const STALE: u64 = 60;
-/// How long a request waits for that.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a request waits for that: half of its time for the store.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How often expired rows are deleted.
 const PURGE: Duration = Duration::from_secs(60);
 /// The rows that one statement deletes, so that it does not hold up requests.

@@ -9,6 +9,7 @@ use super::client_id::ClientId;
 use super::document::{self, Keys};
 use super::{Clients, Fault, budgets};
 use crate::Service;
+use crate::store::deadline::apart;
 use crate::store::{ClientDocument, Seconds};
 
 /// How long a document may be used after it was fresh, while its host cannot be reached.
@@ -108,13 +109,13 @@ async fn fetch_all(
     clients: &Clients,
     id: &ClientId,
 ) -> Result<(String, Option<String>, Duration), Refusal> {
-    let fetched = clients.documents.fetch(id.fetch_url()).await.map_err(Refusal::Fetch)?;
+    let fetched = apart(clients.documents.fetch(id.fetch_url())).await.map_err(Refusal::Fetch)?;
     let document = document::read(id, fetched.text()).map_err(Refusal::Content)?;
     let text = fetched.text().to_owned();
     let Keys::At(uri) = document.keys() else { return Ok((text, None, fetched.fresh_for())) };
     let url = clients.keys.url(uri);
     let url = url.map_err(|_| Refusal::Content("its jwks_uri cannot be fetched"))?;
-    let keys = clients.keys.fetch(&url).await.map_err(Refusal::Fetch)?;
+    let keys = apart(clients.keys.fetch(&url)).await.map_err(Refusal::Fetch)?;
     document::check_keys(keys.text()).map_err(Refusal::Content)?;
     let fresh = fetched.fresh_for().min(keys.fresh_for()).min(MAX_FRESH_KEYS);
     Ok((text, Some(keys.text().to_owned()), fresh))

@@ -22,6 +22,7 @@ use self::client_id::ClientId;
 use self::flights::Flights;
 use crate::Service;
 use crate::service::Settings;
+use crate::store::deadline::apart;
 use crate::store::{Client, ClientDocument, StoreError};
 
 /// The largest JWK set at a `jwks_uri`, in bytes.
@@ -140,7 +141,7 @@ pub(crate) async fn find(service: &Service, id: &str, address: IpAddr) -> Result
         budgets::of_address(service, address).await?;
     }
     let fetch = fetched::fetch(service, &id, earlier);
-    let found = service.documents.flights.share(id.as_str(), fetch).await?;
+    let found = apart(service.documents.flights.share(id.as_str(), fetch)).await?;
     published(service, &id, &found).map_err(|_| Fault::Document)
 }
 

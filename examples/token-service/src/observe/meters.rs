@@ -238,12 +238,12 @@ pub(crate) fn stored(operation: &'static str, is_ok: bool, duration: Duration) {
 }
 
 /// The connections to the database. `running` is the number of operations of the store, each of which needs one.
-pub(crate) fn connections(open: usize, idle: usize, max: u32, running: usize) {
+pub(crate) fn connections(open: usize, idle: usize, max: usize, running: usize) {
     let busy = open.saturating_sub(idle);
     gauge!(STORE_RUNNING).set(running as f64);
     gauge!(STORE_CONNECTIONS, "state" => "busy").set(busy as f64);
     gauge!(STORE_CONNECTIONS, "state" => "idle").set(idle as f64);
-    gauge!(STORE_CONNECTIONS_MAX).set(max);
+    gauge!(STORE_CONNECTIONS_MAX).set(max as f64);
     gauge!(STORE_WAITING).set(running.saturating_sub(busy) as f64);
 }
 

@@ -4,6 +4,7 @@
 //! any instance of the service can serve any request. An operation is atomic: it happens whole or not at all, also when
 //! the process is killed, and two instances do not undo each other's work.
 
+pub(crate) mod deadline;
 mod key_encryption;
 mod measured;
 mod records;

@@ -12,6 +12,8 @@ mod cors;
 mod database;
 mod docs;
 mod failing_store;
+#[cfg(unix)]
+mod faults;
 mod grants;
 mod guard;
 mod instances;

@@ -1,12 +1,11 @@
-use sqlx::AnyPool;
-
+use super::pool::Pool;
 use super::rows::get;
 use crate::store::{ClientDocument, Seconds, StoreError};
 
 /// How many documents beyond the maximum are deleted with a new one.
 const SURPLUS: i64 = 100;
 
-pub(super) async fn find(pool: &AnyPool, url: &str) -> Result<Option<ClientDocument>, StoreError> {
+pub(super) async fn find(pool: &Pool, url: &str) -> Result<Option<ClientDocument>, StoreError> {
     let row = sqlx::query(
         "SELECT url, document, jwk_set, changed_at, fetched_at, fresh_until, expires_at \
          FROM client_documents WHERE url = $1",
@@ -27,7 +26,7 @@ pub(super) async fn find(pool: &AnyPool, url: &str) -> Result<Option<ClientDocum
 }
 
 pub(super) async fn put(
-    pool: &AnyPool,
+    pool: &Pool,
     new: &ClientDocument,
     max: u32,
 ) -> Result<Seconds, StoreError> {
@@ -61,7 +60,7 @@ pub(super) async fn put(
     get(&row, "changed_at")
 }
 
-pub(super) async fn keep(pool: &AnyPool, url: &str, until: Seconds) -> Result<(), StoreError> {
+pub(super) async fn keep(pool: &Pool, url: &str, until: Seconds) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE client_documents SET fresh_until = CASE WHEN expires_at < $2 THEN expires_at \
          ELSE $2 END WHERE url = $1 AND fresh_until < $2",
@@ -73,7 +72,7 @@ pub(super) async fn keep(pool: &AnyPool, url: &str, until: Seconds) -> Result<()
     Ok(())
 }
 
-pub(super) async fn remove(pool: &AnyPool, url: &str) -> Result<(), StoreError> {
+pub(super) async fn remove(pool: &Pool, url: &str) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM client_documents WHERE url = $1").bind(url).execute(pool).await?;
     Ok(())
 }

@@ -1,6 +1,6 @@
-use sqlx::AnyPool;
 use sqlx::any::AnyRow;
 
+use super::pool::Pool;
 use super::rows::{get, list, text};
 use crate::access_tokens;
 use crate::store::{Client, ClientAuthentication, GrantType, StoreError};
@@ -9,7 +9,7 @@ const NONE: &str = "none";
 const SECRET: &str = "client_secret";
 const PRIVATE_KEY_JWT: &str = "private_key_jwt";
 
-pub(super) async fn add(pool: &AnyPool, client: &Client) -> Result<bool, StoreError> {
+pub(super) async fn add(pool: &Pool, client: &Client) -> Result<bool, StoreError> {
     if access_tokens::is_reserved(&client.id) {
         return Ok(false);
     }
@@ -43,7 +43,7 @@ pub(super) async fn add(pool: &AnyPool, client: &Client) -> Result<bool, StoreEr
     Ok(result.rows_affected() == 1)
 }
 
-pub(super) async fn find(pool: &AnyPool, id: &str) -> Result<Option<Client>, StoreError> {
+pub(super) async fn find(pool: &Pool, id: &str) -> Result<Option<Client>, StoreError> {
     let row = sqlx::query(
         "SELECT id, name, authentication, secret_hash, jwk_set, grant_types, redirect_uris, \
          post_logout_redirect_uris, scope, created_at \
@@ -55,7 +55,7 @@ pub(super) async fn find(pool: &AnyPool, id: &str) -> Result<Option<Client>, Sto
     row.as_ref().map(read).transpose()
 }
 
-pub(super) async fn all(pool: &AnyPool) -> Result<Vec<Client>, StoreError> {
+pub(super) async fn all(pool: &Pool) -> Result<Vec<Client>, StoreError> {
     let rows = sqlx::query(
         "SELECT id, name, authentication, secret_hash, jwk_set, grant_types, redirect_uris, \
          post_logout_redirect_uris, scope, created_at \
@@ -66,7 +66,7 @@ pub(super) async fn all(pool: &AnyPool) -> Result<Vec<Client>, StoreError> {
     rows.iter().map(read).collect()
 }
 
-pub(super) async fn set_secret(pool: &AnyPool, id: &str, hash: &str) -> Result<bool, StoreError> {
+pub(super) async fn set_secret(pool: &Pool, id: &str, hash: &str) -> Result<bool, StoreError> {
     let result =
         sqlx::query("UPDATE clients SET secret_hash = $2 WHERE id = $1 AND authentication = $3")
             .bind(id)

@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
-use sqlx::AnyPool;
 use tower_jwt_auth::{Clock, SystemClock};
 
+use super::pool::Pool;
 use super::rows::get;
 use crate::store::{Seconds, StoreError};
 
@@ -48,7 +48,7 @@ impl DatabaseClock {
     }
 
     /// How far it is ahead, rounded to a second, so that the way to the database does not count.
-    pub(super) async fn ahead(&self, pool: &AnyPool) -> Result<Seconds, StoreError> {
+    pub(super) async fn ahead(&self, pool: &Pool) -> Result<Seconds, StoreError> {
         // Nothing panics while the lock is held.
         let lock = || self.measured.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(database) = &self.replaced {
@@ -72,6 +72,7 @@ impl DatabaseClock {
         .fetch_one(&mut *connection)
         .await?;
         let after = self.process_millis();
+        connection.release();
         let between = before.saturating_add(after.saturating_sub(before).div_euclid(2));
         let ahead = rounded(get::<i64>(&row, "millis")?.saturating_sub(between));
         *lock() = Some((before, ahead));

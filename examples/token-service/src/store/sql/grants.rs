@@ -1,8 +1,9 @@
 //! Codes, grants, and access tokens that were revoked.
 
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AnyExecutor, AnyPool};
+use sqlx::{AnyConnection, AnyExecutor};
 
+use super::pool::Pool;
 use super::rows::{get, list, text};
 use super::{refresh_tokens, sessions, users};
 use crate::store::{
@@ -11,7 +12,7 @@ use crate::store::{
 
 /// `expires_at` is by the clock of the database.
 pub(super) async fn add_code(
-    pool: &AnyPool,
+    pool: &Pool,
     code: &Code,
     expires_at: Seconds,
 ) -> Result<bool, StoreError> {
@@ -57,7 +58,7 @@ pub(super) async fn add_code(
     Ok(true)
 }
 
-pub(super) async fn find_code(pool: &AnyPool, hash: &str) -> Result<Option<Code>, StoreError> {
+pub(super) async fn find_code(pool: &Pool, hash: &str) -> Result<Option<Code>, StoreError> {
     let row = sqlx::query(
         "SELECT code_hash, client_id, user_name, session_id, redirect_uri, code_challenge, scope, \
          resources, nonce, authenticated_at, expires_at, grant_id FROM codes WHERE code_hash = $1",
@@ -84,7 +85,7 @@ pub(super) async fn find_code(pool: &AnyPool, hash: &str) -> Result<Option<Code>
 
 /// A used code expires with its grant. `now` is by the clock of the database.
 pub(super) async fn exchange_code(
-    pool: &AnyPool,
+    pool: &Pool,
     hash: &str,
     grant: &Grant,
     refresh: Option<&NewRefreshToken>,
@@ -129,7 +130,7 @@ pub(super) async fn exchange_code(
 }
 
 pub(super) async fn add_after_login(
-    pool: &AnyPool,
+    pool: &Pool,
     grant: &Grant,
     refresh: Option<&NewRefreshToken>,
     password_hash: &str,
@@ -185,7 +186,7 @@ async fn add(
     Ok(())
 }
 
-pub(super) async fn find(pool: &AnyPool, id: &str) -> Result<Option<Grant>, StoreError> {
+pub(super) async fn find(pool: &Pool, id: &str) -> Result<Option<Grant>, StoreError> {
     let row = sqlx::query(
         "SELECT id, client_id, user_name, session_id, scope, resources, authenticated_at, created_at, \
          expires_at, revoked_at \
@@ -199,7 +200,7 @@ pub(super) async fn find(pool: &AnyPool, id: &str) -> Result<Option<Grant>, Stor
 
 /// One statement, since each request with a token asks for it.
 pub(super) async fn find_of_token(
-    pool: &AnyPool,
+    pool: &Pool,
     id: &str,
     jti: &str,
 ) -> Result<Option<Grant>, StoreError> {
@@ -217,7 +218,7 @@ pub(super) async fn find_of_token(
 }
 
 pub(super) async fn to_client(
-    pool: &AnyPool,
+    pool: &Pool,
     user: &str,
     client: &str,
     now: Seconds,
@@ -250,7 +251,7 @@ pub(super) async fn revoke<'c>(
 }
 
 pub(super) async fn revoke_token(
-    pool: &AnyPool,
+    pool: &Pool,
     jti: &str,
     expires_at: Seconds,
 ) -> Result<(), StoreError> {
@@ -265,7 +266,7 @@ pub(super) async fn revoke_token(
     Ok(())
 }
 
-pub(super) async fn is_revoked(pool: &AnyPool, jti: &str) -> Result<bool, StoreError> {
+pub(super) async fn is_revoked(pool: &Pool, jti: &str) -> Result<bool, StoreError> {
     let row = sqlx::query("SELECT token_id FROM revoked_tokens WHERE token_id = $1")
         .bind(jti)
         .fetch_optional(pool)

@@ -59,7 +59,9 @@ impl SqlStore {
     /// If the database fails.
     pub async fn key_rows(&self) -> Result<Vec<StoredText>, StoreError> {
         let mut connection = self.pool.acquire().await?;
-        all(&mut connection).await
+        let rows = all(&mut connection).await?;
+        connection.release();
+        Ok(rows)
     }
 
     /// The rows that [`store_keys_as`](Self::store_keys_as) would change. Each of them can be decrypted.

@@ -1,10 +1,11 @@
 //! Signing keys, and the service's other secrets.
 
+use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AnyPool};
 use zeroize::Zeroizing;
 
 use super::key_rows;
+use super::pool::Pool;
 use super::rows::get;
 use crate::store::{KeyEncryption, KeyRow, Seconds, StoreError, StoredKey};
 
@@ -12,7 +13,7 @@ use crate::store::{KeyEncryption, KeyRow, Seconds, StoreError, StoredKey};
 const ROTATION: &str = "rotation";
 
 pub(super) async fn all(
-    pool: &AnyPool,
+    pool: &Pool,
     encryption: &KeyEncryption,
 ) -> Result<Vec<StoredKey>, StoreError> {
     let rows = sqlx::query(
@@ -32,7 +33,7 @@ pub(super) enum Others {
 }
 
 pub(super) async fn add(
-    pool: &AnyPool,
+    pool: &Pool,
     encryption: &KeyEncryption,
     key: &StoredKey,
     seen: &[String],
@@ -81,10 +82,7 @@ pub(super) async fn lock(connection: &mut AnyConnection) -> Result<(), StoreErro
     Ok(())
 }
 
-pub(super) async fn raise_token_lifetime(
-    pool: &AnyPool,
-    seconds: Seconds,
-) -> Result<(), StoreError> {
+pub(super) async fn raise_token_lifetime(pool: &Pool, seconds: Seconds) -> Result<(), StoreError> {
     sqlx::query("UPDATE signing_keys SET token_lifetime = $1 WHERE token_lifetime < $1")
         .bind(seconds)
         .execute(pool)
@@ -92,19 +90,21 @@ pub(super) async fn raise_token_lifetime(
     Ok(())
 }
 
-pub(super) async fn remove(pool: &AnyPool, kid: &str) -> Result<(), StoreError> {
+pub(super) async fn remove(pool: &Pool, kid: &str) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM signing_keys WHERE kid = $1").bind(kid).execute(pool).await?;
     Ok(())
 }
 
 pub(super) async fn secret(
-    pool: &AnyPool,
+    pool: &Pool,
     encryption: &KeyEncryption,
     name: &str,
     value: &str,
 ) -> Result<String, StoreError> {
     let row = KeyRow::Secret(name);
-    let stored = find_secret(&mut *pool.acquire().await?, name).await?;
+    let mut connection = pool.acquire().await?;
+    let stored = find_secret(&mut connection, name).await?;
+    connection.release();
     let text = match stored {
         Some(text) => text,
         None => {

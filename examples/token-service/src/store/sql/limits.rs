@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use sqlx::AnyPool;
-
+use super::pool::Pool;
 use super::rows::get;
 use crate::secret;
 use crate::store::{Seconds, StoreError};
 
 pub(super) async fn take(
-    pool: &AnyPool,
+    pool: &Pool,
     id: &str,
     burst: u32,
     period: Duration,
@@ -48,7 +47,7 @@ pub(super) async fn take(
 }
 
 /// After a clock was set back, a budget must not stay empty until the old time comes.
-async fn never_beyond(pool: &AnyPool, id: &str, latest: i64) -> Result<(), StoreError> {
+async fn never_beyond(pool: &Pool, id: &str, latest: i64) -> Result<(), StoreError> {
     sqlx::query("UPDATE limits SET full_at = $2 WHERE id = $1 AND full_at > $2")
         .bind(id)
         .bind(latest)
@@ -58,7 +57,7 @@ async fn never_beyond(pool: &AnyPool, id: &str, latest: i64) -> Result<(), Store
 }
 
 pub(super) async fn left(
-    pool: &AnyPool,
+    pool: &Pool,
     id: &str,
     burst: u32,
     period: Duration,
@@ -85,7 +84,7 @@ pub(super) async fn left(
 }
 
 pub(super) async fn give_back(
-    pool: &AnyPool,
+    pool: &Pool,
     id: &str,
     period: Duration,
     now_ms: i64,
@@ -100,7 +99,7 @@ pub(super) async fn give_back(
 }
 
 pub(super) async fn use_once(
-    pool: &AnyPool,
+    pool: &Pool,
     id: &str,
     expires_at: Seconds,
 ) -> Result<bool, StoreError> {

@@ -16,6 +16,7 @@ mod keys;
 mod limits;
 mod migrations;
 mod open;
+mod pool;
 mod purge;
 mod refresh_tokens;
 mod rows;
@@ -25,22 +26,22 @@ mod users;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::AnyPool;
 use tower_jwt_auth::Clock;
 
 use self::database_clock::DatabaseClock;
 pub use self::key_rows::{StoredText, Target};
 use self::keys::Others;
+use self::pool::Pool;
 
 use super::{
     Client, ClientDocument, Code, Exchange, Grant, KeyEncryption, NewRefreshToken, RefreshToken,
-    Rotation, Seconds, Session, Store, StoreError, StoredKey, User,
+    Rotation, Seconds, Session, Store, StoreError, StoredKey, User, deadline,
 };
 
 /// The store in a database. Clones share the connections.
 #[derive(Clone, Debug)]
 pub struct SqlStore {
-    pool: AnyPool,
+    pool: Pool,
     clock: DatabaseClock,
     encryption: KeyEncryption,
 }
@@ -77,19 +78,30 @@ impl SqlStore {
     }
 
     /// The connections to the database: open, idle, and the most that may be open.
-    pub(crate) fn connections(&self) -> (usize, usize, u32) {
-        let open = usize::try_from(self.pool.size()).unwrap_or(usize::MAX);
-        (open, self.pool.num_idle(), self.pool.options().get_max_connections())
+    pub(crate) fn connections(&self) -> (usize, usize, usize) {
+        self.pool.connections()
+    }
+
+    /// One operation, by the deadline of the request.
+    async fn within<T>(
+        &self,
+        operation: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let result = deadline::within(operation).await;
+        if let Err(error) = &result {
+            self.pool.note(error);
+        }
+        result
     }
 
     /// This time of the caller, in seconds, by the database's clock.
     async fn corrected(&self, now: Seconds) -> Result<Seconds, StoreError> {
-        Ok(now.saturating_add(self.clock.ahead(&self.pool).await?))
+        Ok(now.saturating_add(self.within(self.clock.ahead(&self.pool)).await?))
     }
 
     /// The same, in milliseconds.
     async fn corrected_ms(&self, now_ms: i64) -> Result<i64, StoreError> {
-        let ahead = self.clock.ahead(&self.pool).await?;
+        let ahead = self.within(self.clock.ahead(&self.pool)).await?;
         Ok(now_ms.saturating_add(ahead.saturating_mul(1000)))
     }
 }
@@ -102,52 +114,52 @@ fn has_nul(text: &str) -> bool {
 #[async_trait]
 impl Store for SqlStore {
     async fn add_user(&self, user: &User) -> Result<bool, StoreError> {
-        users::add(&self.pool, user).await
+        self.within(users::add(&self.pool, user)).await
     }
 
     async fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
         if has_nul(name) {
             return Ok(None);
         }
-        users::find(&self.pool, name).await
+        self.within(users::find(&self.pool, name)).await
     }
 
     async fn users(&self) -> Result<Vec<User>, StoreError> {
-        users::all(&self.pool).await
+        self.within(users::all(&self.pool)).await
     }
 
     async fn set_password(&self, name: &str, hash: &str, now: Seconds) -> Result<bool, StoreError> {
-        users::set_password(&self.pool, name, hash, now).await
+        self.within(users::set_password(&self.pool, name, hash, now)).await
     }
 
     async fn disable_user(&self, name: &str, now: Seconds) -> Result<bool, StoreError> {
-        users::disable(&self.pool, name, now).await
+        self.within(users::disable(&self.pool, name, now)).await
     }
 
     async fn add_client(&self, client: &Client) -> Result<bool, StoreError> {
-        clients::add(&self.pool, client).await
+        self.within(clients::add(&self.pool, client)).await
     }
 
     async fn client(&self, id: &str) -> Result<Option<Client>, StoreError> {
         if has_nul(id) {
             return Ok(None);
         }
-        clients::find(&self.pool, id).await
+        self.within(clients::find(&self.pool, id)).await
     }
 
     async fn clients(&self) -> Result<Vec<Client>, StoreError> {
-        clients::all(&self.pool).await
+        self.within(clients::all(&self.pool)).await
     }
 
     async fn set_client_secret(&self, id: &str, hash: &str) -> Result<bool, StoreError> {
-        clients::set_secret(&self.pool, id, hash).await
+        self.within(clients::set_secret(&self.pool, id, hash)).await
     }
 
     async fn client_document(&self, url: &str) -> Result<Option<ClientDocument>, StoreError> {
         if has_nul(url) {
             return Ok(None);
         }
-        client_documents::find(&self.pool, url).await
+        self.within(client_documents::find(&self.pool, url)).await
     }
 
     async fn put_client_document(
@@ -155,15 +167,15 @@ impl Store for SqlStore {
         document: &ClientDocument,
         max: u32,
     ) -> Result<Seconds, StoreError> {
-        client_documents::put(&self.pool, document, max).await
+        self.within(client_documents::put(&self.pool, document, max)).await
     }
 
     async fn keep_client_document(&self, url: &str, until: Seconds) -> Result<(), StoreError> {
-        client_documents::keep(&self.pool, url, until).await
+        self.within(client_documents::keep(&self.pool, url, until)).await
     }
 
     async fn remove_client_document(&self, url: &str) -> Result<(), StoreError> {
-        client_documents::remove(&self.pool, url).await
+        self.within(client_documents::remove(&self.pool, url)).await
     }
 
     async fn add_session(
@@ -171,14 +183,14 @@ impl Store for SqlStore {
         session: &Session,
         password_hash: &str,
     ) -> Result<bool, StoreError> {
-        sessions::add(&self.pool, session, password_hash).await
+        self.within(sessions::add(&self.pool, session, password_hash)).await
     }
 
     async fn session(&self, cookie: &str, now: Seconds) -> Result<Option<Session>, StoreError> {
         if has_nul(cookie) {
             return Ok(None);
         }
-        sessions::find(&self.pool, cookie, now).await
+        self.within(sessions::find(&self.pool, cookie, now)).await
     }
 
     async fn revoke_grants_in(
@@ -187,27 +199,27 @@ impl Store for SqlStore {
         client: &str,
         now: Seconds,
     ) -> Result<(), StoreError> {
-        sessions::revoke_grants_in(&self.pool, session, client, now).await
+        self.within(sessions::revoke_grants_in(&self.pool, session, client, now)).await
     }
 
     async fn end_session(&self, id: &str, now: Seconds) -> Result<(), StoreError> {
-        sessions::end(&self.pool, id, now).await
+        self.within(sessions::end(&self.pool, id, now)).await
     }
 
     async fn leave_session(&self, id: &str) -> Result<(), StoreError> {
-        sessions::leave(&self.pool, id).await
+        self.within(sessions::leave(&self.pool, id)).await
     }
 
     async fn add_code(&self, code: &Code) -> Result<bool, StoreError> {
         let expires_at = self.corrected(code.expires_at).await?;
-        grants::add_code(&self.pool, code, expires_at).await
+        self.within(grants::add_code(&self.pool, code, expires_at)).await
     }
 
     async fn code(&self, hash: &str) -> Result<Option<Code>, StoreError> {
         if has_nul(hash) {
             return Ok(None);
         }
-        grants::find_code(&self.pool, hash).await
+        self.within(grants::find_code(&self.pool, hash)).await
     }
 
     async fn exchange_code(
@@ -218,7 +230,7 @@ impl Store for SqlStore {
         now: Seconds,
     ) -> Result<Exchange, StoreError> {
         let now = self.corrected(now).await?;
-        grants::exchange_code(&self.pool, hash, grant, refresh, now).await
+        self.within(grants::exchange_code(&self.pool, hash, grant, refresh, now)).await
     }
 
     async fn add_grant(
@@ -227,21 +239,21 @@ impl Store for SqlStore {
         refresh: Option<&NewRefreshToken>,
         password_hash: &str,
     ) -> Result<bool, StoreError> {
-        grants::add_after_login(&self.pool, grant, refresh, password_hash).await
+        self.within(grants::add_after_login(&self.pool, grant, refresh, password_hash)).await
     }
 
     async fn grant(&self, id: &str) -> Result<Option<Grant>, StoreError> {
         if has_nul(id) {
             return Ok(None);
         }
-        grants::find(&self.pool, id).await
+        self.within(grants::find(&self.pool, id)).await
     }
 
     async fn grant_of_token(&self, id: &str, jti: &str) -> Result<Option<Grant>, StoreError> {
         if has_nul(id) || has_nul(jti) {
             return Ok(None);
         }
-        grants::find_of_token(&self.pool, id, jti).await
+        self.within(grants::find_of_token(&self.pool, id, jti)).await
     }
 
     async fn grants_to(
@@ -250,18 +262,18 @@ impl Store for SqlStore {
         client: &str,
         now: Seconds,
     ) -> Result<Vec<Grant>, StoreError> {
-        grants::to_client(&self.pool, user, client, now).await
+        self.within(grants::to_client(&self.pool, user, client, now)).await
     }
 
     async fn revoke_grant(&self, id: &str, now: Seconds) -> Result<(), StoreError> {
-        grants::revoke(&self.pool, id, now).await
+        self.within(grants::revoke(&self.pool, id, now)).await
     }
 
     async fn refresh_token(&self, hash: &str) -> Result<Option<RefreshToken>, StoreError> {
         if has_nul(hash) {
             return Ok(None);
         }
-        refresh_tokens::find(&self.pool, hash).await
+        self.within(refresh_tokens::find(&self.pool, hash)).await
     }
 
     async fn refresh_token_and_grant(
@@ -271,7 +283,7 @@ impl Store for SqlStore {
         if has_nul(hash) {
             return Ok(None);
         }
-        refresh_tokens::find_with_grant(&self.pool, hash).await
+        self.within(refresh_tokens::find_with_grant(&self.pool, hash)).await
     }
 
     async fn rotate(
@@ -282,30 +294,30 @@ impl Store for SqlStore {
         now: Seconds,
     ) -> Result<Rotation, StoreError> {
         let now = self.corrected(now).await?;
-        refresh_tokens::rotate(&self.pool, hash, successor, grace, now).await
+        self.within(refresh_tokens::rotate(&self.pool, hash, successor, grace, now)).await
     }
 
     async fn revoke_token(&self, jti: &str, expires_at: Seconds) -> Result<(), StoreError> {
-        grants::revoke_token(&self.pool, jti, expires_at).await
+        self.within(grants::revoke_token(&self.pool, jti, expires_at)).await
     }
 
     async fn is_revoked(&self, jti: &str) -> Result<bool, StoreError> {
         if has_nul(jti) {
             return Ok(false);
         }
-        grants::is_revoked(&self.pool, jti).await
+        self.within(grants::is_revoked(&self.pool, jti)).await
     }
 
     async fn use_once(&self, id: &str, expires_at: Seconds) -> Result<bool, StoreError> {
-        limits::use_once(&self.pool, id, expires_at).await
+        self.within(limits::use_once(&self.pool, id, expires_at)).await
     }
 
     async fn signing_keys(&self) -> Result<Vec<StoredKey>, StoreError> {
-        keys::all(&self.pool, &self.encryption).await
+        self.within(keys::all(&self.pool, &self.encryption)).await
     }
 
     async fn add_signing_key(&self, key: &StoredKey, seen: &[String]) -> Result<bool, StoreError> {
-        keys::add(&self.pool, &self.encryption, key, seen, Others::Stay).await
+        self.within(keys::add(&self.pool, &self.encryption, key, seen, Others::Stay)).await
     }
 
     async fn replace_signing_keys(
@@ -313,19 +325,19 @@ impl Store for SqlStore {
         key: &StoredKey,
         seen: &[String],
     ) -> Result<bool, StoreError> {
-        keys::add(&self.pool, &self.encryption, key, seen, Others::Go).await
+        self.within(keys::add(&self.pool, &self.encryption, key, seen, Others::Go)).await
     }
 
     async fn raise_token_lifetime(&self, seconds: Seconds) -> Result<(), StoreError> {
-        keys::raise_token_lifetime(&self.pool, seconds).await
+        self.within(keys::raise_token_lifetime(&self.pool, seconds)).await
     }
 
     async fn remove_signing_key(&self, kid: &str) -> Result<(), StoreError> {
-        keys::remove(&self.pool, kid).await
+        self.within(keys::remove(&self.pool, kid)).await
     }
 
     async fn secret(&self, name: &str, value: &str) -> Result<String, StoreError> {
-        keys::secret(&self.pool, &self.encryption, name, value).await
+        self.within(keys::secret(&self.pool, &self.encryption, name, value)).await
     }
 
     async fn take(
@@ -336,7 +348,7 @@ impl Store for SqlStore {
         now_ms: i64,
     ) -> Result<Result<(), Duration>, StoreError> {
         let now_ms = self.corrected_ms(now_ms).await?;
-        limits::take(&self.pool, id, burst, period, now_ms).await
+        self.within(limits::take(&self.pool, id, burst, period, now_ms)).await
     }
 
     async fn left(
@@ -347,12 +359,12 @@ impl Store for SqlStore {
         now_ms: i64,
     ) -> Result<Result<u32, Duration>, StoreError> {
         let now_ms = self.corrected_ms(now_ms).await?;
-        limits::left(&self.pool, id, burst, period, now_ms).await
+        self.within(limits::left(&self.pool, id, burst, period, now_ms)).await
     }
 
     async fn give_back(&self, id: &str, period: Duration, now_ms: i64) -> Result<(), StoreError> {
         let now_ms = self.corrected_ms(now_ms).await?;
-        limits::give_back(&self.pool, id, period, now_ms).await
+        self.within(limits::give_back(&self.pool, id, period, now_ms)).await
     }
 
     async fn purge(&self, batch: u32, now: Seconds) -> Result<u64, StoreError> {

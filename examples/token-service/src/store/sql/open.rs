@@ -6,16 +6,19 @@ use std::path::Path;
 use std::sync::Once;
 use std::time::Duration;
 
-use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyConnection, Connection};
+use sqlx::any::AnyConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::time::timeout;
+use url::Url;
 
 use super::SqlStore;
 use super::database_clock::DatabaseClock;
 use super::migrations;
+use super::pool::{Place, Pool};
 use crate::store::{KeyEncryption, StoreError};
 
-/// How long a caller waits for a free connection. Then the answer is 503.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the database may take to answer at the start.
+const START: Duration = Duration::from_secs(10);
 
 /// Of each new connection to SQLite. `FULL`: what was acknowledged is on the disk. `FAST`: what was deleted, such as a key,
 /// is overwritten where this costs nothing.
@@ -26,12 +29,22 @@ const SQLITE_SETTINGS: &str = "\
     PRAGMA secure_delete = FAST; \
     PRAGMA foreign_keys = ON;";
 
-/// Of each new connection to PostgreSQL. A statement that takes longer fails, as does one that waits for a lock.
+/// Of each new connection to PostgreSQL. A statement that takes longer fails, as does one that waits for a lock: before the
+/// service gives up waiting, so that the connection can be used again. The server lets go of what an instance that is gone
+/// has locked after 10 s, and of its connection after a minute.
 const POSTGRES_SETTINGS: &str = "\
-    SET statement_timeout = '5s'; \
-    SET lock_timeout = '4s'; \
+    SET statement_timeout = '3s'; \
+    SET lock_timeout = '2s'; \
     SET idle_in_transaction_session_timeout = '10s'; \
+    SET tcp_keepalives_idle = 30; \
+    SET tcp_keepalives_interval = 10; \
+    SET tcp_keepalives_count = 3; \
     SET default_transaction_isolation = 'read committed';";
+
+/// The connections of an instance to PostgreSQL.
+const POSTGRES_CONNECTIONS: usize = 10;
+/// The connections to a file: one writes, and the others read.
+const FILE_CONNECTIONS: usize = 4;
 
 impl SqlStore {
     /// Opens the database at this URL, and brings its tables to the version of this program.
@@ -44,13 +57,11 @@ impl SqlStore {
     /// If the database cannot be opened, or a newer version of this program has changed it so that this one cannot use it.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            // A migration may take longer than a statement may, so it has a connection of its own.
-            let options = AnyPoolOptions::new().max_connections(1);
-            let migration = Self::connect(url, options, "").await?;
-            migrations::run(&migration.pool).await?;
-            migration.pool.close().await;
-            let options = AnyPoolOptions::new().max_connections(10);
-            return Self::connect(url, options, POSTGRES_SETTINGS).await;
+            let url = Url::parse(url)
+                .map_err(|_| StoreError::new("the URL of the database cannot be read"))?;
+            check_parameters(&url)?;
+            return Self::connect(&url, Place::Server, POSTGRES_SETTINGS, POSTGRES_CONNECTIONS)
+                .await;
         }
         let Some(file) = url.strip_prefix("sqlite:") else {
             return Err(StoreError::new(
@@ -62,10 +73,8 @@ impl SqlStore {
             return Err(StoreError::new("the URL of the database must name a file"));
         }
         make_file(Path::new(file))?;
-        let options = AnyPoolOptions::new().max_connections(4);
-        let store = Self::connect(&format!("sqlite:{file}"), options, SQLITE_SETTINGS).await?;
-        migrations::run(&store.pool).await?;
-        Ok(store)
+        let url = Url::parse(&format!("sqlite:{file}")).map_err(not_opened)?;
+        Self::connect(&url, Place::File, SQLITE_SETTINGS, FILE_CONNECTIONS).await
     }
 
     /// A database in memory, which ends with the last clone.
@@ -75,38 +84,72 @@ impl SqlStore {
     /// None in practice.
     pub async fn in_memory() -> Result<Self, StoreError> {
         // One connection, kept for ever: each has a database of its own.
-        let options = AnyPoolOptions::new()
-            .max_connections(1)
-            .min_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            // A request that is cancelled during the test would close the connection.
-            .test_before_acquire(false);
-        let store = Self::connect("sqlite::memory:", options, SQLITE_SETTINGS).await?;
-        migrations::run(&store.pool).await?;
-        Ok(store)
+        let url = Url::parse("sqlite::memory:").map_err(not_opened)?;
+        Self::connect(&url, Place::Memory, SQLITE_SETTINGS, 1).await
     }
 
     async fn connect(
-        url: &str,
-        options: AnyPoolOptions,
+        url: &Url,
+        place: Place,
         settings: &'static str,
+        connections: usize,
     ) -> Result<Self, StoreError> {
         install_drivers();
-        try_connection(url, settings).await.map_err(not_opened)?;
-        let pool = options
-            .acquire_timeout(PATIENCE)
-            .after_connect(move |connection, _| {
-                Box::pin(async move {
-                    sqlx::raw_sql(settings).execute(connection).await?;
-                    Ok(())
-                })
-            })
-            .connect(url)
-            .await
-            .map_err(not_opened)?;
-        Ok(Self { pool, clock: DatabaseClock::of(url), encryption: KeyEncryption::default() })
+        // No statements in the log, also if they are slow: each request would write some.
+        let options =
+            AnyConnectOptions::from_url(url).map_err(not_opened)?.disable_statement_logging();
+        let pool = Pool::new(options.clone(), settings, place, connections)?;
+        match place {
+            // A migration may take longer than a statement may, so it has a connection of its own.
+            Place::Server => {
+                let mut connection = timeout(START, options.connect())
+                    .await
+                    .map_err(|_| not_opened(StoreError::new("it does not answer")))?
+                    .map_err(not_opened)?;
+                migrations::run(&mut connection).await?;
+                let _ = timeout(START, connection.close()).await;
+                pool.acquire().await.map_err(not_opened)?.release();
+            }
+            Place::File | Place::Memory => {
+                let mut connection = pool.acquire().await.map_err(not_opened)?;
+                migrations::run(&mut connection).await?;
+                connection.release();
+            }
+        }
+        let clock = DatabaseClock::of(url.as_str());
+        Ok(Self { pool, clock, encryption: KeyEncryption::default() })
     }
+}
+
+/// The parameters of a PostgreSQL URL, beside `options[NAME]`.
+const PARAMETERS: [&str; 18] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
+
+/// Refuses a parameter that would only be ignored: with its value in the log, at each connection.
+fn check_parameters(url: &Url) -> Result<(), StoreError> {
+    let is_known = |name: &str| PARAMETERS.contains(&name) || name.starts_with("options[");
+    if url.query_pairs().all(|(name, _)| is_known(&name)) {
+        return Ok(());
+    }
+    Err(StoreError::new("the URL of the database has an unknown parameter after the ?"))
 }
 
 /// The database contains private keys, so a new file is for its owner alone.
@@ -117,13 +160,6 @@ fn make_file(path: &Path) -> Result<(), StoreError> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let made = options.open(path);
     made.map(drop).map_err(not_opened)
-}
-
-/// Opens it once. The pool would try it again and again, and say only that it has failed for too long.
-async fn try_connection(url: &str, settings: &'static str) -> Result<(), sqlx::Error> {
-    let mut connection = AnyConnection::connect(url).await?;
-    sqlx::raw_sql(settings).execute(&mut connection).await?;
-    connection.close().await
 }
 
 fn install_drivers() {

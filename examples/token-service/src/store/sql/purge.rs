@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use sqlx::AnyPool;
 use tokio::time::{Instant, sleep};
 
 use super::deadlock::retried;
+use super::pool::Pool;
 use crate::store::{PURGE_MARGIN, PURGE_MOST, Seconds, StoreError};
 
 /// Between two batches, so that requests come between: this time, and twice that of the batch.
@@ -71,7 +71,7 @@ const STATEMENTS: [Turns; 8] = [
 
 /// `limits` is the time of the budgets, which are by the clock of the database.
 pub(super) async fn purge(
-    pool: &AnyPool,
+    pool: &Pool,
     is_remote: bool,
     batch: u32,
     now: Seconds,
@@ -94,7 +94,7 @@ pub(super) async fn purge(
 
 /// Goes on until no batch is full, or there were [`PURGE_MOST`].
 async fn delete(
-    pool: &AnyPool,
+    pool: &Pool,
     pause: Duration,
     turns: Turns,
     batch: u32,
@@ -117,7 +117,7 @@ async fn delete(
 }
 
 async fn delete_batch(
-    pool: &AnyPool,
+    pool: &Pool,
     statement: &'static str,
     before: i64,
     batch: u32,

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
+use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AnyPool};
 
 use super::grants;
+use super::pool::Pool;
 use super::rows::get;
 use crate::store::{
     CLOCK_SKEW, Grant, MAX_USED_TOKENS, NewRefreshToken, RefreshToken, Rotation, Seconds,
@@ -29,9 +30,11 @@ pub(super) async fn add(
     Ok(())
 }
 
-pub(super) async fn find(pool: &AnyPool, hash: &str) -> Result<Option<RefreshToken>, StoreError> {
+pub(super) async fn find(pool: &Pool, hash: &str) -> Result<Option<RefreshToken>, StoreError> {
     let mut connection = pool.acquire().await?;
-    find_in(&mut connection, hash).await
+    let found = find_in(&mut connection, hash).await?;
+    connection.release();
+    Ok(found)
 }
 
 async fn find_in(
@@ -50,7 +53,7 @@ async fn find_in(
 
 /// One statement, since each refresh asks for both.
 pub(super) async fn find_with_grant(
-    pool: &AnyPool,
+    pool: &Pool,
     hash: &str,
 ) -> Result<Option<(RefreshToken, Grant)>, StoreError> {
     let row = sqlx::query(
@@ -68,7 +71,7 @@ pub(super) async fn find_with_grant(
 }
 
 pub(super) async fn rotate(
-    pool: &AnyPool,
+    pool: &Pool,
     hash: &str,
     successor: &NewRefreshToken,
     grace: Duration,

@@ -1,12 +1,13 @@
-use sqlx::{AnyConnection, AnyPool};
+use sqlx::AnyConnection;
 
 use super::deadlock::retried;
+use super::pool::Pool;
 use super::rows::get;
 use super::users;
 use crate::store::{MAX_SESSIONS, Seconds, Session, StoreError};
 
 pub(super) async fn add(
-    pool: &AnyPool,
+    pool: &Pool,
     session: &Session,
     password_hash: &str,
 ) -> Result<bool, StoreError> {
@@ -53,7 +54,7 @@ pub(super) async fn lock(connection: &mut AnyConnection, id: &str) -> Result<boo
 }
 
 pub(super) async fn find(
-    pool: &AnyPool,
+    pool: &Pool,
     cookie: &str,
     now: Seconds,
 ) -> Result<Option<Session>, StoreError> {
@@ -76,7 +77,7 @@ pub(super) async fn find(
 }
 
 pub(super) async fn revoke_grants_in(
-    pool: &AnyPool,
+    pool: &Pool,
     session: &str,
     client: &str,
     now: Seconds,
@@ -85,7 +86,7 @@ pub(super) async fn revoke_grants_in(
 }
 
 async fn try_revoke_grants_in(
-    pool: &AnyPool,
+    pool: &Pool,
     session: &str,
     client: &str,
     now: Seconds,
@@ -105,11 +106,11 @@ async fn try_revoke_grants_in(
     Ok(())
 }
 
-pub(super) async fn end(pool: &AnyPool, id: &str, now: Seconds) -> Result<(), StoreError> {
+pub(super) async fn end(pool: &Pool, id: &str, now: Seconds) -> Result<(), StoreError> {
     retried!(try_end(pool, id, now))
 }
 
-async fn try_end(pool: &AnyPool, id: &str, now: Seconds) -> Result<(), StoreError> {
+async fn try_end(pool: &Pool, id: &str, now: Seconds) -> Result<(), StoreError> {
     let mut transaction = pool.begin().await?;
     lock_user_of(&mut transaction, id).await?;
     delete(&mut transaction, id).await?;
@@ -122,11 +123,11 @@ async fn try_end(pool: &AnyPool, id: &str, now: Seconds) -> Result<(), StoreErro
     Ok(())
 }
 
-pub(super) async fn leave(pool: &AnyPool, id: &str) -> Result<(), StoreError> {
+pub(super) async fn leave(pool: &Pool, id: &str) -> Result<(), StoreError> {
     retried!(try_leave(pool, id))
 }
 
-async fn try_leave(pool: &AnyPool, id: &str) -> Result<(), StoreError> {
+async fn try_leave(pool: &Pool, id: &str) -> Result<(), StoreError> {
     let mut transaction = pool.begin().await?;
     lock_user_of(&mut transaction, id).await?;
     delete(&mut transaction, id).await?;

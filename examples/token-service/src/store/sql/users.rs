@@ -1,12 +1,13 @@
+use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AnyPool};
 
 use super::deadlock::retried;
+use super::pool::Pool;
 use super::rows::{get, list, text};
 use crate::access_tokens;
 use crate::store::{Seconds, StoreError, User};
 
-pub(super) async fn add(pool: &AnyPool, user: &User) -> Result<bool, StoreError> {
+pub(super) async fn add(pool: &Pool, user: &User) -> Result<bool, StoreError> {
     if access_tokens::is_reserved(&user.name) {
         return Ok(false);
     }
@@ -25,7 +26,7 @@ pub(super) async fn add(pool: &AnyPool, user: &User) -> Result<bool, StoreError>
     Ok(result.rows_affected() == 1)
 }
 
-pub(super) async fn find(pool: &AnyPool, name: &str) -> Result<Option<User>, StoreError> {
+pub(super) async fn find(pool: &Pool, name: &str) -> Result<Option<User>, StoreError> {
     let row = sqlx::query(
         "SELECT name, password_hash, scope, created_at, disabled_at FROM users WHERE name = $1",
     )
@@ -35,7 +36,7 @@ pub(super) async fn find(pool: &AnyPool, name: &str) -> Result<Option<User>, Sto
     row.as_ref().map(read).transpose()
 }
 
-pub(super) async fn all(pool: &AnyPool) -> Result<Vec<User>, StoreError> {
+pub(super) async fn all(pool: &Pool) -> Result<Vec<User>, StoreError> {
     let rows = sqlx::query(
         "SELECT name, password_hash, scope, created_at, disabled_at FROM users ORDER BY name",
     )
@@ -45,7 +46,7 @@ pub(super) async fn all(pool: &AnyPool) -> Result<Vec<User>, StoreError> {
 }
 
 pub(super) async fn set_password(
-    pool: &AnyPool,
+    pool: &Pool,
     name: &str,
     hash: &str,
     now: Seconds,
@@ -54,7 +55,7 @@ pub(super) async fn set_password(
 }
 
 async fn try_set_password(
-    pool: &AnyPool,
+    pool: &Pool,
     name: &str,
     hash: &str,
     now: Seconds,
@@ -70,11 +71,11 @@ async fn try_set_password(
     Ok(result.rows_affected() == 1)
 }
 
-pub(super) async fn disable(pool: &AnyPool, name: &str, now: Seconds) -> Result<bool, StoreError> {
+pub(super) async fn disable(pool: &Pool, name: &str, now: Seconds) -> Result<bool, StoreError> {
     retried!(try_disable(pool, name, now))
 }
 
-async fn try_disable(pool: &AnyPool, name: &str, now: Seconds) -> Result<bool, StoreError> {
+async fn try_disable(pool: &Pool, name: &str, now: Seconds) -> Result<bool, StoreError> {
     let mut transaction = pool.begin().await?;
     let result =
         sqlx::query("UPDATE users SET disabled_at = COALESCE(disabled_at, $2) WHERE name = $1")
