@@ -158,6 +158,7 @@ wait_for_checks_beside() {
 }
 
 servers=()
+postgres_servers=()
 scratch=$(mktemp -d)
 
 # start_server COMMAND...: runs the command in the background, waits until it prints its address, and sets `server`
@@ -200,6 +201,7 @@ start_postgres() {
   "${as[@]}" "$programs/postgres" -D "$postgres_data" -p "$port" -h 127.0.0.1 -k '' "$@" \
     >"$scratch/postgres.log" 2>&1 </dev/null &
   servers+=("$!")
+  postgres_servers+=("$!")
   wait_for_line "$scratch/postgres.log" 'ready to accept connections' 30 "$!"
   postgres_url=postgres://service@127.0.0.1:$port/postgres
 }
@@ -212,6 +214,10 @@ stop_server() {
 
 cleanup() {
   local pid
+  # At once: its data goes, and by SIGTERM it would wait for its clients.
+  for pid in "${postgres_servers[@]}"; do
+    kill -QUIT "$pid" 2>/dev/null || true
+  done
   for pid in "${servers[@]}"; do
     kill -- "$pid" 2>/dev/null || true
   done
