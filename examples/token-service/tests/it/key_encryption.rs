@@ -59,7 +59,7 @@ fn given(database: &Database, flags: &[&str]) -> Vec<(String, String)> {
 
 /// Waits until the instance publishes this signing key.
 fn wait_for_key(server: &Server, kid: &str) {
-    for _ in 0..100 {
+    for _ in 0..300 {
         if server.get("/jwks.json").1.contains(kid) {
             return;
         }
