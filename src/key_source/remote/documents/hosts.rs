@@ -54,6 +54,10 @@ impl Hosts {
         if is_special || is_loopback(url.url()) {
             return unusable("the URL is at an address outside the public internet");
         }
+        // The parser has removed the default port. Others would make this a scanner of ports.
+        if url.url().port().is_some() {
+            return unusable("only port 443 is fetched from");
+        }
         Ok(Access::Global)
     }
 }
@@ -111,7 +115,7 @@ mod tests {
     fn https_at_a_public_address_is_all_that_may_be_fetched() {
         for url in [
             "https://app.example/client",
-            "https://app.example:8443/client?x",
+            "https://app.example:443/client?x",
             "https://1.1.1.1/client",
             "https://[2606:4700::1111]/client",
         ] {
@@ -121,6 +125,9 @@ mod tests {
             "http://app.example/client",
             "http://localhost/client",
             "http://127.0.0.1/client",
+            "https://app.example:8443/client",
+            "https://app.example:80/client",
+            "https://1.1.1.1:22/client",
             "https://localhost/client",
             "https://localhost./client",
             "https://127.0.0.1/client",
@@ -178,6 +185,10 @@ mod tests {
         // The default port of the scheme is a port too.
         assert_eq!(access(&["127.0.0.1:80"], "http://127.0.0.1/client").unwrap(), Access::Any);
         assert!(access(&["127.0.0.1:80"], "https://127.0.0.1/client").is_err());
+        assert_eq!(
+            access(&["app.example:8443"], "https://app.example:8443/").unwrap(),
+            Access::Any
+        );
     }
 
     #[test]

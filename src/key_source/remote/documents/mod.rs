@@ -10,6 +10,7 @@ mod resolver;
 mod response;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use reqwest::{Certificate, Client};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use self::addresses::is_global;
 pub use self::error::{DocumentError, DocumentErrorKind};
 use self::hosts::{Access, Hosts};
 use self::resolver::{CheckedResolver, Lookup, SystemLookup};
@@ -43,9 +45,9 @@ const FRESH: (Duration, Duration) = (Duration::from_secs(60), Duration::from_sec
 ///
 /// | | by default |
 /// |---|---|
-/// | URL | `https` only, at most 2048 bytes, no user name, no password, no fragment |
+/// | URL | `https` on port 443 only, at most 2048 bytes, no user name, no password, no fragment |
 /// | addresses | only global unicast ones: none that is private, loopback, link-local, shared (RFC 6598), for documentation, multicast, unique-local or otherwise special (RFC 6890), and no IPv4 address that is mapped or translated into an IPv6 one (`::ffff:0:0/96`, `64:ff9b::/96`, 6to4, Teredo) |
-/// | names | the connection goes to one of the addresses that were checked. The name is not resolved again, so a DNS record that changes in between (DNS rebinding) has no effect |
+/// | names | the connection goes to one of the addresses that were checked. The name is not resolved again, so a DNS record that changes in between (DNS rebinding) has no effect. Of many addresses, at most 4 are tried |
 /// | proxies | none, also if the environment names one: a proxy would resolve the name by itself |
 /// | redirects | not followed: an error, like each status other than 200 |
 /// | sent with the request | `Accept: application/json`, no cookie, no `Referer`, no credentials |
@@ -59,6 +61,13 @@ const FRESH: (Duration, Duration) = (Duration::from_secs(60), Duration::from_sec
 /// client that sent the URL are up to the application too.
 ///
 /// Clones share the limit on fetches at the same time. It needs a Tokio runtime.
+///
+/// # Limits of other systems
+///
+/// On Linux and other Unix systems, certificates are verified in this process, with the CA certificates of the system. On
+/// Windows, macOS, iOS and Android, reqwest leaves that to the system. It may then send requests of its own to the URLs in the
+/// certificate of the server, for an intermediate certificate or to ask whether one is revoked (AIA, CRL, OCSP): none of the
+/// rules above holds for them, and the server chooses its certificate. There, keep them from your network by a firewall.
 ///
 /// # Example: the document of a client
 ///
@@ -104,9 +113,30 @@ pub struct DocumentClient {
     shared: Arc<Shared>,
 }
 
+/// The network that is connected to.
+#[derive(Clone)]
+struct Network {
+    lookup: Arc<dyn Lookup>,
+    is_public: fn(IpAddr) -> bool,
+    /// The CA certificates in place of the system's.
+    #[cfg(test)]
+    roots: Vec<Certificate>,
+}
+
+impl Network {
+    fn new(lookup: Arc<dyn Lookup>) -> Self {
+        Self {
+            lookup,
+            is_public: is_global,
+            #[cfg(test)]
+            roots: Vec::new(),
+        }
+    }
+}
+
 /// What clones of a client share.
 struct Shared {
-    lookup: Arc<dyn Lookup>,
+    network: Network,
     /// Look-ups of names that run, also those of fetches that were given up. One may take longer than a fetch may.
     lookups: Arc<Semaphore>,
     /// At most one for each kind of request.
@@ -129,17 +159,17 @@ impl Default for DocumentClient {
 impl DocumentClient {
     /// A client with the strict rules above.
     pub fn new() -> Self {
-        Self::with_lookup(Arc::new(SystemLookup))
+        Self::with_network(Network::new(Arc::new(SystemLookup)))
     }
 
-    fn with_lookup(lookup: Arc<dyn Lookup>) -> Self {
+    fn with_network(network: Network) -> Self {
         Self {
             hosts: Hosts::default(),
             limits: Limits { max_length: MAX_LENGTH, fresh: FRESH },
             time_limit: TIME_LIMIT,
             permits: Arc::new(Semaphore::new(MAX_CONCURRENT)),
             shared: Arc::new(Shared {
-                lookup,
+                network,
                 lookups: Arc::new(Semaphore::new(MAX_CONCURRENT)),
                 built: Mutex::default(),
             }),
@@ -188,7 +218,7 @@ impl DocumentClient {
         }
         self.permits = Arc::new(Semaphore::new(fetches));
         self.shared = Arc::new(Shared {
-            lookup: Arc::clone(&self.shared.lookup),
+            network: self.shared.network.clone(),
             lookups: Arc::new(Semaphore::new(fetches)),
             built: Mutex::default(),
         });
@@ -211,7 +241,8 @@ impl DocumentClient {
     }
 
     /// Fetches from these hosts also over plain http and from any address, such as `127.0.0.1:8080` for tests; none by
-    /// default. A host is a name or an address; without a port, every port of it is meant.
+    /// default. A host is a name or an address; without a port, every port of it is meant. All other hosts are fetched from on
+    /// port 443 alone.
     ///
     /// Whoever chooses a URL can then reach these hosts through this server.
     ///
@@ -254,7 +285,8 @@ impl DocumentClient {
             return Err(error::busy());
         };
         let client = self.client(Needs { is_https: url.is_https(), access })?;
-        let fetched = response::fetch(&client, url, access, self.limits);
+        let is_public = self.shared.network.is_public;
+        let fetched = response::fetch(&client, url, access, is_public, self.limits);
         timeout(self.time_limit, fetched).await.unwrap_or_else(|_| {
             let message = format!("{at} has sent no complete response in time");
             Err(DocumentError::new(DocumentErrorKind::Unreachable, message))
@@ -276,10 +308,12 @@ impl DocumentClient {
     }
 
     fn new_client(&self, needs: Needs) -> reqwest::Result<Client> {
+        let network = &self.shared.network;
         let resolver = CheckedResolver::new(
-            Arc::clone(&self.shared.lookup),
+            Arc::clone(&network.lookup),
             Arc::clone(&self.shared.lookups),
             needs.access,
+            network.is_public,
         );
         let mut client = Client::builder()
             .user_agent(concat!("tower-jwt-auth/", env!("CARGO_PKG_VERSION")))
@@ -298,6 +332,10 @@ impl DocumentClient {
         if !needs.is_https {
             // It also works on a system without certificates.
             client = client.tls_certs_only(std::iter::empty::<Certificate>());
+        }
+        #[cfg(test)]
+        if !network.roots.is_empty() {
+            client = client.tls_certs_only(network.roots.iter().cloned());
         }
         client.build()
     }

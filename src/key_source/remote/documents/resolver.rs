@@ -3,14 +3,16 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
 
-use crate::key_source::remote::documents::addresses::is_global;
 use crate::key_source::remote::documents::hosts::Access;
+
+/// The addresses of a name that are connected to at most. A name may have thousands, and each is tried until one answers.
+const MAX_ADDRESSES: usize = 4;
 
 /// Looks a name up. It may block.
 pub(super) trait Lookup: Send + Sync {
@@ -32,11 +34,17 @@ pub(super) struct CheckedResolver {
     lookup: Arc<dyn Lookup>,
     running: Arc<Semaphore>,
     access: Access,
+    is_public: fn(IpAddr) -> bool,
 }
 
 impl CheckedResolver {
-    pub(super) fn new(lookup: Arc<dyn Lookup>, running: Arc<Semaphore>, access: Access) -> Self {
-        Self { lookup, running, access }
+    pub(super) fn new(
+        lookup: Arc<dyn Lookup>,
+        running: Arc<Semaphore>,
+        access: Access,
+        is_public: fn(IpAddr) -> bool,
+    ) -> Self {
+        Self { lookup, running, access, is_public }
     }
 }
 
@@ -67,6 +75,7 @@ impl Error for TooManyLookups {}
 impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (lookup, access) = (Arc::clone(&self.lookup), self.access);
+        let is_public = self.is_public;
         let permit = Arc::clone(&self.running).try_acquire_owned();
         Box::pin(async move {
             let permit = permit.map_err(|_| TooManyLookups)?;
@@ -79,12 +88,36 @@ impl Resolve for CheckedResolver {
             });
             let mut addresses = found.await??;
             if access == Access::Global {
-                addresses.retain(|address| is_global(address.ip()));
+                addresses.retain(|address| is_public(address.ip()));
             }
+            let addresses = few(addresses);
             if addresses.is_empty() {
                 return Err(NoAddress.into());
             }
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
+}
+
+/// The first addresses, each once, of both families in turns: the connection may be possible by one of them alone.
+fn few(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let is_first_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    for address in addresses {
+        let family = if address.is_ipv6() == is_first_v6 { &mut first } else { &mut second };
+        if family.len() < MAX_ADDRESSES && !family.contains(&address) {
+            family.push(address);
+        }
+    }
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut few = Vec::with_capacity(MAX_ADDRESSES);
+    while few.len() < MAX_ADDRESSES {
+        let pair = [first.next(), second.next()];
+        if pair.iter().all(Option::is_none) {
+            break;
+        }
+        few.extend(pair.into_iter().flatten());
+    }
+    few.truncate(MAX_ADDRESSES);
+    few
 }

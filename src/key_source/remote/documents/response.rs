@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::iter::successors;
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
@@ -13,7 +14,6 @@ use reqwest::Client;
 use crate::clock::{Clock, SystemClock};
 use crate::key_source::remote::cache_headers;
 use crate::key_source::remote::document::{Document, content_coding, media_type};
-use crate::key_source::remote::documents::addresses::is_global;
 use crate::key_source::remote::documents::error::{self, DocumentError, DocumentErrorKind};
 use crate::key_source::remote::documents::hosts::Access;
 use crate::key_source::remote::documents::resolver::{NoAddress, TooManyLookups};
@@ -64,6 +64,7 @@ pub(super) async fn fetch(
     client: &Client,
     url: &FetchUrl,
     access: Access,
+    is_public: fn(IpAddr) -> bool,
     limits: Limits,
 ) -> Result<FetchedDocument, DocumentError> {
     use DocumentErrorKind::{Forbidden, Unreachable, Unusable};
@@ -75,7 +76,7 @@ pub(super) async fn fetch(
         .header(ACCEPT, "application/json, application/*+json;q=0.9")
         .header(ACCEPT_ENCODING, "identity");
     let mut response = request.send().await.map_err(|error| failed(at, error))?;
-    if access == Access::Global && response.remote_addr().is_none_or(|to| !is_global(to.ip())) {
+    if access == Access::Global && response.remote_addr().is_none_or(|to| !is_public(to.ip())) {
         return Err(fault(Forbidden, "was answered from another address".to_owned()));
     }
 

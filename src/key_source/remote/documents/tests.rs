@@ -15,6 +15,8 @@ use tokio::time::Instant;
 use super::resolver::{CheckedResolver, Lookup};
 use super::*;
 
+mod https;
+
 /// Answers differently each time, and counts.
 #[derive(Default)]
 struct Changing(Mutex<VecDeque<&'static [&'static str]>>);
@@ -33,6 +35,16 @@ impl Lookup for Changing {
     fn lookup(&self, _: &str) -> io::Result<Vec<SocketAddr>> {
         let next = self.0.lock().unwrap().pop_front().unwrap();
         Ok(next.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), 0)).collect())
+    }
+}
+
+/// The addresses with a port, which is connected to if the URL has none.
+struct OnPort(Arc<Changing>, u16);
+
+impl Lookup for OnPort {
+    fn lookup(&self, name: &str) -> io::Result<Vec<SocketAddr>> {
+        let found = self.0.lookup(name)?;
+        Ok(found.into_iter().map(|at| SocketAddr::new(at.ip(), self.1)).collect())
     }
 }
 
@@ -70,6 +82,10 @@ async fn local() -> (TcpListener, String) {
     (listener, at)
 }
 
+fn with_lookup(lookup: Arc<dyn Lookup>) -> DocumentClient {
+    DocumentClient::with_network(Network::new(lookup))
+}
+
 fn allowing(host: &str) -> DocumentClient {
     DocumentClient::new().dangerous_allow_hosts([host]).unwrap()
 }
@@ -87,7 +103,7 @@ async fn a_fetch_looks_its_name_up_once_and_connects_to_what_was_checked() {
     let at_first = serve(first, json("1"), Duration::ZERO).await;
     let at_second = serve(second, json("2"), Duration::ZERO).await;
     let lookup = Changing::new(&[&["127.0.0.1"], &["127.0.0.2"]]);
-    let client = DocumentClient::with_lookup(lookup.clone()).dangerous_allow_hosts(["a.test"]);
+    let client = with_lookup(lookup.clone()).dangerous_allow_hosts(["a.test"]);
     let client = client.unwrap();
     let url = format!("http://a.test:{port}/client");
     assert_eq!(fetch(&client, &url).await.unwrap(), "1", "{at}");
@@ -110,29 +126,72 @@ async fn a_name_of_a_private_address_is_not_connected_to() {
         &["169.254.169.254"],
         &[],
     ] {
-        let client = DocumentClient::with_lookup(Changing::new(&[addresses]));
-        let url = format!("https://rebinding.example:{port}/client");
-        let kind = fetch(&client, &url).await.unwrap_err();
+        let lookup = OnPort(Changing::new(&[addresses]), port);
+        let client = with_lookup(Arc::new(lookup));
+        let kind = fetch(&client, "https://rebinding.example/client").await.unwrap_err();
         assert_eq!(kind, DocumentErrorKind::Forbidden, "{addresses:?}");
     }
     assert_eq!(*connections.lock().unwrap(), 0);
+}
+
+fn resolver(lookup: Arc<Changing>) -> CheckedResolver {
+    CheckedResolver::new(lookup, Arc::new(Semaphore::new(1)), Access::Global, is_global)
+}
+
+async fn resolve(resolver: &CheckedResolver) -> Vec<String> {
+    let found = resolver.resolve("a.example".parse().unwrap()).await.unwrap();
+    found.map(|address| address.ip().to_string()).collect()
+}
+
+#[tokio::test]
+async fn of_many_addresses_four_are_connected_to_each_once() {
+    const MANY: &[&str] = &["1.1.1.1", "1.1.1.1", "1.1.1.2", "1.1.1.3", "1.1.1.4", "1.1.1.5"];
+    for (addresses, few) in [
+        (MANY, &["1.1.1.1", "1.1.1.2", "1.1.1.3", "1.1.1.4"] as &[&str]),
+        // Both families.
+        (
+            &[
+                "2003::1", "2003::2", "2003::3", "2003::4", "1.1.1.1", "2003::1", "1.1.1.2",
+                "1.1.1.3",
+            ],
+            &["2003::1", "1.1.1.1", "2003::2", "1.1.1.2"],
+        ),
+        (
+            &["1.1.1.1", "1.1.1.2", "1.1.1.3", "2003::1"],
+            &["1.1.1.1", "2003::1", "1.1.1.2", "1.1.1.3"],
+        ),
+        // Private ones take no place.
+        (&["10.0.0.1", "10.0.0.2", "10.0.0.3", "::1", "10.0.0.4", "1.1.1.1"], &["1.1.1.1"]),
+    ] {
+        assert_eq!(resolve(&resolver(Changing::new(&[addresses]))).await, few, "{addresses:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_with_many_addresses_is_connected_to_four_times_at_most() {
+    // The fifth one would accept the connection.
+    let listener = TcpListener::bind("127.0.0.9:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let connections = serve(listener, json("1"), Duration::ZERO).await;
+    let many = &["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.9"];
+    let client = with_lookup(Changing::new(&[many])).dangerous_allow_hosts(["a.test"]).unwrap();
+    let kind = fetch(&client, &format!("http://a.test:{port}/client")).await.unwrap_err();
+    assert_eq!((kind, *connections.lock().unwrap()), (DocumentErrorKind::Unreachable, 0));
 }
 
 #[tokio::test]
 async fn of_a_name_with_several_addresses_the_private_ones_are_left_out() {
     let lookup =
         Changing::new(&[&["10.0.0.1", "1.1.1.1", "::1", "2606:4700::1111"], &["127.0.0.1"]]);
-    let resolver = CheckedResolver::new(lookup, Arc::new(Semaphore::new(1)), Access::Global);
-    let found = resolver.resolve("a.example".parse().unwrap()).await.unwrap();
-    let found: Vec<String> = found.map(|address| address.ip().to_string()).collect();
-    assert_eq!(found, ["1.1.1.1", "2606:4700::1111"]);
+    let resolver = resolver(lookup);
+    assert_eq!(resolve(&resolver).await, ["1.1.1.1", "2606:4700::1111"]);
     // The same name, a moment later.
     assert!(resolver.resolve("a.example".parse().unwrap()).await.is_err());
 }
 
 #[tokio::test]
 async fn the_system_knows_the_name_of_this_machine_and_it_is_refused() {
-    let client = DocumentClient::with_lookup(Arc::new(Localhost));
+    let client = with_lookup(Arc::new(Localhost));
     let kind = fetch(&client, "https://not-localhost.example/client").await.unwrap_err();
     assert_eq!(kind, DocumentErrorKind::Forbidden);
 }
@@ -199,7 +258,7 @@ impl Lookup for Slow {
 #[tokio::test]
 async fn a_look_up_that_was_given_up_still_counts() {
     let (go_on, wait) = channel();
-    let client = DocumentClient::with_lookup(Arc::new(Slow(Mutex::new(wait))));
+    let client = with_lookup(Arc::new(Slow(Mutex::new(wait))));
     let client = client.with_max_concurrent(1).unwrap();
     let client = client.with_time_limit(Duration::from_millis(50)).unwrap();
     let url = "https://slow.example/client";
@@ -214,6 +273,25 @@ async fn a_look_up_that_was_given_up_still_counts() {
         }
     }
     panic!("the permit never comes back");
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let (elsewhere, to) = local().await;
+    let at_elsewhere = serve(elsewhere, json("1"), Duration::ZERO).await;
+    for status in ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"] {
+        let (listener, at) = local().await;
+        let response = format!(
+            "HTTP/1.1 {status}\r\nlocation: http://{to}/client\r\ncontent-type: application/json\r\n\
+             content-length: 1\r\n\r\n1"
+        );
+        let connections = serve(listener, response, Duration::ZERO).await;
+        // Even to a host that is listed.
+        let client = DocumentClient::new().dangerous_allow_hosts([&at, &to]).unwrap();
+        let kind = fetch(&client, &format!("http://{at}/client")).await.unwrap_err();
+        assert_eq!(kind, DocumentErrorKind::Unusable, "{status}");
+        assert_eq!((*connections.lock().unwrap(), *at_elsewhere.lock().unwrap()), (1, 0));
+    }
 }
 
 #[tokio::test]
