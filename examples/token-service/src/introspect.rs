@@ -13,6 +13,7 @@ use tower_jwt_auth::Audience;
 use utoipa::ToSchema;
 
 use crate::access_tokens::{self, Standing};
+use crate::client::Endpoint;
 use crate::store::{Client, Seconds};
 use crate::token::request::{self, Request};
 use crate::token::{TokenError, TokenErrorBody, unavailable};
@@ -85,7 +86,7 @@ pub(crate) struct Introspection {
 
 /// What a token is, and whether it is in force (RFC 7662)
 ///
-/// Only for clients that authenticate. What was revoked is inactive at once. A refresh token is shown only to
+/// Only for registered clients that authenticate. What was revoked is inactive at once. A refresh token is shown only to
 /// the client that it belongs to, and is no bearer token: it has `token_use` and no `token_type`.
 #[utoipa::path(
     post, path = "/introspect", tag = "token", security(()),
@@ -107,7 +108,7 @@ pub(crate) struct Introspection {
             "error": "invalid_request",
             "error_description": "the body is too large",
         })),
-        (status = 429, description = "Too many wrong secrets", body = TokenErrorBody,
+        (status = 429, description = "Too many wrong secrets, or requests of one client", body = TokenErrorBody,
             headers(("Retry-After" = u64, description = "Seconds until the next try")),
             example = json!({
                 "error": "too_many_attempts",
@@ -136,7 +137,8 @@ async fn answer(
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Introspection, TokenError> {
-    let Request { form, caller } = request::read(service, address, headers, body).await?;
+    let Request { form, caller } =
+        request::read(service, Endpoint::Introspection, address, headers, body).await?;
     let client = caller.confidential()?;
     let token = form.get("token").ok_or(TokenError::InvalidRequest("token is missing"))?;
     let found = match access_token(service, token).await? {

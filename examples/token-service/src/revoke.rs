@@ -13,6 +13,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::access_tokens::{self, Standing};
+use crate::client::Endpoint;
 use crate::observe::meters::{self, Revoked};
 use crate::store::Client;
 use crate::token::request::{self, Request};
@@ -43,6 +44,8 @@ pub(crate) struct RevocationRequest {
 /// and the routes of this service refuse them at once. Other services verify an access token by itself, so they
 /// accept it until it expires, unless they have a deny-list.
 ///
+/// A client whose ID is the URL of its document needs that document only to prove who it is by its keys.
+///
 /// The status is 200 also if the token is unknown, expired or revoked. A token of another client is not revoked.
 #[utoipa::path(
     post, path = "/revoke", tag = "token", security(()),
@@ -64,13 +67,15 @@ pub(crate) struct RevocationRequest {
             "error": "invalid_request",
             "error_description": "the body is too large",
         })),
-        (status = 429, description = "Too many wrong secrets", body = TokenErrorBody,
+        (status = 429, description = "Too many wrong secrets, requests of one client, or unknown clients whose documents are \
+            to be fetched", body = TokenErrorBody,
             headers(("Retry-After" = u64, description = "Seconds until the next try")),
             example = json!({
                 "error": "too_many_attempts",
                 "error_description": "too many wrong passwords or secrets: try again later",
             })),
-        (status = 503, description = "The database does not answer", body = TokenErrorBody,
+        (status = 503, description = "The database does not answer, or the document with the keys of the client cannot be \
+            fetched at the moment", body = TokenErrorBody,
             headers(("Retry-After" = u64, description = "Seconds until the next try")),
             example = json!({
                 "error": "temporarily_unavailable",
@@ -96,7 +101,8 @@ async fn answer(
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(), TokenError> {
-    let Request { form, caller } = request::read(service, address, headers, body).await?;
+    let Request { form, caller } =
+        request::read(service, Endpoint::Revocation, address, headers, body).await?;
     let token = form.get("token").ok_or(TokenError::InvalidRequest("token is missing"))?;
     // A client that the password grant serves although it is not registered may revoke what came of it.
     let is_unknown = caller.is_unknown();

@@ -72,7 +72,7 @@ impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Id(why) => Self::Page(why),
-            Fault::Document => Self::Page(
+            Fault::Document | Fault::Unreachable => Self::Page(
                 "The application is not registered here, and its client_id is not the address of a description of it that can \
                  be used.",
             ),

@@ -1,6 +1,5 @@
 //! `private_key_jwt`: a client proves who it is by a JWT that it signs (RFC 7523 section 3).
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -8,9 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use tower_jwt_auth::{ConfigError, JwkSet, JwtVerifier};
 
-use super::{Found, MAX_CREDENTIAL, assertion_algorithms, count, find, wrong};
+use super::{Found, MAX_CREDENTIAL, Request, assertion_algorithms, count, find, wrong};
 use crate::Service;
-use crate::form::Form;
 use crate::store::{Client, ClientAuthentication, Seconds};
 use crate::token::{TokenError, unavailable};
 
@@ -30,20 +28,19 @@ pub(super) async fn client(
     service: &Service,
     id: Option<&str>,
     assertion: &str,
-    form: &Form,
-    address: IpAddr,
+    request: Request<'_>,
 ) -> Result<Found, TokenError> {
     let subject = unverified_subject(assertion).ok_or(TokenError::InvalidClient)?;
     if subject.len() > MAX_CREDENTIAL || id.is_some_and(|id| id != subject) {
         return Err(TokenError::InvalidClient);
     }
-    let found = find(service, &subject, form, address).await?;
+    let found = find(service, &subject, request).await?;
     let verified = found.and_then(|found| {
         let assertion = verify(service, &found.client, assertion)?;
         Some((found, assertion))
     });
     let Some((found, assertion)) = verified else {
-        return Err(wrong(service, &subject, address).await);
+        return Err(wrong(service, &subject, request.address).await);
     };
     let client = &found.client;
     // Before the assertion is used up, so that the client can send it again later.

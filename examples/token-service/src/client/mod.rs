@@ -92,6 +92,25 @@ fn built_in(service: &Service) -> Client {
     }
 }
 
+/// What a client that is not registered may do with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    /// Its document is fetched.
+    Token,
+    /// Its token is a proof. So nothing is fetched, and it can revoke also while its host is down, unless it has keys.
+    Revocation,
+    /// Nothing.
+    Introspection,
+}
+
+/// A request, and where it came from.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    form: &'a Form,
+    endpoint: Endpoint,
+    address: IpAddr,
+}
+
 /// Finds out who sent the request.
 ///
 /// A request without credentials is nobody's, also if `client_id` names no registered client: it proves nothing, and many
@@ -100,8 +119,10 @@ pub(crate) async fn authenticate(
     service: &Service,
     headers: &HeaderMap,
     form: &Form,
+    endpoint: Endpoint,
     address: IpAddr,
 ) -> Result<Caller, TokenError> {
+    let request = Request { form, endpoint, address };
     let shown = shown::read(headers, form).map_err(|error| match error {
         ShownError::Wrong => TokenError::InvalidClient,
         ShownError::Malformed(why) => TokenError::InvalidRequest(why),
@@ -113,7 +134,7 @@ pub(crate) async fn authenticate(
     let is_other = id.as_ref().is_some_and(|id| id != BUILT_IN_CLIENT);
     let found = match (id, proof) {
         (None, Proof::None) => None,
-        (Some(id), Proof::None) => match find(service, &id, form, address).await? {
+        (Some(id), Proof::None) => match find_public(service, &id, request).await? {
             Some(found) if found.client.is_public() => {
                 let counted = service.rates.public_client(&found.client.id, address);
                 counted.map_err(TokenError::TooManyRequests)?;
@@ -127,7 +148,7 @@ pub(crate) async fn authenticate(
         }
         (None, Proof::Secret(_)) => return Err(TokenError::InvalidClient),
         (id, Proof::Assertion(assertion)) => {
-            Some(assertion::client(service, id.as_deref(), &assertion, form, address).await?)
+            Some(assertion::client(service, id.as_deref(), &assertion, request).await?)
         }
     };
     if let Some(found) = &found {
@@ -156,14 +177,16 @@ impl Found {
 async fn find(
     service: &Service,
     id: &str,
-    form: &Form,
-    address: IpAddr,
+    Request { form, endpoint, address }: Request<'_>,
 ) -> Result<Option<Found>, TokenError> {
     if let Some(client) = registered(service, id).await? {
         return Ok(Some(Found::registered(client)));
     }
     if !service.documents.is_client_id(id) {
         return Ok(None);
+    }
+    if endpoint == Endpoint::Introspection {
+        return Err(TokenError::InvalidClient);
     }
     let is_for_registered = match form.get("grant_type") {
         Some(grant_type) => !matches!(grant_type, "authorization_code" | "refresh_token"),
@@ -172,13 +195,35 @@ async fn find(
     if is_for_registered {
         return Err(TokenError::UnauthorizedClient);
     }
-    match client_documents::find(service, id, address).await {
-        Ok(published) => Ok(Some(Found { client: published.client, is_published: true })),
-        Err(Fault::Id(_)) => Err(TokenError::InvalidClient),
-        Err(Fault::TooMany(wait)) => Err(TokenError::TooManyRequests(wait)),
-        // The client may try again: its tokens are still good.
-        Err(Fault::Document | Fault::Busy) => Err(TokenError::Unavailable),
-        Err(Fault::Store(error)) => Err(unavailable(&error)),
+    let published = client_documents::find(service, id, address).await.map_err(refusal)?;
+    Ok(Some(Found { client: published.client, is_published: true }))
+}
+
+/// The same for a client that proves nothing.
+async fn find_public(
+    service: &Service,
+    id: &str,
+    request: Request<'_>,
+) -> Result<Option<Found>, TokenError> {
+    if request.endpoint != Endpoint::Revocation || !service.documents.is_client_id(id) {
+        return find(service, id, request).await;
+    }
+    if let Some(client) = registered(service, id).await? {
+        return Ok(Some(Found::registered(client)));
+    }
+    let client = client_documents::unproven(service, id).await.map_err(refusal)?;
+    let client = client.ok_or(TokenError::InvalidClient)?;
+    Ok(Some(Found { client, is_published: true }))
+}
+
+fn refusal(fault: Fault) -> TokenError {
+    match fault {
+        // The client has to begin anew, maybe with another ID.
+        Fault::Id(_) | Fault::Document => TokenError::InvalidClient,
+        Fault::TooMany(wait) => TokenError::TooManyRequests(wait),
+        // It may try again: its tokens are still good.
+        Fault::Unreachable | Fault::Busy => TokenError::Unavailable,
+        Fault::Store(error) => unavailable(&error),
     }
 }
 

@@ -23,7 +23,8 @@ struct Kind {
 const ADDRESS: Kind = Kind { name: "address", burst: 20, period: Duration::from_secs(6) };
 /// The fetches of one URL: 5, and 6 a minute. So a document that is invalid is not fetched with every request.
 const URL: Kind = Kind { name: "url", burst: 5, period: Duration::from_secs(10) };
-/// The first fetches from one host: 60, and 30 a minute. One address alone cannot use it up.
+/// The first fetches from one host, whatever its port: 60, and 30 a minute. One address alone cannot use it up. Names below one
+/// domain are different hosts, since which domains belong together is not known here. For them there is [`ALL`].
 const HOST: Kind = Kind { name: "host", burst: 60, period: Duration::from_secs(2) };
 /// The first fetches in all: 300, and 120 a minute.
 const ALL: Kind = Kind { name: "all", burst: 300, period: Duration::from_millis(500) };
@@ -44,7 +45,25 @@ pub(super) async fn of_target(
 ) -> Result<bool, StoreError> {
     let budgets: &[(Kind, &str)] = match is_known {
         true => &[(URL, id.as_str()), (KNOWN, "")],
-        false => &[(URL, id.as_str()), (HOST, id.host()), (ALL, "")],
+        false => &[(URL, id.as_str()), (HOST, id.host_name()), (ALL, "")],
+    };
+    for (kind, key) in budgets {
+        if take(service, kind, key).await?.is_err() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Takes one more out of the budgets of a host and of all, for the keys of a client. `false` if one of them is used up.
+pub(super) async fn of_keys(
+    service: &Service,
+    id: &ClientId,
+    is_known: bool,
+) -> Result<bool, StoreError> {
+    let budgets: &[(Kind, &str)] = match is_known {
+        true => &[(KNOWN, "")],
+        false => &[(HOST, id.host_name()), (ALL, "")],
     };
     for (kind, key) in budgets {
         if take(service, kind, key).await?.is_err() {

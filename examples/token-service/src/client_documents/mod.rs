@@ -17,13 +17,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tower_jwt_auth::{ConfigError, DocumentClient};
+use url::Url;
 
 use self::client_id::ClientId;
 use self::flights::Flights;
 use crate::Service;
 use crate::service::Settings;
 use crate::store::deadline::apart;
-use crate::store::{Client, ClientDocument, StoreError};
+use crate::store::{Client, ClientAuthentication, ClientDocument, StoreError};
 
 /// The largest JWK set at a `jwks_uri`, in bytes.
 const MAX_KEYS: usize = 16 * 1024;
@@ -39,6 +40,8 @@ pub(crate) struct ClientDocuments {
     /// For those that are. They have their own places, so that made-up URLs do not keep known clients out.
     again: Clients,
     flights: Flights,
+    /// The issuer.
+    own: Option<Url>,
 }
 
 /// What fetches.
@@ -71,8 +74,10 @@ pub(crate) struct Published {
 pub(crate) enum Fault {
     /// The ID is not a URL of the required form, for this reason.
     Id(&'static str),
-    /// There is no document that can be used. Why is in the log only: it would tell about the network here.
+    /// What is there is not a document that can be used. Why is in the log only.
     Document,
+    /// Its host cannot be reached, or must not be. Which of the two is in the log only: it would tell about the network here.
+    Unreachable,
     /// Too many documents are asked for from this address. The next one is possible after this time.
     TooMany(Duration),
     /// Too many documents are asked for.
@@ -106,11 +111,16 @@ impl ClientDocuments {
             first: Clients::new(hosts)?,
             again: Clients::new(hosts)?,
             flights: Flights::default(),
+            own: Url::parse(&settings.issuer).ok(),
         })
     }
 
     pub(crate) fn is_on(&self) -> bool {
         self.is_on
+    }
+
+    fn parse(&self, id: &str) -> Result<ClientId, &'static str> {
+        ClientId::parse(&self.first.documents, self.own.as_ref(), id)
     }
 
     /// Whether this is the ID of a client by its document, if none with this ID is registered.
@@ -125,7 +135,7 @@ impl ClientDocuments {
 ///
 /// If there is no document that can be used, or it cannot be fetched at the moment.
 pub(crate) async fn find(service: &Service, id: &str, address: IpAddr) -> Result<Published, Fault> {
-    let id = ClientId::parse(&service.documents.first.documents, id).map_err(Fault::Id)?;
+    let id = service.documents.parse(id).map_err(Fault::Id)?;
     let stored = service.store.client_document(id.as_str()).await?;
     let now = service.now();
     let earlier = match stored {
@@ -143,6 +153,32 @@ pub(crate) async fn find(service: &Service, id: &str, address: IpAddr) -> Result
     let fetch = fetched::fetch(service, &id, earlier);
     let found = apart(service.documents.flights.share(id.as_str(), fetch)).await?;
     published(service, &id, &found).map_err(|_| Fault::Document)
+}
+
+/// The client with this ID, for a request in which it proves nothing and which needs no document: nothing is fetched. `None` if
+/// its document is known and demands a proof.
+///
+/// # Errors
+///
+/// As [`find`].
+pub(crate) async fn unproven(service: &Service, id: &str) -> Result<Option<Client>, Fault> {
+    let id = service.documents.parse(id).map_err(Fault::Id)?;
+    let stored = service.store.client_document(id.as_str()).await?;
+    let stored = stored.filter(|stored| service.now() < stored.expires_at);
+    let known = stored.and_then(|stored| published(service, &id, &stored).ok());
+    if known.is_some_and(|known| !known.client.is_public()) {
+        return Ok(None);
+    }
+    Ok(Some(Client {
+        id: id.as_str().to_owned(),
+        name: id.host().to_owned(),
+        authentication: ClientAuthentication::None,
+        grant_types: Vec::new(),
+        redirect_uris: Vec::new(),
+        post_logout_redirect_uris: Vec::new(),
+        scopes: Vec::new(),
+        created_at: 0,
+    }))
 }
 
 /// The client of a stored document.

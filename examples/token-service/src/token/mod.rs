@@ -25,6 +25,7 @@ use utoipa::ToSchema;
 pub(crate) use self::error::unavailable;
 pub use self::error::{TokenError, TokenErrorBody};
 use self::request::Request;
+use crate::client::Endpoint;
 use crate::observe::{facts, meters};
 use crate::store::{Client, GrantType};
 use crate::{Service, introspect, revoke};
@@ -143,20 +144,22 @@ pub(crate) struct TokenResponse {
                 "error_description": "not every scope that is asked for can be granted",
             })),
         (status = 401, description = "The username or the password is wrong, or the client is unknown or \
-            not authenticated",
+            not authenticated, or the URL that is its ID has no document that can be used",
             body = TokenErrorBody,
             headers(("WWW-Authenticate" = String, description = "The challenge"))),
         (status = 413, description = "The body is too large", body = TokenErrorBody, example = json!({
             "error": "invalid_request",
             "error_description": "the body is too large",
         })),
-        (status = 429, description = "Too many wrong passwords or secrets", body = TokenErrorBody,
+        (status = 429, description = "Too many wrong passwords or secrets, requests of one client, or unknown clients whose \
+            documents are to be fetched", body = TokenErrorBody,
             headers(("Retry-After" = u64, description = "Seconds until the next try")),
             example = json!({
                 "error": "too_many_attempts",
                 "error_description": "too many wrong passwords or secrets: try again later",
             })),
-        (status = 503, description = "Too many logins at once, or the database does not answer",
+        (status = 503, description = "Too many logins at once, or the database does not answer, or the document of the \
+            client cannot be fetched at the moment",
             body = TokenErrorBody,
             headers(("Retry-After" = u64, description = "Seconds until the next try")),
             example = json!({
@@ -180,7 +183,8 @@ async fn answer(
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<TokenResponse, TokenError> {
-    let Request { form, caller } = request::read(service, address, headers, body).await?;
+    let Request { form, caller } =
+        request::read(service, Endpoint::Token, address, headers, body).await?;
     let grant_type = match form.get("grant_type") {
         Some(name) => name.parse().map_err(|_| TokenError::UnsupportedGrantType)?,
         // FastAPI's form defaults to `password`, so its clients may leave it out.

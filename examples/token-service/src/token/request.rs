@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::TokenError;
 use crate::Service;
-use crate::client::{self, Caller};
+use crate::client::{self, Caller, Endpoint};
 use crate::form::Form;
 
 pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -34,6 +34,7 @@ impl fmt::Debug for Request {
 /// Reads the form, and finds out who sent it.
 pub(crate) async fn read(
     service: &Service,
+    endpoint: Endpoint,
     address: SocketAddr,
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -43,7 +44,7 @@ pub(crate) async fn read(
         _ => TokenError::InvalidRequest("the body cannot be read"),
     })?;
     let form = Form::read(headers, &body).map_err(TokenError::InvalidRequest)?;
-    let caller = client::authenticate(service, headers, &form, address.ip()).await?;
+    let caller = client::authenticate(service, headers, &form, endpoint, address.ip()).await?;
     Ok(Request { form, caller })
 }
 

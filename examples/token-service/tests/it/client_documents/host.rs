@@ -59,7 +59,11 @@ pub struct Host {
 
 impl Host {
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1").await
+    }
+
+    pub async fn start_at(ip: &str) -> Self {
+        let listener = TcpListener::bind((ip, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let pages = Pages::default();
         let router = Router::new().fallback(answer).with_state(pages.clone());

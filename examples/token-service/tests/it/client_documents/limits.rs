@@ -11,13 +11,13 @@ use super::{authorize, document, exchange, request, settings};
 use crate::support::{Answer, Client, NOW};
 
 /// A service behind a proxy, so that requests can come from several addresses. Its clock stands still.
-async fn service(mut settings: Settings) -> Client {
+pub(super) async fn service(mut settings: Settings) -> Client {
     settings.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
     settings.requests_per_second = 0;
     Client::with_clock(settings).await.0
 }
 
-async fn authorize_from(client: &Client, address: &str, id: &str) -> Answer {
+pub(super) async fn authorize_from(client: &Client, address: &str, id: &str) -> Answer {
     let path = format!("/authorize?{}", request(id, &[]));
     let request = Request::get(path).header("x-forwarded-for", address);
     client.send(request.body(Body::empty()).unwrap()).await
@@ -50,7 +50,7 @@ async fn the_token_endpoint_has_the_same_limit() {
     let client = service(settings(&host)).await;
     for number in 0..20 {
         let id = host.url(&format!("/missing-{number}"));
-        client.post(&exchange(&id, "code")).await.assert_error(503, "temporarily_unavailable");
+        client.post(&exchange(&id, "code")).await.assert_error(401, "invalid_client");
     }
     let id = host.url("/missing");
     let answer = client.post(&exchange(&id, "code")).await;
@@ -74,8 +74,8 @@ async fn a_bad_document_is_fetched_a_few_times_only() {
 #[tokio::test]
 async fn a_host_and_all_hosts_are_asked_so_often() {
     let mut hosts = Vec::new();
-    for _ in 0..6 {
-        hosts.push(Host::start().await);
+    for number in 1..7 {
+        hosts.push(Host::start_at(&format!("127.0.0.{number}")).await);
     }
     let mut settings = Settings::new(crate::support::ISSUER);
     settings.dangerous_client_metadata_hosts = hosts.iter().map(Host::authority).collect();

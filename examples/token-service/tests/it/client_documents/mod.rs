@@ -3,10 +3,12 @@
 mod caching;
 mod consent;
 mod documents;
+mod faults;
 mod host;
 mod limits;
 mod program;
 mod requests;
+mod targets;
 mod tokens;
 
 use serde_json::{Value, json};
