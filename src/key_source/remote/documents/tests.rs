@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::resolver::{CheckedResolver, Lookup};
 use super::*;
 
+#[cfg(test)]
 mod https;
 
 /// Answers differently each time, and counts.
