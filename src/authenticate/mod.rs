@@ -322,6 +322,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
     }
 
     /// The response to a request that this layer refuses. An outer layer may replace it.
+    #[inline]
     pub(crate) fn refuse<B, R>(
         &self,
         rejection: Rejection,
@@ -339,6 +340,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
 
     /// A response with the refusal of this layer, which an outer layer writes. This layer logs the refusal, since
     /// services in between may replace the response, and calls its own observers.
+    #[inline(never)]
     fn leave_unwritten<B>(&self, rejection: Rejection, head: &Parts, body: B) -> Response<B> {
         self.observers.refused(&rejection, head.extensions.get());
         crate::trace::refused(&rejection);
@@ -348,6 +350,7 @@ impl<C: Send + Sync + 'static> Policy<C> {
 
     /// Writes the response to a refused request, with one log event, and calls the observers, unless the observers of
     /// an inner layer were called. No other function writes a response.
+    #[inline(always)]
     pub(crate) fn write<B, R>(
         &self,
         unwritten: Unwritten,

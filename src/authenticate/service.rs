@@ -56,28 +56,27 @@ where
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         let (mut head, body) = request.into_parts();
-        match self.shared.policy.authenticate(&mut head) {
-            Decision::Pass(Admitted { headers, writes }) => {
+        let admitted = match self.shared.policy.authenticate(&mut head) {
+            Decision::Pass(admitted) => Ok(admitted),
+            Decision::Verified(accepted) => self.shared.policy.admit(&mut head, accepted),
+            Decision::Refused(rejection) => Err(rejection),
+            Decision::Pending(verdict) => {
+                return ResponseFuture::wait(Waiting {
+                    verdict,
+                    inner: self.take_ready(),
+                    shared: Arc::clone(&self.shared),
+                    head,
+                    body,
+                });
+            }
+        };
+        match admitted {
+            Ok(Admitted { headers, writes }) => {
                 let way_back = self.way_back(writes, &head);
                 let future = self.inner.call(Request::from_parts(head, body));
                 ResponseFuture::forward(future, headers, way_back)
             }
-            Decision::Verified(accepted) => match self.shared.policy.admit(&mut head, accepted) {
-                Ok(Admitted { headers, writes }) => {
-                    let way_back = self.way_back(writes, &head);
-                    let future = self.inner.call(Request::from_parts(head, body));
-                    ResponseFuture::forward(future, headers, way_back)
-                }
-                Err(rejection) => self.refuse(rejection, &head),
-            },
-            Decision::Refused(rejection) => self.refuse(rejection, &head),
-            Decision::Pending(verdict) => ResponseFuture::wait(Waiting {
-                verdict,
-                inner: self.take_ready(),
-                shared: Arc::clone(&self.shared),
-                head,
-                body,
-            }),
+            Err(rejection) => self.refuse(rejection, &head),
         }
     }
 }
@@ -94,6 +93,7 @@ impl<S, C: Send + Sync + 'static, R> JwtAuth<S, C, R> {
 }
 
 impl<S, C: Send + Sync + 'static, R> JwtAuth<S, C, R> {
+    #[inline]
     fn refuse<ReqB, ResB>(
         &mut self,
         rejection: Rejection,

@@ -23,6 +23,7 @@ pub(crate) struct Observers {
 }
 
 impl Observers {
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
@@ -60,14 +61,15 @@ impl Observers {
     }
 
     /// Reports that the layer writes a refusal: its own, or that of a service inside of it.
+    #[inline]
     pub(crate) fn refused(&self, rejection: &Rejection, observation: Option<&Observation>) {
-        self.tell(Decided::Refused(rejection.kind()), observation);
+        if !self.is_empty() {
+            self.tell(Decided::Refused(rejection.kind()), observation);
+        }
     }
 
+    #[cold]
     fn tell(&self, decided: Decided, observation: Option<&Observation>) {
-        if self.is_empty() {
-            return;
-        }
         let outcome = Outcome::new(decided, observation);
         for observer in &self.all {
             observer(&outcome);

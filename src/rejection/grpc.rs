@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use http::header::{CONTENT_TYPE, TE, WWW_AUTHENTICATE};
+#[cfg(feature = "stream-expiry")]
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 
@@ -108,15 +109,19 @@ impl MediaType {
 ///
 /// The version of HTTP is not checked: behind a gRPC-Web translator it is 1.1.
 #[inline]
-pub(crate) fn media_type(head: &Parts, answers: GrpcAnswers) -> Option<MediaType> {
-    let may_be_grpc = answers != GrpcAnswers::Never && head.method == Method::POST;
-    if may_be_grpc { media_type_of_post(head, answers) } else { None }
+pub(crate) fn media_type(
+    method: &Method,
+    headers: &HeaderMap,
+    answers: GrpcAnswers,
+) -> Option<MediaType> {
+    let may_be_grpc = answers != GrpcAnswers::Never && *method == Method::POST;
+    if may_be_grpc { media_type_of_post(headers, answers) } else { None }
 }
 
-fn media_type_of_post(head: &Parts, answers: GrpcAnswers) -> Option<MediaType> {
-    let media_type = without_parameters(single(head, &CONTENT_TYPE)?)?;
+fn media_type_of_post(headers: &HeaderMap, answers: GrpcAnswers) -> Option<MediaType> {
+    let media_type = without_parameters(single(headers, &CONTENT_TYPE)?)?;
     let is_grpc = match family(media_type)? {
-        Family::Grpc => single(head, &TE)?.eq_ignore_ascii_case(b"trailers"),
+        Family::Grpc => single(headers, &TE)?.eq_ignore_ascii_case(b"trailers"),
         Family::GrpcWeb | Family::GrpcWebText => answers == GrpcAnswers::GrpcAndWeb,
     };
     is_grpc.then(|| MediaType::new(media_type)).flatten()
@@ -134,7 +139,7 @@ fn without_parameters(content_type: &[u8]) -> Option<&[u8]> {
 /// The family of a request, by the same test as for its refusal.
 #[cfg(feature = "stream-expiry")]
 pub(crate) fn family_of_request(head: &Parts) -> Option<Family> {
-    family(media_type(head, GrpcAnswers::GrpcAndWeb)?.0.as_bytes())
+    family(media_type(&head.method, &head.headers, GrpcAnswers::GrpcAndWeb)?.0.as_bytes())
 }
 
 /// The family of a response, by its content type.
@@ -144,8 +149,8 @@ pub(crate) fn family_of_content_type(content_type: &[u8]) -> Option<Family> {
 }
 
 /// The value of a header field that occurs exactly once.
-fn single<'a>(head: &'a Parts, name: &HeaderName) -> Option<&'a [u8]> {
-    let mut values = head.headers.get_all(name).iter();
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
+    let mut values = headers.get_all(name).iter();
     let value = values.next()?;
     values.next().is_none().then(|| value.as_bytes())
 }

@@ -32,13 +32,15 @@ impl<M> Asked<M> {
     where
         R: ResponseForRejection<B, Remembered = M>,
     {
-        match grpc::media_type(head, answers) {
+        match grpc::media_type(&head.method, &head.headers, answers) {
             Some(media_type) => Self::Grpc(media_type),
             None => Self::Http(responder.remember(head)),
         }
     }
 
-    /// The response that refuses this request, whose client has `used` this scheme, if there is one to choose.
+    /// The response that refuses this request, whose client has `used` this scheme, if there is one to choose. Inlined,
+    /// so that the data of a request is not moved to refuse it at once.
+    #[inline(always)]
     pub(crate) fn refuse<B, R>(
         self,
         rejection: Rejection,
@@ -50,28 +52,56 @@ impl<M> Asked<M> {
     where
         R: ResponseForRejection<B, Remembered = M>,
     {
-        let mut response = match self {
+        match self {
             Self::Grpc(media_type) => {
-                let body = responder.empty_body();
-                let mut response = grpc::response(&rejection, media_type, body);
-                complete_headers(response.headers_mut(), &rejection, challenges, used);
-                grpc.complete_headers(response.headers_mut(), &rejection);
-                grpc::fit_to_clients(response.headers_mut());
-                response
+                refuse_grpc(rejection, responder.empty_body(), media_type, challenges, grpc, used)
             }
-            Self::Http(request) => {
-                let mut response = responder.response_for_rejection(&rejection, &request);
-                let status = response.status();
-                if status.is_informational() || status.is_success() {
-                    *response.status_mut() = rejection.status();
-                }
-                complete_headers(response.headers_mut(), &rejection, challenges, used);
-                response
-            }
-        };
-        response.extensions_mut().insert(rejection);
-        response
+            Self::Http(request) => refuse_http(rejection, responder, &request, challenges, used),
+        }
     }
+}
+
+/// The response that refuses a request over gRPC.
+#[inline(never)]
+fn refuse_grpc<B>(
+    rejection: Rejection,
+    empty_body: B,
+    media_type: MediaType,
+    challenges: &Challenges,
+    grpc: &GrpcForm,
+    used: Option<TokenScheme>,
+) -> Response<B> {
+    let mut response = grpc::response(&rejection, media_type, empty_body);
+    complete_headers(response.headers_mut(), &rejection, challenges, used);
+    grpc.complete_headers(response.headers_mut(), &rejection);
+    grpc::fit_to_clients(response.headers_mut());
+    response.extensions_mut().insert(rejection);
+    response
+}
+
+/// The response that refuses a request over plain HTTP.
+#[inline]
+fn refuse_http<B, R: ResponseForRejection<B>>(
+    rejection: Rejection,
+    responder: &R,
+    request: &R::Remembered,
+    challenges: &Challenges,
+    used: Option<TokenScheme>,
+) -> Response<B> {
+    let mut response = responder.response_for_rejection(&rejection, request);
+    let status = response.status();
+    if status.is_informational() || status.is_success() {
+        *response.status_mut() = rejection.status();
+    }
+    complete_headers(response.headers_mut(), &rejection, challenges, used);
+    let extensions = response.extensions_mut();
+    match challenges.extensions(&rejection) {
+        Some(complete) if extensions.is_empty() => *extensions = complete.clone(),
+        _ => {
+            extensions.insert(rejection);
+        }
+    }
+    response
 }
 
 /// A refusal that an authentication layer still has to write. It is in the extensions of a response. The
@@ -228,7 +258,7 @@ pub(crate) fn complete_headers(
     if headers.is_empty()
         && let Some(complete) = challenges.headers(rejection, used)
     {
-        headers.clone_from(complete);
+        *headers = complete.clone();
         return;
     }
     add_own_headers(headers, rejection);
