@@ -2,12 +2,33 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::LazyLock;
 #[cfg(feature = "tracing")]
 use std::sync::{Mutex, PoisonError};
+
+use http::Extensions;
 
 /// Marks a request that passed an authentication layer. Its size is zero, so it needs no allocation.
 #[derive(Clone, Copy)]
 pub(crate) struct LayerOutside;
+
+impl LayerOutside {
+    /// Marks a request. Returns whether it was marked before.
+    #[inline]
+    pub(crate) fn mark(extensions: &mut Extensions) -> bool {
+        // Those of most requests are empty: a copy of others is made faster than a map that grows.
+        static MARKED: LazyLock<Extensions> = LazyLock::new(|| {
+            let mut marked = Extensions::new();
+            marked.insert(LayerOutside);
+            marked
+        });
+        if extensions.is_empty() {
+            extensions.clone_from(&MARKED);
+            return false;
+        }
+        extensions.insert(Self).is_some()
+    }
+}
 
 /// Marks a request that the innermost authentication layer forwarded without a token.
 #[derive(Clone, Copy)]

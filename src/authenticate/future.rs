@@ -147,7 +147,9 @@ where
                     let verdict = ready!(pending.verdict.as_mut().poll(cx));
                     let Some(done) = waiting.take() else { return Poll::Pending };
                     let Waiting { mut inner, shared, mut head, body, .. } = *done;
-                    match verdict.and_then(|accepted| shared.policy.admit(&mut head, accepted)) {
+                    let admitted = verdict
+                        .and_then(|accepted| shared.policy.admit(&mut head.extensions, accepted));
+                    match admitted {
                         Ok(Admitted { headers, writes }) => {
                             let way_back = writes.then(|| WayBack::new(&shared, &head));
                             let future = inner.call(Request::from_parts(head, body));

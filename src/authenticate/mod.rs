@@ -5,6 +5,8 @@ mod from_sources;
 mod future;
 mod layer;
 mod observed;
+#[cfg(feature = "token-cache")]
+mod recall;
 #[cfg(feature = "resource-metadata")]
 mod resource_metadata;
 mod service;
@@ -16,8 +18,8 @@ use std::sync::Arc;
 #[cfg(feature = "tracing")]
 use std::sync::atomic::AtomicBool;
 
-use http::Response;
 use http::request::Parts;
+use http::{Extensions, Response};
 
 pub use self::future::ResponseFuture;
 pub use self::layer::JwtAuthLayer;
@@ -25,8 +27,6 @@ pub use self::service::JwtAuth;
 use crate::claims::Scope;
 use crate::config_error::ConfigError;
 use crate::extensions::{LayerOutside, NoToken, PassedWithoutToken};
-#[cfg(feature = "token-cache")]
-use crate::extract::RawBearer;
 use crate::extract::authorization;
 use crate::extract::authorization::Token68;
 use crate::extract::{FoundToken, Sources};
@@ -169,20 +169,24 @@ impl<C: Send + Sync + 'static> Policy<C> {
         Ok(())
     }
 
-    /// Decides about one request.
-    pub(crate) fn authenticate(&self, head: &mut Parts) -> Decision<C> {
+    /// Decides about one request. `asks_cache` is false if the cache was asked before: see
+    /// [`recalls_first`](Self::recalls_first).
+    pub(crate) fn authenticate(&self, head: &mut Parts, asks_cache: bool) -> Decision<C> {
         if let Some(sources) = &self.sources {
             return self.authenticate_from(sources, head);
         }
         let begun = self.observers.begin();
         // An observer wants the issuer, which the verifier notes: it is asked below, and has the same cache.
         #[cfg(feature = "token-cache")]
-        if self.has_token_cache
+        if asks_cache
+            && self.has_token_cache
             && begun.is_none()
             && let Some(decision) = self.pass_or_recall(head)
         {
             return decision;
         }
+        #[cfg(not(feature = "token-cache"))]
+        let _ = asks_cache;
         // Observers are told of a token only if it is a `token68`.
         let token68 = match self.token_form.is_jws() && begun.is_none() {
             true => Token68::IfRefused,
@@ -238,24 +242,6 @@ impl<C: Send + Sync + 'static> Policy<C> {
         self.exempt.as_ref().is_some_and(|is_exempt| !was_asked() && is_exempt(head))
     }
 
-    /// The decision, if the request is exempt, or if the verifier has its token in a cache and would accept it now. The
-    /// token's header is then marked as sensitive. Not inlined, so that it costs nothing without a cache.
-    #[cfg(feature = "token-cache")]
-    #[inline(never)]
-    fn pass_or_recall(&self, head: &mut Parts) -> Option<Decision<C>> {
-        if self.exempt.is_some() {
-            authorization::mark(&mut head.headers);
-            if self.is_exempt(head) {
-                return Some(self.pass(head, None, true));
-            }
-        }
-        if !self.schemes.contains(TokenScheme::Bearer) {
-            return None;
-        }
-        let accepted = self.verifier.recall(&mut RawBearer::new(&mut head.headers))?;
-        Some(Decision::Verified(accepted))
-    }
-
     fn pass(&self, head: &mut Parts, begun: Option<Begun>, is_exempt: bool) -> Decision<C> {
         if let Some(begun) = begun {
             // The observation of an outer layer.
@@ -266,13 +252,15 @@ impl<C: Send + Sync + 'static> Policy<C> {
         head.extensions.remove::<VerifiedToken<C>>();
         head.extensions.insert(PassedWithoutToken);
         head.extensions.insert(NoToken::<C>::new());
-        Decision::Pass(Admitted { headers: None, writes: self.enter(head) })
+        let is_inner = LayerOutside::mark(&mut head.extensions);
+        Decision::Pass(Admitted { headers: None, writes: self.writes(is_inner) })
     }
 
-    /// Marks the request. Returns whether this layer writes the refusals of the services inside of it: the
-    /// outermost layer and every layer with a configured form do.
-    fn enter(&self, head: &mut Parts) -> bool {
-        head.extensions.insert(LayerOutside).is_none() || self.has_own_form
+    /// Whether this layer writes the refusals of the services inside of it: the outermost layer and every layer with a
+    /// configured form do.
+    #[inline]
+    fn writes(&self, is_inner: bool) -> bool {
+        !is_inner || self.has_own_form
     }
 
     /// Puts the token into the request's extensions.
@@ -283,29 +271,29 @@ impl<C: Send + Sync + 'static> Policy<C> {
     #[inline]
     pub(crate) fn admit(
         &self,
-        head: &mut Parts,
+        extensions: &mut Extensions,
         accepted: Accepted<C>,
     ) -> Result<Admitted, Rejection> {
         let (token, extras) = accepted.admitted()?;
+        let is_inner = LayerOutside::mark(extensions);
         let headers = extras.and_then(|mut extras| {
-            head.extensions.extend(mem::take(&mut extras.extensions));
+            extensions.extend(mem::take(&mut extras.extensions));
             (!extras.on_response.is_empty() || !extras.headers.is_empty())
                 .then_some(ResponseHeaders(extras))
         });
         #[cfg(feature = "tracing")]
         self.span_fields.iter().for_each(|record| record(token.claims()));
-        head.extensions.insert(token);
+        extensions.insert(token);
         if !self.observers.is_empty() {
-            self.observers.accepted(head.extensions.get());
+            self.observers.accepted(extensions.get());
         }
-        let is_inner = head.extensions.insert(LayerOutside).is_some();
         if is_inner {
-            head.extensions.remove::<PassedWithoutToken>();
+            extensions.remove::<PassedWithoutToken>();
             if self.sources.is_none() {
-                head.extensions.remove::<FoundToken>();
+                extensions.remove::<FoundToken>();
             }
         }
-        Ok(Admitted { headers, writes: !is_inner || self.has_own_form })
+        Ok(Admitted { headers, writes: self.writes(is_inner) })
     }
 
     /// Keeps what the response and the observers need if the request is refused.

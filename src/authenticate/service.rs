@@ -32,11 +32,20 @@ pub struct JwtAuth<S, C = RegisteredClaims, R = EmptyBody> {
 pub(super) struct Shared<C, R> {
     pub(super) policy: Arc<Policy<C>>,
     pub(super) responder: Arc<R>,
+    /// Whether the cache of the verifier is asked first.
+    #[cfg(feature = "token-cache")]
+    recalls_first: bool,
 }
 
 impl<S, C, R> JwtAuth<S, C, R> {
     pub(crate) fn new(inner: S, policy: Arc<Policy<C>>, responder: Arc<R>) -> Self {
-        Self { inner, shared: Arc::new(Shared { policy, responder }) }
+        let shared = Shared {
+            #[cfg(feature = "token-cache")]
+            recalls_first: policy.recalls_first(),
+            policy,
+            responder,
+        };
+        Self { inner, shared: Arc::new(shared) }
     }
 }
 
@@ -54,11 +63,38 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<ReqB>) -> Self::Future {
+    fn call(&mut self, #[allow(unused_mut)] mut request: Request<ReqB>) -> Self::Future {
+        #[cfg(feature = "token-cache")]
+        let kept = match self.shared.recalls_first {
+            true => self.shared.responder.remembered_of_all(),
+            false => None,
+        };
+        #[cfg(feature = "token-cache")]
+        let asks_cache = kept.is_none();
+        #[cfg(not(feature = "token-cache"))]
+        let asks_cache = false;
+        // The head of a request whose token is in the cache stays where it is.
+        #[cfg(feature = "token-cache")]
+        if let Some(kept) = kept
+            && let Some(accepted) = self.shared.policy.recall(request.headers_mut())
+        {
+            let policy = &self.shared.policy;
+            return match policy.admit(request.extensions_mut(), accepted) {
+                Ok(Admitted { headers, writes }) => {
+                    let way_back = writes.then(|| {
+                        WayBack::with(&self.shared, policy.remember_recalled(&request, kept))
+                    });
+                    ResponseFuture::forward(self.inner.call(request), headers, way_back)
+                }
+                Err(rejection) => self.refuse_recalled(rejection, request),
+            };
+        }
         let (mut head, body) = request.into_parts();
-        let admitted = match self.shared.policy.authenticate(&mut head) {
+        let admitted = match self.shared.policy.authenticate(&mut head, asks_cache) {
             Decision::Pass(admitted) => Ok(admitted),
-            Decision::Verified(accepted) => self.shared.policy.admit(&mut head, accepted),
+            Decision::Verified(accepted) => {
+                self.shared.policy.admit(&mut head.extensions, accepted)
+            }
             Decision::Refused(rejection) => Err(rejection),
             Decision::Pending(verdict) => {
                 return ResponseFuture::wait(Waiting {
@@ -93,6 +129,23 @@ impl<S, C: Send + Sync + 'static, R> JwtAuth<S, C, R> {
 }
 
 impl<S, C: Send + Sync + 'static, R> JwtAuth<S, C, R> {
+    /// Refuses a request whose token was in the cache.
+    #[cfg(feature = "token-cache")]
+    #[cold]
+    #[inline(never)]
+    fn refuse_recalled<ReqB, ResB>(
+        &mut self,
+        rejection: Rejection,
+        request: Request<ReqB>,
+    ) -> ResponseFuture<S, C, R, ReqB, R::Remembered>
+    where
+        S: Service<Request<ReqB>, Response = Response<ResB>> + Clone,
+        R: ResponseForRejection<ResB>,
+    {
+        let (head, _) = request.into_parts();
+        self.refuse(rejection, &head)
+    }
+
     #[inline]
     fn refuse<ReqB, ResB>(
         &mut self,
@@ -104,7 +157,7 @@ impl<S, C: Send + Sync + 'static, R> JwtAuth<S, C, R> {
         R: ResponseForRejection<ResB>,
     {
         drop(self.take_ready());
-        let Shared { policy, responder } = &*self.shared;
+        let Shared { policy, responder, .. } = &*self.shared;
         ResponseFuture::reject(policy.refuse(rejection, head, &**responder))
     }
 }

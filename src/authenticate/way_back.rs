@@ -25,7 +25,11 @@ impl<C: Send + Sync + 'static, R, M> WayBack<C, R, M> {
     where
         R: ResponseForRejection<B, Remembered = M>,
     {
-        let remembered = shared.policy.remember(head, &*shared.responder);
+        Self::with(shared, shared.policy.remember(head, &*shared.responder))
+    }
+
+    #[inline(always)]
+    pub(super) fn with(shared: &Arc<Shared<C, R>>, remembered: Remembered<M>) -> Self {
         Self { shared: Arc::clone(shared), remembered }
     }
 
@@ -35,7 +39,7 @@ impl<C: Send + Sync + 'static, R, M> WayBack<C, R, M> {
     where
         R: ResponseForRejection<B, Remembered = M>,
     {
-        let Shared { policy, responder } = &*self.shared;
+        let Shared { policy, responder, .. } = &*self.shared;
         let mut written = policy.write(unwritten, self.remembered, &**responder);
         response::keep_what_was_added(&mut written, response);
         response::fit_to_clients(&mut written);

@@ -80,6 +80,13 @@ pub trait ResponseForRejection<B>: Send + Sync + 'static {
     /// for gRPC requests. `Authorization` is already marked as sensitive.
     fn remember(&self, head: &Parts) -> Self::Remembered;
 
+    /// What [`remember`](Self::remember) returns, if that is the same for all requests: then the layer need not call it.
+    #[doc(hidden)]
+    #[inline]
+    fn remembered_of_all(&self) -> Option<Self::Remembered> {
+        None
+    }
+
     /// Writes the response to one refused request, from the rejection and the remembered data.
     fn response_for_rejection(
         &self,
@@ -142,6 +149,11 @@ impl<B: Default> ResponseForRejection<B> for EmptyBody {
 
     fn remember(&self, _: &Parts) {}
 
+    #[inline]
+    fn remembered_of_all(&self) -> Option<()> {
+        Some(())
+    }
+
     fn response_for_rejection(&self, rejection: &Rejection, (): &()) -> Response<B> {
         let mut response = Response::new(B::default());
         *response.status_mut() = rejection.status();
@@ -188,6 +200,11 @@ impl<B: From<Bytes>> ResponseForRejection<B> for ProblemJson {
     type Remembered = ();
 
     fn remember(&self, _: &Parts) {}
+
+    #[inline]
+    fn remembered_of_all(&self) -> Option<()> {
+        Some(())
+    }
 
     fn response_for_rejection(&self, rejection: &Rejection, (): &()) -> Response<B> {
         let status = rejection.status();

@@ -2,6 +2,8 @@
 
 use std::mem;
 
+#[cfg(feature = "token-cache")]
+use http::Method;
 use http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, LINK, RETRY_AFTER, SET_COOKIE, VARY,
     WWW_AUTHENTICATE,
@@ -36,6 +38,18 @@ impl<M> Asked<M> {
             Some(media_type) => Self::Grpc(media_type),
             None => Self::Http(responder.remember(head)),
         }
+    }
+
+    /// The same without the head of the request, of which the responder keeps this.
+    #[cfg(feature = "token-cache")]
+    #[inline(always)]
+    pub(crate) fn keeping(
+        method: &Method,
+        headers: &HeaderMap,
+        answers: GrpcAnswers,
+        kept: M,
+    ) -> Self {
+        grpc::media_type(method, headers, answers).map_or(Self::Http(kept), Self::Grpc)
     }
 
     /// The response that refuses this request, whose client has `used` this scheme, if there is one to choose. Inlined,
