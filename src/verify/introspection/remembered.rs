@@ -108,6 +108,9 @@ struct Answered {
 }
 
 impl Bound for Answered {
+    /// An opaque token may have any end.
+    const OF_SIGNED: bool = false;
+
     fn length(&self) -> usize {
         self.length
     }

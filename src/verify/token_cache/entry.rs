@@ -1,10 +1,12 @@
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 
 use bytes::Bytes;
+use foldhash::fast::SeedableRandomState;
 use http::HeaderValue;
 use quick_cache::{Equivalent, Lifecycle, Weighter};
 
 use crate::extract::PresentedToken;
+use crate::hash_seed::random_state;
 use crate::verify::by_name::Input;
 use crate::verify::token_cache::settings::Settings;
 use crate::verify::token_cache::{Bound, Caller, Sought, Validity};
@@ -33,6 +35,56 @@ impl Hash for Sought<'_> {
     /// By the text alone, and without its length: there is nothing beside it in a key that a client could choose.
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write(self.text);
+    }
+}
+
+/// The hash of a token, with a seed of its own.
+///
+/// That of a signed token is the hash of its last 24 bytes, a part of the signature: they are as good as random, and who
+/// could choose them could forge signatures. All bytes are compared in any case.
+#[derive(Clone)]
+pub(super) struct TokenHash {
+    seed: SeedableRandomState,
+    of_signed: bool,
+}
+
+impl TokenHash {
+    pub(super) fn new(of_signed: bool) -> Self {
+        Self { seed: random_state(), of_signed }
+    }
+}
+
+impl BuildHasher for TokenHash {
+    type Hasher = TokenHasher<<SeedableRandomState as BuildHasher>::Hasher>;
+
+    #[inline]
+    fn build_hasher(&self) -> Self::Hasher {
+        TokenHasher { hasher: self.seed.build_hasher(), of_signed: self.of_signed }
+    }
+}
+
+pub(super) struct TokenHasher<H> {
+    hasher: H,
+    of_signed: bool,
+}
+
+impl<H: Hasher> Hasher for TokenHasher<H> {
+    #[inline]
+    fn write(&mut self, token: &[u8]) {
+        match token.last_chunk::<32>() {
+            // Four bytes of text for three of the signature.
+            Some(end) if self.of_signed => {
+                for part in end.as_chunks().0 {
+                    self.hasher.write_u64(u64::from_le_bytes(*part));
+                }
+            }
+            _ => self.hasher.write(token),
+        }
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.hasher.finish()
     }
 }
 
@@ -115,5 +167,49 @@ impl Note {
         };
         self.kept = Some((key, validity));
         kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(of: &TokenHash, text: &[u8]) -> u64 {
+        of.hash_one(Sought { text, caller: Caller::Layer })
+    }
+
+    fn key(text: &[u8]) -> Key {
+        Key { text: Bytes::copy_from_slice(text), caller: Caller::Layer }
+    }
+
+    #[test]
+    fn signed_tokens_with_the_same_end_are_different_keys_with_the_same_hash() {
+        let one = [b"header.one.".as_slice(), &[b'a'; 43]].concat();
+        let other = [b"header.two.".as_slice(), &[b'a'; 43]].concat();
+        let signed = TokenHash::new(true);
+        assert_eq!(hash(&signed, &one), hash(&signed, &other));
+        assert_eq!(hash(&signed, &one), signed.hash_one(key(&one)));
+        let sought = Sought { text: &one, caller: Caller::Layer };
+        assert!(sought.equivalent(&key(&one)) && !sought.equivalent(&key(&other)));
+    }
+
+    #[test]
+    fn every_byte_counts_for_the_hash_of_an_opaque_token_and_of_a_signature() {
+        let token = [b'a'; 80];
+        let (signed, opaque) = (TokenHash::new(true), TokenHash::new(false));
+        for at in 0..token.len() {
+            let mut changed = token;
+            changed[at] = b'b';
+            assert_ne!(hash(&opaque, &token), hash(&opaque, &changed), "{at}");
+            let is_in_end = at >= token.len() - 32;
+            assert_eq!(hash(&signed, &token) != hash(&signed, &changed), is_in_end, "{at}");
+        }
+    }
+
+    #[test]
+    fn every_cache_has_its_own_hash_seed() {
+        let token = [b'a'; 80];
+        assert_ne!(hash(&TokenHash::new(true), &token), hash(&TokenHash::new(true), &token));
+        assert_ne!(hash(&TokenHash::new(true), b"short"), hash(&TokenHash::new(true), b"short"));
     }
 }

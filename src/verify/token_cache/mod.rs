@@ -51,6 +51,9 @@ pub(super) struct Current {
 /// What an entry is bound to beside the keys.
 #[cfg(feature = "token-cache")]
 pub(super) trait Bound: Clone {
+    /// Whether all tokens of the cache are signed JWTs, which end with their signature.
+    const OF_SIGNED: bool;
+
     /// The bytes that an entry keeps beside the text of its token.
     fn length(&self) -> usize {
         0
@@ -58,10 +61,14 @@ pub(super) trait Bound: Clone {
 }
 
 #[cfg(feature = "token-cache")]
-impl Bound for () {}
+impl Bound for () {
+    const OF_SIGNED: bool = true;
+}
 
 #[cfg(feature = "token-cache")]
-impl<T> Bound for Arc<T> {}
+impl<T> Bound for Arc<T> {
+    const OF_SIGNED: bool = true;
+}
 
 /// A token to look for.
 #[derive(Clone, Copy, PartialEq, Eq)]

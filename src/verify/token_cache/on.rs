@@ -1,17 +1,15 @@
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use foldhash::fast::SeedableRandomState;
 use quick_cache::OptionsBuilder;
 use quick_cache::sync::Cache;
 
 use crate::extract::RawBearer;
-use crate::hash_seed::random_state;
-use crate::verify::token_cache::entry::{ByLength, DroppedLater, Entry, Key, Note};
+use crate::verify::token_cache::entry::{ByLength, DroppedLater, Entry, Key, Note, TokenHash};
 use crate::verify::token_cache::{Bound, Caller, Current, Settings, Sought, Validity};
 use crate::verify::verified_token::VerifiedToken;
 
-type Tokens<C, B> = Cache<Key, Entry<C, B>, ByLength, SeedableRandomState, DroppedLater>;
+type Tokens<C, B> = Cache<Key, Entry<C, B>, ByLength, TokenHash, DroppedLater>;
 
 /// A cache of verified tokens. Clones share its entries. `B` is what an entry is bound to beside the keys.
 ///
@@ -122,7 +120,7 @@ fn tokens<C, B: Bound>(settings: Settings) -> Option<Tokens<C, B>> {
     let mut options = OptionsBuilder::new();
     options.shards(shards).estimated_items_capacity(capacity).weight_capacity(weight);
     let options = options.build().ok()?;
-    Some(Cache::with_options(options, ByLength, random_state(), DroppedLater))
+    Some(Cache::with_options(options, ByLength, TokenHash::new(B::OF_SIGNED), DroppedLater))
 }
 
 impl<C, B> Clone for TokenCache<C, B> {
