@@ -200,7 +200,7 @@
 //! |---|---|---|
 //! | `aws-lc-rs` | yes | the crypto backend; it needs a C compiler |
 //! | `rust-crypto` | | the crypto backend in pure Rust, without ES512 and ML-DSA; with both on, aws-lc-rs is used |
-//! | `precomputed-tables` | | faster checks of EdDSA (with `rust-crypto` alone also ES256) for keys in frequent use, for some memory: see [`docs::design`] |
+//! | `precomputed-tables` | | faster checks of EdDSA and ES256 for keys in frequent use, for some memory: see [`docs::design`] |
 //! | `jsonwebtoken-12` | yes | conversions from the keys, algorithms and JWKs of `jsonwebtoken` 12 |
 //! | `jsonwebtoken-11` | | the same for `jsonwebtoken` 11 |
 //! | `axum` | | axum 0.8: extractors of [`VerifiedToken`] and [`PresentedToken`], `IntoResponse for Rejection` |

@@ -8,8 +8,8 @@ use crate::crypto::algorithm::KeyType;
 use crate::crypto::material::KeyMaterial;
 use crate::crypto::tables::KeyTables;
 
-/// The valid signatures after which a key gets its tables. To compute them takes as long as some
-/// thirty checks save.
+/// The valid signatures after which a key gets its tables. To compute them takes as long as some 30
+/// checks save with Ed25519, and some 50 with P-256.
 const VALID_SIGNATURES: u32 = 256;
 
 /// The most keys of the process that have tables at a time: 3.4 MiB.
@@ -42,11 +42,9 @@ struct HeldTables {
 }
 
 impl HotKey {
-    /// `None` for a type of key without tables. The backend `aws-lc-rs` is faster than the tables of
-    /// P-256, so they are for `rust-crypto` alone.
+    /// `None` for a type of key without tables.
     pub(crate) fn new(material: &KeyMaterial<'_>) -> Option<Self> {
-        let is_faster = cfg!(not(feature = "aws-lc-rs")) || material.key_type() != KeyType::P256;
-        is_faster.then(|| Self::with_slots(material, &SLOTS))?
+        Self::with_slots(material, &SLOTS)
     }
 
     fn with_slots(material: &KeyMaterial<'_>, slots: &'static Slots) -> Option<Self> {
@@ -238,15 +236,11 @@ mod tests {
     }
 
     #[test]
-    fn only_keys_whose_tables_are_faster_than_the_backend_have_some() {
+    fn only_keys_of_ed25519_and_p256_have_tables() {
         for &algorithm in Algorithm::ALL.iter().filter(|a| a.key_type() != KeyType::Secret) {
             let spki = SigningKey::new(algorithm).spki();
             let has = HotKey::new(&der::public_key(&spki).unwrap()).is_some();
-            let expected = match algorithm.key_type() {
-                KeyType::Ed25519 => true,
-                KeyType::P256 => cfg!(not(feature = "aws-lc-rs")),
-                _ => false,
-            };
+            let expected = matches!(algorithm.key_type(), KeyType::Ed25519 | KeyType::P256);
             assert_eq!(has, expected, "{algorithm}");
         }
         let secret = KeyMaterial::secret(&[7; 32], Algorithm::HS256).unwrap();

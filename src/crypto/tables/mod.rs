@@ -5,10 +5,12 @@
 //! that of aws-lc for every input: without the cofactor, R compared by its bytes, S below the order.
 //!
 //! The arithmetic is that of `curve25519-dalek` and `p256`, whose additions are complete: they are
-//! right for equal points, for opposite ones and for the neutral element.
+//! right for equal points, for opposite ones and for the neutral element. On P-256, a faster addition
+//! on the field of `fiat-crypto` is tried first, which notices these cases.
 
 mod ed25519;
 mod p256;
+mod p256_point;
 mod windows;
 
 use self::ed25519::Ed25519Tables;
