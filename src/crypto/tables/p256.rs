@@ -1,8 +1,9 @@
 //! ECDSA on P-256 with SHA-256 (FIPS 186-5 section 6.4.2).
 
+use std::ops::Add;
 use std::sync::LazyLock;
 
-use p256::elliptic_curve::ops::Reduce;
+use p256::elliptic_curve::ops::{LinearCombination, Reduce};
 use p256::elliptic_curve::point::AffineCoordinates;
 use p256::elliptic_curve::{CurveGroup, Field as _, PrimeField};
 use p256::{AffinePoint, FieldBytes, ProjectivePoint, PublicKey, Scalar};
@@ -44,10 +45,12 @@ impl P256Tables {
             Sum::Point(point) => {
                 // The coordinate may be above the order.
                 let x = Field::new(*r_bytes);
-                point.has_x(x) || (*r_bytes < DISTANCE && point.has_x(x + ORDER))
+                point.has_x(x)
+                    || (*r_bytes < DISTANCE && point.has_x(Field::add(x, Field::new(ORDER))))
             }
             Sum::Zero | Sum::SpecialCase => {
-                let point = ProjectivePoint::GENERATOR * u1 + self.key * u2;
+                let halves = [(ProjectivePoint::GENERATOR, u1), (self.key, u2)];
+                let point = ProjectivePoint::lincomb(&halves);
                 // The coordinate of the point at infinity is 0, which r is not.
                 <Scalar as Reduce<FieldBytes>>::reduce(&point.to_affine().x()) == r
             }
@@ -62,10 +65,10 @@ impl P256Tables {
 }
 
 /// The order of the curve.
-const ORDER: Field = Field::new([
+const ORDER: [u8; 32] = [
     0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
     0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
-]);
+];
 
 /// The modulus of the field, less the order.
 const DISTANCE: [u8; 32] = [
@@ -134,6 +137,31 @@ mod tests {
         }
         assert!(matches!(tables.sum(&number(0), &number(0)), Sum::Zero));
         assert!(matches!(tables.sum(&number(0), &number(9)), Sum::Point(_)));
+    }
+
+    #[test]
+    fn special_case_is_left_to_p256_whichever_digit_it_comes_at() {
+        // The sum of the base point's digits and the key's lower ones is the key's next multiple, or
+        // the opposite of it.
+        let secret = number(0x0123_4567_89ab_cdef).invert().unwrap();
+        let tables = tables(ProjectivePoint::GENERATOR * secret);
+        for at in [1, 2, 7, 20, 41] {
+            let unit = (0..6 * at).fold(number(1), |unit, _| unit.double());
+            for digit in [1, 2, 5, 31] {
+                let (middle, low) = (unit * number(digit), unit * number(16).invert().unwrap());
+                let low = if at % 2 == 0 { low } else { number(0) };
+                for signed in [middle, -middle] {
+                    let u1 = (signed - low) * secret;
+                    let high = unit * number(64);
+                    for u2 in [low + middle, low + middle + high] {
+                        assert!(matches!(tables.sum(&u1, &u2), Sum::SpecialCase), "{at} {digit}");
+                    }
+                }
+                // Near it.
+                let u1 = (middle - low) * secret + number(1);
+                assert!(matches!(tables.sum(&u1, &(low + middle)), Sum::Point(_)), "{at} {digit}");
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,10 @@
-//! Points of P-256 in the form whose additions are fast, but have exceptions. The field is that of `fiat-crypto`, whose
-//! code is generated together with a proof.
+//! Points of P-256 in the form whose additions are fast, but have exceptions. The field is that of
+//! `fiat-crypto`, whose code is generated together with a proof.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "the operators are those of the field, which has no overflow"
+)]
 
 use std::ops::{Add, Mul, Sub};
 
@@ -22,7 +27,7 @@ impl Field {
     };
 
     /// A number below the modulus, most significant byte first.
-    pub(super) const fn new(mut number: [u8; 32]) -> Self {
+    pub(super) fn new(mut number: [u8; 32]) -> Self {
         number.reverse();
         let mut plain = fiat_p256_non_montgomery_domain_field_element([0; 4]);
         fiat_p256_from_bytes(&mut plain.0, &number);
@@ -86,7 +91,7 @@ pub(super) struct Affine {
 }
 
 impl Affine {
-    pub(super) const fn new(x: Field, y: Field) -> Self {
+    pub(super) fn new(x: Field, y: Field) -> Self {
         Self { x, y }
     }
 }
@@ -100,8 +105,9 @@ pub(super) struct Jacobian {
 }
 
 impl Jacobian {
-    /// The sum of two points with different x coordinates; `None` for equal and for opposite ones. These are the formulas
-    /// of the chord, with 8 products and 3 squares ("madd" in the Explicit-Formulas Database).
+    /// The sum of two points with different x coordinates; `None` for equal and for opposite ones. These
+    /// are the formulas of the chord, with 8 products and 3 squares ("madd" in the Explicit-Formulas
+    /// Database).
     #[inline]
     fn checked_add(&self, other: &Affine) -> Option<Self> {
         let zz = self.z.square();
