@@ -547,7 +547,7 @@ fn tables_of_p256(input: &mut Octets<'_>, message_len: usize) {
         let r = r.unwrap_or_else(|| near::r_of(&point));
         Some((near::p256_key(&point, &r, &two, &message)?, r, two))
     };
-    let made = match choice % 8 {
+    let made = match choice % 9 {
         0 | 1 => near::p256(&one, &two, &message)
             .and_then(|(r, s)| Some((near::encoded(&(generator * one))?, r, s))),
         2 => ending_at(Some(generator * one), None),
@@ -564,6 +564,8 @@ fn tables_of_p256(input: &mut Octets<'_>, message_len: usize) {
             ending_at(near::point_at(small), None)
         }
         6 => ending_at(near::point_at(x), None),
+        // Equal or opposite points on the way.
+        8 => near::p256_special_case(&one, x[0] % 15 + 1, x[1] & 1 == 0, &message),
         // Any key.
         _ => near::point_at(x).and_then(|key| Some((near::encoded(&key)?, one, two))),
     };

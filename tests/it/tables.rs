@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
 use curve25519_dalek::Scalar as EdScalar;
 use p256::{ProjectivePoint, Scalar};
+use sha2::{Digest, Sha256};
 
 use crate::precomputed::KeyTables;
 use crate::support::near_signatures::{
@@ -309,6 +310,60 @@ fn p256_equal_halves_are_doubled() {
         let key = p256_key(&point, &r, &(half + half), MESSAGE).unwrap();
         assert!(p256(&key, MESSAGE, &joined(bytes(&r), bytes(&(half + half)))));
         assert!(!p256(&key, MESSAGE, &joined(bytes(&r), bytes(&s))));
+    }
+}
+
+/// What the additions by tables cannot do, made by the holder of the private key.
+#[test]
+fn p256_signature_whose_sum_meets_equal_or_opposite_points_holds() {
+    for are_opposite in [false, true] {
+        let made = (1..=255_u8).flat_map(|nonce| (1..=6).map(move |digit| (nonce, digit)));
+        let made = made.filter_map(|(nonce, digit)| {
+            let nonce = scalar([nonce; 32]);
+            near_signatures::p256_special_case(&nonce, digit, are_opposite, MESSAGE)
+        });
+        let mut count = 0;
+        for (key, r, s) in made.take(5) {
+            let [r, s, opposite] = [r, s, -s].map(|scalar| bytes(&scalar));
+            assert!(p256(&key, MESSAGE, &joined(r, s)));
+            assert!(p256(&key, MESSAGE, &joined(r, opposite)));
+            assert!(!p256(&key, b"header.other", &joined(r, s)));
+            for bit in (0..512).step_by(37) {
+                let mut changed = joined(r, s);
+                changed[bit / 8] ^= 1 << (bit % 8);
+                assert!(!p256(&key, MESSAGE, &changed), "{bit}");
+            }
+            count += 1;
+        }
+        assert_eq!(count, 5);
+    }
+}
+
+/// Without a pattern: any keys, messages, signatures and changes.
+#[test]
+fn p256_random_signatures_have_the_same_answer() {
+    let mut random = random_bytes();
+    for _ in 0..20 {
+        let secret = scalar(random());
+        let key = encoded(&(ProjectivePoint::GENERATOR * secret)).unwrap();
+        for _ in 0..25 {
+            let message = random();
+            let (r, s) = near_signatures::p256(&secret, &scalar(random()), &message).unwrap();
+            assert!(p256(&key, &message, &joined(bytes(&r), bytes(&s))));
+            assert!(!p256(&key, &message, &joined(bytes(&s), bytes(&r))));
+            assert!(!p256(&key, &message, &joined(bytes(&r), random())));
+            assert!(!p256(&key, &message, &joined(random(), bytes(&s))));
+            assert!(!p256(&key, &random(), &joined(bytes(&r), bytes(&s))));
+        }
+    }
+}
+
+/// The same ones in each run.
+fn random_bytes() -> impl FnMut() -> [u8; 32] {
+    let mut count = 0_u64;
+    move || {
+        count += 1;
+        Sha256::digest(count.to_be_bytes()).into()
     }
 }
 

@@ -116,6 +116,35 @@ pub(crate) fn p256(secret: &Scalar, nonce: &Scalar, message: &[u8]) -> Option<(S
     Some((r, (z_of(message) + r * secret) * inverse))
 }
 
+/// A key and a signature that holds, for which a sum by digits of six bits, first those of the base point and then those
+/// of the key from the lowest, has two points that are equal or opposite. `digit` is the highest one of u2, between 1 and
+/// 15, and `low` is the rest of u2. `None` if there is none with this nonce and this digit.
+pub(crate) fn p256_special_case(
+    nonce: &Scalar,
+    digit: u8,
+    are_opposite: bool,
+    message: &[u8],
+) -> Option<(Vec<u8>, Scalar, Scalar)> {
+    let inverse = |scalar: Scalar| Option::<Scalar>::from(scalar.invert());
+    let top = (0..6 * 42).fold(Scalar::from(u64::from(digit)), |top, _| top.double());
+    let (z, r) = (z_of(message), r_of(&(ProjectivePoint::GENERATOR * nonce)));
+    // The sum of the base point and of `low` is that of `top`, or it is opposite to the highest multiple in `low`. Then
+    // u1 is `(top - low) · secret` or `-low · secret`, and the sum of all is `2 · top · secret` or `top · secret`: the
+    // nonce. With `u1 · r = u2 · z`, one equation remains, which is linear in `low`.
+    let secret = nonce * &inverse(if are_opposite { top } else { top.double() })?;
+    let share = inverse(secret * r + z)?;
+    let low = match are_opposite {
+        true => -top * z * share,
+        false => top * (secret * r - z) * share,
+    };
+    // Below the highest digit, with one bit to spare, so that nothing is carried.
+    if bytes(&low)[0] >= 8 {
+        return None;
+    }
+    let s = r * inverse(low + top)?;
+    Some((encoded(&(ProjectivePoint::GENERATOR * secret))?, r, s))
+}
+
 pub(crate) fn bytes(scalar: &Scalar) -> [u8; 32] {
     scalar.to_repr().into()
 }

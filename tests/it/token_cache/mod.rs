@@ -2,6 +2,7 @@
 
 mod clones;
 mod exempt;
+mod head;
 mod issuer_set;
 mod layer;
 mod memory;
