@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,16 +22,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::io::InspectReader;
 use tower::ServiceExt;
 
 use crate::client_address::network;
+use crate::header_time::HeaderTimer;
 
 /// The limits on connections.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimits {
-    /// How long the first request's header may take, and each later one's in HTTP/1.
+    /// How long the first request's header may take, and each later one's in HTTP/1 from its first byte.
     pub header: Duration,
-    /// How long a connection may be without a new request.
+    /// How long a connection may be without a new request. A proxy must keep it for less than that.
     pub idle: Duration,
     /// The number of connections. Further ones wait to be accepted.
     pub connections: usize,
@@ -160,11 +163,19 @@ async fn connection(
             response
         }
     });
+    let has_bytes = Arc::new(AtomicBool::new(false));
+    let timer = HeaderTimer::new(Arc::clone(&has_bytes), limits.header);
+    let stream = InspectReader::new(stream, move |bytes| {
+        if !bytes.is_empty() {
+            has_bytes.store(true, Ordering::Relaxed);
+        }
+    });
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header)
+        .timer(timer)
+        // Until the first byte of the next header. Then the timer ends it after `limits.header`.
+        .header_read_timeout(limits.idle)
         .max_buf_size(MAX_HEADER as usize)
         .http2()
         .timer(TokioTimer::new())

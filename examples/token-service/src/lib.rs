@@ -39,6 +39,7 @@ pub mod exposition;
 mod failure_log;
 pub mod form;
 pub mod guard;
+mod header_time;
 pub mod health;
 mod id_token_hint;
 mod id_tokens;

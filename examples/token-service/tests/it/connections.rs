@@ -96,13 +96,54 @@ async fn a_header_that_comes_a_byte_at_a_time_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_is_closed_after_its_requests() {
-    let server = serve(limits()).await;
+async fn a_kept_connection_may_be_idle_for_longer_than_a_header_may_take() {
+    let server = serve(ConnectionLimits { idle: Duration::from_secs(1), ..limits() }).await;
     let mut stream = server.connect().await;
+    // The second time of a connection that was idle is no other one.
+    for _ in 0..2 {
+        sleep(Duration::from_millis(5)).await;
+        stream.write_all(REQUEST).await.unwrap();
+        let mut answer = [0; 1024];
+        let length = stream.read(&mut answer).await.unwrap();
+        assert!(answer[..length].ends_with(b"fast"), "{:?}", &answer[..length]);
+        sleep(Duration::from_millis(600)).await;
+    }
     stream.write_all(REQUEST).await.unwrap();
     let (text, time) = until_closed(&mut stream).await;
     assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("fast"), "{text}");
-    assert!(time < Duration::from_secs(3), "{time:?}");
+    let bounds = Duration::from_millis(900)..Duration::from_secs(4);
+    assert!(bounds.contains(&time), "{time:?}");
+}
+
+/// A body that the handler did not read is read after the response: it is no header.
+#[tokio::test]
+async fn a_body_that_was_not_read_does_not_shorten_the_idle_time() {
+    let server = serve(ConnectionLimits { idle: Duration::from_secs(1), ..limits() }).await;
+    let mut stream = server.connect().await;
+    let request = b"GET / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbody";
+    stream.write_all(request).await.unwrap();
+    let (text, time) = until_closed(&mut stream).await;
+    assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("fast"), "{text}");
+    assert!(time > Duration::from_millis(900), "{time:?}");
+}
+
+#[tokio::test]
+async fn a_later_header_on_a_kept_connection_has_a_limit_from_its_first_byte() {
+    let server = serve(ConnectionLimits { idle: Duration::from_secs(8), ..limits() }).await;
+    let mut stream = server.connect().await;
+    stream.write_all(REQUEST).await.unwrap();
+    let mut answer = [0; 1024];
+    let length = stream.read(&mut answer).await.unwrap();
+    assert!(answer[..length].ends_with(b"fast"));
+    let start = Instant::now();
+    for byte in REQUEST.iter().cycle().take(100) {
+        let is_closed = stream.write_all(&[*byte]).await.is_err();
+        sleep(Duration::from_millis(50)).await;
+        if is_closed || matches!(stream.try_read(&mut answer), Ok(0)) {
+            break;
+        }
+    }
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
 }
 
 #[tokio::test]
