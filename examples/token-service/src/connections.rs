@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::io::InspectReader;
 use tower::ServiceExt;
 
-use crate::client_address::network;
+use crate::client_address::{is_trusted, network};
 use crate::header_time::HeaderTimer;
 
 /// The limits on connections.
@@ -284,7 +284,7 @@ struct Share(Option<(Arc<Addresses>, IpAddr)>);
 
 impl Addresses {
     fn share(self: &Arc<Self>, address: IpAddr, limits: &ConnectionLimits) -> Option<Share> {
-        if limits.trusted_proxies.iter().any(|proxy| proxy.contains(&address.to_canonical())) {
+        if is_trusted(address, &limits.trusted_proxies) {
             return Some(Share(None));
         }
         let address = network(address);

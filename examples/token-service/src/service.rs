@@ -276,8 +276,8 @@ impl Service {
         // The last layer is the outermost.
         let observer = Arc::new(Observer::new(self.settings.access_log));
         let routes = routes.layer(from_fn_with_state(observer, requests::observe));
-        let routes = request_id::layer(routes)
-            .layer(from_fn_with_state(Arc::clone(&self), client_address::replace))
+        let replace = from_fn_with_state(Arc::clone(&self), client_address::replace);
+        let routes = request_id::layer(routes.layer(replace), &self)
             .layer(from_fn_with_state(Arc::clone(&self), guard::add_headers));
         Ok(routes.with_state(self))
     }

@@ -9,6 +9,7 @@ use tower_jwt_auth::{ConfigError, JwkSet, JwtVerifier};
 
 use super::{Found, MAX_CREDENTIAL, Request, assertion_algorithms, count, find, wrong};
 use crate::Service;
+use crate::observe::client_name;
 use crate::store::{Client, ClientAuthentication, Seconds};
 use crate::token::{TokenError, unavailable};
 
@@ -74,14 +75,18 @@ fn verify(service: &Service, client: &Client, assertion: &str) -> Option<Asserti
         Ok(verifier) => verifier,
         Err(error) => {
             let error: &dyn std::error::Error = &error;
-            tracing::error!(error, client = client.id, "the keys of a client cannot be used");
+            tracing::error!(
+                error,
+                client = &*client_name::of(&client.id),
+                "the keys of a client cannot be used"
+            );
             return None;
         }
     };
     let token = match verifier.verify_now(assertion) {
         Ok(token) => token,
         Err(rejection) => {
-            tracing::debug!(%rejection, client = client.id, "a client's assertion is refused");
+            tracing::debug!(%rejection, client = &*client_name::of(&client.id), "a client's assertion is refused");
             return None;
         }
     };

@@ -4,10 +4,12 @@
 
 use std::cell::RefCell;
 
+use super::client_name;
+
 /// The facts of one request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
-    /// The ID of a client that was found in the store.
+    /// The name of a client that was found in the store, or by its document.
     pub(crate) client: Option<String>,
     /// The value of `grant_type`, if it is a known one.
     pub(crate) grant: Option<&'static str>,
@@ -35,7 +37,7 @@ fn note(change: impl FnOnce(&mut Facts)) {
 
 /// Notes the client of the request, by the ID that it has in the store: the text of the request proves nothing.
 pub(crate) fn client(id: &str) {
-    note(|facts| facts.client = Some(id.to_owned()));
+    note(|facts| facts.client = Some(client_name::of(id).into_owned()));
 }
 
 /// Notes the grant that is asked for.

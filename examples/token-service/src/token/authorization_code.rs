@@ -5,6 +5,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use super::issue::{self, Granted};
 use super::{TokenError, TokenResponse, check_may_use, scopes, unavailable};
 use crate::form::Form;
+use crate::observe::client_name;
 use crate::observe::meters::{self, Reuse};
 use crate::store::{Client, Exchange, GrantType};
 use crate::{Service, secret};
@@ -56,7 +57,10 @@ pub(super) async fn exchange(
         Exchange::Granted => {}
         Exchange::Reused => {
             meters::reused(Reuse::Code);
-            tracing::warn!(client = client.id, "a code was used twice: its tokens are revoked");
+            tracing::warn!(
+                client = &*client_name::of(&client.id),
+                "a code was used twice: its tokens are revoked"
+            );
             return Err(INVALID);
         }
         Exchange::Invalid => return Err(INVALID),

@@ -2,6 +2,7 @@
 
 use super::{TokenError, TokenResponse, check_may_use, issue, scopes, unavailable};
 use crate::form::Form;
+use crate::observe::client_name;
 use crate::observe::meters::{self, Reuse};
 use crate::store::{Client, GrantType, Rotation};
 use crate::{Service, secret};
@@ -40,7 +41,7 @@ pub(super) async fn refresh(
         Rotation::Reused => {
             meters::reused(Reuse::RefreshToken);
             tracing::warn!(
-                client = client.id,
+                client = &*client_name::of(&client.id),
                 "a refresh token was used again: all tokens of its grant are revoked"
             );
             return Err(INVALID);

@@ -4,7 +4,7 @@ mod caching;
 mod consent;
 mod documents;
 mod faults;
-mod host;
+pub mod host;
 mod limits;
 mod program;
 mod requests;
@@ -55,7 +55,7 @@ fn document(id: &str, changes: Value) -> String {
 }
 
 /// An authorization request of the client with this ID.
-fn request(id: &str, changes: &[(&str, &str)]) -> String {
+pub fn request(id: &str, changes: &[(&str, &str)]) -> String {
     browser::request(&[&[("client_id", id)], changes].concat())
 }
 

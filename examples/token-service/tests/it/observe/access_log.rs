@@ -19,7 +19,7 @@ fn get<'a>(line: &'a Line, name: &str) -> &'a Value {
 
 #[test]
 fn each_request_is_one_line() {
-    let server = Server::start(&SHOWN);
+    let server = Server::start(&[&SHOWN[..], &["--trusted-proxy", "127.0.0.1"]].concat());
     let answer = send(&server.address, "GET /jwks.json?x=y", "x-request-id: of-the-proxy\r\n", "");
     let length: u64 = header(&answer, "content-length").parse().unwrap();
     use_all(&server);

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{FORM, SHOWN, body, header, scrape, send, status};
 use crate::browser::{CALLBACK, CHALLENGE, VERIFIER};
+use crate::client_documents::host::Host;
+use crate::client_documents::request;
 use crate::process::Server;
 
 const MARK: &str = "5ecret-Mark";
@@ -64,7 +66,7 @@ fn marked_secrets_are_neither_logged_nor_counted() {
         for credentials in &credentials {
             let headers = format!(
                 "{FORM}{credentials}cookie: {MARK}={MARK}\r\nreferer: http://{MARK}/\r\nuser-agent: {MARK}\r\n\
-                 x-request-id: {MARK}%0a\r\nx-forwarded-for: {MARK}\r\n"
+                 x-request-id: {MARK}\r\nx-forwarded-for: {MARK}\r\n"
             );
             for (line, form) in [
                 (format!("{method} {path}?{marked}"), marked.clone()),
@@ -96,6 +98,31 @@ fn marked_secrets_are_neither_logged_nor_counted() {
             panic!("{what}: {line}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_url_of_a_document_client_is_neither_logged_nor_counted() {
+    let host = Host::start().await;
+    let authority = host.authority();
+    let id = host.publish(&format!("/{MARK}/app"), serde_json::json!({}));
+    let listed = format!("--dangerous-client-metadata-host={authority}");
+    let texts = tokio::task::spawn_blocking(move || {
+        let flags = [&SHOWN[..], &[&listed]].concat();
+        let server =
+            Server::start_with(&flags, &[("RUST_LOG", "token_service=debug,tower_jwt_auth=debug")]);
+        let page = send(&server.address, &format!("GET /authorize?{}", request(&id, &[])), "", "");
+        assert_eq!(status(&page), 200, "{page}");
+        let form = format!("grant_type=authorization_code&code={MARK}&client_id={id}");
+        assert_eq!(status(&send(&server.address, "POST /token", FORM, &form)), 400);
+        (scrape(&server), server.stop().1)
+    });
+    let (metrics, log) = texts.await.unwrap();
+    let named = super::lines(&log).into_iter().filter(|line| {
+        let name = line.get("client_id").and_then(|name| name.as_str()).unwrap_or_default();
+        name.starts_with(&format!("{authority}#"))
+    });
+    assert_eq!(named.count(), 2, "{log}");
+    assert!(!log.contains(MARK) && !metrics.contains(MARK), "{log} {metrics}");
 }
 
 /// The value of an input of the page.
