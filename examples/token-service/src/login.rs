@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{timeout, timeout_at};
 use tower_jwt_auth::Clock;
 
-use crate::limits::{LimitError, Limits};
+use crate::limits::{Guess, LimitError, Limits};
 use crate::observe::meters;
 use crate::passwords::{self, Memory};
 use crate::store::{Store, StoreError, User, deadline};
@@ -57,6 +57,16 @@ impl From<LimitError> for LoginError {
     }
 }
 
+/// Counts a login that failed.
+fn count(error: &LoginError) {
+    meters::login(match error {
+        LoginError::Wrong => meters::Login::Wrong,
+        LoginError::TooMany(_) => meters::Login::Limited,
+        LoginError::Busy => meters::Login::Busy,
+        LoginError::Store(_) => meters::Login::Failed,
+    });
+}
+
 impl Login {
     /// # Errors
     ///
@@ -86,44 +96,51 @@ impl Login {
         password: String,
         address: IpAddr,
     ) -> Result<User, LoginError> {
-        let result = self.guess(name, password, address).await;
-        meters::login(match &result {
-            Ok(_) => meters::Login::Right,
-            Err(LoginError::Wrong) => meters::Login::Wrong,
-            Err(LoginError::TooMany(_)) => meters::Login::Limited,
-            Err(LoginError::Busy) => meters::Login::Busy,
-            Err(LoginError::Store(_)) => meters::Login::Failed,
-        });
-        result
-    }
-
-    async fn guess(
-        self: Arc<Self>,
-        name: String,
-        password: String,
-        address: IpAddr,
-    ) -> Result<User, LoginError> {
-        let turn = timeout(self.patience, async {
-            let guess = self.limits.guess(&name, address).await?;
-            let place = Arc::clone(&self.places).acquire_owned().await;
-            Ok((guess, place.map_err(|_| LoginError::Busy)?))
-        });
-        let (guess, place) = turn.await.unwrap_or(Err(LoginError::Busy))?;
-        let user = self.store.user(&name).await.map_err(LoginError::Store)?;
-        let user = user.filter(|user| user.disabled_at.is_none());
-
+        let (guess, place, user) = self.begin(&name, address).await.inspect_err(count)?;
         // It goes on when the client disconnects or its time is over, so that a wrong guess is counted then too.
         let checked = tokio::spawn(async move {
-            let user = self.verify(user, password, place).await?;
-            if user.is_none() {
-                guess.was_wrong().await.map_err(LoginError::Store)?;
+            let result = self.end(guess, place, user, password).await;
+            match &result {
+                Ok(_) => meters::login(meters::Login::Right),
+                Err(error) => count(error),
             }
-            user.ok_or(LoginError::Wrong)
+            result
         });
         match timeout_at(deadline::deadline(), checked).await {
             Ok(Ok(checked)) => checked,
             Ok(Err(_)) | Err(_) => Err(LoginError::Busy),
         }
+    }
+
+    /// Waits for a turn, and finds the user.
+    async fn begin(
+        &self,
+        name: &str,
+        address: IpAddr,
+    ) -> Result<(Guess, OwnedSemaphorePermit, Option<User>), LoginError> {
+        let turn = timeout(self.patience, async {
+            let guess = self.limits.guess(name, address).await?;
+            let place = Arc::clone(&self.places).acquire_owned().await;
+            Ok((guess, place.map_err(|_| LoginError::Busy)?))
+        });
+        let (guess, place) = turn.await.unwrap_or(Err(LoginError::Busy))?;
+        let user = self.store.user(name).await.map_err(LoginError::Store)?;
+        Ok((guess, place, user.filter(|user| user.disabled_at.is_none())))
+    }
+
+    /// Checks the password.
+    async fn end(
+        self: Arc<Self>,
+        guess: Guess,
+        place: OwnedSemaphorePermit,
+        user: Option<User>,
+        password: String,
+    ) -> Result<User, LoginError> {
+        let user = self.verify(user, password, place).await?;
+        if user.is_none() {
+            guess.was_wrong().await.map_err(LoginError::Store)?;
+        }
+        user.ok_or(LoginError::Wrong)
     }
 
     /// The user, if the password is right.
@@ -169,6 +186,10 @@ impl fmt::Debug for Login {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use metrics_exporter_prometheus::PrometheusBuilder;
     use tower_jwt_auth::SystemClock;
 
     use super::*;
@@ -211,6 +232,35 @@ mod tests {
             assert_eq!(check(&login, name, password).await, expected, "{name} {password}");
             assert_eq!(login.verifications(), number as u64 + 1);
         }
+    }
+
+    #[test]
+    fn a_guess_whose_client_goes_away_is_in_the_metrics() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let wrong = || {
+            let text = recorder.handle().render();
+            text.contains("token_service_logins_total{result=\"wrong\"} 1")
+        };
+        let guess = async {
+            let login = login(1).await;
+            let begun = poll_fn(|context| {
+                context.waker().wake_by_ref();
+                if login.verifications() == 1 { Poll::Ready(()) } else { Poll::Pending }
+            });
+            tokio::select! {
+                biased;
+                () = begun => {}
+                _ = check(&login, "alice", "wrong") => panic!("it ended before the client went away"),
+            }
+            assert!(!wrong());
+            let end = tokio::time::Instant::now() + Duration::from_secs(20);
+            while !wrong() {
+                assert!(tokio::time::Instant::now() < end, "{}", recorder.handle().render());
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        metrics::with_local_recorder(&recorder, || runtime.block_on(guess));
     }
 
     #[tokio::test]

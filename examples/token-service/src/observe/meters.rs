@@ -5,6 +5,7 @@ use std::time::Duration;
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
+use tower_jwt_auth::{Clock, SystemClock};
 
 const REQUESTS: &str = "token_service_http_requests_total";
 pub(crate) const REQUEST_DURATION: &str = "token_service_http_request_duration_seconds";
@@ -71,7 +72,11 @@ pub(crate) fn describe() {
         Unit::Count,
         "Operations of the store that run or wait at the moment"
     );
-    describe_counter!(STORE_FAILURES, Unit::Count, "Operations of the store that failed");
+    describe_counter!(
+        STORE_FAILURES,
+        Unit::Count,
+        "Operations of the store that failed, or that nobody waited for any more"
+    );
     describe_gauge!(STORE_CONNECTIONS, Unit::Count, "Open connections to the database");
     describe_gauge!(
         STORE_CONNECTIONS_MAX,
@@ -119,6 +124,10 @@ pub(crate) fn describe() {
         counter!(REVOCATIONS, "kind" => kind.as_str()).absolute(0);
     }
     counter!(PURGED).absolute(0);
+    // Without a first success, the age is that of the process: an alert on it sees a database that never worked.
+    let now = SystemClock.now().unix_seconds() as f64;
+    gauge!(PURGE_SUCCESS).set(now);
+    gauge!(KEYS_SUCCESS).set(now);
 }
 
 /// A request has begun. It ends when the result is dropped.
@@ -224,16 +233,38 @@ pub(crate) fn revoked(what: Revoked) {
     counter!(REVOCATIONS, "kind" => what.as_str()).increment(1);
 }
 
-/// Begins the counter of failures of an operation of the store.
+/// How an operation of the store has ended.
+#[derive(Clone, Copy)]
+pub(crate) enum Stored {
+    Done,
+    Failed,
+    /// Nobody waits for it any more: it took too long, or the client went away.
+    Cancelled,
+}
+
+impl Stored {
+    /// The kind of a failure.
+    const fn failure(self) -> Option<&'static str> {
+        match self {
+            Self::Done => None,
+            Self::Failed => Some("error"),
+            Self::Cancelled => Some("cancelled"),
+        }
+    }
+}
+
+/// Begins the counters of failures of an operation of the store.
 pub(crate) fn store_operation(operation: &'static str) {
-    counter!(STORE_FAILURES, "operation" => operation).absolute(0);
+    for kind in [Stored::Failed, Stored::Cancelled].into_iter().filter_map(Stored::failure) {
+        counter!(STORE_FAILURES, "operation" => operation, "kind" => kind).absolute(0);
+    }
 }
 
 /// An operation of the store has ended.
-pub(crate) fn stored(operation: &'static str, is_ok: bool, duration: Duration) {
+pub(crate) fn stored(operation: &'static str, outcome: Stored, duration: Duration) {
     histogram!(STORE_DURATION, "operation" => operation).record(duration);
-    if !is_ok {
-        counter!(STORE_FAILURES, "operation" => operation).increment(1);
+    if let Some(kind) = outcome.failure() {
+        counter!(STORE_FAILURES, "operation" => operation, "kind" => kind).increment(1);
     }
 }
 
@@ -284,5 +315,25 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.0.decrement(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    #[test]
+    fn times_of_success_begin_with_the_process() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, describe);
+        let text = recorder.handle().render();
+        let now = SystemClock.now().unix_seconds() as f64;
+        for name in [PURGE_SUCCESS, KEYS_SUCCESS] {
+            let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            let value: f64 = value.unwrap_or_else(|| panic!("no {name}: {text}")).parse().unwrap();
+            assert!((now - 60.0..=now).contains(&value), "{name} {value}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use super::{
     Client, ClientDocument, Code, Exchange, Grant, NewRefreshToken, RefreshToken, Rotation,
     Seconds, Session, Store, StoreError, StoredKey, User,
 };
-use crate::observe::meters;
+use crate::observe::meters::{self, Stored};
 
 /// A store whose operations are measured.
 pub(crate) struct Measured {
@@ -35,27 +35,32 @@ impl Measured {
         operation: &'static str,
         future: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let _running = Running::new(&self.running);
-        let began = Instant::now();
+        let mut running = Running::new(&self.running, operation);
         let result = future.await;
-        meters::stored(operation, result.is_ok(), began.elapsed());
+        running.outcome = if result.is_ok() { Stored::Done } else { Stored::Failed };
         result
     }
 }
 
-/// One operation, also if it is cancelled.
-struct Running<'a>(&'a AtomicUsize);
+/// One operation. It is counted when it is dropped, so also if it is cancelled: a database that hangs ends none.
+struct Running<'a> {
+    number: &'a AtomicUsize,
+    operation: &'static str,
+    began: Instant,
+    outcome: Stored,
+}
 
 impl<'a> Running<'a> {
-    fn new(number: &'a AtomicUsize) -> Self {
+    fn new(number: &'a AtomicUsize, operation: &'static str) -> Self {
         number.fetch_add(1, Ordering::Relaxed);
-        Self(number)
+        Self { number, operation, began: Instant::now(), outcome: Stored::Cancelled }
     }
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.number.fetch_sub(1, Ordering::Relaxed);
+        meters::stored(self.operation, self.outcome, self.began.elapsed());
     }
 }
 
@@ -127,4 +132,45 @@ measured! {
     give_back(id: &str, period: Duration, now_ms: i64) -> ();
     purge(batch: u32, now: Seconds) -> u64;
     ping() -> ();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use metrics_exporter_prometheus::PrometheusBuilder;
+    use tokio::runtime::Builder;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::store::SqlStore;
+
+    #[test]
+    fn an_operation_that_is_cancelled_is_a_failure() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let operations = async {
+            let (store, running) = Measured::new(Arc::new(SqlStore::in_memory().await.unwrap()));
+            store.ping().await.unwrap();
+            let hanging = store.measure("ping", pending::<Result<(), StoreError>>());
+            timeout(Duration::from_millis(20), hanging).await.unwrap_err();
+            let failing = async { Err::<(), _>(StoreError::from(sqlx::Error::PoolClosed)) };
+            store.measure("ping", failing).await.unwrap_err();
+            assert_eq!(running.load(Ordering::Relaxed), 0);
+        };
+        metrics::with_local_recorder(&recorder, || runtime.block_on(operations));
+        let text = recorder.handle().render();
+        let lines: Vec<_> =
+            text.lines().filter(|line| line.contains(r#"operation="ping""#)).collect();
+        for (kind, number) in [("error", 1), ("cancelled", 1)] {
+            let line = lines.iter().find(|line| line.contains(&format!("kind=\"{kind}\"")));
+            let line = line.unwrap_or_else(|| panic!("no {kind}: {lines:?}"));
+            assert!(line.starts_with("token_service_store_failures_total{"), "{line}");
+            assert!(line.ends_with(&format!(" {number}")), "{line}");
+        }
+        assert!(
+            lines.iter().any(|line| line.contains("duration") && line.ends_with(" 3")),
+            "{text}"
+        );
+    }
 }
