@@ -44,9 +44,17 @@ pub struct SqlStore {
     pool: Pool,
     clock: DatabaseClock,
     encryption: KeyEncryption,
+    purge_most: u32,
 }
 
 impl SqlStore {
+    /// Replaces the batches of one kind of row that one purge deletes; [`PURGE_MOST`](super::PURGE_MOST) by default.
+    #[must_use]
+    pub fn with_purge_most(mut self, batches: u32) -> Self {
+        self.purge_most = batches;
+        self
+    }
+
     /// Replaces the clock of this process, which is compared with that of the database; `SystemClock` by default.
     #[must_use]
     pub fn with_process_clock(mut self, clock: impl Clock) -> Self {
@@ -369,7 +377,8 @@ impl Store for SqlStore {
 
     async fn purge(&self, batch: u32, now: Seconds) -> Result<u64, StoreError> {
         let limits = self.corrected(now).await?;
-        purge::purge(&self.pool, self.clock.is_remote(), batch, now, limits).await
+        let batches = (batch, self.purge_most);
+        purge::purge(&self.pool, self.clock.is_remote(), batches, now, limits).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -15,7 +15,7 @@ use super::SqlStore;
 use super::database_clock::DatabaseClock;
 use super::migrations;
 use super::pool::{Place, Pool};
-use crate::store::{KeyEncryption, StoreError};
+use crate::store::{KeyEncryption, PURGE_MOST, StoreError};
 
 /// How long the database may take to answer at the start.
 const START: Duration = Duration::from_secs(10);
@@ -117,7 +117,7 @@ impl SqlStore {
             }
         }
         let clock = DatabaseClock::of(url.as_str());
-        Ok(Self { pool, clock, encryption: KeyEncryption::default() })
+        Ok(Self { pool, clock, encryption: KeyEncryption::default(), purge_most: PURGE_MOST })
     }
 }
 

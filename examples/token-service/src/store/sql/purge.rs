@@ -4,7 +4,7 @@ use tokio::time::{Instant, sleep};
 
 use super::deadlock::retried;
 use super::pool::Pool;
-use crate::store::{PURGE_MARGIN, PURGE_MOST, Seconds, StoreError};
+use crate::store::{PURGE_MARGIN, Seconds, StoreError};
 
 /// Between two batches, so that requests come between: this time, and twice that of the batch.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -73,14 +73,14 @@ const STATEMENTS: [Turns; 8] = [
 pub(super) async fn purge(
     pool: &Pool,
     is_remote: bool,
-    batch: u32,
+    (batch, most): (u32, u32),
     now: Seconds,
     limits: Seconds,
 ) -> Result<u64, StoreError> {
     let pause = if is_remote { PAUSE } else { SQLITE_PAUSE };
     let (mut deleted, mut failure) = (0_u64, None);
     for turns in STATEMENTS {
-        let result = delete(pool, pause, turns, batch, |units| {
+        let result = delete(pool, pause, turns, (batch, most), |units| {
             let now = if units == 1 { now } else { limits };
             now.saturating_sub(PURGE_MARGIN).saturating_mul(units)
         });
@@ -92,16 +92,16 @@ pub(super) async fn purge(
     failure.map_or(Ok(deleted), Err)
 }
 
-/// Goes on until no batch is full, or there were [`PURGE_MOST`].
+/// Goes on until no batch is full, or there were `most`.
 async fn delete(
     pool: &Pool,
     pause: Duration,
     turns: Turns,
-    batch: u32,
+    (batch, most): (u32, u32),
     before: impl Fn(i64) -> i64,
 ) -> Result<u64, StoreError> {
     let mut deleted = 0_u64;
-    for _ in 0..PURGE_MOST {
+    for _ in 0..most {
         let (mut is_full, start) = (false, Instant::now());
         for &(statement, units) in turns {
             let rows = retried!(delete_batch(pool, statement, before(units), batch))?;
