@@ -14,10 +14,18 @@ import urllib.parse
 from pathlib import Path
 
 
+DRAWN = set()
+# How long a command of the administration may take.
+COMMAND = 120
+
+
 def free_port():
-    """A port that stays free: the system gives none of these to connections."""
+    """A port that stays free: the system gives none of these to connections, and each is drawn once."""
     while True:
         port = random.SystemRandom().randint(20000, 29999)
+        if port in DRAWN:
+            continue
+        DRAWN.add(port)
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
 
@@ -71,7 +79,10 @@ def request(port, method, path, form=None, headers=None, connection=None):
 def administer(program, database, *arguments, text=""):
     """A command of the administration. Returns what it prints."""
     command = [program, "--database", database, *arguments]
-    done = subprocess.run(command, input=text, capture_output=True, text=True)
+    try:
+        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=COMMAND)
+    except subprocess.TimeoutExpired:
+        raise SystemExit(f"{arguments}: it did not end within {COMMAND} s") from None
     if done.returncode:
         raise SystemExit(f"{arguments}: {done.stderr}")
     return done.stdout

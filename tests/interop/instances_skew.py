@@ -15,6 +15,13 @@ from instances_load import PASSWORD, Door, Unexpected, Worker
 AHEAD = 30
 GRACE = 4
 GUESSES = 10
+# What must have succeeded at least once.
+CHECKS = (
+    "same successor by the other instance",
+    "reuses seen by the other instance",
+    "guesses counted by both",
+    "tokens verified",
+)
 
 
 def claims(token):
@@ -62,7 +69,7 @@ class Skewed(threading.Thread):
             issuer = self.instances[0].issuer if self.instances else None
             log = Path(self.folder, f"skew-{len(self.instances)}")
             self.instances.append(Instance(self.options.program, self.database, log, issuer, flags, clock))
-            self.instances[-1].start(5)
+            self.instances[-1].start(30)
 
     def serve(self, verifier):
         end = time.monotonic() + 10
@@ -82,7 +89,9 @@ class Skewed(threading.Thread):
         if len(self.record.kids) < 2:
             self.record.fault("the new key has not signed")
         worker.stopping = True
-        worker.join(30)
+        worker.join(60)
+        if worker.is_alive():
+            self.record.fault("its load does not end")
 
     def log_in(self, door):
         answer = door.token(grant_type="password", username="bob", password=PASSWORD)

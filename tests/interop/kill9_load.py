@@ -5,6 +5,35 @@ import time
 from instances import Fault, Lost
 from kill9_service import PASSWORD, USERS
 
+# What must have succeeded at least once in a run.
+ACTIONS = (
+    "logins",
+    "rotations",
+    "same successor again",
+    "families revoked",
+    "access tokens revoked",
+    "client credentials",
+    "checks of what is revoked",
+)
+# The faults of a database that has lost what was acknowledged, or revived what was revoked.
+LOST_OR_REVIVED = (
+    "an acknowledged refresh token is refused",
+    "a predecessor does not give the same successor",
+    "a revoked family is revived",
+    "a revoked access token is revived",
+    "a token of before is refused",
+    "the keys have changed",
+)
+
+
+def stop_all(workers):
+    """Stops the threads. Returns a fault for each that does not end."""
+    for worker in workers:
+        worker.stopping = True
+    for worker in workers:
+        worker.join(30)
+    return [f"thread {worker.number} does not end" for worker in workers if worker.is_alive()]
+
 
 class Family:
     """The last refresh tokens of one grant. Whether the last one is unused is not known after a lost answer."""
@@ -33,6 +62,9 @@ class Worker(threading.Thread):
                 time.sleep(0.02)
             except Fault as fault:
                 self.faults.append(f"thread {self.number}: {fault}")
+                return
+            except Exception as error:
+                self.faults.append(f"thread {self.number}: {error!r}")
                 return
 
     def step(self):
@@ -124,12 +156,23 @@ class Worker(threading.Thread):
             raise Fault("a revoked access token is revived")
         self.service.counts["checks of what is revoked"] += 1
 
-    def check_all(self):
-        """At the end, with the service up."""
+    def check_all(self, within):
+        """At the end, with the service up. It may need a moment to notice that PostgreSQL was gone."""
         for family in self.families:
-            self.repeat(family)
-            self.refresh(family)
+            self.retried(within, self.repeat, family)
+            self.retried(within, self.refresh, family)
         for family in self.revoked_families:
-            self.check_family(family)
+            self.retried(within, self.check_family, family)
         for token in self.revoked_tokens:
-            self.check_token(token)
+            self.retried(within, self.check_token, token)
+
+    def retried(self, within, check, *arguments):
+        """A refresh whose answer was lost gives the same successor again."""
+        end = time.monotonic() + within
+        while True:
+            try:
+                return check(*arguments)
+            except Lost as lost:
+                if time.monotonic() > end:
+                    raise Fault(f"no answer at the end, for {within:.0f} s: {lost}") from None
+                time.sleep(0.05)

@@ -97,8 +97,11 @@ class Service:
 
     def send_to(self, instance, method, path, form=None, headers=None):
         begin = time.monotonic()
-        answer = request(instance.port, method, path, form, headers)
-        self.longest = max(self.longest, time.monotonic() - begin)
+        try:
+            answer = request(instance.port, method, path, form, headers)
+        finally:
+            # Also if there is none: a service that hangs is found out.
+            self.longest = max(self.longest, time.monotonic() - begin)
         self.counts["requests"] += 1
         if answer.status == 503:
             self.counts["answers 503"] += 1

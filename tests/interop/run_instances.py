@@ -28,13 +28,14 @@ import time
 from pathlib import Path
 
 from harness import Server
-from instances import Fault, Instance, Postgres, administer, request
+from instances import COMMAND, Fault, Instance, Postgres, administer, request
 from instances_load import PASSWORD, Door, Record, Worker
-from instances_skew import Skewed
+from instances_skew import CHECKS, Skewed
 from proxy import Proxy
 
 THREADS = 4
-READY = 5.0
+# Much more than it takes: a busy machine is no fault.
+READY = 30.0
 
 
 class Fleet:
@@ -115,12 +116,26 @@ class Fleet:
 
 def rotate(fleet, stop, rotations):
     """Rotates the keys again and again. A verifier asks for keys at most every few seconds."""
-    while not stop.wait(8):
+    while not stop.wait(interval(fleet.options)):
         try:
             fleet.administer("keys", "rotate", "--after", str(fleet.options.after))
             rotations.append(time.monotonic())
-        except SystemExit as failed:
+        except (SystemExit, Exception) as failed:
             fleet.record.fault(f"keys rotate: {failed}")
+
+
+def interval(options):
+    """Between two rotations. A key stays published for as long as its tokens live, and there may be 50: longer steps have
+    fewer rotations."""
+    return max(8, options.seconds / 2)
+
+
+def end_all(record, threads, within=60):
+    """Each thread must end."""
+    for thread in threads:
+        thread.join(within)
+        if thread.is_alive():
+            record.fault(f"{thread.name} does not end")
 
 
 def revocations(fleet, client, user):
@@ -172,7 +187,7 @@ def run(options, postgres, folder, record):
             for user in users[:THREADS]:
                 workers.append(Worker(record, Door([fleet.proxy.port], client), verifier, user, options.pause))
                 workers[-1].start()
-            rotating = threading.Thread(target=rotate, args=(fleet, stop, rotations))
+            rotating = threading.Thread(target=rotate, args=(fleet, stop, rotations), daemon=True)
             rotating.start()
             time.sleep(options.seconds)
             if options.older:
@@ -180,13 +195,15 @@ def run(options, postgres, folder, record):
             fleet.restart()
             revocations(fleet, client, users[-1])
             record.phase = "the end"
+            end = time.monotonic() + 5 * interval(options) + options.after + 60
             while len(rotations) < 4 or time.monotonic() < rotations[-1] + options.after + 3:
+                if time.monotonic() > end:
+                    raise Fault(f"there were only {len(rotations)} rotations")
                 time.sleep(0.1)
             stop.set()
             for worker in workers:
                 worker.stopping = True
-            for worker in workers:
-                worker.join(30)
+            end_all(record, workers)
         if len(record.kids) < 4:
             record.fault(f"only {len(record.kids)} keys have signed after {len(rotations)} rotations")
         for name in ("log_in", "refresh", "machine", "introspect", "protected", "verify", "revoke", "repeat"):
@@ -199,7 +216,7 @@ def run(options, postgres, folder, record):
         for worker in workers:
             worker.stopping = True
         if rotating:
-            rotating.join()
+            end_all(record, [rotating], COMMAND + 30)
         fleet.close()
     print(f"{len(rotations)} rotations of the keys, {len(record.kids)} keys have signed, {len(fleet.starts)} starts, "
           f"the longest took {max(fleet.starts, default=0):.2f} s")
@@ -218,6 +235,8 @@ def main():
     parser.add_argument("--drain", type=int, default=1)
     parser.add_argument("--after", type=int, default=5)
     options = parser.parse_args()
+    if options.faketime is not None and not Path(options.faketime).is_file():
+        parser.error(f"--faketime: there is no file {options.faketime!r}")
     options.older_drains = False
     if options.older:
         said = subprocess.run([options.older, "--help"], capture_output=True, text=True).stdout
@@ -236,8 +255,12 @@ def main():
         finally:
             if skewed:
                 skewed.stopping = True
-                skewed.join(60)
+                end_all(skew, [skewed], 120)
             postgres.stop()
+    if options.faketime:
+        for name in CHECKS:
+            if not skew.counts[name]:
+                skew.fault(f"there was no good check: {name}")
     faults = record.faults + skew.faults
     for title, one in (("good requests", record), ("with clocks that differ", skew)):
         print(f"{title}:")

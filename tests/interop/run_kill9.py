@@ -14,7 +14,9 @@ the other one serves, sometimes both are, and so are PostgreSQL itself and singl
     run_kill9.py PROGRAM [--postgres FOLDER] [--seconds N] [--threads N] [--seed N] [--set-back]
 
 FOLDER has PostgreSQL's programs. With --set-back the database is set back to an older state once: the run succeeds if
-the checks find that.
+the checks find that something is lost or revived, and not if they find anything else.
+
+No answer may take longer than LONGEST_ANSWER, and each action of the threads must have succeeded at least once.
 """
 
 import argparse
@@ -26,8 +28,11 @@ import threading
 import time
 
 from instances import Fault
-from kill9_load import Worker
+from kill9_load import ACTIONS, LOST_OR_REVIVED, Worker, stop_all
 from kill9_service import START_LIMIT, PostgresDatabase, Service, Sqlite
+
+# A request waits for a connection to PostgreSQL for at most 10 seconds. One without an answer is given up after 20.
+LONGEST_ANSWER = 18.0
 
 
 class Killer:
@@ -129,13 +134,10 @@ def load(service, options, faults):
             killer.set_back()
         else:
             killer.next()
-    for worker in workers:
-        worker.stopping = True
-    for worker in workers:
-        worker.join(30)
+    faults.extend(stop_all(workers))
     for worker in workers:
         if not faults:
-            worker.check_all()
+            worker.check_all(service.start_limit)
 
 
 def main():
@@ -167,15 +169,23 @@ def main():
     if options.set_back:
         if not faults:
             sys.exit("a database that was set back is not noticed")
+        if not any(text in fault for fault in faults for text in LOST_OR_REVIVED):
+            sys.exit("the run fails, but not because the database was set back:\n" + "\n".join(faults))
         print(f"a database that was set back is noticed: {faults[0]}")
         return
+    if not faults:
+        faults += [f"there was no success of: {action}" for action in ACTIONS if not service.counts[action]]
+        if not service.kills:
+            faults.append("nothing was killed")
+    if service.longest > LONGEST_ANSWER:
+        faults.append(f"an answer took {service.longest:.1f} s")
     name = "two instances on PostgreSQL" if options.postgres else "SQLite"
     print(f"{name}, seed {options.seed}, {options.threads} threads, {options.seconds:.0f} s: {service.kills} kills")
     for name, number in sorted(service.counts.items()):
         print(f"{number:8d}  {name}")
     starts = service.starts
-    print(f"starts: median {statistics.median(starts):.2f} s, longest {max(starts):.2f} s (at most {START_LIMIT:.0f} s)")
-    print(f"longest answer: {service.longest:.1f} s")
+    print(f"starts: median {statistics.median(starts or [0]):.2f} s, longest {max(starts, default=0):.2f} s (at most {START_LIMIT:.0f} s)")
+    print(f"longest answer: {service.longest:.1f} s (at most {LONGEST_ANSWER:.0f} s)")
     if faults:
         sys.exit("\n".join(faults))
     print("nothing that was acknowledged is lost, and nothing that was revoked is revived")
