@@ -1,7 +1,9 @@
 //! What runs beside the requests: the keys follow the store, and expired rows are deleted.
 
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -59,18 +61,54 @@ async fn repeat(service: &Service, task: Task) {
 
 /// Takes over keys that changed in the store, and adds the next one when it is due.
 ///
+/// One call at a time reads the keys and sets the ring: one that has read them earlier would put back a key that was
+/// removed meanwhile. A call that waited takes the result of a read that began after it did, so many calls at once cause
+/// two reads.
+///
 /// # Errors
 ///
 /// If the store fails, or a key in it cannot be read.
 pub async fn follow_keys(service: &Service) -> Result<(), keys::KeysError> {
+    let followed = &service.followed;
+    let begun_before = followed.begun.load(Ordering::SeqCst);
+    let mut last = followed.last.lock().await;
+    if let Some(read) = last.as_ref().filter(|read| read.number > begun_before) {
+        return read.result.clone().map_err(Into::into);
+    }
+    let number = followed.begun.fetch_add(1, Ordering::SeqCst).saturating_add(1);
     let lifetime = keys::longest_lifetime(&service.settings);
     let result = keys::follow(&*service.store, &service.keys, lifetime, service.now()).await;
+    let result = result.map_err(|error| NotFollowed(error.into()));
     if result.is_ok() {
         meters::keys_read(service.now());
     }
     // Also after a failure, so that requests do not wait for the next one.
-    service.followed.at.store(service.now(), Ordering::Relaxed);
-    result
+    followed.at.store(service.now(), Ordering::Relaxed);
+    *last = Some(Read { number, result: result.clone() });
+    Ok(result?)
+}
+
+/// Why the keys could not be followed, for every call that waited for the read.
+#[derive(Clone, Debug)]
+struct NotFollowed(Arc<dyn Error + Send + Sync>);
+
+impl fmt::Display for NotFollowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for NotFollowed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+/// A read of the keys that has ended.
+#[derive(Debug)]
+struct Read {
+    number: u64,
+    result: Result<(), NotFollowed>,
 }
 
 /// When the keys were read the last time.
@@ -78,12 +116,21 @@ pub async fn follow_keys(service: &Service) -> Result<(), keys::KeysError> {
 pub(crate) struct Followed {
     at: AtomicI64,
     turn: Mutex<()>,
+    /// The reads that have begun.
+    begun: AtomicU64,
+    /// Held while the keys are read and the ring is set.
+    last: Mutex<Option<Read>>,
 }
 
 impl Followed {
     /// The keys were read at this time.
     pub(crate) fn new(at: Seconds) -> Self {
-        Self { at: AtomicI64::new(at), turn: Mutex::default() }
+        Self {
+            at: AtomicI64::new(at),
+            turn: Mutex::default(),
+            begun: AtomicU64::new(0),
+            last: Mutex::default(),
+        }
     }
 
     fn is_long_ago(&self, now: Seconds) -> bool {

@@ -1,7 +1,7 @@
 //! A store that fails: each request is 503 then, wherever in the request it fails.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,6 +11,7 @@ use token_service::store::{
     NewRefreshToken, RefreshToken, Rotation, Seconds, Session, SqlStore, Store, StoreError,
     StoredKey, User,
 };
+use tokio::sync::Notify;
 use tower_jwt_auth::{Algorithm, SigningKey, TokenIssuer};
 
 use crate::grants::{code, exchange, refresh, refresh_token, register};
@@ -18,13 +19,41 @@ use crate::support::{Answer, Client, GOOD, ISSUER, basic};
 
 /// A store whose operations fail after some that succeed.
 #[derive(Debug)]
-struct Failing {
+pub struct Failing {
     store: Arc<SqlStore>,
     /// The operations that succeed.
     left: AtomicI64,
+    /// How often the signing keys were read.
+    pub key_reads: AtomicI64,
+    /// Stops the next read of the signing keys when it has the rows.
+    pub gate: Mutex<Option<Arc<Gate>>>,
+}
+
+/// Where an operation waits.
+#[derive(Debug, Default)]
+pub struct Gate {
+    pub is_reached: Notify,
+    pub is_open: Notify,
 }
 
 impl Failing {
+    fn new(store: Arc<SqlStore>) -> Self {
+        let left = AtomicI64::new(ENOUGH);
+        Self { store, left, key_reads: AtomicI64::new(0), gate: Mutex::default() }
+    }
+
+    async fn stop_after(&self, operation: &str) {
+        if operation != "signing_keys" {
+            return;
+        }
+        self.key_reads.fetch_add(1, Ordering::Relaxed);
+        let gate = self.gate.lock().unwrap().take();
+        if let Some(gate) = gate {
+            gate.is_reached.notify_one();
+            gate.is_open.notified().await;
+        }
+    }
+
     fn count(&self) -> Result<(), StoreError> {
         match self.left.fetch_sub(1, Ordering::Relaxed) {
             1.. => Ok(()),
@@ -39,7 +68,9 @@ macro_rules! counted {
         impl Store for Failing {
             $(async fn $name(&self, $($argument: $type),*) -> Result<$result, StoreError> {
                 self.count()?;
-                self.store.$name($($argument),*).await
+                let result = self.store.$name($($argument),*).await;
+                self.stop_after(stringify!($name)).await;
+                result
             })*
 
             async fn close(&self) {
@@ -97,10 +128,10 @@ counted! {
 
 const ENOUGH: i64 = 1_000_000;
 
-async fn service() -> (Client, Arc<Failing>) {
+pub async fn service() -> (Client, Arc<Failing>) {
     let mut failing = None;
     let client = Client::with_store(Settings::new(ISSUER), |store| {
-        let store = Arc::new(Failing { store, left: AtomicI64::new(ENOUGH) });
+        let store = Arc::new(Failing::new(store));
         failing = Some(Arc::clone(&store));
         store
     });

@@ -14,6 +14,7 @@ mod docs;
 mod failing_store;
 #[cfg(unix)]
 mod faults;
+mod following;
 mod grants;
 mod guard;
 mod instances;
