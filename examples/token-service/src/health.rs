@@ -15,8 +15,8 @@ use tokio::time::{Instant, timeout};
 use tower_jwt_auth::RingKeyState;
 use utoipa::ToSchema;
 
-use crate::Service;
 use crate::store::Store;
+use crate::{Service, upkeep};
 
 /// How long the store may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -65,12 +65,12 @@ pub(crate) async fn healthz() -> Response {
     answer(StatusCode::OK, "ok")
 }
 
-/// Whether the service can issue tokens: its database answers, a key signs, and it is not about to stop
+/// Whether the service can issue tokens: its database answers, the keys follow it, and it is not about to stop
 #[utoipa::path(
     get, path = "/readyz", tag = "health", security(()),
     responses(
         (status = 200, description = "It is ready", body = Health),
-        (status = 503, description = "The database does not answer, or the service is about to stop", body = Health,
+        (status = 503, description = "The database does not answer, its signing keys could not be read for a minute, or the service is about to stop", body = Health,
             headers(("Retry-After" = u64, description = "Seconds until the next try")),
             example = json!({"status": "unavailable"})),
     ),
@@ -80,10 +80,12 @@ pub(crate) async fn readyz(State(service): State<Arc<Service>>) -> Response {
         return unavailable("stopping");
     }
     let signs = service.keys.keys().iter().any(|key| key.state() == RingKeyState::Current);
-    if signs && service.ping.answers(&*service.store).await {
+    upkeep::follow_keys_if_stale(&service).await;
+    let follows = service.followed.is_up_to_date(service.now());
+    if signs && follows && service.ping.answers(&*service.store).await {
         return answer(StatusCode::OK, "ok");
     }
-    tracing::debug!(signs, "the service is not ready");
+    tracing::debug!(signs, follows, "the service is not ready");
     unavailable("unavailable")
 }
 

@@ -68,12 +68,24 @@ async fn raise_lifetime(
     Ok(())
 }
 
+/// The keys of a ring, so that some of them can be removed when the others cannot be read from the store.
+#[derive(Debug)]
+pub struct Held(Vec<(SigningKey, NumericDate)>);
+
+impl Held {
+    /// Whether all keys of the ring were removed. Until the store has one that can be read, the ring has a key that
+    /// nobody else knows, and that must not sign.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// The keys of the store. Adds the first one if there is none.
 ///
 /// # Errors
 ///
 /// If the store fails, or a key in it cannot be read.
-pub async fn load(store: &dyn Store, settings: &Settings) -> Result<KeyRing, KeysError> {
+pub async fn load(store: &dyn Store, settings: &Settings) -> Result<(KeyRing, Held), KeysError> {
     let mut rows = store.signing_keys().await?;
     if rows.is_empty() {
         let now = settings.clock.now().unix_seconds();
@@ -86,10 +98,11 @@ pub async fn load(store: &dyn Store, settings: &Settings) -> Result<KeyRing, Key
     let now = settings.clock.now().unix_seconds();
     // A ring has room for the keys of 60 rotations.
     let in_ring = LONGEST_IN_RING.min(settings.key_age.saturating_mul(60)).max(lifetime);
-    let ring = KeyRing::from_keys(read(&in_use(&rows, lifetime, now))?)?
+    let held = Held(read(&in_use(&rows, lifetime, now))?);
+    let ring = KeyRing::from_keys(held.0.clone())?
         .with_max_token_lifetime(in_ring)?
         .with_rotation(settings.key_age, settings.key_published_before)?;
-    Ok(ring.with_clock(Arc::clone(&settings.clock)))
+    Ok((ring.with_clock(Arc::clone(&settings.clock)), held))
 }
 
 /// Follows the store, for an instance whose tokens have at most this lifetime: takes over changed keys, adds the next
@@ -97,15 +110,24 @@ pub async fn load(store: &dyn Store, settings: &Settings) -> Result<KeyRing, Key
 ///
 /// # Errors
 ///
-/// If the store fails, or a key in it cannot be read. The keys of the ring stay then.
+/// If the store fails, or a key in it cannot be read. Then the keys of the ring stay whose rows are still there, or all of
+/// them if no row is.
 pub async fn follow(
     store: &dyn Store,
     ring: &KeyRing,
+    held: &mut Held,
     lifetime: Duration,
     now: Seconds,
 ) -> Result<(), KeysError> {
-    let mut rows = store.signing_keys().await?;
-    update(ring, &in_use(&rows, lifetime, now))?;
+    let mut rows = match take_over(store, ring, held, lifetime, now).await {
+        Ok(rows) => rows,
+        Err(error) => {
+            if let Ok(kids) = store.signing_key_ids().await {
+                remove_gone(ring, held, &kids, now)?;
+            }
+            return Err(error);
+        }
+    };
     raise_lifetime(store, &rows, lifetime).await?;
     if let Some(signs_from) = ring.rotation_due().filter(|_| rows.len() < MAX_KEYS) {
         let mut key = generate(now, signs_from.unix_seconds())?;
@@ -119,13 +141,52 @@ pub async fn follow(
                 "a new signing key is published"
             );
         }
-        rows = store.signing_keys().await?;
-        update(ring, &in_use(&rows, lifetime, now))?;
+        rows = take_over(store, ring, held, lifetime, now).await?;
     }
     let in_use = in_use(&rows, lifetime, now);
     for row in rows.iter().filter(|row| in_use.iter().all(|one| one.kid != row.kid)) {
         store.remove_signing_key(&row.kid).await?;
         tracing::info!(kid = row.kid, "a signing key is removed: its last token has expired");
+    }
+    Ok(())
+}
+
+/// Reads the keys into the ring.
+async fn take_over(
+    store: &dyn Store,
+    ring: &KeyRing,
+    held: &mut Held,
+    lifetime: Duration,
+    now: Seconds,
+) -> Result<Vec<StoredKey>, KeysError> {
+    let rows = store.signing_keys().await?;
+    update(ring, held, &in_use(&rows, lifetime, now))?;
+    Ok(rows)
+}
+
+/// Removes the keys of the ring whose rows are gone. `kids` are those that are stored.
+fn remove_gone(
+    ring: &KeyRing,
+    held: &mut Held,
+    kids: &[String],
+    now: Seconds,
+) -> Result<(), KeysError> {
+    let is_stored = |key: &SigningKey| kids.iter().any(|kid| kid == key.kid());
+    // Without any row, the database is not what it was, and no key has replaced these.
+    if kids.is_empty() || held.0.iter().all(|(key, _)| is_stored(key)) {
+        return Ok(());
+    }
+    let (kept, gone): (Vec<_>, Vec<_>) =
+        held.0.iter().cloned().partition(|(key, _)| is_stored(key));
+    match kept.is_empty() {
+        // A ring is never empty.
+        true => ring
+            .set_keys([(SigningKey::generate(ALGORITHM)?, NumericDate::from_unix_seconds(now))])?,
+        false => ring.set_keys(kept.iter().cloned())?,
+    }
+    held.0 = kept;
+    for (key, _) in gone {
+        tracing::warn!(kid = key.kid(), "a signing key is removed, because its row is gone");
     }
     Ok(())
 }
@@ -144,7 +205,7 @@ fn in_use(rows: &[StoredKey], lifetime: Duration, now: Seconds) -> Vec<StoredKey
 }
 
 /// Replaces the keys of the ring, unless it has them already.
-fn update(ring: &KeyRing, rows: &[StoredKey]) -> Result<(), KeysError> {
+fn update(ring: &KeyRing, held: &mut Held, rows: &[StoredKey]) -> Result<(), KeysError> {
     let is_same = |key: &tower_jwt_auth::RingKeyStatus, row: &StoredKey| {
         key.kid() == row.kid && key.signs_from().unix_seconds() == row.signs_from
     };
@@ -158,7 +219,10 @@ fn update(ring: &KeyRing, rows: &[StoredKey]) -> Result<(), KeysError> {
     if rows.is_empty() {
         return Err("the signing keys in the database are gone".into());
     }
-    Ok(ring.set_keys(read(rows)?)?)
+    let keys = read(rows)?;
+    ring.set_keys(keys.iter().cloned())?;
+    held.0 = keys;
+    Ok(())
 }
 
 fn read(rows: &[StoredKey]) -> Result<Vec<(SigningKey, NumericDate)>, KeysError> {

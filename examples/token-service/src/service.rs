@@ -156,7 +156,7 @@ impl Service {
         check_issuer(&settings.issuer)?;
         let cors = cors::named(&settings.cors_origins)?;
         let documents = ClientDocuments::new(&settings)?;
-        let keys = keys::load(&*store, &settings).await?;
+        let (keys, held) = keys::load(&*store, &settings).await?;
         let tokens = TokenIssuer::new(&settings.issuer, keys.clone())?
             .with_lifetime(settings.lifetime)?
             .with_clock(Arc::clone(&settings.clock));
@@ -174,7 +174,7 @@ impl Service {
         let clock = Arc::clone(&settings.clock);
         let login = Arc::new(Login::new(Arc::clone(&store), clock, settings.places)?);
         let rates = Rates::new(settings.requests_per_second);
-        let followed = Followed::new(settings.clock.now().unix_seconds());
+        let followed = Followed::new(settings.clock.now().unix_seconds(), held);
         Ok(Self {
             settings,
             store,

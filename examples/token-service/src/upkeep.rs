@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -71,20 +71,23 @@ async fn repeat(service: &Service, task: Task) {
 pub async fn follow_keys(service: &Service) -> Result<(), keys::KeysError> {
     let followed = &service.followed;
     let begun_before = followed.begun.load(Ordering::SeqCst);
-    let mut last = followed.last.lock().await;
-    if let Some(read) = last.as_ref().filter(|read| read.number > begun_before) {
+    let mut state = followed.state.lock().await;
+    if let Some(read) = state.last.as_ref().filter(|read| read.number > begun_before) {
         return read.result.clone().map_err(Into::into);
     }
     let number = followed.begun.fetch_add(1, Ordering::SeqCst).saturating_add(1);
     let lifetime = keys::longest_lifetime(&service.settings);
-    let result = keys::follow(&*service.store, &service.keys, lifetime, service.now()).await;
+    let (store, ring) = (&*service.store, &service.keys);
+    let result = keys::follow(store, ring, &mut state.held, lifetime, service.now()).await;
     let result = result.map_err(|error| NotFollowed(error.into()));
     if result.is_ok() {
         meters::keys_read(service.now());
+        followed.succeeded_at.store(service.now(), Ordering::Relaxed);
     }
+    followed.has_key.store(!state.held.is_empty(), Ordering::Relaxed);
     // Also after a failure, so that requests do not wait for the next one.
     followed.at.store(service.now(), Ordering::Relaxed);
-    *last = Some(Read { number, result: result.clone() });
+    state.last = Some(Read { number, result: result.clone() });
     Ok(result?)
 }
 
@@ -115,22 +118,44 @@ struct Read {
 #[derive(Debug)]
 pub(crate) struct Followed {
     at: AtomicI64,
+    /// When that succeeded the last time.
+    succeeded_at: AtomicI64,
+    /// Whether the ring has a key of the store.
+    has_key: AtomicBool,
     turn: Mutex<()>,
     /// The reads that have begun.
     begun: AtomicU64,
     /// Held while the keys are read and the ring is set.
-    last: Mutex<Option<Read>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    held: keys::Held,
+    last: Option<Read>,
 }
 
 impl Followed {
     /// The keys were read at this time.
-    pub(crate) fn new(at: Seconds) -> Self {
+    pub(crate) fn new(at: Seconds, held: keys::Held) -> Self {
         Self {
             at: AtomicI64::new(at),
+            succeeded_at: AtomicI64::new(at),
+            has_key: AtomicBool::new(!held.is_empty()),
             turn: Mutex::default(),
             begun: AtomicU64::new(0),
-            last: Mutex::default(),
+            state: Mutex::new(State { held, last: None }),
         }
+    }
+
+    /// Whether the keys were read without a failure within the last minute, and one of them can sign.
+    pub(crate) fn is_up_to_date(&self, now: Seconds) -> bool {
+        self.has_key() && self.succeeded_at.load(Ordering::Relaxed).abs_diff(now) <= STALE
+    }
+
+    /// Whether there is a key that may sign.
+    pub(crate) fn has_key(&self) -> bool {
+        self.has_key.load(Ordering::Relaxed)
     }
 
     fn is_long_ago(&self, now: Seconds) -> bool {

@@ -122,6 +122,7 @@ measured! {
     is_revoked(jti: &str) -> bool;
     use_once(id: &str, expires_at: Seconds) -> bool;
     signing_keys() -> Vec<StoredKey>;
+    signing_key_ids() -> Vec<String>;
     add_signing_key(key: &StoredKey, seen: &[String]) -> bool;
     replace_signing_keys(key: &StoredKey, seen: &[String]) -> bool;
     raise_token_lifetime(seconds: Seconds) -> ();

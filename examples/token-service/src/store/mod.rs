@@ -194,6 +194,8 @@ pub trait Store: Debug + Send + Sync {
 
     /// All signing keys, by the time from which they sign.
     async fn signing_keys(&self) -> Result<Vec<StoredKey>, StoreError>;
+    /// The IDs of all signing keys, in the same order, also of those that cannot be decrypted.
+    async fn signing_key_ids(&self) -> Result<Vec<String>, StoreError>;
     /// Adds a signing key, if the caller has seen every stored one: `seen` are their IDs. So of several instances that
     /// rotate at once, one does. Returns whether it was added. It is not if the keys that the caller has seen are gone.
     async fn add_signing_key(&self, key: &StoredKey, seen: &[String]) -> Result<bool, StoreError>;

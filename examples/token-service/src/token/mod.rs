@@ -158,8 +158,8 @@ pub(crate) struct TokenResponse {
                 "error": "too_many_attempts",
                 "error_description": "too many wrong passwords or secrets: try again later",
             })),
-        (status = 503, description = "Too many logins at once, or the database does not answer, or the document of the \
-            client cannot be fetched at the moment",
+        (status = 503, description = "Too many logins at once, the database does not answer, no key signs, or the document \
+            of the client cannot be fetched at the moment",
             body = TokenErrorBody,
             headers(("Retry-After" = u64, description = "Seconds until the next try")),
             example = json!({
@@ -194,6 +194,9 @@ async fn answer(
         None => return Err(TokenError::InvalidRequest("grant_type is missing")),
     };
     facts::grant(grant_type.as_str());
+    if !service.followed.has_key() {
+        return Err(TokenError::Unavailable);
+    }
     let response = match grant_type {
         GrantType::AuthorizationCode => {
             authorization_code::exchange(service, &form, &caller.registered()?).await

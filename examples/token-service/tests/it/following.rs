@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use token_service::store::{SqlStore, Store};
-use token_service::{keys, upkeep};
+use token_service::store::{KeyEncryption, KeyEncryptionKey, SqlStore, Store, Target};
+use token_service::{Settings, keys, upkeep};
 use tokio::time::timeout;
 
 use crate::failing_store::{self, Gate};
+use crate::support::{Client, GOOD, ISSUER, NOW};
 
 /// As `keys rotate --revoke-others` does.
 async fn replace_keys(store: &SqlStore) -> String {
-    let rows = store.signing_keys().await.unwrap();
-    let seen: Vec<String> = rows.iter().map(|row| row.kid.clone()).collect();
-    let key = keys::generate(rows[0].created_at, rows[0].signs_from + 1).unwrap();
+    let seen = store.signing_key_ids().await.unwrap();
+    let key = keys::generate(NOW, NOW).unwrap();
     assert!(store.replace_signing_keys(&key, &seen).await.unwrap());
     key.kid
 }
@@ -66,4 +66,74 @@ async fn many_calls_at_once_read_the_keys_twice() {
     result.unwrap();
     assert!(results.into_iter().all(|result| result.is_ok()));
     assert_eq!(store.key_reads.load(Ordering::Relaxed) - before, 2);
+}
+
+/// A key that no instance can read.
+async fn add_damaged_key(store: &SqlStore, signs_from: i64) -> String {
+    let mut key = keys::generate(signs_from, signs_from).unwrap();
+    key.private_key = "not a key".to_owned().into();
+    let seen = store.signing_key_ids().await.unwrap();
+    assert!(store.add_signing_key(&key, &seen).await.unwrap());
+    key.kid
+}
+
+#[tokio::test]
+async fn an_instance_that_cannot_read_the_new_key_refuses_the_tokens_of_the_removed_one() {
+    let client = Client::new().await;
+    let leaked = format!("Bearer {}", client.token().await);
+    assert_eq!(client.get_with("/protected", &leaked).await.status, 200);
+    let key = KeyEncryptionKey::from_text(&KeyEncryptionKey::generate()).unwrap();
+    let other = SqlStore::clone(&client.store).with_key_encryption(KeyEncryption::new([key]));
+    other.store_keys_as(Target::FirstKey, |_| {}).await.unwrap();
+    // The row is there, so the key stays.
+    upkeep::follow_keys(&client.service).await.unwrap_err();
+    assert_eq!(client.get_with("/protected", &leaked).await.status, 200);
+
+    replace_keys(&other).await;
+    for _ in 0..2 {
+        upkeep::follow_keys(&client.service).await.unwrap_err();
+        assert_eq!(client.get_with("/protected", &leaked).await.status, 401);
+        client.post(GOOD).await.assert_error(503, "temporarily_unavailable");
+        assert_eq!(client.get("/readyz").await.status, 503);
+    }
+    // When it can read the keys, it serves again.
+    other.store_keys_as(Target::Plaintext, |_| {}).await.unwrap();
+    upkeep::follow_keys(&client.service).await.unwrap();
+    assert_eq!(client.get("/readyz").await.status, 200);
+    let bearer = format!("Bearer {}", client.token().await);
+    assert_eq!(client.get_with("/protected", &bearer).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_damaged_row_keeps_no_key_whose_row_is_gone() {
+    let (client, _) = Client::with_clock(Settings::new(ISSUER)).await;
+    let first = client.store.signing_key_ids().await.unwrap();
+    let next = keys::generate(NOW, NOW + 1).unwrap();
+    assert!(client.store.add_signing_key(&next, &first).await.unwrap());
+    upkeep::follow_keys(&client.service).await.unwrap();
+    let leaked = format!("Bearer {}", client.token().await);
+    add_damaged_key(&client.store, NOW + 2).await;
+    client.store.remove_signing_key(&first[0]).await.unwrap();
+    upkeep::follow_keys(&client.service).await.unwrap_err();
+    assert_eq!(client.get_with("/protected", &leaked).await.status, 401);
+    let set = client.get("/jwks.json").await;
+    assert!(set.body.contains(&next.kid) && !set.body.contains(&first[0]), "{}", set.body);
+    client.token().await;
+}
+
+#[tokio::test]
+async fn an_instance_that_cannot_follow_the_keys_for_a_minute_is_not_ready() {
+    let (client, clock) = Client::with_clock(Settings::new(ISSUER)).await;
+    let damaged = add_damaged_key(&client.store, NOW + 1).await;
+    upkeep::follow_keys(&client.service).await.unwrap_err();
+    assert_eq!(client.get("/readyz").await.status, 200);
+    clock.advance(Duration::from_secs(61));
+    upkeep::follow_keys(&client.service).await.unwrap_err();
+    assert_eq!(client.get("/readyz").await.status, 503);
+    client.store.remove_signing_key(&damaged).await.unwrap();
+    upkeep::follow_keys(&client.service).await.unwrap();
+    assert_eq!(client.get("/readyz").await.status, 200);
+    // A pause alone is no failure.
+    clock.advance(Duration::from_secs(3600));
+    assert_eq!(client.get("/readyz").await.status, 200);
 }

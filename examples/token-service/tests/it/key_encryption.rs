@@ -4,7 +4,8 @@ use std::fs;
 use std::process::Output;
 use std::sync::Arc;
 
-use token_service::store::{KeyEncryption, KeyEncryptionKey, SqlStore, Target};
+use sqlx::Connection;
+use token_service::store::{KeyEncryption, KeyEncryptionKey, SqlStore, Store, Target};
 use token_service::{Settings, upkeep};
 
 use crate::process::{Database, Server, program};
@@ -203,6 +204,29 @@ async fn an_instance_without_the_key_keeps_the_keys_that_it_has() {
     let bearer = format!("Bearer {}", client.token().await);
     assert_eq!(again.get_with("/protected", &bearer).await.status, 200);
     upkeep::follow_keys(&again.service).await.unwrap();
+}
+
+#[tokio::test]
+async fn all_keys_are_revoked_although_the_row_of_one_is_damaged() {
+    let database = Database::new();
+    let file = key_file(&database, "key");
+    let flags = [FLAG, file.as_str()];
+    drop(database.serve(&flags));
+    let store = SqlStore::open(&database.url()).await.unwrap();
+    let before = store.signing_key_ids().await.unwrap();
+    store.close().await;
+    let mut connection = sqlx::AnyConnection::connect(&database.url()).await.unwrap();
+    sqlx::query("UPDATE signing_keys SET private_key = 'encrypted:1:damaged'")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    database.fail(&[&flags[..], &["keys", "list"]].concat(), "", 2);
+    let rotate = [&flags[..], &["keys", "rotate", "--revoke-others"]].concat();
+    let kid = added(&database.succeed(&rotate, ""));
+    assert_ne!(before, [kid.clone()]);
+    assert_eq!(listed(&database, &flags)[0][0], kid);
+    assert_eq!(states(&database, &flags), ["encrypted"; 3]);
 }
 
 #[test]

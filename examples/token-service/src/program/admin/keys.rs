@@ -90,7 +90,7 @@ async fn list(store: &dyn Store, flags: &Serve) -> Result<(), Failure> {
     if store.signing_keys().await?.is_empty() {
         return Ok(());
     }
-    let keys = token_service::keys::load(store, &settings)
+    let (keys, _) = token_service::keys::load(store, &settings)
         .await
         .map_err(|error| Failure::bad_because(&*error))?;
     let lines = keys.keys().into_iter().map(|key| {
@@ -110,17 +110,21 @@ async fn list(store: &dyn Store, flags: &Serve) -> Result<(), Failure> {
 }
 
 async fn rotate(store: &dyn Store, wait: Duration, revoke_others: bool) -> Result<(), Failure> {
-    let before = store.signing_keys().await?;
-    if before.len() >= token_service::keys::MAX_KEYS && !revoke_others {
+    // After a leak, a row that cannot be decrypted hinders nothing.
+    let seen: Vec<String> = if revoke_others {
+        store.signing_key_ids().await?
+    } else {
+        store.signing_keys().await?.into_iter().map(|key| key.kid).collect()
+    };
+    if seen.len() >= token_service::keys::MAX_KEYS && !revoke_others {
         return Err(Failure::refused(format!(
             "there are {} keys already: wait until old ones are gone",
-            before.len()
+            seen.len()
         )));
     }
     let wait = i64::try_from(wait.as_secs()).unwrap_or(i64::MAX);
     let key = token_service::keys::generate(now(), now().saturating_add(wait))
         .map_err(|error| Failure::bad_because(&error))?;
-    let seen: Vec<String> = before.into_iter().map(|key| key.kid).collect();
     let is_added = if revoke_others {
         store.replace_signing_keys(&key, &seen).await?
     } else {

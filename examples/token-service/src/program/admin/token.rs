@@ -56,7 +56,8 @@ pub(super) async fn run(
     if command.subject.is_empty() || command.client.is_empty() {
         return Err(Failure::bad("--subject and --client must not be empty"));
     }
-    let ring = keys::load(store, &settings).await.map_err(|error| Failure::bad_because(&*error))?;
+    let (ring, _) =
+        keys::load(store, &settings).await.map_err(|error| Failure::bad_because(&*error))?;
     let issuer =
         TokenIssuer::new(&settings.issuer, ring).map_err(|error| Failure::bad_because(&error))?;
     let claims = Claims {

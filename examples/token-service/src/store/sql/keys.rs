@@ -25,6 +25,13 @@ pub(super) async fn all(
     rows.iter().map(|row| read(row, encryption)).collect()
 }
 
+pub(super) async fn ids(pool: &AnyPool) -> Result<Vec<String>, StoreError> {
+    let rows = sqlx::query("SELECT kid FROM signing_keys ORDER BY signs_from, kid")
+        .fetch_all(pool)
+        .await?;
+    rows.iter().map(|row| get(row, "kid")).collect()
+}
+
 /// What becomes of the other keys when one is added.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Others {
@@ -47,12 +54,13 @@ pub(super) async fn add(
     let is_added =
         stored.is_empty() == seen.is_empty() && stored.iter().all(|kid| seen.contains(kid));
     if is_added {
-        let row = KeyRow::SigningKey(&key.kid);
-        let private_key =
-            key_rows::encrypt(&mut transaction, encryption, row, &key.private_key).await?;
+        // What is removed does not decide how the new key is stored.
         if others == Others::Go {
             sqlx::query("DELETE FROM signing_keys").execute(&mut *transaction).await?;
         }
+        let row = KeyRow::SigningKey(&key.kid);
+        let private_key =
+            key_rows::encrypt(&mut transaction, encryption, row, &key.private_key).await?;
         sqlx::query(
             "INSERT INTO signing_keys (kid, algorithm, private_key, created_at, signs_from, \
              token_lifetime) VALUES ($1, $2, $3, $4, $5, $6)",

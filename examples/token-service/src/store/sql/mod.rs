@@ -324,6 +324,10 @@ impl Store for SqlStore {
         self.within(keys::all(&self.pool, &self.encryption)).await
     }
 
+    async fn signing_key_ids(&self) -> Result<Vec<String>, StoreError> {
+        keys::ids(&self.pool).await
+    }
+
     async fn add_signing_key(&self, key: &StoredKey, seen: &[String]) -> Result<bool, StoreError> {
         self.within(keys::add(&self.pool, &self.encryption, key, seen, Others::Stay)).await
     }

@@ -155,6 +155,27 @@ async fn an_instance_that_cannot_encrypt_as_the_others_do_adds_nothing() {
 }
 
 #[tokio::test]
+async fn keys_are_replaced_although_the_row_of_one_is_damaged() {
+    over_every_database(async |database: &Database| {
+        let Some(mut connection) = database.connect().await else { return };
+        let store = database.with("");
+        fill(&store).await;
+        sqlx::query("UPDATE signing_keys SET private_key = 'encrypted:1:' WHERE kid = 'a'")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        store.signing_keys().await.unwrap_err();
+        let kids = store.signing_key_ids().await.unwrap();
+        assert_eq!(kids, ["a", "b"]);
+        // The row that goes seems to be encrypted, and that does not hinder a store that encrypts nothing.
+        assert!(store.replace_signing_keys(&signing_key("c", NOW), &kids).await.unwrap());
+        assert_eq!(store.signing_key_ids().await.unwrap(), ["c"]);
+        assert_eq!(database.key_ids().await, [None, None]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_readable_database_stays_readable_for_all_until_it_is_encrypted() {
     over_every_database(async |database: &Database| {
         let (with_key, without) = (database.with("B"), database.with(""));
