@@ -1,10 +1,13 @@
 //! The keys that encrypt the keys in the database: from files, or from the environment.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use token_service::store::{KeyEncryption, KeyEncryptionKey, Protection, SqlStore};
+use token_service::store::{KeyEncryption, KeyEncryptionKey, Protection, SqlStore, StoreError};
+use tokio::time::sleep;
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
@@ -81,23 +84,55 @@ fn check_permissions(_: &Path, _: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Warns of keys that can be read by everyone who reads the database, or a copy of it.
-pub(super) async fn warn(store: &SqlStore) -> Result<(), Failure> {
+/// How often it is looked for keys that are not encrypted.
+const WATCH: Duration = Duration::from_secs(5);
+
+/// Warns of keys that can be read by everyone who reads the database, or a copy of it. Returns their rows.
+pub(super) async fn warn(store: &SqlStore) -> Result<BTreeSet<String>, Failure> {
     if store.key_encryption().keys().is_empty() {
         tracing::warn!(
             "the keys that sign tokens are not encrypted in the database: give a key by \
              --key-encryption-key-file"
         );
-        return Ok(());
+        return Ok(BTreeSet::new());
     }
-    let rows = store.key_rows().await?;
-    let readable = rows.iter().filter(|row| row.protection() == Protection::Plaintext).count();
-    if readable > 0 {
+    let readable = readable(store).await?;
+    if !readable.is_empty() {
         tracing::warn!(
-            readable,
+            readable = readable.len(),
             "keys in the database are not encrypted yet: run `token-service keys encrypt` when \
              every instance has the key encryption key"
         );
     }
-    Ok(())
+    Ok(readable)
+}
+
+/// The rows that are not encrypted.
+async fn readable(store: &SqlStore) -> Result<BTreeSet<String>, StoreError> {
+    let rows = store.key_rows().await?;
+    let readable = rows.iter().filter(|row| row.protection() == Protection::Plaintext);
+    Ok(readable.map(|row| row.row().to_string()).collect())
+}
+
+/// Warns, once for each change, of keys that are added without encryption: a version that knows none does so. `seen` are the
+/// rows that were warned of at the start. Runs until it is dropped.
+pub(super) async fn watch(store: SqlStore, mut seen: BTreeSet<String>) {
+    if store.key_encryption().keys().is_empty() {
+        return;
+    }
+    loop {
+        sleep(WATCH).await;
+        // A failure of the database is logged by the upkeep.
+        let Ok(now) = readable(&store).await else { continue };
+        let added: Vec<&str> = now.difference(&seen).map(String::as_str).collect();
+        if !added.is_empty() {
+            let rows = added.join(", ");
+            tracing::warn!(
+                rows,
+                "a key was added to the database without encryption: stop instances of a version \
+                 that does not encrypt, run `token-service keys encrypt`, and rotate the keys"
+            );
+        }
+        seen = now;
+    }
 }

@@ -67,9 +67,13 @@ pub(super) async fn serve(database: &Database, flags: Serve) -> Result<(), Failu
 
     announcement::warn(&issuer, address);
     announcement::warn_of_hosts(&flags.dangerous_client_metadata_host);
-    if let Some(store) = on_disk {
-        key_encryption::warn(&store).await?;
-    }
+    let watch = match on_disk {
+        Some(store) => {
+            let seen = key_encryption::warn(&store).await?;
+            Some(tokio::spawn(key_encryption::watch(store, seen)))
+        }
+        None => None,
+    };
     let termination = Termination::new().map_err(|error| Failure::bad_because(&error))?;
     let stop = end(termination, Arc::clone(&service), Duration::from_secs(flags.drain.into()));
     let measured_service = Arc::clone(&service);
@@ -85,6 +89,9 @@ pub(super) async fn serve(database: &Database, flags: Serve) -> Result<(), Failu
         metrics.abort();
     }
     upkeep.abort();
+    if let Some(watch) = watch {
+        watch.abort();
+    }
     let _ = timeout(CLOSING, store.close()).await;
     Ok(())
 }

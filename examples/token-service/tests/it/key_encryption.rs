@@ -229,6 +229,37 @@ async fn all_keys_are_revoked_although_the_row_of_one_is_damaged() {
     assert_eq!(states(&database, &flags), ["encrypted"; 3]);
 }
 
+#[tokio::test]
+async fn a_key_that_is_added_without_encryption_is_warned_of_once() {
+    const ADDED: &str = "was added to the database without encryption";
+    let database = Database::new();
+    let file = key_file(&database, "key");
+    let server = database.serve(&[FLAG, &file, "--issuer=https://issuer.example"]);
+    // As a version without encryption does.
+    let key = token_service::keys::generate(1_700_000_000, 4_000_000_000).unwrap();
+    SqlStore::open(&database.url()).await.unwrap().close().await;
+    let mut connection = sqlx::AnyConnection::connect(&database.url()).await.unwrap();
+    let insert = "INSERT INTO signing_keys (kid, algorithm, private_key, created_at, signs_from, token_lifetime) \
+                  VALUES ($1, $2, $3, $4, $5, $6)";
+    sqlx::query(insert)
+        .bind(&key.kid)
+        .bind(&key.algorithm)
+        .bind(key.private_key.as_str())
+        .bind(key.created_at)
+        .bind(key.signs_from)
+        .bind(key.token_lifetime)
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    wait_for_key(&server, &key.kid);
+    // It looks every 5 seconds: twice, and the second time says nothing.
+    tokio::time::sleep(std::time::Duration::from_secs(11)).await;
+    let (_, log) = server.stop();
+    assert_eq!((log.matches(ADDED).count(), log.matches(NOT_YET).count()), (1, 0), "{log}");
+    assert!(log.contains(&key.kid) && !log.contains("PRIVATE KEY"), "{log}");
+}
+
 #[test]
 fn keys_are_decrypted_again_for_an_older_version() {
     let database = Database::new();

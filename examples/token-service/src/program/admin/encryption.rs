@@ -38,7 +38,7 @@ pub(super) const GENERATE: &str = "\
 It is 32 random bytes in base64. Keep a copy apart from the copies of the database: without it, all tokens are lost.
 
 Example:
-  (umask 077; token-service keys generate-encryption-key > /etc/token-service/key)";
+  (set -o noclobber; umask 077; token-service keys generate-encryption-key > /etc/token-service/key)";
 
 /// Prints a new key.
 pub(super) fn generate() -> Result<(), Failure> {
