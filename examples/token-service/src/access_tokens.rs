@@ -114,7 +114,7 @@ pub(crate) async fn verified(
 #[derive(Debug)]
 pub(crate) enum Standing {
     /// In force, and it came of this grant, if any.
-    Active(Option<Grant>),
+    Active(Option<Box<Grant>>),
     /// Revoked, by itself or with its grant, or the user is disabled.
     Revoked,
 }
@@ -131,7 +131,7 @@ pub(crate) async fn standing(
     };
     // The grant of a token that lives longer than it is gone.
     Ok(match store.grant_of_token(grant, jti).await? {
-        Some(grant) if grant.is_in_force(now) => Standing::Active(Some(grant)),
+        Some(grant) if grant.is_in_force(now) => Standing::Active(Some(Box::new(grant))),
         _ => Standing::Revoked,
     })
 }

@@ -117,9 +117,9 @@ async fn answer(
 fn shown(request: &AuthorizationRequest, scopes: &[String]) -> String {
     let query = request.parameters.to_query();
     // The document of an application that is not registered may change too.
-    let published = request.published.as_ref().map(|one| one.client.created_at.to_string());
+    let document = request.document_hash().unwrap_or_default().to_owned();
     // None has a space in it, and the query has no line break.
-    [query, scopes.join(" "), request.resources.join(" "), published.unwrap_or_default()].join("\n")
+    [query, scopes.join(" "), request.resources.join(" "), document].join("\n")
 }
 
 /// The scopes that the user of the session can grant.
@@ -159,12 +159,11 @@ pub(super) async fn is_needed(
     let asked = or_issuer(service, &request.resources);
     let covers =
         |granted: &[String], asked: &[String]| asked.iter().all(|one| granted.contains(one));
-    // What was allowed to an earlier document is not allowed to this one.
-    let changed_at = request.published.as_ref().map(|one| one.client.created_at);
     Ok(!grants.iter().any(|grant| {
         // A grant without a session came of a password that the client knew: nobody was asked.
         grant.session_id.is_some()
-            && changed_at.is_none_or(|changed_at| grant.created_at > changed_at)
+            // What was allowed to an earlier document is not allowed to this one.
+            && grant.client_document.as_deref() == request.document_hash()
             && covers(&grant.scopes, scopes)
             && covers(&or_issuer(service, &grant.resources), &asked)
     }))

@@ -221,6 +221,7 @@ async fn issue_code(
         authenticated_at: session.authenticated_at,
         expires_at: service.now().saturating_add(CODE_LIFETIME),
         grant_id: None,
+        client_document: request.document_hash().map(str::to_owned),
     };
     if !service.store.add_code(&record).await? {
         return Err(request.refuse(Code::AccessDenied, "the user has logged out"));

@@ -19,6 +19,10 @@ pub fn check(uri: &str) -> Result<(), &'static str> {
     if uri.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err("contains a space");
     }
+    if !uri.is_ascii() {
+        // It goes into a header field as it is.
+        return Err("must be ASCII: write the host as xn--… and other characters as %XX");
+    }
     let url = Url::parse(uri).map_err(|_| "is not a URL")?;
     if url.fragment().is_some() {
         return Err("must have no fragment");
@@ -41,8 +45,8 @@ pub fn check(uri: &str) -> Result<(), &'static str> {
 /// a native application takes a free one (RFC 8252 section 7.3). That section is about IP addresses, but clients of MCP
 /// publish `http://localhost/…` in their metadata documents and take a free port of it.
 pub(crate) fn is_registered(registered: &[String], asked: &str) -> bool {
-    // A response in the query would come after the fragment.
-    if asked.contains('#') {
+    // A response in the query would come after the fragment, and other characters than ASCII cannot be in a header field.
+    if asked.contains('#') || !asked.is_ascii() {
         return false;
     }
     registered.iter().any(|one| {
@@ -196,7 +200,10 @@ mod tests {
         ] {
             assert!(!is_registered(&registered, other), "{other}");
         }
-        assert!(!is_registered(&["https://a/#x".to_owned()], "https://a/#x"));
+        for stored in ["https://a/#x", "https://a/caf\u{e9}", "https://b\u{fc}cher.example/"] {
+            assert!(!is_registered(&[stored.to_owned()], stored), "{stored}");
+            assert!(check(stored).is_err(), "{stored}");
+        }
     }
 
     #[test]

@@ -201,6 +201,11 @@ impl AuthorizationRequest {
         })
     }
 
+    /// The hash of the document of a client that is not registered.
+    pub(crate) fn document_hash(&self) -> Option<&str> {
+        self.published.as_ref().map(|one| one.document_hash.as_str())
+    }
+
     /// A refusal that the client learns of.
     pub(crate) fn refuse(&self, code: Code, why: &'static str) -> Refusal {
         Refusal::Redirect(self.return_to.clone(), code, why)

@@ -6,7 +6,6 @@
 use std::net::IpAddr;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::Fault;
 use super::client_id::ClientId;
 use crate::Service;
 use crate::client_address::network;
@@ -23,34 +22,56 @@ struct Kind {
 const ADDRESS: Kind = Kind { name: "address", burst: 20, period: Duration::from_secs(6) };
 /// The fetches of one URL: 5, and 6 a minute. So a document that is invalid is not fetched with every request.
 const URL: Kind = Kind { name: "url", burst: 5, period: Duration::from_secs(10) };
-/// The first fetches from one host, whatever its port: 60, and 30 a minute. One address alone cannot use it up. Names below one
+/// The fetches of unknown documents from one host, whatever its port: 60, and 30 a minute. One address alone cannot use it up. Names below one
 /// domain are different hosts, since which domains belong together is not known here. For them there is [`ALL`].
 const HOST: Kind = Kind { name: "host", burst: 60, period: Duration::from_secs(2) };
-/// The first fetches in all: 300, and 120 a minute.
+/// The fetches of unknown documents in all: 300, and 120 a minute.
 const ALL: Kind = Kind { name: "all", burst: 300, period: Duration::from_millis(500) };
-/// The fetches of documents that are known here, in all: as many. So made-up URLs do not keep known clients out.
+
+/// The fetches of known documents have budgets of their own, so that made-up URLs do not keep known clients out. For an
+/// address: 40, and 20 a minute.
+const KNOWN_ADDRESS: Kind =
+    Kind { name: "known address", burst: 40, period: Duration::from_secs(3) };
+const KNOWN_HOST: Kind = Kind { name: "known host", ..HOST };
 const KNOWN: Kind = Kind { name: "known", ..ALL };
 
-/// Takes one out of the budget of an address.
-pub(super) async fn of_address(service: &Service, address: IpAddr) -> Result<(), Fault> {
-    let taken = take(service, &ADDRESS, &network(address).to_string()).await?;
-    taken.map_err(Fault::TooMany)
+/// Whether an address may ask for a document: `Err` is the time until it may.
+///
+/// What is not known here costs each request something, and what is known only the one that fetches it.
+pub(super) async fn of_address(
+    service: &Service,
+    address: IpAddr,
+    is_known: bool,
+) -> Result<Result<(), Duration>, StoreError> {
+    let address = network(address).to_string();
+    match is_known {
+        true => left(service, &KNOWN_ADDRESS, &address).await,
+        false => take(service, &ADDRESS, &address).await,
+    }
 }
 
 /// Takes one out of the budgets of a URL, of its host, and of all. `false` if one of them is used up.
+///
+/// The budgets with few keys are looked at first: while one of them is used up, a made-up URL does not even get a row.
 pub(super) async fn of_target(
     service: &Service,
     id: &ClientId,
+    address: IpAddr,
     is_known: bool,
 ) -> Result<bool, StoreError> {
-    let budgets: &[(Kind, &str)] = match is_known {
-        true => &[(URL, id.as_str()), (KNOWN, "")],
-        false => &[(URL, id.as_str()), (HOST, id.host_name()), (ALL, "")],
-    };
-    for (kind, key) in budgets {
-        if take(service, kind, key).await?.is_err() {
+    let host = id.host_name();
+    let (of_host, all) = budgets(is_known);
+    if left(service, &all, "").await?.is_err() || left(service, &of_host, host).await?.is_err() {
+        return Ok(false);
+    }
+    for (kind, key) in [(URL, id.as_str()), (of_host, host), (all, "")] {
+        if take(service, &kind, key).await?.is_err() {
             return Ok(false);
         }
+    }
+    if is_known {
+        // It had one left. That others took it since is no reason to refuse those who wait for this fetch.
+        let _taken = take(service, &KNOWN_ADDRESS, &network(address).to_string()).await?;
     }
     Ok(true)
 }
@@ -61,16 +82,27 @@ pub(super) async fn of_keys(
     id: &ClientId,
     is_known: bool,
 ) -> Result<bool, StoreError> {
-    let budgets: &[(Kind, &str)] = match is_known {
-        true => &[(KNOWN, "")],
-        false => &[(HOST, id.host_name()), (ALL, "")],
-    };
-    for (kind, key) in budgets {
-        if take(service, kind, key).await?.is_err() {
+    let (of_host, all) = budgets(is_known);
+    for (kind, key) in [(of_host, id.host_name()), (all, "")] {
+        if take(service, &kind, key).await?.is_err() {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// The budgets of a host and of all.
+const fn budgets(is_known: bool) -> (Kind, Kind) {
+    if is_known { (KNOWN_HOST, KNOWN) } else { (HOST, ALL) }
+}
+
+async fn left(
+    service: &Service,
+    kind: &Kind,
+    key: &str,
+) -> Result<Result<(), Duration>, StoreError> {
+    let left = service.store.left(&name(kind, key), kind.burst, kind.period, now_ms(service)).await;
+    Ok(left?.map(drop))
 }
 
 async fn take(
@@ -78,8 +110,11 @@ async fn take(
     kind: &Kind,
     key: &str,
 ) -> Result<Result<(), Duration>, StoreError> {
-    let id = format!("client document {}:{key}", kind.name);
-    service.store.take(&id, kind.burst, kind.period, now_ms(service)).await
+    service.store.take(&name(kind, key), kind.burst, kind.period, now_ms(service)).await
+}
+
+fn name(kind: &Kind, key: &str) -> String {
+    format!("client document {}:{key}", kind.name)
 }
 
 fn now_ms(service: &Service) -> i64 {

@@ -1,7 +1,7 @@
 //! What a client says about itself (section 4 of the draft, RFC 7591 section 2).
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tower_jwt_auth::JwkSet;
@@ -9,6 +9,7 @@ use tower_jwt_auth::JwkSet;
 use super::client_id::ClientId;
 use super::{Published, name};
 use crate::authorize::redirect_uri;
+use crate::secret;
 use crate::store::{Client, ClientAuthentication, ClientDocument, GrantType};
 
 /// The members that only a private or a symmetric key has (RFC 7518 section 6).
@@ -50,8 +51,15 @@ struct Members<'a> {
     #[serde(borrow)]
     jwks: Option<&'a RawValue>,
     jwks_uri: Option<String>,
-    client_secret: Option<IgnoredAny>,
-    client_secret_expires_at: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "present")]
+    client_secret: bool,
+    #[serde(default, deserialize_with = "present")]
+    client_secret_expires_at: bool,
+}
+
+/// That a member is there, with whatever value.
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(value).map(|_| true)
 }
 
 /// Reads a document.
@@ -66,7 +74,7 @@ pub(super) fn read(id: &ClientId, text: &str) -> Result<Document, &'static str> 
     if members.client_id != id.as_str() {
         return Err("its client_id is not its URL");
     }
-    if members.client_secret.is_some() || members.client_secret_expires_at.is_some() {
+    if members.client_secret || members.client_secret_expires_at {
         return Err("it has a client_secret, which nobody may know");
     }
     let redirect_uris: Vec<String> =
@@ -98,19 +106,19 @@ pub(super) fn read(id: &ClientId, text: &str) -> Result<Document, &'static str> 
     })
 }
 
-/// The method is `none` by default: that of RFC 7591 needs a secret.
+/// The method is `none` by default: that of RFC 7591 needs a secret. Then keys are not looked at.
 fn keys(
     id: &ClientId,
     method: Option<&str>,
     jwks: Option<&RawValue>,
     jwks_uri: Option<String>,
 ) -> Result<Keys, &'static str> {
-    if let Some(jwks) = jwks {
-        check_keys(jwks.get())?;
-    }
     match (method.unwrap_or("none"), jwks, jwks_uri) {
         ("none", ..) => Ok(Keys::None),
-        ("private_key_jwt", Some(jwks), None) => Ok(Keys::Here(jwks.get().to_owned())),
+        ("private_key_jwt", Some(jwks), None) => {
+            check_keys(jwks.get())?;
+            Ok(Keys::Here(jwks.get().to_owned()))
+        }
         ("private_key_jwt", None, Some(uri)) if id.is_at_host_of(&uri) => Ok(Keys::At(uri)),
         ("private_key_jwt", None, Some(_)) => Err("its jwks_uri is at another host"),
         ("private_key_jwt", ..) => Err("it needs either jwks or jwks_uri"),
@@ -162,8 +170,9 @@ impl Document {
             redirect_uris: self.redirect_uris,
             post_logout_redirect_uris: Vec::new(),
             scopes: scopes.cloned().collect(),
-            created_at: stored.changed_at,
+            created_at: stored.fetched_at,
         };
-        Ok(Published { client, claimed_name: self.name })
+        let document_hash = secret::hash(&stored.document);
+        Ok(Published { client, claimed_name: self.name, document_hash })
     }
 }

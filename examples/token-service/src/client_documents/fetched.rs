@@ -1,6 +1,7 @@
 //! One fetch of a document, and what becomes of the earlier one.
 
 use std::error::Error;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,48 +18,61 @@ use crate::store::{ClientDocument, Seconds, StoreError};
 const STALE: Seconds = 3600;
 /// How long it is used then until the next try.
 const PAUSE: Seconds = 60;
+/// The same for a document whose keys cannot be fetched.
+const PAUSE_TIME: Duration = Duration::from_secs(60);
 /// How long keys of a `jwks_uri` are fresh at most: a client that replaces its keys must not wait long.
 const MAX_FRESH_KEYS: Duration = Duration::from_secs(300);
-/// The documents that are stored at most. The one that was not fetched for longest is deleted.
+/// The documents that are stored at most. Then others are deleted, first those of clients without a grant.
 const MAX_DOCUMENTS: u32 = 10_000;
 
 /// Why a document is not used, for the log.
 enum Refusal {
     Fetch(DocumentError),
     Content(&'static str),
+    /// It names another `jwks_uri` than before, which cannot be fetched at the moment.
+    NewKeys,
     /// A budget is used up.
     Budget,
     Store(Arc<StoreError>),
+}
+
+/// What was fetched.
+struct Found {
+    document: String,
+    jwk_set: Option<String>,
+    fresh: Duration,
+    /// Until when it may be used, if its keys are earlier ones.
+    expires_at: Option<Seconds>,
 }
 
 /// Fetches a document and stores it. `earlier` may be used if the host cannot be reached.
 pub(super) async fn fetch(
     service: &Service,
     id: &ClientId,
+    address: IpAddr,
+    is_known: bool,
     earlier: Option<ClientDocument>,
 ) -> Result<ClientDocument, Fault> {
     let store = &service.store;
-    if !budgets::of_target(service, id, earlier.is_some()).await? {
+    if !budgets::of_target(service, id, address, is_known).await? {
         return keep(service, earlier.ok_or(Fault::Busy)?).await;
     }
-    let clients = match earlier {
-        Some(_) => &service.documents.again,
-        None => &service.documents.first,
-    };
-    let refusal = match fetch_all(service, clients, id, earlier.is_some()).await {
-        Ok((document, jwk_set, fresh)) => {
+    let clients = if is_known { &service.documents.again } else { &service.documents.first };
+    let refusal = match fetch_all(service, clients, id, is_known, earlier.as_ref()).await {
+        Ok(found) => {
             let now = service.now();
-            let fresh_until = now.saturating_add(seconds(fresh));
-            let mut new = ClientDocument {
+            let fresh_until = now.saturating_add(seconds(found.fresh));
+            let expires_at = found.expires_at.unwrap_or(fresh_until.saturating_add(STALE));
+            let new = ClientDocument {
                 url: id.as_str().to_owned(),
-                document,
-                jwk_set,
-                changed_at: now,
+                document: found.document,
+                jwk_set: found.jwk_set,
                 fetched_at: now,
-                fresh_until,
-                expires_at: fresh_until.saturating_add(STALE),
+                fresh_until: fresh_until.min(expires_at),
+                expires_at,
+                used_at: now,
             };
-            new.changed_at = store.put_client_document(&new, MAX_DOCUMENTS).await?;
+            store.put_client_document(&new, MAX_DOCUMENTS, now).await?;
             return Ok(new);
         }
         Err(refusal) => refusal,
@@ -66,9 +80,9 @@ pub(super) async fn fetch(
     refusal.log(id);
     match (refusal.fault(), earlier) {
         // Its host has replaced or removed it.
-        (Fault::Document, Some(_)) => {
+        (fault, _) if is_known && refusal.is_final() => {
             store.remove_client_document(id.as_str()).await?;
-            Err(Fault::Document)
+            Err(fault)
         }
         // Its host is down.
         (Fault::Unreachable | Fault::Busy, Some(earlier)) => keep(service, earlier).await,
@@ -82,9 +96,15 @@ impl Refusal {
         match self {
             Self::Fetch(error) => fault(error.kind()),
             Self::Content(_) => Fault::Document,
+            Self::NewKeys => Fault::Unreachable,
             Self::Budget => Fault::Busy,
             Self::Store(error) => Fault::Store(Arc::clone(error)),
         }
+    }
+
+    /// Whether the earlier document must not be used any more.
+    fn is_final(&self) -> bool {
+        matches!(self, Self::NewKeys) || matches!(self.fault(), Fault::Document)
     }
 
     fn log(&self, id: &ClientId) {
@@ -94,6 +114,9 @@ impl Refusal {
                 tracing::debug!(error, "the document of a client cannot be fetched");
             }
             Self::Budget | Self::Store(_) => {}
+            Self::NewKeys => {
+                tracing::debug!(host = id.host(), "the new jwks_uri of a client cannot be fetched");
+            }
             Self::Content(why) => {
                 tracing::debug!(why, host = id.host(), "the document of a client cannot be used");
             }
@@ -124,23 +147,53 @@ async fn fetch_all(
     clients: &Clients,
     id: &ClientId,
     is_known: bool,
-) -> Result<(String, Option<String>, Duration), Refusal> {
+    earlier: Option<&ClientDocument>,
+) -> Result<Found, Refusal> {
     let fetched = apart(clients.documents.fetch(id.fetch_url())).await.map_err(Refusal::Fetch)?;
     let document = document::read(id, fetched.text()).map_err(Refusal::Content)?;
-    let text = fetched.text().to_owned();
-    let Keys::At(uri) = document.keys() else { return Ok((text, None, fetched.fresh_for())) };
+    let (text, fresh) = (fetched.text().to_owned(), fetched.fresh_for());
+    let Keys::At(uri) = document.keys() else {
+        return Ok(Found { document: text, jwk_set: None, fresh, expires_at: None });
+    };
     let url = clients.keys.url(uri);
     let url = url.map_err(|_| Refusal::Content("its jwks_uri cannot be fetched"))?;
-    if !budgets::of_keys(service, id, is_known)
-        .await
-        .map_err(|error| Refusal::Store(Arc::new(error)))?
-    {
-        return Err(Refusal::Budget);
-    }
-    let keys = apart(clients.keys.fetch(&url)).await.map_err(Refusal::Fetch)?;
+    let has_budget = budgets::of_keys(service, id, is_known).await;
+    let keys = match has_budget {
+        Ok(true) => apart(clients.keys.fetch(&url)).await.map_err(Refusal::Fetch),
+        Ok(false) => Err(Refusal::Budget),
+        Err(error) => Err(Refusal::Store(Arc::new(error))),
+    };
+    let keys = match keys {
+        Ok(keys) => keys,
+        Err(refusal) => return with_earlier_keys(id, text, document.keys(), earlier, refusal),
+    };
     document::check_keys(keys.text()).map_err(Refusal::Content)?;
-    let fresh = fetched.fresh_for().min(keys.fresh_for()).min(MAX_FRESH_KEYS);
-    Ok((text, Some(keys.text().to_owned()), fresh))
+    let fresh = fresh.min(keys.fresh_for()).min(MAX_FRESH_KEYS);
+    Ok(Found { document: text, jwk_set: Some(keys.text().to_owned()), fresh, expires_at: None })
+}
+
+/// The document with the earlier keys, if they are from the same URL and the new ones cannot be fetched at the moment. Only
+/// keys may be stale here, and no longer than they could be.
+fn with_earlier_keys(
+    id: &ClientId,
+    text: String,
+    keys: &Keys,
+    earlier: Option<&ClientDocument>,
+    refusal: Refusal,
+) -> Result<Found, Refusal> {
+    let is_temporary = matches!(refusal.fault(), Fault::Unreachable | Fault::Busy);
+    let Some(earlier) = earlier.filter(|_| is_temporary) else { return Err(refusal) };
+    let is_same = document::read(id, &earlier.document).is_ok_and(|one| one.keys() == keys);
+    if !is_same || earlier.jwk_set.is_none() {
+        return Err(Refusal::NewKeys);
+    }
+    refusal.log(id);
+    Ok(Found {
+        document: text,
+        jwk_set: earlier.jwk_set.clone(),
+        fresh: PAUSE_TIME,
+        expires_at: Some(earlier.expires_at),
+    })
 }
 
 fn seconds(duration: Duration) -> Seconds {

@@ -80,10 +80,10 @@ mod tests {
             url: url.to_owned(),
             document: String::new(),
             jwk_set: None,
-            changed_at: 0,
             fetched_at: 0,
             fresh_until: 0,
             expires_at: 0,
+            used_at: 0,
         }
     }
 

@@ -2,8 +2,9 @@
 //! an https URL, and the document there says what the client is. So it needs no registration.
 //!
 //! Anyone can make this service fetch a URL, so [`DocumentClient`] fetches it by strict rules, and [`budgets`] limits how often.
-//! A document is in the store, so that any instance can serve any request, until it has to be fetched again. An invalid document
-//! and an error are not stored: the budget of the URL alone keeps them from being fetched again and again.
+//! A document is in the store, so that any instance can serve any request, until it has to be fetched again. After that its row
+//! stays: a client whose row is there, or that has a grant in force, is *known*, and made-up URLs do not keep it out. An invalid
+//! document and an error are not stored: the budget of the URL alone keeps them from being fetched again and again.
 
 mod budgets;
 mod client_id;
@@ -24,10 +25,13 @@ use self::flights::Flights;
 use crate::Service;
 use crate::service::Settings;
 use crate::store::deadline::apart;
-use crate::store::{Client, ClientAuthentication, ClientDocument, StoreError};
+use crate::store::{Client, ClientAuthentication, ClientDocument, Seconds, StoreError};
 
 /// The largest JWK set at a `jwks_uri`, in bytes.
 const MAX_KEYS: usize = 16 * 1024;
+
+/// How old the time of the last use may be.
+const USE_NOTED: Seconds = 3600;
 
 /// Finds clients by their documents.
 #[derive(Debug)]
@@ -63,10 +67,12 @@ impl Clients {
 /// A client that is not registered here.
 #[derive(Clone, Debug)]
 pub(crate) struct Published {
-    /// Its name is the host of its ID. `created_at` is the time at which its document was seen to have changed.
+    /// Its name is the host of its ID. `created_at` is the time at which its document was fetched.
     pub(crate) client: Client,
     /// What it calls itself, made harmless for a page.
     pub(crate) claimed_name: Option<String>,
+    /// The SHA-256 hash of the document: what is allowed to this one is not allowed to another.
+    pub(crate) document_hash: String,
 }
 
 /// Why there is no such client.
@@ -138,19 +144,27 @@ pub(crate) async fn find(service: &Service, id: &str, address: IpAddr) -> Result
     let id = service.documents.parse(id).map_err(Fault::Id)?;
     let stored = service.store.client_document(id.as_str()).await?;
     let now = service.now();
+    let is_known =
+        stored.is_some() || service.store.has_grant_by_document(id.as_str(), now).await?;
+    let stored = stored.filter(|stored| stored.is_usable(now));
+    if let Some(stored) = &stored
+        && now.saturating_sub(stored.used_at) >= USE_NOTED
+    {
+        service.store.use_client_document(id.as_str(), now).await?;
+    }
     let earlier = match stored {
         Some(stored) if now < stored.fresh_until => match published(service, &id, &stored) {
             Ok(published) => return Ok(published),
             // An earlier version of this program had other rules.
             Err(_) => None,
         },
-        stored => stored.filter(|stored| now < stored.expires_at),
+        stored => stored,
     };
-    if earlier.is_none() {
-        // Only what is not known here costs its sender something.
-        budgets::of_address(service, address).await?;
+    if let Err(wait) = budgets::of_address(service, address, is_known).await? {
+        let earlier = earlier.and_then(|earlier| published(service, &id, &earlier).ok());
+        return earlier.ok_or(Fault::TooMany(wait));
     }
-    let fetch = fetched::fetch(service, &id, earlier);
+    let fetch = fetched::fetch(service, &id, address, is_known, earlier);
     let found = apart(service.documents.flights.share(id.as_str(), fetch)).await?;
     published(service, &id, &found).map_err(|_| Fault::Document)
 }
@@ -164,7 +178,7 @@ pub(crate) async fn find(service: &Service, id: &str, address: IpAddr) -> Result
 pub(crate) async fn unproven(service: &Service, id: &str) -> Result<Option<Client>, Fault> {
     let id = service.documents.parse(id).map_err(Fault::Id)?;
     let stored = service.store.client_document(id.as_str()).await?;
-    let stored = stored.filter(|stored| service.now() < stored.expires_at);
+    let stored = stored.filter(|stored| stored.is_usable(service.now()));
     let known = stored.and_then(|stored| published(service, &id, &stored).ok());
     if known.is_some_and(|known| !known.client.is_public()) {
         return Ok(None);

@@ -36,6 +36,9 @@ pub const CLOCK_SKEW: Seconds = 60;
 /// How long an expired row is kept, for instances whose clocks are behind.
 pub const PURGE_MARGIN: Seconds = 600;
 
+/// How long a document of a client is kept after its last use; longer while a grant that came of it is in force.
+pub const DOCUMENTS_KEPT: Seconds = 30 * 86_400;
+
 /// The grants of one user to one client.
 pub const MAX_GRANTS: u32 = 100;
 
@@ -81,14 +84,20 @@ pub trait Store: Debug + Send + Sync {
 
     /// The stored document of a client at this URL, also if it has expired.
     async fn client_document(&self, url: &str) -> Result<Option<ClientDocument>, StoreError>;
-    /// Stores a document in place of an earlier one of this URL. Returns its `changed_at`: the earlier one if the document is the same.
+    /// Stores a document in place of an earlier one of this URL.
     ///
-    /// There are at most `max`: those that were fetched first are deleted, some with each new one.
+    /// There are at most about `max`: others are deleted with each new one, first those of clients without a grant in force,
+    /// and of them those that were not used for longest. A failure of that is only logged.
     async fn put_client_document(
         &self,
         document: &ClientDocument,
         max: u32,
-    ) -> Result<Seconds, StoreError>;
+        now: Seconds,
+    ) -> Result<(), StoreError>;
+    /// Notes that a document was used.
+    async fn use_client_document(&self, url: &str, now: Seconds) -> Result<(), StoreError>;
+    /// Whether a grant to this client that is in force came of its document.
+    async fn has_grant_by_document(&self, client: &str, now: Seconds) -> Result<bool, StoreError>;
     /// Lets a document be used until this time without another fetch, and not longer than until it expires.
     async fn keep_client_document(&self, url: &str, until: Seconds) -> Result<(), StoreError>;
     /// Removes a document.
@@ -235,7 +244,7 @@ pub trait Store: Debug + Send + Sync {
 
     /// Deletes rows that expired more than [`PURGE_MARGIN`] ago, `batch` of them at a time, so that it holds no lock for
     /// long, and at most [`PURGE_MOST`] times: the next call deletes the rest. What shows that a code or a refresh token
-    /// was used stays as long as its grant. Returns the number of deleted rows. A failure for one table does not stop it
+    /// was used stays as long as its grant, and a document of a client for [`DOCUMENTS_KEPT`]. Returns the number of deleted rows. A failure for one table does not stop it
     /// for the others.
     async fn purge(&self, batch: u32, now: Seconds) -> Result<u64, StoreError>;
     /// Succeeds if the database answers.

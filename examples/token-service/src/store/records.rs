@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use zeroize::Zeroizing;
 
-use super::Seconds;
+use super::{CLOCK_SKEW, Seconds};
 
 /// A user.
 #[derive(Clone)]
@@ -130,13 +130,21 @@ pub struct ClientDocument {
     pub document: String,
     /// The keys at its `jwks_uri`.
     pub jwk_set: Option<String>,
-    /// When `document` was seen to be another one than before.
-    pub changed_at: Seconds,
     pub fetched_at: Seconds,
     /// Until then it is used without another fetch.
     pub fresh_until: Seconds,
-    /// Until then it is used while its host cannot be reached.
+    /// Until then it is used while its host cannot be reached. After that, it only says that the client is known here.
     pub expires_at: Seconds,
+    /// When it was last used, to about an hour.
+    pub used_at: Seconds,
+}
+
+impl ClientDocument {
+    /// Whether it may be used, at least while its host cannot be reached. One from the future was stored by a clock that
+    /// was wrong, so its times mean nothing.
+    pub fn is_usable(&self, now: Seconds) -> bool {
+        now < self.expires_at && self.fetched_at <= now.saturating_add(CLOCK_SKEW)
+    }
 }
 
 /// A login at the pages.
@@ -173,6 +181,8 @@ pub struct Grant {
     pub created_at: Seconds,
     pub expires_at: Seconds,
     pub revoked_at: Option<Seconds>,
+    /// The hash of the document that the user was asked about, if the client is not registered.
+    pub client_document: Option<String>,
 }
 
 impl Grant {
@@ -199,6 +209,8 @@ pub struct Code {
     pub expires_at: Seconds,
     /// The grant that it was exchanged for.
     pub grant_id: Option<String>,
+    /// The hash of the document that the user was asked about, if the client is not registered.
+    pub client_document: Option<String>,
 }
 
 impl fmt::Debug for Code {

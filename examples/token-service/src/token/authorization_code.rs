@@ -48,6 +48,7 @@ pub(super) async fn exchange(
         scopes: code.scopes,
         resources: code.resources,
         authenticated_at: code.authenticated_at,
+        client_document: code.client_document,
     };
     let grant = issue::new_grant(service, client, granted);
     let refresh = issue::first_refresh_token(service, client, &grant);

@@ -16,13 +16,16 @@ pub(super) struct Granted {
     pub(super) scopes: Vec<String>,
     pub(super) resources: Vec<String>,
     pub(super) authenticated_at: Seconds,
+    /// The hash of the client's document, if the client is not registered.
+    pub(super) client_document: Option<String>,
 }
 
 /// A grant that lasts from now on.
 pub(super) fn new_grant(service: &Service, client: &Client, granted: Granted) -> Grant {
     let now = service.now();
     let settings = &service.settings;
-    let Granted { user, session_id, scopes, resources, authenticated_at } = granted;
+    let Granted { user, session_id, scopes, resources, authenticated_at, client_document } =
+        granted;
     Grant {
         id: secret::random_id(),
         client_id: client.id.clone(),
@@ -35,6 +38,7 @@ pub(super) fn new_grant(service: &Service, client: &Client, granted: Granted) ->
         // Its access tokens do not outlive it.
         expires_at: now.saturating_add(seconds(settings.grant_lifetime.max(settings.lifetime))),
         revoked_at: None,
+        client_document,
     }
 }
 

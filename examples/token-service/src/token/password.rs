@@ -38,8 +38,14 @@ pub(super) async fn grant(
     let scopes = scopes::from_user(&service.settings, client, &user, form.get("scope"))?;
 
     let authenticated_at = service.now();
-    let granted =
-        Granted { user: user.name.clone(), session_id: None, scopes, resources, authenticated_at };
+    let granted = Granted {
+        user: user.name.clone(),
+        session_id: None,
+        scopes,
+        resources,
+        authenticated_at,
+        client_document: None,
+    };
     let grant = issue::new_grant(service, client, granted);
     let refresh = issue::first_refresh_token(service, client, &grant);
     let stored = refresh.as_ref().map(|(_, stored)| stored);

@@ -27,6 +27,7 @@ async fn exchange(client: &Client, code: &str, id: &str) {
         created_at: NOW,
         expires_at: i64::MAX,
         revoked_at: None,
+        client_document: None,
     };
     let now = code.authenticated_at;
     let exchange = client.store.exchange_code(&hash, &grant, None, now).await.unwrap();
@@ -160,6 +161,7 @@ async fn a_password_that_the_client_knew_is_no_allowance() {
         created_at: NOW,
         expires_at: i64::MAX,
         revoked_at: None,
+        client_document: None,
     };
     let hash = client.store.user("alice").await.unwrap().unwrap().password_hash;
     assert!(client.store.add_grant(&grant, None, &hash).await.unwrap());

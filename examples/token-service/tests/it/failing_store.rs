@@ -91,7 +91,9 @@ counted! {
     clients() -> Vec<Registered>;
     set_client_secret(id: &str, hash: &str) -> bool;
     client_document(url: &str) -> Option<ClientDocument>;
-    put_client_document(document: &ClientDocument, max: u32) -> Seconds;
+    put_client_document(document: &ClientDocument, max: u32, now: Seconds) -> ();
+    use_client_document(url: &str, now: Seconds) -> ();
+    has_grant_by_document(client: &str, now: Seconds) -> bool;
     keep_client_document(url: &str, until: Seconds) -> ();
     remove_client_document(url: &str) -> ();
     add_session(session: &Session, password_hash: &str) -> bool;

@@ -30,6 +30,7 @@ async fn logged_in(client: &Client) -> (Browser<'_>, String) {
         created_at: 0,
         expires_at: i64::MAX,
         revoked_at: None,
+        client_document: None,
     };
     let hash = client.store.user("alice").await.unwrap().unwrap().password_hash;
     assert!(client.store.add_grant(&grant, None, &hash).await.unwrap());

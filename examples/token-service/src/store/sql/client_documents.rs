@@ -1,3 +1,5 @@
+//! The documents of clients that are not registered. Their times are by the clock of the database.
+
 use super::pool::Pool;
 use super::rows::get;
 use crate::store::{ClientDocument, Seconds, StoreError};
@@ -7,7 +9,7 @@ const SURPLUS: i64 = 100;
 
 pub(super) async fn find(pool: &Pool, url: &str) -> Result<Option<ClientDocument>, StoreError> {
     let row = sqlx::query(
-        "SELECT url, document, jwk_set, changed_at, fetched_at, fresh_until, expires_at \
+        "SELECT url, document, jwk_set, fetched_at, fresh_until, expires_at, used_at \
          FROM client_documents WHERE url = $1",
     )
     .bind(url)
@@ -18,46 +20,86 @@ pub(super) async fn find(pool: &Pool, url: &str) -> Result<Option<ClientDocument
         url: get(&row, "url")?,
         document: get(&row, "document")?,
         jwk_set: get(&row, "jwk_set")?,
-        changed_at: get(&row, "changed_at")?,
         fetched_at: get(&row, "fetched_at")?,
         fresh_until: get(&row, "fresh_until")?,
         expires_at: get(&row, "expires_at")?,
+        used_at: get(&row, "used_at")?,
     }))
 }
 
-pub(super) async fn put(
-    pool: &Pool,
-    new: &ClientDocument,
-    max: u32,
-) -> Result<Seconds, StoreError> {
-    let row = sqlx::query(
+pub(super) async fn put(pool: &Pool, new: &ClientDocument) -> Result<(), StoreError> {
+    sqlx::query(
         "INSERT INTO client_documents \
-         (url, document, jwk_set, changed_at, fetched_at, fresh_until, expires_at) \
+         (url, document, jwk_set, fetched_at, fresh_until, expires_at, used_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (url) DO UPDATE SET \
-         changed_at = CASE WHEN client_documents.document = excluded.document \
-         THEN client_documents.changed_at ELSE excluded.changed_at END, \
          document = excluded.document, jwk_set = excluded.jwk_set, \
          fetched_at = excluded.fetched_at, fresh_until = excluded.fresh_until, \
-         expires_at = excluded.expires_at RETURNING changed_at",
+         expires_at = excluded.expires_at, used_at = excluded.used_at",
     )
     .bind(&new.url)
     .bind(&new.document)
     .bind(new.jwk_set.as_deref())
-    .bind(new.changed_at)
     .bind(new.fetched_at)
     .bind(new.fresh_until)
     .bind(new.expires_at)
-    .fetch_one(pool)
-    .await?;
-    sqlx::query(
-        "DELETE FROM client_documents WHERE url IN (SELECT url FROM client_documents \
-         ORDER BY fetched_at DESC, url DESC LIMIT $1 OFFSET $2)",
-    )
-    .bind(SURPLUS)
-    .bind(i64::from(max))
+    .bind(new.used_at)
     .execute(pool)
     .await?;
-    get(&row, "changed_at")
+    Ok(())
+}
+
+/// Deletes what is beyond the maximum.
+///
+/// Each is deleted by a statement of its own, so that no two instances wait for each other, and only if it is as it was
+/// when it was chosen.
+pub(super) async fn delete_surplus(
+    pool: &Pool,
+    new: &str,
+    max: u32,
+    now: Seconds,
+) -> Result<(), StoreError> {
+    let row = sqlx::query("SELECT COUNT(*) AS documents FROM client_documents");
+    let documents: i64 = get(&row.fetch_one(pool).await?, "documents")?;
+    let surplus = documents.saturating_sub(i64::from(max));
+    if surplus <= 0 {
+        return Ok(());
+    }
+    let chosen = sqlx::query(
+        "SELECT url, used_at, CAST(CASE WHEN EXISTS (SELECT 1 FROM grants \
+         WHERE grants.client_id = client_documents.url AND client_document IS NOT NULL \
+         AND revoked_at IS NULL AND grants.expires_at > $2) THEN 1 ELSE 0 END AS BIGINT) AS granted \
+         FROM client_documents WHERE url <> $1 ORDER BY granted, used_at, url LIMIT $3",
+    )
+    .bind(new)
+    .bind(now)
+    .bind(surplus.min(SURPLUS))
+    .fetch_all(pool)
+    .await?;
+    for row in &chosen {
+        let (url, used_at): (String, Seconds) = (get(row, "url")?, get(row, "used_at")?);
+        let granted: i64 = get(row, "granted")?;
+        sqlx::query(
+            "DELETE FROM client_documents WHERE url = $1 AND used_at = $3 AND (CAST($4 AS BIGINT) = 1 OR NOT EXISTS \
+             (SELECT 1 FROM grants WHERE grants.client_id = client_documents.url \
+             AND client_document IS NOT NULL AND revoked_at IS NULL AND grants.expires_at > $2))",
+        )
+        .bind(&url)
+        .bind(now)
+        .bind(used_at)
+        .bind(granted)
+        .execute(pool)
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn note_use(pool: &Pool, url: &str, now: Seconds) -> Result<(), StoreError> {
+    sqlx::query("UPDATE client_documents SET used_at = $2 WHERE url = $1 AND used_at < $2")
+        .bind(url)
+        .bind(now)
+        .execute(pool)
+        .await?;
+    Ok(())
 }
 
 pub(super) async fn keep(pool: &Pool, url: &str, until: Seconds) -> Result<(), StoreError> {

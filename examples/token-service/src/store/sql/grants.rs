@@ -27,8 +27,8 @@ pub(super) async fn add_code(
     }
     sqlx::query(
         "INSERT INTO codes (code_hash, client_id, user_name, session_id, redirect_uri, \
-         code_challenge, scope, resources, nonce, authenticated_at, expires_at, grant_id) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+         code_challenge, scope, resources, nonce, authenticated_at, expires_at, grant_id, client_document) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(&code.code_hash)
     .bind(&code.client_id)
@@ -42,6 +42,7 @@ pub(super) async fn add_code(
     .bind(code.authenticated_at)
     .bind(expires_at)
     .bind(code.grant_id.as_deref())
+    .bind(code.client_document.as_deref())
     .execute(&mut *transaction)
     .await?;
     sqlx::query(
@@ -61,7 +62,7 @@ pub(super) async fn add_code(
 pub(super) async fn find_code(pool: &Pool, hash: &str) -> Result<Option<Code>, StoreError> {
     let row = sqlx::query(
         "SELECT code_hash, client_id, user_name, session_id, redirect_uri, code_challenge, scope, \
-         resources, nonce, authenticated_at, expires_at, grant_id FROM codes WHERE code_hash = $1",
+         resources, nonce, authenticated_at, expires_at, grant_id, client_document FROM codes WHERE code_hash = $1",
     )
     .bind(hash)
     .fetch_optional(pool)
@@ -80,6 +81,7 @@ pub(super) async fn find_code(pool: &Pool, hash: &str) -> Result<Option<Code>, S
         authenticated_at: get(&row, "authenticated_at")?,
         expires_at: get(&row, "expires_at")?,
         grant_id: get(&row, "grant_id")?,
+        client_document: get(&row, "client_document")?,
     }))
 }
 
@@ -154,8 +156,8 @@ async fn add(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO grants (id, client_id, user_name, session_id, scope, resources, \
-         authenticated_at, created_at, expires_at, revoked_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+         authenticated_at, created_at, expires_at, revoked_at, client_document) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(&grant.id)
     .bind(&grant.client_id)
@@ -167,6 +169,7 @@ async fn add(
     .bind(grant.created_at)
     .bind(grant.expires_at)
     .bind(grant.revoked_at)
+    .bind(grant.client_document.as_deref())
     .execute(&mut *connection)
     .await?;
     if let Some(refresh) = refresh {
@@ -189,7 +192,7 @@ async fn add(
 pub(super) async fn find(pool: &Pool, id: &str) -> Result<Option<Grant>, StoreError> {
     let row = sqlx::query(
         "SELECT id, client_id, user_name, session_id, scope, resources, authenticated_at, created_at, \
-         expires_at, revoked_at \
+         expires_at, revoked_at, client_document \
          FROM grants WHERE id = $1",
     )
     .bind(id)
@@ -206,7 +209,7 @@ pub(super) async fn find_of_token(
 ) -> Result<Option<Grant>, StoreError> {
     let row = sqlx::query(
         "SELECT id, client_id, user_name, session_id, scope, resources, authenticated_at, created_at, \
-         expires_at, revoked_at \
+         expires_at, revoked_at, client_document \
          FROM grants WHERE id = $1 \
          AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE token_id = $2)",
     )
@@ -225,7 +228,7 @@ pub(super) async fn to_client(
 ) -> Result<Vec<Grant>, StoreError> {
     let rows = sqlx::query(
         "SELECT id, client_id, user_name, session_id, scope, resources, authenticated_at, created_at, \
-         expires_at, revoked_at \
+         expires_at, revoked_at, client_document \
          FROM grants WHERE user_name = $1 AND client_id = $2 AND revoked_at IS NULL \
          AND expires_at > $3 ORDER BY created_at DESC",
     )
@@ -235,6 +238,22 @@ pub(super) async fn to_client(
     .fetch_all(pool)
     .await?;
     rows.iter().map(read).collect()
+}
+
+pub(super) async fn has_one_by_document(
+    pool: &Pool,
+    client: &str,
+    now: Seconds,
+) -> Result<bool, StoreError> {
+    let row = sqlx::query(
+        "SELECT id FROM grants WHERE client_id = $1 AND client_document IS NOT NULL \
+         AND revoked_at IS NULL AND expires_at > $2 LIMIT 1",
+    )
+    .bind(client)
+    .bind(now)
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.is_some())
 }
 
 pub(super) async fn revoke<'c>(
@@ -286,5 +305,6 @@ pub(super) fn read(row: &AnyRow) -> Result<Grant, StoreError> {
         created_at: get(row, "created_at")?,
         expires_at: get(row, "expires_at")?,
         revoked_at: get(row, "revoked_at")?,
+        client_document: get(row, "client_document")?,
     })
 }

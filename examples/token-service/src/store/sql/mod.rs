@@ -119,6 +119,17 @@ fn has_nul(text: &str) -> bool {
     text.contains('\0')
 }
 
+/// The document with all its times moved by so much.
+fn later(document: ClientDocument, by: Seconds) -> ClientDocument {
+    ClientDocument {
+        fetched_at: document.fetched_at.saturating_add(by),
+        fresh_until: document.fresh_until.saturating_add(by),
+        expires_at: document.expires_at.saturating_add(by),
+        used_at: document.used_at.saturating_add(by),
+        ..document
+    }
+}
+
 #[async_trait]
 impl Store for SqlStore {
     async fn add_user(&self, user: &User) -> Result<bool, StoreError> {
@@ -167,18 +178,43 @@ impl Store for SqlStore {
         if has_nul(url) {
             return Ok(None);
         }
-        self.within(client_documents::find(&self.pool, url)).await
+        let ahead = self.within(self.clock.ahead(&self.pool)).await?;
+        let found = self.within(client_documents::find(&self.pool, url)).await?;
+        Ok(found.map(|document| later(document, ahead.saturating_neg())))
     }
 
     async fn put_client_document(
         &self,
         document: &ClientDocument,
         max: u32,
-    ) -> Result<Seconds, StoreError> {
-        self.within(client_documents::put(&self.pool, document, max)).await
+        now: Seconds,
+    ) -> Result<(), StoreError> {
+        let ahead = self.within(self.clock.ahead(&self.pool)).await?;
+        let document = later(document.clone(), ahead);
+        self.within(client_documents::put(&self.pool, &document)).await?;
+        let deletion = client_documents::delete_surplus(&self.pool, &document.url, max, now);
+        // The document is stored, so the request does not fail: the next one tries again.
+        if let Err(error) = self.within(deletion).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "documents of clients beyond the maximum could not be deleted");
+        }
+        Ok(())
+    }
+
+    async fn use_client_document(&self, url: &str, now: Seconds) -> Result<(), StoreError> {
+        let now = self.corrected(now).await?;
+        self.within(client_documents::note_use(&self.pool, url, now)).await
+    }
+
+    async fn has_grant_by_document(&self, client: &str, now: Seconds) -> Result<bool, StoreError> {
+        if has_nul(client) {
+            return Ok(false);
+        }
+        self.within(grants::has_one_by_document(&self.pool, client, now)).await
     }
 
     async fn keep_client_document(&self, url: &str, until: Seconds) -> Result<(), StoreError> {
+        let until = self.corrected(until).await?;
         self.within(client_documents::keep(&self.pool, url, until)).await
     }
 

@@ -11,8 +11,15 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// The same with SQLite. A batch locks the whole database, and who waits for it sleeps for up to 100 ms before another try.
 const SQLITE_PAUSE: Duration = Duration::from_millis(110);
 
+/// [`DOCUMENTS_KEPT`](crate::store::DOCUMENTS_KEPT) before the first parameter.
+macro_rules! unused {
+    () => {
+        "$1 - CAST(2592000 AS BIGINT)"
+    };
+}
+
 /// Statements that take turns, each with the number of its time units in a second. Each deletes at most so many rows, so
-/// that it holds its locks for a short time only.
+/// that it holds its locks for a short time only. What may have got more time since it was chosen is looked at again.
 type Turns = &'static [(&'static str, i64)];
 
 const STATEMENTS: [Turns; 8] = [
@@ -45,7 +52,7 @@ const STATEMENTS: [Turns; 8] = [
     )],
     &[(
         "DELETE FROM sessions WHERE cookie_hash IN \
-         (SELECT cookie_hash FROM sessions WHERE expires_at <= $1 LIMIT $2)",
+         (SELECT cookie_hash FROM sessions WHERE expires_at <= $1 LIMIT $2) AND expires_at <= $1",
         1,
     )],
     &[(
@@ -59,12 +66,18 @@ const STATEMENTS: [Turns; 8] = [
         1,
     )],
     &[(
-        "DELETE FROM client_documents WHERE url IN \
-         (SELECT url FROM client_documents WHERE expires_at <= $1 LIMIT $2)",
+        concat!(
+            "DELETE FROM client_documents WHERE used_at <= ",
+            unused!(),
+            " AND url IN (SELECT url FROM client_documents WHERE used_at <= ",
+            unused!(),
+            " AND NOT EXISTS (SELECT 1 FROM grants WHERE grants.client_id = client_documents.url AND \
+             client_document IS NOT NULL AND revoked_at IS NULL AND grants.expires_at > $1) LIMIT $2)",
+        ),
         1,
     )],
     &[(
-        "DELETE FROM limits WHERE id IN (SELECT id FROM limits WHERE full_at <= $1 LIMIT $2)",
+        "DELETE FROM limits WHERE id IN (SELECT id FROM limits WHERE full_at <= $1 LIMIT $2) AND full_at <= $1",
         1000,
     )],
 ];
@@ -124,4 +137,14 @@ async fn delete_batch(
 ) -> Result<u64, StoreError> {
     let statement = sqlx::query(statement).bind(before).bind(i64::from(batch));
     Ok(statement.execute(pool).await?.rows_affected())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::store::DOCUMENTS_KEPT;
+
+    #[test]
+    fn the_statement_has_the_time_that_documents_are_kept() {
+        assert!(unused!().contains(&format!("({DOCUMENTS_KEPT} ")));
+    }
 }

@@ -59,7 +59,7 @@ pub(super) async fn find_with_grant(
     let row = sqlx::query(
         "SELECT token_hash, grant_id, refresh_tokens.expires_at AS token_expires_at, used_at, \
          successor_hash, number, id, client_id, user_name, session_id, scope, resources, \
-         authenticated_at, created_at, grants.expires_at AS expires_at, revoked_at \
+         authenticated_at, created_at, grants.expires_at AS expires_at, revoked_at, client_document \
          FROM refresh_tokens JOIN grants ON grants.id = refresh_tokens.grant_id \
          WHERE token_hash = $1",
     )

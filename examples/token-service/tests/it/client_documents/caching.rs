@@ -154,19 +154,6 @@ async fn many_requests_at_once_cause_one_fetch() {
 }
 
 #[tokio::test]
-async fn an_expired_document_is_purged() {
-    let host = Host::start().await;
-    let id = publish_with(&host, "cache-control", "max-age=60");
-    let (client, _) = with_clock(&host).await;
-    assert_eq!(authorize(&client, &id).await.status, 200);
-    let is_stored = async || client.store.client_document(&id).await.unwrap().is_some();
-    client.store.purge(9, NOW + 3660 + 599).await.unwrap();
-    assert!(is_stored().await);
-    client.store.purge(9, NOW + 3660 + 600).await.unwrap();
-    assert!(!is_stored().await);
-}
-
-#[tokio::test]
 async fn an_earlier_document_is_read_by_the_rules_of_today() {
     let host = Host::start().await;
     let id = host.publish_app();
@@ -174,7 +161,7 @@ async fn an_earlier_document_is_read_by_the_rules_of_today() {
     assert_eq!(authorize(&client, &id).await.status, 200);
     let mut stored = client.store.client_document(&id).await.unwrap().unwrap();
     stored.document = document(&id, json!({"client_secret": "x"}));
-    client.store.put_client_document(&stored, 10).await.unwrap();
+    client.store.put_client_document(&stored, 10, NOW).await.unwrap();
     assert_eq!(authorize(&client, &id).await.status, 200);
     assert_eq!(host.asked(), 2);
 }

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use serde_json::json;
+use token_service::store::Store;
 
 use super::host::{Host, Page};
 use super::{document, exchange, request, service, with_clock};
+use crate::authorize::register;
 use crate::browser::{Browser, VERIFIER, unescape};
+use crate::support::Answer;
 
 const BACK: &str = "https://app.example/back";
 
@@ -125,13 +128,8 @@ async fn a_changed_document_is_asked_for_again() {
     let query = request(&id, &[("redirect_uri", BACK)]);
     let page = browser.log_in(&query).await;
     clock.advance(Duration::from_secs(1));
-    let answer = browser.submit(&page, &[("decision", "allow")]).await;
-    let (_, code) = answer.header("location").split_once("code=").unwrap();
-    let code = code.split('&').next().unwrap();
-    let form = format!(
-        "grant_type=authorization_code&code={code}&redirect_uri={BACK}&code_verifier={VERIFIER}&client_id={id}"
-    );
-    assert_eq!(client.post(&form).await.status, 200);
+    let code = allowed(&browser, &page).await;
+    assert_eq!(client.post(&exchange_at_back(&id, &code)).await.status, 200);
     let is_asked = async || browser.get(&format!("/authorize?{query}")).await.status == 200;
     assert!(!is_asked().await);
     // The same document, fetched again.
@@ -163,4 +161,85 @@ async fn a_page_about_an_earlier_document_is_out_of_date() {
     assert!(answer.body.contains("out of date"), "{}", answer.body);
     let page = browser.get(&format!("/authorize?{}", request(&id, &[]))).await;
     assert!(page.body.contains("<bdi>Two</bdi>"), "{}", page.body);
+}
+
+/// Allows what the page asks for, and returns the code.
+async fn allowed(browser: &Browser<'_>, page: &Answer) -> String {
+    let answer = browser.submit(page, &[("decision", "allow")]).await;
+    let (_, code) = answer.header("location").split_once("code=").unwrap();
+    code.split('&').next().unwrap().to_owned()
+}
+
+fn exchange_at_back(id: &str, code: &str) -> String {
+    format!(
+        "grant_type=authorization_code&code={code}&redirect_uri={BACK}&code_verifier={VERIFIER}&client_id={id}"
+    )
+}
+
+/// The code is older than the new document, and the grant newer.
+#[tokio::test]
+async fn what_was_allowed_to_an_earlier_document_is_not_allowed_to_a_later_one() {
+    let host = Host::start().await;
+    let id = host.url("/app");
+    let page_of = |name: &str| {
+        let changes = json!({"redirect_uris": [BACK], "client_name": name});
+        Page::json(document(&id, changes)).header("cache-control", "max-age=60")
+    };
+    host.serve("/app", page_of("One"));
+    let (client, clock) = with_clock(&host).await;
+    let browser = Browser::new(&client);
+    let query = request(&id, &[("redirect_uri", BACK)]);
+    let page = browser.log_in(&query).await;
+    clock.advance(Duration::from_secs(30));
+    let code = allowed(&browser, &page).await;
+    host.serve("/app", page_of("Two"));
+    clock.advance(Duration::from_secs(31));
+    let is_asked = async || browser.get(&format!("/authorize?{query}")).await.status == 200;
+    assert!(is_asked().await);
+    clock.advance(Duration::from_secs(20));
+    assert_eq!(client.post(&exchange_at_back(&id, &code)).await.status, 200);
+    assert!(is_asked().await);
+    // The earlier one is back.
+    host.serve("/app", page_of("One"));
+    clock.advance(Duration::from_secs(60));
+    assert!(!is_asked().await);
+}
+
+#[tokio::test]
+async fn without_a_change_nothing_is_asked_again_and_no_page_is_out_of_date() {
+    let host = Host::start().await;
+    let id = host.publish("/app", json!({"redirect_uris": [BACK]}));
+    let (client, clock) = with_clock(&host).await;
+    let browser = Browser::new(&client);
+    let query = request(&id, &[("redirect_uri", BACK)]);
+    let page = browser.log_in(&query).await;
+    let forget = async || {
+        clock.advance(Duration::from_secs(3 * 3600));
+        client.store.remove_client_document(&id).await.unwrap();
+    };
+    forget().await;
+    let code = allowed(&browser, &page).await;
+    assert_eq!(client.post(&exchange_at_back(&id, &code)).await.status, 200);
+    forget().await;
+    assert_eq!(browser.get(&format!("/authorize?{query}")).await.status, 303);
+}
+
+/// Another client got the ID in between.
+#[tokio::test]
+async fn what_was_allowed_to_a_document_is_not_allowed_to_a_registered_client() {
+    let host = Host::start().await;
+    let id = host.publish("/app", json!({"redirect_uris": [BACK]}));
+    let (client, _) = with_clock(&host).await;
+    let browser = Browser::new(&client);
+    let query = request(&id, &[("redirect_uri", BACK)]);
+    let page = browser.log_in(&query).await;
+    let code = allowed(&browser, &page).await;
+    assert_eq!(client.post(&exchange_at_back(&id, &code)).await.status, 200);
+    assert_eq!(browser.get(&format!("/authorize?{query}")).await.status, 303);
+    register(&client, |other| {
+        other.id.clone_from(&id);
+        other.redirect_uris = vec![BACK.to_owned()];
+    })
+    .await;
+    assert_eq!(browser.get(&format!("/authorize?{query}")).await.status, 200);
 }

@@ -48,6 +48,12 @@ fn with_body(what: &str, body: impl Fn(&str) -> String + 'static) -> Case {
     (what.to_owned(), Box::new(move |id| Page::json(body(id))))
 }
 
+fn with_null(name: &'static str) -> Case {
+    with_body(name, move |id| {
+        document(id, json!({})).replacen('{', &format!("{{\"{name}\":null,"), 1)
+    })
+}
+
 fn padded(id: &str, length: usize) -> String {
     let text = document(id, json!({}));
     let padding = " ".repeat(length - text.len());
@@ -138,7 +144,11 @@ async fn a_document_that_breaks_a_rule_is_refused() {
         changed(
             json!({"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": "file:///etc/passwd"}),
         ),
-        changed(json!({"jwks": private})),
+        with_null("client_secret"),
+        with_null("client_secret_expires_at"),
+        changed(
+            json!({"redirect_uris": ["https://app.example/caf\u{e9}", "https://b\u{fc}cher.example/"]}),
+        ),
         changed(json!({"redirect_uris": null})),
         changed(json!({"redirect_uris": []})),
         changed(json!({"redirect_uris": CALLBACK})),
@@ -157,6 +167,8 @@ async fn a_document_that_breaks_a_rule_is_refused() {
 
 #[tokio::test]
 async fn a_document_with_more_or_less_than_needed_can_be_used() {
+    let key = SigningKey::generate(Algorithm::ES256).unwrap();
+    let private = jwk_set(&key, |key| key["d"] = "secret".into());
     let pages = vec![
         served("a parameter", |page| {
             page.header("content-type", "Application/JSON; charset=utf-8")
@@ -171,6 +183,9 @@ async fn a_document_with_more_or_less_than_needed_can_be_used() {
             json!({"response_types": ["token", "code"], "grant_types": ["authorization_code", "urn:x"]}),
         ),
         changed(json!({"redirect_uris": ["javascript:alert(1)", "http://app.example/", CALLBACK]})),
+        // Without a proof, nobody looks at the keys.
+        changed(json!({"jwks": private})),
+        changed(json!({"jwks": "x", "token_endpoint_auth_method": null})),
         changed(json!({
             "client_uri": "http://127.0.0.1:1/", "logo_uri": "javascript:alert(1)", "policy_uri": 1, "tos_uri": "x",
             "contacts": ["x"], "software_id": "x", "jwks_uri": "file:///etc/passwd", "x": {"y": [null]},

@@ -10,14 +10,19 @@ use super::host::Host;
 use super::{authorize, document, exchange, request, settings};
 use crate::support::{Answer, Client, NOW};
 
-/// A service behind a proxy, so that requests can come from several addresses. Its clock stands still.
-pub(super) async fn service(mut settings: Settings) -> Client {
+/// A service behind a proxy, so that requests can come from several addresses.
+pub fn behind_proxy(mut settings: Settings) -> Settings {
     settings.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
     settings.requests_per_second = 0;
-    Client::with_clock(settings).await.0
+    settings
 }
 
-pub(super) async fn authorize_from(client: &Client, address: &str, id: &str) -> Answer {
+/// The same, with a clock that stands still.
+pub async fn service(settings: Settings) -> Client {
+    Client::with_clock(behind_proxy(settings)).await.0
+}
+
+pub async fn authorize_from(client: &Client, address: &str, id: &str) -> Answer {
     let path = format!("/authorize?{}", request(id, &[]));
     let request = Request::get(path).header("x-forwarded-for", address);
     client.send(request.body(Body::empty()).unwrap()).await
@@ -109,7 +114,7 @@ async fn made_up_urls_do_not_keep_known_clients_out() {
     // It is no longer fresh, and is fetched again.
     let mut stored = client.store.client_document(&id).await.unwrap().unwrap();
     stored.fresh_until = NOW;
-    client.store.put_client_document(&stored, 10).await.unwrap();
+    client.store.put_client_document(&stored, 10, NOW).await.unwrap();
     assert_eq!(authorize(&client, &id).await.status, 200);
     assert_eq!(host.asked(), asked + 1);
 }
@@ -123,13 +128,13 @@ async fn a_known_document_is_used_when_the_limits_are_reached() {
         url: id.clone(),
         document: document(&id, json!({})),
         jwk_set: None,
-        changed_at: NOW - 100,
         fetched_at: NOW - 100,
         fresh_until: NOW - 10,
         expires_at: NOW + 100,
+        used_at: NOW - 100,
     };
     for _ in 0..10 {
-        client.store.put_client_document(&stored, 10).await.unwrap();
+        client.store.put_client_document(&stored, 10, NOW).await.unwrap();
         assert_eq!(authorize(&client, &id).await.status, 200);
     }
     assert_eq!(host.asked(), 5);

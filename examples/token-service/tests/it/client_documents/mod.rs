@@ -5,6 +5,7 @@ mod consent;
 mod documents;
 mod faults;
 pub mod host;
+mod known;
 mod limits;
 mod program;
 mod requests;

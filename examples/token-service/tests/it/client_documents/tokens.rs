@@ -7,7 +7,8 @@ use tower_jwt_auth::test_util::ManualClock;
 use tower_jwt_auth::{Algorithm, SigningKey, TokenIssuer};
 
 use super::host::{Host, Page};
-use super::{code, exchange, refresh, with_clock};
+use super::{code, exchange, refresh, request, with_clock};
+use crate::browser::Browser;
 use crate::support::{Client, ISSUER};
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -83,7 +84,8 @@ async fn keys_at_a_jwks_uri_authenticate_the_client() {
 
     // New keys are known after 5 minutes.
     host.serve("/jwks", Page::json(other.jwk_set()));
-    let code = code(&client, &id).await;
+    let query = request(&id, &[("prompt", "consent")]);
+    let code = Browser::new(&client).allow(&query).await["code"].clone();
     let form = exchange(&id, &code);
     client.post(&signed(&form, &other, &id)).await.assert_error(401, "invalid_client");
     clock.advance(Duration::from_secs(300));
@@ -120,4 +122,64 @@ async fn keys_that_cannot_be_used_make_the_document_unusable() {
     host.serve("/jwks", page);
     clock.advance(Duration::from_secs(60));
     assert_eq!(super::authorize(&client, &id).await.status, 200);
+}
+
+/// Only the keys may be stale then.
+#[tokio::test]
+async fn a_changed_document_counts_although_its_keys_cannot_be_fetched() {
+    let host = Host::start().await;
+    let (client, clock) = with_clock(&host).await;
+    let id = host.url("/app");
+    let (own, jwks) = (signer(&id, &clock), host.url("/jwks"));
+    let by_key = |changes: Value| {
+        let mut all =
+            json!({"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": jwks.clone()});
+        all.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        all
+    };
+    let uses_key = async || {
+        let token = signed("grant_type=refresh_token&refresh_token=x", &own, &id);
+        client.post(&token).await.status
+    };
+    host.serve("/jwks", Page::json(own.jwk_set()));
+    host.publish("/app", by_key(json!({})));
+    assert_eq!(super::authorize(&client, &id).await.status, 200);
+    assert_eq!(uses_key().await, 400);
+
+    host.serve("/jwks", Page::json("{}").status(503));
+    host.publish("/app", by_key(json!({"redirect_uris": ["https://app.example/back"]})));
+    clock.advance(Duration::from_secs(300));
+    // The redirect URI is withdrawn, and the key is still good.
+    assert_eq!(super::authorize(&client, &id).await.status, 400);
+    assert_eq!(uses_key().await, 400);
+    // There is another try each minute, and an hour in all.
+    let asked = host.asked();
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(uses_key().await, 400);
+    assert_eq!(host.asked(), asked + 2);
+    clock.advance(Duration::from_secs(3539));
+    assert_eq!(uses_key().await, 400);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(uses_key().await, 503);
+}
+
+#[tokio::test]
+async fn earlier_keys_are_not_used_for_a_document_with_another_jwks_uri() {
+    let host = Host::start().await;
+    let (client, clock) = with_clock(&host).await;
+    let id = host.url("/app");
+    let own = signer(&id, &clock);
+    let by_key_at = |path: &str| json!({"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": host.url(path)});
+    host.serve("/jwks", Page::json(own.jwk_set()));
+    host.publish("/app", by_key_at("/jwks"));
+    assert_eq!(super::authorize(&client, &id).await.status, 200);
+    host.serve("/other", Page::json("{}").status(503));
+    host.publish("/app", by_key_at("/other"));
+    clock.advance(Duration::from_secs(300));
+    // The client may try again.
+    let token = signed("grant_type=refresh_token&refresh_token=x", &own, &id);
+    client.post(&token).await.assert_error(503, "temporarily_unavailable");
+    for _ in 0..10 {
+        assert_ne!(super::authorize(&client, &id).await.status, 200);
+    }
 }

@@ -56,6 +56,7 @@ pub async fn code(client: &Client, change: impl FnOnce(&mut Code)) -> String {
         authenticated_at: NOW - 100,
         expires_at: NOW + 60,
         grant_id: None,
+        client_document: None,
     };
     change(&mut stored);
     if let Some(id) = &stored.session_id

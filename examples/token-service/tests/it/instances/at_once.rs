@@ -52,6 +52,7 @@ async fn code(world: &World, at: usize) -> String {
         authenticated_at: now,
         expires_at: now + 60,
         grant_id: None,
+        client_document: None,
     };
     assert!(world.store(at).add_code(&code).await.unwrap());
     text
@@ -287,6 +288,7 @@ async fn revocations_of_many_grants_and_purges_at_once_do_not_fail() {
                 created_at: now - (number * 37) % 90,
                 expires_at: if number % 2 == 0 { now - 3600 } else { now + 3600 },
                 revoked_at: None,
+                client_document: None,
             };
             assert!(world.store(0).add_grant(&grant, None, &hash).await.unwrap());
         }

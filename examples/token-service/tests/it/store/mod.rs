@@ -93,6 +93,7 @@ fn grant(id: &str, user: &str) -> Grant {
         created_at: NOW,
         expires_at: NOW + 30 * DAY,
         revoked_at: None,
+        client_document: None,
     }
 }
 
@@ -110,6 +111,7 @@ fn code(hash: &str, user: &str) -> Code {
         authenticated_at: NOW,
         expires_at: NOW + 60,
         grant_id: None,
+        client_document: None,
     }
 }
 

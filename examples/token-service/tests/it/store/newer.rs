@@ -38,12 +38,12 @@ async fn add_document(store: &dyn Store) {
         url: "https://app.example/".to_owned(),
         document: "{}".to_owned(),
         jwk_set: None,
-        changed_at: NOW,
         fetched_at: NOW,
         fresh_until: NOW,
         expires_at: NOW,
+        used_at: NOW,
     };
-    store.put_client_document(&document, 10).await.unwrap();
+    store.put_client_document(&document, 10, NOW).await.unwrap();
 }
 
 /// The store has prepared its statements before the tables change.

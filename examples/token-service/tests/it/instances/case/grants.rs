@@ -153,6 +153,7 @@ impl Case<'_> {
             authenticated_at: now,
             expires_at: now + 60,
             grant_id: None,
+            client_document: None,
         };
         let is_added = instance.client.store.add_code(&code).await;
         check(is_added.map_err(|error| error.to_string())?, "a code in a session")?;
