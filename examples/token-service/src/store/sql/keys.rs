@@ -25,7 +25,7 @@ pub(super) async fn all(
     rows.iter().map(|row| read(row, encryption)).collect()
 }
 
-pub(super) async fn ids(pool: &AnyPool) -> Result<Vec<String>, StoreError> {
+pub(super) async fn ids(pool: &Pool) -> Result<Vec<String>, StoreError> {
     let rows = sqlx::query("SELECT kid FROM signing_keys ORDER BY signs_from, kid")
         .fetch_all(pool)
         .await?;

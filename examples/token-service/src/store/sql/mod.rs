@@ -361,7 +361,7 @@ impl Store for SqlStore {
     }
 
     async fn signing_key_ids(&self) -> Result<Vec<String>, StoreError> {
-        keys::ids(&self.pool).await
+        self.within(keys::ids(&self.pool)).await
     }
 
     async fn add_signing_key(&self, key: &StoredKey, seen: &[String]) -> Result<bool, StoreError> {

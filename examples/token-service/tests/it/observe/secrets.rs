@@ -8,7 +8,7 @@ use crate::client_documents::host::Host;
 use crate::client_documents::request;
 use crate::process::Server;
 
-const MARK: &str = "5ecret-Mark";
+const MARK: &str = "Qx7-marked";
 
 /// Every method and path of the OpenAPI document.
 fn endpoints(server: &Server) -> Vec<(String, String)> {
