@@ -224,7 +224,7 @@ async fn all_keys_are_revoked_although_the_row_of_one_is_damaged() {
     database.fail(&[&flags[..], &["keys", "list"]].concat(), "", 2);
     let rotate = [&flags[..], &["keys", "rotate", "--revoke-others"]].concat();
     let kid = added(&database.succeed(&rotate, ""));
-    assert_ne!(before, [kid.clone()]);
+    assert!(!before.contains(&kid));
     assert_eq!(listed(&database, &flags)[0][0], kid);
     assert_eq!(states(&database, &flags), ["encrypted"; 3]);
 }
