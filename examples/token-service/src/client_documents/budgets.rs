@@ -22,8 +22,9 @@ struct Kind {
 const ADDRESS: Kind = Kind { name: "address", burst: 20, period: Duration::from_secs(6) };
 /// The fetches of one URL: 5, and 6 a minute. So a document that is invalid is not fetched with every request.
 const URL: Kind = Kind { name: "url", burst: 5, period: Duration::from_secs(10) };
-/// The fetches of unknown documents from one host, whatever its port: 60, and 30 a minute. One address alone cannot use it up. Names below one
-/// domain are different hosts, since which domains belong together is not known here. For them there is [`ALL`].
+/// The fetches of unknown documents from one host, whatever its port: 60, and 30 a minute. One address alone cannot use it
+/// up. Names below one domain are different hosts, since which domains belong together is not known here. For them there is
+/// [`ALL`].
 const HOST: Kind = Kind { name: "host", burst: 60, period: Duration::from_secs(2) };
 /// The fetches of unknown documents in all: 300, and 120 a minute.
 const ALL: Kind = Kind { name: "all", burst: 300, period: Duration::from_millis(500) };
