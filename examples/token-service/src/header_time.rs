@@ -29,7 +29,7 @@ impl HeaderTimer {
 
 impl Timer for HeaderTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
-        self.sleep_until(Instant::now() + duration)
+        self.sleep_until((tokio::time::Instant::now() + duration).into_std())
     }
 
     /// hyper calls it when it begins to wait for a header. What came before belongs to the last request.
