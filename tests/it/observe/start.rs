@@ -100,6 +100,8 @@ fn no_weakening_of_the_crate_is_missing_in_the_line() {
     let mut names: Vec<&str> = names.map(|name| name.trim_end_matches("_with")).collect();
     names.sort_unstable();
     names.dedup();
+    // Of a client for documents, which no layer has.
+    names.retain(|name| *name != "dangerous_allow_hosts");
     assert_eq!(names, SHOWN, "a new one belongs in the line at the start");
 }
 

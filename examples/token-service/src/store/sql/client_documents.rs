@@ -7,7 +7,12 @@ use crate::store::{ClientDocument, Seconds, StoreError};
 /// How many documents beyond the maximum are deleted with a new one.
 const SURPLUS: i64 = 100;
 
-pub(super) async fn find(pool: &Pool, url: &str) -> Result<Option<ClientDocument>, StoreError> {
+/// `ahead` is how far the database's clock is ahead.
+pub(super) async fn find(
+    pool: &Pool,
+    url: &str,
+    ahead: Seconds,
+) -> Result<Option<ClientDocument>, StoreError> {
     let row = sqlx::query(
         "SELECT url, document, jwk_set, fetched_at, fresh_until, expires_at, used_at \
          FROM client_documents WHERE url = $1",
@@ -16,7 +21,7 @@ pub(super) async fn find(pool: &Pool, url: &str) -> Result<Option<ClientDocument
     .fetch_optional(pool)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    Ok(Some(ClientDocument {
+    let found = ClientDocument {
         url: get(&row, "url")?,
         document: get(&row, "document")?,
         jwk_set: get(&row, "jwk_set")?,
@@ -24,10 +29,27 @@ pub(super) async fn find(pool: &Pool, url: &str) -> Result<Option<ClientDocument
         fresh_until: get(&row, "fresh_until")?,
         expires_at: get(&row, "expires_at")?,
         used_at: get(&row, "used_at")?,
-    }))
+    };
+    Ok(Some(later(found, ahead.saturating_neg())))
 }
 
-pub(super) async fn put(pool: &Pool, new: &ClientDocument) -> Result<(), StoreError> {
+/// The document with all its times moved by so much.
+fn later(document: ClientDocument, by: Seconds) -> ClientDocument {
+    ClientDocument {
+        fetched_at: document.fetched_at.saturating_add(by),
+        fresh_until: document.fresh_until.saturating_add(by),
+        expires_at: document.expires_at.saturating_add(by),
+        used_at: document.used_at.saturating_add(by),
+        ..document
+    }
+}
+
+pub(super) async fn put(
+    pool: &Pool,
+    new: &ClientDocument,
+    ahead: Seconds,
+) -> Result<(), StoreError> {
+    let new = later(new.clone(), ahead);
     sqlx::query(
         "INSERT INTO client_documents \
          (url, document, jwk_set, fetched_at, fresh_until, expires_at, used_at) \
@@ -46,6 +68,14 @@ pub(super) async fn put(pool: &Pool, new: &ClientDocument) -> Result<(), StoreEr
     .execute(pool)
     .await?;
     Ok(())
+}
+
+/// A document was stored, so its request does not fail if others cannot be deleted: the next one tries again.
+pub(super) fn log_failure(deletion: Result<(), StoreError>) {
+    if let Err(error) = deletion {
+        let error: &dyn std::error::Error = &error;
+        tracing::warn!(error, "documents of clients beyond the maximum could not be deleted");
+    }
 }
 
 /// Deletes what is beyond the maximum.

@@ -5,7 +5,7 @@ use sqlx::{AnyConnection, AnyExecutor};
 
 use super::pool::Pool;
 use super::rows::{get, list, text};
-use super::{refresh_tokens, sessions, users};
+use super::{has_nul, refresh_tokens, sessions, users};
 use crate::store::{
     Code, Exchange, Grant, MAX_CODES, MAX_GRANTS, NewRefreshToken, Seconds, StoreError,
 };
@@ -245,6 +245,9 @@ pub(super) async fn has_one_by_document(
     client: &str,
     now: Seconds,
 ) -> Result<bool, StoreError> {
+    if has_nul(client) {
+        return Ok(false);
+    }
     let row = sqlx::query(
         "SELECT id FROM grants WHERE client_id = $1 AND client_document IS NOT NULL \
          AND revoked_at IS NULL AND expires_at > $2 LIMIT 1",

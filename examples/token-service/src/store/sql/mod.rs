@@ -119,17 +119,6 @@ fn has_nul(text: &str) -> bool {
     text.contains('\0')
 }
 
-/// The document with all its times moved by so much.
-fn later(document: ClientDocument, by: Seconds) -> ClientDocument {
-    ClientDocument {
-        fetched_at: document.fetched_at.saturating_add(by),
-        fresh_until: document.fresh_until.saturating_add(by),
-        expires_at: document.expires_at.saturating_add(by),
-        used_at: document.used_at.saturating_add(by),
-        ..document
-    }
-}
-
 #[async_trait]
 impl Store for SqlStore {
     async fn add_user(&self, user: &User) -> Result<bool, StoreError> {
@@ -179,8 +168,7 @@ impl Store for SqlStore {
             return Ok(None);
         }
         let ahead = self.within(self.clock.ahead(&self.pool)).await?;
-        let found = self.within(client_documents::find(&self.pool, url)).await?;
-        Ok(found.map(|document| later(document, ahead.saturating_neg())))
+        self.within(client_documents::find(&self.pool, url, ahead)).await
     }
 
     async fn put_client_document(
@@ -190,14 +178,9 @@ impl Store for SqlStore {
         now: Seconds,
     ) -> Result<(), StoreError> {
         let ahead = self.within(self.clock.ahead(&self.pool)).await?;
-        let document = later(document.clone(), ahead);
-        self.within(client_documents::put(&self.pool, &document)).await?;
+        self.within(client_documents::put(&self.pool, document, ahead)).await?;
         let deletion = client_documents::delete_surplus(&self.pool, &document.url, max, now);
-        // The document is stored, so the request does not fail: the next one tries again.
-        if let Err(error) = self.within(deletion).await {
-            let error: &dyn std::error::Error = &error;
-            tracing::warn!(error, "documents of clients beyond the maximum could not be deleted");
-        }
+        client_documents::log_failure(self.within(deletion).await);
         Ok(())
     }
 
@@ -207,9 +190,6 @@ impl Store for SqlStore {
     }
 
     async fn has_grant_by_document(&self, client: &str, now: Seconds) -> Result<bool, StoreError> {
-        if has_nul(client) {
-            return Ok(false);
-        }
         self.within(grants::has_one_by_document(&self.pool, client, now)).await
     }
 

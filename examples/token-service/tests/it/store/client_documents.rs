@@ -1,5 +1,7 @@
 use sqlx::{AnyConnection, Connection, Row};
 use token_service::store::{ClientDocument, DOCUMENTS_KEPT, PURGE_MARGIN, Store};
+use tower_jwt_auth::NumericDate;
+use tower_jwt_auth::test_util::ManualClock;
 
 use super::*;
 
@@ -152,6 +154,23 @@ async fn a_document_is_purged_a_month_after_its_last_use_unless_it_has_a_grant()
         assert_eq!(left(store).await, [0_i64; 0]);
     })
     .await;
+}
+
+/// Of two instances, one has a clock that is ten minutes ahead of the database.
+#[tokio::test]
+async fn the_times_of_a_document_are_by_the_clock_of_the_database() {
+    let clock = |at| ManualClock::new(NumericDate::from_unix_seconds(at));
+    let store = SqlStore::in_memory().await.unwrap().with_database_clock(clock(NOW));
+    let good = store.clone().with_process_clock(clock(NOW));
+    let ahead = store.with_process_clock(clock(NOW + 600));
+    let stored = document(URL, "{}", NOW + 600);
+    put(&ahead, &stored).await;
+    assert_eq!(find(&ahead, URL).await, Some(stored));
+    assert_eq!(find(&good, URL).await, Some(document(URL, "{}", NOW)));
+    ahead.keep_client_document(URL, NOW + 600 + 90).await.unwrap();
+    ahead.use_client_document(URL, NOW + 600 + 30).await.unwrap();
+    let found = find(&good, URL).await.unwrap();
+    assert_eq!((found.fresh_until, found.used_at), (NOW + 90, NOW + 30));
 }
 
 #[tokio::test]
