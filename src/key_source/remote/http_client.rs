@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{Method, Response, StatusCode};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Certificate, Client};
+use reqwest::{Certificate, Client, ClientBuilder};
 
 use crate::key_source::error::KeySourceError;
 use crate::key_source::remote::fetch::{Fetch, FetchFuture, FetchRequest};
@@ -72,8 +72,9 @@ impl HttpFetch {
     }
 }
 
-fn new_client(needs: Needs) -> reqwest::Result<Client> {
-    let mut client = Client::builder()
+/// What the clients that the crate builds have in common.
+pub(crate) fn client_builder() -> ClientBuilder {
+    Client::builder()
         .user_agent(concat!("tower-jwt-auth/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
@@ -82,6 +83,10 @@ fn new_client(needs: Needs) -> reqwest::Result<Client> {
         .no_brotli()
         .no_zstd()
         .no_deflate()
+}
+
+fn new_client(needs: Needs) -> reqwest::Result<Client> {
+    let mut client = client_builder()
         // A client has to accept this (RFC 9112 sections 5.1 and 5.2).
         .http1_allow_spaces_after_header_name_in_responses(true)
         .http1_allow_obsolete_multiline_headers_in_responses(true)

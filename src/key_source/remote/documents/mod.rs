@@ -26,6 +26,7 @@ pub use self::response::FetchedDocument;
 use self::response::Limits;
 use crate::config_error::{ConfigError, ConfigErrorKind};
 use crate::key_source::remote::fetch_url::FetchUrl;
+use crate::key_source::remote::http_client::client_builder;
 
 /// The default maximum length of a document, in bytes (draft-ietf-oauth-client-id-metadata-document, section 8.7).
 const MAX_LENGTH: usize = 5 * 1024;
@@ -315,20 +316,12 @@ impl DocumentClient {
             needs.access,
             network.is_public,
         );
-        let mut client = Client::builder()
-            .user_agent(concat!("tower-jwt-auth/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
+        let mut client = client_builder()
             .no_proxy()
             .dns_resolver(resolver)
             // One protocol, with the fewest states that a server may put this client into.
             .http1_only()
-            .pool_max_idle_per_host(0)
-            // The body is read as it was sent, even if another crate turns on these features.
-            .no_gzip()
-            .no_brotli()
-            .no_zstd()
-            .no_deflate();
+            .pool_max_idle_per_host(0);
         if !needs.is_https {
             // It also works on a system without certificates.
             client = client.tls_certs_only(std::iter::empty::<Certificate>());
