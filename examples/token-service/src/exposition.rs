@@ -21,7 +21,7 @@ use tokio::time::interval;
 use tower_jwt_auth::RingKeyState;
 
 use crate::observe::meters;
-use crate::store::{Measured, Seconds, SqlStore, Store};
+use crate::store::{Measured, SqlStore, Store, seconds};
 use crate::{ConnectionLimits, Service, connections};
 
 /// The version of the text format that the recorder writes.
@@ -118,7 +118,7 @@ fn keys(service: &Service) {
     meters::keys(nexts, currents, published.saturating_sub(nexts).saturating_sub(currents));
     let now = service.now();
     if let Some(since) = of(current).map(|key| key.signs_from().unix_seconds()).next() {
-        let age = Seconds::try_from(service.settings.key_age.as_secs()).unwrap_or(Seconds::MAX);
+        let age = seconds(service.settings.key_age);
         let following = of(next).map(|key| key.signs_from().unix_seconds()).min();
         let following = following.unwrap_or_else(|| since.saturating_add(age));
         meters::key_times(now.saturating_sub(since), following.saturating_sub(now));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tower_jwt_auth::{Algorithm, ConfigError, KeyRing, NumericDate, SigningKey};
 
 use crate::Settings;
-use crate::store::{Seconds, Store, StoredKey};
+use crate::store::{Seconds, Store, StoredKey, seconds};
 
 /// The algorithm of the keys.
 const ALGORITHM: Algorithm = Algorithm::ES256;
@@ -49,10 +49,6 @@ pub fn generate(now: Seconds, signs_from: Seconds) -> Result<StoredKey, ConfigEr
 /// The longest lifetime of a token with these settings.
 pub(crate) fn longest_lifetime(settings: &Settings) -> Duration {
     settings.lifetime.max(LONGEST_LIFETIME)
-}
-
-fn seconds(duration: Duration) -> Seconds {
-    Seconds::try_from(duration.as_secs()).unwrap_or(Seconds::MAX)
 }
 
 /// Stores that tokens with this lifetime may be signed with the keys, so that they stay as long as these tokens, also if the

@@ -12,14 +12,12 @@ use super::document::{self, Keys};
 use super::{Clients, Fault, budgets};
 use crate::Service;
 use crate::store::deadline::apart;
-use crate::store::{ClientDocument, Seconds, StoreError};
+use crate::store::{ClientDocument, Seconds, StoreError, seconds};
 
 /// How long a document may be used after it was fresh, while its host cannot be reached.
 const STALE: Seconds = 3600;
 /// How long it is used then until the next try.
-const PAUSE: Seconds = 60;
-/// The same for a document whose keys cannot be fetched.
-const PAUSE_TIME: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_secs(60);
 /// How long keys of a `jwks_uri` are fresh at most: a client that replaces its keys must not wait long.
 const MAX_FRESH_KEYS: Duration = Duration::from_secs(300);
 /// The documents that are stored at most. Then others are deleted, first those of clients without a grant.
@@ -136,7 +134,7 @@ fn fault(kind: DocumentErrorKind) -> Fault {
 
 /// Uses an earlier document for some more time, until the next try.
 async fn keep(service: &Service, earlier: ClientDocument) -> Result<ClientDocument, Fault> {
-    let until = service.now().saturating_add(PAUSE);
+    let until = service.now().saturating_add(seconds(PAUSE));
     service.store.keep_client_document(&earlier.url, until).await?;
     Ok(earlier)
 }
@@ -191,13 +189,9 @@ fn with_earlier_keys(
     Ok(Found {
         document: text,
         jwk_set: earlier.jwk_set.clone(),
-        fresh: PAUSE_TIME,
+        fresh: PAUSE,
         expires_at: Some(earlier.expires_at),
     })
-}
-
-fn seconds(duration: Duration) -> Seconds {
-    Seconds::try_from(duration.as_secs()).unwrap_or(Seconds::MAX)
 }
 
 #[cfg(test)]

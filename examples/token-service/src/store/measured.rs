@@ -3,15 +3,11 @@
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::{
-    Client, ClientDocument, Code, Exchange, Grant, NewRefreshToken, RefreshToken, Rotation,
-    Seconds, Session, Store, StoreError, StoredKey, User,
-};
+use super::{Store, StoreError};
 use crate::observe::meters::{self, Stored};
 
 /// A store whose operations are measured.
@@ -88,58 +84,12 @@ macro_rules! measured {
     };
 }
 
-measured! {
-    add_user(user: &User) -> bool;
-    user(name: &str) -> Option<User>;
-    users() -> Vec<User>;
-    set_password(name: &str, hash: &str, now: Seconds) -> bool;
-    disable_user(name: &str, now: Seconds) -> bool;
-    add_client(client: &Client) -> bool;
-    client(id: &str) -> Option<Client>;
-    clients() -> Vec<Client>;
-    set_client_secret(id: &str, hash: &str) -> bool;
-    client_document(url: &str) -> Option<ClientDocument>;
-    put_client_document(document: &ClientDocument, max: u32, now: Seconds) -> ();
-    use_client_document(url: &str, now: Seconds) -> ();
-    has_grant_by_document(client: &str, now: Seconds) -> bool;
-    keep_client_document(url: &str, until: Seconds) -> ();
-    remove_client_document(url: &str) -> ();
-    add_session(session: &Session, password_hash: &str) -> bool;
-    session(cookie: &str, now: Seconds) -> Option<Session>;
-    revoke_grants_in(session: &str, client: &str, now: Seconds) -> ();
-    end_session(id: &str, now: Seconds) -> ();
-    leave_session(id: &str) -> ();
-    add_code(code: &Code) -> bool;
-    code(hash: &str) -> Option<Code>;
-    exchange_code(hash: &str, grant: &Grant, refresh: Option<&NewRefreshToken>, now: Seconds) -> Exchange;
-    add_grant(grant: &Grant, refresh: Option<&NewRefreshToken>, password_hash: &str) -> bool;
-    grant(id: &str) -> Option<Grant>;
-    grant_of_token(id: &str, jti: &str) -> Option<Grant>;
-    grants_to(user: &str, client: &str, now: Seconds) -> Vec<Grant>;
-    revoke_grant(id: &str, now: Seconds) -> ();
-    refresh_token(hash: &str) -> Option<RefreshToken>;
-    refresh_token_and_grant(hash: &str) -> Option<(RefreshToken, Grant)>;
-    rotate(hash: &str, successor: &NewRefreshToken, grace: Duration, now: Seconds) -> Rotation;
-    revoke_token(jti: &str, expires_at: Seconds) -> ();
-    is_revoked(jti: &str) -> bool;
-    use_once(id: &str, expires_at: Seconds) -> bool;
-    signing_keys() -> Vec<StoredKey>;
-    signing_key_ids() -> Vec<String>;
-    add_signing_key(key: &StoredKey, seen: &[String]) -> bool;
-    replace_signing_keys(key: &StoredKey, seen: &[String]) -> bool;
-    raise_token_lifetime(seconds: Seconds) -> ();
-    remove_signing_key(kid: &str) -> ();
-    secret(name: &str, value: &str) -> String;
-    take(id: &str, burst: u32, period: Duration, now_ms: i64) -> Result<(), Duration>;
-    left(id: &str, burst: u32, period: Duration, now_ms: i64) -> Result<u32, Duration>;
-    give_back(id: &str, period: Duration, now_ms: i64) -> ();
-    purge(batch: u32, now: Seconds) -> u64;
-    ping() -> ();
-}
+crate::store_operations!(measured);
 
 #[cfg(test)]
 mod tests {
     use std::future::pending;
+    use std::time::Duration;
 
     use metrics_exporter_prometheus::PrometheusBuilder;
     use tokio::runtime::Builder;

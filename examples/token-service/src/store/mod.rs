@@ -7,6 +7,7 @@
 pub(crate) mod deadline;
 mod key_encryption;
 mod measured;
+mod operations;
 mod records;
 mod sql;
 mod store_error;
@@ -29,6 +30,11 @@ pub use self::store_error::StoreError;
 
 /// Seconds since 1970-01-01 UTC.
 pub type Seconds = i64;
+
+/// The whole seconds of a duration.
+pub(crate) fn seconds(duration: Duration) -> Seconds {
+    Seconds::try_from(duration.as_secs()).unwrap_or(Seconds::MAX)
+}
 
 /// How far the clocks of two instances may differ.
 pub const CLOCK_SKEW: Seconds = 60;

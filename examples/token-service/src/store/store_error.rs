@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
@@ -13,6 +14,12 @@ pub struct StoreError {
 impl StoreError {
     pub(crate) fn new(message: &'static str) -> Self {
         Self { message, source: None }
+    }
+
+    /// The code of the database's own error (SQLSTATE), if it has made one.
+    pub(crate) fn code(&self) -> Option<Cow<'_, str>> {
+        let source = self.source.as_deref()?.downcast_ref::<sqlx::Error>()?;
+        source.as_database_error()?.code()
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {

@@ -6,7 +6,7 @@ use tower_jwt_auth::IssueError;
 
 use super::{TokenError, TokenResponse};
 use crate::access_tokens::{self, Claims};
-use crate::store::{Client, Grant, GrantType, NewRefreshToken, Seconds};
+use crate::store::{Client, Grant, GrantType, NewRefreshToken, Seconds, seconds};
 use crate::{Service, id_tokens, secret};
 
 /// What a user grants to a client.
@@ -59,10 +59,6 @@ pub(super) fn first_refresh_token(
 pub(super) fn stored(service: &Service, token: &str, grant: &Grant) -> NewRefreshToken {
     let unused = service.now().saturating_add(seconds(service.settings.refresh_lifetime));
     NewRefreshToken { token_hash: secret::hash(token), expires_at: unused.min(grant.expires_at) }
-}
-
-fn seconds(duration: Duration) -> Seconds {
-    Seconds::try_from(duration.as_secs()).unwrap_or(Seconds::MAX)
 }
 
 /// The response with the tokens of a grant.

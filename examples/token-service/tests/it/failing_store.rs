@@ -2,15 +2,10 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use token_service::Settings;
-use token_service::store::{
-    Client as Registered, ClientAuthentication, ClientDocument, Code, Exchange, Grant, GrantType,
-    NewRefreshToken, RefreshToken, Rotation, Seconds, Session, SqlStore, Store, StoreError,
-    StoredKey, User,
-};
+use token_service::store::{ClientAuthentication, GrantType, SqlStore, Store, StoreError};
 use tokio::sync::Notify;
 use tower_jwt_auth::{Algorithm, SigningKey, TokenIssuer};
 
@@ -80,54 +75,7 @@ macro_rules! counted {
     };
 }
 
-counted! {
-    add_user(user: &User) -> bool;
-    user(name: &str) -> Option<User>;
-    users() -> Vec<User>;
-    set_password(name: &str, hash: &str, now: Seconds) -> bool;
-    disable_user(name: &str, now: Seconds) -> bool;
-    add_client(client: &Registered) -> bool;
-    client(id: &str) -> Option<Registered>;
-    clients() -> Vec<Registered>;
-    set_client_secret(id: &str, hash: &str) -> bool;
-    client_document(url: &str) -> Option<ClientDocument>;
-    put_client_document(document: &ClientDocument, max: u32, now: Seconds) -> ();
-    use_client_document(url: &str, now: Seconds) -> ();
-    has_grant_by_document(client: &str, now: Seconds) -> bool;
-    keep_client_document(url: &str, until: Seconds) -> ();
-    remove_client_document(url: &str) -> ();
-    add_session(session: &Session, password_hash: &str) -> bool;
-    session(cookie: &str, now: Seconds) -> Option<Session>;
-    revoke_grants_in(session: &str, client: &str, now: Seconds) -> ();
-    end_session(id: &str, now: Seconds) -> ();
-    leave_session(id: &str) -> ();
-    add_code(code: &Code) -> bool;
-    code(hash: &str) -> Option<Code>;
-    exchange_code(hash: &str, grant: &Grant, refresh: Option<&NewRefreshToken>, now: Seconds) -> Exchange;
-    add_grant(grant: &Grant, refresh: Option<&NewRefreshToken>, password_hash: &str) -> bool;
-    grant(id: &str) -> Option<Grant>;
-    grant_of_token(id: &str, jti: &str) -> Option<Grant>;
-    grants_to(user: &str, client: &str, now: Seconds) -> Vec<Grant>;
-    revoke_grant(id: &str, now: Seconds) -> ();
-    refresh_token(hash: &str) -> Option<RefreshToken>;
-    refresh_token_and_grant(hash: &str) -> Option<(RefreshToken, Grant)>;
-    rotate(hash: &str, successor: &NewRefreshToken, grace: Duration, now: Seconds) -> Rotation;
-    revoke_token(jti: &str, expires_at: Seconds) -> ();
-    is_revoked(jti: &str) -> bool;
-    use_once(id: &str, expires_at: Seconds) -> bool;
-    signing_keys() -> Vec<StoredKey>;
-    signing_key_ids() -> Vec<String>;
-    add_signing_key(key: &StoredKey, seen: &[String]) -> bool;
-    replace_signing_keys(key: &StoredKey, seen: &[String]) -> bool;
-    raise_token_lifetime(seconds: Seconds) -> ();
-    remove_signing_key(kid: &str) -> ();
-    secret(name: &str, value: &str) -> String;
-    take(id: &str, burst: u32, period: Duration, now_ms: i64) -> Result<(), Duration>;
-    left(id: &str, burst: u32, period: Duration, now_ms: i64) -> Result<u32, Duration>;
-    give_back(id: &str, period: Duration, now_ms: i64) -> ();
-    purge(batch: u32, now: Seconds) -> u64;
-    ping() -> ();
-}
+token_service::store_operations!(counted);
 
 const ENOUGH: i64 = 1_000_000;
 

@@ -7,9 +7,7 @@ const DEADLOCK: &str = "40P01";
 
 /// Whether the transaction was ended so. Nothing of it happened.
 pub(super) fn is_deadlock(error: &StoreError) -> bool {
-    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref());
-    let database = source.and_then(sqlx::Error::as_database_error);
-    database.is_some_and(|error| error.code().as_deref() == Some(DEADLOCK))
+    error.code().as_deref() == Some(DEADLOCK)
 }
 
 /// The result of a transaction, which is tried up to three times if it ends in a deadlock.

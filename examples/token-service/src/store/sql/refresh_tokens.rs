@@ -8,7 +8,7 @@ use super::pool::Pool;
 use super::rows::get;
 use crate::store::{
     CLOCK_SKEW, Grant, MAX_USED_TOKENS, NewRefreshToken, RefreshToken, Rotation, Seconds,
-    StoreError, USED_TOKENS_KEPT,
+    StoreError, USED_TOKENS_KEPT, seconds,
 };
 
 /// Adds a refresh token with this place in its family, in a transaction.
@@ -116,7 +116,7 @@ pub(super) async fn rotate(
             Rotation::Successor
         }
         Some(used_at) => {
-            let grace = i64::try_from(grace.as_secs()).unwrap_or(i64::MAX);
+            let grace = seconds(grace);
             let since = now.saturating_sub(used_at);
             let is_within_grace = grace > 0 && (-CLOCK_SKEW..=grace).contains(&since);
             let is_unused = match &token.successor_hash {

@@ -206,10 +206,6 @@ impl Drop for Attempt<'_> {
 /// Whether a failure says that the connections lead to a server that is going away, to one that only reads, such as the
 /// old one after a failover, or to one whose tables have changed under the prepared statements.
 pub(super) fn asks_for_new_connections(error: &StoreError) -> bool {
-    let cause = std::error::Error::source(error);
-    let Some(sqlx::Error::Database(error)) = cause.and_then(|cause| cause.downcast_ref()) else {
-        return false;
-    };
     let codes = ["25006", "57P01", "57P02", "57P03", "57P05", "0A000"];
     error.code().is_some_and(|code| codes.contains(&&*code))
 }

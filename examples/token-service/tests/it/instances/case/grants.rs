@@ -64,12 +64,8 @@ impl Case<'_> {
     }
 
     pub(super) async fn refresh(&mut self, at: usize, token: usize) -> Result<(), String> {
-        let Some(token) = chosen(token, self.model.refresh_tokens.len()) else { return Ok(()) };
+        let Some((token, text, grant)) = self.refresh_token(token) else { return Ok(()) };
         let expected = self.model.use_of(token);
-        let (text, grant) = {
-            let token = &self.model.refresh_tokens[token];
-            (token.text.clone(), token.grant)
-        };
         let client = self.model.grants[grant].client;
         let answer = self.post(at, "/token", client, &refresh(&text), false).await;
         let is_granted = answer.status == 200;
