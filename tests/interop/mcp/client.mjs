@@ -6,17 +6,12 @@
 // call of `add_note` is refused, under 2025-11-25 everything is, until the client has both scopes.
 import { Checks } from './checks.mjs'
 import { logIn } from './login.mjs'
+import { connect, provider, sdkOf } from './sdk.mjs'
 
 const [revision, target] = process.argv.slice(2)
 const isCurrent = revision === '2026-07-28'
 const url = new URL(target)
-const sdk = isCurrent
-  ? await import('@modelcontextprotocol/client')
-  : {
-      ...(await import('@modelcontextprotocol/sdk/client/index.js')),
-      ...(await import('@modelcontextprotocol/sdk/client/streamableHttp.js')),
-      ...(await import('@modelcontextprotocol/sdk/client/auth.js')),
-    }
+const sdk = await sdkOf(revision)
 const READ = 'notes:read'
 const BOTH = 'notes:read notes:write'
 const LIST = { name: 'list_notes', arguments: {} }
@@ -40,7 +35,7 @@ async function observed(request, init) {
 
 /** What the SDK wants to keep, and where it sends the user. */
 const kept = {}
-const provider = {
+const authProvider = provider(kept, {
   redirectUrl: 'http://127.0.0.1/callback',
   clientMetadata: {
     client_name: 'interop',
@@ -50,26 +45,10 @@ const provider = {
     token_endpoint_auth_method: 'none',
     application_type: 'native',
   },
-  clientInformation: () => kept.client,
-  saveClientInformation: (client) => { kept.client = client },
-  tokens: () => kept.tokens,
-  saveTokens: (tokens) => { kept.tokens = tokens },
-  redirectToAuthorization: (to) => { kept.redirect = to },
-  saveCodeVerifier: (verifier) => { kept.verifier = verifier },
-  codeVerifier: () => kept.verifier,
-  saveDiscoveryState: (state) => { kept.discovery = state },
-  discoveryState: () => kept.discovery,
-}
+})
 
 function newTransport() {
-  return new sdk.StreamableHTTPClientTransport(url, { authProvider: provider, fetch: observed })
-}
-
-async function connect(transport) {
-  const options = isCurrent ? { versionNegotiation: { mode: { pin: revision } } } : {}
-  const client = new sdk.Client({ name: 'interop', version: '0' }, options)
-  await client.connect(transport)
-  return client
+  return new sdk.StreamableHTTPClientTransport(url, { authProvider, fetch: observed })
 }
 
 function parameters(challenge) {
@@ -164,23 +143,23 @@ const meta = {
 }
 
 const first = newTransport()
-await asksFor(READ, 401, undefined, 'first contact', () => connect(first))
+await asksFor(READ, 401, undefined, 'first contact', () => connect(sdk, revision, first))
 await finish(first, READ, 'first login')
 await spoof()
 
 let client
 if (isCurrent) {
   const transport = newTransport()
-  client = await connect(transport)
+  client = await connect(sdk, revision, transport)
   equal((await client.listTools()).tools.map((tool) => tool.name).sort(), ['add_note', 'list_notes'], 'the tools')
   equal(/^\d+ notes: /.test(await textOf(client.callTool(LIST))), true, 'list_notes')
   await asksFor(BOTH, 403, 'insufficient_scope', 'add_note', () => client.callTool(ADD))
   await finish(transport, BOTH, 'second login')
 } else {
   const transport = newTransport()
-  await asksFor(BOTH, 403, 'insufficient_scope', 'an older revision', () => connect(transport))
+  await asksFor(BOTH, 403, 'insufficient_scope', 'an older revision', () => connect(sdk, revision, transport))
   await finish(transport, BOTH, 'second login')
-  client = await connect(newTransport())
+  client = await connect(sdk, revision, newTransport())
   equal((await client.listTools()).tools.map((tool) => tool.name).sort(), ['add_note', 'list_notes'], 'the tools')
 }
 equal(await textOf(client.callTool(ADD)), 'noted for alice', 'add_note with both scopes')

@@ -8,17 +8,12 @@
 // once it has a refresh token.
 import { Checks } from './checks.mjs'
 import { Person } from './person.mjs'
+import { connect, provider, sdkOf } from './sdk.mjs'
 
 const [revision, target, documents] = process.argv.slice(2)
 const isCurrent = revision === '2026-07-28'
 const url = new URL(target)
-const sdk = isCurrent
-  ? await import('@modelcontextprotocol/client')
-  : {
-      ...(await import('@modelcontextprotocol/sdk/client/index.js')),
-      ...(await import('@modelcontextprotocol/sdk/client/streamableHttp.js')),
-      ...(await import('@modelcontextprotocol/sdk/client/auth.js')),
-    }
+const sdk = await sdkOf(revision)
 // SDK 2 also asks for `offline_access` if it may get refresh tokens, and adds further scopes after that.
 const READ = isCurrent ? 'notes:read offline_access' : 'notes:read'
 const BOTH = `${READ} notes:write`
@@ -41,7 +36,7 @@ async function observed(request, init) {
 
 /** What the SDK wants to keep, and where it sends the user. */
 const kept = {}
-const provider = {
+const authProvider = provider(kept, {
   redirectUrl: callback,
   clientMetadataUrl: `${documents}/notes.json`,
   clientMetadata: {
@@ -51,27 +46,11 @@ const provider = {
     response_types: ['code'],
     token_endpoint_auth_method: 'none',
   },
-  clientInformation: () => kept.client,
-  saveClientInformation: (client) => { kept.client = client },
-  tokens: () => kept.tokens,
-  saveTokens: (tokens) => { kept.tokens = tokens },
-  redirectToAuthorization: (to) => { kept.redirect = to },
-  saveCodeVerifier: (verifier) => { kept.verifier = verifier },
-  codeVerifier: () => kept.verifier,
-  saveDiscoveryState: (state) => { kept.discovery = state },
-  discoveryState: () => kept.discovery,
   state: () => 'x y',
   invalidateCredentials: (what) => { if (what === 'tokens' || what === 'all') delete kept.tokens },
-}
+})
 
-async function connect(transport) {
-  const options = isCurrent ? { versionNegotiation: { mode: { pin: revision } } } : {}
-  const client = new sdk.Client({ name: 'interop', version: '0' }, options)
-  await client.connect(transport)
-  return client
-}
-
-const newTransport = () => new sdk.StreamableHTTPClientTransport(url, { authProvider: provider, fetch: observed })
+const newTransport = () => new sdk.StreamableHTTPClientTransport(url, { authProvider, fetch: observed })
 const textOf = async (call) => (await call).content?.map((part) => part.text).join()
 const add = (client) => textOf(client.callTool({ name: 'add_note', arguments: { text: 'buy milk' } }))
 const list = (client) => textOf(client.callTool({ name: 'list_notes', arguments: {} }))
@@ -88,7 +67,7 @@ async function asksFor(scope, status, what, call) {
   const { client_id, redirect_uri, resource, code_challenge_method, response_type } = asked
   equal(
     [client_id, redirect_uri, resource, code_challenge_method, response_type, asked.scope],
-    [provider.clientMetadataUrl, callback, url.href, 'S256', 'code', scope],
+    [authProvider.clientMetadataUrl, callback, url.href, 'S256', 'code', scope],
     `${what}: what the client asks for`,
   )
 }
@@ -100,14 +79,14 @@ async function allow(transport, scope, pages, what) {
   equal([answer.get('state'), answer.get('iss')], ['x y', kept.redirect.origin], `${what}: the response`)
   await (isCurrent ? transport.finishAuth(answer) : transport.finishAuth(answer.get('code')))
   const { aud, scope: granted, sub, client_id } = claims()
-  const wanted = [[url.href], scope, 'alice', provider.clientMetadataUrl]
+  const wanted = [[url.href], scope, 'alice', authProvider.clientMetadataUrl]
   equal([[aud].flat(), granted, sub, client_id], wanted, `${what}: the token`)
   equal(typeof kept.tokens.refresh_token, 'string', `${what}: a refresh token`)
 }
 
 // First contact. From the 401, the SDK finds everything by itself, and registers nowhere.
 let transport = newTransport()
-await asksFor(FIRST, 401, 'first contact', () => connect(transport))
+await asksFor(FIRST, 401, 'first contact', () => connect(sdk, revision, transport))
 const found = seen.filter(({ path }) => path !== 'server').map(({ method, path, status }) => `${method} ${path} ${status}`)
 const known = ['/.well-known/oauth-protected-resource/mcp', '/.well-known/oauth-authorization-server']
 equal(found, known.map((path) => `GET ${path} 200`), 'the documents that the SDK asks for')
@@ -117,7 +96,7 @@ equal(shows.filter((text) => !person.question.includes(text)), [], `what the pag
 
 // More scopes. The person is still logged in, and is asked again.
 transport = newTransport()
-const client = await connect(transport)
+const client = await connect(sdk, revision, transport)
 equal(/^\d+ notes: /.test(await list(client)), true, 'a tool with the first scope')
 if (isCurrent) {
   await asksFor(BOTH, 403, 'more scopes', () => add(client))
@@ -137,11 +116,11 @@ equal([before.refresh_token !== kept.tokens.refresh_token, claims().scope, [clai
 // After a revocation, the SDK asks the person again.
 const metadata = await fetch(`${kept.redirect.origin}/.well-known/oauth-authorization-server`)
 const { revocation_endpoint } = await metadata.json()
-const revoked = new URLSearchParams({ token: kept.tokens.refresh_token, client_id: provider.clientMetadataUrl })
+const revoked = new URLSearchParams({ token: kept.tokens.refresh_token, client_id: authProvider.clientMetadataUrl })
 equal((await fetch(revocation_endpoint, { method: 'POST', body: revoked })).status, 200, 'a revocation')
 kept.tokens = { ...kept.tokens, access_token: 'x' }
 transport = newTransport()
-await asksFor(FIRST, 401, 'after the revocation', () => connect(transport))
+await asksFor(FIRST, 401, 'after the revocation', () => connect(sdk, revision, transport))
 equal(seen.some(({ path, status }) => path === '/token' && status === 400), true, 'a revoked refresh token is refused')
 await allow(transport, FIRST, ['consent'], 'the login after that')
 checks.end()
