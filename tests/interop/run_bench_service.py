@@ -1,13 +1,14 @@
 """CPU time per request of the token service, with one, two and three instances on one PostgreSQL.
 
-The load is the same in every block: so many requests of one endpoint, each to an instance at random. The blocks of a round
-are in random order, so what else the machine does falls on all of them alike. CPU time is user and system time of
-/proc/PID/stat, of the instances and, apart, of PostgreSQL. A figure is the median of the rounds, its spread the half of the
-distance between the quartiles.
+The load is the same for any number of instances: so many requests of one endpoint, one or four at once, each to an
+instance at random. The blocks of a round are in random order, so what else the machine does falls on all of them alike. CPU
+time is user and system time of /proc/PID/stat, of the instances and, apart, of PostgreSQL. A figure is the median of the
+rounds, its spread the half of the distance between the quartiles.
 
     run_bench_service.py PROGRAM POSTGRES_URL POSTGRES_PID [--rounds N] [--requests N] [--seed N] [--smoke]
 
-The last lines are Markdown. The server of PostgreSQL has `pg_stat_statements`, which counts statements in a run of its own.
+The last lines are Markdown. The server of PostgreSQL has `pg_stat_statements`, which counts statements in a run of its own, with one and with three
+instances.
 """
 
 import argparse
@@ -28,10 +29,14 @@ from collections import defaultdict
 from harness import Server
 
 INSTANCES = (1, 2, 3)
-THREADS = 4
+# Requests at once: of one at a time, each wakes up its instance; of several, an instance finds the next one while it is awake.
+AT_ONCE = (1, 4)
 TICK = os.sysconf("SC_CLK_TCK")
+# Refreshes of one login. The service forgets the oldest used tokens of a family after 1,000, which takes more statements,
+# and takes so many within a short time for a theft.
+FAMILY = 400
 ISSUER = "http://bench.example"
-# Statements of one good request; BEGIN and COMMIT are two. More are waste, so the run fails.
+# Statements of one good request; BEGIN and COMMIT are two. If there are others, the run fails.
 STATEMENTS = {"client_credentials": 1, "refresh_token": 9, "introspect": 2}
 # Statements that no request sends: of this program, and of the service beside the requests (its keys, its clock, its
 # purge). All others count, also one that only some of the requests send.
@@ -99,10 +104,10 @@ class Bench:
             servers.append(Server([self.options.program, *flags]).__enter__())
         return servers
 
-    def load(self, servers, endpoint, requests):
-        """Sends the requests from a few threads, each with its own connections and tokens. Returns when all are
+    def load(self, servers, endpoint, at_once, requests):
+        """Sends the requests from so many threads, each with its own connections and tokens. Returns when all are
         answered; one answer that is not good ends the program."""
-        ready, go = threading.Barrier(THREADS + 1), threading.Barrier(THREADS + 1)
+        ready, go = threading.Barrier(at_once + 1), threading.Barrier(at_once + 1)
         faults = []
 
         def work(seed):
@@ -110,31 +115,34 @@ class Bench:
             try:
                 connections = [http.client.HTTPConnection(server.addresses[0], timeout=30) for server in servers]
                 post = lambda path, form: self.post(pick.choice(connections), path, form)
-                login = post("/token", {"grant_type": "password", "username": "bench", "password": "correct horse"})
-                refresh, access = login["refresh_token"], login["access_token"]
+                warm_up = max(10 * len(servers), requests // 20)
+                refreshes = warm_up + requests // at_once if endpoint == "refresh_token" else 1
+                password = {"grant_type": "password", "username": "bench", "password": "correct horse"}
+                logins = [post("/token", password) for _ in range(-(-refreshes // FAMILY))]
+                access = logins[0]["access_token"]
+                families = [login["refresh_token"] for login in logins]
                 def step():
-                    nonlocal refresh
                     if endpoint == "client_credentials":
                         post("/token", {"grant_type": "client_credentials"})
                     elif endpoint == "refresh_token":
-                        form = {"grant_type": "refresh_token", "refresh_token": refresh}
-                        refresh = post("/token", form)["refresh_token"]
+                        form = {"grant_type": "refresh_token", "refresh_token": families.pop(0)}
+                        families.append(post("/token", form)["refresh_token"])
                     elif not post("/introspect", {"token": access})["active"]:
                         raise RuntimeError("a good token is not active")
 
                 # Connections to the database and prepared statements are there before the figures begin.
-                for _ in range(max(10 * len(servers), requests // 20)):
+                for _ in range(warm_up):
                     step()
                 ready.wait(60)
                 go.wait(60)
-                for _ in range(requests // THREADS):
+                for _ in range(requests // at_once):
                     step()
             except Exception as fault:
                 faults.append(fault)
                 ready.abort()
                 go.abort()
 
-        threads = [threading.Thread(target=work, args=(self.random.random(),)) for _ in range(THREADS)]
+        threads = [threading.Thread(target=work, args=(self.random.random(),)) for _ in range(at_once)]
         for thread in threads:
             thread.start()
         try:
@@ -148,7 +156,7 @@ class Bench:
         if faults:
             sys.exit(f"a request failed: {faults[0]!r}")
         after = self.figures(servers)
-        done = requests // THREADS * THREADS
+        done = requests // at_once * at_once
         return [(b - a) / done for a, b in zip(before, after)]
 
     def figures(self, servers):
@@ -167,26 +175,32 @@ class Bench:
             raise RuntimeError(f"{path}: {answer.status} {body[:200]}")
         return json.loads(body)
 
-    def statements(self, endpoint, requests):
-        """The statements of the requests, by their text."""
-        [server] = servers = self.serve(1)
-        connection = http.client.HTTPConnection(server.addresses[0], timeout=30)
-        login = self.post(connection, "/token",
-                          {"grant_type": "password", "username": "bench", "password": "correct horse"})
+    def statements(self, endpoint, number, requests):
+        """The statements of requests to so many instances in turn, by their text."""
+        servers = self.serve(number)
+        connections = [http.client.HTTPConnection(server.addresses[0], timeout=30) for server in servers]
+
+        def post(path, form):
+            connections.append(connections.pop(0))
+            return self.post(connections[0], path, form)
+
+        login = post("/token", {"grant_type": "password", "username": "bench", "password": "correct horse"})
         self.psql("ALTER SYSTEM SET pg_stat_statements.track = 'top'")
         self.psql("SELECT pg_reload_conf()")
         # Each backend reads the file before its next statement.
-        self.post(connection, "/token", {"grant_type": "client_credentials"})
+        for _ in servers:
+            post("/token", {"grant_type": "client_credentials"})
         refresh = login["refresh_token"]
-        step = lambda: self.post(connection, "/introspect", {"token": login["access_token"]})
+        step = lambda: post("/introspect", {"token": login["access_token"]})
         if endpoint == "client_credentials":
-            step = lambda: self.post(connection, "/token", {"grant_type": "client_credentials"})
+            step = lambda: post("/token", {"grant_type": "client_credentials"})
         if endpoint == "refresh_token":
             def step():
                 nonlocal refresh
                 form = {"grant_type": "refresh_token", "refresh_token": refresh}
-                refresh = self.post(connection, "/token", form)["refresh_token"]
-        step()
+                refresh = post("/token", form)["refresh_token"]
+        for _ in servers:
+            step()
         self.psql("SELECT pg_stat_statements_reset()")
         for _ in range(requests):
             step()
@@ -234,20 +248,19 @@ def main():
     print(f"seed {options.seed}", flush=True)
     bench = Bench(options)
 
-    too_many = []
-    counts = {}
-    for endpoint, most in STATEMENTS.items():
-        requests = 20
-        found = bench.statements(endpoint, requests)
-        calls = sum(found.values())
-        counts[endpoint] = most
-        if calls != most * requests:
-            too_many.append(f"{endpoint}: {calls} statements of {requests} requests, not {most} of each: "
-                            f"{json.dumps(found, indent=1)}")
-    if too_many:
-        sys.exit("\n".join(too_many))
+    wrong = []
+    for endpoint, expected in STATEMENTS.items():
+        requests = 21
+        for number in (min(INSTANCES), max(INSTANCES)):
+            found = bench.statements(endpoint, number, requests)
+            calls = sum(found.values())
+            if calls != expected * requests:
+                wrong.append(f"{endpoint}: {calls} statements of {requests} requests to {number} instances, not "
+                             f"{expected} of each: {json.dumps(found, indent=1)}")
+    if wrong:
+        sys.exit("\n".join(wrong))
 
-    # One row for each block: (endpoint, instances) to a list of (CPU of the service, of PostgreSQL, time).
+    # One row for each block: (endpoint, requests at once, instances) to a list of (CPU of the service, of PostgreSQL, time).
     blocks, bare = defaultdict(list), []
     for number_of_round in range(options.rounds):
         bare.append(signatures())
@@ -255,28 +268,30 @@ def main():
         bench.random.shuffle(order)
         for number in order:
             servers = bench.serve(number)
-            endpoints = list(STATEMENTS)
-            bench.random.shuffle(endpoints)
-            for endpoint in endpoints:
-                blocks[endpoint, number].append(bench.load(servers, endpoint, options.requests))
+            loads = [(endpoint, at_once) for endpoint in STATEMENTS for at_once in AT_ONCE]
+            bench.random.shuffle(loads)
+            for endpoint, at_once in loads:
+                figures = bench.load(servers, endpoint, at_once, options.requests)
+                blocks[endpoint, at_once, number].append(figures)
             stop(servers)
         print(f"round {number_of_round + 1} of {options.rounds}", flush=True)
 
     print()
-    print("| endpoint | instances | service | to one instance | in ES256 signatures | PostgreSQL | to one instance | statements |")
-    print("|---|--:|--:|--:|--:|--:|--:|--:|")
-    for endpoint in STATEMENTS:
-        one = blocks[endpoint, 1]
+    print("| endpoint | at once | instances | service | to one instance | in ES256 signatures "
+          "| PostgreSQL | to one instance | statements |")
+    print("|---" + "|--:" * 8 + "|")
+    for endpoint, at_once in [(endpoint, at_once) for endpoint in STATEMENTS for at_once in AT_ONCE]:
+        one = blocks[endpoint, at_once, 1]
         for number in INSTANCES:
-            these = blocks[endpoint, number]
+            these = blocks[endpoint, at_once, number]
             service, postgres = ([row[at] for row in these] for at in (0, 1))
             # Within a round, so that a busy minute of the machine falls on both.
             ratios = [[row[at] / first[at] for row, first in zip(these, one) if first[at]] or [1.0] for at in (0, 1)]
             in_signatures = [cpu / signature for cpu, signature in zip(service, bare)]
             cells = [
-                f"`{endpoint}`", str(number),
+                f"`{endpoint}`", str(at_once), str(number),
                 figure([cpu * 1e6 for cpu in service], 0, " µs"), figure(ratios[0], 2), figure(in_signatures, 1),
-                figure([cpu * 1e6 for cpu in postgres], 0, " µs"), figure(ratios[1], 2), str(counts[endpoint]),
+                figure([cpu * 1e6 for cpu in postgres], 0, " µs"), figure(ratios[1], 2), str(STATEMENTS[endpoint]),
             ]
             print("| " + " | ".join(cells) + " |")
     print()
