@@ -41,11 +41,56 @@ use crate::claims::NumericDate;
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Returns the current time.
     fn now(&self) -> NumericDate;
+
+    /// Returns a time that is at most one second before [`now`](Self::now), and never after it, if such a time costs
+    /// less; `None` by default.
+    ///
+    /// It is used only where the current time would decide the same: for a token that is valid at both ends of that
+    /// second. [`SystemClock`] has one on Linux, with feature `token-cache`: the time of the kernel's last tick, a few
+    /// milliseconds ago.
+    fn recent(&self) -> Option<NumericDate> {
+        None
+    }
 }
 
 impl<K: Clock + ?Sized> Clock for Arc<K> {
     fn now(&self) -> NumericDate {
         (**self).now()
+    }
+
+    fn recent(&self) -> Option<NumericDate> {
+        (**self).recent()
+    }
+}
+
+/// Where the current time is, relative to a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "token-cache"), allow(dead_code, reason = "read by a cache alone"))]
+pub(crate) enum Position {
+    Before,
+    Within,
+    After,
+}
+
+/// The latest time that it can be now, by a [recent](Clock::recent) time.
+pub(crate) fn latest_now(recent: NumericDate) -> NumericDate {
+    recent.saturating_add(1)
+}
+
+impl Position {
+    /// The period begins at `from`, and ends before `until`.
+    #[inline]
+    pub(crate) fn of(clock: &dyn Clock, from: NumericDate, until: NumericDate) -> Self {
+        let is_within = |recent: NumericDate| from <= recent && latest_now(recent) < until;
+        if clock.recent().is_some_and(is_within) {
+            return Self::Within;
+        }
+        let now = clock.now();
+        match () {
+            () if now < from => Self::Before,
+            () if now < until => Self::Within,
+            () => Self::After,
+        }
     }
 }
 
@@ -63,6 +108,14 @@ impl Clock for SystemClock {
             let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
             NumericDate::new(seconds, since.subsec_nanos())
         })
+    }
+
+    #[cfg(all(feature = "token-cache", target_os = "linux"))]
+    #[inline]
+    fn recent(&self) -> Option<NumericDate> {
+        let tick = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+        let nanos = u32::try_from(tick.tv_nsec).ok()?;
+        (tick.tv_sec >= 0).then(|| NumericDate::new(tick.tv_sec, nanos))
     }
 }
 
@@ -94,5 +147,24 @@ pub struct FixedClock(pub NumericDate);
 impl Clock for FixedClock {
     fn now(&self) -> NumericDate {
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recent_time_is_at_most_a_second_behind_the_current_one_and_never_after_it() {
+        let is_expected = cfg!(all(feature = "token-cache", target_os = "linux"));
+        for _ in 0..100_000 {
+            // Whatever happens between the two, the time was read after `before`.
+            let before = SystemClock.now();
+            let recent = SystemClock.recent();
+            assert_eq!(recent.is_some(), is_expected);
+            if let Some(recent) = recent {
+                assert!(before < latest_now(recent) && recent <= SystemClock.now());
+            }
+        }
     }
 }

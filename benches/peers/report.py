@@ -45,7 +45,7 @@ class Times:
         if name not in self.ns or base not in self.ns:
             return None
         ratios = [one / other for one, other in zip(self.ns[name], self.ns[base])]
-        return quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+        return quartiles(ratios)
 
     def ratio(self, name, base):
         spread = self.spread(name, base)
@@ -62,11 +62,15 @@ class Times:
         return min(peers, key=lambda name: median(self.ns[name]))
 
 
+def quartiles(values):
+    return quantiles(values, n=4) if len(values) > 1 else values * 3
+
+
 times = {(line["algorithm"], line["scenario"]): Times(line) for line in lines("time.jsonl")}
 tables = {(line["algorithm"], line["scenario"]): Times(line) for line in lines("tables.jsonl")}
 allocations = {(x["algorithm"], x["scenario"], x["name"]): x["allocations"] for x in lines("allocations.jsonl")}
 instructions = {(scenario, name): int(count) for scenario, name, count in rows("instructions.tsv")}
-threads = {line["name"]: median(line["two threads"]) for line in lines("threads.jsonl")}
+threads = {one["name"]: quartiles(one["two threads"]) for one in lines("threads.jsonl") if one["two threads"]}
 loopback = defaultdict(list)
 for algorithm, name, micros in rows("loopback.tsv"):
     loopback[algorithm, name].append(float(micros))
@@ -163,15 +167,14 @@ def over_loopback():
 def budget():
     """What, the limit (negative: at least that much), and the figure (None: not measured)."""
     hs256 = valid["HS256"]
-    bare_ns = median(hs256.ns[BARE])
 
-    def in_bare_checks(nanoseconds):
-        return nanoseconds and nanoseconds / bare_ns
+    def in_micros(nanoseconds):
+        return nanoseconds and nanoseconds / 1000
 
     for algorithm, limit in zip(ALGORITHMS, [3.4, 1.09, 1.03, 1.04]):
         yield f"{algorithm}, ratio to the bare check", limit, valid[algorithm].ratio(OURS, BARE)
     more = hs256.difference("this crate, IssuerSet", OURS)
-    yield "`IssuerSet`, more than one verifier, in bare checks of HS256", 0.27, in_bare_checks(more)
+    yield "HS256, `IssuerSet`, more than one verifier, in µs", 0.15, in_micros(more)
     for algorithm, limit in ("ES256", 0.80), ("EdDSA", 0.60):
         one = tables.get((algorithm, "valid"))
         yield f"{algorithm} with tables, ratio to the bare check", limit, one and one.ratio("this crate, tables", BARE)
@@ -189,8 +192,8 @@ def budget():
         ratio = valid[algorithm].ratio(HIT, CACHED_FLOOR)
         yield f"{algorithm}, cache hit, ratio to the floor of a cached hit", 1.10, ratio
     hit = hs256.difference(HIT, NO_LAYER)
-    yield "cache hit, more than no layer, in bare checks of HS256", 0.36, in_bare_checks(hit)
-    yield "`verify_now`, cache hit, in bare checks of HS256", 0.22, hs256.ratio(HIT_NOW, BARE)
+    yield "HS256, cache hit, more than no layer, in µs", 0.20, in_micros(hit)
+    yield "HS256, `verify_now`, cache hit, in µs", 0.12, in_micros(median(hs256.ns[HIT_NOW]))
     for algorithm, limit in zip(ALGORITHMS, [-9, -65, -170, -115]):
         one = valid[algorithm]
         ratio = one.ratio(one.fastest_peer(), HIT)
@@ -204,8 +207,8 @@ def budget():
         yield f"{algorithm} over loopback, cache hits, speed relative to no authentication", -0.9, ratio
     for many, base, few in ("keys", OURS, "1 key"), ("issuers", "this crate, IssuerSet", "2 issuers"):
         yield f"1,000 {many}, ratio to {few}", 1.05, hs256.ratio(f"this crate, 1,000 {many}", base)
-    yield "two threads, speed relative to one", -1.8, threads.get(OURS)
-    yield "two threads, cache hits of different tokens, speed relative to one", -1.8, threads.get(HIT)
+    yield "two threads, speed relative to one", -1.8, threads.get(OURS) and threads[OURS][1]
+    yield "two threads, cache hits of different tokens, speed relative to one", -1.8, threads.get(HIT) and threads[HIT][1]
 
 
 def budget_rows():
@@ -294,6 +297,15 @@ def document():
     yield "range."
     yield ""
     yield from table(["", "HS256", "RS256"], over_loopback())
+    yield "## Two threads"
+    yield ""
+    yield from paragraph(
+        "How much more two threads do than one, with HS256 and tokens of their own: by the CPU time of the threads. "
+        "For the bare check, each thread has a key of its own. A round in which its two threads did not do "
+        "about twice as much (1.9 to 2.1) was disturbed, and is repeated."
+    )
+    yield ""
+    yield from table(["", "two threads"], [[name, with_quartiles(threads.get(name))] for name in (BARE, OURS, HIT)])
     yield "## The budget"
     yield ""
     yield from table(["", "budget", "measured", "holds"], budget_rows())

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::{env, fs, io};
 
 use serde_json::json;
-use tower_jwt_auth_peers::fixture::{Algorithm, Fixture, Scenario};
-use tower_jwt_auth_peers::{contenders, measure, serve, this_crate};
+use tower_jwt_auth_peers::fixture::{self, Algorithm, Fixture, Scenario};
+use tower_jwt_auth_peers::{contenders, limits, measure, serve, this_crate};
 
 const USAGE: &str = "\
 peers check                                every contender accepts and refuses what it must
@@ -135,19 +135,32 @@ fn time(rounds: usize, algorithms: &[Algorithm], groups: &[&str]) {
 fn threads(rounds: usize) {
     let fixture = Fixture::new(Algorithm::Hs256);
     let tokens: Vec<String> = (0..1_000).map(|serial| fixture.token(serial)).collect();
-    let verifiers = [
-        ("this crate", this_crate::verifier(&fixture)),
-        #[cfg(feature = "cache")]
-        ("this crate, cache hit", this_crate::cached_verifier(&fixture)),
-    ];
     // Each thread has tokens of its own: the counter of a token that both verify would move between their cores.
     let half = tokens.len() / 2;
-    for (name, verifier) in verifiers {
-        let verify = |thread: usize, at: usize| {
-            verifier.verify_now(&tokens[thread * half + at % half]).is_ok()
-        };
-        let speed_up = measure::two_threads(&verify, rounds);
-        println!("{}", json!({"name": name, "two threads": speed_up}));
+    let token = |thread: usize, at: usize| thread * half + at % half;
+
+    // What the machine can do: each thread has a key of its own.
+    let keys = [limits::Key::new(&fixture), limits::Key::new(&fixture)];
+    let parsed: Vec<_> = tokens.iter().map(|token| fixture::split(token)).collect();
+    let bare = |thread: usize, at: usize| {
+        let (message, signature) = &parsed[token(thread, at)];
+        keys[thread].verify(message, signature)
+    };
+    let verifier = this_crate::verifier(&fixture);
+    let ours = |thread: usize, at: usize| verifier.verify_now(&tokens[token(thread, at)]).is_ok();
+    #[cfg(feature = "cache")]
+    let cached = this_crate::cached_verifier(&fixture);
+    #[cfg(feature = "cache")]
+    let hit = |thread: usize, at: usize| cached.verify_now(&tokens[token(thread, at)]).is_ok();
+    let contenders: &[(&str, measure::Verify<'_>)] = &[
+        ("bare signature check", &bare),
+        ("this crate", &ours),
+        #[cfg(feature = "cache")]
+        ("this crate, cache hit", &hit),
+    ];
+    let verify: Vec<_> = contenders.iter().map(|(_, verify)| *verify).collect();
+    for ((name, _), speed_ups) in contenders.iter().zip(measure::two_threads(&verify, rounds)) {
+        println!("{}", json!({"name": name, "two threads": speed_ups}));
     }
 }
 

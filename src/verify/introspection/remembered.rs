@@ -174,9 +174,10 @@ impl<C> Remembered<C> {
     }
 
     fn find_accepted(&self, sought: Sought<'_>, clock: &dyn Clock) -> Option<VerifiedToken<C>> {
-        self.accepted.find(sought, |answered| {
+        self.accepted.find(sought, |answered, validity| {
             let is_young = Instant::now() < answered.until;
-            is_young.then(|| Current { generation: Self::GENERATION, now: clock.now() })
+            let position = || validity.position(clock);
+            is_young.then(|| Current { generation: Self::GENERATION, position: position() })
         })
     }
 

@@ -72,13 +72,13 @@ impl<C> IssuerSet<C> {
     /// The token and its issuer, if it is in the cache and the set would choose the same issuer now.
     pub(super) fn recall(&self, token: Sought<'_>) -> Option<(Arc<Issuer<C>>, VerifiedToken<C>)> {
         let mut chosen = None;
-        let verified = self.cache.find(token, |known| {
+        let verified = self.cache.find(token, |known, validity| {
             let issuer = known.issuer.upgrade().filter(|issuer| !issuer.is_removed())?;
             let is_same = known.changes == self.shared.changes.load(Ordering::Acquire);
             if !is_same || !issuer.names().iter().all(|name| issuer.is_still_allowed(name)) {
                 return None;
             }
-            let current = issuer.verifier.current();
+            let current = issuer.verifier.current(validity);
             chosen = Some(issuer);
             Some(current)
         })?;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::claims::NumericDate;
+use crate::clock;
 use crate::config_error::ConfigError;
 use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::rejection::{Rejection, RejectionKind};
@@ -111,7 +112,7 @@ impl Rules {
         recorder.passed(Stage::Issuer);
         self.check_audience(claims)?;
         recorder.passed(Stage::Audience);
-        let times = self.check_times(claims, self.context.clock.now(), recorder)?;
+        let times = self.check_times(claims, self.time_for(claims), recorder)?;
         self.check_type(claims, jws.header.typ.as_deref(), recorder)?;
         self.check_presence(claims, defers_confirmation, recorder)?;
         #[cfg(feature = "oidc-discovery")]
@@ -160,6 +161,19 @@ impl Rules {
             None => RejectionKind::MissingClaim,
         };
         Err(Rejection::from(kind).with_expected(display))
+    }
+
+    /// The time to compare the claims with: a recent one if the current one would decide the same, as for nearly all
+    /// tokens.
+    fn time_for(&self, claims: &Registered<'_>) -> NumericDate {
+        let decides = |recent: &NumericDate| {
+            claims.expires_at.is_some_and(|at| clock::latest_now(*recent) < at)
+                && claims.not_before.is_none_or(|at| at <= *recent)
+                && claims.issued_at.is_none_or(|at| at <= *recent)
+                && self.max_age.is_none()
+        };
+        let clock = &self.context.clock;
+        clock.recent().filter(decides).unwrap_or_else(|| clock.now())
     }
 
     fn check_times(

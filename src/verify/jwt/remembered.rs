@@ -88,7 +88,7 @@ impl<C> JwtVerifier<C> {
     /// The token, if it is in the cache.
     #[inline]
     fn recall(&self, token: Sought<'_>) -> Option<VerifiedToken<C>> {
-        self.rules.cache().find(token, |()| Some(self.current()))
+        self.rules.cache().find(token, |(), validity| Some(self.current(validity)))
     }
 
     /// The token of a request that was not extracted yet, if it is in the cache.
@@ -97,11 +97,11 @@ impl<C> JwtVerifier<C> {
         self.recall(self.rules.cache().sought(token)?)
     }
 
-    /// What a hit is compared with. The keys come first: the clock may be behind them, but not the other way
-    /// round.
-    pub(in crate::verify) fn current(&self) -> Current {
+    /// What a hit with these times is compared with. The keys come first: the clock may be behind them, but not the
+    /// other way round.
+    pub(in crate::verify) fn current(&self, validity: Validity) -> Current {
         let generation = self.keys.generation();
-        Current { generation, now: self.rules.context.clock.now() }
+        Current { generation, position: validity.position(&*self.rules.context.clock) }
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) use self::on::TokenCache;
 #[cfg(feature = "token-cache")]
 pub(super) use self::settings::Settings;
 use crate::claims::NumericDate;
+use crate::clock::{Clock, Position};
 use crate::verify::by_name::Input;
 
 /// When the result of a verification may be used again: as long as the keys have this generation, and the clock
@@ -38,14 +39,21 @@ pub(super) struct Validity {
     pub(super) until: NumericDate,
 }
 
+impl Validity {
+    #[inline]
+    pub(super) fn position(self, clock: &dyn Clock) -> Position {
+        Position::of(clock, self.from, self.until)
+    }
+}
+
 /// What holds at the time of a hit.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(feature = "token-cache"), allow(dead_code, reason = "read by a cache alone"))]
 pub(super) struct Current {
     /// The generation of the keys.
     pub(super) generation: Option<u64>,
-    /// The time by the verifier's clock, read after the entry was found.
-    pub(super) now: NumericDate,
+    /// Where the verifier's clock is, relative to the times of the entry. It is read after the entry was found.
+    pub(super) position: Position,
 }
 
 /// What an entry is bound to beside the keys.

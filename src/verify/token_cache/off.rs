@@ -39,7 +39,7 @@ impl<C, B> TokenCache<C, B> {
     pub(in crate::verify) fn find(
         &self,
         _: Sought<'_>,
-        _: impl FnOnce(&B) -> Option<Current>,
+        _: impl FnOnce(&B, Validity) -> Option<Current>,
     ) -> Option<VerifiedToken<C>> {
         None
     }

@@ -4,6 +4,7 @@ use std::thread::available_parallelism;
 use quick_cache::OptionsBuilder;
 use quick_cache::sync::Cache;
 
+use crate::clock::Position;
 use crate::extract::RawBearer;
 use crate::verify::token_cache::entry::{ByLength, DroppedLater, Entry, Key, Note, TokenHash};
 use crate::verify::token_cache::{Bound, Caller, Current, Settings, Sought, Validity};
@@ -52,17 +53,18 @@ impl<C, B: Bound> TokenCache<C, B> {
     pub(in crate::verify) fn find(
         &self,
         sought: Sought<'_>,
-        current: impl FnOnce(&B) -> Option<Current>,
+        current: impl FnOnce(&B, Validity) -> Option<Current>,
     ) -> Option<VerifiedToken<C>> {
         let tokens = self.tokens.as_ref()?;
         let entry = tokens.get(&sought)?;
-        let Validity { generation, from, until } = entry.validity;
-        let is_over = match current(&entry.bound) {
+        let Validity { generation, .. } = entry.validity;
+        let is_over = match current(&entry.bound, entry.validity) {
             Some(current) if generation.is_some() && generation == current.generation => {
-                if from <= current.now && current.now < until {
-                    return Some(entry.token);
+                match current.position {
+                    Position::Within => return Some(entry.token),
+                    Position::Before => false,
+                    Position::After => true,
                 }
-                current.now >= until
             }
             // The keys are not known at the moment: they may be the same again.
             Some(Current { generation: None, .. }) => false,

@@ -89,6 +89,36 @@ impl Clock for Hands {
     }
 }
 
+/// The same clock with a recent time that is so many seconds behind. Counts how often the current time is read.
+#[derive(Clone, Debug)]
+pub(super) struct Late {
+    hands: Hands,
+    behind: f64,
+    reads: Arc<AtomicUsize>,
+}
+
+impl Late {
+    pub(super) fn by(behind: f64, hands: &Hands) -> Self {
+        Self { hands: hands.clone(), behind, reads: Arc::default() }
+    }
+
+    pub(super) fn reads(&self) -> usize {
+        self.reads.load(Ordering::SeqCst)
+    }
+}
+
+impl Clock for Late {
+    fn now(&self) -> NumericDate {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.hands.now()
+    }
+
+    fn recent(&self) -> Option<NumericDate> {
+        let now = serde_json::to_value(self.hands.now()).unwrap().as_f64().unwrap();
+        Some(date(now - self.behind))
+    }
+}
+
 fn date(seconds: f64) -> NumericDate {
     serde_json::from_value(json!(seconds)).unwrap()
 }

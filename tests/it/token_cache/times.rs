@@ -1,21 +1,24 @@
-//! At each time, a verifier with a cache decides like one without.
+//! At each time, a verifier with a cache decides like one without, and one with a clock that is late like one with a clock
+//! that is not.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tower_jwt_auth::{JwtAuthLayer, JwtVerifier, RejectionKind};
 
-use super::{Counted, Hands, hs256, kind};
+use super::{Counted, Hands, Late, hs256, kind};
 use crate::support::requests::{bearer, refusal, send};
 use crate::support::{AUDIENCE, ISSUER, NOW, claims};
 
-/// Two verifiers with the same rules and clock, with and without a cache.
+/// Verifiers with the same rules and clock: one without a cache, one with it, and both with a clock that has a recent time.
 struct Pair {
     clock: Hands,
     keys: Counted,
     plain: JwtVerifier,
     cached: JwtVerifier,
+    late: Vec<JwtVerifier>,
 }
 
 impl Pair {
@@ -32,14 +35,23 @@ impl Pair {
         };
         let plain = new(Counted::of(hs256()));
         let cached = new(keys.clone()).with_token_cache(100).unwrap();
-        Self { clock, keys, plain, cached }
+        let late = [0.0, 0.25, 1.0].into_iter().flat_map(|behind| {
+            // Behind an `Arc`, as applications share a clock.
+            let plain = plain.clone().with_clock(Arc::new(Late::by(behind, &clock)));
+            [plain.clone(), plain.with_token_cache(100).unwrap()]
+        });
+        let late = late.collect();
+        Self { clock, keys, plain, cached, late }
     }
 
-    /// The result of both at this time, which is the same.
+    /// The result of all at this time, which is the same.
     fn at(&self, seconds: f64, token: &str) -> Option<RejectionKind> {
         self.clock.set(seconds);
         let expected = kind(&self.plain, token);
         assert_eq!(kind(&self.cached, token), expected, "at {seconds}");
+        for late in &self.late {
+            assert_eq!(kind(late, token), expected, "with a late clock, at {seconds}");
+        }
         let response = send(&JwtAuthLayer::new(self.cached.clone()), bearer(token));
         assert_eq!(refusal(&response), expected, "in the layer, at {seconds}");
         expected
@@ -111,6 +123,31 @@ fn token_is_verified_again_after_five_minutes() {
     };
     let found = [0.0, 1.0, 299.75, 300.0, 301.0, 599.75, 600.0, 599.0, 600.5].map(lookups);
     assert_eq!(found, [1, 0, 0, 1, 0, 0, 1, 1, 0]);
+}
+
+#[test]
+fn current_time_is_read_only_where_a_recent_one_does_not_decide() {
+    let hands = Hands::at(NOW_F);
+    let clock = Late::by(1.0, &hands);
+    let verifier = JwtVerifier::new(ISSUER, AUDIENCE, Counted::of(hs256())).unwrap();
+    let plain = verifier.with_leeway(Duration::ZERO).unwrap().with_clock(clock.clone());
+    let cached = plain.clone().with_token_cache(100).unwrap();
+    let claims =
+        json!({"iss": ISSUER, "aud": AUDIENCE, "iat": NOW - 1, "nbf": NOW - 1, "exp": NOW + 60});
+    let token = hs256().token(&claims);
+    let reads = |seconds: f64, verifier: &JwtVerifier| {
+        hands.set(NOW_F + seconds);
+        let before = clock.reads();
+        assert_eq!(kind(verifier, &token), None, "at {seconds}");
+        clock.reads() - before
+    };
+    // The recent time is a second before the current one, which may be a second later than that.
+    for (seconds, expected) in [(0.0, 0), (59.75, 0), (-0.25, 1)] {
+        assert_eq!(reads(seconds, &plain), expected, "at {seconds}");
+    }
+    assert_eq!(reads(0.0, &cached), 0, "verified");
+    assert_eq!(reads(0.0, &cached), 0, "found");
+    assert_eq!(reads(59.75, &cached), 0, "found near the end");
 }
 
 /// A quarter of a second, which a float has exactly.

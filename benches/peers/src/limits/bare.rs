@@ -6,13 +6,13 @@ use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
 use crate::contender::{Contender, Group};
 use crate::fixture::{self, Algorithm, Fixture};
 
-pub(super) enum Key {
+pub enum Key {
     Hmac(Box<hmac::Key>),
     Public(ParsedPublicKey),
 }
 
 impl Key {
-    pub(super) fn new(fixture: &Fixture) -> Self {
+    pub fn new(fixture: &Fixture) -> Self {
         let algorithm: &'static dyn VerificationAlgorithm = match fixture.algorithm {
             Algorithm::Hs256 => {
                 let key = hmac::Key::new(hmac::HMAC_SHA256, fixture.secret.as_bytes());
@@ -25,7 +25,7 @@ impl Key {
         Self::Public(ParsedPublicKey::new(algorithm, &fixture.public_key).unwrap())
     }
 
-    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::Hmac(key) => hmac::verify(key, message, signature).is_ok(),
             Self::Public(key) => key.verify_sig(message, signature).is_ok(),

@@ -5,6 +5,7 @@ mod cached;
 mod floor;
 mod no_layer;
 
+pub use self::bare::Key;
 use crate::contender::Contender;
 use crate::fixture::Fixture;
 
