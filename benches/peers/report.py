@@ -30,6 +30,15 @@ def rows(name):
     return [line.split("\t") for line in (data / name).read_text().splitlines()]
 
 
+def quartiles(values):
+    return quantiles(values, n=4) if len(values) > 1 else values * 3
+
+
+def spread(ones, others):
+    """Lower quartile, median and upper quartile of the ratios, round by round."""
+    return quartiles([one / other for one, other in zip(ones, others)]) if ones and others else None
+
+
 class Times:
     """The rounds of one algorithm in one scenario."""
 
@@ -41,11 +50,7 @@ class Times:
         self.kept = len(line["series"][0]["ns"])
 
     def spread(self, name, base):
-        """Lower quartile, median and upper quartile of the ratios, round by round."""
-        if name not in self.ns or base not in self.ns:
-            return None
-        ratios = [one / other for one, other in zip(self.ns[name], self.ns[base])]
-        return quartiles(ratios)
+        return spread(self.ns.get(name), self.ns.get(base))
 
     def ratio(self, name, base):
         spread = self.spread(name, base)
@@ -60,10 +65,6 @@ class Times:
     def fastest_peer(self):
         peers = [name for name, group in self.group.items() if group == "peer"]
         return min(peers, key=lambda name: median(self.ns[name]))
-
-
-def quartiles(values):
-    return quantiles(values, n=4) if len(values) > 1 else values * 3
 
 
 times = {(line["algorithm"], line["scenario"]): Times(line) for line in lines("time.jsonl")}
@@ -154,11 +155,9 @@ def faster():
 
 def over_loopback():
     found = dict.fromkeys(name for _, name in loopback)
-    base = {algorithm: median(loopback[algorithm, NO_LAYER]) for algorithm in ("HS256", "RS256")}
 
     def cell(algorithm, name):
-        values = [value / base[algorithm] for value in loopback.get((algorithm, name), [])]
-        return f"{number(median(values))} ({number(min(values))} to {number(max(values))})" if values else "–"
+        return with_quartiles(spread(loopback.get((algorithm, name)), loopback[algorithm, NO_LAYER]))
 
     for name in sorted(found, key=lambda name: median(loopback["HS256", name])):
         yield [bold(name), cell("HS256", name), cell("RS256", name)]
@@ -202,9 +201,8 @@ def budget():
     for what, name, limit in ("", OURS, 9), (", cache hit", HIT, 3), (", `verify_now`, cache hit", HIT_NOW, 0):
         yield f"allocations{what}", limit, allocations.get(("HS256", "valid", name))
     for algorithm in "HS256", "RS256":
-        cached = loopback.get((algorithm, HIT))
-        ratio = cached and median(loopback[algorithm, NO_LAYER]) / median(cached)
-        yield f"{algorithm} over loopback, cache hits, speed relative to no authentication", -0.9, ratio
+        speed = spread(loopback[algorithm, NO_LAYER], loopback.get((algorithm, HIT)))
+        yield f"{algorithm} over loopback, cache hits, speed relative to no authentication", -0.9, speed and speed[1]
     for many, base, few in ("keys", OURS, "1 key"), ("issuers", "this crate, IssuerSet", "2 issuers"):
         yield f"1,000 {many}, ratio to {few}", 1.05, hs256.ratio(f"this crate, 1,000 {many}", base)
     yield "two threads, speed relative to one", -1.8, threads.get(OURS) and threads[OURS][1]
@@ -293,8 +291,8 @@ def document():
     yield from table(header, refused())
     yield "## Over loopback"
     yield ""
-    yield "CPU time of the server per request, as a multiple of the same axum server without authentication: median and"
-    yield "range."
+    yield "CPU time of the server per request, as a multiple of the same axum server without authentication in the same"
+    yield "round: median and quartiles."
     yield ""
     yield from table(["", "HS256", "RS256"], over_loopback())
     yield "## Two threads"
