@@ -10,8 +10,8 @@ use crate::claims::NumericDate;
 /// `iat`, and `auth_time` by [`Rule::max_age`](crate::Rule::max_age).
 ///
 /// The default is [`SystemClock`]; [`JwtVerifier::with_clock`](crate::JwtVerifier::with_clock)
-/// replaces it. A verifier reads its clock once for each verification, after it has checked the
-/// signature or found the token in its cache. `Rule::max_age` reads the verifier's clock again. The
+/// replaces it. A verifier reads its clock after it has checked the signature or found the token in
+/// its cache. `Rule::max_age` reads the verifier's clock again. The
 /// age of fetched keys does not depend on this clock. A `TokenIssuer` (feature `issuer`) has its own
 /// clock, for the `iat` and `exp` that it writes.
 ///
@@ -42,12 +42,17 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Returns the current time.
     fn now(&self) -> NumericDate;
 
-    /// Returns a time that is at most one second before [`now`](Self::now), and never after it, if such a time costs
+    /// Returns a time that is at most ten seconds before [`now`](Self::now), and never after it, if such a time costs
     /// less; `None` by default.
     ///
-    /// It is used only where the current time would decide the same: for a token that is valid at both ends of that
-    /// second. [`SystemClock`] has one on Linux, with feature `token-cache`: the time of the kernel's last tick, a few
-    /// milliseconds ago.
+    /// It is used only where the current time would decide the same: for a token that is valid at both ends of those
+    /// ten seconds. Otherwise `now` is read too. [`SystemClock`] has one on Linux, with feature `token-cache`: the time
+    /// of the kernel's last tick, usually a few milliseconds ago.
+    ///
+    /// The bound must hold whenever the method returns, also after the clock was set and after the process stood still.
+    /// A time that is further behind accepts expired tokens; one that is ahead accepts tokens before their time. Return
+    /// `None` if in doubt: a time that a background task stores is only as good as that task. A clock that wraps
+    /// another and shifts its time must shift both.
     fn recent(&self) -> Option<NumericDate> {
         None
     }
@@ -74,7 +79,7 @@ pub(crate) enum Position {
 
 /// The latest time that it can be now, by a [recent](Clock::recent) time.
 pub(crate) fn latest_now(recent: NumericDate) -> NumericDate {
-    recent.saturating_add(1)
+    recent.saturating_add(10)
 }
 
 impl Position {
@@ -113,7 +118,10 @@ impl Clock for SystemClock {
     #[cfg(all(feature = "token-cache", target_os = "linux"))]
     #[inline]
     fn recent(&self) -> Option<NumericDate> {
-        let tick = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+        use rustix::time::{ClockId, DynamicClockId, clock_gettime_dynamic};
+
+        // An error, as from a filter of system calls, is no reason to panic.
+        let tick = clock_gettime_dynamic(DynamicClockId::Known(ClockId::RealtimeCoarse)).ok()?;
         let nanos = u32::try_from(tick.tv_nsec).ok()?;
         (tick.tv_sec >= 0).then(|| NumericDate::new(tick.tv_sec, nanos))
     }

@@ -99,7 +99,7 @@ impl Rules {
         }
     }
 
-    /// Checks the claims, and returns the times that matter later. The clock is read once. `defers_confirmation`: the
+    /// Checks the claims, and returns the times that matter later. One time decides. `defers_confirmation`: the
     /// caller checks to whom the token is bound.
     pub(super) fn check(
         &self,
@@ -170,10 +170,10 @@ impl Rules {
             claims.expires_at.is_some_and(|at| clock::latest_now(*recent) < at)
                 && claims.not_before.is_none_or(|at| at <= *recent)
                 && claims.issued_at.is_none_or(|at| at <= *recent)
-                && self.max_age.is_none()
         };
         let clock = &self.context.clock;
-        clock.recent().filter(decides).unwrap_or_else(|| clock.now())
+        let recent = if self.max_age.is_none() { clock.recent() } else { None };
+        recent.filter(decides).unwrap_or_else(|| clock.now())
     }
 
     fn check_times(
@@ -306,7 +306,7 @@ impl Rules {
 pub(super) struct Times {
     /// `exp`, without the leeway.
     pub(super) expires_at: NumericDate,
-    /// The time by the verifier's clock.
+    /// The time that decided: the current one by the verifier's clock, or a recent one.
     now: NumericDate,
     /// The first time at which `exp` or the maximum age would refuse it.
     pub(super) until: NumericDate,

@@ -33,7 +33,7 @@ use crate::verify::by_name::Input;
 pub(super) struct Validity {
     /// That of the look-up which found the key; `None` if the result must not be kept.
     pub(super) generation: Option<u64>,
-    /// The time of the verification, by the verifier's clock.
+    /// The time that decided at the verification: the current one by the verifier's clock, or a recent one.
     pub(super) from: NumericDate,
     /// The first time at which the verification would fail.
     pub(super) until: NumericDate,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tower_jwt_auth::{JwtAuthLayer, JwtVerifier, RejectionKind};
+use tower_jwt_auth::{IssuerSet, JwtAuthLayer, JwtVerifier, RejectionKind};
 
 use super::{Counted, Hands, Late, hs256, kind};
 use crate::support::requests::{bearer, refusal, send};
@@ -19,6 +19,7 @@ struct Pair {
     plain: JwtVerifier,
     cached: JwtVerifier,
     late: Vec<JwtVerifier>,
+    late_set: IssuerSet,
 }
 
 impl Pair {
@@ -35,13 +36,16 @@ impl Pair {
         };
         let plain = new(Counted::of(hs256()));
         let cached = new(keys.clone()).with_token_cache(100).unwrap();
-        let late = [0.0, 0.25, 1.0].into_iter().flat_map(|behind| {
+        let late = [0.0, 0.25, 10.0].into_iter().flat_map(|behind| {
             // Behind an `Arc`, as applications share a clock.
             let plain = plain.clone().with_clock(Arc::new(Late::by(behind, &clock)));
             [plain.clone(), plain.with_token_cache(100).unwrap()]
         });
         let late = late.collect();
-        Self { clock, keys, plain, cached, late }
+        let of_late = plain.clone().with_clock(Late::by(10.0, &clock));
+        let late_set = IssuerSet::new().with_token_cache(100).unwrap();
+        late_set.add(of_late).unwrap();
+        Self { clock, keys, plain, cached, late, late_set }
     }
 
     /// The result of all at this time, which is the same.
@@ -52,6 +56,8 @@ impl Pair {
         for late in &self.late {
             assert_eq!(kind(late, token), expected, "with a late clock, at {seconds}");
         }
+        let in_the_set = refusal(&send(&JwtAuthLayer::new(self.late_set.clone()), bearer(token)));
+        assert_eq!(in_the_set, expected, "in a set with a late clock, at {seconds}");
         let response = send(&JwtAuthLayer::new(self.cached.clone()), bearer(token));
         assert_eq!(refusal(&response), expected, "in the layer, at {seconds}");
         expected
@@ -128,12 +134,12 @@ fn token_is_verified_again_after_five_minutes() {
 #[test]
 fn current_time_is_read_only_where_a_recent_one_does_not_decide() {
     let hands = Hands::at(NOW_F);
-    let clock = Late::by(1.0, &hands);
+    let clock = Late::by(10.0, &hands);
     let verifier = JwtVerifier::new(ISSUER, AUDIENCE, Counted::of(hs256())).unwrap();
     let plain = verifier.with_leeway(Duration::ZERO).unwrap().with_clock(clock.clone());
     let cached = plain.clone().with_token_cache(100).unwrap();
     let claims =
-        json!({"iss": ISSUER, "aud": AUDIENCE, "iat": NOW - 1, "nbf": NOW - 1, "exp": NOW + 60});
+        json!({"iss": ISSUER, "aud": AUDIENCE, "iat": NOW - 10, "nbf": NOW - 10, "exp": NOW + 60});
     let token = hs256().token(&claims);
     let reads = |seconds: f64, verifier: &JwtVerifier| {
         hands.set(NOW_F + seconds);
@@ -141,7 +147,7 @@ fn current_time_is_read_only_where_a_recent_one_does_not_decide() {
         assert_eq!(kind(verifier, &token), None, "at {seconds}");
         clock.reads() - before
     };
-    // The recent time is a second before the current one, which may be a second later than that.
+    // The recent time is ten seconds before the current one, which may be ten seconds later than that.
     for (seconds, expected) in [(0.0, 0), (59.75, 0), (-0.25, 1)] {
         assert_eq!(reads(seconds, &plain), expected, "at {seconds}");
     }
