@@ -47,6 +47,7 @@ class Times:
         self.bytes = line["token bytes"]
         self.ns = {series["name"]: series["ns"] for series in line["series"]}
         self.group = {series["name"]: series["group"] for series in line["series"]}
+        self.own_bytes = {series["name"]: series.get("own bytes") for series in line["series"]}
         self.kept = len(line["series"][0]["ns"])
 
     def spread(self, name, base):
@@ -71,6 +72,7 @@ times = {(line["algorithm"], line["scenario"]): Times(line) for line in lines("t
 tables = {(line["algorithm"], line["scenario"]): Times(line) for line in lines("tables.jsonl")}
 allocations = {(x["algorithm"], x["scenario"], x["name"]): x["allocations"] for x in lines("allocations.jsonl")}
 instructions = {(scenario, name): int(count) for scenario, name, count in rows("instructions.tsv")}
+growth = next((Times(line) for line in lines("growth.jsonl")), None)
 threads = {one["name"]: quartiles(one["two threads"]) for one in lines("threads.jsonl") if one["two threads"]}
 loopback = defaultdict(list)
 for algorithm, name, micros in rows("loopback.tsv"):
@@ -163,6 +165,30 @@ def over_loopback():
         yield [bold(name), cell("HS256", name), cell("RS256", name)]
 
 
+def between(few, many):
+    """The time of one further claim, in nanoseconds."""
+    return growth and growth.difference(f"{many} claims", f"{few} claims") / (int(many) - int(few))
+
+
+def ratio_of(pair):
+    return pair[0] / pair[1] if all(pair) else None
+
+
+def hostile():
+    return [name for name in (growth.ns if growth else []) if name.startswith("hostile")]
+
+
+def per_byte(name):
+    return median(growth.ns[name]) / growth.own_bytes[name]
+
+
+def growing():
+    for name in growth.ns if growth else []:
+        bytes_of_own = growth.own_bytes[name]
+        in_nanoseconds = per_byte(name) if name.startswith("hostile") else None
+        yield [name, number(bytes_of_own), with_quartiles(growth.spread(name, BARE)), number(in_nanoseconds)]
+
+
 def budget():
     """What, the limit (negative: at least that much), and the figure (None: not measured)."""
     hs256 = valid["HS256"]
@@ -203,6 +229,12 @@ def budget():
     for algorithm in "HS256", "RS256":
         speed = spread(loopback[algorithm, NO_LAYER], loopback.get((algorithm, HIT)))
         yield f"{algorithm} over loopback, cache hits, speed relative to no authentication", -0.9, speed and speed[1]
+    per_claim = [between(*counts) for counts in (("9", "109"), ("109", "409"))]
+    yield "claims, time of each from 109 to 409, ratio to 9 to 109", 1.25, ratio_of(per_claim[::-1])
+    hit_in = [growth and median(growth.ns[f"cache hit, {tokens}"]) for tokens in ("full cache", "1 token")]
+    yield "10,000 cached tokens, a hit's ratio to one cached token", 1.05, ratio_of(hit_in)
+    for name in hostile():
+        yield f"{name}, ns for each byte", 1.5, per_byte(name)
     for many, base, few in ("keys", OURS, "1 key"), ("issuers", "this crate, IssuerSet", "2 issuers"):
         yield f"1,000 {many}, ratio to {few}", 1.05, hs256.ratio(f"this crate, 1,000 {many}", base)
     yield "two threads, speed relative to one", -1.8, threads.get(OURS) and threads[OURS][1]
@@ -295,6 +327,15 @@ def document():
     yield "round: median and quartiles."
     yield ""
     yield from table(["", "HS256", "RS256"], over_loopback())
+    yield "## Growth"
+    yield ""
+    yield from paragraph(
+        "Time of this crate with HS256, as a multiple of the bare check of a token of nine claims, and in nanoseconds for "
+        "each byte of the header `Authorization`. A hostile client has no valid token; each row is as long as its cap. "
+        "In turn: 999 tokens, one after the other, of one key, of a key each, and of an issuer each."
+    )
+    yield ""
+    yield from table(["", "bytes", "time", "ns for each byte"], growing())
     yield "## Two threads"
     yield ""
     yield from paragraph(

@@ -117,8 +117,9 @@ impl KnownHeaders {
     }
 
     fn insert(&mut self, segment: &[u8], header: &JoseHeader<'_>) {
-        if let Some(known) = KnownHeader::new(segment, header)
+        if segment.len() <= MAX_LENGTH
             && let Some(place) = self.place()
+            && let Some(known) = KnownHeader::new(segment, header)
         {
             *place = Some(known);
         }

@@ -42,6 +42,8 @@ pub struct Outcomes {
     pub accepted: usize,
     /// Status 401. A function: false.
     pub refused: usize,
+    /// Status 400.
+    pub malformed: usize,
     /// Anything else, such as a request that went through without claims.
     pub other: usize,
 }
@@ -51,14 +53,19 @@ impl Outcomes {
         match status {
             StatusCode::OK => self.accepted += 1,
             StatusCode::UNAUTHORIZED => self.refused += 1,
+            StatusCode::BAD_REQUEST => self.malformed += 1,
             _ => self.other += 1,
         }
     }
 
     /// Whether all requests of the batch ended as they must in this scenario.
     pub fn are_right(self, scenario: Scenario) -> bool {
-        let right = if scenario == Scenario::Valid { self.accepted } else { self.refused };
-        right > 0 && right == self.accepted + self.refused + self.other
+        let right = match scenario {
+            Scenario::Valid => self.accepted,
+            Scenario::Hostile => self.refused + self.malformed,
+            _ => self.refused,
+        };
+        right > 0 && right == self.accepted + self.refused + self.malformed + self.other
     }
 }
 
@@ -76,9 +83,17 @@ type Run = Box<dyn FnMut(&[Option<HeaderValue>], Meter<'_>) -> Outcomes>;
 pub struct Contender {
     name: &'static str,
     group: Group,
-    scenarios: &'static [Scenario],
+    scenarios: Vec<Scenario>,
+    own: Option<OwnRequests>,
     prepare: fn(),
     run: Run,
+}
+
+/// Requests that one contender alone gets, in turn.
+struct OwnRequests {
+    scenario: Scenario,
+    headers: Vec<HeaderValue>,
+    next: usize,
 }
 
 impl Contender {
@@ -104,7 +119,8 @@ impl Contender {
             });
             outcomes
         };
-        Self { name, group, scenarios: &Scenario::ALL, prepare: || {}, run: Box::new(run) }
+        let scenarios = Scenario::CHECKED.to_vec();
+        Self { name, group, scenarios, own: None, prepare: || {}, run: Box::new(run) }
     }
 
     /// A function of what `parse` makes of a token before the measured part. It takes no part where there is no token.
@@ -128,13 +144,42 @@ impl Contender {
             });
             outcomes
         };
-        let scenarios = &[Scenario::Valid, Scenario::Forged];
-        Self { name, group, scenarios, prepare: || {}, run: Box::new(run) }
+        let scenarios = vec![Scenario::Valid, Scenario::Forged];
+        Self { name, group, scenarios, own: None, prepare: || {}, run: Box::new(run) }
+    }
+
+    /// With these requests, in turn, in place of those of the other contenders.
+    pub fn with_requests(mut self, scenario: Scenario, headers: Vec<HeaderValue>) -> Self {
+        self.own = Some(OwnRequests { scenario, headers, next: 0 });
+        self
+    }
+
+    /// The length of its own requests' header, in bytes.
+    pub fn own_length(&self) -> Option<usize> {
+        self.own.as_ref()?.headers.first().map(HeaderValue::len)
+    }
+
+    /// The headers of the next requests: of the usual one or of its own. And what they must lead to.
+    pub fn requests(
+        &mut self,
+        usual: (Scenario, &Option<HeaderValue>),
+        count: usize,
+    ) -> (Scenario, Vec<Option<HeaderValue>>) {
+        let Some(own) = &mut self.own else { return (usual.0, vec![usual.1.clone(); count]) };
+        let all = own.headers.iter().cycle().skip(own.next % own.headers.len());
+        own.next += count;
+        (own.scenario, all.take(count).cloned().map(Some).collect())
     }
 
     /// In these scenarios alone.
-    pub fn only_in(mut self, scenarios: &'static [Scenario]) -> Self {
-        self.scenarios = scenarios;
+    pub fn only_in(mut self, scenarios: &[Scenario]) -> Self {
+        self.scenarios = scenarios.to_vec();
+        self
+    }
+
+    /// In all but these scenarios, in which it does not do what the others do.
+    pub fn not_in(mut self, scenarios: &[Scenario]) -> Self {
+        self.scenarios.retain(|one| !scenarios.contains(one));
         self
     }
 

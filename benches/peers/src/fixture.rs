@@ -58,21 +58,47 @@ pub enum Scenario {
     Missing,
     /// A valid token, but for one bit of its signature.
     Forged,
+    /// Valid but for `exp`, which is longer ago than the leeway.
+    Expired,
+    /// Valid but for `nbf`.
+    Immature,
+    /// Valid but for `iss`.
+    WrongIssuer,
+    /// Valid but for `aud`.
+    WrongAudience,
+    /// As long and as expensive as a client can make it.
+    Hostile,
 }
 
 impl Scenario {
-    pub const ALL: [Self; 3] = [Self::Valid, Self::Missing, Self::Forged];
+    /// Those that are measured for all contenders.
+    pub const MEASURED: [Self; 3] = [Self::Valid, Self::Missing, Self::Forged];
+    /// Those in which each contender shows that it does what it is measured for.
+    pub const CHECKED: [Self; 7] = [
+        Self::Valid,
+        Self::Missing,
+        Self::Forged,
+        Self::Expired,
+        Self::Immature,
+        Self::WrongIssuer,
+        Self::WrongAudience,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Valid => "valid",
             Self::Missing => "no token",
             Self::Forged => "forged",
+            Self::Expired => "expired",
+            Self::Immature => "immature",
+            Self::WrongIssuer => "wrong issuer",
+            Self::WrongAudience => "wrong audience",
+            Self::Hostile => "hostile",
         }
     }
 
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|one| one.name() == name)
+        Self::MEASURED.into_iter().find(|one| one.name() == name)
     }
 }
 
@@ -172,51 +198,72 @@ impl Fixture {
 
     /// The JOSE header of every token, encoded.
     pub fn header(&self) -> String {
-        let name = self.algorithm.name();
-        URL_SAFE_NO_PAD.encode(format!(r#"{{"typ":"JWT","alg":"{name}","kid":"{KID}"}}"#))
+        URL_SAFE_NO_PAD.encode(header(self.algorithm, KID))
     }
 
     /// The `serial` tells the tokens of one fixture apart.
     pub fn token(&self, serial: usize) -> String {
-        let now = seconds_since_epoch();
-        let claims = Claims {
-            iss: ISSUER.into(),
-            aud: AUDIENCE.into(),
-            sub: SUBJECT.into(),
-            exp: now + 3600,
-            nbf: now - 60,
-            iat: now - 60,
-            jti: format!("c0ffee00-1d5e-4f0a-8b2d-{serial:012}"),
-            scope: "openid profile email orders:read orders:write".into(),
-            roles: ["user", "billing-admin", "support"].map(Into::into).into(),
-        };
-        let claims = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&claims).unwrap());
-        let message = format!("{}.{claims}", self.header());
-        let signature = URL_SAFE_NO_PAD.encode(self.signer.sign(message.as_bytes()));
-        format!("{message}.{signature}")
+        self.token_of(&claims(serial))
+    }
+
+    /// A token with these claims.
+    pub fn token_of(&self, claims: &impl Serialize) -> String {
+        let claims = serde_json::to_string(claims).unwrap();
+        signed(&header(self.algorithm, KID), &claims, |message| self.signer.sign(message))
     }
 
     /// The value of the header `Authorization`.
     pub fn authorization(&self, scenario: Scenario) -> Option<HeaderValue> {
+        let now = seconds_since_epoch();
+        let mut claims = claims(0);
         match scenario {
-            Scenario::Valid => Some(bearer(&self.token(0))),
-            Scenario::Missing => None,
-            Scenario::Forged => Some(forged(&self.token(0))),
+            Scenario::Valid | Scenario::Hostile => {}
+            Scenario::Missing => return None,
+            Scenario::Forged => return Some(forged(&self.token_of(&claims))),
+            Scenario::Expired => claims.exp = now - 2 * LEEWAY,
+            Scenario::Immature => claims.nbf = now + 2 * LEEWAY,
+            Scenario::WrongIssuer => claims.iss.push('x'),
+            Scenario::WrongAudience => claims.aud.push('x'),
         }
+        Some(bearer(&self.token_of(&claims)))
     }
 
-    /// A valid token, none, and the same token forged.
-    pub fn all_authorizations(&self) -> [(Scenario, Option<HeaderValue>); 3] {
-        let token = self.token(0);
-        [
-            (Scenario::Valid, Some(bearer(&token))),
-            (Scenario::Missing, None),
-            (Scenario::Forged, Some(forged(&token))),
-        ]
+    /// What each contender must accept or refuse: all of the same token.
+    pub fn all_authorizations(&self) -> Vec<(Scenario, Option<HeaderValue>)> {
+        Scenario::CHECKED.map(|scenario| (scenario, self.authorization(scenario))).into()
     }
 }
 
-fn bearer(token: &str) -> HeaderValue {
+/// The JOSE header of a token, which names its key.
+pub fn header(algorithm: Algorithm, kid: &str) -> String {
+    format!(r#"{{"typ":"JWT","alg":"{}","kid":"{kid}"}}"#, algorithm.name())
+}
+
+/// All nine claims. The `serial` makes the `jti`.
+pub fn claims(serial: usize) -> Claims {
+    let now = seconds_since_epoch();
+    Claims {
+        iss: ISSUER.into(),
+        aud: AUDIENCE.into(),
+        sub: SUBJECT.into(),
+        exp: now + 3600,
+        nbf: now - 60,
+        iat: now - 60,
+        jti: format!("c0ffee00-1d5e-4f0a-8b2d-{serial:012}"),
+        scope: "openid profile email orders:read orders:write".into(),
+        roles: ["user", "billing-admin", "support"].map(Into::into).into(),
+    }
+}
+
+/// A JWS in compact serialization.
+pub fn signed(header: &str, payload: &str, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
+    let [header, payload] = [header, payload].map(|text| URL_SAFE_NO_PAD.encode(text));
+    let message = format!("{header}.{payload}");
+    let signature = URL_SAFE_NO_PAD.encode(sign(message.as_bytes()));
+    format!("{message}.{signature}")
+}
+
+pub fn bearer(token: &str) -> HeaderValue {
     HeaderValue::from_str(&format!("Bearer {token}")).unwrap()
 }
 

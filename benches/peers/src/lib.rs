@@ -3,6 +3,7 @@
 
 pub mod contender;
 pub mod fixture;
+pub mod growth;
 pub mod limits;
 pub mod measure;
 pub mod peers;

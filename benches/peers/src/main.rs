@@ -5,15 +5,17 @@ use std::process::ExitCode;
 use std::{env, fs, io};
 
 use serde_json::json;
+use tower_jwt_auth_peers::contender::Contender;
 use tower_jwt_auth_peers::fixture::{self, Algorithm, Fixture, Scenario};
-use tower_jwt_auth_peers::{contenders, limits, measure, serve, this_crate};
+use tower_jwt_auth_peers::{contenders, growth, limits, measure, serve, this_crate};
 
 const USAGE: &str = "\
 peers check                                every contender accepts and refuses what it must
 peers time [ROUNDS [ALGORITHM [GROUP]...]] times, one JSON object per algorithm and scenario
+peers growth [ROUNDS]                      how the cost of this crate grows, as JSON
 peers threads [ROUNDS]                     two threads against one, as JSON
 peers list ALGORITHM SCENARIO              the names of the contenders
-peers count ALGORITHM SCENARIO NAME N      runs one contender N times, for callgrind
+peers count ALGORITHM SCENARIO NAME N      runs one contender N times, for callgrind; also with the scenario growth
 peers servers                              the names of the servers
 peers serve NAME ALGORITHM FOLDER          serves on loopback; writes its key and its tokens to the folder";
 
@@ -43,6 +45,9 @@ fn run(arguments: &[&str]) -> Option<bool> {
             let groups = rest.get(2..).unwrap_or_default();
             time(rounds, &algorithms, groups);
         }
+        ["growth", ref rest @ ..] => {
+            growth(rest.first().map_or(Some(100), |rounds| rounds.parse().ok())?);
+        }
         ["threads", ref rest @ ..] => {
             threads(rest.first().map_or(Some(30), |rounds| rounds.parse().ok())?);
         }
@@ -53,13 +58,19 @@ fn run(arguments: &[&str]) -> Option<bool> {
         }
         ["count", algorithm, scenario, name, count] => {
             let fixture = Fixture::new(Algorithm::named(algorithm)?);
-            let scenario = Scenario::named(scenario)?;
-            let all = contenders(&fixture, scenario);
+            let (scenario, all) = match scenario {
+                "growth" => (Scenario::Valid, growth::contenders(&fixture)),
+                _ => {
+                    let scenario = Scenario::named(scenario)?;
+                    (scenario, contenders(&fixture, scenario))
+                }
+            };
             let mut contender = all.into_iter().find(|contender| contender.name() == name)?;
-            let headers = vec![fixture.authorization(scenario); count.parse().ok()?];
+            let usual = (scenario, &fixture.authorization(scenario));
+            let (expected, headers) = contender.requests(usual, count.parse().ok()?);
             // Not counted: the first request may take another path.
             contender.run_with(&headers[..1], &mut |measured| measured());
-            return Some(contender.run(&headers).outcomes.are_right(scenario));
+            return Some(contender.run(&headers).outcomes.are_right(expected));
         }
         ["servers"] => serve::SERVERS.iter().for_each(|name| println!("{name}")),
         ["serve", name, algorithm, folder] => {
@@ -108,28 +119,49 @@ fn check() -> bool {
 fn time(rounds: usize, algorithms: &[Algorithm], groups: &[&str]) {
     for &algorithm in algorithms {
         let fixture = Fixture::new(algorithm);
-        for scenario in Scenario::ALL {
+        for scenario in Scenario::MEASURED {
             // Without a token, the algorithm makes no difference; RS256 is the one that all contenders can do.
             if scenario == Scenario::Missing && algorithm != Algorithm::Rs256 {
                 continue;
             }
             let mut all = contenders(&fixture, scenario);
             all.retain(|one| groups.is_empty() || groups.contains(&one.group().name()));
-            let header = fixture.authorization(scenario);
-            let measured = measure::interleaved(&mut all, algorithm, scenario, &header, rounds);
-            let series = measured.series.iter().map(|series| {
-                json!({"name": series.name, "group": series.group.name(), "ns": series.rounds})
-            });
-            let line = json!({
-                "algorithm": algorithm.name(),
-                "scenario": scenario.name(),
-                "token bytes": header.as_ref().map_or(0, |header| header.len() - 7),
-                "discarded": measured.discarded,
-                "series": series.collect::<Vec<_>>(),
-            });
-            println!("{line}");
+            print_times(&fixture, scenario.name(), scenario, &mut all, rounds);
         }
     }
+}
+
+fn growth(rounds: usize) {
+    let fixture = Fixture::new(Algorithm::Hs256);
+    let mut all = growth::contenders(&fixture);
+    print_times(&fixture, "growth", Scenario::Valid, &mut all, rounds);
+}
+
+fn print_times(
+    fixture: &Fixture,
+    name: &str,
+    scenario: Scenario,
+    contenders: &mut [Contender],
+    rounds: usize,
+) {
+    let header = fixture.authorization(scenario);
+    let measured = measure::interleaved(contenders, fixture.algorithm, scenario, &header, rounds);
+    let series = measured.series.iter().map(|series| {
+        json!({
+            "name": series.name,
+            "group": series.group.name(),
+            "own bytes": series.own_length,
+            "ns": series.rounds,
+        })
+    });
+    let line = json!({
+        "algorithm": fixture.algorithm.name(),
+        "scenario": name,
+        "token bytes": header.as_ref().map_or(0, |header| header.len() - 7),
+        "discarded": measured.discarded,
+        "series": series.collect::<Vec<_>>(),
+    });
+    println!("{line}");
 }
 
 fn threads(rounds: usize) {

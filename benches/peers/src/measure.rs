@@ -24,6 +24,8 @@ const MAX_EFFORT: usize = 3;
 pub struct Series {
     pub name: &'static str,
     pub group: Group,
+    /// The length of the header of a contender with requests of its own, in bytes.
+    pub own_length: Option<usize>,
     /// Nanoseconds per request, one for each round that was kept.
     pub rounds: Vec<f64>,
 }
@@ -52,7 +54,8 @@ pub fn interleaved(
 ) -> Measured {
     let run = |contenders: &mut [Contender], at: usize, count: usize| {
         let contender: &mut Contender = &mut contenders[at];
-        let batch = contender.run(&vec![header.clone(); count]);
+        let (scenario, headers) = contender.requests((scenario, header), count);
+        let batch = contender.run(&headers);
         let name = contender.name();
         assert!(batch.outcomes.are_right(scenario), "{name}: {:?}", batch.outcomes);
         batch.elapsed.as_nanos() as f64 / count as f64
@@ -79,10 +82,11 @@ pub fn interleaved(
         kept = good(&all).count();
     }
 
-    let names = contenders.iter().map(|contender| (contender.name(), contender.group()));
-    let series = names.enumerate().map(|(at, (name, group))| {
-        let rounds = good(&all).map(|times| times[at]).collect();
-        Series { name, group, rounds }
+    let series = contenders.iter().enumerate().map(|(at, contender)| Series {
+        name: contender.name(),
+        group: contender.group(),
+        own_length: contender.own_length(),
+        rounds: good(&all).map(|times| times[at]).collect(),
     });
     Measured { series: series.collect(), discarded: all.len() - kept }
 }

@@ -13,10 +13,10 @@ use crate::contender::{Contender, Group, Handler};
 use crate::fixture::{AUDIENCE, Algorithm, Claims, Fixture, ISSUER};
 
 /// How many keys and issuers the verifiers of the growth rows have.
-const MANY: usize = 1_000;
+pub(crate) const MANY: usize = 1_000;
 /// How many tokens the caches keep.
 #[cfg(feature = "cache")]
-const CACHED: usize = 10_000;
+pub(crate) const CACHED: usize = 10_000;
 
 pub fn verifier(fixture: &Fixture) -> JwtVerifier {
     let keys = JwkSet::from_json(&fixture.jwks).expect("a JWK set");
@@ -28,14 +28,20 @@ pub fn cached_verifier(fixture: &Fixture) -> JwtVerifier {
     verifier(fixture).with_token_cache(CACHED).expect("a capacity")
 }
 
+/// The secret of another key, its `kid`, and the issuer that has it in a set.
+pub(crate) fn another(serial: usize) -> (String, String, String) {
+    let issuer = format!("https://auth.example.com/realms/tenant-{serial:04}");
+    (format!("{serial:064}"), format!("2026-11-{serial:07}"), issuer)
+}
+
 fn another_key(serial: usize) -> VerificationKey {
-    let secret = format!("{serial:064}");
+    let (secret, kid, _) = another(serial);
     let key = VerificationKey::from_secret(secret.as_bytes(), this::Algorithm::HS256);
-    key.expect("a key").with_kid(format!("key-{serial}"))
+    key.expect("a key").with_kid(kid)
 }
 
 /// The fixture's key among many others.
-fn many_keys(fixture: &Fixture) -> JwtVerifier {
+pub(crate) fn many_keys(fixture: &Fixture) -> JwtVerifier {
     let own = JwkSet::from_json(&fixture.jwks).expect("a JWK set");
     let all = own.keys().cloned().chain((1..MANY).map(another_key));
     let keys = JwkSet::from_keys(all).expect("a JWK set");
@@ -43,18 +49,21 @@ fn many_keys(fixture: &Fixture) -> JwtVerifier {
 }
 
 /// A set of the fixture's issuer and others.
-fn issuers(fixture: &Fixture, count: usize) -> IssuerSet {
+pub(crate) fn issuers(fixture: &Fixture, count: usize) -> IssuerSet {
     let set = IssuerSet::new().with_capacity(count).expect("a capacity");
     set.add(verifier(fixture)).expect("an issuer");
     for serial in 1..count {
-        let issuer = format!("https://auth.example.com/realms/tenant-{serial}");
+        let (_, _, issuer) = another(serial);
         let other = JwtVerifier::new(issuer, AUDIENCE, another_key(serial)).expect("a verifier");
         set.add(other).expect("another issuer");
     }
     set
 }
 
-fn layer<C: Send + Sync + 'static>(name: &'static str, verifier: impl VerifyToken<C>) -> Contender {
+pub(crate) fn layer<C: Send + Sync + 'static>(
+    name: &'static str,
+    verifier: impl VerifyToken<C>,
+) -> Contender {
     let handler = Handler::<Body>::finding_by(|extensions| {
         black_box(VerifiedToken::<C>::from_extensions(extensions)).is_ok()
     });

@@ -6,7 +6,7 @@ use axum_jose::authorization::Claims;
 use tower_layer::Layer;
 
 use crate::contender::{Contender, Group, Handler};
-use crate::fixture::{AUDIENCE, Fixture, ISSUER};
+use crate::fixture::{AUDIENCE, Fixture, ISSUER, Scenario};
 use crate::providers;
 
 pub(super) fn new(fixture: &Fixture) -> Option<Contender> {
@@ -15,5 +15,5 @@ pub(super) fn new(fixture: &Fixture) -> Option<Contender> {
     let layer = AuthorizationLayer::with_local_jwk_set(keys, issuer, AUDIENCE.to_owned());
     let service = layer.layer(Handler::<Body>::finding::<Claims>());
     let contender = Contender::layer::<Body, _>("axum-jose", Group::Peer, service);
-    Some(contender.prepared_by(providers::use_aws_lc))
+    Some(contender.prepared_by(providers::use_aws_lc).not_in(&[Scenario::Immature]))
 }
