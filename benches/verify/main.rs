@@ -124,7 +124,7 @@ fn contenders(fixture: &Fixture) -> Vec<Contender> {
             issuers(&verifier),
             Some(fixture.forged_token()),
         ),
-        // The longest values of each kind: see the limits in `scripts/instructions`.
+        // The longest values of each kind.
         through_layer::<RegisteredClaims>(
             "hostile, 16 KiB of forged names, IssuerSet",
             issuers(&verifier),
@@ -154,6 +154,7 @@ fn contenders(fixture: &Fixture) -> Vec<Contender> {
             401,
         ),
         through_layer::<RegisteredClaims>("layer, no token", verifier.clone(), None),
+        through_layer::<RegisteredClaims>("layer, IssuerSet, no token", issuers(&verifier), None),
         #[cfg(feature = "token-cache")]
         known_without_a_request(&verifier, fixture.token()),
         #[cfg(feature = "token-cache")]
