@@ -1,6 +1,7 @@
 //! How much a cache holds, and what a stream of other tokens does to it.
 
-use tower_jwt_auth::{Algorithm, JwtVerifier, VerificationKey};
+use futures_util::FutureExt;
+use tower_jwt_auth::{Algorithm, IssuerSet, JwtVerifier, RejectionKind, VerificationKey};
 
 use super::{Counted, kind};
 use crate::support::{AUDIENCE, ISSUER, NOW, b64, now};
@@ -50,9 +51,26 @@ fn forged(message: &str, number: u64) -> String {
 
 #[test]
 fn stream_of_other_tokens_neither_evicts_the_hot_ones_nor_grows_past_the_bound() {
+    let (verifier, keys) = verifier();
+    check_a_stream(&|token| kind(&verifier, token), &keys);
+}
+
+#[test]
+fn stream_of_other_tokens_does_the_same_to_the_cache_of_a_set() {
+    let keys = Counted::new([VerificationKey::from_secret(&SECRET, Algorithm::HS256).unwrap()]);
+    let verifier = JwtVerifier::new(ISSUER, AUDIENCE, keys.clone()).unwrap().with_clock(now());
+    let issuers = IssuerSet::new().with_token_cache(CAPACITY).unwrap();
+    issuers.add(verifier).unwrap();
+    let kind = |token: &str| {
+        let result = issuers.verify(token).now_or_never().expect("a result at once");
+        result.err().map(|rejection| rejection.kind())
+    };
+    check_a_stream(&kind, &keys);
+}
+
+fn check_a_stream(kind: &dyn Fn(&str) -> Option<RejectionKind>, keys: &Counted) {
     const HOT: u64 = 50;
 
-    let (verifier, keys) = verifier();
     let signer = Signer::new();
     let hot: Vec<_> = (0..HOT).map(|n| signer.token(&format!("hot-{n}"), 0)).collect();
     let template = signer.token("forged", 300);
@@ -64,14 +82,14 @@ fn stream_of_other_tokens_neither_evicts_the_hot_ones_nor_grows_past_the_bound()
             if number % 8 == 0 {
                 let before = keys.lookups();
                 let token = &hot[usize::try_from(number / 8 % HOT).unwrap()];
-                assert_eq!(kind(&verifier, token), None);
+                assert_eq!(kind(token), None);
                 missed += keys.lookups() - before;
                 asked += 1;
             }
             if number % 4 == 0 {
-                assert_eq!(kind(&verifier, &signer.token(&number.to_string(), 300)), None);
+                assert_eq!(kind(&signer.token(&number.to_string(), 300)), None);
             } else {
-                assert!(kind(&verifier, &forged(message, number)).is_some());
+                assert!(kind(&forged(message, number)).is_some());
             }
         }
     });

@@ -12,13 +12,17 @@ mod times;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Request};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_jwt_auth::{
-    Algorithm, Clock, ConfigErrorKind, JwkSet, JwtVerifier, KeyLookup, KeyQuery, KeySource,
-    KeyStatus, NumericDate, RegisteredClaims, RejectionKind, VerificationKey, VerifiedToken,
+    Algorithm, Clock, ConfigErrorKind, IssuerSet, JwkSet, JwtAuthLayer, JwtVerifier, KeyLookup,
+    KeyQuery, KeySource, KeyStatus, NumericDate, RegisteredClaims, RejectionKind, VerificationKey,
+    VerifiedToken,
 };
 
+use crate::support::requests::{refusal, send};
 use crate::support::{AUDIENCE, ISSUER, NOW, TestKey, claims, claims_with, key, now};
 
 use RejectionKind::*;
@@ -192,6 +196,38 @@ fn token_with_any_bit_changed_is_not_found_and_is_refused() {
 }
 
 #[test]
+fn header_with_any_bit_changed_is_not_found_and_is_refused() {
+    let verifier = || JwtVerifier::new(ISSUER, AUDIENCE, Counted::of(hs256())).unwrap();
+    let issuers = IssuerSet::new().with_token_cache(100).unwrap();
+    issuers.add(verifier().with_clock(now())).unwrap();
+    let cached = verifier().with_clock(now()).with_token_cache(100).unwrap();
+    let token = hs256().token(&claims());
+    let mut value = format!("Bearer {token}").into_bytes();
+    let start = value.len() - token.len();
+    let sent = |value: &[u8]| {
+        let value = HeaderValue::from_bytes(value).ok()?;
+        let request = || Request::builder().header(AUTHORIZATION, &value).body(()).unwrap();
+        let by_a_verifier = refusal(&send(&JwtAuthLayer::new(cached.clone()), request()));
+        let by_a_set = refusal(&send(&JwtAuthLayer::new(issuers.clone()), request()));
+        assert_eq!(by_a_verifier.is_some(), by_a_set.is_some());
+        Some(by_a_verifier)
+    };
+    assert_eq!(sent(&value), Some(None));
+    let mut sent_bits = 0;
+    for bit in start * 8..value.len() * 8 {
+        value[bit / 8] ^= 1 << (bit % 8);
+        if let Some(refusal) = sent(&value) {
+            assert!(refusal.is_some(), "bit {bit}");
+            sent_bits += 1;
+        }
+        value[bit / 8] ^= 1 << (bit % 8);
+    }
+    // All but control characters can be sent: also bytes that are not UTF-8.
+    assert!(sent_bits > token.len() * 6, "{sent_bits}");
+    assert_eq!(sent(&value), Some(None));
+}
+
+#[test]
 fn refusals_are_not_kept() {
     let (verifier, keys) = cached();
     let forged = TestKey::generate(Algorithm::HS256).token(&claims());
@@ -357,9 +393,7 @@ fn size_out_of_its_bounds_is_an_error() {
     for capacity in [0, (1 << 24) + 1, usize::MAX] {
         let error = verifier().with_token_cache(capacity).unwrap_err();
         assert_eq!(error.kind(), ConfigErrorKind::Capacity);
-        let error = tower_jwt_auth::IssuerSet::<RegisteredClaims>::new()
-            .with_token_cache(capacity)
-            .unwrap_err();
+        let error = IssuerSet::<RegisteredClaims>::new().with_token_cache(capacity).unwrap_err();
         assert_eq!(error.kind(), ConfigErrorKind::Capacity);
     }
     for length in [0, 127, 65_537] {

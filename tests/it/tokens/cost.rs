@@ -8,7 +8,8 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_jwt_auth::{
-    Algorithm, JwkSet, JwtAuthLayer, JwtVerifier, RegisteredClaims, RejectionKind, VerifiedToken,
+    Algorithm, IssuerSet, JwkSet, JwtAuthLayer, JwtVerifier, RegisteredClaims, RejectionKind,
+    VerifiedToken, VerifyToken,
 };
 
 use super::{refused, verdict};
@@ -68,17 +69,27 @@ fn hostile_tokens_cost_little_memory() {
     }
 }
 
-/// The whole layer, with a ready verdict; the building of the request is left out.
-fn cost_of_a_good_request(algorithm: Algorithm, claims: &Value) -> u64 {
-    let kid = "2026-11-primary";
-    let key = key(algorithm);
-    let mut jwk = key.jwk();
-    jwk["kid"] = kid.into();
-    let set = JwkSet::from_json(&json!({"keys": [jwk]}).to_string()).unwrap();
-    let verifier = JwtVerifier::new(ISSUER, AUDIENCE, set).unwrap().with_clock(now());
-    let header = json!({"alg": algorithm.name(), "kid": kid, "typ": "JWT"});
-    let token = key.token_of(header.to_string(), claims.to_string());
+const KID: &str = "2026-11-primary";
 
+/// With a set of one key, which is found by its `kid`.
+fn verifier_by_kid(algorithm: Algorithm) -> JwtVerifier {
+    let mut jwk = key(algorithm).jwk();
+    jwk["kid"] = KID.into();
+    let set = JwkSet::from_json(&json!({"keys": [jwk]}).to_string()).unwrap();
+    JwtVerifier::new(ISSUER, AUDIENCE, set).unwrap().with_clock(now())
+}
+
+fn token_by_kid(algorithm: Algorithm, claims: &Value) -> String {
+    let header = json!({"alg": algorithm.name(), "kid": KID, "typ": "JWT"});
+    key(algorithm).token_of(header.to_string(), claims.to_string())
+}
+
+/// Those of the whole layer, with a ready verdict; the building of the request is left out.
+fn allocations(
+    verifier: impl VerifyToken<RegisteredClaims>,
+    token: Option<&str>,
+    expected: StatusCode,
+) -> u64 {
     let mut service = JwtAuthLayer::new(verifier).layer(service_fn(|request: Request<()>| {
         let verified = VerifiedToken::<RegisteredClaims>::from_extensions(request.extensions());
         let status = if verified.is_ok() { StatusCode::OK } else { StatusCode::IM_A_TEAPOT };
@@ -87,18 +98,21 @@ fn cost_of_a_good_request(algorithm: Algorithm, claims: &Value) -> u64 {
         std::future::ready(Ok::<_, Infallible>(response))
     }));
     // A server's header values share a buffer. The first clone of a value alone would make it shared.
-    let authorization = HeaderValue::try_from(format!("Bearer {token}")).unwrap();
+    let authorization =
+        token.map(|token| HeaderValue::try_from(format!("Bearer {token}")).unwrap());
     let request = || {
-        let builder = Request::builder().header(AUTHORIZATION, authorization.clone());
-        builder.body(()).unwrap()
+        let mut request = Request::new(());
+        if let Some(value) = &authorization {
+            request.headers_mut().insert(AUTHORIZATION, value.clone());
+        }
+        request
     };
     let mut run = |request| service.call(request).now_or_never().unwrap().unwrap().status();
     // Once before, for what is made once for each process.
-    assert_eq!(run(request()), StatusCode::OK);
+    assert_eq!(run(request()), expected);
     let (measured, mut status) = (request(), None);
     let cost = allocation_counter::measure(|| status = Some(run(measured)));
-    assert_eq!(status, Some(StatusCode::OK));
-    println!("{algorithm}: {} allocations, {} bytes", cost.count_total, cost.bytes_total);
+    assert_eq!(status, Some(expected));
     cost.count_total
 }
 
@@ -117,8 +131,35 @@ fn allocations_of_a_good_request() {
     more["aud"] = json!([AUDIENCE, "https://other.example"]);
     more["client_id"] = "cli".into();
     for algorithm in [Algorithm::HS256, Algorithm::ES256] {
-        assert_eq!(cost_of_a_good_request(algorithm, &nine), 9, "{algorithm}");
-        assert_eq!(cost_of_a_good_request(algorithm, &more), 13, "{algorithm}");
+        let verifier = || verifier_by_kid(algorithm);
+        let issuers = IssuerSet::new();
+        issuers.add(verifier()).unwrap();
+        let [nine, more] = [&nine, &more].map(|claims| token_by_kid(algorithm, claims));
+        assert_eq!(allocations(verifier(), Some(&nine), StatusCode::OK), 9, "{algorithm}");
+        assert_eq!(allocations(verifier(), Some(&more), StatusCode::OK), 13, "{algorithm}");
+        assert_eq!(allocations(issuers, Some(&nine), StatusCode::OK), 9, "{algorithm}");
+    }
+}
+
+#[test]
+fn allocations_of_a_refusal() {
+    for algorithm in [Algorithm::HS256, Algorithm::ES256] {
+        let verifier = || verifier_by_kid(algorithm);
+        let issuers = || {
+            let issuers = IssuerSet::new();
+            issuers.add(verifier()).unwrap();
+            issuers
+        };
+        let token = token_by_kid(algorithm, &claims());
+        let (message, _) = token.rsplit_once('.').unwrap();
+        let forged = format!("{message}.{}", b64([1; 64]));
+        let unauthorized = StatusCode::UNAUTHORIZED;
+        // Two for the response's headers, and three for the rejection in its extensions.
+        assert_eq!(allocations(verifier(), None, unauthorized), 5, "{algorithm}");
+        assert_eq!(allocations(issuers(), None, unauthorized), 5, "{algorithm}");
+        // A forged token costs no more: its claims are not kept.
+        assert_eq!(allocations(verifier(), Some(&forged), unauthorized), 5, "{algorithm}, forged");
+        assert_eq!(allocations(issuers(), Some(&forged), unauthorized), 5, "{algorithm}, forged");
     }
 }
 
