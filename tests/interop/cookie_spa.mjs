@@ -11,7 +11,7 @@ const MINE = 'buy milk'
 
 await run('the app with a cookie', async browser => {
   const context = await browser.newContext()
-  context.setDefaultTimeout(10_000)
+  context.setDefaultTimeout(30_000)
   const answers = []
   context.on('response', response => answers.push({
     method: response.request().method(),

@@ -42,7 +42,7 @@ const sizes = {
 async function open(browser, options) {
   const context = await browser.newContext({ javaScriptEnabled: false, ...options })
   const page = await context.newPage()
-  page.setDefaultTimeout(10_000)
+  page.setDefaultTimeout(30_000)
   page.on('console', message => {
     if (message.type() === 'error' && !/status of (400|403|429)/.test(message.text())) {
       check(false, 'no error on the console', message.text())

@@ -14,7 +14,7 @@ mkdirSync(shots, { recursive: true })
 
 const browser = await launch()
 const page = await browser.newPage({ viewport: { width: 1280, height: 1000 } })
-page.setDefaultTimeout(10_000)
+page.setDefaultTimeout(30_000)
 
 // What the page asks for, and whatever is wrong on it.
 const hosts = new Set()
@@ -99,7 +99,7 @@ async function inView(inner, outer) {
 // At the width of a phone no part of the page is cut off at the right.
 async function phone() {
   const view = await browser.newPage({ viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true })
-  view.setDefaultTimeout(10_000)
+  view.setDefaultTimeout(30_000)
   await view.goto(`${base}/docs`)
   await view.locator('.opblock').first().waitFor()
   const fits = async what => {

@@ -18,7 +18,7 @@ const EXPIRED = 'closed: 4401 the token has expired'
 
 await run('the WebSocket', async browser => {
   const page = await browser.newPage()
-  page.setDefaultTimeout(10_000)
+  page.setDefaultTimeout(30_000)
   const errors = []
   page.on('pageerror', error => errors.push(String(error)))
   page.on('console', message => {

@@ -209,7 +209,7 @@ fn keys(database: &Database, state: &str) -> Vec<String> {
 
 /// Waits until the key set that is served fulfils this.
 fn wait_for_keys(server: &crate::process::Server, is_there: impl Fn(&str) -> bool) {
-    for _ in 0..100 {
+    for _ in 0..300 {
         let (status, set) = server.get("/jwks.json");
         assert_eq!(status, 200);
         if is_there(&set) {
