@@ -7,6 +7,9 @@
 //! A running guess may still turn out wrong, so the number of running guesses is at most the rest of the budget. The
 //! other guesses wait until one ends, each budget in its own queue. So a thousand requests at once get no more guesses
 //! than a thousand in a row, and right guesses cost nothing.
+//!
+//! A wrong guess that the store cannot count, such as that of a full database, keeps its place for a minute. So guesses are
+//! limited then too: by each instance for itself.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::sync::Notify;
+use tokio::time::sleep;
 use tower_jwt_auth::Clock;
 
 use crate::client_address::network;
@@ -46,6 +50,9 @@ const CLIENT: Kind = Kind { name: "client", burst: 10, period: Duration::from_se
 /// The wrong guesses from one address, for all users and clients together: 50 in a minute.
 const ADDRESS: Kind = Kind { name: "address", burst: 50, period: Duration::from_millis(1200) };
 
+/// How long a wrong guess keeps its place that the store could not count: the time in which a budget fills up.
+const UNCOUNTED: Duration = Duration::from_secs(60);
+
 /// The most guesses that wait for one budget. Further ones are refused.
 const MAX_WAITING: u32 = 32;
 
@@ -55,6 +62,8 @@ pub struct Limits {
     clock: Arc<dyn Clock>,
     /// The budgets that running and waiting guesses hold.
     budgets: Mutex<HashMap<String, Weak<Budget>>>,
+    /// How long a wrong guess keeps its place that the store could not count.
+    uncounted: Duration,
 }
 
 /// A budget that guesses hold. It leaves the map with the last of them.
@@ -64,6 +73,8 @@ struct Budget {
     id: String,
     /// The running guesses, and those that find out whether they may run.
     running: AtomicU32,
+    /// Those of the running guesses that have ended, and that the store could not count.
+    uncounted: AtomicU32,
     waiting: AtomicU32,
     /// Held by the first of the waiting guesses.
     turn: tokio::sync::Mutex<()>,
@@ -91,7 +102,7 @@ impl From<StoreError> for LimitError {
 impl Limits {
     /// Limits by the budgets of this store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, budgets: Mutex::default() }
+        Self { store, clock, budgets: Mutex::default(), uncounted: UNCOUNTED }
     }
 
     /// Starts a guess of a user's password. Waits while that depends on the result of running guesses.
@@ -141,6 +152,7 @@ impl Limits {
             kind,
             id: id.clone(),
             running: AtomicU32::new(0),
+            uncounted: AtomicU32::new(0),
             waiting: AtomicU32::new(0),
             turn: tokio::sync::Mutex::default(),
             ended: Notify::new(),
@@ -198,6 +210,9 @@ impl Budget {
         let (limits, kind) = (&self.limits, self.kind);
         let left = limits.store.left(&self.id, kind.burst, kind.period, limits.now()).await?;
         let left = left.map_err(LimitError::Exhausted)?;
+        if self.uncounted.load(Ordering::SeqCst) >= left {
+            return Err(LimitError::Exhausted(limits.uncounted));
+        }
         if number > left {
             return Ok(None);
         }
@@ -248,6 +263,19 @@ enum Wakes {
     Nobody,
 }
 
+impl Place {
+    /// Keeps the place of a wrong guess that the store could not count.
+    fn keep(self) {
+        self.budget.uncounted.fetch_add(1, Ordering::SeqCst);
+        // One that waits may wait in vain now.
+        self.budget.ended.notify_one();
+        tokio::spawn(async move {
+            sleep(self.budget.limits.uncounted).await;
+            self.budget.uncounted.fetch_sub(1, Ordering::SeqCst);
+        });
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.budget.running.fetch_sub(1, Ordering::SeqCst);
@@ -267,8 +295,16 @@ impl Guess {
     ///
     /// # Errors
     ///
-    /// If the store fails.
+    /// If the store fails. The guess keeps its places for a minute then.
     pub async fn was_wrong(self) -> Result<(), StoreError> {
+        let counted = self.count().await;
+        if counted.is_err() {
+            self.places.into_iter().for_each(Place::keep);
+        }
+        counted
+    }
+
+    async fn count(&self) -> Result<(), StoreError> {
         for Place { budget, .. } in &self.places {
             let (limits, kind) = (&budget.limits, budget.kind);
             // It can be empty already if other instances have guesses running. Then it stays so.
@@ -286,9 +322,10 @@ impl fmt::Debug for Guess {
 
 #[cfg(test)]
 mod tests {
+    use sqlx::{Connection, SqliteConnection};
     use tokio::task::JoinSet;
-    use tower_jwt_auth::NumericDate;
     use tower_jwt_auth::test_util::ManualClock;
+    use tower_jwt_auth::{NumericDate, SystemClock};
 
     use super::*;
     use crate::store::SqlStore;
@@ -417,7 +454,7 @@ mod tests {
         }
         let budget = limits.budget(USER, user);
         while (budget.waiting.load(Ordering::SeqCst) as usize) < number {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            sleep(Duration::from_millis(1)).await;
         }
         waiting
     }
@@ -464,13 +501,61 @@ mod tests {
             running.push(limits.guess("alice", HERE).await.unwrap());
         }
         let _waiting = wait_in_vain(&limits, "alice", 3).await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        sleep(Duration::from_millis(50)).await;
         // Only the ten run: the one that tried in vain has gone to sleep.
         let budget = limits.budget(USER, "alice");
         for _ in 0..20 {
             assert_eq!(budget.running.load(Ordering::SeqCst), 10);
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Over a database in this folder that counts no guess, and whose guesses keep their places for this time.
+    async fn without_counting(folder: &tempfile::TempDir, uncounted: Duration) -> Arc<Limits> {
+        let url = format!("sqlite:{}", folder.path().join("store.db").display());
+        let store = Arc::new(SqlStore::open(&url).await.unwrap());
+        let mut connection = SqliteConnection::connect(&url).await.unwrap();
+        let full =
+            "CREATE TRIGGER full BEFORE INSERT ON limits BEGIN SELECT RAISE(FAIL, 'full'); END";
+        sqlx::raw_sql(full).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        Arc::new(Limits { uncounted, ..Limits::new(store, Arc::new(SystemClock)) })
+    }
+
+    #[tokio::test]
+    async fn wrong_guesses_that_cannot_be_counted_are_limited_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = without_counting(&folder, UNCOUNTED).await;
+        let mut running = Vec::new();
+        for _ in 0..10 {
+            running.push(limits.guess("alice", HERE).await.unwrap());
+        }
+        let waiting = wait_in_vain(&limits, "alice", 3).await;
+        for guess in running {
+            guess.was_wrong().await.unwrap_err();
+        }
+        assert_eq!(waiting.join_all().await, [false; 3]);
+        assert_eq!(try_guess(&limits, "alice", HERE).await.unwrap_err(), UNCOUNTED);
+        for guess in 10..50 {
+            let user = format!("user {guess}");
+            limits.guess(&user, HERE).await.unwrap().was_wrong().await.unwrap_err();
+        }
+        assert_eq!(try_guess(&limits, "bob", HERE).await.unwrap_err(), UNCOUNTED);
+        let there = IpAddr::from([127, 0, 0, 2]);
+        assert!(try_guess(&limits, "bob", there).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_guess_that_cannot_be_counted_keeps_its_places_for_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = without_counting(&folder, Duration::from_millis(20)).await;
+        for _ in 0..10 {
+            limits.guess("alice", HERE).await.unwrap().was_wrong().await.unwrap_err();
+        }
+        while !limits.budgets().is_empty() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        limits.guess("alice", HERE).await.unwrap().was_wrong().await.unwrap_err();
     }
 
     #[tokio::test]

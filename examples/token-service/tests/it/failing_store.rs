@@ -1,6 +1,6 @@
 //! A store that fails: each request is 503 then, wherever in the request it fails.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -18,6 +18,8 @@ pub struct Failing {
     store: Arc<SqlStore>,
     /// The operations that succeed.
     left: AtomicI64,
+    /// Whether it only reads: a wrong guess cannot be counted, and nothing is granted.
+    only_reads: AtomicBool,
     /// How often the signing keys were read.
     pub key_reads: AtomicI64,
     /// Stops the next read of the signing keys when it has the rows.
@@ -34,7 +36,8 @@ pub struct Gate {
 impl Failing {
     fn new(store: Arc<SqlStore>) -> Self {
         let left = AtomicI64::new(ENOUGH);
-        Self { store, left, key_reads: AtomicI64::new(0), gate: Mutex::default() }
+        let only_reads = AtomicBool::new(false);
+        Self { store, left, only_reads, key_reads: AtomicI64::new(0), gate: Mutex::default() }
     }
 
     async fn stop_after(&self, operation: &str) {
@@ -49,7 +52,10 @@ impl Failing {
         }
     }
 
-    fn count(&self) -> Result<(), StoreError> {
+    fn count(&self, operation: &str) -> Result<(), StoreError> {
+        if self.only_reads.load(Ordering::Relaxed) && ["take", "add_grant"].contains(&operation) {
+            return Err(StoreError::from(sqlx::Error::PoolClosed));
+        }
         match self.left.fetch_sub(1, Ordering::Relaxed) {
             1.. => Ok(()),
             _ => Err(StoreError::from(sqlx::Error::PoolClosed)),
@@ -62,7 +68,7 @@ macro_rules! counted {
         #[async_trait]
         impl Store for Failing {
             $(async fn $name(&self, $($argument: $type),*) -> Result<$result, StoreError> {
-                self.count()?;
+                self.count(stringify!($name))?;
                 let result = self.store.$name($($argument),*).await;
                 self.stop_after(stringify!($name)).await;
                 result
@@ -177,6 +183,29 @@ async fn client_authentication_is_503() {
     let headers = [("authorization", wrong.as_str())];
     let answer = client.post_with("grant_type=client_credentials", &headers).await;
     answer.assert_error(503, "temporarily_unavailable");
+}
+
+#[tokio::test]
+async fn passwords_cannot_be_guessed_without_limit_while_the_store_only_reads() {
+    let (client, failing) = service().await;
+    failing.only_reads.store(true, Ordering::Relaxed);
+    // The response to a right password differs, since its scope is looked at.
+    let guess = |password: &str| {
+        let form = format!("grant_type=password&username=alice&password={password}&scope=nonsense");
+        async { client.post_as_demo("/token", &{ form }).await }
+    };
+    for _ in 0..9 {
+        guess("wrong").await.assert_error(503, "temporarily_unavailable");
+    }
+    guess("wonderland").await.assert_error(400, "invalid_scope");
+    guess("wrong").await.assert_error(503, "temporarily_unavailable");
+    let before = client.service.verifications();
+    for password in ["wrong", "wonderland"] {
+        let answer = guess(password).await;
+        assert_eq!(answer.status, 429, "{}", answer.body);
+        assert_eq!(answer.header("retry-after"), "60");
+    }
+    assert_eq!(client.service.verifications(), before);
 }
 
 #[tokio::test]
