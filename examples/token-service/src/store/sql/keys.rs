@@ -12,17 +12,21 @@ use crate::store::{KeyEncryption, KeyRow, Seconds, StoreError, StoredKey};
 /// The row of `secrets` that a rotation locks.
 const ROTATION: &str = "rotation";
 
+/// In the order of the ring: the database may compare texts in another one.
 pub(super) async fn all(
     pool: &Pool,
     encryption: &KeyEncryption,
 ) -> Result<Vec<StoredKey>, StoreError> {
     let rows = sqlx::query(
         "SELECT kid, algorithm, private_key, created_at, signs_from, token_lifetime \
-         FROM signing_keys ORDER BY signs_from, kid",
+         FROM signing_keys",
     )
     .fetch_all(pool)
     .await?;
-    rows.iter().map(|row| read(row, encryption)).collect()
+    let mut keys =
+        rows.iter().map(|row| read(row, encryption)).collect::<Result<Vec<_>, StoreError>>()?;
+    keys.sort_by(|one, other| (one.signs_from, &one.kid).cmp(&(other.signs_from, &other.kid)));
+    Ok(keys)
 }
 
 pub(super) async fn ids(pool: &Pool) -> Result<Vec<String>, StoreError> {

@@ -61,6 +61,27 @@ async fn of_many_rotations_at_once_one_adds_its_key() {
 }
 
 #[tokio::test]
+async fn keys_of_one_second_are_in_the_order_of_their_bytes() {
+    over_every_store(async |store: &dyn Store| {
+        for (kid, before) in [("a", &[][..]), ("B", &["a"]), ("c", &["a", "B"])] {
+            assert!(store.add_signing_key(&key(kid, NOW), &seen(before)).await.unwrap());
+        }
+        assert_eq!(kids(store).await, ["B", "a", "c"]);
+    })
+    .await;
+    let Ok(server) = std::env::var("POSTGRES_URL") else { return };
+    let url = new_database(&server).await;
+    let store = SqlStore::open(&url).await.unwrap();
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    // A database may compare texts as people do, with `a` before `B`.
+    let collation = "ALTER TABLE signing_keys ALTER COLUMN kid TYPE TEXT COLLATE \"en-x-icu\"";
+    sqlx::raw_sql(collation).execute(&mut connection).await.unwrap();
+    store.add_signing_key(&key("a", NOW), &[]).await.unwrap();
+    store.add_signing_key(&key("B", NOW), &seen(&["a"])).await.unwrap();
+    assert_eq!(kids(&store).await, ["B", "a"]);
+}
+
+#[tokio::test]
 async fn a_key_replaces_all_others_at_once_or_none() {
     over_every_store(async |store: &dyn Store| {
         store.add_signing_key(&key("a", NOW), &[]).await.unwrap();
