@@ -45,10 +45,12 @@ pub(super) async fn add_code(
     .bind(code.client_document.as_deref())
     .execute(&mut *transaction)
     .await?;
+    // A code that is used in the meantime must stay. PostgreSQL does not select again after it has waited for the row, but
+    // looks at the outer condition again.
     sqlx::query(
         "DELETE FROM codes WHERE code_hash IN (SELECT code_hash FROM codes \
          WHERE session_id = $1 AND grant_id IS NULL AND code_hash <> $2 \
-         ORDER BY expires_at DESC, code_hash LIMIT 100 OFFSET $3)",
+         ORDER BY expires_at DESC, code_hash LIMIT 100 OFFSET $3) AND grant_id IS NULL",
     )
     .bind(code.session_id.as_deref())
     .bind(&code.code_hash)
@@ -259,12 +261,13 @@ pub(super) async fn has_one_by_document(
     Ok(row.is_some())
 }
 
+/// Also a repeated one writes: a synchronous standby may not have the first one, and only a write waits for it.
 pub(super) async fn revoke<'c>(
     executor: impl AnyExecutor<'c>,
     id: &str,
     now: Seconds,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE grants SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
+    sqlx::query("UPDATE grants SET revoked_at = COALESCE(revoked_at, $2) WHERE id = $1")
         .bind(id)
         .bind(now)
         .execute(executor)
@@ -272,6 +275,7 @@ pub(super) async fn revoke<'c>(
     Ok(())
 }
 
+/// Writes always, as [`revoke`].
 pub(super) async fn revoke_token(
     pool: &Pool,
     jti: &str,
@@ -279,7 +283,7 @@ pub(super) async fn revoke_token(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO revoked_tokens (token_id, expires_at) VALUES ($1, $2) \
-         ON CONFLICT (token_id) DO NOTHING",
+         ON CONFLICT (token_id) DO UPDATE SET expires_at = revoked_tokens.expires_at",
     )
     .bind(jti)
     .bind(expires_at)

@@ -73,6 +73,41 @@ async fn a_failover_loses_nothing_that_was_acknowledged() {
 }
 
 #[tokio::test]
+async fn a_repeated_revocation_is_acknowledged_once_the_standby_has_it() {
+    if std::env::var("POSTGRES_URL").is_err() {
+        return;
+    }
+    let mut server = Server::start(&["wal_level=replica"]).await;
+    let faulty = Faulty::on(server.url()).await;
+    let client = &faulty.client;
+    let login = client.post_as_demo("/token", GOOD).await;
+    faulty.run("ALTER SYSTEM SET synchronous_standby_names = 'standby'").await;
+    faulty.run("SELECT pg_reload_conf()").await;
+    let synchronous = "SELECT count(*) FROM pg_settings \
+                       WHERE name = 'synchronous_standby_names' AND setting = 'standby'";
+    within(10, "synchronous", async || faulty.number(synchronous).await == 1).await;
+
+    let tokens = [login.text("access_token"), refresh_token(&login)];
+    let revoke = async |token: &str| {
+        let revoked = client.post_as_demo("/revoke", &format!("token={token}")).await;
+        revoked.assert_error(503, "temporarily_unavailable");
+    };
+    for token in &tokens {
+        revoke(token).await;
+    }
+    // After a restart the server shows what it has written, although no standby has it.
+    server.kill("KILL");
+    server.restart().await;
+    faulty.ready().await;
+    for table in ["grants WHERE revoked_at IS NOT NULL", "revoked_tokens"] {
+        assert_eq!(faulty.number(&format!("SELECT count(*) FROM {table}")).await, 1);
+    }
+    for token in &tokens {
+        revoke(token).await;
+    }
+}
+
+#[tokio::test]
 async fn connections_to_a_server_that_only_reads_are_replaced() {
     let Some(faulty) = Faulty::new().await else { return };
     let calls = faulty.calls().await;

@@ -87,6 +87,37 @@ async fn of_many_exchanges_at_once_one_is_granted() {
 }
 
 #[tokio::test]
+async fn a_surplus_code_that_is_used_in_the_meantime_stays() {
+    let Ok(server) = std::env::var("POSTGRES_URL") else { return };
+    let url = new_database(&server).await;
+    let store = SqlStore::open(&url).await.unwrap();
+    add_alice(&store).await;
+    for number in 0..MAX_CODES {
+        let expires_at = NOW + 60 + i64::from(number);
+        let code = Code { expires_at, ..code(&number.to_string(), "alice") };
+        assert!(store.add_code(&code).await.unwrap());
+    }
+    // Another instance exchanges the code that is deleted next.
+    let mut other = sqlx::PgConnection::connect(&url).await.unwrap();
+    let used = "BEGIN; UPDATE codes SET grant_id = 'grant' WHERE code_hash = '0'";
+    sqlx::raw_sql(used).execute(&mut other).await.unwrap();
+    let last = Code { expires_at: NOW + 120, ..code("last", "alice") };
+    let add = store.add_code(&last);
+    let commit = async {
+        let waiting = "SELECT count(*) FROM pg_stat_activity \
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut other).await.unwrap() == 0 {}
+        sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+    };
+    let (added, ()) = tokio::join!(add, commit);
+    assert!(added.unwrap());
+    add_grant(&store, &grant("grant", "alice"), None).await;
+    let replay = store.exchange_code("0", &grant("another", "alice"), None, NOW).await.unwrap();
+    assert_eq!(replay, Exchange::Reused);
+    assert!(!is_in_force(&store, "grant").await);
+}
+
+#[tokio::test]
 async fn grants_are_found_by_user_and_client_while_in_force() {
     over_every_store(async |store: &dyn Store| {
         add_alice(store).await;
@@ -104,6 +135,9 @@ async fn grants_are_found_by_user_and_client_while_in_force() {
         assert_eq!(found(NOW).await, [""; 0]);
         let one = store.grant("one").await.unwrap().unwrap();
         assert_eq!(one.revoked_at, Some(NOW));
+        // The first time stays.
+        store.revoke_grant("one", NOW + 1).await.unwrap();
+        assert_eq!(store.grant("one").await.unwrap().as_ref(), Some(&one));
         assert_eq!(one.resources, ["https://api.example"]);
     })
     .await;
