@@ -17,6 +17,9 @@ use crate::store::StoreError;
 /// How the name of a migration begins that the version before does not work with.
 const BREAKING: &str = "breaking";
 
+/// The SQLSTATE of PostgreSQL for a table that does not exist.
+const UNDEFINED_TABLE: &str = "42P01";
+
 /// The migrations of this program. Those of a newer version are not its business.
 fn migrator() -> Migrator {
     let mut migrator = sqlx::migrate!("./migrations");
@@ -24,8 +27,8 @@ fn migrator() -> Migrator {
     migrator
 }
 
-/// Makes what is missing.
-pub(super) async fn run(connection: &mut AnyConnection) -> Result<(), StoreError> {
+/// Makes what is missing in a file.
+pub(super) async fn run_on_file(connection: &mut AnyConnection) -> Result<(), StoreError> {
     let migrator = migrator();
     let mut result = migrator.run(&mut *connection).await;
     // Two processes that start on a new SQLite file both begin; the slower one fails, and finds all done.
@@ -36,10 +39,41 @@ pub(super) async fn run(connection: &mut AnyConnection) -> Result<(), StoreError
         tokio::time::sleep(Duration::from_millis(200)).await;
         result = migrator.run(&mut *connection).await;
     }
-    result.map_err(|error| {
-        StoreError::new("the tables of the database cannot be made").with_source(error)
-    })?;
+    result.map_err(not_made)?;
     refuse_breaking(connection, &migrator).await
+}
+
+/// Makes what is missing on a server. Waits while another instance does that, and then takes as long as the migrations take.
+pub(super) async fn run(connection: &mut AnyConnection) -> Result<(), StoreError> {
+    let migrator = migrator();
+    migrator.run(&mut *connection).await.map_err(not_made)?;
+    refuse_breaking(connection, &migrator).await
+}
+
+/// Checks a database in which nothing is missing. `false` if something is. Does not wait for an instance of another version
+/// that makes what that one misses.
+pub(super) async fn check(connection: &mut AnyConnection) -> Result<bool, StoreError> {
+    let mut migrator = migrator();
+    let made = match sqlx::query("SELECT version FROM _sqlx_migrations")
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(StoreError::from)
+    {
+        Ok(rows) => rows.iter().map(|row| get(row, "version")).collect::<Result<Vec<i64>, _>>()?,
+        Err(error) if error.code().as_deref() == Some(UNDEFINED_TABLE) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    if !migrator.iter().all(|migration| made.contains(&migration.version)) {
+        return Ok(false);
+    }
+    migrator.set_locking(false);
+    migrator.run(&mut *connection).await.map_err(not_made)?;
+    refuse_breaking(connection, &migrator).await?;
+    Ok(true)
+}
+
+fn not_made(error: MigrateError) -> StoreError {
+    StoreError::new("the tables of the database cannot be made").with_source(error)
 }
 
 /// Refuses a database with a breaking migration that this program does not know.

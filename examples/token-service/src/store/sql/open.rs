@@ -7,7 +7,7 @@ use std::sync::Once;
 use std::time::Duration;
 
 use sqlx::any::AnyConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::{AnyConnection, ConnectOptions as _, Connection as _};
 use tokio::time::timeout;
 use url::Url;
 
@@ -40,6 +40,15 @@ const POSTGRES_SETTINGS: &str = "\
     SET tcp_keepalives_interval = 10; \
     SET tcp_keepalives_count = 3; \
     SET default_transaction_isolation = 'read committed';";
+
+/// Of the connection to PostgreSQL that migrates. A statement may take as long as it needs, and waits for a lock as long as
+/// the start for the database.
+const MIGRATION_SETTINGS: &str = "\
+    SET lock_timeout = '10s'; \
+    SET idle_in_transaction_session_timeout = '10s'; \
+    SET tcp_keepalives_idle = 30; \
+    SET tcp_keepalives_interval = 10; \
+    SET tcp_keepalives_count = 3;";
 
 /// The connections of an instance to PostgreSQL.
 const POSTGRES_CONNECTIONS: usize = 10;
@@ -102,23 +111,34 @@ impl SqlStore {
         match place {
             // A migration may take longer than a statement may, so it has a connection of its own.
             Place::Server => {
-                let mut connection = timeout(START, options.connect())
-                    .await
-                    .map_err(|_| not_opened(StoreError::new("it does not answer")))?
-                    .map_err(not_opened)?;
-                migrations::run(&mut connection).await?;
+                let begun = timeout(START, begin(&options)).await;
+                let (mut connection, is_complete) =
+                    begun.map_err(|_| not_opened(StoreError::new("it does not answer")))??;
+                if !is_complete {
+                    migrations::run(&mut connection).await?;
+                }
                 let _ = timeout(START, connection.close()).await;
                 pool.acquire().await.map_err(not_opened)?.release();
             }
             Place::File | Place::Memory => {
                 let mut connection = pool.acquire().await.map_err(not_opened)?;
-                migrations::run(&mut connection).await?;
+                migrations::run_on_file(&mut connection).await?;
                 connection.release();
             }
         }
         let clock = DatabaseClock::of(url.as_str());
         Ok(Self { pool, clock, encryption: KeyEncryption::default(), purge_most: PURGE_MOST })
     }
+}
+
+/// A new connection to PostgreSQL, and whether nothing is missing in the database.
+async fn begin(options: &AnyConnectOptions) -> Result<(AnyConnection, bool), StoreError> {
+    let mut connection = options.connect().await.map_err(not_opened)?;
+    let is_complete = migrations::check(&mut connection).await?;
+    if !is_complete {
+        sqlx::raw_sql(MIGRATION_SETTINGS).execute(&mut connection).await.map_err(not_opened)?;
+    }
+    Ok((connection, is_complete))
 }
 
 /// The parameters of a PostgreSQL URL, beside `options[NAME]`.

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use sqlx::migrate::Migrate;
+use sqlx::{Connection, PgConnection};
+use token_service::store::SqlStore;
+use tokio::time::{Instant, timeout};
 
-use super::{Faulty, through};
+use super::{Faulty, through, within};
 use crate::process::{Server, program};
+use crate::store::new_database;
 
 fn with_password(url: &str) -> String {
     url.replace("service@", "service:hunter2@")
@@ -34,6 +38,28 @@ async fn a_start_without_the_database_is_one_sentence() {
     faulty.proxy.accept().await;
     faulty.proxy.freeze();
     assert!(start() < Duration::from_secs(15));
+}
+
+#[tokio::test]
+async fn a_start_does_not_wait_for_another_instance_that_migrates_unless_it_has_to() {
+    let Some(faulty) = Faulty::new().await else { return };
+    let open = async |url: &str| {
+        let opened = timeout(Duration::from_secs(30), SqlStore::open(url)).await;
+        opened.expect("it waits").map(drop).map_err(|error| error.to_string())
+    };
+    let mut migrates = PgConnection::connect(&faulty.url).await.unwrap();
+    migrates.lock().await.unwrap();
+    open(&faulty.url).await.unwrap();
+    let new = new_database(&std::env::var("POSTGRES_URL").unwrap()).await;
+    let mut migrates_new = PgConnection::connect(&new).await.unwrap();
+    migrates_new.lock().await.unwrap();
+    let lock = "BEGIN; LOCK TABLE _sqlx_migrations";
+    sqlx::raw_sql(lock).execute(&mut migrates).await.unwrap();
+    let (silent, waiting) = tokio::join!(open(&faulty.url), open(&new));
+    assert_eq!(silent.unwrap_err(), "the database cannot be opened");
+    assert_eq!(waiting.unwrap_err(), "the tables of the database cannot be made");
+    drop((migrates, migrates_new));
+    within(10, "opened", async || open(&new).await.is_ok()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
