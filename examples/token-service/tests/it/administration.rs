@@ -246,6 +246,16 @@ fn a_running_service_follows_a_rotation_and_a_revocation_of_keys() {
 }
 
 #[test]
+fn of_rotations_within_a_second_each_new_key_signs_after_the_others() {
+    let database = Database::new();
+    let rotate = |_| database.succeed(&["keys", "rotate", "--after=0"], "");
+    let added: Vec<_> = (0..6).map(rotate).collect();
+    let list = database.succeed(&["keys", "list"], "");
+    let listed = list.lines().map(|line| format!("added {}\n", line.split('\t').next().unwrap()));
+    assert_eq!(listed.collect::<Vec<_>>(), added);
+}
+
+#[test]
 fn help_teaches_with_an_example_for_each_command() {
     for command in [
         &["user", "add"][..],

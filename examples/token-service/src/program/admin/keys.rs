@@ -111,10 +111,10 @@ async fn list(store: &dyn Store, flags: &Serve) -> Result<(), Failure> {
 
 async fn rotate(store: &dyn Store, wait: Duration, revoke_others: bool) -> Result<(), Failure> {
     // After a leak, a row that cannot be decrypted hinders nothing.
-    let seen: Vec<String> = if revoke_others {
-        store.signing_key_ids().await?
+    let (seen, times): (Vec<String>, Vec<i64>) = if revoke_others {
+        (store.signing_key_ids().await?, Vec::new())
     } else {
-        store.signing_keys().await?.into_iter().map(|key| key.kid).collect()
+        store.signing_keys().await?.into_iter().map(|key| (key.kid, key.signs_from)).unzip()
     };
     if seen.len() >= token_service::keys::MAX_KEYS && !revoke_others {
         return Err(Failure::refused(format!(
@@ -123,7 +123,12 @@ async fn rotate(store: &dyn Store, wait: Duration, revoke_others: bool) -> Resul
         )));
     }
     let wait = i64::try_from(wait.as_secs()).unwrap_or(i64::MAX);
-    let key = token_service::keys::generate(now(), now().saturating_add(wait))
+    // Of two keys of the same second, the earlier one might go on to sign.
+    let mut signs_from = now().saturating_add(wait);
+    while times.contains(&signs_from) && signs_from < i64::MAX {
+        signs_from = signs_from.saturating_add(1);
+    }
+    let key = token_service::keys::generate(now(), signs_from)
         .map_err(|error| Failure::bad_because(&error))?;
     let is_added = if revoke_others {
         store.replace_signing_keys(&key, &seen).await?
