@@ -84,7 +84,11 @@ pub(crate) fn is_on_device(uri: &str) -> bool {
     Url::parse(uri).is_ok_and(|url| is_loopback(&url))
 }
 
+/// A custom scheme leads to the application that has registered it, whatever its host is.
 fn is_loopback(url: &Url) -> bool {
+    if !matches!(url.scheme(), "http" | "https") {
+        return false;
+    }
     match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
@@ -272,6 +276,8 @@ mod tests {
             ("http://[::1]/back", "on this device ([::1])."),
             ("com.example.app:/back", "on this device (com.example.app:)."),
             ("com.example.app://host/back", "on this device (com.example.app:)."),
+            ("com.example.app://localhost/back", "on this device (com.example.app:)."),
+            ("com.example.app://[::1]/back", "on this device (com.example.app:)."),
         ] {
             assert!(describe(uri).ends_with(name), "{uri}: {}", describe(uri));
         }
@@ -291,7 +297,14 @@ mod tests {
         for uri in ["http://127.0.0.1:5000/back", "http://[::1]/", "http://localhost/"] {
             assert!(is_on_device(uri), "{uri}");
         }
-        for uri in ["https://app.example/", "com.example.app:/back", "http://localhost.example/"] {
+        for uri in [
+            "https://app.example/",
+            "http://localhost.example/",
+            "com.example.app:/back",
+            "com.example.app://localhost/back",
+            "com.example.app://127.0.0.1/back",
+            "com.example.app://[::1]/back",
+        ] {
             assert!(!is_on_device(uri), "{uri}");
         }
     }

@@ -79,6 +79,23 @@ async fn a_browser_is_not_sent_to_an_unknown_site_unless_its_user_decides() {
     assert!(answer.header("location").starts_with(&format!("{BACK}?error=access_denied")));
 }
 
+/// Which program has the scheme is not known here, whatever host comes after it.
+#[tokio::test]
+async fn a_custom_scheme_with_a_loopback_host_is_an_unknown_site() {
+    const UNKNOWN: &str = "com.example.app://localhost/back";
+    let host = Host::start().await;
+    let id = host.publish("/app", json!({"redirect_uris": [UNKNOWN]}));
+    let client = service(&host).await;
+    let browser = Browser::new(&client);
+    let query = request(&id, &[("redirect_uri", UNKNOWN), ("scope", "unknown")]);
+    let page = browser.get(&format!("/authorize?{query}")).await;
+    assert_eq!(page.status, 400, "{}", page.body);
+    assert!(page.body.contains(&format!("<a href=\"{UNKNOWN}?error=")), "{}", page.body);
+    let page = browser.log_in(&request(&id, &[("redirect_uri", UNKNOWN)])).await;
+    let destination = "You then return to an application on this device (com.example.app:).";
+    assert!(page.body.contains(destination), "{}", page.body);
+}
+
 #[tokio::test]
 async fn a_hostile_name_is_harmless() {
     let host = Host::start().await;
