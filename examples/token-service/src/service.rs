@@ -75,6 +75,8 @@ pub struct Settings {
     pub requests_per_second: u32,
     /// How long the body of a request may take.
     pub body_time: Duration,
+    /// How long the document of a client may take, together with the keys at its `jwks_uri`.
+    pub document_time: Duration,
     /// Whether each request is a line of the log, with the target [`ACCESS_LOG`](crate::ACCESS_LOG).
     pub access_log: bool,
     /// The age at which a signing key is replaced.
@@ -108,6 +110,7 @@ impl Settings {
             proxy_header: ProxyHeader::default(),
             requests_per_second: 50,
             body_time: Duration::from_secs(10),
+            document_time: Duration::from_secs(5),
             access_log: false,
             key_age: Duration::from_secs(90 * 86_400),
             key_published_before: Duration::from_secs(7 * 86_400),

@@ -1,11 +1,13 @@
 //! One fetch of a document, and what becomes of the earlier one.
 
 use std::error::Error;
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tower_jwt_auth::{DocumentError, DocumentErrorKind};
+use tokio::time::{Instant, timeout_at};
+use tower_jwt_auth::{DocumentError, DocumentErrorKind, FetchedDocument};
 
 use super::client_id::ClientId;
 use super::document::{self, Keys};
@@ -26,6 +28,8 @@ const MAX_DOCUMENTS: u32 = 10_000;
 /// Why a document is not used, for the log.
 enum Refusal {
     Fetch(DocumentError),
+    /// It took too long, together with its keys.
+    Late,
     Content(&'static str),
     /// It names another `jwks_uri` than before, which cannot be fetched at the moment.
     NewKeys,
@@ -43,20 +47,22 @@ struct Found {
     expires_at: Option<Seconds>,
 }
 
-/// Fetches a document and stores it. `earlier` may be used if the host cannot be reached.
+/// Fetches a document and stores it. `earlier` may be used if the host cannot be reached, or has not sent all of it `until`
+/// then.
 pub(super) async fn fetch(
     service: &Service,
     id: &ClientId,
     address: IpAddr,
     is_known: bool,
     earlier: Option<ClientDocument>,
+    until: Instant,
 ) -> Result<ClientDocument, Fault> {
     let store = &service.store;
     if !budgets::of_target(service, id, address, is_known).await? {
         return keep(service, earlier.ok_or(Fault::Busy)?).await;
     }
     let clients = if is_known { &service.documents.again } else { &service.documents.first };
-    let refusal = match fetch_all(service, clients, id, is_known, earlier.as_ref()).await {
+    let refusal = match fetch_all(service, clients, id, is_known, earlier.as_ref(), until).await {
         Ok(found) => {
             let now = service.now();
             let fresh_until = now.saturating_add(seconds(found.fresh));
@@ -94,7 +100,7 @@ impl Refusal {
         match self {
             Self::Fetch(error) => fault(error.kind()),
             Self::Content(_) => Fault::Document,
-            Self::NewKeys => Fault::Unreachable,
+            Self::Late | Self::NewKeys => Fault::Unreachable,
             Self::Budget => Fault::Busy,
             Self::Store(error) => Fault::Store(Arc::clone(error)),
         }
@@ -110,6 +116,9 @@ impl Refusal {
             Self::Fetch(error) => {
                 let error: &dyn Error = error;
                 tracing::debug!(error, "the document of a client cannot be fetched");
+            }
+            Self::Late => {
+                tracing::debug!(host = id.host(), "the document of a client takes too long");
             }
             Self::Budget | Self::Store(_) => {}
             Self::NewKeys => {
@@ -146,8 +155,9 @@ async fn fetch_all(
     id: &ClientId,
     is_known: bool,
     earlier: Option<&ClientDocument>,
+    until: Instant,
 ) -> Result<Found, Refusal> {
-    let fetched = apart(clients.documents.fetch(id.fetch_url())).await.map_err(Refusal::Fetch)?;
+    let fetched = in_time(until, clients.documents.fetch(id.fetch_url())).await?;
     let document = document::read(id, fetched.text()).map_err(Refusal::Content)?;
     let (text, fresh) = (fetched.text().to_owned(), fetched.fresh_for());
     let Keys::At(uri) = document.keys() else {
@@ -157,7 +167,7 @@ async fn fetch_all(
     let url = url.map_err(|_| Refusal::Content("its jwks_uri cannot be fetched"))?;
     let has_budget = budgets::of_keys(service, id, is_known).await;
     let keys = match has_budget {
-        Ok(true) => apart(clients.keys.fetch(&url)).await.map_err(Refusal::Fetch),
+        Ok(true) => in_time(until, clients.keys.fetch(&url)).await,
         Ok(false) => Err(Refusal::Budget),
         Err(error) => Err(Refusal::Store(Arc::new(error))),
     };
@@ -168,6 +178,17 @@ async fn fetch_all(
     document::check_keys(keys.text()).map_err(Refusal::Content)?;
     let fresh = fresh.min(keys.fresh_for()).min(MAX_FRESH_KEYS);
     Ok(Found { document: text, jwk_set: Some(keys.text().to_owned()), fresh, expires_at: None })
+}
+
+/// One fetch. Both together take less than the work of a request may, so that a slow host makes no failure of this service.
+async fn in_time(
+    until: Instant,
+    fetch: impl Future<Output = Result<FetchedDocument, DocumentError>>,
+) -> Result<FetchedDocument, Refusal> {
+    match apart(timeout_at(until, fetch)).await {
+        Ok(fetched) => fetched.map_err(Refusal::Fetch),
+        Err(_) => Err(Refusal::Late),
+    }
 }
 
 /// The document with the earlier keys, if they are from the same URL and the new ones cannot be fetched at the moment. Only

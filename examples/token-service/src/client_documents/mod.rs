@@ -17,6 +17,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tower_jwt_auth::{ConfigError, DocumentClient};
 use url::Url;
 
@@ -164,7 +165,9 @@ pub(crate) async fn find(service: &Service, id: &str, address: IpAddr) -> Result
         let earlier = earlier.and_then(|earlier| published(service, &id, &earlier).ok());
         return earlier.ok_or(Fault::TooMany(wait));
     }
-    let fetch = fetched::fetch(service, &id, address, is_known, earlier);
+    // It begins here and not with the fetch: this request may first wait for that of another one, and then take over.
+    let until = Instant::now() + service.settings.document_time;
+    let fetch = fetched::fetch(service, &id, address, is_known, earlier, until);
     let found = apart(service.documents.flights.share(id.as_str(), fetch)).await?;
     published(service, &id, &found).map_err(|_| Fault::Document)
 }

@@ -1,11 +1,13 @@
 //! What the token endpoint says if there is no document, and the requests that need none.
 
+use std::time::Duration;
+
 use serde_json::json;
 use token_service::store::Store;
 use tower_jwt_auth::{Algorithm, SigningKey, TokenIssuer};
 
 use super::host::{Host, Page};
-use super::{authorize, code, exchange, refresh, service};
+use super::{authorize, code, exchange, refresh, service, settings};
 use crate::support::{Answer, Client, ISSUER};
 
 async fn token(client: &Client, id: &str) -> Answer {
@@ -32,6 +34,26 @@ async fn a_host_that_is_down_is_a_temporary_error() {
         answer.assert_error(503, "temporarily_unavailable");
         assert_eq!((answer.header("retry-after"), &answer.body), ("5", &body));
     }
+}
+
+/// A request has a limit of its own, and an error in the log if it takes longer: an untrusted client must not cause that.
+#[tokio::test]
+async fn a_document_and_its_keys_have_one_limit_of_time() {
+    let host = Host::start().await;
+    let mut settings = settings(&host);
+    settings.document_time = Duration::from_millis(500);
+    let client = Client::with(settings).await;
+    let id = host.url("/app");
+    let signer = TokenIssuer::new(&id, SigningKey::generate(Algorithm::ES256).unwrap()).unwrap();
+    let keys =
+        json!({"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": host.url("/jwks")});
+    // Each of them is fast enough.
+    for (path, body) in [("/app", super::document(&id, keys)), ("/jwks", signer.jwk_set())] {
+        host.serve(path, Page::json(body).delayed(Duration::from_millis(300)));
+    }
+    let answer = token(&client, &id).await;
+    answer.assert_error(503, "temporarily_unavailable");
+    assert_eq!(answer.header("retry-after"), "5");
 }
 
 #[tokio::test]
