@@ -3,8 +3,9 @@
 //!
 //! Anyone can make this service fetch a URL, so [`DocumentClient`] fetches it by strict rules, and [`budgets`] limits how often.
 //! A document is in the store, so that any instance can serve any request, until it has to be fetched again. After that its row
-//! stays: a client whose row is there, or that has a grant in force, is *known*, and made-up URLs do not keep it out. An invalid
-//! document and an error are not stored: the budget of the URL alone keeps them from being fetched again and again.
+//! stays: a client whose row is there, or that has a grant in force, is *known*, and made-up URLs do not keep it out. Many valid
+//! documents can, as one fetch makes each of them known too. An invalid document and an error are not stored: the budget of the
+//! URL alone keeps them from being fetched again and again.
 
 mod budgets;
 mod client_id;
