@@ -4,9 +4,8 @@ PAGE has blocks of commands (sh), each with its output (text) if one follows, an
 a line that ends with the path, as in `/etc/nginx/nginx.conf`:. All of it is done in FOLDER in place of the root, with
 free ports and with a PostgreSQL server that the environment names (PGHOST, PGPORT, PGUSER). In place of systemd, a
 small program starts the unit of the page with its environment and its credentials; it simulates nothing else of
-systemd. PROGRAMS is the folder of the
-programs. In the section about the proxy, nginx and HAProxy serve with the files of the page, and requests go through
-each.
+systemd. PROGRAMS is the folder of the programs. In the section about the proxy, nginx and HAProxy serve with the files
+of the page, and requests go through each. Where the page restarts the instances, requests flow meanwhile.
 """
 import os
 import re
@@ -101,7 +100,7 @@ def start(unit):
 
 
 def stop(unit, drain=False):
-    """Ends an instance; at once, by a second signal, if no requests flow."""
+    """Ends an instance; at once, by a second signal, unless it is to `drain`."""
     process = running.get(unit)
     if process:
         wait_until_ready(unit)
@@ -116,9 +115,12 @@ def stop(unit, drain=False):
 def systemctl(words):
     """What the program `systemctl` of this run asks for."""
     verb, units = words[0], [word for word in words[1:] if not word.startswith("-")]
+    if verb == "restart":
+        for proxy in serving:
+            checks.equal(proxy.left_out(), [], f"{proxy.name}: instances left out before {units} restart")
     if verb in ("stop", "restart"):
         for unit in units:
-            stop(unit)
+            stop(unit, drain=verb == "restart")
     if verb in ("enable", "start", "restart"):
         for unit in units:
             start(unit)
@@ -159,7 +161,7 @@ def bash(text):
     path = f"{TOOLS}:{PROGRAMS}:{os.environ['PATH']}"
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", here(text)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-        timeout=60, env={**os.environ, "PATH": path},
+        timeout=120, env={**os.environ, "PATH": path},
     )
 
 
@@ -196,6 +198,9 @@ def certificates():
     return folder / "fullchain.pem"
 
 
+serving = []
+
+
 class Proxy:
     """A proxy with the file of the page, and requests through it."""
 
@@ -203,17 +208,24 @@ class Proxy:
         self.name, self.command = name, command
 
     def __enter__(self):
-        log = open(ROOT / f"{self.name}.log", "ab")
+        log = open(ROOT / f"{self.name}.log", "wb")
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         for _ in range(100):
             if self.get("/jwks.json").status == 200:
+                serving.append(self)
                 return self
             time.sleep(0.1)
         raise RuntimeError(f"{self.name} does not serve: {(ROOT / f'{self.name}.log').read_text()}")
 
     def __exit__(self, *_):
+        serving.remove(self)
         self.process.terminate()
         self.process.wait(10)
+
+    def left_out(self):
+        """The instances that HAProxy says are down. nginx says nothing."""
+        said = re.findall(r"Server token_service/(\w+) is (UP|DOWN)", (ROOT / f"{self.name}.log").read_text())
+        return [server for server, state in dict(said).items() if state == "DOWN"]
 
     def get(self, path, *headers, options=(), version="--http2"):
         options = [*TO_PROXY, *options]
@@ -231,6 +243,8 @@ def check_proxy(proxy, client):
     seen = proxy.get("/jwks.json")
     checks.equal(seen.version, "HTTP/2", f"{name}: version")
     checks.that(seen.one("strict-transport-security"), f"{name}: Strict-Transport-Security, once")
+    ids = [proxy.get("/jwks.json", *["X-Request-ID: of-a-client"] * number).one("x-request-id") for number in range(3)]
+    checks.that(len(set(ids)) == 3 and all(ids) and "of-a-client" not in ids, f"{name}: IDs of requests", ids)
     to_plain = ["--connect-to", f"login.example:80:127.0.0.1:{PORTS['80']}"]
     plain = curl("login.example", path="/jwks.json", options=to_plain)
     checks.equal((plain.status, plain.one("location")), (301, "https://login.example/jwks.json"), f"{name}: http")
@@ -254,11 +268,37 @@ def check_proxy(proxy, client):
         guesses = Counter(threads.map(guess, range(100)))
     checks.that(guesses[401] >= 50 and guesses[429] > 0 and guesses.total() == 100, f"{name}: guesses", guesses)
     checks.equal(proxy.log_in(GOOD).status, 200, f"{name}: another client")
-    check_instances_end(proxy, bearer)
+    check_outage(proxy)
 
 
-def check_instances_end(proxy, bearer):
-    """While requests flow, one instance is stopped and started, then the other."""
+def check_outage(proxy):
+    """While the database refuses everything, the public documents are served."""
+    database = "ALTER DATABASE token_service ALLOW_CONNECTIONS"
+    end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = 'token_service'"
+    checks.equal(errors(), [], "the errors before an outage")
+    subprocess.run(["psql", "-qAt", "-c", f"{database} false", "-c", end, "postgres"], check=True, capture_output=True)
+    documents = ("/jwks.json", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
+    try:
+        if proxy.name == "haproxy":
+            for _ in range(200):
+                if len(proxy.left_out()) == len(INSTANCES):
+                    break
+                time.sleep(0.1)
+            checks.equal(sorted(proxy.left_out()), ["a", "b"], "haproxy: left out during an outage")
+        for path in documents:
+            checks.equal(proxy.get(path).status, 200, f"{proxy.name}: {path} during an outage")
+        checks.equal(proxy.get("/authorize?client_id=app").status, 503, f"{proxy.name}: a login during an outage")
+    finally:
+        subprocess.run(["psql", "-qAt", "-c", f"{database} true", "postgres"], check=True)
+    for unit in INSTANCES:
+        wait_until_ready(unit)
+        os.truncate(ROOT / f"{unit}.log", 0)
+
+
+def restart(proxy, text, expected, where):
+    """Runs the commands of a block that restarts the instances, while requests flow."""
+    time.sleep(2.5)  # The instances notice within 2 seconds that a section before has revoked keys.
+    bearer = f"Authorization: Bearer {proxy.log_in(GOOD).json()['access_token']}"
     refused, counted, ended = [], [0], threading.Event()
 
     def requests():
@@ -267,20 +307,25 @@ def check_instances_end(proxy, bearer):
             counted[0] += 1
             if status != 200:
                 refused.append(status)
+            time.sleep(0.05)  # An address may make 50 requests a second.
 
     threads = [threading.Thread(target=requests) for _ in range(2)]
     for thread in threads:
         thread.start()
-    for unit in INSTANCES:
-        stop(unit, drain=True)
-        start(unit)
-        wait_until_ready(unit)
-        # nginx leaves an instance out for 2 seconds; HAProxy asks every second, and wants two good answers.
-        time.sleep(2.5)
-    ended.set()
+    try:
+        run(text, expected, where)
+    finally:
+        ended.set()
     for thread in threads:
         thread.join()
     checks.equal(refused, [], f"{proxy.name}: refusals of {counted[0]} requests while instances end and start")
+
+
+def errors():
+    """The errors in the logs of the instances. A busy machine may take too long for a request."""
+    late = ("in time", "too long")
+    lines = [line for unit in INSTANCES for line in (ROOT / f"{unit}.log").read_text().splitlines()]
+    return [line for line in lines if "ERROR" in line and not any(text in line for text in late)]
 
 
 def wait_until_ready(unit):
@@ -372,6 +417,13 @@ try:
                     run(text, expected, where)
                     check_proxy(running_proxy, client)
                 print(f"{running_proxy.name}: checked after {time.monotonic() - began:.0f} s", flush=True)
+        elif language == "sh" and "systemctl restart" in text:
+            for proxy in (haproxy, nginx):
+                with proxy() as running_proxy:
+                    restart(running_proxy, text, expected, where)
+                # As the page says: the rest may be repeated.
+                if "generate-encryption-key" in text:
+                    text, expected = re.sub(r".*generate-encryption-key.*\n", "", text), None
         elif language == "sh":
             if section == "Backup and restore" and "pg_dump" in text:
                 before = curl(direct, path="/token", options=["--data", GOOD]).json()
@@ -388,11 +440,7 @@ try:
     checks.equal(status, 400, "a refresh token of before the restore")
     for unit in INSTANCES:
         stop(unit)
-        # A busy machine may take too long for a request.
-        late = ("in time", "too long")
-        errors = [line for line in (ROOT / f"{unit}.log").read_text().splitlines() if "ERROR" in line]
-        errors = [line for line in errors if not any(text in line for text in late)]
-        checks.equal(errors, [], f"the errors in the log of {unit}")
+    checks.equal(errors(), [], "the errors in the logs")
 finally:
     for unit in list(running):
         running.pop(unit).kill()
