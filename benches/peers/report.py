@@ -40,15 +40,19 @@ def spread(ones, others):
 
 
 class Times:
-    """The rounds of one algorithm in one scenario."""
+    """The rounds of one algorithm in one scenario, of all processes."""
 
-    def __init__(self, line):
-        self.discarded = line["discarded"]
-        self.bytes = line["token bytes"]
-        self.ns = {series["name"]: series["ns"] for series in line["series"]}
-        self.group = {series["name"]: series["group"] for series in line["series"]}
-        self.own_bytes = {series["name"]: series.get("own bytes") for series in line["series"]}
-        self.kept = len(line["series"][0]["ns"])
+    def __init__(self, processes):
+        series = processes[0]["series"]
+        self.discarded = sum(line["discarded"] for line in processes)
+        self.bytes = processes[0]["token bytes"]
+        self.ns = {one["name"]: [] for one in series}
+        for line in processes:
+            for one in line["series"]:
+                self.ns[one["name"]] += one["ns"]
+        self.group = {one["name"]: one["group"] for one in series}
+        self.own_bytes = {one["name"]: one["own bytes"] for one in series}
+        self.kept = len(self.ns[series[0]["name"]])
 
     def spread(self, name, base):
         return spread(self.ns.get(name), self.ns.get(base))
@@ -68,11 +72,17 @@ class Times:
         return min(peers, key=lambda name: median(self.ns[name]))
 
 
-times = {(line["algorithm"], line["scenario"]): Times(line) for line in lines("time.jsonl")}
-tables = {(line["algorithm"], line["scenario"]): Times(line) for line in lines("tables.jsonl")}
+def all_times(name):
+    processes = defaultdict(list)
+    for line in lines(name):
+        processes[line["algorithm"], line["scenario"]].append(line)
+    return {column: Times(of_column) for column, of_column in processes.items()}
+
+
+times, tables = all_times("time.jsonl"), all_times("tables.jsonl")
 allocations = {(x["algorithm"], x["scenario"], x["name"]): x["allocations"] for x in lines("allocations.jsonl")}
 instructions = {(scenario, name): int(count) for scenario, name, count in rows("instructions.tsv")}
-growth = next((Times(line) for line in lines("growth.jsonl")), None)
+growth = next(iter(all_times("growth.jsonl").values()), None)
 threads = {one["name"]: quartiles(one["two threads"]) for one in lines("threads.jsonl") if one["two threads"]}
 loopback = defaultdict(list)
 for algorithm, name, micros in rows("loopback.tsv"):

@@ -1,11 +1,13 @@
 //! How the cost of this crate grows: with claims, keys, issuers, cached tokens, and the bytes of a hostile client.
 
 use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
 use serde_json::json;
 use tower_jwt_auth::RegisteredClaims;
 
-use crate::contender::Contender;
+use crate::contender::{Contender, Group};
 use crate::fixture::{self, Algorithm, Fixture, ISSUER, Scenario, bearer};
 use crate::this_crate::{self, MANY, another, layer};
 
@@ -55,12 +57,25 @@ fn in_turn(fixture: &Fixture) -> Vec<Contender> {
             hmac::sign(&key, message).as_ref().to_vec()
         })
     };
+    let all_keys: Vec<_> =
+        (0..MANY).map(|at| hmac::Key::new(hmac::HMAC_SHA256, another(at).0.as_bytes())).collect();
+    let bare = Contender::function("bare check, in turn, 1,000 keys", Group::Limit, split, {
+        move |(at, message, signature): &(usize, Vec<u8>, Vec<u8>)| {
+            hmac::verify(&all_keys[*at], message, signature).is_ok()
+        }
+    });
     let verifier = this_crate::verifier(fixture);
     let keys = this_crate::many_keys(fixture);
     let issuers = |count| this_crate::issuers(fixture, count);
     let row = Contender::with_requests;
     vec![
+        row(bare, Scenario::Valid, tokens(&|at| by_another(at, false))),
         row(layer::<RegisteredClaims>("tokens in turn", verifier), Scenario::Valid, tokens(&own)),
+        row(
+            layer::<RegisteredClaims>("tokens in turn, 10 keys", keys.clone()),
+            Scenario::Valid,
+            tokens(&|at| by_another(1 + at % 10, false)),
+        ),
         row(
             layer::<RegisteredClaims>("tokens in turn, 1,000 keys", keys),
             Scenario::Valid,
@@ -77,6 +92,17 @@ fn in_turn(fixture: &Fixture) -> Vec<Contender> {
             tokens(&|at| by_another(at, true)),
         ),
     ]
+}
+
+/// The serial of the token's key, what is signed, and the signature.
+fn split(token: &str) -> (usize, Vec<u8>, Vec<u8>) {
+    let (message, signature) = fixture::split(token);
+    let (header, _) = token.split_once('.').expect("a header");
+    let header = URL_SAFE_NO_PAD.decode(header).expect("base64url");
+    let header: serde_json::Value = serde_json::from_slice(&header).expect("JSON");
+    let kid = header["kid"].as_str().expect("a key ID");
+    let (_, serial) = kid.rsplit_once('-').expect("a serial");
+    (serial.parse().expect("a number"), message, signature)
 }
 
 /// A hit, in a cache of one token and in a full one.
