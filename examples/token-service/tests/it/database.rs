@@ -1,7 +1,8 @@
 //! The program on its database: the flag, the environment, restarts, and databases that it cannot use.
 
 use std::fs;
-use std::time::Instant;
+
+use tokio::time::Instant;
 
 use crate::process::{Database, Server, program};
 
