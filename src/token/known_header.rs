@@ -117,11 +117,12 @@ impl KnownHeaders {
     }
 
     fn insert(&mut self, segment: &[u8], header: &JoseHeader<'_>) {
+        let texts = || header.texts().into_iter().flatten().map(str::len).sum::<usize>();
         if segment.len() <= MAX_LENGTH
+            && texts() <= MAX_TEXTS
             && let Some(place) = self.place()
-            && let Some(known) = KnownHeader::new(segment, header)
         {
-            *place = Some(known);
+            *place = KnownHeader::new(segment, header);
         }
     }
 

@@ -47,9 +47,9 @@ fn with_claims(fixture: &Fixture) -> Vec<Contender> {
 fn in_turn(fixture: &Fixture) -> Vec<Contender> {
     let tokens = |of: &dyn Fn(usize) -> String| (1..MANY).map(|at| bearer(&of(at))).collect();
     let own = |at| fixture.token(at);
-    let by_another = |at, is_issuer: bool| {
-        let (secret, kid, issuer) = another(at);
-        let mut claims = fixture::claims(at);
+    let by_another = |key, serial, is_issuer: bool| {
+        let (secret, kid, issuer) = another(key);
+        let mut claims = fixture::claims(serial);
         claims.iss = if is_issuer { issuer } else { ISSUER.to_owned() };
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
         let claims = json!(claims).to_string();
@@ -69,17 +69,17 @@ fn in_turn(fixture: &Fixture) -> Vec<Contender> {
     let issuers = |count| this_crate::issuers(fixture, count);
     let row = Contender::with_requests;
     vec![
-        row(bare, Scenario::Valid, tokens(&|at| by_another(at, false))),
+        row(bare, Scenario::Valid, tokens(&|at| by_another(at, at, false))),
         row(layer::<RegisteredClaims>("tokens in turn", verifier), Scenario::Valid, tokens(&own)),
         row(
             layer::<RegisteredClaims>("tokens in turn, 10 keys", keys.clone()),
             Scenario::Valid,
-            tokens(&|at| by_another(1 + at % 10, false)),
+            tokens(&|at| by_another(1 + at % 10, at, false)),
         ),
         row(
             layer::<RegisteredClaims>("tokens in turn, 1,000 keys", keys),
             Scenario::Valid,
-            tokens(&|at| by_another(at, false)),
+            tokens(&|at| by_another(at, at, false)),
         ),
         row(
             layer::<RegisteredClaims>("tokens in turn, 2 issuers", issuers(2)),
@@ -89,7 +89,7 @@ fn in_turn(fixture: &Fixture) -> Vec<Contender> {
         row(
             layer::<RegisteredClaims>("tokens in turn, 1,000 issuers", issuers(MANY)),
             Scenario::Valid,
-            tokens(&|at| by_another(at, true)),
+            tokens(&|at| by_another(at, at, true)),
         ),
     ]
 }

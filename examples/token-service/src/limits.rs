@@ -8,8 +8,8 @@
 //! other guesses wait until one ends, each budget in its own queue. So a thousand requests at once get no more guesses
 //! than a thousand in a row, and right guesses cost nothing.
 //!
-//! A wrong guess that the store cannot count, such as that of a full database, keeps its place for a minute. So guesses are
-//! limited then too: by each instance for itself.
+//! A wrong password that the store cannot count, such as that of a full database, keeps its place for a minute. So guesses
+//! of passwords are limited then too: by each instance for itself.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -50,7 +50,7 @@ const CLIENT: Kind = Kind { name: "client", burst: 10, period: Duration::from_se
 /// The wrong guesses from one address, for all users and clients together: 50 in a minute.
 const ADDRESS: Kind = Kind { name: "address", burst: 50, period: Duration::from_millis(1200) };
 
-/// How long a wrong guess keeps its place that the store could not count: the time in which a budget fills up.
+/// How long a wrong guess that the store could not count keeps its place: the time in which a budget fills up.
 const UNCOUNTED: Duration = Duration::from_secs(60);
 
 /// The most guesses that wait for one budget. Further ones are refused.
@@ -62,7 +62,7 @@ pub struct Limits {
     clock: Arc<dyn Clock>,
     /// The budgets that running and waiting guesses hold.
     budgets: Mutex<HashMap<String, Weak<Budget>>>,
-    /// How long a wrong guess keeps its place that the store could not count.
+    /// How long a wrong guess that the store could not count keeps its place.
     uncounted: Duration,
 }
 
@@ -546,7 +546,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_guess_that_cannot_be_counted_keeps_its_places_for_a_time() {
+    async fn a_guess_that_cannot_be_counted_gives_its_places_back_after_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let limits = without_counting(&folder, Duration::from_millis(20)).await;
         for _ in 0..10 {

@@ -47,8 +47,8 @@ struct Found {
     expires_at: Option<Seconds>,
 }
 
-/// Fetches a document and stores it. `earlier` may be used if the host cannot be reached, or has not sent all of it `until`
-/// then.
+/// Fetches a document and stores it. `earlier` may be used if the host cannot be reached, or has not sent all of it by
+/// `until`.
 pub(super) async fn fetch(
     service: &Service,
     id: &ClientId,
@@ -180,7 +180,7 @@ async fn fetch_all(
     Ok(Found { document: text, jwk_set: Some(keys.text().to_owned()), fresh, expires_at: None })
 }
 
-/// One fetch. Both together take less than the work of a request may, so that a slow host makes no failure of this service.
+/// One fetch. Both together take less than the work of a request may, so that a slow host is no error in the log.
 async fn in_time(
     until: Instant,
     fetch: impl Future<Output = Result<FetchedDocument, DocumentError>>,

@@ -43,7 +43,8 @@ pub(super) async fn run_on_file(connection: &mut AnyConnection) -> Result<(), St
     refuse_breaking(connection, &migrator).await
 }
 
-/// Makes what is missing on a server. Waits while another instance does that, and then takes as long as the migrations take.
+/// Makes what is missing on a server. Waits up to 10 seconds while another instance does that, and then takes as long as
+/// the migrations take.
 pub(super) async fn run(connection: &mut AnyConnection) -> Result<(), StoreError> {
     let migrator = migrator();
     migrator.run(&mut *connection).await.map_err(not_made)?;

@@ -41,8 +41,8 @@ const POSTGRES_SETTINGS: &str = "\
     SET tcp_keepalives_count = 3; \
     SET default_transaction_isolation = 'read committed';";
 
-/// Of the connection to PostgreSQL that migrates. A statement may take as long as it needs, and waits for a lock as long as
-/// the start for the database.
+/// Of the connection to PostgreSQL that migrates. A statement has no time limit; it waits for a lock for 10 s at most, as
+/// the start does for the database.
 const MIGRATION_SETTINGS: &str = "\
     SET lock_timeout = '10s'; \
     SET idle_in_transaction_session_timeout = '10s'; \

@@ -103,10 +103,12 @@ async fn a_surplus_code_that_is_used_in_the_meantime_stays() {
     sqlx::raw_sql(used).execute(&mut other).await.unwrap();
     let last = Code { expires_at: NOW + 120, ..code("last", "alice") };
     let add = store.add_code(&last);
+    // A third one, since a transaction sees the activity of its beginning.
+    let mut watching = sqlx::PgConnection::connect(&url).await.unwrap();
     let commit = async {
         let waiting = "SELECT count(*) FROM pg_stat_activity \
                        WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut other).await.unwrap() == 0 {}
+        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut watching).await.unwrap() == 0 {}
         sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
     };
     let (added, ()) = tokio::join!(add, commit);
