@@ -83,7 +83,10 @@ times, tables = all_times("time.jsonl"), all_times("tables.jsonl")
 allocations = {(x["algorithm"], x["scenario"], x["name"]): x["allocations"] for x in lines("allocations.jsonl")}
 instructions = {(scenario, name): int(count) for scenario, name, count in rows("instructions.tsv")}
 growth = next(iter(all_times("growth.jsonl").values()), None)
-threads = {one["name"]: quartiles(one["two threads"]) for one in lines("threads.jsonl") if one["two threads"]}
+rounds_of_threads = defaultdict(list)
+for one in lines("threads.jsonl"):
+    rounds_of_threads[one["name"]] += one["two threads"]
+threads = {name: quartiles(found) for name, found in rounds_of_threads.items() if found}
 loopback = defaultdict(list)
 for algorithm, name, micros in rows("loopback.tsv"):
     loopback[algorithm, name].append(float(micros))
