@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyConnection, ConnectOptions as _, Connection as _};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use super::SqlStore;
@@ -121,6 +121,9 @@ impl SqlStore {
                 pool.acquire().await.map_err(not_opened)?.release();
             }
             Place::File | Place::Memory => {
+                if place == Place::File {
+                    prepare_file(&options, settings).await?;
+                }
                 let mut connection = pool.acquire().await.map_err(not_opened)?;
                 migrations::run_on_file(&mut connection).await?;
                 connection.release();
@@ -129,6 +132,34 @@ impl SqlStore {
         let clock = DatabaseClock::of(url.as_str());
         Ok(Self { pool, clock, encryption: KeyEncryption::default(), purge_most: PURGE_MOST })
     }
+}
+
+/// Changes a new file to the write-ahead log. SQLite does not wait by itself for that while another process uses the file,
+/// and the pool does not try again at once.
+async fn prepare_file(
+    options: &AnyConnectOptions,
+    settings: &'static str,
+) -> Result<(), StoreError> {
+    let end = Instant::now() + START;
+    loop {
+        let prepared = async {
+            let mut connection = options.connect().await?;
+            sqlx::raw_sql(settings).execute(&mut connection).await?;
+            connection.close().await
+        };
+        match prepared.await {
+            Err(error) if is_busy(&error) && Instant::now() < end => {
+                sleep(Duration::from_millis(50)).await;
+            }
+            result => return result.map_err(not_opened),
+        }
+    }
+}
+
+/// Whether this is SQLite's `SQLITE_BUSY`, in one of its extended forms.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == 5)
 }
 
 /// A new connection to PostgreSQL, and whether nothing is missing in the database.

@@ -186,6 +186,20 @@ async fn several_processes_may_start_on_a_new_database_at_once() {
     }
 }
 
+#[tokio::test]
+async fn a_start_waits_while_another_process_makes_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = in_folder(&folder);
+    let mut other = sqlx::SqliteConnection::connect(&format!("{url}?mode=rwc")).await.unwrap();
+    sqlx::raw_sql("BEGIN; CREATE TABLE other (id TEXT)").execute(&mut other).await.unwrap();
+    let commit = async {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+    };
+    let (opened, ()) = tokio::join!(SqlStore::open(&url), commit);
+    assert!(opened.unwrap().users().await.unwrap().is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_in_memory_survives_operations_that_are_cancelled() {
     let store = SqlStore::in_memory().await.unwrap();
